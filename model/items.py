@@ -1,0 +1,101 @@
+"""What the model sees of one task, and where things stand in its picture."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True)
+class Box:
+    """An axis-aligned rectangle in fractions of the upright picture: 0 ≤ left ≤ right ≤ 1, 0 ≤ top ≤ bottom ≤ 1."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    @property
+    def area(self) -> float:
+        return self.width * self.height
+
+    def iou(self, other: "Box") -> float:
+        """Intersection over union with another box, 0 when either has no area."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        if width <= 0 or height <= 0:
+            return 0.0
+        shared = width * height
+        return shared / (self.area + other.area - shared)
+
+
+@dataclass(frozen=True)
+class TextBlock:
+    """One line of text read in the picture, with its place and the reader's confidence in [0, 1]."""
+
+    box: Box
+    text: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Item:
+    """One task: an upright RGB picture, its title and further texts, its industry path. Any of them may be missing."""
+
+    image: "Image | None"
+    title: str = ""
+    industry: tuple[str, ...] = ()
+    texts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LabelledBox:
+    """A gold rectangle."""
+
+    label: str
+    box: Box
+
+
+@dataclass(frozen=True)
+class Gold:
+    """What annotators said of one item.
+
+    ``labels`` is None when the project has no tags (then ``boxes`` imply them); ``boxes`` is None when it has no rectangles.
+    ``weight`` is the share of annotators behind it, in (0, 1].
+    """
+
+    labels: frozenset[str] | None
+    boxes: tuple[LabelledBox, ...] | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class PredictedBox:
+    """A predicted rectangle with its confidence in [0, 1]."""
+
+    label: str
+    box: Box
+    score: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The model's answer for one item.
+
+    ``probabilities`` holds one calibrated probability per label, ``labels`` those over their threshold, ``score`` the
+    confidence in the whole task in [0, 1] (low: label it first).
+    """
+
+    probabilities: dict[str, float]
+    labels: tuple[str, ...]
+    boxes: tuple[PredictedBox, ...]
+    score: float

@@ -1,6 +1,7 @@
 """Frozen encoder features of one item, computed once and shared by prediction, propagation and training.
 
-Shape suffixes: R grid cells (rows × columns), C image width, T text tokens (title first, then read blocks), E text width.
+Shape suffixes: R grid cells (rows × columns), C image width, T text tokens (title first, then read blocks),
+E text width.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,52 @@
+# `make` lists the targets. Everything runs in .venv, which `make env` makes; nothing has to be installed by hand.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+DATA ?=
+ARGS ?=
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+env: ## Make .venv with every pinned package
+	@scripts/env
+
+demo: env ## Gold in, better pre-annotation out: the whole loop in under 4 minutes (DATA=folder for your own pictures)
+	@$(BIN)/tagloom demo $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+up: env label-studio ## Label Studio with the sample project, backend and worker; Ctrl-C stops all of it
+	@$(BIN)/tagloom up $(ARGS)
+
+down: env ## Stop what an interrupted `make up` left running
+	@$(BIN)/tagloom down
+
+test: env ## The quick tests (under 5 minutes)
+	$(BIN)/python -m pytest -m "not slow and not gpu and not e2e" $(ARGS)
+
+test-slow: env ## The tests that take longer: real workers killed, refused demos
+	$(BIN)/python -m pytest -m "slow and not gpu and not e2e" --timeout 600 $(ARGS)
+
+e2e: env label-studio ## Tagloom against a real Label Studio in a real browser
+	@scripts/browser
+	$(BIN)/python -m pytest -m e2e --timeout 900 tests/e2e $(ARGS)
+
+lint: env ## Style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: env ## Types, strict
+	$(BIN)/mypy
+
+label-studio: ## Make Label Studio's own environment
+	@scripts/label-studio
+
+samples: env ## Draw the committed samples again
+	$(BIN)/python -m samples.draw --seed 20261121 --count 640 --out samples/data
+
+lock: ## Resolve requirements/lock.txt anew
+	@scripts/lock
+
+clean: ## Remove environments and the demo's output (not .tagloom, which holds your labels' journal and models)
+	rm -rf .venv .venv-label-studio .demo
+
+.PHONY: help env demo up down test test-slow e2e lint types label-studio samples lock clean

@@ -1,0 +1,74 @@
+"""Predictions as Label Studio results, checked against the labelling config before they leave."""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from labelstudio.config import LabelConfig
+from labelstudio.controls.choices import Choices
+from labelstudio.regions import Region
+from model.items import Prediction
+
+if TYPE_CHECKING:
+    from label_studio_sdk.label_interface.interface import LabelInterface
+
+
+class InvalidResultError(ValueError):
+    """A result that Label Studio would refuse; the message says which region and why."""
+
+
+def result_of(config: LabelConfig, prediction: Prediction, size: tuple[int, int], seed: str) -> list[Region]:
+    """All controls' regions for one task.
+
+    ``size`` is the upright picture's width and height, (0, 0) without one. Region ids derive from ``seed`` (task and
+    version), so the same prediction always gives the same ids, and no two regions share one.
+    """
+    regions: list[Region] = []
+    for control in config.controls:
+        regions += control.write(prediction) if isinstance(control, Choices) else control.write(prediction, size)
+    return [{"id": _region_id(seed, number), **region} for number, region in enumerate(regions)]
+
+
+def checked(config: LabelConfig, result: list[Region], score: float) -> dict[str, Any]:
+    """``{"result", "score"}`` that Label Studio accepts, also with its own validation on. Raises InvalidResultError."""
+    answer = {"result": result, "score": score}
+    problems = [*_own_problems(result, score), *_sdk_problems(config.xml, answer)]
+    if problems:
+        raise InvalidResultError("; ".join(problems))
+    return answer
+
+
+def _region_id(seed: str, number: int) -> str:
+    return hashlib.sha256(f"{seed}#{number}".encode()).hexdigest()[:10]
+
+
+def _sdk_problems(xml: str, answer: dict[str, Any]) -> list[str]:
+    found: list[str] = _interface(xml).validate_prediction(answer, return_errors=True)  # type: ignore[no-untyped-call]
+    return found
+
+
+@lru_cache(maxsize=64)
+def _interface(xml: str) -> "LabelInterface":
+    # Imported here: the SDK brings pandas and nltk, two seconds that only who validates shall pay.
+    from label_studio_sdk.label_interface.interface import LabelInterface
+
+    return LabelInterface(xml)
+
+
+def _own_problems(result: list[Region], score: float) -> list[str]:
+    """What the SDK's validator lets pass."""
+    problems = [] if math.isfinite(score) and 0 <= score <= 1 else [f"score {score} is not in [0, 1]"]
+    ids = [region.get("id") for region in result]
+    if len(set(ids)) < len(ids):
+        problems.append("two regions share an id")
+    return problems + [problem for region in result for problem in _geometry(region["value"])]
+
+
+def _geometry(value: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{start} + {length} = {value[start] + value[length]} is past 100"
+        for start, length in (("x", "width"), ("y", "height"))
+        if length in value and not value[start] + value[length] <= 100
+    ]

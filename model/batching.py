@@ -1,0 +1,123 @@
+"""Features of many items as padded tensors, ready for the network.
+
+Text comes as segments: the title is one, each read block is one (the mean of its tokens), since a block is what carries a
+place and what a cue speaks of. The picture comes as a coarse grid of regions.
+
+Shape suffixes: N items, T segments, E text width, G geometry, F cue flags, R regions, C image width, I industry columns.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d, normalize
+
+from model.cues import CueSet
+from model.features import ItemFeatures
+from model.items import TextBlock
+from model.propagation import hashed_industry
+
+SEGMENTS = 24
+GRID = 7
+GEOMETRY = 8
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded inputs. Masks are True where something is; an item without picture or text has a row of False."""
+
+    segment_NTE: Tensor
+    geometry_NTG: Tensor
+    flag_NTF: Tensor
+    segment_mask_NT: Tensor
+    region_NRC: Tensor
+    region_mask_NR: Tensor
+    industry_NI: Tensor
+
+    def __len__(self) -> int:
+        return len(self.segment_NTE)
+
+    def __getitem__(self, rows: Tensor) -> "Batch":
+        return Batch(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def floats(self) -> "Batch":
+        """Single precision, as the network computes; the pool is kept in half."""
+        tensors = (getattr(self, field.name) for field in fields(self))
+        return Batch(*(tensor.float() if tensor.is_floating_point() else tensor for tensor in tensors))
+
+
+def collate(items: Sequence[ItemFeatures], cues: CueSet) -> Batch:
+    """Pad to the longest item of these."""
+    blocks = [kept_blocks(item) for item in items]
+    longest = max((1 + len(kept) for kept in blocks), default=1)
+    rows = [_segments(item, kept, cues, longest) for item, kept in zip(items, blocks, strict=True)]
+    regions_NRC = torch.stack([_regions(item) for item in items])
+    pictures_N1 = torch.tensor([item.grid_RC.numel() > 0 for item in items])[:, None]
+    return Batch(
+        torch.stack([row[0] for row in rows]),
+        torch.stack([row[1] for row in rows]),
+        torch.stack([row[2] for row in rows]),
+        torch.stack([row[3] for row in rows]),
+        regions_NRC,
+        pictures_N1.expand(-1, GRID * GRID).clone(),
+        torch.stack([hashed_industry(item.industry) for item in items]).half(),
+    )
+
+
+def kept_blocks(item: ItemFeatures) -> list[int]:
+    """The blocks that become segments: the largest ones where there are too many."""
+    order = sorted(range(len(item.blocks)), key=lambda b: -item.blocks[b].box.area)
+    return sorted(order[: SEGMENTS - 1])
+
+
+def _segments(item: ItemFeatures, kept: list[int], cues: CueSet, longest: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    width = item.title_E.shape[0]
+    segment_TE = torch.zeros(longest, width, dtype=torch.float16)
+    geometry_TG = torch.zeros(longest, GEOMETRY, dtype=torch.float16)
+    flag_TF = torch.zeros(longest, len(cues.cues), dtype=torch.float16)
+    mask_T = torch.zeros(longest, dtype=torch.bool)
+    mask_T[0] = bool(item.title)
+    segment_TE[0] = normalize(item.title_E.float(), dim=0)
+    geometry_TG[0, -1] = 1.0
+    if kept:
+        end = 1 + len(kept)
+        segment_TE[1:end] = _block_means(item, kept)
+        geometry_TG[1:end] = torch.tensor([_geometry(item.blocks[b]) for b in kept])
+        flag_TF[1:end] = cues.block_flags(item)[kept]
+        mask_T[1:end] = True
+    return segment_TE, geometry_TG, flag_TF, mask_T
+
+
+def _block_means(item: ItemFeatures, kept: list[int]) -> Tensor:
+    """(len(kept), E) unit mean of each block's tokens."""
+    sums_BE = torch.zeros(len(item.blocks), item.title_E.shape[0])
+    inside_T = (item.token_block_T >= 0) & (item.token_block_T < len(item.blocks))
+    sums_BE.index_add_(0, item.token_block_T[inside_T].long(), item.tokens_TE[inside_T].float())
+    return normalize(sums_BE[kept], dim=1)
+
+
+def _geometry(block: TextBlock) -> list[float]:
+    box, characters = block.box, len(block.text)
+    centre_x, centre_y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
+    digits = sum(character.isdigit() for character in block.text)
+    return [
+        2 * centre_x - 1,
+        2 * centre_y - 1,
+        4 * box.width - 1,
+        10 * box.height - 1,
+        characters / 10 - 0.5,
+        digits / max(characters, 1),
+        sum("\u4e00" <= character <= "\u9fff" for character in block.text) / max(characters, 1),
+        0.0,
+    ]
+
+
+def _regions(item: ItemFeatures) -> Tensor:
+    """(R, C) the grid at GRID × GRID, each region's vector of unit length."""
+    channels = item.image_C.shape[0]
+    if not item.grid_RC.numel():
+        return torch.zeros(GRID * GRID, channels, dtype=torch.float16)
+    grid_CRR = item.grid_RC.float().T.reshape(1, channels, *item.grid_shape)
+    pooled_RC = adaptive_avg_pool2d(grid_CRR, GRID)[0].flatten(1).T
+    return normalize(pooled_RC, dim=1).half()

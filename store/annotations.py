@@ -1,0 +1,73 @@
+"""Annotations of a project as Label Studio described them last: the gold before it is read."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from store.changes import AnnotationState
+from store.database import Database, now
+from store.state import apply_annotations, delete_annotations, grow_gold_revision
+from store.tables import ANNOTATIONS, TASKS
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Annotations:
+    """All annotations that are known and not deleted, of tasks that are known and not deleted."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of_project(self, project_key: str) -> dict[int, list[dict[str, Any]]]:
+        """Task id → its annotations, oldest first: id, result, was_cancelled, ground_truth, completed_by, updated_at."""
+        query = (
+            select(ANNOTATIONS)
+            .join(
+                TASKS, (TASKS.c.project_key == ANNOTATIONS.c.project_key) & (TASKS.c.task_id == ANNOTATIONS.c.task_id)
+            )
+            .where(ANNOTATIONS.c.project_key == project_key)
+            .where(ANNOTATIONS.c.deleted.is_(False), TASKS.c.deleted.is_(False))
+            .order_by(ANNOTATIONS.c.updated_us, ANNOTATIONS.c.annotation_id)
+        )
+        found: dict[int, list[dict[str, Any]]] = defaultdict(list)
+        with self._database.read() as connection:
+            for row in connection.execute(query):
+                dated = {"id": row.annotation_id, "updated_at": _iso(row.updated_us)}
+                found[row.task_id].append({**dated, **json.loads(row.content)})
+        return dict(found)
+
+    def apply(self, project_key: str, annotations: Sequence[AnnotationState]) -> bool:
+        """Join what the API says; True when it changed the gold (an event was missed)."""
+        with self._database.write() as connection:
+            changed = apply_annotations(connection, project_key, annotations, now(connection))
+            if changed:
+                grow_gold_revision(connection, project_key)
+        return changed
+
+    def known(self, project_key: str, *, seen_before: float) -> dict[int, int]:
+        """Annotation id → task id of what exists as far as we know, and was last heard of before that instant."""
+        query = select(ANNOTATIONS.c.annotation_id, ANNOTATIONS.c.task_id).where(
+            ANNOTATIONS.c.project_key == project_key,
+            ANNOTATIONS.c.deleted.is_(False),
+            ANNOTATIONS.c.seen_at < seen_before,
+        )
+        with self._database.read() as connection:
+            return {row.annotation_id: row.task_id for row in connection.execute(query)}
+
+    def delete(self, project_key: str, ids: Collection[int]) -> bool:
+        """Tombstone annotations that Label Studio no longer has; True when that changed the gold."""
+        with self._database.write() as connection:
+            changed = delete_annotations(connection, project_key, list(ids), now(connection))
+            if changed:
+                grow_gold_revision(connection, project_key)
+        return changed
+
+
+def _iso(microseconds: int) -> str:
+    """Fixed width, so that text order is time order."""
+    moment = EPOCH + timedelta(microseconds=microseconds)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

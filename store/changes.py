@@ -1,0 +1,168 @@
+"""What one message from Label Studio says about tasks and annotations, in the shape that the journal applies.
+
+Webhooks and the API share these shapes, so reconcile applies the same changes as events do.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeGuard
+
+SECRETS = frozenset({"token", "access_token", "password", "task_data_login", "task_data_password"})
+DELETIONS = frozenset({"TASKS_DELETED", "ANNOTATIONS_DELETED"})
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """A task as Label Studio described it at `updated_us`."""
+
+    task_id: int
+    data: Mapping[str, Any]
+    updated_us: int
+
+    @classmethod
+    def of(cls, task: Mapping[str, Any]) -> "TaskState":
+        """From Label Studio's task object. ValueError when it is not one."""
+        data = task.get("data")
+        return cls(_id(task), data if isinstance(data, dict) else {}, _microseconds(task))
+
+
+@dataclass(frozen=True)
+class AnnotationState:
+    """An annotation as Label Studio described it at `updated_us`."""
+
+    annotation_id: int
+    task_id: int
+    result: Sequence[Mapping[str, Any]]
+    was_cancelled: bool
+    ground_truth: bool
+    updated_us: int
+    completed_by: int | None = None
+
+    @classmethod
+    def of(cls, annotation: Mapping[str, Any]) -> "AnnotationState":
+        """From Label Studio's annotation object, which names its task. ValueError when ids are missing."""
+        task = annotation.get("task")
+        result = annotation.get("result")
+        return cls(
+            annotation_id=_id(annotation),
+            task_id=_id(task if isinstance(task, dict) else {"id": task}),
+            result=result if isinstance(result, list) else [],
+            was_cancelled=bool(annotation.get("was_cancelled")),
+            ground_truth=bool(annotation.get("ground_truth")),
+            updated_us=_microseconds(annotation),
+            completed_by=_person(annotation.get("completed_by")),
+        )
+
+    def content(self) -> str:
+        """Everything but the order of events, as canonical JSON: equal contents are the same gold."""
+        return json.dumps(
+            {
+                "result": self.result,
+                "was_cancelled": self.was_cancelled,
+                "ground_truth": self.ground_truth,
+                "completed_by": self.completed_by,
+            },
+            sort_keys=True,
+            separators=(",", ":"),
+        )
+
+
+@dataclass(frozen=True)
+class Change:
+    """Effect of one event on one project. `body` is what the event log keeps (without secrets and project settings)."""
+
+    project_key: str
+    action: str
+    tasks: Sequence[TaskState] = ()
+    annotations: Sequence[AnnotationState] = ()
+    deleted_tasks: Sequence[int] = ()
+    deleted_annotations: Sequence[int] = ()
+    label_config: str = ""
+    title: str = ""
+    config_us: int = 0
+    body: str = ""
+
+    @classmethod
+    def of_webhook(cls, project_key: str, body: Mapping[str, Any]) -> "Change":
+        """The change that a webhook's body asks for.
+
+        Never raises: an unknown action changes nothing, an entry without a usable id is left out (reconcile
+        repairs), and the event is logged all the same.
+        """
+        action = str(body.get("action", ""))
+        tasks = [*_objects(body, "task"), *_objects(body, "tasks")]
+        annotations = [*_objects(body, "annotation"), *_objects(body, "annotations")]
+        deletes = action in DELETIONS
+        project = body.get("project")
+        project = project if isinstance(project, dict) else {}
+        return cls(
+            project_key=project_key,
+            action=action,
+            tasks=() if deletes else [TaskState.of(task) for task in tasks],
+            annotations=() if deletes else _annotations(annotations, tasks),
+            deleted_tasks=[_id(entry) for entry in tasks] if action == "TASKS_DELETED" else (),
+            deleted_annotations=[_id(entry) for entry in annotations] if action == "ANNOTATIONS_DELETED" else (),
+            label_config=storable(str(project.get("label_config") or "")),
+            title=storable(str(project.get("title") or "")),
+            config_us=_microseconds(project),
+            body=_without_secrets(body),
+        )
+
+
+def storable(text: str) -> str:
+    """Text that every database takes: without NUL and lone surrogates (JSON can carry both)."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _annotations(annotations: Sequence[Mapping[str, Any]], tasks: Sequence[Mapping[str, Any]]) -> list[AnnotationState]:
+    only_task = _id(tasks[0]) if len(tasks) == 1 else None
+    placed = [{"task": only_task, **entry} for entry in annotations]
+    return [AnnotationState.of(entry) for entry in placed if _has_id(entry["task"]) or _is_id(entry["task"])]
+
+
+def _objects(body: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    # ANNOTATIONS_CREATED sends lists under the singular names.
+    value = body.get(key)
+    return [entry for entry in (value if isinstance(value, list) else [value]) if _has_id(entry)]
+
+
+def _has_id(entry: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(entry, dict) and _is_id(entry.get("id"))
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def _id(entry: Mapping[str, Any]) -> int:
+    value = entry.get("id")
+    if not isinstance(value, int) or not _is_id(value):
+        raise ValueError(f"id {value!r} is not a whole number")
+    return value
+
+
+def _person(value: object) -> int | None:
+    if isinstance(value, dict):
+        value = value.get("id")
+    return value if isinstance(value, int) else None
+
+
+def _microseconds(entry: Mapping[str, Any]) -> int:
+    """`updated_at` (or `created_at`) in microseconds; 0 without a readable one, so that anything dated is newer."""
+    try:
+        moment = datetime.fromisoformat(str(entry.get("updated_at") or entry.get("created_at")))
+    except ValueError:
+        return 0
+    elapsed = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (elapsed.days * 86_400 + elapsed.seconds) * 1_000_000 + elapsed.microseconds
+
+
+def _without_secrets(body: Mapping[str, Any]) -> str:
+    """JSON of the body. The project is cut to its id: it repeats the label config and carries its owner and token."""
+    project = body.get("project")
+    kept = {name: value for name, value in body.items() if name not in SECRETS | {"project"}}
+    if isinstance(project, dict):
+        kept["project"] = {name: project.get(name) for name in ("id", "created_at")}
+    return json.dumps(kept, separators=(",", ":"))

@@ -1,0 +1,117 @@
+"""One engine for SQLite (embedded default) or PostgreSQL (by URL), and the two kinds of transaction on it."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from tagloom.errors import UserError
+
+BUSY_TIMEOUT_MS = 30_000
+MIGRATION_LOCK = 0x7461676C  # any constant: PostgreSQL's advisory lock that lets one process migrate at a time
+
+
+class Database:
+    """Engine with its transactions. Threads may share it; a forked process opens its own."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(url)
+        self._migrate()
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads: one consistent picture, never waits for writers."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that may write; committed and durable when the block ends without an exception.
+
+        On SQLite it takes the write lock at once (BEGIN IMMEDIATE): what it reads cannot change before it writes.
+        """
+        with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
+            yield connection
+
+    def _migrate(self) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        head = ScriptDirectory.from_config(config).get_current_head()
+        try:
+            with self.read() as connection:
+                if MigrationContext.configure(connection).get_current_revision() == head:
+                    return
+            with self.write() as connection:
+                if connection.dialect.name == "postgresql":
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except OperationalError as error:
+            shown = self.engine.url.render_as_string(hide_password=True)
+            raise UserError(
+                f"The database {shown} cannot be opened ({error.orig}). Check TAGLOOM_DATABASE_URL."
+            ) from error
+
+
+def now(connection: Connection) -> float:
+    """Unix seconds by the clock that all holders of leases share: the server's, or this machine's for SQLite."""
+    if connection.dialect.name == "postgresql":
+        return float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
+    return time.time()
+
+
+def insert_missing(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
+    """Insert a row unless its primary key is there; True when it was inserted."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    return connection.execute(insert(table).values(row).on_conflict_do_nothing()).rowcount > 0
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows, or replace those with the same primary key. All rows have the same columns."""
+    if not rows:
+        return
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table)
+    keys = [column.name for column in table.primary_key.columns]
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
+
+
+def _engine(url: str) -> Engine:
+    address = make_url(url)
+    if address.get_backend_name() == "postgresql":
+        return create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    if address.get_backend_name() != "sqlite":
+        raise UserError(f"TAGLOOM_DATABASE_URL names {address.get_backend_name()!r}; use sqlite:/// or postgresql://.")
+    if not address.database or address.database == ":memory:":
+        raise UserError("TAGLOOM_DATABASE_URL needs a file: sqlite:////folder/tagloom.db (workers share it).")
+    Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(address, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    # The driver's own BEGIN comes too late for savepoints and reads; _begin_sqlite sends ours.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT_MS}"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

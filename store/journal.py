@@ -1,0 +1,158 @@
+"""The event log: an event and its effect are durable together before the webhook is answered.
+
+One thread commits for all callers (group commit): whoever asks while a commit runs shares the next one. Fifty
+submitters then wait for one or two commits, not for fifty; `bench/journal.py` measures it.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from store.changes import Change
+from store.database import Database, now
+from store.projects import insert_project
+from store.state import apply_annotations, apply_tasks, delete_annotations, delete_tasks, grow_gold_revision
+from store.tables import EVENTS, PROJECTS
+
+LOG = logging.getLogger(__name__)
+
+LARGEST_GROUP = 256
+CLOSED = None
+
+
+class JournalError(Exception):
+    """The event is not durable: the database did not take it."""
+
+
+@dataclass(frozen=True)
+class _Pending:
+    change: Change
+    done: "Future[None]" = field(default_factory=Future)
+
+
+class Journal:
+    """Writes events. Any number of threads may call `record` at the same time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._pending: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    def record(self, change: Change, timeout: float | None = None) -> None:
+        """Return when the event and its effect are durable.
+
+        Raises JournalError when the database refuses it or takes longer than `timeout` seconds (it may still arrive
+        then; applying it again does no harm).
+        """
+        pending = _Pending(change)
+        self._start()
+        self._pending.put(pending)
+        try:
+            pending.done.result(timeout)
+        except TimeoutError:
+            raise JournalError(f"not durable after {timeout} s") from None
+
+    def close(self) -> None:
+        """Commit what is waiting and end the thread."""
+        with self._starting:
+            thread, self._thread = self._thread, None
+        if thread:
+            self._pending.put(CLOSED)
+            thread.join()
+
+    def prune(self, before: float) -> int:
+        """Delete log entries received before that instant (their effects stay). Returns how many."""
+        with self._database.write() as connection:
+            return connection.execute(delete(EVENTS).where(EVENTS.c.received_at < before)).rowcount
+
+    def _start(self) -> None:
+        if self._thread:
+            return
+        with self._starting:
+            if not self._thread:
+                self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while (first := self._pending.get()) is not CLOSED:
+            group, last = self._group(first)
+            self._commit(group)
+            if last:
+                return
+
+    def _group(self, first: _Pending) -> tuple[list[_Pending], bool]:
+        group = [first]
+        while len(group) < LARGEST_GROUP:
+            try:
+                entry = self._pending.get_nowait()
+            except queue.Empty:
+                return group, False
+            if entry is CLOSED:
+                return group, True
+            group.append(entry)
+        return group, False
+
+    def _commit(self, group: Sequence[_Pending]) -> None:
+        try:
+            with self._database.write() as connection:
+                at = now(connection)
+                for entry in group:
+                    _record(connection, entry.change, at)
+        except Exception as error:  # whatever it was, nobody may wait for ever
+            LOG.error("journal: %d events not committed: %s", len(group), error)
+            for entry in group:
+                entry.done.set_exception(JournalError(str(error)))
+            return
+        for entry in group:
+            entry.done.set_result(None)
+
+
+def apply(connection: Connection, change: Change, at: float) -> None:
+    """Bring the state up to date with one change."""
+    gold = _apply_project(connection, change, at)
+    gold |= delete_tasks(connection, change.project_key, change.deleted_tasks, at)
+    gold |= delete_annotations(connection, change.project_key, change.deleted_annotations, at)
+    gold |= apply_tasks(connection, change.project_key, change.tasks, at)
+    gold |= apply_annotations(connection, change.project_key, change.annotations, at)
+    if gold:
+        grow_gold_revision(connection, change.project_key)
+
+
+def _record(connection: Connection, change: Change, at: float) -> None:
+    # One event that cannot be applied must not take its group with it: it is logged with the reason, reconcile repairs.
+    failure = ""
+    try:
+        with connection.begin_nested():
+            apply(connection, change, at)
+    except (ValueError, SQLAlchemyError) as error:
+        failure = f"{type(error).__name__}: {error}"
+        LOG.error("journal: %s of %s could not be applied: %s", change.action, change.project_key, failure)
+    connection.execute(
+        insert(EVENTS).values(
+            received_at=at, project_key=change.project_key, action=change.action, body=change.body, failure=failure
+        )
+    )
+
+
+def _apply_project(connection: Connection, change: Change, at: float) -> bool:
+    """Make or update the project's row; True when the label config changed."""
+    query = select(PROJECTS.c.label_config, PROJECTS.c.config_us).where(PROJECTS.c.key == change.project_key)
+    known = connection.execute(query.with_for_update()).first()
+    if known is None:
+        insert_project(connection, change.project_key, change.label_config, change.title, change.config_us, at)
+        return False
+    if not change.label_config or change.config_us <= known.config_us:
+        return False
+    connection.execute(
+        update(PROJECTS)
+        .where(PROJECTS.c.key == change.project_key)
+        .values(label_config=change.label_config, config_us=change.config_us, title=change.title)
+    )
+    return bool(known.label_config != change.label_config)

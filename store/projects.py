@@ -1,0 +1,139 @@
+"""Projects: their label config, and how far training is behind their gold."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from store.database import Database, insert_missing, now
+from store.leases import Lease, verify
+from store.state import grow_gold_revision
+from store.tables import LEASES, PROJECTS
+
+FREE_ATTEMPTS = 3  # tries at once after a crash; a training that keeps dying then backs off
+LONGEST_BACKOFF_S = 600.0
+
+
+@dataclass(frozen=True)
+class Project:
+    """One project of one Label Studio; gold_revision > trained_revision: there is gold that no training has seen."""
+
+    key: str
+    title: str
+    label_config: str
+    gold_revision: int
+    trained_revision: int
+    failure: str
+    attempts: int
+    retry_at: float
+    reconciled_at: float
+    reconcile_cursor: int
+
+    @property
+    def has_new_gold(self) -> bool:
+        return self.gold_revision > self.trained_revision
+
+
+class Projects:
+    """All projects that Label Studio has ever shown us."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def ensure(self, key: str, label_config: str, title: str = "") -> Project:
+        """The project under this label config, which Label Studio has just sent and which therefore holds.
+
+        Called before every task: it writes only when the config is new.
+        """
+        known = self.get(key)
+        if known and known.label_config == label_config:
+            return known
+        with self._database.write() as connection:
+            row = connection.execute(select(PROJECTS).where(PROJECTS.c.key == key).with_for_update()).first()
+            if row is None:
+                insert_project(connection, key, label_config, title, 0, now(connection))
+            elif row.label_config != label_config:
+                connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(label_config=label_config))
+                grow_gold_revision(connection, key)
+            return _project(connection.execute(select(PROJECTS).where(PROJECTS.c.key == key)).one())
+
+    def get(self, key: str) -> Project | None:
+        with self._database.read() as connection:
+            row = connection.execute(select(PROJECTS).where(PROJECTS.c.key == key)).first()
+        return _project(row) if row else None
+
+    def all(self) -> list[Project]:
+        with self._database.read() as connection:
+            return [_project(row) for row in connection.execute(select(PROJECTS).order_by(PROJECTS.c.key))]
+
+    def waiting_for_training(self) -> list[str]:
+        """Keys of projects with new gold that nobody trains on right now and whose backoff is over."""
+        with self._database.read() as connection:
+            at = now(connection)
+            query = (
+                select(PROJECTS.c.key)
+                .outerjoin(LEASES, LEASES.c.name == "train:" + PROJECTS.c.key)
+                .where(PROJECTS.c.gold_revision > PROJECTS.c.trained_revision, PROJECTS.c.retry_at <= at)
+                .where(LEASES.c.expires_at.is_(None) | (LEASES.c.expires_at <= at))
+                .order_by(PROJECTS.c.key)
+            )
+            return list(connection.execute(query).scalars())
+
+    def begin_attempt(self, key: str) -> None:
+        """Count a start of training, so that one that dies each time is tried ever more rarely."""
+        with self._database.write() as connection:
+            query = select(PROJECTS.c.attempts).where(PROJECTS.c.key == key)
+            attempts = connection.execute(query).scalar_one() + 1
+            pause = 0.0 if attempts <= FREE_ATTEMPTS else min(LONGEST_BACKOFF_S, 5.0 * 2 ** (attempts - FREE_ATTEMPTS))
+            values = {"attempts": attempts, "retry_at": now(connection) + pause if pause else 0.0}
+            connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
+
+    def fail_attempt(self, key: str, reason: str) -> None:
+        """Remember why the last training failed, for the status page."""
+        with self._database.write() as connection:
+            connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(failure=reason))
+
+    def finish_training(self, key: str, revision: int, lease: Lease) -> None:
+        """All gold up to `revision` has been trained on. LeaseLost when somebody else has taken over."""
+        with self._database.write() as connection:
+            verify(connection, lease)
+            values = {"trained_revision": revision, "attempts": 0, "retry_at": 0.0, "failure": ""}
+            connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
+
+    def request_training(self, key: str) -> None:
+        """Make the next training due although the gold is the same (somebody pressed Start training)."""
+        with self._database.write() as connection:
+            grow_gold_revision(connection, key)
+
+    def set_reconcile_cursor(self, key: str, cursor: int) -> None:
+        """Where an interrupted reconcile goes on; 0 ends it and dates it."""
+        with self._database.write() as connection:
+            values: dict[str, Any] = {"reconcile_cursor": cursor}
+            if cursor == 0:
+                values["reconciled_at"] = now(connection)
+            connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
+
+
+def insert_project(connection: Connection, key: str, label_config: str, title: str, config_us: int, at: float) -> None:
+    """A project's first row; nothing when it has one."""
+    row = {
+        "key": key,
+        "title": title,
+        "label_config": label_config,
+        "config_us": config_us,
+        "gold_revision": 0,
+        "trained_revision": 0,
+        "next_number": 1,
+        "attempts": 0,
+        "retry_at": 0.0,
+        "failure": "",
+        "reconciled_at": 0.0,
+        "reconcile_cursor": 0,
+        "created_at": at,
+    }
+    insert_missing(connection, PROJECTS, row)
+
+
+def _project(row: Row[Any]) -> Project:
+    fields = row._mapping
+    return Project(**{name: fields[name] for name in Project.__dataclass_fields__})

@@ -1,0 +1,174 @@
+"""Applying what Label Studio said to the rows that hold it, so that the order and number of messages do not matter.
+
+Each row joins what it holds with what comes: a deletion is final (Label Studio never reuses an id), otherwise the newer
+`updated_us` wins, and of two contents with the same stamp the greater one. That join is commutative, associative and
+idempotent (a state-based CRDT, Shapiro et al. 2011), hence doubled, late and shuffled events end in the same state.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Column, Connection, Table, select, update
+
+from store.changes import AnnotationState, TaskState
+from store.database import upsert
+from store.tables import ANNOTATIONS, PROJECTS, TASKS
+
+CHUNK = 500  # rows looked up by one statement; SQLite takes 32,766 parameters
+
+T = TypeVar("T")
+
+
+def apply_tasks(connection: Connection, project_key: str, tasks: Sequence[TaskState], at: float) -> bool:
+    """Join tasks into the store; True when that changed what a labelled task holds."""
+    changed: list[int] = []
+    for part in chunks(list({task.task_id: task for task in sorted(tasks, key=_task_order)}.values())):
+        known = _rows(connection, TASKS, TASKS.c.task_id, project_key, [task.task_id for task in part])
+        rows = []
+        for task in part:
+            old, data = known.get(task.task_id), _json(task.data)
+            if old is None or (not old["deleted"] and (task.updated_us, data) > (old["updated_us"], old["data"])):
+                rows.append(_task_row(project_key, task.task_id, data, task.updated_us, False, at))
+                if old is None or old["data"] != data:
+                    changed.append(task.task_id)
+        upsert(connection, TASKS, rows)
+    return _any_labelled(connection, project_key, changed)
+
+
+def delete_tasks(connection: Connection, project_key: str, ids: Sequence[int], at: float) -> bool:
+    """Tombstone tasks; True when one of them was labelled."""
+    changed: list[int] = []
+    for part in chunks(sorted(set(ids))):
+        known = _rows(connection, TASKS, TASKS.c.task_id, project_key, part)
+        gone = [task_id for task_id in part if task_id not in known or not known[task_id]["deleted"]]
+        upsert(connection, TASKS, [_task_row(project_key, task_id, "{}", 0, True, at) for task_id in gone])
+        changed += gone
+    return _any_labelled(connection, project_key, changed)
+
+
+def apply_annotations(
+    connection: Connection, project_key: str, annotations: Sequence[AnnotationState], at: float
+) -> bool:
+    """Join annotations into the store; True when that changed the gold."""
+    changed = False
+    newest = {entry.annotation_id: entry for entry in sorted(annotations, key=_annotation_order)}
+    for part in chunks(list(newest.values())):
+        known = _rows(
+            connection, ANNOTATIONS, ANNOTATIONS.c.annotation_id, project_key, [entry.annotation_id for entry in part]
+        )
+        rows = []
+        for entry in part:
+            old = known.get(entry.annotation_id)
+            row = _annotation_row(project_key, entry, at)
+            if old is None or (not old["deleted"] and _order(row) > _order(old)):
+                rows.append(row)
+                changed = changed or _gold(row) != _gold(old)
+        upsert(connection, ANNOTATIONS, rows)
+    return changed
+
+
+def delete_annotations(connection: Connection, project_key: str, ids: Sequence[int], at: float) -> bool:
+    """Tombstone annotations (also ones never seen: their creation may come later); True when that changed the gold."""
+    changed = False
+    for part in chunks(sorted(set(ids))):
+        known = _rows(connection, ANNOTATIONS, ANNOTATIONS.c.annotation_id, project_key, part)
+        rows = []
+        for annotation_id in part:
+            old = known.get(annotation_id)
+            if old is None or not old["deleted"]:
+                rows.append(_tombstone(project_key, annotation_id, old, at))
+                changed = changed or _gold(old) is not None
+        upsert(connection, ANNOTATIONS, rows)
+    return changed
+
+
+def grow_gold_revision(connection: Connection, project_key: str) -> None:
+    """Say that the gold of a project changed: whoever trained on an older revision has work to do."""
+    connection.execute(
+        update(PROJECTS)
+        .where(PROJECTS.c.key == project_key)
+        .values(gold_revision=PROJECTS.c.gold_revision + 1, attempts=0, retry_at=0.0)
+    )
+
+
+def chunks(entries: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(entries), CHUNK):
+        yield entries[start : start + CHUNK]
+
+
+def _rows(
+    connection: Connection, table: Table, column: "Column[int]", project_key: str, ids: Sequence[int]
+) -> dict[int, Mapping[str, Any]]:
+    query = select(table).where(table.c.project_key == project_key, column.in_(ids))
+    return {row[column.name]: dict(row) for row in connection.execute(query).mappings()}
+
+
+def _any_labelled(connection: Connection, project_key: str, task_ids: Sequence[int]) -> bool:
+    for part in chunks(task_ids):
+        query = select(ANNOTATIONS.c.annotation_id).where(
+            ANNOTATIONS.c.project_key == project_key,
+            ANNOTATIONS.c.task_id.in_(part),
+            ANNOTATIONS.c.deleted.is_(False),
+        )
+        if connection.execute(query.limit(1)).first():
+            return True
+    return False
+
+
+def _gold(row: Mapping[str, Any] | None) -> tuple[int, str] | None:
+    """What a row contributes to the gold; None when it is deleted or skipped."""
+    if row is None or row["deleted"] or json.loads(row["content"])["was_cancelled"]:
+        return None
+    return row["task_id"], row["content"]
+
+
+def _order(row: Mapping[str, Any]) -> tuple[int, str, int]:
+    return row["updated_us"], row["content"], row["task_id"]
+
+
+def _task_order(task: TaskState) -> tuple[int, str]:
+    return task.updated_us, _json(task.data)
+
+
+def _annotation_order(entry: AnnotationState) -> tuple[int, str, int]:
+    return entry.updated_us, entry.content(), entry.task_id
+
+
+def _task_row(project_key: str, task_id: int, data: str, updated_us: int, deleted: bool, at: float) -> dict[str, Any]:
+    return {
+        "project_key": project_key,
+        "task_id": task_id,
+        "data": data,
+        "updated_us": updated_us,
+        "deleted": deleted,
+        "seen_at": at,
+    }
+
+
+def _annotation_row(project_key: str, entry: AnnotationState, at: float) -> dict[str, Any]:
+    return {
+        "project_key": project_key,
+        "annotation_id": entry.annotation_id,
+        "task_id": entry.task_id,
+        "content": entry.content(),
+        "updated_us": entry.updated_us,
+        "deleted": False,
+        "seen_at": at,
+    }
+
+
+def _tombstone(project_key: str, annotation_id: int, old: Mapping[str, Any] | None, at: float) -> dict[str, Any]:
+    return {
+        "project_key": project_key,
+        "annotation_id": annotation_id,
+        "task_id": old["task_id"] if old else 0,
+        "content": "",
+        "updated_us": 0,
+        "deleted": True,
+        "seen_at": at,
+    }
+
+
+def _json(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,34 @@
+"""The store as one object."""
+
+from store.annotations import Annotations
+from store.database import Database
+from store.journal import Journal
+from store.leases import Leases
+from store.projects import Projects
+from store.tasks import Tasks
+from store.versions import Versions
+from store.weak_labels import WeakLabelTable
+
+
+class Store:
+    """What Tagloom knows, by noun. Threads may share it; a forked process opens its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.journal = Journal(database)
+        self.projects = Projects(database)
+        self.tasks = Tasks(database)
+        self.annotations = Annotations(database)
+        self.weak_labels = WeakLabelTable(database)
+        self.versions = Versions(database)
+        self.leases = Leases(database)
+
+    @classmethod
+    def open(cls, url: str) -> "Store":
+        """The store at a SQLAlchemy URL (`Settings.database`), created or migrated when needed; UserError if it cannot."""
+        return cls(Database(url))
+
+    def close(self) -> None:
+        """Commit what the journal still holds and close all connections."""
+        self.journal.close()
+        self._database.close()

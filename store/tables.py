@@ -1,0 +1,113 @@
+"""Tables of the store. `migrations/` creates them; a test holds both against each other.
+
+Instants of ours are unix seconds (float); `updated_us` are Label Studio's own stamps in microseconds since 1970.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
+
+METADATA = MetaData()
+
+# SQLite only gives row ids out to INTEGER; PostgreSQL needs the wide type.
+WIDE = BigInteger().with_variant(Integer, "sqlite")
+
+PROJECTS = Table(
+    "projects",
+    METADATA,
+    Column("key", String(200), primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("label_config", Text, nullable=False),
+    Column("config_us", BigInteger, nullable=False),
+    Column("gold_revision", BigInteger, nullable=False),
+    Column("trained_revision", BigInteger, nullable=False),
+    Column("next_number", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("retry_at", Float, nullable=False),
+    Column("failure", Text, nullable=False),
+    Column("reconciled_at", Float, nullable=False),
+    Column("reconcile_cursor", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+EVENTS = Table(
+    "events",
+    METADATA,
+    Column("id", WIDE, primary_key=True, autoincrement=True),
+    Column("received_at", Float, nullable=False, index=True),
+    Column("project_key", String(200), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("failure", Text, nullable=False),
+)
+
+TASKS = Table(
+    "tasks",
+    METADATA,
+    Column("project_key", String(200), primary_key=True),
+    Column("task_id", WIDE, primary_key=True, autoincrement=False),
+    Column("data", Text, nullable=False),
+    Column("updated_us", BigInteger, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("seen_at", Float, nullable=False),
+)
+
+ANNOTATIONS = Table(
+    "annotations",
+    METADATA,
+    Column("project_key", String(200), primary_key=True),
+    Column("annotation_id", WIDE, primary_key=True, autoincrement=False),
+    Column("task_id", WIDE, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("updated_us", BigInteger, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("seen_at", Float, nullable=False),
+    Index("annotations_of_task", "project_key", "task_id"),
+)
+
+WEAK_LABELS = Table(
+    "weak_labels",
+    METADATA,
+    Column("project_key", String(200), primary_key=True),
+    Column("task_id", WIDE, primary_key=True, autoincrement=False),
+    Column("space", String(64), nullable=False),
+    Column("gold_revision", BigInteger, nullable=False),
+    Column("labels", Text, nullable=False),
+)
+
+VERSIONS = Table(
+    "versions",
+    METADATA,
+    Column("project_key", String(200), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("version", String(64), nullable=False),
+    Column("parent", String(64), nullable=False),
+    Column("folder", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("phase", String(32), nullable=False),
+    Column("space", String(64), nullable=False),
+    Column("labels", Text, nullable=False),
+    Column("metrics", Text, nullable=False),
+    Column("gold_revision", BigInteger, nullable=False),
+    Column("gold_count", Integer, nullable=False),
+    Column("weak_count", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("promoted_at", Float, nullable=False),
+)
+
+CURRENT = Table(
+    "current",
+    METADATA,
+    Column("project_key", String(200), primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("since", Float, nullable=False),
+)
+
+LEASES = Table(
+    "leases",
+    METADATA,
+    Column("name", String(250), primary_key=True),
+    Column("holder", String(250), nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("expires_at", Float, nullable=False),
+)

@@ -1,0 +1,69 @@
+"""Tasks of a project as Label Studio described them last."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+
+from store.changes import TaskState
+from store.database import Database, now
+from store.state import apply_tasks, chunks, grow_gold_revision
+from store.tables import TASKS
+
+BULK = 1_000  # rows of one transaction: the journal waits for no more than that
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task that exists. `data` is Label Studio's task data."""
+
+    id: int
+    data: Mapping[str, Any]
+    updated_us: int
+
+    def payload(self) -> dict[str, Any]:
+        """In the shape of Label Studio's task object."""
+        return {"id": self.id, "data": dict(self.data)}
+
+
+class Tasks:
+    """All tasks that are known and not deleted."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def upsert(self, project_key: str, tasks: Sequence[Mapping[str, Any]]) -> None:
+        """Learn tasks from Label Studio's task objects (those of /predict too); older descriptions change nothing.
+
+        Tasks without a usable id are left out. Writes only what is new, in short transactions.
+        """
+        states = [TaskState.of(task) for task in tasks if isinstance(task.get("id"), int)]
+        fresh = self._fresh(project_key, states)
+        for start in range(0, len(fresh), BULK):
+            with self._database.write() as connection:
+                if apply_tasks(connection, project_key, fresh[start : start + BULK], now(connection)):
+                    grow_gold_revision(connection, project_key)
+
+    def all(self, project_key: str) -> list[Task]:
+        """Every task, by id."""
+        query = select(TASKS).where(TASKS.c.project_key == project_key, TASKS.c.deleted.is_(False))
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(TASKS.c.task_id))
+            return [Task(row.task_id, json.loads(row.data), row.updated_us) for row in rows]
+
+    def count(self, project_key: str) -> int:
+        query = select(func.count()).where(TASKS.c.project_key == project_key, TASKS.c.deleted.is_(False))
+        with self._database.read() as connection:
+            return int(connection.execute(query.select_from(TASKS)).scalar_one())
+
+    def _fresh(self, project_key: str, tasks: Sequence[TaskState]) -> list[TaskState]:
+        known: dict[int, int] = {}
+        with self._database.read() as connection:
+            for part in chunks([task.task_id for task in tasks]):
+                query = select(TASKS.c.task_id, TASKS.c.updated_us).where(
+                    TASKS.c.project_key == project_key, TASKS.c.task_id.in_(part)
+                )
+                known |= {row.task_id: row.updated_us for row in connection.execute(query)}
+        return [task for task in tasks if known.get(task.task_id, -1) < task.updated_us or task.task_id not in known]

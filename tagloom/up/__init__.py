@@ -1,0 +1,1 @@
+"""``tagloom up``: Label Studio with the sample project, connected to a running Tagloom."""

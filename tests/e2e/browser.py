@@ -1,0 +1,136 @@
+"""Label Studio as an annotator sees it: a page in headless Chromium."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, sync_playwright
+
+# No sandbox: CI runs as root. The rest keeps Chromium from calling hosts of its own.
+_ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+# Rectangles as drawn: Konva holds one node per region, named by the region's id.
+_DRAWN = """() => Konva.stages[0].find('Rect').filter(node => node.name().includes('_transformable')).map(node => {
+    const box = node.getClientRect({skipStroke: true});
+    return [box.x, box.y, box.x + box.width, box.y + box.height];
+})"""
+
+# What is painted, whatever the editor believes: the extent of the non-transparent pixels of all canvases that hold
+# neither the picture (it covers its whole area) nor nothing.
+_PAINTED = """() => {
+    const extents = [];
+    for (const canvas of document.querySelectorAll('canvas')) {
+        const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+        let [left, top, right, bottom] = [Infinity, Infinity, -1, -1];
+        for (let y = 0; y < canvas.height; y++) for (let x = 0; x < canvas.width; x++)
+            if (pixels[(y * canvas.width + x) * 4 + 3] > 0) {
+                left = Math.min(left, x); right = Math.max(right, x + 1);
+                top = Math.min(top, y); bottom = Math.max(bottom, y + 1);
+            }
+        if (right >= 0) extents.push([left, top, right, bottom]);
+    }
+    return extents;
+}"""
+
+_SHOWN_SIZE = "() => { const image = Htx.annotationStore.selected.objects.find(o => o.type === 'image');" \
+    " return [image.stageWidth, image.stageHeight]; }"  # fmt: skip
+
+_TAGS = "() => [...document.querySelectorAll('.lsf-choices input[type=checkbox], .lsf-choice input')]" \
+    ".filter(box => box.checked).map(box => box.name)"  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the editor shows of one task: ticked tags, rectangles in pixels, the picture's size in pixels."""
+
+    tags: frozenset[str]
+    rectangles: tuple[tuple[float, float, float, float], ...]
+    painted: tuple[tuple[float, float, float, float], ...]
+    width: float
+    height: float
+
+
+class Annotator:
+    """A logged-in annotator with one page."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self._page = page
+        self._url = url
+
+    def log_in(self, email: str, password: str) -> None:
+        self._page.goto(f"{self._url}/user/login/")
+        self._page.fill("input[name=email]", email)
+        self._page.fill("input[name=password]", password)
+        self._page.click("button[type=submit]")
+        self._page.wait_for_url(lambda url: "login" not in url)
+
+    def open(self, project: int, task: int) -> Shown:
+        """Open a task from the list (quick view) and read what it shows."""
+        self._page.goto(f"{self._url}/projects/{project}/data?task={task}")
+        return self._read()
+
+    def label_all(self, project: int) -> tuple[int, Shown]:
+        """Press "Label All Tasks" and read the task that Label Studio chooses: its id and what it shows."""
+        self._page.goto(f"{self._url}/projects/{project}/data")
+        self._page.get_by_role("button", name="Label All Tasks").click()
+        shown = self._read()
+        return int(self._page.evaluate("() => Htx.task.id")), shown
+
+    def submit(self) -> None:
+        """Press Submit and wait until Label Studio has answered."""
+        with self._page.expect_response(
+            lambda answer: "/annotations" in answer.url and answer.request.method == "POST"
+        ) as made:
+            self._page.get_by_role("button", name="Submit", exact=True).click()
+        assert made.value.status == 201, made.value.text()
+
+    def errors(self) -> list[str]:
+        """Error boxes on the page."""
+        return [
+            box.inner_text()
+            for box in self._page.locator(".ls-modal, .lsf-error, [class*=toast]:visible").all()
+            if box.is_visible()
+        ]
+
+    def screenshot(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._page.screenshot(path=str(path))
+
+    def _read(self) -> Shown:
+        self._page.wait_for_function("() => window.Htx?.annotationStore?.selected && window.Konva?.stages?.length > 0")
+        self._page.wait_for_function(f"() => ({_SHOWN_SIZE})()[0] > 1")
+        self._page.wait_for_timeout(1500)  # the editor scales the picture once more after it has loaded
+        width, height = self._page.evaluate(_SHOWN_SIZE)
+        return Shown(
+            tags=frozenset(self._page.evaluate(_TAGS)),
+            rectangles=_boxes(self._page.evaluate(_DRAWN)),
+            painted=_boxes(self._page.evaluate(_PAINTED)),
+            width=width,
+            height=height,
+        )
+
+
+def _boxes(raw: list[list[float]]) -> tuple[tuple[float, float, float, float], ...]:
+    return tuple(sorted((box[0], box[1], box[2], box[3]) for box in raw))
+
+
+@contextmanager
+def annotator(url: str, email: str, password: str) -> Iterator[Annotator]:
+    """A browser with a logged-in annotator."""
+    executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    assert executable, "Chromium is missing: run scripts/browser"
+    with sync_playwright() as playwright:
+        options: dict[str, Any] = {"executable_path": executable, "args": _ARGUMENTS}
+        browser = playwright.chromium.launch(**options)
+        page = browser.new_page(viewport={"width": 1500, "height": 1000})
+        page.set_default_timeout(60_000)
+        person = Annotator(page, url)
+        person.log_in(email, password)
+        yield person
+        browser.close()

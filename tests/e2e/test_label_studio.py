@@ -1,0 +1,112 @@
+"""The whole loop in a real Label Studio and a real browser: pre-annotated, corrected, learned, pre-annotated better."""
+
+import re
+import time
+from typing import Any
+
+import pytest
+
+from samples.dataset import Sample
+from tests.e2e.browser import annotator
+from tests.e2e.checks import check_shown, prediction_of
+from tests.e2e.conftest import Running
+
+pytestmark = pytest.mark.e2e
+
+GOLD = 40
+NEW_VERSION_SECONDS = 150
+# What Label Studio logs when a backend or a webhook disappoints it.
+_COMPLAINT = re.compile(r"\[(ERROR|CRITICAL)\]")
+
+
+def test_a_label_comes_back_as_a_better_pre_annotation(running: Running) -> None:
+    cold = running.served_version()
+    assert cold.startswith("v0.")
+    _retrieve_predictions(running)
+    tasks = running.tasks()
+    for task in tasks:
+        prediction_of(task, cold)
+
+    with annotator(running.url, running.account.email, running.account.password) as person:
+        richest = max(tasks, key=lambda task: len(prediction_of(task, cold)["result"]))
+        shown = person.open(running.project, richest["id"])
+        person.screenshot(running.screenshots / "cold-start.png")
+        check_shown(shown, prediction_of(richest, cold))
+        person.submit()
+
+        others = [task for task in tasks if task["id"] != richest["id"]][:GOLD]
+        for task in others:
+            _annotate(running, task)
+        version = _wait_for_new_version(running, cold)
+
+        task_id, shown = person.label_all(running.project)
+        assert task_id not in {richest["id"], *(task["id"] for task in others)}
+        after = running.api.call("GET", f"/api/tasks/{task_id}")
+        served = running.served_version()
+        newest = [one for one in after["predictions"] if one["model_version"] in {version, served}]
+        assert newest, (
+            f"task {task_id} has no prediction of {version}: {[p['model_version'] for p in after['predictions']]}"
+        )
+        check_shown(shown, prediction_of(after, newest[-1]["model_version"]))
+        person.screenshot(running.screenshots / "after-gold.png")
+
+    _check_logs(running)
+
+
+def test_interactive_pre_annotation_names_a_drawn_box(running: Running) -> None:
+    task = next(task for task in running.tasks() if running.sample_of(task).boxes)
+    gold = running.sample_of(task).boxes[0]
+    region = _rectangle("drawn", gold.label, running.sample_of(task), gold)
+    (backend,) = running.api.call("GET", f"/api/ml/?project={running.project}")
+    body = {"task": task["id"], "context": {"result": [region]}}
+    answer = running.api.call("POST", f"/api/ml/{backend['id']}/interactive-annotating", json=body)
+    assert answer["data"]["result"], answer
+
+
+def test_an_empty_answer_does_not_pass(running: Running) -> None:
+    """The checks above fail on a backend that answers nothing."""
+    task = running.tasks()[0]
+    empty = {**task, "predictions": [{"model_version": "v0.0000", "result": [], "score": 0.0}]}
+    with pytest.raises(AssertionError, match="is empty"):
+        prediction_of(empty, "v0.0000")
+
+
+def _retrieve_predictions(running: Running) -> None:
+    path = f"/api/dm/actions?id=retrieve_tasks_predictions&project={running.project}"
+    running.api.call("POST", path, json={"selectedItems": {"all": True, "excluded": []}})
+
+
+def _annotate(running: Running, task: dict[str, Any]) -> None:
+    """Submit the sample's gold for a task, as the editor would."""
+    sample = running.sample_of(task)
+    result = [_rectangle(f"r{index}", box.label, sample, box) for index, box in enumerate(sample.boxes)]
+    tags = {"choices": list(sample.labels)}
+    result.append({"id": "tags", "from_name": "elements", "to_name": "image", "type": "choices", "value": tags})
+    running.api.call("POST", f"/api/tasks/{task['id']}/annotations/", json={"result": result, "lead_time": 5.0})
+
+
+def _rectangle(name: str, label: str, sample: Sample, box: Any) -> dict[str, Any]:
+    value = {
+        "x": box.x,
+        "y": box.y,
+        "width": box.width,
+        "height": box.height,
+        "rotation": 0,
+        "rectanglelabels": [label],
+    }
+    size = {"original_width": 400, "original_height": 400, "image_rotation": 0}
+    return {"id": name, "from_name": "boxes", "to_name": "image", "type": "rectanglelabels", "value": value, **size}
+
+
+def _wait_for_new_version(running: Running, old: str) -> str:
+    end = time.monotonic() + NEW_VERSION_SECONDS
+    while (version := running.served_version()) == old:
+        assert time.monotonic() < end, f"still {old} after {NEW_VERSION_SECONDS} s; see {running.home}/logs/worker.log"
+        time.sleep(1)
+    return version
+
+
+def _check_logs(running: Running) -> None:
+    lines = (running.home / "logs" / "label-studio.log").read_text("utf-8", "replace").splitlines()
+    complaints = [line for line in lines if _COMPLAINT.search(line)]
+    assert not complaints, "Label Studio complains:\n" + "\n".join(complaints[:10])

@@ -1,0 +1,76 @@
+"""What a read block may be: the role that its words give it, before its place is looked at."""
+
+import re
+from dataclasses import dataclass
+
+from model.features import ItemFeatures
+from model.items import TextBlock
+from model.lexicon import Kind, Lexicon
+
+CURRENCY = re.compile(
+    r"^[¥￥夫]$|^(rmb|元|圆|起|/?[枚件个只台套盒瓶])[¥￥]?$", re.IGNORECASE
+)  # 夫: ¥ as readers see it
+AMOUNT = re.compile(r"^[¥￥]?\s*\d{1,6}([.,]\d{1,2})?\s*(元|rmb|起)?[¥￥]?$", re.IGNORECASE)
+MONEY = re.compile(r"[¥￥]\s*\d|\d\s*元|rmb", re.IGNORECASE)
+PRICE_WORD = re.compile(r"(价|拍下|低至|仅需|只要|立减|直降|券后|付款)[:：]?\s*(rmb)?[¥￥]?$", re.IGNORECASE)
+MARK = re.compile(r"旗舰店?|天猫|聚划算|juhuasuan|淘抢购|tmall|专营店|专卖店|官方授权|[®™]", re.IGNORECASE)
+CHINESE = re.compile(r"[一-鿿]")
+GIFT_STICKER = re.compile(r"^[送赠贈加]+$")
+
+
+@dataclass(frozen=True)
+class Role:
+    """Flags of one block. ``amount``: a number that can stand for a price; ``sticker``: a lone 送 or 赠."""
+
+    gift: bool
+    sticker: bool
+    money: bool
+    amount: bool
+    currency: bool
+    price_word: bool
+    mark: bool
+    brand: bool
+    chinese: int
+    length: int
+
+
+class RoleReader:
+    """Reads roles with the patterns of a lexicon's gift and price kinds."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self._gift = lexicon.kinds.get("gift")
+        self._price = lexicon.kinds.get("price")
+
+    def roles(self, item: ItemFeatures) -> list[Role]:
+        """One role per read block."""
+        brands = brand_words(item.title)
+        return [self._role(block, brands) for block in item.blocks]
+
+    def _role(self, block: TextBlock, brands: tuple[str, ...]) -> Role:
+        text = block.text.strip()
+        return Role(
+            gift=_speaks(self._gift, text),
+            sticker=bool(GIFT_STICKER.match(text)),
+            money=bool(MONEY.search(text)) or _speaks(self._price, text),
+            amount=bool(AMOUNT.match(text)),
+            currency=bool(CURRENCY.match(text)),
+            price_word=bool(PRICE_WORD.search(text)),
+            mark=bool(MARK.search(text)),
+            brand=any(brand in text.lower() for brand in brands),
+            chinese=len(CHINESE.findall(text)),
+            length=len(text),
+        )
+
+
+def brand_words(title: str) -> tuple[str, ...]:
+    """The words that start a title and name its brand, e.g. ``Konka/康佳 ...`` → (konka, 康佳)."""
+    first = re.split(r"[\s　]+", title.strip().lower())[0]
+    return tuple(word for word in first.split("/") if len(word) > 1)
+
+
+def _speaks(kind: Kind | None, text: str) -> bool:
+    if kind is None:
+        return False
+    if kind.negation is not None:
+        text = kind.negation.sub("", text)
+    return any(cue.pattern and cue.search.search(text) for cue in kind.cues)

@@ -1,0 +1,1 @@
+"""Drawn main images: seeded shop pictures with title, industry and element boxes."""

@@ -2,9 +2,18 @@
 
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class ConnectionSettings(BaseModel, frozen=True, extra="forbid"):
+    """One further Label Studio. Its requests are told apart by the secret prefix in the backend's URL."""
+
+    url: str
+    token: SecretStr = SecretStr("")
+    url_secrets: tuple[SecretStr, ...] = Field(min_length=1)
 
 
 class Settings(BaseSettings):
@@ -35,9 +44,52 @@ class Settings(BaseSettings):
         description="Legacy token or personal access token; sent to `label_studio_url` only.",
     )
 
-    image_encoder: str = Field("shipped", description="`shipped`, `torchvision:NAME` or `timm:NAME`, or `...@WEIGHTS_PATH`.")
+    connections: dict[str, ConnectionSettings] = Field(
+        {}, description='Further Label Studios as JSON: {"name": {"url": ..., "token": ..., "url_secrets": [...]}}.'
+    )
+
+    basic_user: str = Field("", description="User that Label Studio sends by Basic auth; empty: not asked for.")
+    basic_password: SecretStr = Field(SecretStr(""), description="Password of `basic_user`.")
+    url_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="Secret first parts of the backend's URL, by commas; all of them count, so one can be replaced."
+    )
+    webhook_secret: SecretStr = Field(
+        SecretStr(""), description="Value of the header `Authorization: Bearer ...` that a webhook may carry instead."
+    )
+    allow_open: bool = Field(False, description="Listen off loopback without Basic auth and without a secret.")
+    max_request_bytes: int = Field(64_000_000, description="Largest request body that is read.")
+    training_requests_per_minute: int = Field(12, description="Start training requests taken per project and minute.")
+
+    predict_budget: float = Field(60.0, description="Seconds a /predict may take (Label Studio waits 100).")
+    max_batch: int = Field(64, description="Most items that one inference batch takes from waiting requests.")
+    models_in_memory: int = Field(8, description="Projects whose models stay loaded; least recently used leave first.")
+    poll_seconds: float = Field(0.3, description="How often the backend looks for new versions.")
+
+    industry_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Task data keys of the industry path, outermost first, by commas; empty: usual names."
+    )
+    image_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Public hosts that pictures may come from, by commas, e.g. `img.example.com,*.cdn.example.com`."
+    )
+    image_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (), description="Folders that `file://` pictures may lie in, by commas."
+    )
+    image_max_bytes: int = Field(30_000_000, description="Largest picture file.")
+    image_max_pixels: int = Field(60_000_000, description="Most pixels of a picture.")
+    image_seconds: float = Field(20.0, description="Seconds one picture may take to arrive.")
+
+    log_json: bool = Field(False, description="Log one JSON object a line instead of plain text.")
+
+    image_encoder: str = Field(
+        "shipped", description="`shipped`, `torchvision:NAME` or `timm:NAME`, or `...@WEIGHTS_PATH`."
+    )
     text_encoder: str = Field("shipped", description="`shipped`, a transformers model name, or a local folder.")
     seed: int = Field(7, description="Seed of training; same seed and data give the same checkpoint.")
+
+    @field_validator("url_secrets", "industry_keys", "image_hosts", "image_roots", mode="before")
+    @classmethod
+    def _by_commas(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @cached_property
     def database(self) -> str:

@@ -1,0 +1,144 @@
+"""Which hosts pictures may come from, and connections that go only to addresses that were checked.
+
+A name is resolved once, each address is checked, and the socket is opened to that very address: a name that changes
+between check and connection (DNS rebinding) finds nothing to change. TLS still verifies the name.
+"""
+
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from ssl import SSLContext
+from typing import Any, TypeAlias
+
+import httpcore
+
+from labelstudio.connection import Origin
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # NAT64, RFC 6052: the IPv4 address is in the last 32 bits
+
+
+class ForbiddenAddressError(Exception):
+    """A host that may not be fetched; the message says why and which setting allows it."""
+
+
+class AddressRules:
+    """``own`` is the configured Label Studio, wherever it is; ``allowed``: patterns of public hosts (``*.a.com``)."""
+
+    def __init__(self, own: Origin | None, allowed: Iterable[str]) -> None:
+        self._own = own
+        self._allowed = tuple(pattern.lower() for pattern in allowed)
+
+    def check_name(self, origin: Origin) -> None:
+        """Raises ForbiddenAddressError for a host that is neither Label Studio's nor on the allow list."""
+        if origin != self._own and not any(fnmatch(origin.host.lower(), pattern) for pattern in self._allowed):
+            raise ForbiddenAddressError(
+                f"host {origin.host!r} is not allowed: add it to TAGLOOM_IMAGE_HOSTS if its pictures may be fetched"
+            )
+
+    def resolve(self, host: str, port: int) -> list[str]:
+        """A host's addresses that may be connected to. Raises ForbiddenAddressError, or OSError for an unknown name."""
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        if self._own and (host.rstrip("."), port) == (self._own.host, self._own.port):
+            return addresses
+        if not addresses or not all(is_public(ipaddress.ip_address(address.split("%")[0])) for address in addresses):
+            raise ForbiddenAddressError(f"host {host!r} has a private address: only the configured Label Studio may")
+        return addresses
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address is on the public internet; IPv6 forms that carry an IPv4 address count as that one."""
+    return all(part.is_global and not part.is_multicast for part in _unwrap(address))
+
+
+def _unwrap(address: Address) -> Iterator[Address]:
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+        if address in _TRANSLATED:
+            inner.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        carried = [part for part in inner if part is not None]
+        yield from carried
+        if address.ipv4_mapped or address in _TRANSLATED:
+            return
+    yield address
+
+
+class _Clock(threading.local):
+    """The moment at which the calling thread's request must have ended."""
+
+    end: float = float("inf")
+
+    def left(self, timeout: float | None) -> float:
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout("the time for this picture is over")
+        return left if timeout is None else min(left, timeout)
+
+
+class PinnedBackend(httpcore.NetworkBackend):
+    """Opens sockets only to checked addresses, and ends any wait when the thread's ``deadline`` has passed."""
+
+    def __init__(self, rules: AddressRules) -> None:
+        self._rules = rules
+        self._plain = httpcore.SyncBackend()
+        self._clock = _Clock()
+
+    @contextmanager
+    def deadline(self, seconds: float) -> Iterator[None]:
+        """Requests of this thread inside the block end within ``seconds``, however slowly bytes drip."""
+        self._clock.end = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._clock.end = float("inf")
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        problem: Exception = httpcore.ConnectError(f"no address for {host!r}")
+        for address in self._rules.resolve(host, port):
+            try:
+                stream = self._plain.connect_tcp(
+                    address, port, self._clock.left(timeout), local_address, socket_options
+                )
+                return _TimedStream(stream, self._clock)
+            except httpcore.ConnectError as error:
+                problem = error
+        raise problem
+
+
+class _TimedStream(httpcore.NetworkStream):
+    """A stream whose every wait is cut at the thread's deadline."""
+
+    def __init__(self, stream: httpcore.NetworkStream, clock: _Clock) -> None:
+        self._stream = stream
+        self._clock = clock
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, self._clock.left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, self._clock.left(timeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        stream = self._stream.start_tls(ssl_context, server_hostname, self._clock.left(timeout))
+        return _TimedStream(stream, self._clock)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)

@@ -1,0 +1,141 @@
+"""Label Studio's API, as far as Tagloom needs it. Only the configured base URL is called, no redirect is followed."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import httpx
+
+from labelstudio.connection import Connection
+
+PREDICTIONS_PER_REQUEST = 200
+TASKS_PER_PAGE = 100
+
+
+class LabelStudioError(Exception):
+    """Label Studio did not answer as expected; the message names what to check. No ``status``: no answer at all."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class LabelStudioClient:
+    """Calls one Label Studio with its legacy token or personal access token. Thread-safe.
+
+    A personal access token is a JWT that only buys access tokens of five minutes (POST /api/token/refresh); the one in
+    hand is renewed when Label Studio answers 401.
+    """
+
+    def __init__(self, connection: Connection, *, timeout: float = 15.0) -> None:
+        self.connection = connection
+        self._http = httpx.Client(base_url=connection.url or "http://unconfigured.invalid", timeout=timeout)
+        self._lock = threading.Lock()
+        self._access = ""
+        self._offered = ""
+
+    def close(self) -> None:
+        self._http.close()
+
+    def offer_token(self, token: str) -> None:
+        """Legacy token that /setup sent. It counts only while no token is configured, and is kept in memory only."""
+        self._offered = token
+
+    def authorization(self, stale: str | None = None) -> str | None:
+        """Value of the Authorization header; ``stale`` is one that got a 401. None without a token."""
+        token = self.connection.token.get_secret_value() or self._offered
+        if not token:
+            return None
+        if token.count(".") != 2:
+            return f"Token {token}"
+        with self._lock:
+            if not self._access or stale == f"Bearer {self._access}":
+                self._access = self._buy_access(token)
+            return f"Bearer {self._access}"
+
+    def project(self, project_id: int) -> dict[str, Any]:
+        """The project object, ``label_config`` and ``created_at`` among its fields."""
+        return _object(self._call("GET", f"/api/projects/{project_id}/"))
+
+    def projects(self) -> Iterator[dict[str, Any]]:
+        """All projects that the token may see."""
+        page = 1
+        while True:
+            answer = _object(self._call("GET", "/api/projects/", params={"page": page, "page_size": TASKS_PER_PAGE}))
+            yield from answer.get("results") or []
+            if not answer.get("next"):
+                return
+            page += 1
+
+    def tasks(self, project_id: int) -> Iterator[dict[str, Any]]:
+        """All tasks of a project with their annotations, page by page."""
+        seen = 0
+        for page in range(1, 1_000_000):
+            query = {"project": project_id, "page": page, "page_size": TASKS_PER_PAGE, "fields": "all"}
+            answer = _object(self._call("GET", "/api/tasks/", params=query))
+            tasks = answer.get("tasks") or []
+            yield from tasks
+            seen += len(tasks)
+            if not tasks or seen >= int(answer.get("total") or 0):
+                return
+
+    def post_predictions(self, project_id: int, predictions: Sequence[dict[str, Any]]) -> int:
+        """Store predictions (``task``, ``result``, ``score``, ``model_version``) in chunks; returns how many."""
+        for start in range(0, len(predictions), PREDICTIONS_PER_REQUEST):
+            chunk = list(predictions[start : start + PREDICTIONS_PER_REQUEST])
+            self._call("POST", f"/api/projects/{project_id}/import/predictions", json=chunk)
+        return len(predictions)
+
+    def predictions_of(self, task_id: int) -> list[dict[str, Any]]:
+        """The stored predictions of one task."""
+        found = self._call("GET", "/api/predictions/", params={"task": task_id})
+        return found if isinstance(found, list) else []
+
+    def delete_prediction(self, prediction_id: int) -> None:
+        """Remove one stored prediction."""
+        self._call("DELETE", f"/api/predictions/{prediction_id}/")
+
+    def _call(self, method: str, path: str, **request: Any) -> Any:
+        header = self.authorization()
+        answer = self._send(method, path, header, request)
+        if answer.status_code == 401 and (renewed := self.authorization(stale=header)) != header:
+            answer = self._send(method, path, renewed, request)
+        if answer.is_error or answer.is_redirect:
+            raise LabelStudioError(_advice(method, path, answer), answer.status_code)
+        try:
+            return answer.json() if answer.content else None
+        except ValueError as error:
+            raise LabelStudioError(f"{method} {path}: the answer is no JSON; is LABEL_STUDIO_URL right?") from error
+
+    def _send(self, method: str, path: str, header: str | None, request: dict[str, Any]) -> httpx.Response:
+        if not self.connection.url:
+            raise LabelStudioError("no Label Studio is configured: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
+        try:
+            headers = {"Authorization": header} if header else {}
+            return self._http.request(method, self.connection.absolute(path), headers=headers, **request)
+        except httpx.HTTPError as error:
+            raise LabelStudioError(
+                f"Label Studio at {self.connection.url} does not answer ({type(error).__name__}): is it running?"
+            ) from error
+
+    def _buy_access(self, token: str) -> str:
+        answer = self._send("POST", "/api/token/refresh", None, {"json": {"refresh": token}})
+        try:
+            access = answer.json()["access"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise LabelStudioError(
+                "Label Studio refuses the personal access token: make a new one (Account & Settings) "
+                "and set LABEL_STUDIO_API_KEY",
+                answer.status_code,
+            ) from error
+        return str(access)
+
+
+def _object(answer: Any) -> dict[str, Any]:
+    return answer if isinstance(answer, dict) else {}
+
+
+def _advice(method: str, path: str, answer: httpx.Response) -> str:
+    if answer.status_code == 401:
+        return "Label Studio refuses the token (401): set LABEL_STUDIO_API_KEY to a valid personal or legacy token"
+    return f"{method} {path} at Label Studio: {answer.status_code}"

@@ -1,0 +1,144 @@
+"""Tasks → features: cache first, then pictures in parallel and the extractor in batches. Used by backend and worker."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from PIL.Image import Image
+
+from labelstudio.config import LabelConfig
+from labelstudio.decoding import ImageUnavailableError
+from labelstudio.images import ImageFetcher
+from labelstudio.project import ProjectKey
+from labelstudio.sites import Sites
+from labelstudio.tasks import ItemReference, item_key, reference_of
+from model.features import ItemFeatures
+from model.items import Item
+
+
+class Extractor(Protocol):
+    """What turns items into features; ``model.extraction.FeatureExtractor`` or a queue in front of it."""
+
+    def extract(self, items: Sequence[Item]) -> list[ItemFeatures]: ...
+
+
+class Cache(Protocol):
+    """Features by item key; ``model.extraction.FeatureCache``."""
+
+    def get(self, key: str) -> ItemFeatures | None: ...
+
+    def put(self, key: str, features: ItemFeatures) -> None: ...
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task without features. ``late``: the deadline came first; ``permanent``: trying again will not help."""
+
+    reason: str
+    permanent: bool = False
+    late: bool = False
+
+
+class TaskEncoder:
+    """Features of tasks. Nothing is cached for a task whose picture could not be had, so that it is tried again."""
+
+    def __init__(self, extractor: Extractor, cache: Cache, sites: Sites, *, batch: int = 16, threads: int = 8) -> None:
+        self._extractor = extractor
+        self._cache = cache
+        self._sites = sites
+        self._batch = batch
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="fetch")
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def features(
+        self,
+        project: ProjectKey,
+        config: LabelConfig,
+        tasks: Sequence[Mapping[str, Any]],
+        deadline: float | None = None,
+    ) -> list[ItemFeatures | Failure]:
+        """One entry per task, in order. ``deadline`` is a ``time.monotonic()`` moment; what is unread by then is late.
+
+        Tasks are objects with ``id`` and ``data``, as Label Studio sends them. A task that names no picture is encoded
+        from its texts.
+        """
+        references = [reference_of(config, task, project) for task in tasks]
+        keys = [item_key(project.connection, reference) for reference in references]
+        found: dict[str, ItemFeatures | Failure] = {
+            key: features for key in dict.fromkeys(keys) if (features := self._cache.get(key)) is not None
+        }
+        missing = {key: reference for key, reference in zip(keys, references, strict=True) if key not in found}
+        for batch in self._batches(self._sites.fetcher(project.connection), missing, deadline):
+            found.update(batch)
+        return [found[key] for key in keys]
+
+    def texts_only(self, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]) -> list[ItemFeatures]:
+        """Features from title, texts and industry alone, never cached: for answers that cannot wait for the picture."""
+        return self._extractor.extract([_item(reference_of(config, task), None) for task in tasks])
+
+    def _batches(
+        self, fetcher: ImageFetcher, missing: Mapping[str, ItemReference], deadline: float | None
+    ) -> Iterator[dict[str, ItemFeatures | Failure]]:
+        """While one batch is extracted, the next one's pictures are on their way."""
+        keys = list(missing)
+        chunks = [keys[start : start + self._batch] for start in range(0, len(keys), self._batch)]
+        ahead = self._order(fetcher, chunks[:1], missing)
+        for number, chunk in enumerate(chunks):
+            pictures, ahead = ahead, self._order(fetcher, chunks[number + 1 : number + 2], missing)
+            if deadline is not None and time.monotonic() >= deadline:
+                for future in [*pictures.values(), *ahead.values()]:
+                    future.cancel()
+                yield {key: _LATE for late in chunks[number:] for key in late}
+                return
+            yield self._extract(chunk, missing, pictures, deadline)
+
+    def _order(
+        self, fetcher: ImageFetcher, chunks: list[list[str]], missing: Mapping[str, ItemReference]
+    ) -> "dict[str, Future[Image]]":
+        return {
+            key: self._threads.submit(fetcher.fetch, missing[key])
+            for chunk in chunks
+            for key in chunk
+            if missing[key].image
+        }
+
+    def _extract(
+        self,
+        chunk: list[str],
+        missing: Mapping[str, ItemReference],
+        pictures: "dict[str, Future[Image]]",
+        deadline: float | None,
+    ) -> dict[str, ItemFeatures | Failure]:
+        items: dict[str, Item] = {}
+        failures: dict[str, ItemFeatures | Failure] = {}
+        for key in chunk:
+            picture = _await(pictures[key], deadline) if key in pictures else None
+            if isinstance(picture, Failure):
+                failures[key] = picture
+            else:
+                items[key] = _item(missing[key], picture)
+        features = dict(zip(items, self._extractor.extract(list(items.values())), strict=True)) if items else {}
+        for key, entry in features.items():
+            self._cache.put(key, entry)
+        return failures | features
+
+
+_LATE = Failure("the time for this request was over before the picture was read", late=True)
+
+
+def _await(picture: "Future[Image]", deadline: float | None) -> Image | Failure:
+    left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+    try:
+        return picture.result(left)
+    except ImageUnavailableError as error:
+        return Failure(str(error), permanent=error.permanent)
+    except TimeoutError:
+        return _LATE
+
+
+def _item(reference: ItemReference, picture: Image | None) -> Item:
+    return Item(picture, reference.title, reference.industry, dict(reference.texts))

@@ -1,0 +1,214 @@
+"""Fetches a task's picture from where it may come from, within limits of size, pixels and time."""
+
+import base64
+import binascii
+import re
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit
+
+import httpcore
+from PIL.Image import Image
+
+from labelstudio.addresses import AddressRules, ForbiddenAddressError, PinnedBackend
+from labelstudio.api import LabelStudioClient, LabelStudioError
+from labelstudio.connection import Origin
+from labelstudio.decoding import ImageUnavailableError, decode
+from labelstudio.tasks import ItemReference
+
+_REDIRECTS = {301, 302, 303, 307, 308}
+_MAX_REDIRECTS = 5
+_CONNECTIONS = 16
+_CLOUD = re.compile(r"(s3|gs|gcs|azure-blob|redis|s3s|azure-spi)://", re.IGNORECASE)
+_UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
+
+
+@dataclass(frozen=True)
+class ImageLimits:
+    """What one picture may cost."""
+
+    max_bytes: int = 30_000_000
+    max_pixels: int = 60_000_000
+    seconds: float = 20.0
+
+
+class ImageFetcher:
+    """Pictures of one connection. Thread-safe. ``roots`` are folders that file:// references may point into."""
+
+    def __init__(
+        self,
+        client: LabelStudioClient,
+        *,
+        allowed_hosts: Iterable[str] = (),
+        roots: Iterable[Path] = (),
+        limits: ImageLimits | None = None,
+    ) -> None:
+        self._client = client
+        self._own = client.connection.origin
+        self._rules = AddressRules(self._own, allowed_hosts)
+        self._roots = tuple(root.resolve() for root in roots)
+        self._limits = limits or ImageLimits()
+        self._network = PinnedBackend(self._rules)
+        self._pool = httpcore.ConnectionPool(max_connections=_CONNECTIONS, network_backend=self._network)
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def fetch(self, reference: ItemReference) -> Image:
+        """The upright RGB picture. Raises ImageUnavailableError with a reason that names the fix."""
+        place = reference.image
+        if not place:
+            raise ImageUnavailableError("the task names no picture", permanent=True)
+        return decode(self._content(place, reference), self._limits.max_pixels)
+
+    def _content(self, place: str, reference: ItemReference) -> bytes:
+        if place[:5].lower() == "data:":
+            return self._inline(place)
+        if place[:7].lower() == "file://":
+            return self._local(place)
+        with self._network.deadline(self._limits.seconds):
+            return self._download(self._url(place, reference))
+
+    def _url(self, place: str, reference: ItemReference) -> str:
+        """The URL to ask: absolute as it is, a path on Label Studio, a cloud URI through Label Studio's resolver."""
+        if _CLOUD.match(place):
+            return self._resolver(place, reference)
+        if re.match(r"https?://", place, re.IGNORECASE):
+            return place
+        if not place.startswith("/") or place.startswith("//"):
+            raise ImageUnavailableError(
+                f"{_short(place)!r} is neither a URL nor a path of Label Studio", permanent=True
+            )
+        self._need_label_studio()
+        return self._client.connection.absolute(place)
+
+    def _resolver(self, place: str, reference: ItemReference) -> str:
+        self._need_label_studio()
+        kind, number = ("tasks", reference.task_id) if reference.task_id else ("projects", reference.project_id)
+        if not number:
+            raise ImageUnavailableError("a cloud picture needs its task's id to be resolved", permanent=True)
+        encoded = quote(base64.urlsafe_b64encode(place.encode()).decode())
+        return self._client.connection.absolute(f"/{kind}/{number}/resolve/?fileuri={encoded}")
+
+    def _need_label_studio(self) -> None:
+        if self._own is None:
+            raise ImageUnavailableError("set LABEL_STUDIO_URL so that its pictures can be fetched", permanent=False)
+
+    def _download(self, url: str) -> bytes:
+        for _ in range(_MAX_REDIRECTS + 1):
+            target, content = self._ask(url)
+            if target is None:
+                return content
+            url = urljoin(url, target)
+        raise ImageUnavailableError("the picture's URL is redirected too often", permanent=True)
+
+    def _ask(self, url: str) -> tuple[str | None, bytes]:
+        """(where it is redirected to, nothing) or (None, content)."""
+        origin = self._origin(url)
+        header = self._authorization() if origin == self._own else None
+        status, target, content = self._get(url, header)
+        if status == 401 and header and (renewed := self._authorization(header)) != header:
+            status, target, content = self._get(url, renewed)
+        if status in _REDIRECTS and target:
+            return target, b""
+        if status != 200:
+            raise ImageUnavailableError(self._refusal(status, origin), permanent=status in (400, 404, 410))
+        return None, content
+
+    def _origin(self, url: str) -> Origin:
+        try:
+            parts = urlsplit(url)
+            origin = Origin.of(parts)
+        except ValueError as error:
+            raise ImageUnavailableError(f"{_short(url)!r} is not a URL that can be fetched", permanent=True) from error
+        if _UNSAFE.search(url) or parts.username is not None or parts.password is not None:
+            raise ImageUnavailableError("a URL with spaces, backslashes or a user name is not fetched", permanent=True)
+        try:
+            self._rules.check_name(origin)
+        except ForbiddenAddressError as error:
+            raise ImageUnavailableError(str(error), permanent=True) from error
+        return origin
+
+    def _authorization(self, stale: str | None = None) -> str | None:
+        try:
+            return self._client.authorization(stale)
+        except LabelStudioError as error:
+            raise ImageUnavailableError(str(error), permanent=False) from error
+
+    def _get(self, url: str, header: str | None) -> tuple[int, str | None, bytes]:
+        # No compression: it would let a small answer grow without bound.
+        headers = [("Accept", "image/*"), ("Accept-Encoding", "identity"), ("User-Agent", "tagloom")]
+        headers += [("Authorization", header)] if header else []
+        timeouts = dict.fromkeys(("connect", "read", "write", "pool"), self._limits.seconds)
+        try:
+            with self._pool.stream("GET", _ascii(url), headers=headers, extensions={"timeout": timeouts}) as answer:
+                found = {name.lower(): value for name, value in answer.headers}
+                content = self._read(answer) if answer.status == 200 else b""
+                return answer.status, found.get(b"location", b"").decode("latin-1") or None, content
+        except ForbiddenAddressError as error:
+            raise ImageUnavailableError(str(error), permanent=True) from error
+        except httpcore.TimeoutException as error:
+            reason = f"the picture did not arrive within {self._limits.seconds:g} s"
+            raise ImageUnavailableError(reason, permanent=False) from error
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol, OSError) as error:
+            raise ImageUnavailableError(f"the picture's host cannot be reached ({error})", permanent=False) from error
+
+    def _read(self, answer: httpcore.Response) -> bytes:
+        content = bytearray()
+        for part in answer.iter_stream():
+            content += part
+            if len(content) > self._limits.max_bytes:
+                raise self._too_big()
+        return bytes(content)
+
+    def _refusal(self, status: int, origin: Origin) -> str:
+        if status == 401 and origin == self._own:
+            return "Label Studio refuses the token (401): set LABEL_STUDIO_API_KEY to a personal access token of its"
+        return f"{origin.host} answered {status} for the picture"
+
+    def _inline(self, place: str) -> bytes:
+        head, comma, body = place.partition(",")
+        if not comma or len(body) > 2 * self._limits.max_bytes:
+            raise self._too_big() if comma else ImageUnavailableError("the data: URI holds no data", permanent=True)
+        try:
+            raw = unquote_to_bytes(body)
+            content = base64.b64decode(raw, validate=False) if head.lower().endswith(";base64") else raw
+        except (binascii.Error, ValueError) as error:
+            raise ImageUnavailableError("the data: URI is not valid base64", permanent=True) from error
+        if len(content) > self._limits.max_bytes:
+            raise self._too_big()
+        return content
+
+    def _local(self, place: str) -> bytes:
+        """A file below a configured root, after links are followed; never a device or a pipe."""
+        reason = "the file is not below a folder of TAGLOOM_IMAGE_ROOTS, or is not there"
+        try:
+            parts = urlsplit(place)
+            path = Path(unquote_to_bytes(parts.path).decode()).resolve(strict=True)
+            inside = any(path.is_relative_to(root) for root in self._roots)
+            if not inside or parts.netloc not in ("", "localhost") or not stat.S_ISREG(path.stat().st_mode):
+                raise ImageUnavailableError(reason, permanent=True)
+            with path.open("rb") as file:
+                content = file.read(self._limits.max_bytes + 1)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ImageUnavailableError(reason, permanent=True) from error
+        if len(content) > self._limits.max_bytes:
+            raise self._too_big()
+        return content
+
+    def _too_big(self) -> ImageUnavailableError:
+        size = self._limits.max_bytes / 1e6
+        return ImageUnavailableError(
+            f"the picture is larger than {size:g} MB: make it smaller or raise TAGLOOM_IMAGE_MAX_BYTES", permanent=True
+        )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _ascii(url: str) -> str:
+    """The URL with every character outside ASCII percent-encoded; what is encoded already stays."""
+    return quote(url, safe="!#$%&'()*+,/:;=?@[]~")

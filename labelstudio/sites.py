@@ -1,0 +1,50 @@
+"""The configured Label Studios, with an API client and a picture fetcher for each."""
+
+from collections.abc import Mapping
+
+from labelstudio.api import LabelStudioClient
+from labelstudio.connection import Connection
+from labelstudio.images import ImageFetcher, ImageLimits
+from labelstudio.project import DEFAULT_CONNECTION
+from tagloom.errors import UserError
+from tagloom.settings import Settings
+
+
+class Sites:
+    """Clients and fetchers by connection name. Made once per process; ``close`` ends their connections."""
+
+    def __init__(self, settings: Settings) -> None:
+        limits = ImageLimits(settings.image_max_bytes, settings.image_max_pixels, settings.image_seconds)
+        self._clients = {name: LabelStudioClient(entry) for name, entry in connections_of(settings).items()}
+        self._fetchers = {
+            name: ImageFetcher(client, allowed_hosts=settings.image_hosts, roots=settings.image_roots, limits=limits)
+            for name, client in self._clients.items()
+        }
+
+    def client(self, connection: str) -> LabelStudioClient:
+        """API client of a connection; UserError for one that is not configured (any more)."""
+        return self._clients[self._known(connection)]
+
+    def fetcher(self, connection: str) -> ImageFetcher:
+        """Picture fetcher of a connection; UserError for one that is not configured (any more)."""
+        return self._fetchers[self._known(connection)]
+
+    def close(self) -> None:
+        for fetcher in self._fetchers.values():
+            fetcher.close()
+        for client in self._clients.values():
+            client.close()
+
+    def _known(self, connection: str) -> str:
+        if connection not in self._clients:
+            raise UserError(f"connection {connection!r} is not configured: add it to TAGLOOM_CONNECTIONS")
+        return connection
+
+
+def connections_of(settings: Settings) -> Mapping[str, Connection]:
+    """All configured connections by name; the one of LABEL_STUDIO_URL is ``default``."""
+    default = Connection(DEFAULT_CONNECTION, settings.label_studio_url, settings.label_studio_token)
+    further = {name: Connection(name, entry.url, entry.token) for name, entry in settings.connections.items()}
+    if DEFAULT_CONNECTION in further:
+        raise UserError("TAGLOOM_CONNECTIONS: 'default' is the one of LABEL_STUDIO_URL; choose another name")
+    return {DEFAULT_CONNECTION: default, **further}

@@ -23,7 +23,7 @@ class Annotations:
         self._database = database
 
     def of_project(self, project_key: str) -> dict[int, list[dict[str, Any]]]:
-        """Task id → its annotations, oldest first: id, result, was_cancelled, ground_truth, completed_by, updated_at."""
+        """Task id → its annotations, oldest first: id, result, was_cancelled, ground_truth, updated_at, …"""
         query = (
             select(ANNOTATIONS)
             .join(

@@ -25,7 +25,7 @@ class Store:
 
     @classmethod
     def open(cls, url: str) -> "Store":
-        """The store at a SQLAlchemy URL (`Settings.database`), created or migrated when needed; UserError if it cannot."""
+        """The store at a SQLAlchemy URL (`Settings.database`), created or migrated when needed, else UserError."""
         return cls(Database(url))
 
     def close(self) -> None:

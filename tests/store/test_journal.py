@@ -1,0 +1,233 @@
+import itertools
+import random
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from store.changes import Change
+from store.journal import JournalError
+from store.store import Store
+from tests.store import webhooks
+
+KEY = "default/2.1795288797"
+ids = itertools.count()
+
+
+def record(store: Store, *bodies: dict[str, Any], key: str = KEY) -> None:
+    for body in bodies:
+        store.journal.record(Change.of_webhook(key, body), timeout=10)
+
+
+def labels(store: Store, key: str = KEY) -> dict[int, dict[int, Any]]:
+    """Task → annotation → what it says."""
+    return {
+        task: {entry["id"]: (entry["was_cancelled"], entry["ground_truth"], entry["result"]) for entry in entries}
+        for task, entries in store.annotations.of_project(key).items()
+    }
+
+
+def revision(store: Store) -> int:
+    project = store.projects.get(KEY)
+    assert project
+    return project.gold_revision
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    folder: Path = tmp_path_factory.mktemp("store")
+    opened = Store.open(f"sqlite:///{folder / 'shared.db'}")
+    yield opened
+    opened.close()
+
+
+class LabelStudio:
+    """The truth: applies random operations and remembers the webhooks it sent."""
+
+    def __init__(self) -> None:
+        self.second = 0
+        self.tasks: dict[int, dict[str, Any]] = {}
+        self.annotations: dict[int, dict[str, Any]] = {}
+        self.sent: list[dict[str, Any]] = []
+        self.numbers = itertools.count(1)
+
+    def play(self, operation: str, pick: int) -> None:
+        self.second += 1
+        if operation == "create" or not self.annotations:
+            self._save(webhooks.annotation(next(self.numbers), 1 + pick % 5, self.second, (f"l{pick}",)), "CREATED")
+            return
+        old = self.annotations[sorted(self.annotations)[pick % len(self.annotations)]]
+        if operation in ("delete", "delete_task"):
+            getattr(self, f"_{operation}")(old)
+            return
+        changes: dict[str, dict[str, Any]] = {
+            "edit": {"result": [{"value": {"choices": [f"e{pick}"]}}]},
+            "skip": {"was_cancelled": not old["was_cancelled"]},
+            "truth": {"ground_truth": not old["ground_truth"]},
+        }
+        self._save({**old, "updated_at": webhooks.stamp(self.second), **changes[operation]}, "UPDATED")
+
+    def labels(self) -> dict[int, dict[int, Any]]:
+        found: dict[int, dict[int, Any]] = {}
+        for entry in self.annotations.values():
+            said = (entry["was_cancelled"], entry["ground_truth"], entry["result"])
+            found.setdefault(entry["task"], {})[entry["id"]] = said
+        return found
+
+    def _save(self, entry: dict[str, Any], action: str) -> None:
+        while entry["task"] in self.tasks and self.tasks[entry["task"]] == {}:
+            entry["task"] += 5  # a deleted task's id never comes back
+        self.annotations[entry["id"]] = entry
+        self.tasks[entry["task"]] = webhooks.task(entry["task"], self.second)
+        self.sent.append(webhooks.saved(entry, self.second, f"ANNOTATION_{action}"))
+
+    def _delete(self, entry: dict[str, Any]) -> None:
+        del self.annotations[entry["id"]]
+        self.sent.append(webhooks.deleted(entry["id"]))
+
+    def _delete_task(self, entry: dict[str, Any]) -> None:
+        self.annotations = {n: other for n, other in self.annotations.items() if other["task"] != entry["task"]}
+        self.tasks[entry["task"]] = {}
+        self.sent.append(webhooks.tasks_deleted(entry["task"]))
+
+
+OPERATIONS = st.sampled_from(["create", "create", "edit", "skip", "truth", "delete", "delete_task"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(OPERATIONS, st.integers(0, 9)), min_size=1, max_size=12), st.randoms(use_true_random=False))
+def test_any_order_and_repetition_of_events_ends_in_the_truth(
+    shared: Store, operations: list[tuple[str, int]], chance: random.Random
+) -> None:
+    truth = LabelStudio()
+    for operation, pick in operations:
+        truth.play(operation, pick)
+    deliveries = truth.sent + chance.sample(truth.sent, chance.randint(0, len(truth.sent)))
+    chance.shuffle(deliveries)
+    key = f"default/2.{next(ids)}"
+    record(shared, *deliveries, key=key)
+    assert labels(shared, key) == truth.labels()
+    alive = {task.id for task in shared.tasks.all(key)}
+    assert alive == {task_id for task_id, task in truth.tasks.items() if task}
+
+
+def test_equal_stamps_end_the_same_in_either_order(store: Store) -> None:
+    first = webhooks.saved(webhooks.annotation(1, 1, 5, ("a",)), 5)
+    second = webhooks.saved(webhooks.annotation(1, 1, 5, ("b",)), 5)
+    record(store, first, second, key="default/2.1")
+    record(store, second, first, key="default/2.2")
+    assert labels(store, "default/2.1") == labels(store, "default/2.2")
+
+
+def test_a_stamp_without_fraction_is_in_order(store: Store) -> None:
+    record(store, webhooks.saved(webhooks.annotation(1, 1, 3, ("new",)), 3))  # ….5Z
+    record(store, webhooks.saved(webhooks.annotation(1, 1, 2, ("old",)), 2))  # …Z
+    assert labels(store)[1][1][2][0]["value"]["choices"] == ["new"]
+
+
+def test_gold_revision_grows_with_gold_and_only_with_gold(store: Store) -> None:
+    created = webhooks.saved(webhooks.annotation(1, 1, 1), 1)
+    record(store, created)
+    assert revision(store) == 1
+    record(store, created)
+    record(store, webhooks.saved(webhooks.annotation(2, 2, 2, was_cancelled=True), 2))
+    record(store, {"action": "TASKS_CREATED", "tasks": [webhooks.task(7)], "project": webhooks.project()})
+    assert revision(store) == 1
+    record(store, webhooks.saved(webhooks.annotation(1, 1, 3, ground_truth=True), 3, "ANNOTATION_UPDATED"))
+    assert revision(store) == 2
+    record(store, webhooks.deleted(1), webhooks.deleted(1))
+    assert revision(store) == 3
+
+
+def test_bulk_creation_under_the_singular_key(store: Store) -> None:
+    body = {
+        "action": "ANNOTATIONS_CREATED",
+        "annotation": [webhooks.annotation(number, number, 1) for number in range(1, 1201)],
+        "task": [webhooks.task(number) for number in range(1, 1201)],
+        "project": webhooks.project(),
+    }
+    record(store, body)
+    assert len(labels(store)) == 1200
+    assert revision(store) == 1
+
+
+def test_a_late_config_does_not_replace_a_newer_one(store: Store) -> None:
+    for second, config in ((5, "<new/>"), (3, "<old/>")):
+        record(store, {"action": "PROJECT_UPDATED", "project": webhooks.project(config, second)})
+    project = store.projects.get(KEY)
+    assert project
+    assert project.label_config == "<new/>"
+
+
+def test_an_unreadable_event_is_logged_and_harms_no_other(store: Store, tmp_path: Path) -> None:
+    odd = {"action": "ANNOTATION_CREATED", "annotation": {"id": "x"}, "task": None, "project": webhooks.project()}
+    lone = webhooks.saved(webhooks.annotation(2, 1, 1, ("\ud800\x00",)), 1)
+    record(store, odd, lone, webhooks.saved(webhooks.annotation(1, 1, 1), 1))
+    assert set(labels(store)[1]) == {1, 2}
+    assert len(events(tmp_path)) == 3
+
+
+def test_secrets_do_not_reach_the_disk(store: Store, tmp_path: Path) -> None:
+    body = webhooks.saved(webhooks.annotation(1, 1, 1), 1) | {"access_token": "secret-access"}
+    record(store, body)
+    store.close()
+    written = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"ANNOTATION_CREATED" in written
+    assert b"secret-" not in written
+
+
+def test_many_submitters_share_commits_and_all_are_durable(store: Store, tmp_path: Path) -> None:
+    def submit(number: int) -> None:
+        record(store, webhooks.saved(webhooks.annotation(number, number, 1), 1))
+        done.append(number)
+
+    done: list[int] = []
+    threads = [threading.Thread(target=submit, args=(number,)) for number in range(1, 101)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(done) == list(range(1, 101))
+    assert len(events(tmp_path)) == 100
+    assert len(labels(store)) == 100
+
+
+def test_a_refused_commit_is_told_and_later_ones_go_through(store: Store, tmp_path: Path) -> None:
+    record(store, webhooks.saved(webhooks.annotation(1, 1, 1), 1))
+    with sqlite3.connect(tmp_path / "tagloom.db") as other:
+        other.execute("ALTER TABLE events RENAME TO hidden")
+    with pytest.raises(JournalError):
+        record(store, webhooks.saved(webhooks.annotation(2, 2, 1), 1))
+    with sqlite3.connect(tmp_path / "tagloom.db") as other:
+        other.execute("ALTER TABLE hidden RENAME TO events")
+    other.close()
+    record(store, webhooks.saved(webhooks.annotation(3, 3, 1), 1))
+    assert set(labels(store)) == {1, 3}
+
+
+def test_closing_commits_what_waits_and_recording_again_starts_anew(store: Store) -> None:
+    record(store, webhooks.saved(webhooks.annotation(1, 1, 1), 1))
+    store.journal.close()
+    record(store, webhooks.saved(webhooks.annotation(2, 2, 1), 1))
+    assert set(labels(store)) == {1, 2}
+
+
+def test_pruning_keeps_the_state(store: Store, tmp_path: Path) -> None:
+    record(store, webhooks.saved(webhooks.annotation(1, 1, 1), 1))
+    assert store.journal.prune(before=0.0) == 0
+    assert store.journal.prune(before=1e12) == 1
+    assert events(tmp_path) == []
+    assert set(labels(store)) == {1}
+
+
+def events(folder: Path) -> list[tuple[str, str]]:
+    connection = sqlite3.connect(folder / "tagloom.db")
+    try:
+        return connection.execute("SELECT action, failure FROM events").fetchall()
+    finally:
+        connection.close()

@@ -1,0 +1,82 @@
+import pytest
+
+from store.changes import Change
+from store.leases import Lease, LeaseLost
+from store.store import Store
+from store.versions import training_lease
+from tests.store import webhooks
+
+KEY = "default/2.1"
+
+
+def annotate(store: Store, number: int) -> None:
+    body = webhooks.saved(webhooks.annotation(number, number, 1), 1)
+    store.journal.record(Change.of_webhook(KEY, body), timeout=10)
+
+
+def lease_of(store: Store) -> Lease:
+    lease = store.leases.acquire(training_lease(KEY), "a", ttl=60)
+    assert lease
+    return lease
+
+
+def test_setup_makes_a_project_and_a_new_config_makes_work(store: Store) -> None:
+    project = store.projects.ensure(KEY, "<View/>", "shop")
+    assert (project.key, project.title, project.label_config, project.has_new_gold) == (KEY, "shop", "<View/>", False)
+    assert store.projects.ensure(KEY, "<View/>") == project
+    changed = store.projects.ensure(KEY, "<View><Image/></View>")
+    assert changed.has_new_gold
+    assert store.projects.all() == [changed]
+
+
+def test_new_gold_waits_until_it_is_trained_on(store: Store) -> None:
+    annotate(store, 1)
+    assert store.projects.waiting_for_training() == [KEY]
+    lease = lease_of(store)
+    assert store.projects.waiting_for_training() == []  # somebody is at it
+    annotate(store, 2)
+    store.projects.finish_training(KEY, 1, lease)
+    store.leases.release(lease)
+    assert store.projects.waiting_for_training() == [KEY]
+    store.projects.finish_training(KEY, 2, lease_of(store))
+    project = store.projects.get(KEY)
+    assert project
+    assert not project.has_new_gold
+
+
+def test_only_the_lease_holder_may_say_that_training_is_done(store: Store) -> None:
+    annotate(store, 1)
+    lease = lease_of(store)
+    store.leases.revoke(lease.name)
+    with pytest.raises(LeaseLost):
+        store.projects.finish_training(KEY, 1, lease)
+    assert store.projects.waiting_for_training() == [KEY]
+
+
+def test_a_training_that_keeps_dying_is_tried_ever_more_rarely_until_new_gold_comes(store: Store) -> None:
+    annotate(store, 1)
+    for _ in range(3):
+        store.projects.begin_attempt(KEY)
+        assert store.projects.waiting_for_training() == [KEY]
+    store.projects.begin_attempt(KEY)
+    assert store.projects.waiting_for_training() == []
+    annotate(store, 2)
+    assert store.projects.waiting_for_training() == [KEY]
+
+
+def test_a_failure_is_kept_until_a_training_ends_well(store: Store) -> None:
+    annotate(store, 1)
+    store.projects.fail_attempt(KEY, "no space left")
+    project = store.projects.get(KEY)
+    assert project
+    assert project.failure == "no space left"
+    store.projects.finish_training(KEY, 1, lease_of(store))
+    project = store.projects.get(KEY)
+    assert project
+    assert project.failure == ""
+
+
+def test_training_can_be_requested_without_new_gold(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    store.projects.request_training(KEY)
+    assert store.projects.waiting_for_training() == [KEY]

@@ -1,0 +1,27 @@
+from store.changes import Change
+from store.store import Store
+from tests.store import webhooks
+
+KEY = "default/2.1"
+
+
+def test_the_newest_description_of_a_task_counts(store: Store) -> None:
+    store.tasks.upsert(KEY, [webhooks.task(1, 2, "new"), webhooks.task(2, 1)])
+    store.tasks.upsert(KEY, [webhooks.task(1, 1, "old"), {"id": "x"}])
+    assert [(task.id, task.data["title"]) for task in store.tasks.all(KEY)] == [(1, "new"), (2, "tea")]
+    assert store.tasks.count(KEY) == 2
+
+
+def test_new_data_of_a_labelled_task_is_new_gold(store: Store) -> None:
+    body = webhooks.saved(webhooks.annotation(1, 1, 1), 1)
+    store.journal.record(Change.of_webhook(KEY, body), timeout=10)
+    store.tasks.upsert(KEY, [webhooks.task(1, 2, "another title")])
+    project = store.projects.get(KEY)
+    assert project
+    assert project.gold_revision == 2
+
+
+def test_a_deleted_task_stays_deleted(store: Store) -> None:
+    store.journal.record(Change.of_webhook(KEY, webhooks.tasks_deleted(1)), timeout=10)
+    store.tasks.upsert(KEY, [webhooks.task(1, 9)])
+    assert store.tasks.all(KEY) == []

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model.boxes.grouping import connected, union
+from model.boxes.grouping import connected, share_inside, union
 from model.boxes.scene import Scene
 from model.items import Box
 
-COPY_REACH = 0.8
+COPY_REACH = 0.3
 TOP = 0.15
 
 
@@ -39,8 +39,19 @@ def _kind(scene: Scene, block: int) -> str:
     role = scene.roles[block]
     if role.gift or role.sticker:
         return "gift"
-    short_at_top = scene.boxes[block].top < TOP and role.length <= 11 and role.chinese <= 5
-    return "logo" if role.brand or role.mark or short_at_top else "copy"
+    return "logo" if _logo_likeness(scene, block) >= 0.4 else "copy"
+
+
+def _logo_likeness(scene: Scene, block: int) -> float:
+    """How much one block looks like a mark: it is named like one, or is a word without digits at the top."""
+    role, box = scene.roles[block], scene.boxes[block]
+    if role.digits or role.length > 14:
+        return 0.0
+    likeness = 0.5 if role.brand or role.mark else 0.0
+    if box.top < TOP:
+        likeness += 0.45 if role.latin >= 3 or role.brand or role.mark else 0.2
+        likeness -= 0.2 * (box.left > 0.6)
+    return max(0.0, min(1.0, likeness))
 
 
 def _prices(scene: Scene) -> list[Element]:
@@ -77,9 +88,7 @@ def _gift_score(scene: Scene, group: Sequence[int]) -> float:
 
 
 def _logo_score(scene: Scene, group: Sequence[int]) -> float:
-    named = any(scene.roles[block].brand or scene.roles[block].mark for block in group)
-    at_top = scene.boxes[group[0]].top < TOP
-    return (0.8 if named else 0.5) * (1.0 if at_top else 0.4)
+    return max(_logo_likeness(scene, block) for block in group)
 
 
 def _copy_score(scene: Scene, group: Sequence[int]) -> float:
@@ -89,5 +98,8 @@ def _copy_score(scene: Scene, group: Sequence[int]) -> float:
 
 
 def _extent(scene: Scene, group: Sequence[int]) -> Box:
+    """The text and the plate under it, unless the plate carries other text too."""
     text = union([scene.boxes[block] for block in group])
-    return scene.plate(text) or text
+    plate = scene.plate(text)
+    others = (box for block, box in enumerate(scene.boxes) if block not in group)
+    return text if plate is None or any(share_inside(box, plate) > 0.5 for box in others) else plate

@@ -17,6 +17,13 @@ def union(boxes: Sequence[Box]) -> Box:
     )
 
 
+def share_inside(box: Box, other: Box) -> float:
+    """The share of a box's area that lies in another, 0 for a box without area."""
+    width = min(box.right, other.right) - max(box.left, other.left)
+    height = min(box.bottom, other.bottom) - max(box.top, other.top)
+    return width * height / box.area if width > 0 and height > 0 and box.area > 0 else 0.0
+
+
 def connected(members: Sequence[int], near: Near) -> list[tuple[int, ...]]:
     """Groups of members that are linked by ``near`` directly or through others, in order of their first member."""
     groups: list[list[int]] = []

@@ -46,7 +46,7 @@ def ious(boxes_N4: Tensor, others_M4: Tensor) -> Tensor:
 def suppress(boxes_N4: Tensor, scores_N: Tensor, threshold: float) -> list[int]:
     """Indices that survive greedy non-maximum suppression, best first.
 
-    A box goes when its overlap (intersection over union) with a better one is over ``threshold``. Ties keep their order.
+    A box goes when its intersection over union with a better one is over ``threshold``. Ties keep their order.
     """
     order = scores_N.argsort(descending=True, stable=True)
     clash_NN = (ious(boxes_N4[order], boxes_N4[order]) > threshold).numpy()

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 from model.features import ItemFeatures
 from model.items import TextBlock
@@ -15,6 +16,9 @@ MONEY = re.compile(r"[¥￥]\s*\d|\d\s*元|rmb", re.IGNORECASE)
 PRICE_WORD = re.compile(r"(价|拍下|低至|仅需|只要|立减|直降|券后|付款)[:：]?\s*(rmb)?[¥￥]?$", re.IGNORECASE)
 MARK = re.compile(r"旗舰店?|天猫|聚划算|juhuasuan|淘抢购|tmall|专营店|专卖店|官方授权|[®™]", re.IGNORECASE)
 CHINESE = re.compile(r"[一-鿿]")
+LATIN = re.compile(r"[^\W\d_一-鿿]")
+LATIN_NAME = re.compile(r"[a-zà-ÿ]{3,}")
+DIGIT = re.compile(r"\d")
 GIFT_STICKER = re.compile(r"^[送赠贈加]+$")
 
 
@@ -31,6 +35,8 @@ class Role:
     mark: bool
     brand: bool
     chinese: int
+    latin: int
+    digits: int
     length: int
 
 
@@ -43,10 +49,9 @@ class RoleReader:
 
     def roles(self, item: ItemFeatures) -> list[Role]:
         """One role per read block."""
-        brands = brand_words(item.title)
-        return [self._role(block, brands) for block in item.blocks]
+        return [self._role(block, item.title) for block in item.blocks]
 
-    def _role(self, block: TextBlock, brands: tuple[str, ...]) -> Role:
+    def _role(self, block: TextBlock, title: str) -> Role:
         text = block.text.strip()
         return Role(
             gift=_speaks(self._gift, text),
@@ -56,16 +61,27 @@ class RoleReader:
             currency=bool(CURRENCY.match(text)),
             price_word=bool(PRICE_WORD.search(text)),
             mark=bool(MARK.search(text)),
-            brand=any(brand in text.lower() for brand in brands),
+            brand=names_brand(text, title),
+            latin=len(LATIN.findall(text)),
+            digits=len(DIGIT.findall(text)),
             chinese=len(CHINESE.findall(text)),
             length=len(text),
         )
 
 
-def brand_words(title: str) -> tuple[str, ...]:
-    """The words that start a title and name its brand, e.g. ``Konka/康佳 ...`` → (konka, 康佳)."""
-    first = re.split(r"[\s　]+", title.strip().lower())[0]
-    return tuple(word for word in first.split("/") if len(word) > 1)
+def names_brand(text: str, title: str) -> bool:
+    """Whether a read text holds the name that the title opens with: a Latin word (nearly) or its Chinese beginning."""
+    head = re.sub(r"[【\[(（].*?[】\])）]", "", title).strip().lower()[:20]
+    latin = LATIN_NAME.findall(head)
+    words = LATIN_NAME.findall(text.lower())
+    if any(_alike(word, name) for word in words for name in latin):
+        return True
+    opening = re.sub(r"^[^一-鿿]+", "", text)[:2]
+    return len(CHINESE.findall(opening)) == 2 and opening in head[:12]
+
+
+def _alike(word: str, name: str) -> bool:
+    return word == name or SequenceMatcher(None, word, name, autojunk=False).ratio() >= 0.8
 
 
 def _speaks(kind: Kind | None, text: str) -> bool:

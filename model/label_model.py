@@ -36,7 +36,9 @@ class Opinions:
     def __post_init__(self) -> None:
         sources, _, classes = self.log_odds_SNK.shape
         if (len(self.names), classes) != self.prior_trust_SK.shape or sources != len(self.names):
-            raise ValueError(f"{len(self.names)} source names do not fit opinions of shape {tuple(self.log_odds_SNK.shape)}")
+            raise ValueError(
+                f"{len(self.names)} source names do not fit opinions of shape {tuple(self.log_odds_SNK.shape)}"
+            )
 
     def rows(self, index: Sequence[int] | Tensor) -> "Opinions":
         """The same sources on some of the items."""
@@ -97,9 +99,7 @@ class LabelModel:
         probability_NK = torch.sigmoid(self.log_odds(opinions))
         p = probability_NK.clamp(1e-6, 1 - 1e-6)
         entropy_NK = -(p * p.log2() + (1 - p) * (1 - p).log2())
-        return WeakLabels(
-            probability_NK, 1 - entropy_NK, self.names, self.trust_SK[:, None] * opinions.log_odds_SNK
-        )
+        return WeakLabels(probability_NK, 1 - entropy_NK, self.names, self.trust_SK[:, None] * opinions.log_odds_SNK)
 
 
 def combine(opinions: Opinions, gold_NK: Tensor) -> WeakLabels:

@@ -98,7 +98,9 @@ class Lexicon:
 
     def extended(self, other: "Lexicon") -> "Lexicon":
         """Both lexicons: cues of the same name and shares of the same kind are the other's."""
-        return Lexicon({**self.kinds, **{name: _merge(self.kinds.get(name), kind) for name, kind in other.kinds.items()}})
+        return Lexicon(
+            {**self.kinds, **{name: _merge(self.kinds.get(name), kind) for name, kind in other.kinds.items()}}
+        )
 
     def kind_of(self, label: str) -> Kind:
         """The kind that a project's label means; a neutral one when no alias matches."""

@@ -121,7 +121,8 @@ class Network(nn.Module):
         read_BKD, looked_BKT = self.ask_text(query_BKD, token_BTD, segment_mask_BT)
         industry_BKD = self.industry_in(batch.industry_NI)[:, None].expand_as(seen_BKD)
         there_BM = torch.stack(
-            [region_mask_BR.any(1), segment_mask_BT.any(1), (batch.industry_NI != 0).any(1) & config.use_industry], dim=1
+            [region_mask_BR.any(1), segment_mask_BT.any(1), (batch.industry_NI != 0).any(1) & config.use_industry],
+            dim=1,
         )
         fused_BKD = self._fuse(torch.stack([seen_BKD, read_BKD, industry_BKD], dim=2), there_BM)
         fused_BKD = dropout(self.head_norm(fused_BKD), config.dropout, self.training)

@@ -18,7 +18,9 @@ class Phase:
     def __post_init__(self) -> None:
         unknown = set(self.trains) - set(PARTS)
         if unknown or self.epochs < 1:
-            raise ValueError(f"phase {self.name!r}: epochs must be at least 1 and parts among {PARTS}, not {sorted(unknown)}")
+            raise ValueError(
+                f"phase {self.name!r}: epochs must be at least 1 and parts among {PARTS}, not {sorted(unknown)}"
+            )
 
 
 STUDY = (
@@ -28,7 +30,11 @@ STUDY = (
 )
 """Epochs 1-5, 6-15, 16-30 of the study. Head first keeps what frozen features know (LP-FT, Kumar et al., 2022)."""
 
-CONTINUATION = (Phase("base", 2, ("head",), 1e-2), Phase("fusion", 4, ("head", "attention"), 3e-3), Phase("refine", 6, PARTS, 1e-3))
+CONTINUATION = (
+    Phase("base", 2, ("head",), 1e-2),
+    Phase("fusion", 4, ("head", "attention"), 3e-3),
+    Phase("refine", 6, PARTS, 1e-3),
+)
 """A shorter cycle for a tagger that has been trained before."""
 
 ALL_AT_ONCE = (Phase("refine", 30, PARTS, 1e-3),)

@@ -137,7 +137,9 @@ class Neighbours:
         wanted = set(gold)
         return self.remove(set(self.gold) - wanted).add(wanted)
 
-    def _merged(self, rows: Tensor, gold: Sequence[int], old_NM: Tensor, old_similarity_NM: Tensor) -> tuple[Tensor, Tensor]:
+    def _merged(
+        self, rows: Tensor, gold: Sequence[int], old_NM: Tensor, old_similarity_NM: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Best M of the old neighbours and of ``gold``, for these rows."""
         if not gold or not len(rows):
             return old_NM, old_similarity_NM
@@ -183,7 +185,9 @@ def _best(
     return all_NJ.gather(1, places_NM), similarity_NM
 
 
-def votes(neighbours: Neighbours, labels_NK: Tensor, families: Sequence[str], *, of: int = 10, sharpness: float = 8.0) -> Tensor:
+def votes(
+    neighbours: Neighbours, labels_NK: Tensor, families: Sequence[str], *, of: int = 10, sharpness: float = 8.0
+) -> Tensor:
     """(N, K) log-odds from the neighbours' labels, weighted by exp(sharpness × similarity); 0 where nobody votes.
 
     An item's own family does not vote on gold items: its views share title and look, and their agreement would make

@@ -1,0 +1,122 @@
+"""The moving parts of training: AdamW over the parts that a phase trains, averaged weights, state that survives a kill.
+
+Shape suffixes: B batch.
+"""
+
+import copy
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from model.batching import Batch
+from model.network import Network
+from model.phases import PARTS, Phase
+
+GRADIENT_LIMIT = 1.0
+
+
+class Learner:
+    """A network under training, its AdamW and the exponential average of its weights (which is what gets published)."""
+
+    def __init__(self, network: Network, weight_decay: float, ema_decay: float) -> None:
+        self.network = network
+        self.average = copy.deepcopy(network)
+        self.ema_decay = ema_decay
+        self.steps = 0
+        parts = network.parts()
+        groups = [{"params": parts[part], "name": part, "lr": 0.0} for part in PARTS]
+        self.adam = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=weight_decay)
+
+    def start(self, phase: Phase) -> None:
+        """Let exactly the phase's parts learn, at its rate."""
+        self.network.train()
+        for group in self.adam.param_groups:
+            group["lr"] = phase.learning_rate
+            for parameter in group["params"]:
+                parameter.requires_grad_(group["name"] in phase.trains)
+                parameter.grad = None
+
+    def step(self, loss: Tensor) -> None:
+        """One update. A loss that nothing hangs on (no weight in the batch) changes nothing."""
+        self.adam.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_LIMIT)
+        self.adam.step()
+        self.steps += 1
+        # A short warm-up of the average, so that the first epochs are not mostly the weights before training.
+        decay = min(self.ema_decay, (1 + self.steps) / (10 + self.steps))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
+
+    def optimizer_state(self) -> dict[str, Tensor]:
+        """AdamW's state as flat tensors: ``parameter.exp_avg`` and so on."""
+        return {
+            f"{name}.{key}": value.detach().clone()
+            for name, parameter in self.network.named_parameters()
+            for key, value in self.adam.state.get(parameter, {}).items()
+        }
+
+    def load_optimizer(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from ``optimizer_state()``; parameters that it does not know start afresh."""
+        for name, parameter in self.network.named_parameters():
+            found = {
+                key: state[f"{name}.{key}"].clone()
+                for key in ("step", "exp_avg", "exp_avg_sq")
+                if f"{name}.{key}" in state
+            }
+            if len(found) == 3 and found["exp_avg"].shape == parameter.shape:
+                self.adam.state[parameter] = found
+
+    def save(self, path: Path, fingerprint: str, epoch: int) -> None:
+        """Keep the state after an epoch; an earlier state is replaced in one move."""
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        tensors |= {f"adam.{name}": value for name, value in self.optimizer_state().items()}
+        about = {"epoch": str(epoch), "steps": str(self.steps), "run": _hashed(fingerprint)}
+        beside = path.with_suffix(".part")
+        save_file(tensors, beside, metadata=about)
+        os.replace(beside, path)
+
+    def resume(self, path: Path, fingerprint: str) -> int:
+        """Epochs that are done, after loading their state; 0 when the file is not there, broken, or of another run."""
+        try:
+            with safe_open(path, framework="pt") as file:
+                about = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError):
+            return 0
+        if about.get("run") != _hashed(fingerprint):
+            return 0
+        self.network.load_state_dict(_under(tensors, "network."))
+        self.average.load_state_dict(_under(tensors, "average."))
+        self.load_optimizer(_under(tensors, "adam."))
+        self.steps = int(about["steps"])
+        return int(about["epoch"])
+
+
+def modality_dropout(batch: Batch, share: float) -> Batch:
+    """Hide picture, text or industry of some items, each by itself, so that no modality is relied on alone."""
+    if not share:
+        return batch
+    kept_3B = torch.rand(3, len(batch)) >= share
+    return replace(
+        batch,
+        region_mask_NR=batch.region_mask_NR & kept_3B[0, :, None],
+        segment_mask_NT=batch.segment_mask_NT & kept_3B[1, :, None],
+        industry_NI=batch.industry_NI * kept_3B[2, :, None],
+    )
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,108 @@
+"""What serves: features in, labels and boxes out. Made once, never changed, safe to ask from many threads.
+
+Shape suffixes: N items, K classes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from model.batching import Batch, collate
+from model.calibration import Calibration
+from model.cues import CueSet
+from model.features import ItemFeatures
+from model.items import Prediction
+from model.label_model import LabelModel, Opinions
+from model.lexicon import Lexicon
+from model.network import Attention, Network
+from model.sources import Sources
+
+CHUNK = 128
+
+
+@dataclass(frozen=True, eq=False)
+class Tagger:
+    """One version: label model on the sources, plus the network's logits once there is one.
+
+    ``optimizer`` holds the optimizer's state by parameter, so that the next training continues from it.
+    """
+
+    labels: tuple[str, ...]
+    space: str
+    version: str
+    seed: int
+    sources: Sources
+    label_model: LabelModel
+    calibration: Calibration
+    network: Network | None = None
+    optimizer: Mapping[str, Tensor] = field(default_factory=dict)
+    with_boxes: bool = True
+
+    @classmethod
+    def cold_start(
+        cls, labels: Sequence[str], *, space: str, seed: int, lexicon: Lexicon | None = None, with_boxes: bool = True
+    ) -> "Tagger":
+        """The tagger before any gold: cues and priors. Raises ValueError without labels or with a label twice."""
+        if not labels or len(set(labels)) != len(labels):
+            raise ValueError(f"labels must be one or more, each once; got {list(labels)}")
+        sources = Sources(CueSet(tuple(labels), lexicon or Lexicon.load()))
+        nothing = sources.opinions([])
+        unknown_NK = torch.zeros(0, len(labels))
+        model = LabelModel.fit(nothing, unknown_NK)
+        calibration = Calibration.neutral(len(labels))
+        return cls(tuple(labels), space, "", seed, sources, model, calibration, with_boxes=with_boxes)
+
+    def named(self, version: str) -> "Tagger":
+        """The same tagger under the version that publishes it."""
+        return replace(self, version=version)
+
+    def predict(self, features: Sequence[ItemFeatures], *, boxes: bool = True) -> list[Prediction]:
+        """One answer per item, in order."""
+        probability_NK = self.probabilities(features)
+        given_NK = self.calibration.decide(probability_NK)
+        return [self._answer(p_K, given_K) for p_K, given_K in zip(probability_NK, given_NK, strict=True)]
+
+    def probabilities(self, features: Sequence[ItemFeatures]) -> Tensor:
+        """(N, K) float64 probability of each label."""
+        return torch.sigmoid(self.log_odds(self.sources.opinions(features), features))
+
+    def log_odds(self, opinions: Opinions, features: Sequence[ItemFeatures]) -> Tensor:
+        """(N, K) label model's log-odds on these opinions plus the network's logits."""
+        return self.label_model.log_odds(opinions) + self.network_logits(features)
+
+    def network_logits(self, features: Sequence[ItemFeatures]) -> Tensor:
+        """(N, K) what the network adds; 0 before it has been trained."""
+        if self.network is None or not features:
+            return torch.zeros(len(features), len(self.labels), dtype=torch.float64)
+        chunks = [self._collated(features[at : at + CHUNK]) for at in range(0, len(features), CHUNK)]
+        return run(self.network, chunks)
+
+    def attention(self, features: Sequence[ItemFeatures]) -> Attention | None:
+        """Where each class looked, on regions and text segments; None before the network has been trained."""
+        if self.network is None or not features:
+            return None
+        with torch.inference_mode():
+            attention: Attention = self.network(self._collated(features))[1]
+        return attention
+
+    def _collated(self, features: Sequence[ItemFeatures]) -> Batch:
+        return collate(features, self.sources.cues).floats()
+
+    def _answer(self, probability_K: Tensor, given_K: Tensor) -> Prediction:
+        by_label = dict(zip(self.labels, probability_K.tolist(), strict=True))
+        given = tuple(label for label, yes in zip(self.labels, given_K.tolist(), strict=True) if yes)
+        return Prediction(by_label, given, (), whole_task_confidence(probability_K))
+
+
+def whole_task_confidence(probability_K: Tensor) -> float:
+    """Probability that every label of the item is right, if they err independently: low items are asked for first."""
+    return float(torch.maximum(probability_K, 1 - probability_K).prod())
+
+
+def run(network: Network, batches: Sequence[Batch]) -> Tensor:
+    """(N, K) float64 logits of a network at rest."""
+    network.eval()
+    with torch.inference_mode():
+        return torch.cat([network(batch)[0] for batch in batches]).double()

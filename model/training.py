@@ -1,0 +1,263 @@
+"""Progressive training: from the served tagger, through the phases, to the next one.
+
+Gold counts in full. Weak labels count by their confidence and by the accuracy that gold has shown, and fall as gold grows:
+at constant weight they would pin the network to the sources' errors. Same seed and data give the same tagger.
+
+Shape suffixes: N pool items, B batch, K classes.
+"""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from model.batching import Batch, collate
+from model.calibration import Calibration
+from model.features import ItemFeatures
+from model.items import Gold
+from model.network import Network, NetworkConfig, make_network
+from model.optimisation import Learner, modality_dropout
+from model.phases import CONTINUATION, STUDY, Phase, epochs
+from model.propagation import FusedSpace, Neighbours
+from model.supervision import GoldTable, Supervision, supervise
+from model.tagger import CHUNK, Tagger, run
+
+WEAK_PRIOR = 20.0
+"""Weak labels weigh like gold when there is none, half when this many gold labels are there."""
+
+
+class Cancelled(Exception):  # noqa: N818  (a request, not an error)
+    """Raised by ``on_epoch`` to end a training; nothing is published."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train; the defaults are what was measured best (docs/results.md)."""
+
+    seed: int = 7
+    first: tuple[Phase, ...] = STUDY
+    continuation: tuple[Phase, ...] = CONTINUATION
+    batch: int = 64
+    gold_share: float = 0.5
+    weak_per_epoch: int = 512
+    weak_weight: float = 1.0
+    modality_dropout: float = 0.1
+    weight_decay: float = 0.05
+    ema_decay: float = 0.98
+    network: Mapping[str, bool | int | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """Where a training stands. ``epoch`` counts from 1."""
+
+    epoch: int
+    epochs: int
+    phase: str
+    gold_loss: float
+    weak_loss: float
+
+
+def nothing_to_do(_: EpochReport) -> None:
+    """For callers that do not follow the epochs."""
+
+
+def no_publication(_: str, __: Tagger) -> None:
+    """For callers that want the last tagger only."""
+
+
+def fit(
+    served: Tagger,
+    pool: Sequence[ItemFeatures],
+    gold: Mapping[int, Gold],
+    *,
+    families: Sequence[str],
+    config: TrainConfig | None = None,
+    held_out: frozenset[int] = frozenset(),
+    neighbours: Neighbours | None = None,
+    space: FusedSpace | None = None,
+    on_epoch: Callable[[EpochReport], None] = nothing_to_do,
+    on_phase: Callable[[str, Tagger], None] = no_publication,
+    resume: Path | None = None,
+) -> Tagger:
+    """Train the next tagger on the pool's gold and weak labels.
+
+    ``gold`` maps rows of ``pool``; rows in ``held_out`` are never trained on and choose the thresholds. ``families`` names
+    each pool item's product family. With ``resume``, the state after each epoch is kept in that file, a run that was
+    killed goes on from it, and it is removed at the end. Raises ValueError without gold to train on.
+    """
+    config = config or TrainConfig()
+    table = GoldTable.of(gold, served.labels, len(pool))
+    known = table.without(sorted(held_out))
+    if not known.rows:
+        raise ValueError("no gold label to train on; the cold start needs no training")
+    supervision = supervise(served, pool, known, families=families, neighbours=neighbours, space=space)
+    tagger = replace(served, sources=supervision.sources, label_model=supervision.label_model, version="")
+    course = _Course(tagger, pool, known, supervision, config, resume)
+    base_NK = supervision.label_model.log_odds(supervision.opinions)
+
+    def calibrated(network: Network, optimizer: Mapping[str, Tensor]) -> Tagger:
+        trained = replace(tagger, network=network, optimizer=optimizer)
+        rows = sorted(held_out)
+        if not rows:
+            return trained
+        probability_NK = torch.sigmoid(base_NK[rows] + run(network, course.batches(rows)))
+        return replace(trained, calibration=Calibration.fit(probability_NK, table.labels_NK[rows]))
+
+    return course.run(calibrated, on_epoch, on_phase)
+
+
+class _Course:
+    """One run over the phases."""
+
+    def __init__(
+        self,
+        served: Tagger,
+        pool: Sequence[ItemFeatures],
+        gold: GoldTable,
+        supervision: Supervision,
+        config: TrainConfig,
+        resume: Path | None,
+    ) -> None:
+        self.config, self.resume = config, resume
+        self.data = collate(pool, supervision.sources.cues)
+        self.gold_NK, self.weight_N = gold.labels_NK.float(), gold.weight_N.float()
+        self.gold_rows = torch.tensor(gold.rows)
+        self.weak_rows = torch.tensor(sorted(set(range(len(pool))) - set(gold.rows)), dtype=torch.int64)
+        self.base_NK = supervision.label_model.log_odds(supervision.opinions).float()
+        self.weak_NK = supervision.weak.probability_NK.float()
+        self.weak_weight_NK = supervision.weak.confidence_NK.float() * self._trust(supervision)
+        self.network = _continued(served, self._network_config(len(supervision.sources.cues.cues)), config.seed)
+        trained_before = served.network is not None and self.network.config == served.network.config
+        self.phases = config.continuation if trained_before else config.first
+        self.learner = Learner(self.network, config.weight_decay, config.ema_decay)
+        if trained_before:
+            self.learner.load_optimizer(served.optimizer)
+
+    def _network_config(self, flags: int) -> NetworkConfig:
+        widths = {"image_width": self.data.region_NRC.shape[2], "text_width": self.data.segment_NTE.shape[2]}
+        return NetworkConfig(**widths, flags=flags, classes=self.gold_NK.shape[1], **self.config.network)  # type: ignore[arg-type]
+
+    def _trust(self, supervision: Supervision) -> Tensor:
+        """(K,) how much a weak label counts: by the label model's own accuracy on gold, less the more gold there is."""
+        rows = self.gold_rows
+        right_K = ((self.weak_NK[rows] > 0.5) == (self.gold_NK[rows] > 0.5)).float().sum(0)
+        accuracy_K = (right_K + 4) / (len(rows) + 5)
+        scarcity = WEAK_PRIOR / (WEAK_PRIOR + len(rows))
+        return self.config.weak_weight * scarcity * (2 * accuracy_K - 1).clamp(min=0)
+
+    def batches(self, rows: Sequence[int]) -> list[Batch]:
+        """The pool's rows as the network takes them."""
+        return [self.data[torch.tensor(rows[at : at + CHUNK])].floats() for at in range(0, len(rows), CHUNK)]
+
+    def run(
+        self,
+        tagger_of: Callable[[Network, Mapping[str, Tensor]], Tagger],
+        on_epoch: Callable[[EpochReport], None],
+        on_phase: Callable[[str, Tagger], None],
+    ) -> Tagger:
+        schedule = epochs(self.phases)
+        done = self.learner.resume(self.resume, self._fingerprint()) if self.resume else 0
+        tagger: Tagger | None = None
+        for number, phase in enumerate(schedule, start=1):
+            if number <= done:
+                continue
+            gold_loss, weak_loss = self._epoch(phase, number)
+            if self.resume:
+                self.learner.save(self.resume, self._fingerprint(), number)
+            on_epoch(EpochReport(number, len(schedule), phase.name, gold_loss, weak_loss))
+            if number == len(schedule) or schedule[number] is not phase:
+                tagger = tagger_of(copy.deepcopy(self.learner.average), self.learner.optimizer_state())
+                on_phase(phase.name, tagger)
+        if self.resume:
+            self.resume.unlink(missing_ok=True)
+        return tagger or tagger_of(copy.deepcopy(self.learner.average), self.learner.optimizer_state())
+
+    def _epoch(self, phase: Phase, number: int) -> tuple[float, float]:
+        """One pass over all gold, with as much weak as the batch scheme takes; its mean losses."""
+        self.learner.start(phase)
+        # Randomness hangs on seed and epoch alone, so that a resumed run draws what the unbroken one would have drawn.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.config.seed * 1000 + number)
+            losses = torch.tensor([self._step(rows) for rows in self._schedule()])
+        return float(losses[:, 0].mean()), float(losses[:, 1].mean())
+
+    def _schedule(self) -> list[Tensor]:
+        """Rows of each batch: gold and weak shuffled together, gold repeated until it is ``gold_share`` of them."""
+        weak = self.weak_rows[torch.randperm(len(self.weak_rows))[: self.config.weak_per_epoch]]
+        wanted = len(weak) * self.config.gold_share / (1 - self.config.gold_share)
+        repeats = max(1, min(4, round(wanted / len(self.gold_rows))))
+        rows = torch.cat([self.gold_rows.repeat(repeats), weak])
+        return list(rows[torch.randperm(len(rows))].split(self.config.batch))
+
+    def _step(self, rows: Tensor) -> tuple[float, float]:
+        batch = modality_dropout(self.data[rows].floats(), self.config.modality_dropout)
+        logit_BK = self.network(batch)[0] + self.base_NK[rows]
+        gold_BK, known_BK = self.gold_NK[rows].nan_to_num(0.0), ~self.gold_NK[rows].isnan()
+        gold_loss_BK = binary_cross_entropy_with_logits(logit_BK, gold_BK, reduction="none")
+        weak_loss_BK = binary_cross_entropy_with_logits(logit_BK, self.weak_NK[rows], reduction="none")
+        gold_weight_BK = known_BK * self.weight_N[rows, None]
+        weak_weight_BK = ~known_BK * self.weak_weight_NK[rows]
+        total = (gold_weight_BK.sum() + weak_weight_BK.sum()).clamp(min=1.0)
+        gold_loss, weak_loss = (gold_loss_BK * gold_weight_BK).sum(), (weak_loss_BK * weak_weight_BK).sum()
+        self.learner.step((gold_loss + weak_loss) / total)
+        return (
+            float(gold_loss.detach() / gold_weight_BK.sum().clamp(min=1.0)),
+            float(weak_loss.detach() / weak_weight_BK.sum().clamp(min=1.0)),
+        )
+
+    def _fingerprint(self) -> str:
+        """What a resumed run must share with the one that was killed."""
+        return f"{self.config}|{self.network.config}|{len(self.gold_NK)}|{self.gold_rows.tolist()}|{self.gold_NK[self.gold_rows].tolist()}"
+
+
+def _continued(served: Tagger, config: NetworkConfig, seed: int) -> Network:
+    """The served network's copy, or a new one when there is none of this form."""
+    if served.network is not None and served.network.config == config:
+        return copy.deepcopy(served.network)
+    return make_network(config, seed)
+
+
+def out_of_fold(
+    served: Tagger,
+    pool: Sequence[ItemFeatures],
+    gold: Mapping[int, Gold],
+    *,
+    families: Sequence[str],
+    config: TrainConfig | None = None,
+    folds: int = 4,
+    space: FusedSpace | None = None,
+) -> Tensor:
+    """(N, K) probabilities for gold rows by taggers that were trained without their family; NaN elsewhere.
+
+    Every fold starts from a cold start (the served tagger has seen the gold). With a single family there is nobody to learn
+    from, and the answer is the cold start's.
+    """
+    config = config or TrainConfig()
+    cold = Tagger.cold_start(
+        served.labels, space=served.space, seed=config.seed, lexicon=served.sources.cues.lexicon, with_boxes=False
+    )
+    answers_NK = torch.full((len(pool), len(served.labels)), torch.nan, dtype=torch.float64)
+    space = space or FusedSpace.of(pool)
+    for rows in family_folds({row: families[row] for row in gold}, folds, config.seed):
+        rest = {row: said for row, said in gold.items() if row not in rows}
+        tagger = fit(cold, pool, rest, families=families, config=config, space=space) if rest else cold
+        answers_NK[rows] = tagger.probabilities([pool[row] for row in rows])
+    return answers_NK
+
+
+def family_folds(families: Mapping[int, str], folds: int, seed: int) -> list[list[int]]:
+    """Rows in at most ``folds`` parts of like size; a family is never split, and each part has rows."""
+    members: dict[str, list[int]] = {}
+    for row, family in families.items():
+        members.setdefault(family, []).append(row)
+    names = sorted(members)
+    order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed)).tolist()
+    parts: list[list[int]] = [[] for _ in range(min(folds, len(names)))]
+    for name in sorted((names[place] for place in order), key=lambda name: -len(members[name])):
+        min(parts, key=len).extend(members[name])
+    return [sorted(part) for part in parts]

@@ -1,0 +1,91 @@
+"""The pages of Label Studio that a backend asks for: pictures with token access, and the API that reconciling reads."""
+
+from collections.abc import Awaitable, Callable
+from math import ceil
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from tagloom.demo.payloads import Json, Project, Task
+
+_REFUSED = {"detail": "Authentication credentials were not provided."}
+
+
+def build(project: Project, pictures: dict[str, Path], token: str) -> Starlette:
+    """The ASGI app. ``pictures`` maps file names below /data/upload/<project>/ to files; it may grow later."""
+    guarded = _guard(token)
+
+    async def picture(request: Request) -> Response:
+        path = pictures.get(request.path_params["name"])
+        return FileResponse(path) if path else _missing()
+
+    async def one_project(request: Request) -> Response:
+        return JSONResponse(project.body()) if request.path_params["id"] == project.id else _missing()
+
+    async def all_projects(request: Request) -> Response:
+        return JSONResponse({"count": 1, "next": None, "previous": None, "results": [project.body()]})
+
+    async def tasks(request: Request) -> Response:
+        return JSONResponse(_page(project, request))
+
+    async def one_task(request: Request) -> Response:
+        task = project.tasks.get(request.path_params["id"])
+        return JSONResponse(_full(task)) if task else _missing()
+
+    async def annotations(request: Request) -> Response:
+        task = project.tasks.get(request.path_params["id"])
+        return JSONResponse([one.body() for one in task.annotations]) if task else _missing()
+
+    async def version(request: Request) -> Response:
+        return JSONResponse({"release": "1.23.2", "label-studio-os-package": {"version": "1.23.2"}})
+
+    pages = {
+        f"/data/upload/{project.id}/{{name}}": picture,
+        "/api/projects": all_projects,
+        "/api/projects/{id:int}": one_project,
+        "/api/tasks": tasks,
+        "/api/tasks/{id:int}": one_task,
+        "/api/tasks/{id:int}/annotations": annotations,
+    }
+    routes = [Route(path + end, guarded(page)) for path, page in pages.items() for end in ("", "/")]
+    return Starlette(routes=[*routes, Route("/api/version", version), Route("/health", version)])
+
+
+Page = Callable[[Request], Awaitable[Response]]
+
+
+def _guard(token: str) -> Callable[[Page], Page]:
+    def guarded(page: Page) -> Page:
+        async def answer(request: Request) -> Response:
+            if request.headers.get("authorization") != f"Token {token}":
+                return JSONResponse(_REFUSED, status_code=401)
+            return await page(request)
+
+        return answer
+
+    return guarded
+
+
+def _missing() -> Response:
+    return JSONResponse({"detail": "Not found."}, status_code=404)
+
+
+def _page(project: Project, request: Request) -> Json:
+    number = int(request.query_params.get("page", "1"))
+    size = int(request.query_params.get("page_size", "100"))
+    ordered = list(project.tasks.values())
+    chosen = ordered[(number - 1) * size : number * size]
+    return {
+        "total": len(ordered),
+        "total_annotations": sum(len(task.annotations) for task in ordered),
+        "total_predictions": sum(len(task.predictions) for task in ordered),
+        "pages": max(1, ceil(len(ordered) / size)),
+        "tasks": [_full(task) for task in chosen],
+    }
+
+
+def _full(task: Task) -> Json:
+    return {**task.in_webhook(), **task.in_predict(), "drafts": []}

@@ -1,0 +1,183 @@
+"""The demo, readable from top to bottom: gold goes in, better pre-annotations come out.
+
+A simulated Label Studio imports tasks and asks for predictions before any label (the cold start), then submits gold in
+batches; after each, once the worker has trained and the backend has swapped, the test tasks are predicted anew and
+measured against labels that were never sent. A second client asks for predictions all the time.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from tagloom.demo.data import Cast, Subject
+from tagloom.demo.payloads import Json, choices_region, controls_of, rectangle_region
+from tagloom.demo.scoring import majority, score_served
+from tagloom.demo.simulator import BackendFailed, SimulatedLabelStudio, Upload
+from tagloom.demo.table import Row, Table
+from tagloom.demo.traffic import FAST, Tally, Traffic, ask
+from tagloom.demo.verdict import Verdict, judge
+from tagloom.demo.watch import Progress, Watch
+from tagloom.project import task_data
+
+BATCHES = (10, 30, 60, 100, 150)
+PAGE = 48  # tasks that one /predict carries, as when an annotator selects a page of them
+RETRIES = 3
+POLL_SECONDS = 0.25
+SETTLE_SECONDS = 8.0  # without a look inside, a version that stays this long is taken for the last one of its training
+
+
+@dataclass(frozen=True)
+class Pace:
+    """``batches``: gold counts after which to measure; ``patience``: seconds to wait for a sign of training."""
+
+    batches: tuple[int, ...] = BATCHES
+    patience: float = 60.0
+
+
+@dataclass
+class Outcome:
+    """Everything that the report shows."""
+
+    cast: Cast
+    rows: list[Row] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    last_results: list[Json] = field(default_factory=list)
+    seconds: float = 0.0
+    baseline: float = 0.0  # macro-F1 of always giving the majority's labels
+    verdict: Verdict = field(default_factory=lambda: Verdict(()))
+
+    @property
+    def versions(self) -> list[str]:
+        """Published versions in the order in which answers named them first."""
+        return list(self.tally.versions)
+
+
+class Stopped(Exception):  # noqa: N818 - it says what happened
+    """The story can't go on; the message says why."""
+
+
+class Story:
+    """One run. ``check`` raises when a service has died; ``say`` prints a line."""
+
+    def __init__(
+        self, studio: SimulatedLabelStudio, cast: Cast, watch: Watch, pace: Pace,
+        *, check: Callable[[], None], say: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self._studio, self._cast, self._watch, self._pace = studio, cast, watch, pace
+        self._check, self._say = check, say
+        self._controls = {control.kind: control for control in controls_of(studio.project.label_config)}
+        self._outcome = Outcome(cast)
+        self._table = Table(say)
+        self._tests: list[int] = []
+        self._golds: list[int] = []
+
+    def tell(self) -> Outcome:
+        """Run it all. Never raises for what the backend does: the verdict says it."""
+        begin, stop, outcome = time.monotonic(), "", self._outcome
+        try:
+            self._open()
+            with Traffic(self._studio, self._tests + self._golds, outcome.tally):
+                self._measure(0)
+                self._label_in_batches()
+        except Stopped as reason:
+            stop = str(reason)
+        outcome.rows = self._table.rows
+        outcome.seconds = time.monotonic() - begin
+        given = [subject.labels for subject in self._cast.gold]
+        outcome.baseline = majority(given, self._cast.test, self._cast.labels).macro_f1
+        outcome.verdict = judge(outcome.rows, outcome.baseline, outcome.versions, outcome.tally, stop)
+        return outcome
+
+    def _open(self) -> None:
+        """What happens when a backend is connected: health, setup; then the tasks come."""
+        try:
+            self._studio.health()
+            self._studio.setup()
+        except BackendFailed as failure:
+            raise Stopped(f"the backend can be connected ({failure})") from failure
+        self._tests = self._import(self._cast.test)
+        self._golds = self._import(self._cast.gold)
+        self._import(self._cast.pool)
+
+    def _import(self, subjects: Sequence[Subject]) -> list[int]:
+        return self._studio.import_tasks([Upload(one.picture, task_data(one.title, one.industry)) for one in subjects])
+
+    def _label_in_batches(self) -> None:
+        done = 0
+        for count in self._pace.batches:
+            for number in range(done, min(count, len(self._golds))):
+                self._studio.annotate(self._golds[number], self._annotation(self._cast.gold[number]))
+            done = min(count, len(self._golds))
+            before = self._outcome.rows[-1].version if self._outcome.rows else ""
+            progress, seconds = self._await_training(time.monotonic(), before)
+            self._measure(done, seconds, "" if seconds is not None else f"kept: {progress.note or 'no reason told'}")
+
+    def _annotation(self, subject: Subject) -> list[Json]:
+        """What an annotator submits for this picture."""
+        rectangles = subject.boxes.boxes if subject.boxes else ()
+        regions = [
+            rectangle_region(
+                self._controls["RectangleLabels"],
+                one.label,
+                {
+                    "x": one.box.left * 100,
+                    "y": one.box.top * 100,
+                    "width": one.box.width * 100,
+                    "height": one.box.height * 100,
+                },
+                subject.size,
+            )
+            for one in rectangles
+        ]
+        tags = [label for label in self._cast.labels if label in subject.labels]
+        return [*regions, choices_region(self._controls["Choices"], tags)] if tags else regions
+
+    def _await_training(self, last_webhook: float, before: str) -> tuple[Progress, float | None]:
+        """Wait until the training on all gold so far has ended; seconds until its first version served, if one did."""
+        revision = self._watch.revision()
+        sign = changed = time.monotonic()
+        served, swapped = before, None
+        while True:
+            self._check()
+            version, progress = self._served(served), self._watch.progress(revision)
+            now = time.monotonic()
+            if version != served:
+                served, sign, changed = version, now, now
+            if swapped is None and served != before and (progress.fresh is None or served in progress.fresh):
+                swapped = now - last_webhook
+            if progress.busy:
+                sign = now
+            if progress.ended and (served == progress.serving or now - sign > SETTLE_SECONDS):
+                return progress, swapped
+            if progress.ended is None and swapped is not None and now - changed > SETTLE_SECONDS:
+                return progress, swapped
+            if now - sign > self._pace.patience:
+                raise Stopped(f"the worker trains within {self._pace.patience:.0f} s of a batch (does one run?)")
+            time.sleep(POLL_SECONDS)
+
+    def _served(self, otherwise: str) -> str:
+        try:
+            return self._studio.setup()
+        except BackendFailed as failure:
+            self._outcome.tally.failed(str(failure))
+            return otherwise
+
+    def _measure(self, gold: int, seconds: float | None = None, note: str = "") -> None:
+        """Predict the test tasks page by page, measure, and add a row."""
+        results: list[Json] = []
+        for start in range(0, len(self._tests), PAGE):
+            results += self._read_page(self._tests[start : start + PAGE], gold)
+        self._outcome.last_results = results
+        version = Counter(str(result["model_version"]) for result in results).most_common(1)[0][0]
+        self._table.add(Row(gold, version, score_served(results, self._cast.test, self._cast.labels), seconds, note))
+
+    def _read_page(self, ids: list[int], gold: int) -> list[Json]:
+        """One page's predictions; asked again, as Label Studio does, while pictures of it are not read yet."""
+        for _ in range(RETRIES):
+            results = ask(self._studio, ids, self._outcome.tally)
+            if results is None:
+                break
+            if not any(str(result["model_version"]).endswith(FAST) for result in results):
+                return results
+        raise Stopped(f"the test tasks are predicted after {gold} gold labels")

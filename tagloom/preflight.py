@@ -1,0 +1,49 @@
+"""What can be found out before anything is started, each as one line that says what to do."""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from tagloom.errors import UserError
+
+NEEDED_MB = 500
+
+
+def require_disk(folder: Path, megabytes: int = NEEDED_MB) -> None:
+    """Raise UserError when the disk of ``folder`` (which need not exist yet) is too full to work on."""
+    free = shutil.disk_usage(_existing(folder.resolve())).free // 2**20
+    if free < megabytes:
+        raise UserError(
+            f"{folder} has {free} MB of free disk, {megabytes} MB are needed: free some or choose another folder"
+        )
+
+
+def require_writable(folder: Path) -> None:
+    """Make the folder; raise UserError when that or writing into it fails."""
+    probe = folder / ".writable"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as refused:
+        raise UserError(f"can't write into {folder} ({refused.strerror}): choose another folder") from refused
+
+
+def require_pictures(pictures: Iterable[Path]) -> None:
+    """Raise UserError naming the first picture that is missing or broken."""
+    from PIL import Image
+
+    for picture in pictures:
+        try:
+            with Image.open(picture) as image:
+                image.load()
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as broken:
+            raise UserError(
+                f"the picture {picture} can't be read ({broken}): replace it or take its row out"
+            ) from broken
+
+
+def _existing(folder: Path) -> Path:
+    while not folder.exists():
+        folder = folder.parent
+    return folder

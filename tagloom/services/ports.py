@@ -1,0 +1,27 @@
+"""TCP ports on this machine."""
+
+import socket
+
+from tagloom.errors import UserError
+
+
+def require_free(port: int, host: str, variable: str) -> None:
+    """Raise UserError when something listens on the port already; the message names ``variable`` as the way out."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+        # A server that ended a moment ago leaves its connections in TIME_WAIT; that is no reason to refuse.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as taken:
+            raise UserError(
+                f"port {port} on {host} can't be used ({taken.strerror}): "
+                f"stop what listens there, or choose another one with {variable}={port + 1}"
+            ) from taken
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind((host, 0))
+        port: int = listener.getsockname()[1]
+        return port

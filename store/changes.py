@@ -111,6 +111,22 @@ class Change:
         )
 
 
+def merged(changes: Sequence[Change]) -> Change:
+    """One change with the effect of all of them, which are of one project: joining state knows no order."""
+    newest = max(changes, key=lambda change: (bool(change.label_config), change.config_us))
+    return Change(
+        project_key=newest.project_key,
+        action=newest.action,
+        tasks=[task for change in changes for task in change.tasks],
+        annotations=[annotation for change in changes for annotation in change.annotations],
+        deleted_tasks=[task_id for change in changes for task_id in change.deleted_tasks],
+        deleted_annotations=[number for change in changes for number in change.deleted_annotations],
+        label_config=newest.label_config,
+        title=newest.title,
+        config_us=newest.config_us,
+    )
+
+
 def storable(text: str) -> str:
     """Text that every database takes: without NUL and lone surrogates (JSON can carry both)."""
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

@@ -7,6 +7,7 @@ submitters then wait for one or two commits, not for fifty; `bench/journal.py` m
 import logging
 import queue
 import threading
+from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from store.changes import Change
+from store.changes import Change, merged
 from store.database import Database, now
 from store.projects import insert_project
 from store.state import apply_annotations, apply_tasks, delete_annotations, delete_tasks, grow_gold_revision
@@ -23,6 +24,7 @@ from store.tables import EVENTS, PROJECTS
 LOG = logging.getLogger(__name__)
 
 LARGEST_GROUP = 256
+ACTION_LENGTH = 64
 CLOSED = None
 
 
@@ -102,9 +104,7 @@ class Journal:
     def _commit(self, group: Sequence[_Pending]) -> None:
         try:
             with self._database.write() as connection:
-                at = now(connection)
-                for entry in group:
-                    _record(connection, entry.change, at)
+                _record(connection, [entry.change for entry in group], now(connection))
         except Exception as error:  # whatever it was, nobody may wait for ever
             LOG.error("journal: %d events not committed: %s", len(group), error)
             for entry in group:
@@ -125,20 +125,37 @@ def apply(connection: Connection, change: Change, at: float) -> None:
         grow_gold_revision(connection, change.project_key)
 
 
-def _record(connection: Connection, change: Change, at: float) -> None:
-    # One event that cannot be applied must not take its group with it: it is logged with the reason, reconcile repairs.
-    failure = ""
+def _record(connection: Connection, changes: Sequence[Change], at: float) -> None:
+    by_project: dict[str, list[Change]] = defaultdict(list)
+    for change in changes:
+        by_project[change.project_key].append(change)
+    for together in by_project.values():
+        # What cannot be applied must not take others with it: it is logged with the reason, reconcile repairs.
+        failures = [""] * len(together)
+        if _try(connection, merged(together), at):
+            failures = [_try(connection, change, at) for change in together]
+        connection.execute(insert(EVENTS), [_entry(*pair, at) for pair in zip(together, failures, strict=True)])
+
+
+def _try(connection: Connection, change: Change, at: float) -> str:
+    """Apply a change or nothing of it; the reason when it failed, else the empty string."""
     try:
         with connection.begin_nested():
             apply(connection, change, at)
     except (ValueError, SQLAlchemyError) as error:
-        failure = f"{type(error).__name__}: {error}"
-        LOG.error("journal: %s of %s could not be applied: %s", change.action, change.project_key, failure)
-    connection.execute(
-        insert(EVENTS).values(
-            received_at=at, project_key=change.project_key, action=change.action, body=change.body, failure=failure
-        )
-    )
+        LOG.error("journal: %s of %s could not be applied: %s", change.action, change.project_key, error)
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def _entry(change: Change, failure: str, at: float) -> dict[str, object]:
+    return {
+        "received_at": at,
+        "project_key": change.project_key,
+        "action": change.action[:ACTION_LENGTH],
+        "body": change.body,
+        "failure": failure,
+    }
 
 
 def _apply_project(connection: Connection, change: Change, at: float) -> bool:

@@ -19,6 +19,7 @@ class Element:
     box: Box
     score: float
     blocks: tuple[int, ...] = ()
+    sticker: bool = False
 
 
 def text_elements(scene: Scene) -> list[Element]:
@@ -31,7 +32,8 @@ def text_elements(scene: Scene) -> list[Element]:
     for kind, score in (("gift", _gift_score), ("logo", _logo_score), ("copy", _copy_score)):
         members = [block for block in kinds if kinds[block] == kind]
         for group in connected(members, lambda first, second: scene.same_copy(first, second, COPY_REACH)):
-            found.append(Element(kind, _extent(scene, group), score(scene, group), group))
+            sticker = any(scene.roles[block].sticker for block in group)
+            found.append(Element(kind, _extent(scene, group), score(scene, group), group, sticker))
     return found
 
 

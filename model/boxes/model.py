@@ -16,14 +16,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from model.boxes.elements import Element, text_elements
+from model.boxes.elements import text_elements
+from model.boxes.objects import object_elements
 from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
 from model.features import ItemFeatures
 from model.items import Box, LabelledBox, PredictedBox
 from model.lexicon import Lexicon
-
-CENTRE = Element("product", Box(0.15, 0.15, 0.85, 0.85), 0.9)
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,8 @@ class BoxModel:
 
     def _boxes(self, item: ItemFeatures, probabilities: Sequence[float]) -> tuple[PredictedBox, ...]:
         scene = Scene.of(item, RoleReader(self.lexicon))
-        elements = [*text_elements(scene), CENTRE]
+        text = text_elements(scene)
+        elements = [*text, *object_elements(scene, text)]
         names = [self.lexicon.kind_of(label).name for label in self.labels]
         found = [
             PredictedBox(label, element.box, element.score * probability)

@@ -6,6 +6,7 @@ Shape suffixes: N items, K classes, B blocks of one item, F cues.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import cached_property
 
 import torch
@@ -16,7 +17,13 @@ from model.items import TextBlock
 from model.lexicon import Cue, Kind, Lexicon
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
-_BRAND_END = re.compile(r"[\s/|,,·\-]+")
+_WORD_END = re.compile(r"[\s/|·]+")
+_LATIN = re.compile(r"[a-zà-ÿ]{3,}")
+_CAMPAIGN = re.compile(r"^(\s*【[^】]*】)+")
+OPENING = 12
+"""So many characters of a title may hold its brand."""
+MISREAD_HEIGHT = 0.4
+"""A single character this tall is no character: readers see bars and edges as 一, l and 1."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +70,38 @@ class CueSet:
         flags_BF = torch.zeros(len(item.blocks), len(self.cues))
         for f, (k, cue) in enumerate(self.cues):
             if cue.where == "reading":
-                flags_BF[:, f] = torch.tensor([reading.meets(block, cue, self.kinds[k]) for block in item.blocks])
+                flags_BF[:, f] = torch.tensor([reading.meets(b, cue, self.kinds[k]) for b in range(len(item.blocks))])
         return flags_BF
 
 
 def brand_names(title: str) -> tuple[str, ...]:
-    """The brand that a shop title starts with, in each of its writings: ``"Konka/康佳 LED…"`` gives konka and 康佳."""
-    first = [part.casefold() for part in _BRAND_END.split(title)[:2]]
-    return tuple(part for part in first if len(part) > 1)
+    """The brand that a shop title starts with, in each of its writings: ``"Konka/康佳 LED…"`` gives konka and 康佳.
+
+    Campaigns in brackets before it are not the brand.
+    """
+    words = _WORD_END.split(_CAMPAIGN.sub("", title).casefold().strip())[:2]
+    names = [name for word in words for name in (word, *_LATIN.findall(word))]
+    return tuple(dict.fromkeys(name for name in names if len(name) > 1))
+
+
+def names_brand(text: str, title: str, brands: Sequence[str]) -> bool:
+    """Whether a read text is the title's brand: holds it, opens the title, or is nearly one of its Latin names.
+
+    Chinese titles have no spaces, so that a name is also known by the text that opens the title; readers drop or change a
+    letter of a drawn name, so that four fifths of the letters are enough.
+    """
+    folded = text.casefold().strip()
+    if any(brand in folded for brand in brands):
+        return True
+    if 2 <= len(folded) <= 8 and folded in _CAMPAIGN.sub("", title).casefold()[:OPENING]:
+        return True
+    return any(_alike(word, brand) for word in _LATIN.findall(folded) for brand in brands if _LATIN.fullmatch(brand))
+
+
+def _alike(word: str, brand: str) -> bool:
+    if abs(len(word) - len(brand)) > 2 or min(len(word), len(brand)) < 4:
+        return False
+    return SequenceMatcher(None, word, brand).ratio() >= 0.8
 
 
 class _Reading:
@@ -78,31 +109,37 @@ class _Reading:
 
     def __init__(self, item: ItemFeatures) -> None:
         self.item = item
-        self.brands = brand_names(item.title)
+        brands = brand_names(item.title)
+        self.is_brand = [names_brand(block.text, item.title, brands) for block in item.blocks]
+        self.readable = [len(block.text.strip()) > 1 or block.box.height < MISREAD_HEIGHT for block in item.blocks]
 
     def fires(self, cue: Cue, kind: Kind) -> bool:
         if cue.where == "title":
-            return _text_meets(_left(self.item.title, kind), cue, ())
-        if not self.item.blocks:
-            return False
-        met = [block for block in self.item.blocks if self.meets(block, cue, kind)]
+            return _text_meets(_left(self.item.title, kind), cue)
+        met = [self.item.blocks[b] for b in range(len(self.item.blocks)) if self.meets(b, cue, kind)]
         if len(met) < cue.blocks:
             return False
         return sum(len(_CHINESE.findall(block.text)) for block in met) >= cue.chinese
 
-    def meets(self, block: TextBlock, cue: Cue, kind: Kind) -> bool:
-        placed = cue.below <= block.box.top <= cue.above
-        return placed and block.box.height >= cue.taller and _text_meets(_left(block.text, kind), cue, self.brands)
+    def meets(self, b: int, cue: Cue, kind: Kind) -> bool:
+        block = self.item.blocks[b]
+        if not self.readable[b] or (cue.brand is not None and cue.brand != self.is_brand[b]):
+            return False
+        return _place_meets(block, cue) and _text_meets(_left(block.text, kind), cue)
 
 
 def _left(text: str, kind: Kind) -> str:
     return kind.negation.sub("", text) if kind.negation else text
 
 
-def _text_meets(text: str, cue: Cue, brands: tuple[str, ...]) -> bool:
+def _place_meets(block: TextBlock, cue: Cue) -> bool:
+    box = block.box
+    at_edge = box.left <= cue.edge or box.right >= 1 - cue.edge
+    return at_edge and cue.below <= box.top <= cue.above and box.height >= cue.taller
+
+
+def _text_meets(text: str, cue: Cue) -> bool:
     if not cue.shortest <= len(text) or (cue.longest is not None and len(text) > cue.longest):
-        return False
-    if cue.brand and not any(brand in text.casefold() for brand in brands):
         return False
     if cue.pattern and not cue.search.search(text):
         return False

@@ -25,11 +25,12 @@ class Cue:
     where: str = "reading"
     pattern: str = ""
     full: str = ""
-    brand: bool = False
+    brand: bool | None = None
     longest: int | None = None
     shortest: int = 0
     above: float = 1.0
     below: float = 0.0
+    edge: float = 1.0
     taller: float = 0.0
     chinese: int = 0
     blocks: int = 1

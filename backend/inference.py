@@ -98,8 +98,13 @@ class Inference:
                 readings = [] if answers else _together(self._readings, EXTRACT_BATCH)
             _run_jobs(answers)
             _run_jobs(readings)
-        for future in [*(job.result for job in self._answers), *(job.result for job in self._readings)]:
-            future.set_exception(RuntimeError("the backend is closing"))
+        _abandon(self._answers)
+        _abandon(self._readings)
+
+
+def _abandon(queue: "deque[_Job[In, Out]]") -> None:
+    for job in queue:
+        job.result.set_exception(RuntimeError("the backend is closing"))
 
 
 def _together(queue: "deque[_Job[In, Out]]", limit: int) -> "list[_Job[In, Out]]":

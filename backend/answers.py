@@ -1,0 +1,147 @@
+"""Tasks → checked answers, one each, within a time budget. Nothing in a task can spoil the other tasks' answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from backend.fast_answers import SUFFIX, FastAnswers
+from backend.inference import Inference
+from backend.interactive import drawn_answer
+from backend.metrics import Metrics
+from backend.schemas import TaskIn, TaskPrediction
+from backend.versions import Served
+from labelstudio.config import LabelConfig
+from labelstudio.encoding import Failure, TaskEncoder
+from labelstudio.project import ProjectKey
+from labelstudio.regions import Region
+from labelstudio.results import InvalidResultError, checked, result_of
+from model.features import ItemFeatures
+from model.items import Prediction
+
+LOG = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One /predict. ``deadline`` is a ``time.monotonic()`` moment; ``drawn`` are regions of interactive mode."""
+
+    project: ProjectKey
+    config: LabelConfig
+    tasks: Sequence[TaskIn]
+    deadline: float
+    drawn: Sequence[Region] = ()
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What one task is answered from, and under which version name; no features: nothing can be said."""
+
+    features: ItemFeatures | None
+    version: str
+    outcome: str
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The answers in order. ``unread`` says that pictures are still to be read: the worker has to be woken."""
+
+    results: list[TaskPrediction]
+    features: list[ItemFeatures]
+    unread: bool
+
+
+class Answers:
+    """Answers questions on the version that it is given."""
+
+    def __init__(self, encoder: TaskEncoder, inference: Inference, metrics: Metrics) -> None:
+        self._encoder = encoder
+        self._inference = inference
+        self._metrics = metrics
+        self._fast = FastAnswers()
+
+    def answer(self, question: Question, served: Served) -> Answered:
+        """One result per task, in order, all under ``served`` (or its fast name)."""
+        payloads = [task.payload() for task in question.tasks]
+        found = self._encoder.features(question.project, question.config, payloads, question.deadline)
+        evidence = self._evidence(question, served.version, found)
+        known = [entry.features for entry in evidence if entry.features is not None]
+        boxes = bool(question.config.rectangles)
+        predictions = iter(self._inference.predict(served.tagger, known, boxes=boxes))
+        results = [
+            self._result(question, task, entry, next(predictions) if entry.features is not None else None)
+            for task, entry in zip(question.tasks, evidence, strict=True)
+        ]
+        return Answered(
+            results,
+            [entry for entry in found if isinstance(entry, ItemFeatures)],
+            any(isinstance(entry, Failure) and not entry.permanent for entry in found),
+        )
+
+    def nothing(self, tasks: Sequence[TaskIn], version: str, reason: str) -> list[TaskPrediction]:
+        """Empty answers, for when no model or no usable config is there."""
+        LOG.error("tasks answered empty", tasks=len(tasks), reason=reason)
+        return [self._empty(version, "unavailable") for _ in tasks]
+
+    def _evidence(self, question: Question, version: str, found: Sequence[ItemFeatures | Failure]) -> list[_Evidence]:
+        failed = [place for place, entry in enumerate(found) if isinstance(entry, Failure)]
+        texts = dict(zip(failed, self._texts(question, failed), strict=True))
+        return [
+            self._weaker(question, place, entry, texts[place], version)
+            if isinstance(entry, Failure)
+            else _Evidence(entry, version, "full")
+            for place, entry in enumerate(found)
+        ]
+
+    def _texts(self, question: Question, places: Sequence[int]) -> Sequence[ItemFeatures | None]:
+        """What title and industry alone say of these tasks; None for one without any text."""
+        if not places:
+            return []
+        try:
+            found = self._encoder.texts_only(question.config, [question.tasks[place].payload() for place in places])
+        except RuntimeError as error:
+            LOG.error("texts could not be encoded", error=str(error))
+            return [None] * len(places)
+        return [entry if entry.title or entry.industry or entry.texts else None for entry in found]
+
+    def _weaker(
+        self, question: Question, place: int, failure: Failure, text: ItemFeatures | None, version: str
+    ) -> _Evidence:
+        """Evidence without the picture. If it may come later, the name makes Label Studio ask again, but only once."""
+        task = question.tasks[place]
+        self._metrics.problems.labels(_reason(failure)).inc()
+        LOG.warning("no picture", project=str(question.project), task=task.id, reason=failure.reason)
+        project = str(question.project)
+        fast = version + SUFFIX
+        again = not failure.permanent and task.id is not None and not task.has_version(fast)
+        if again and task.id is not None and self._fast.first(project, task.id, version):
+            return _Evidence(text, fast, "fast")
+        return _Evidence(text, version, "text" if text else "empty")
+
+    def _result(
+        self, question: Question, task: TaskIn, evidence: _Evidence, prediction: Prediction | None
+    ) -> TaskPrediction:
+        if prediction is None or evidence.features is None:
+            return self._empty(evidence.version, evidence.outcome if evidence.features is None else "empty")
+        features, config = evidence.features, question.config
+        seed = f"{question.project}/{task.id}/{evidence.version}"
+        try:
+            regions = drawn_answer(config, prediction, features, question.drawn, seed) if question.drawn else None
+            result = regions if regions is not None else result_of(config, prediction, features.size, seed)
+            answer = checked(config, result, prediction.score)
+        except (InvalidResultError, ValueError, KeyError, TypeError) as error:
+            LOG.error("an answer was held back", project=str(question.project), task=task.id, reason=str(error))
+            self._metrics.problems.labels("invalid").inc()
+            return self._empty(evidence.version, "empty")
+        self._metrics.tasks.labels(evidence.outcome).inc()
+        return TaskPrediction(**answer, model_version=evidence.version)
+
+    def _empty(self, version: str, outcome: str) -> TaskPrediction:
+        self._metrics.tasks.labels(outcome).inc()
+        return TaskPrediction(result=[], score=0.0, model_version=version)
+
+
+def _reason(failure: Failure) -> str:
+    if failure.late:
+        return "late"
+    return "picture" if failure.permanent else "fetch"

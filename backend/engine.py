@@ -1,0 +1,140 @@
+"""The loaded backend: encoders, inference thread, versions in memory, and the thread that follows CURRENT."""
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from PIL import Image
+
+from backend.answers import Answers
+from backend.hot_swap import Follower
+from backend.inference import Inference
+from backend.metrics import Metrics
+from backend.versions import RefusedVersionError, Served, Shelf, VersionLoader
+from labelstudio.config import LabelConfig
+from labelstudio.encoding import TaskEncoder
+from labelstudio.project import ProjectKey
+from labelstudio.results import checked
+from labelstudio.sites import Sites
+from model.extraction import FeatureExtractor
+from model.feature_cache import FeatureCache
+from model.features import ItemFeatures
+from model.items import Item
+from model.tagger import Tagger
+from store.store import Store
+from store.versions import Current, State
+from tagloom.settings import Settings
+
+LOG = structlog.stdlib.get_logger(__name__)
+
+CANARIES = 8  # items of a project that a new version must answer before it serves
+FETCH_THREADS = 8
+
+ColdStart = Callable[[ProjectKey, LabelConfig, FeatureExtractor], Current]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A version of a project that failed its check, for the status page."""
+
+    version: str
+    reason: str
+
+
+class Engine:
+    """Answers from loaded models. Making one takes seconds; afterwards everything is quick."""
+
+    def __init__(self, settings: Settings, store: Store, sites: Sites, metrics: Metrics, cold_start: ColdStart) -> None:
+        self._settings = settings
+        self._store = store
+        self._metrics = metrics
+        self._cold_start = cold_start
+        self.extractor = FeatureExtractor.from_names(settings.image_encoder, settings.text_encoder)
+        self.inference = Inference(self.extractor, settings.max_batch)
+        cache = FeatureCache(settings.features_folder, self.extractor.space)
+        self.encoder = TaskEncoder(self.inference, cache, sites, batch=8, threads=FETCH_THREADS)
+        self.answers = Answers(self.encoder, self.inference, metrics)
+        self.shelf = Shelf(settings.models_in_memory)
+        self.refusals: dict[str, Refusal] = {}
+        self._loader = VersionLoader(settings.checkpoints_folder, self.extractor.space)
+        self._canaries = _Canaries()
+        self._follower = Follower(
+            store, self.shelf, self._loader, self._canaries.of, settings.poll_seconds, self._swapped, self._refused
+        )
+        self._warm_up()
+        self._follower.start()
+
+    def served(self, project: ProjectKey, config: LabelConfig) -> Served:
+        """The version that serves a project; its cold start is made if it has none yet."""
+        return self.shelf.get(str(project), lambda: self._load(project, config))
+
+    def remember(self, project: ProjectKey, features: Sequence[ItemFeatures]) -> None:
+        """Keep some items that were just answered: the next version has to answer them before it serves."""
+        self._canaries.add(str(project), features)
+
+    def close(self) -> None:
+        self._follower.close()
+        self.encoder.close()
+        self.inference.close()
+
+    def _load(self, project: ProjectKey, config: LabelConfig) -> Served:
+        current = self._store.versions.current(str(project)) or self._cold_start(project, config, self.extractor)
+        for wanted in [current, *self._earlier(str(project), current)]:
+            try:
+                return self._loader.load(wanted, self._canaries.of(str(project)))
+            except RefusedVersionError as error:
+                self._refused(str(project), wanted.version, str(error))
+        return self._bare(config, current)
+
+    def _earlier(self, project: str, current: Current) -> list[Current]:
+        """Versions that served before, newest first: what to fall back on when CURRENT cannot be loaded."""
+        return [
+            Current(entry.version, entry.folder, current.generation, entry.number, entry.space, entry.labels, 0.0)
+            for entry in self._store.versions.list(project)
+            if entry.state is State.SUPERSEDED and entry.version != current.version
+        ]
+
+    def _bare(self, config: LabelConfig, current: Current) -> Served:
+        """Cues alone, in memory: no checkpoint can be loaded, and still every task gets an answer."""
+        tagger = Tagger.cold_start(config.labels, space=self.extractor.space, seed=self._settings.seed)
+        version = f"{current.version}+cues"
+        LOG.error("no version can be loaded; answering from cues alone", version=version)
+        return Served(tagger.named(version), version, current.generation, tagger.labels)
+
+    def _swapped(self, project: str, _served: Served) -> None:
+        self.refusals.pop(project, None)
+        self._metrics.swaps.inc()
+
+    def _refused(self, project: str, version: str, reason: str) -> None:
+        self.refusals[project] = Refusal(version, reason)
+        self._metrics.refusals.inc()
+        LOG.error("a version is refused, the served one stays", project=project, version=version, reason=reason)
+
+    def _warm_up(self) -> None:
+        """Pay for lazy loading (text reader, validator) now and not in somebody's first request."""
+        self.inference.extract([Item(Image.new("RGB", (320, 320), "white"), "tagloom")])
+        xml = '<View><Image name="i" value="$i"/><Choices name="c" toName="i"><Choice value="a"/></Choices></View>'
+        checked(LabelConfig.parse(xml), [], 0.0)
+        LOG.info("ready", space=self.extractor.space, **self.extractor.describe())
+
+
+class _Canaries:
+    """The last few items of each project, for the projects used last."""
+
+    def __init__(self) -> None:
+        self._items: OrderedDict[str, deque[ItemFeatures]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(self, project: str, features: Sequence[ItemFeatures]) -> None:
+        with self._lock:
+            kept = self._items.setdefault(project, deque(maxlen=CANARIES))
+            kept.extend(features[-CANARIES:])
+            self._items.move_to_end(project)
+            if len(self._items) > 100:
+                self._items.popitem(last=False)
+
+    def of(self, project: str) -> list[ItemFeatures]:
+        with self._lock:
+            return list(self._items.get(project, ()))

@@ -1,0 +1,35 @@
+"""What the backend counts, for Prometheus and for the status page."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+
+class Metrics:
+    """One registry per application, so that two in one process do not mix."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter("tagloom_requests", "Requests answered", ["route", "status"], registry=self.registry)
+        self.seconds = Histogram(
+            "tagloom_request_seconds",
+            "Time to answer",
+            ["route"],
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 100),
+            registry=self.registry,
+        )
+        self.tasks = Counter(
+            "tagloom_tasks",
+            "Tasks answered: full, text (picture not to be had), fast (asked again), empty",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.problems = Counter(
+            "tagloom_task_problems", "Why tasks got less than a full answer", ["reason"], registry=self.registry
+        )
+        self.events = Counter("tagloom_webhooks", "Webhooks by action", ["action"], registry=self.registry)
+        self.swaps = Counter("tagloom_swaps", "Versions swapped in", registry=self.registry)
+        self.refusals = Counter("tagloom_refused_versions", "Versions that failed their check", registry=self.registry)
+        self.models = Gauge("tagloom_models_in_memory", "Projects whose version is loaded", registry=self.registry)
+
+    def text(self) -> bytes:
+        """In Prometheus' text format."""
+        return generate_latest(self.registry)

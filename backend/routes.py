@@ -1,0 +1,142 @@
+"""The endpoints that Label Studio calls, as its measured contract has them. Blocking work runs in the app's pools."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+
+from backend.schemas import (
+    Health,
+    PredictRequest,
+    PredictResponse,
+    Problem,
+    SetupRequest,
+    SetupResponse,
+    VersionList,
+    WebhookRequest,
+    WebhookResponse,
+)
+from backend.service import Service
+from backend.status import Status, status_of
+from labelstudio.config import ConfigError
+from labelstudio.events import BadEventError
+from labelstudio.project import ProjectKey
+from store.journal import JournalError
+
+LOG = structlog.stdlib.get_logger(__name__)
+
+ROUTER = APIRouter()
+Out = TypeVar("Out")
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Problem},
+    401: {"model": Problem},
+    413: {"model": Problem},
+    422: {"model": Problem},
+    500: {"model": Problem},
+    503: {"model": Problem},
+}
+
+
+@ROUTER.get("/", include_in_schema=False)
+@ROUTER.get("/health", responses=PROBLEMS)
+async def health(request: Request, response: Response) -> Health:
+    """UP at once, also while models load. 503 when the encoders cannot be loaded at all."""
+    engine = _service(request).engine
+    broken = engine.done() and engine.exception() is not None
+    response.status_code = 503 if broken else 200
+    return Health(status="DOWN" if broken else "UP", ready=engine.done() and not broken)
+
+
+@ROUTER.post("/setup", responses={**PROBLEMS, 303: {"description": "The labelling config cannot work; see there why."}})
+async def setup(request: Request, body: SetupRequest) -> Response:
+    """Make a project known and tell its version. Idempotent, and cheap: Label Studio asks before every task."""
+    project = ProjectKey.of_request(body.project, _connection(request))
+    service = _service(request)
+    try:
+        version = await _run(request, lambda: service.setup(project, body.label_config, body.access_token))
+    except ConfigError as error:
+        return _shown_problem(str(error))
+    return JSONResponse(SetupResponse(model_version=version).model_dump(exclude_none=True))
+
+
+@ROUTER.get("/setup/problem/{words}", responses=PROBLEMS, include_in_schema=False)
+async def setup_problem(words: str) -> Response:
+    """Where /setup sends Label Studio with a config that cannot work: of an error it shows only the URL."""
+    return JSONResponse({"detail": words.replace("-", " ")}, 400)
+
+
+@ROUTER.post("/predict", responses=PROBLEMS)
+async def predict(request: Request, body: PredictRequest) -> PredictResponse:
+    """One answer per task, in order, within the time budget."""
+    began = time.monotonic()
+    project = ProjectKey.of_request(body.project, _connection(request))
+    drawn = (body.params.context.result or []) if body.params and body.params.context else []
+    service = _service(request)
+    results, version = await _run(
+        request, lambda: service.predict(project, body.label_config, body.tasks, drawn, began), slow=True
+    )
+    return PredictResponse(results=results, model_version=version)
+
+
+@ROUTER.post("/webhook", responses=PROBLEMS)
+async def webhook(request: Request, body: WebhookRequest) -> Response:
+    """Make an event durable before answering: Label Studio waits a second for it and never sends it again."""
+    service, connection = _service(request), _connection(request)
+    try:
+        job = await _run(request, lambda: service.webhook(body.model_dump(), connection))
+    except BadEventError as error:
+        return JSONResponse({"detail": str(error)}, 422)
+    except JournalError as error:
+        LOG.error("an event is not durable; reconcile has to find it", action=body.action, error=str(error))
+        return JSONResponse({"detail": "the event could not be stored; see the backend's log"}, 503)
+    return JSONResponse(WebhookResponse(job=job).model_dump())
+
+
+@ROUTER.get("/versions", responses=PROBLEMS)
+async def versions(request: Request) -> VersionList:
+    """Versions of this connection's projects; Label Studio asks without naming a project."""
+    service, connection = _service(request), _connection(request)
+    return VersionList(versions=await _run(request, lambda: service.versions(connection)))
+
+
+@ROUTER.get("/status", responses=PROBLEMS)
+async def status(request: Request) -> Status:
+    """What serves, what was refused and why, and how far training is behind."""
+    service, connection = _service(request), _connection(request)
+    return await _run(request, lambda: status_of(service, connection))
+
+
+@ROUTER.get("/metrics", responses=PROBLEMS, response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Counters in Prometheus' text format."""
+    text = _service(request).metrics.text()
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def _connection(request: Request) -> str:
+    name: str = request.state.connection
+    return name
+
+
+async def _run(request: Request, work: Callable[[], Out], *, slow: bool = False) -> Out:
+    """Run blocking work in the pool for quick or for slow requests, so that predictions never hold up a webhook."""
+    pools: dict[bool, ThreadPoolExecutor] = request.app.state.pools
+    return await asyncio.get_running_loop().run_in_executor(pools[slow], work)
+
+
+def _shown_problem(detail: str) -> Response:
+    """Label Studio shows an error's URL and nothing of its body: so the words stand in the URL."""
+    LOG.warning("a labelling config cannot work", reason=detail)
+    words = quote(detail.replace("/", " ").replace(" ", "-"), safe="<>=\"',.:;()-")
+    return RedirectResponse(f"setup/problem/{words[:1500]}", 303)

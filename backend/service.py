@@ -1,0 +1,191 @@
+"""What each request means, without HTTP: the same for the server and for label-studio-ml."""
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from functools import lru_cache
+from typing import Any
+
+import structlog
+
+from backend.answers import Answered, Question
+from backend.engine import Engine
+from backend.metrics import Metrics
+from backend.schemas import TaskIn, TaskPrediction
+from backend.ties import Ties
+from backend.training_requests import TrainingRequests
+from backend.waker import Waker
+from labelstudio import events
+from labelstudio.config import ConfigError, LabelConfig
+from labelstudio.events import Action
+from labelstudio.project import ProjectKey
+from labelstudio.regions import Region
+from labelstudio.sites import Sites
+from store.changes import Change
+from store.store import Store
+from tagloom.settings import Settings
+
+LOG = structlog.stdlib.get_logger(__name__)
+
+SETUP_SECONDS = 2.0  # Label Studio gives /setup three
+JOURNAL_SECONDS = 0.8  # ... and a webhook one
+NO_VERSION = "none"
+
+
+class Service:
+    """Answers Label Studio's requests. ``engine`` is the future of the loaded models."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        sites: Sites,
+        metrics: Metrics,
+        ties: Ties,
+        engine: "Future[Engine]",
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.metrics = metrics
+        self.engine = engine
+        self._sites = sites
+        self._ties = ties
+        self._waker = Waker()
+        self._training = TrainingRequests(settings.training_requests_per_minute)
+
+    def close(self) -> None:
+        self._waker.close()
+
+    def setup(self, project: ProjectKey, xml: str, token: str | None = None) -> str | None:
+        """The version that serves the project. Raises ConfigError with what to change in the labelling config.
+
+        None while the encoders are still loading and the project has no version yet.
+        """
+        config = self.config(xml)
+        if token:
+            self._sites.client(project.connection).offer_token(token)
+        self._learn_project(project, xml)
+        engine = self._wait(SETUP_SECONDS)
+        if engine is not None:
+            return engine.served(project, config).version
+        current = self.store.versions.current(str(project))
+        return current.version if current else None
+
+    def predict(
+        self, project: ProjectKey, xml: str, tasks: Sequence[TaskIn], drawn: Sequence[Region], began: float
+    ) -> tuple[list[TaskPrediction], str]:
+        """One answer per task, in order, and the version that gave them. Never raises for what Label Studio sends."""
+        deadline = began + self.settings.predict_budget
+        engine = self._wait(max(deadline - time.monotonic(), 0.0))
+        if engine is None:
+            return self._empty(tasks, "the encoders are not loaded"), NO_VERSION
+        try:
+            config = self.config(xml or self._stored_config(project))
+        except ConfigError as error:
+            return self._empty(tasks, str(error)), NO_VERSION
+        if self.store.projects.get(str(project)) is None:
+            self._learn_project(project, config.xml)
+        served = engine.served(project, config)
+        answered = engine.answers.answer(Question(project, config, tasks, deadline, drawn), served)
+        if not drawn:
+            self._learn_tasks(project, tasks, answered, engine)
+        return answered.results, served.version
+
+    def webhook(self, body: Mapping[str, Any], connection: str) -> str | None:
+        """Make an event durable, then wake who has work. Returns the job's name for a training request.
+
+        Raises BadEventError for what is no webhook, JournalError when it could not be made durable.
+        """
+        event = events.parse(body, connection)
+        key = str(event.project)
+        try:
+            change = Change.of_webhook(key, body)
+        except (ValueError, OverflowError) as error:
+            raise events.BadEventError(str(error)) from error
+        self.store.journal.record(change, timeout=JOURNAL_SECONDS)
+        self.metrics.events.labels(event.action or "unknown").inc()
+        return self._follow_up(event.action, key)
+
+    def versions(self, connection: str) -> list[str]:
+        """All versions of all projects of a connection: Label Studio does not say which project it means."""
+        keys = [entry.key for entry in self.store.projects.all() if entry.key.startswith(f"{connection}/")]
+        return list(dict.fromkeys(entry.version for key in keys for entry in self.store.versions.list(key)))
+
+    def config(self, xml: str) -> LabelConfig:
+        """A parsed labelling config; ConfigError names what to change."""
+        return _parsed(xml, self.settings.industry_keys)
+
+    def _wait(self, seconds: float) -> Engine | None:
+        try:
+            return self.engine.result(seconds)
+        except NotYet:
+            return None
+        except Exception as error:  # it could not be loaded; the log and /health say why
+            LOG.error("no models", error=str(error))
+            return None
+
+    def _empty(self, tasks: Sequence[TaskIn], reason: str) -> list[TaskPrediction]:
+        LOG.error("tasks answered empty", tasks=len(tasks), reason=reason)
+        self.metrics.tasks.labels("empty").inc(len(tasks))
+        return [TaskPrediction(result=[], score=0.0, model_version=NO_VERSION) for _ in tasks]
+
+    def _stored_config(self, project: ProjectKey) -> str:
+        known = self.store.projects.get(str(project))
+        return known.label_config if known else ""
+
+    def _learn_project(self, project: ProjectKey, xml: str) -> None:
+        key = str(project)
+        known = self.store.projects.get(key)
+        if known is not None and known.label_config == xml:
+            return
+        self.store.projects.ensure(key, xml)
+        if known is None:
+            LOG.info("a new project", project=key)
+            self._waker.ask("reconcile", key, lambda: self._ties.reconcile(key))
+            self._waker.ask("encode", key, lambda: self._ties.encode(key))
+        else:
+            LOG.info("a new labelling config", project=key)
+            self._waker.ask("train", key, lambda: self._ties.train(key))
+
+    def _learn_tasks(self, project: ProjectKey, tasks: Sequence[TaskIn], answered: Answered, engine: Engine) -> None:
+        """Behind the answer: the store learns tasks that it may not know, the worker what is still to be read."""
+        key = str(project)
+        payloads = [task.payload() for task in tasks]
+        engine.remember(project, answered.features)
+        errand = f"learn {min((task.id or 0 for task in tasks), default=0)}+{len(tasks)}"
+        self._waker.ask(errand, key, lambda: self.store.tasks.upsert(key, payloads))
+        if answered.unread:
+            self._waker.ask("encode", key, lambda: self._ties.encode(key))
+
+    def _follow_up(self, action: Action | None, key: str) -> str | None:
+        if action is Action.START_TRAINING:
+            return self._start_training(key)
+        if action is not None and action.changes_gold:
+            self._waker.ask("train", key, lambda: self._ties.train(key))
+        elif action is Action.TASKS_CREATED:
+            self._waker.ask("encode", key, lambda: self._ties.encode(key))
+            self._waker.ask("reconcile", key, lambda: self._ties.reconcile(key))
+        elif action is Action.PROJECT_UPDATED:
+            self._waker.ask("train", key, lambda: self._train_if_due(key))
+        return None
+
+    def _start_training(self, key: str) -> str:
+        """Ask for a training; beyond the cap the request joins the one that already waits."""
+        if self._training.allow(key):
+            self.store.projects.request_training(key)
+            self._waker.ask("reconcile", key, lambda: self._ties.reconcile(key))
+            self._waker.ask("train", key, lambda: self._ties.train(key))
+        else:
+            LOG.warning("training was asked for too often; it waits already", project=key)
+        return "train-" + key.replace("/", "-").replace(".", "-")
+
+    def _train_if_due(self, key: str) -> None:
+        project = self.store.projects.get(key)
+        if project is not None and project.has_new_gold:
+            self._ties.train(key)
+
+
+@lru_cache(maxsize=256)
+def _parsed(xml: str, industry_keys: tuple[str, ...]) -> LabelConfig:
+    return LabelConfig.parse(xml, industry_keys)

@@ -1,0 +1,57 @@
+"""What an operator wants to know at a glance."""
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from backend.service import Service
+
+
+class ProjectStatus(BaseModel):
+    """One project. ``behind`` is how many changes of gold no training has seen yet."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    project: str
+    title: str
+    version: str | None
+    serving: str | None
+    tasks: int
+    behind: int
+    failure: str
+    refused: str | None
+
+
+class Status(BaseModel):
+    """The backend. ``serving`` differs from ``version`` while a new version loads, or when it was refused."""
+
+    ready: bool
+    encoders: dict[str, str]
+    projects: list[ProjectStatus]
+
+
+def status_of(service: "Service", connection: str) -> Status:
+    """Status of the projects of one connection."""
+    engine = service.engine.result() if service.engine.done() and not service.engine.exception() else None
+    serving = engine.shelf.all() if engine else {}
+    refusals = engine.refusals if engine else {}
+    current = service.store.versions.all_current()
+    projects = []
+    for entry in service.store.projects.all():
+        if not entry.key.startswith(f"{connection}/"):
+            continue
+        refusal = refusals.get(entry.key)
+        projects.append(
+            ProjectStatus(
+                project=entry.key,
+                title=entry.title,
+                version=current[entry.key].version if entry.key in current else None,
+                serving=serving[entry.key].version if entry.key in serving else None,
+                tasks=service.store.tasks.count(entry.key),
+                behind=entry.gold_revision - entry.trained_revision,
+                failure=entry.failure,
+                refused=f"{refusal.version}: {refusal.reason}" if refusal else None,
+            )
+        )
+    return Status(ready=engine is not None, encoders=engine.extractor.describe() if engine else {}, projects=projects)

@@ -1,0 +1,50 @@
+"""What the backend gets from elsewhere: encoders, a project's first version, and wake-ups for the worker."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from labelstudio.config import LabelConfig
+from labelstudio.encoding import Extractor
+from labelstudio.project import ProjectKey
+from model.extraction import FeatureExtractor
+from store.store import Store
+from store.versions import Current
+from tagloom.settings import Settings
+from worker import queue
+from worker.coldstart import ensure_cold_start
+
+
+class Encoders(Extractor, Protocol):
+    """``model.extraction.FeatureExtractor``, or one like it."""
+
+    space: str
+
+    def describe(self) -> dict[str, str]: ...
+
+
+@dataclass(frozen=True)
+class Ties:
+    """The wake-ups take a project key and may fail: no answer depends on them."""
+
+    encoders: Callable[[], Encoders]
+    cold_start: Callable[[Store, ProjectKey, LabelConfig, Encoders], Current]
+    train: Callable[[str], object]
+    encode: Callable[[str], object]
+    reconcile: Callable[[str], object]
+
+
+def ties_of(settings: Settings) -> Ties:
+    """The real ones of these settings."""
+
+    def cold_start(store: Store, project: ProjectKey, config: LabelConfig, encoders: Encoders) -> Current:
+        return ensure_cold_start(settings, store, project, encoders.space, config.labels)
+
+    return Ties(
+        encoders=lambda: FeatureExtractor.from_names(settings.image_encoder, settings.text_encoder),
+        cold_start=cold_start,
+        train=partial(queue.wake_training, settings),
+        encode=partial(queue.wake_encoding, settings),
+        reconcile=partial(queue.wake_reconcile, settings),
+    )

@@ -1,0 +1,38 @@
+"""Tells the worker that there is work, behind the answer: Redis may be away, Label Studio never waits for it."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+LOG = structlog.stdlib.get_logger(__name__)
+
+
+class Waker:
+    """Runs small errands one after the other; the same errand is never twice in the queue."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="waker")
+        self._pending: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+
+    def ask(self, errand: str, project: str, run: Callable[[], object]) -> None:
+        """Run an errand for a project soon. What it raises is logged: the store remembers what is to be done."""
+        with self._lock:
+            if (errand, project) in self._pending:
+                return
+            self._pending.add((errand, project))
+        self._thread.submit(self._run, errand, project, run)
+
+    def close(self) -> None:
+        """Do what is waiting, then end."""
+        self._thread.shutdown(wait=True)
+
+    def _run(self, errand: str, project: str, run: Callable[[], object]) -> None:
+        with self._lock:
+            self._pending.discard((errand, project))
+        try:
+            run()
+        except Exception as error:
+            LOG.error("an errand failed", errand=errand, project=project, error=repr(error))

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -12,13 +12,13 @@ from backend.answers import Answers
 from backend.hot_swap import Follower
 from backend.inference import Inference
 from backend.metrics import Metrics
+from backend.ties import Ties
 from backend.versions import RefusedVersionError, Served, Shelf, VersionLoader
 from labelstudio.config import LabelConfig
 from labelstudio.encoding import TaskEncoder
 from labelstudio.project import ProjectKey
 from labelstudio.results import checked
 from labelstudio.sites import Sites
-from model.extraction import FeatureExtractor
 from model.feature_cache import FeatureCache
 from model.features import ItemFeatures
 from model.items import Item
@@ -32,8 +32,6 @@ LOG = structlog.stdlib.get_logger(__name__)
 CANARIES = 8  # items of a project that a new version must answer before it serves
 FETCH_THREADS = 8
 
-ColdStart = Callable[[ProjectKey, LabelConfig, FeatureExtractor], Current]
-
 
 @dataclass(frozen=True)
 class Refusal:
@@ -46,12 +44,12 @@ class Refusal:
 class Engine:
     """Answers from loaded models. Making one takes seconds; afterwards everything is quick."""
 
-    def __init__(self, settings: Settings, store: Store, sites: Sites, metrics: Metrics, cold_start: ColdStart) -> None:
+    def __init__(self, settings: Settings, store: Store, sites: Sites, metrics: Metrics, ties: Ties) -> None:
         self._settings = settings
         self._store = store
         self._metrics = metrics
-        self._cold_start = cold_start
-        self.extractor = FeatureExtractor.from_names(settings.image_encoder, settings.text_encoder)
+        self._ties = ties
+        self.extractor = ties.encoders()
         self.inference = Inference(self.extractor, settings.max_batch)
         cache = FeatureCache(settings.features_folder, self.extractor.space)
         self.encoder = TaskEncoder(self.inference, cache, sites, batch=8, threads=FETCH_THREADS)
@@ -80,7 +78,9 @@ class Engine:
         self.inference.close()
 
     def _load(self, project: ProjectKey, config: LabelConfig) -> Served:
-        current = self._store.versions.current(str(project)) or self._cold_start(project, config, self.extractor)
+        current = self._store.versions.current(str(project)) or self._ties.cold_start(
+            self._store, project, config, self.extractor
+        )
         for wanted in [current, *self._earlier(str(project), current)]:
             try:
                 return self._loader.load(wanted, self._canaries.of(str(project)))

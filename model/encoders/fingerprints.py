@@ -1,0 +1,28 @@
+"""Short hashes by which features, checkpoints and encoders recognise each other."""
+
+import hashlib
+
+import torch
+from torch import nn
+
+LENGTH = 16  # hex digits
+
+
+def of_module(module: nn.Module, *settings: object) -> str:
+    """Hash of all weights and buffers of a module and of the settings it runs under."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(memoryview(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()))
+    return _finish(digest, settings)
+
+
+def of_words(*words: object) -> str:
+    """Hash of a few settings or other fingerprints, in order."""
+    return _finish(hashlib.sha256(), words)
+
+
+def _finish(digest: "hashlib._Hash", settings: tuple[object, ...]) -> str:
+    for setting in settings:
+        digest.update(f"\n{setting}".encode())
+    return digest.hexdigest()[:LENGTH]

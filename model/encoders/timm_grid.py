@@ -1,0 +1,48 @@
+"""Models of timm as grid encoders (the extra `timm`)."""
+
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from model.encoders.grid import GridEncoder, Preprocessing
+
+
+class _LastMap(nn.Module):
+    """The last of the feature maps that timm's feature extraction gives."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, pixels_N3HW: Tensor) -> Tensor:
+        maps: list[Tensor] = self.body(pixels_N3HW)
+        return maps[-1]
+
+
+def timm_encoder(name: str, source: str, device: str) -> GridEncoder:
+    """``source``: a weights file in timm's key names, or empty for timm's own weights from the hub or its cache.
+
+    Raises ValueError naming the fix when timm is missing, the model is unknown, or its weights cannot be had.
+    """
+    try:
+        import timm
+        from timm.data.config import resolve_model_data_config
+    except ImportError as error:
+        raise ValueError("the encoder timm:… needs timm: pip install 'tagloom[timm]'") from error
+    if not timm.is_model(name):
+        raise ValueError(f"timm has no model {name!r}: see timm.list_models()")
+    if source and not Path(source).is_file():
+        raise ValueError(f"{source} is no file: give the path of a weights file of timm's {name}")
+    overlay = {"file": source} if source else None
+    try:
+        body = timm.create_model(
+            name, pretrained=True, pretrained_cfg_overlay=overlay, features_only=True, out_indices=(-1,)
+        )
+    except Exception as error:
+        raise ValueError(
+            f"timm's {name} cannot be loaded ({error}): name a local weights file as timm:{name}@PATH, or use 'shipped'"
+        ) from error
+    data = resolve_model_data_config(body)  # type: ignore[no-untyped-call]
+    preprocessing = Preprocessing(data["input_size"][-1], tuple(data["mean"]), tuple(data["std"]))
+    origin = f"weights of {Path(source).name}" if source else "timm's weights"
+    return GridEncoder(_LastMap(body), preprocessing, f"timm {name}, {origin}", device)

@@ -1,0 +1,110 @@
+"""Transformer encoders of texts: a name on the hub, a name in its cache, or a local folder, through one path.
+
+A text's pooled vector is the mean of its tokens: the start token of a masked language model that was not trained
+further is no sentence vector (Reimers and Gurevych, Sentence-BERT, 2019). The start token is there as the first token.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoModel, AutoTokenizer
+from transformers.utils import logging
+
+from model.encoders import fingerprints
+from model.encoders.precision import autocast
+from model.encoders.protocols import EncodedText
+
+LONGEST = 64  # tokens of one text; titles of shops end well before
+BATCH = 64  # texts
+
+
+class TransformerTextEncoder:
+    """A frozen BERT-like model with its own tokenizer; see TextEncoder.
+
+    ``name`` is a local folder or a hub name; a hub name is looked up in the local cache first. Weights must be
+    safetensors. Raises ValueError naming the fix when it cannot be loaded.
+    """
+
+    def __init__(self, name: str, description: str = "", device: str = "cpu") -> None:
+        self._device = torch.device(device)
+        model, self._tokenizer = _load(name)
+        self._tokenizer_lock = threading.Lock()  # fast tokenizers refuse two threads at once
+        self._description = description or f"transformers {Path(name).name if Path(name).is_dir() else name}"
+        vocabulary = fingerprints.of_words(*sorted(self._tokenizer.get_vocab().items()))
+        self.fingerprint = fingerprints.of_module(model, vocabulary, LONGEST)
+        self.width = int(model.config.hidden_size)
+        self._model = model.requires_grad_(False).to(self._device)
+
+    def describe(self) -> str:
+        return self._description
+
+    def encode(self, texts: Sequence[str]) -> list[EncodedText]:
+        """Each text's tokens; the same text twice is computed once."""
+        distinct = sorted({text for text in texts if text.strip()}, key=lambda text: (len(text), text))
+        encoded = {"": EncodedText(torch.zeros(0, self.width), torch.zeros(self.width))}
+        for start in range(0, len(distinct), BATCH):
+            batch = distinct[start : start + BATCH]
+            encoded |= dict(zip(batch, self._encode(batch), strict=True))
+        return [encoded[text if text.strip() else ""] for text in texts]
+
+    @torch.inference_mode()
+    def _encode(self, texts: list[str]) -> list[EncodedText]:
+        with self._tokenizer_lock:
+            inputs = self._tokenizer(texts, padding=True, truncation=True, max_length=LONGEST, return_tensors="pt")
+        with autocast(self._device):
+            output = self._model(**inputs.to(self._device))
+        tokens_NTE = output.last_hidden_state.float().cpu()
+        lengths = inputs["attention_mask"].sum(dim=1).tolist()
+        return [_encoded(tokens_TE[:length]) for tokens_TE, length in zip(tokens_NTE, lengths, strict=True)]
+
+
+def _encoded(tokens_TE: Tensor) -> EncodedText:
+    """Tokens come as [CLS] … [SEP]; the end token says nothing and goes."""
+    content_TE = tokens_TE[1:-1]
+    pooled_E = content_TE.mean(dim=0) if len(content_TE) else torch.zeros(tokens_TE.shape[1])
+    return EncodedText(tokens_TE[:-1].clone(), pooled_E)
+
+
+def _load(name: str) -> tuple[Any, Any]:
+    """The local cache first, so that a machine that has the model never asks the network."""
+    try:
+        return _pretrained(name, local_files_only=True)
+    except (OSError, ValueError) as missing:
+        if Path(name).is_dir():
+            raise ValueError(f"the folder {name} holds no transformers model with safetensors: {missing}") from missing
+    try:
+        return _pretrained(name, local_files_only=False)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"the text encoder {name!r} is neither a folder, nor in the hub's cache, nor can it be downloaded: "
+            f"give a folder with config.json, model.safetensors and tokenizer files, or use 'shipped' ({error})"
+        ) from error
+
+
+def _pretrained(name: str, *, local_files_only: bool) -> tuple[Any, Any]:
+    with _quiet():
+        tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=local_files_only)
+        model = AutoModel.from_pretrained(
+            name, local_files_only=local_files_only, use_safetensors=True, dtype=torch.float32
+        )
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None  # unused, and random where the weights lack it: it would change the fingerprint
+    return model, tokenizer
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without progress bars and without the report on weights that are not needed here."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -1,0 +1,26 @@
+"""Weight files on disk; never unpickled."""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+
+def load(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors file, or of a .pth or .pt file that holds tensors alone.
+
+    Raises ValueError when the file is missing, broken, or holds more than tensors.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path} is no file: give the path of a .safetensors or .pth file of weights")
+    try:
+        state = load_file(path) if path.suffix == ".safetensors" else _load_torch(path)
+    except Exception as error:
+        raise ValueError(f"{path} does not hold weights: {error}") from error
+    return {name: tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
+
+
+def _load_torch(path: Path) -> dict[str, Tensor]:
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    return dict(state.get("state_dict", state))

@@ -1,12 +1,21 @@
 """Who is labelled and who is only measured on: gold candidates and test subjects, apart by product."""
 
 import random
-from collections import defaultdict
-from collections.abc import Sequence
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from PIL import Image
+
 from model.boxes.metrics import GoldPicture
+from model.items import Box, LabelledBox
+from samples.dataset import Dataset, GoldBox, Sample, load
+from tagloom.errors import UserError
+
+# name=x y width height: a region in which a detection is no error
+_REGION = re.compile(r"=\s*([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+)")
 
 
 @dataclass(frozen=True)
@@ -14,12 +23,16 @@ class Subject:
     """One picture of the data set. ``boxes`` is None where nobody drew any."""
 
     picture: Path
-    size: tuple[int, int]
     title: str
     industry: tuple[str, ...]
     labels: frozenset[str]
     boxes: GoldPicture | None
     product: str
+
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture as Label Studio shows it."""
+        with Image.open(self.picture) as image:
+            return image.size
 
 
 @dataclass(frozen=True)
@@ -31,11 +44,32 @@ class Cast:
     test: list[Subject]
     pool: list[Subject]
 
+    def pictures(self) -> list[Path]:
+        return [subject.picture for subject in (*self.test, *self.gold, *self.pool)]
+
+
+def cast(folder: Path, *, test: int, gold: int, pool: int, seed: int) -> Cast:
+    """The parts of a data set for one run. Raises UserError for broken data, and for too little of it."""
+    try:
+        samples = load(folder)
+    except ValueError as broken:
+        raise UserError(str(broken)) from broken
+    labels = _labels(samples)
+    subjects = [_subject(sample, labels) for sample in samples.labelled()]
+    golds, tests = split(subjects, test=test, gold=gold, seed=seed)
+    if len(labels) < 2 or len(golds) < 10 or not tests:
+        raise UserError(
+            f"{folder} has {len(labels)} labels, {len(golds)} pictures to label and {len(tests)} to test on: "
+            "at least 2, 10 and 1 are needed, of several products"
+        )
+    unlabelled = [_subject(sample, labels) for sample in samples if not sample.labelled]
+    return Cast(labels, golds, tests, random.Random(seed).sample(unlabelled, min(pool, len(unlabelled))))
+
 
 def split(subjects: Sequence[Subject], *, test: int, gold: int, seed: int) -> tuple[list[Subject], list[Subject]]:
     """Gold candidates and test subjects; no product is in both.
 
-    Products are drawn at random until the test has its number; gold comes from the rest in random order of pictures.
+    Products are drawn at random until the test has its number, or half of all; gold is drawn from the rest.
     """
     products: dict[str, list[Subject]] = defaultdict(list)
     for subject in subjects:
@@ -43,8 +77,9 @@ def split(subjects: Sequence[Subject], *, test: int, gold: int, seed: int) -> tu
     names = sorted(products)
     draw = random.Random(seed)
     draw.shuffle(names)
+    wanted = min(test, max(len(subjects) - gold, len(subjects) // 2))
     tested: list[Subject] = []
-    while names and len(tested) < test:
+    while names and len(tested) < wanted:
         tested += products[names.pop()]
     rest = [subject for name in names for subject in products[name]]
     draw.shuffle(rest)
@@ -56,5 +91,39 @@ def shuffled(gold: Sequence[Subject], seed: int) -> list[Subject]:
     order = list(range(len(gold)))
     random.Random(seed).shuffle(order)
     # Along one cycle through all of them nobody keeps his own.
-    donor = {one: order[(place + 1) % len(order)] for place, one in enumerate(order)}
-    return [replace(one, labels=gold[donor[i]].labels, boxes=gold[donor[i]].boxes) for i, one in enumerate(gold)]
+    donor = {one: gold[order[(place + 1) % len(order)]] for place, one in enumerate(order)}
+    return [replace(one, labels=donor[i].labels, boxes=donor[i].boxes) for i, one in enumerate(gold)]
+
+
+def _labels(samples: Dataset) -> tuple[str, ...]:
+    """All labels of the data, the most frequent first."""
+    counts = Counter(label for sample in samples for label in sample.labels)
+    return tuple(label for label, _ in counts.most_common())
+
+
+def _subject(sample: Sample, labels: Sequence[str]) -> Subject:
+    return Subject(
+        picture=sample.image,
+        title=sample.title,
+        industry=tuple(level for level in (sample.level1, sample.level2) if level),
+        labels=frozenset(sample.labels),
+        boxes=_gold_picture(sample.boxes, labels) if sample.boxed else None,
+        product=sample.product_id,
+    )
+
+
+def _gold_picture(boxes: Iterable[GoldBox], labels: Sequence[str]) -> GoldPicture:
+    """Doubtful boxes and the regions named in ``extra`` are ignored for every label."""
+    gold: list[LabelledBox] = []
+    ignored: list[LabelledBox] = []
+    for box in boxes:
+        doubtful = box.extra.startswith("doubtful:")
+        (ignored if doubtful else gold).append(LabelledBox(box.label, _box(box.x, box.y, box.width, box.height)))
+        regions = [_box(*map(float, numbers)) for numbers in _REGION.findall(box.extra)]
+        ignored += [LabelledBox(label, region) for region in regions for label in labels]
+    return GoldPicture(tuple(gold), tuple(ignored))
+
+
+def _box(x: float, y: float, width: float, height: float) -> Box:
+    left, top, right, bottom = (min(max(side / 100, 0.0), 1.0) for side in (x, y, x + width, y + height))
+    return Box(left, top, right, bottom)

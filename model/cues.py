@@ -4,6 +4,7 @@ Shape suffixes: N items, K classes, B blocks of one item, F cues.
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -18,10 +19,13 @@ from model.lexicon import Cue, Kind, Lexicon
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _WORD_END = re.compile(r"[\s/|·]+")
-_LATIN = re.compile(r"[a-zà-ÿ]{3,}")
+_LATIN = re.compile(r"[a-z]{3,}")
+_RUN = re.compile(r"[a-z]{3,}|[\u4e00-\u9fff]{2,}")
 _CAMPAIGN = re.compile(r"^(\s*【[^】]*】)+")
 OPENING = 12
 """So many characters of a title may hold its brand."""
+NAME_LENGTH = 14
+"""A text longer than this is a sentence, not a name."""
 MISREAD_HEIGHT = 0.4
 """A single character this tall is no character: readers see bars and edges as 一, l and 1."""
 
@@ -79,23 +83,30 @@ def brand_names(title: str) -> tuple[str, ...]:
 
     Campaigns in brackets before it are not the brand.
     """
-    words = _WORD_END.split(_CAMPAIGN.sub("", title).casefold().strip())[:2]
+    words = _WORD_END.split(_folded(_CAMPAIGN.sub("", title)))[:2]
     names = [name for word in words for name in (word, *_LATIN.findall(word))]
     return tuple(dict.fromkeys(name for name in names if len(name) > 1))
 
 
 def names_brand(text: str, title: str, brands: Sequence[str]) -> bool:
-    """Whether a read text is the title's brand: holds it, opens the title, or is nearly one of its Latin names.
+    """Whether a read text is the title's brand: holds it, holds a name from the title's start, or nearly one in Latin.
 
-    Chinese titles have no spaces, so that a name is also known by the text that opens the title; readers drop or change a
-    letter of a drawn name, so that four fifths of the letters are enough.
+    Chinese titles have no spaces, so that a name is also known by a short text that the title's start repeats; readers drop
+    or change a letter of a drawn name, so that four fifths of the letters are enough.
     """
-    folded = text.casefold().strip()
+    folded = _folded(text)
     if any(brand in folded for brand in brands):
         return True
-    if 2 <= len(folded) <= 8 and folded in _CAMPAIGN.sub("", title).casefold()[:OPENING]:
+    start = _folded(_CAMPAIGN.sub("", title))[:OPENING]
+    if len(folded) <= NAME_LENGTH and any(run in start for run in _RUN.findall(folded)):
         return True
     return any(_alike(word, brand) for word in _LATIN.findall(folded) for brand in brands if _LATIN.fullmatch(brand))
+
+
+def _folded(text: str) -> str:
+    """Without case and accents: readers see Í for a drawn I."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold().strip())
+    return "".join(character for character in decomposed if not unicodedata.combining(character))
 
 
 def _alike(word: str, brand: str) -> bool:

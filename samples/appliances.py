@@ -70,8 +70,15 @@ def washer(pen: Pen, rng: Random, look: Look) -> None:
 def heater(pen: Pen, rng: Random, look: Look) -> None:
     """A water heater on its side, or a flat one."""
     tone = _shell(rng, look)
-    pen.curve([(4, 48), (8, 34), (22, 30), (80, 30), (92, 36), (96, 50), (92, 66), (80, 71), (20, 71), (8, 66)], tone, "down", look.pattern)
-    pen.curve([(72, 31), (82, 30), (92, 36), (96, 50), (92, 66), (82, 71), (74, 70), (80, 50)], darker(tone, 0.15), "side")
+    pen.curve(
+        [(4, 48), (8, 34), (22, 30), (80, 30), (92, 36), (96, 50), (92, 66), (80, 71), (20, 71), (8, 66)],
+        tone,
+        "down",
+        look.pattern,
+    )
+    pen.curve(
+        [(72, 31), (82, 30), (92, 36), (96, 50), (92, 66), (82, 71), (74, 70), (80, 50)], darker(tone, 0.15), "side"
+    )
     pen.oval(86, 51, 4.5, 6, (60, 62, 68), "ball")
     pen.oval(86, 51, 2.5, 3.5, STEEL, "metal")
     for x in (30, 66):
@@ -122,7 +129,9 @@ def dryer(pen: Pen, rng: Random, look: Look) -> None:
     """A hair dryer."""
     tone = rng.choice((look.colour, BLACK, WHITE, (220, 60, 120)))
     pen.area([(44, 46), (60, 46), (66, 94), (52, 95)], darker(tone, 0.15), "tube")
-    pen.curve([(12, 26), (40, 14), (70, 16), (84, 30), (80, 46), (60, 52), (36, 48), (12, 44)], tone, "down", look.pattern)
+    pen.curve(
+        [(12, 26), (40, 14), (70, 16), (84, 30), (80, 46), (60, 52), (36, 48), (12, 44)], tone, "down", look.pattern
+    )
     pen.area([(2, 25), (13, 25), (13, 45), (2, 45)], BLACK, "metal")
     pen.oval(78, 32, 9, 13, STEEL, "metal")
     pen.oval(78, 32, 6, 9, (40, 42, 46), "ball")

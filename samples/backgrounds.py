@@ -7,12 +7,28 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from samples.ink import Rgb, darker, gradient, hue, lighter, mix
+from samples.ink import Array, Rgb, darker, gradient, hue, lighter, mix
 from samples.patterns import noise
 
 Size = tuple[int, int]
 PLAIN = ("white", "white", "studio", "soft")
-RICH = ("rays", "split", "cloud", "wood", "room", "bokeh", "city", "grass", "splash", "marble", "dark", "studio", "blocks", "soft", "scribble")
+RICH = (
+    "rays",
+    "split",
+    "cloud",
+    "wood",
+    "room",
+    "bokeh",
+    "city",
+    "grass",
+    "splash",
+    "marble",
+    "dark",
+    "studio",
+    "blocks",
+    "soft",
+    "scribble",
+)
 
 
 def background(rng: Random, kind: str, size: Size, tone: Rgb) -> Image.Image:
@@ -69,11 +85,14 @@ def _split(rng: Random, size: Size, tone: Rgb) -> Image.Image:
     brush, cut = ImageDraw.Draw(sheet), size[0] * rng.uniform(0.3, 0.7)
     lean = rng.uniform(-120, 120)
     brush.polygon([(0, 0), (cut + lean, 0), (cut - lean, size[1]), (0, size[1])], fill=tone)
-    brush.polygon([(cut + lean, 0), (cut + lean + 14, 0), (cut - lean + 14, size[1]), (cut - lean, size[1])], fill=lighter(tone, 0.4))
+    brush.polygon(
+        [(cut + lean, 0), (cut + lean + 14, 0), (cut - lean + 14, size[1]), (cut - lean, size[1])],
+        fill=lighter(tone, 0.4),
+    )
     return sheet
 
 
-def _tinted(light: np.ndarray, low: Rgb, high: Rgb) -> Image.Image:
+def _tinted(light: Array, low: Rgb, high: Rgb) -> Image.Image:
     share = light[..., None]
     mixed = np.asarray(low, np.float32) * (1 - share) + np.asarray(high, np.float32) * share
     return Image.fromarray(mixed.clip(0, 255).astype(np.uint8))
@@ -156,7 +175,9 @@ def _splash(rng: Random, size: Size, tone: Rgb) -> Image.Image:
     for _ in range(rng.randint(30, 90)):
         x, y = rng.gauss(size[0] / 2, 110), rng.gauss(size[1] / 2, 100)
         r = rng.expovariate(0.25)
-        brush.ellipse((x - r, y - r * 1.3, x + r, y + r * 1.3), fill=mix(lighter(tone, 0.5), (255, 255, 255), rng.random()))
+        brush.ellipse(
+            (x - r, y - r * 1.3, x + r, y + r * 1.3), fill=mix(lighter(tone, 0.5), (255, 255, 255), rng.random())
+        )
     return sheet
 
 
@@ -179,5 +200,9 @@ def _scribble(rng: Random, size: Size, tone: Rgb) -> Image.Image:
         for sign in range(rng.randint(3, 14)):
             left = x + sign * h * 1.1
             for _ in range(rng.randint(2, 4)):
-                brush.line((left + rng.random() * h, y + rng.random() * h, left + rng.random() * h, y + rng.random() * h), fill=ink, width=max(1, h // 9))
+                brush.line(
+                    (left + rng.random() * h, y + rng.random() * h, left + rng.random() * h, y + rng.random() * h),
+                    fill=ink,
+                    width=max(1, h // 9),
+                )
     return sheet

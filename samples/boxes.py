@@ -33,7 +33,12 @@ def gift(pen: Pen, rng: Random, look: Look) -> None:
 
 def pouch(pen: Pen, rng: Random, look: Look) -> None:
     """A snack bag with a window."""
-    pen.curve([(22, 10), (50, 12), (78, 10), (82, 50), (79, 92), (50, 90), (21, 92), (18, 50)], look.colour, "fold", look.pattern)
+    pen.curve(
+        [(22, 10), (50, 12), (78, 10), (82, 50), (79, 92), (50, 90), (21, 92), (18, 50)],
+        look.colour,
+        "fold",
+        look.pattern,
+    )
     pen.slab((21, 8, 79, 15), 0.5, lighter(look.colour, 0.3), "tube")
     stamp(pen, look, 50, 27, 42)
     pen.oval(50, 64, 22, 18, lighter(look.colour, 0.7), "ball")
@@ -69,7 +74,12 @@ def biscuits(pen: Pen, rng: Random, look: Look) -> None:
 
 def diapers(pen: Pen, rng: Random, look: Look) -> None:
     """A soft pack of nappies."""
-    pen.curve([(14, 18), (40, 14), (84, 18), (88, 56), (84, 92), (48, 94), (14, 90), (10, 54)], look.colour, "fold", look.pattern)
+    pen.curve(
+        [(14, 18), (40, 14), (84, 18), (88, 56), (84, 92), (48, 94), (14, 90), (10, 54)],
+        look.colour,
+        "fold",
+        look.pattern,
+    )
     pen.curve([(30, 17), (50, 8), (70, 17), (50, 15)], lighter(look.colour, 0.5))
     pen.curve([(12, 62), (40, 52), (88, 66), (84, 91), (48, 93), (14, 90)], WHITE, "down", alpha=0.85)
     stamp(pen, look, 48, 32, 50)
@@ -90,15 +100,32 @@ def bedding(pen: Pen, rng: Random, look: Look) -> None:
     tones = (look.colour, lighter(look.colour, 0.5), look.accent, hue(rng, (0.05, 0.3), (0.8, 0.95)))
     for layer in range(4):
         y = 86 - layer * 12
-        pen.curve([(10, y - 7), (50, y - 9), (90, y - 7), (92, y), (90, y + 6), (50, y + 7), (10, y + 6), (8, y)], tones[layer % 4], "down", look.pattern if layer % 2 == 0 else None)
+        pen.curve(
+            [(10, y - 7), (50, y - 9), (90, y - 7), (92, y), (90, y + 6), (50, y + 7), (10, y + 6), (8, y)],
+            tones[layer % 4],
+            "down",
+            look.pattern if layer % 2 == 0 else None,
+        )
     for x in (30, 66):
-        pen.curve([(x - 22, 20), (x, 16), (x + 22, 22), (x + 20, 42), (x, 46), (x - 21, 42)], tones[0], "ball", look.pattern)
+        pen.curve(
+            [(x - 22, 20), (x, 16), (x + 22, 22), (x + 20, 42), (x, 46), (x - 21, 42)], tones[0], "ball", look.pattern
+        )
 
 
 def mask(pen: Pen, rng: Random, look: Look) -> None:
     """Flat sachets fanned out."""
     for turn in range(3):
         shift = turn * 13
-        pen.area([(12 + shift, 22 + turn * 2), (50 + shift, 14 + turn * 4), (58 + shift, 80 + turn * 5), (20 + shift, 88 + turn * 3)], lighter(look.colour, turn * 0.15), "diag", look.pattern)
+        pen.area(
+            [
+                (12 + shift, 22 + turn * 2),
+                (50 + shift, 14 + turn * 4),
+                (58 + shift, 80 + turn * 5),
+                (20 + shift, 88 + turn * 3),
+            ],
+            lighter(look.colour, turn * 0.15),
+            "diag",
+            look.pattern,
+        )
     stamp(pen, look, 62, 40, 30)
     pen.oval(64, 64, 10, 12, lighter(look.colour, 0.7), "ball")

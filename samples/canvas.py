@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from PIL import Image
+from PIL import Image, ImageStat
 
 from samples.elements import Piece, Rect
 from samples.ink import Rgb
@@ -44,8 +44,8 @@ class Canvas:
         right, low = min(self.image.width, spot[2]), min(self.image.height, spot[3])
         if right <= left or low <= top:
             return (255, 255, 255)
-        red, green, blue = self.image.crop((left, top, right, low)).resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))  # type: ignore[misc]
-        return (red, green, blue)
+        mean = ImageStat.Stat(self.image.crop((left, top, right, low))).mean
+        return round(mean[0]), round(mean[1]), round(mean[2])
 
     def at(self, anchor: str, size: tuple[int, int]) -> Rect:
         """The place of a piece of that size at an anchor."""
@@ -62,7 +62,9 @@ class Canvas:
             self._product = (left, top, right, low)
             self.box("主体", self._product)
 
-    def lay(self, rng: Random, piece: Piece, anchors: tuple[str, ...], margin: int = 8, room: float = 0.18) -> Rect | None:
+    def lay(
+        self, rng: Random, piece: Piece, anchors: tuple[str, ...], margin: int = 8, room: float = 0.18
+    ) -> Rect | None:
         """Lay a piece at the freest of the anchors; None when all of them are taken."""
         picture = piece.picture
         if picture.width > self.image.width or picture.height > self.image.height:
@@ -85,7 +87,12 @@ class Canvas:
         wide, high = self.image.size
         left, top, right, low = max(0, spot[0]), max(0, spot[1]), min(wide, spot[2]), min(high, spot[3])
         x, y = round(left / wide * 100, 2), round(top / high * 100, 2)
-        return x, y, round(min((right - left) / wide * 100, 100 - x), 2), round(min((low - top) / high * 100, 100 - y), 2)
+        return (
+            x,
+            y,
+            round(min((right - left) / wide * 100, 100 - x), 2),
+            round(min((low - top) / high * 100, 100 - y), 2),
+        )
 
     def _shifted(self, rng: Random, spot: Rect, margin: int) -> Rect:
         """Moved off the edge by the margin and a little chance."""

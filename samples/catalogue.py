@@ -64,7 +64,7 @@ _GROUPS: dict[str, tuple[str, str, str, tuple[int, int]]] = {
     ),
     "家居建材": (
         "简约 现代 北欧 实木 家用 客厅 卧室 可拆洗 小户型 创意 加厚 不粘 静音 欧式 全铜 护眼 防臭 保温 四季",
-        "1.8m 32cm 500ml 304 3档 250mm 12W 9.5kg 60支 6件",
+        "1.8m 32cm 500ml 304钢 3档 250mm 12W 9.5kg 60支 6件",
         "抱枕:bedding 地毯:yoga_mat 角阀:faucet 保温杯:flask 大礼包:gift 台灯:lamp",
         (29, 4999),
     ),
@@ -89,17 +89,59 @@ _GROUPS: dict[str, tuple[str, str, str, tuple[int, int]]] = {
 }
 
 _LEVEL2: dict[str, str] = {
-    "手机/数码/电脑办公": "智能手机=phone=手机 平板电脑=tablet=平板电脑/学习机 笔记本电脑=laptop=笔记本/手提电脑 蓝牙耳机=earbuds=耳机/入耳式耳机 头戴耳机=headphones=耳麦/头戴式耳机 充电器数据线=cable=充电器/数据线 键盘鼠标=keyboard=键鼠套装/机械键盘 移动电源=powerbank=充电宝",
-    "大家电/生活电器": "平板电视=television=液晶电视/网络电视机 冰箱=fridge=电冰箱/双门冰箱 空调=aircon=冷暖空调/挂机 洗衣机=washer=滚筒洗衣机 电热水器=heater=热水器/储水式热水器 扫地机器人=robot=扫地机/吸尘器 原汁机=juicer=榨汁机/果汁机 电饭煲=cooker=电饭锅/压力锅 电水壶=kettle=烧水壶/热水壶 吹风机=dryer=电吹风/吹风筒 电风扇=fan=落地扇/风扇",
-    "女装/大衣": "连衣裙=dress=裙子/长裙 女式T恤=tee=T恤/短袖上衣 针织衫=sweater=毛衣/开衫 雪纺衫=blouse=衬衣/小衫 半身裙=skirt=A字裙/百褶裙 女式大衣=coat=毛呢外套/风衣 女式卫衣=hoodie=连帽衫/卫衣 女裤=trousers=阔腿裤/小脚裤",
-    "男装/运动户外": "男式T恤=tee=短袖T恤/体恤 男士衬衫=shirt=衬衣/衬衫 男士西服=suit=西装/礼服套装 男式夹克=jacket=外套/夹克衫 男式卫衣=hoodie=帽衫/套头衫 休闲裤=trousers=长裤/直筒裤 羽绒服=down_coat=棉衣/羽绒外套",
-    "女鞋/男鞋/箱包": "运动鞋=sneaker=跑步鞋/板鞋 高跟鞋=heel=单鞋/尖头鞋 男士皮鞋=oxford=正装鞋/皮鞋 短靴=boot=马丁靴/靴子 女士手提包=handbag=斜挎包/女包 双肩包=backpack=背包/书包 拉杆箱=suitcase=行李箱/旅行箱 男士手拿包=clutch=手包/手抓包",
-    "腕表/眼镜/珠宝饰品": "男表=watch=手表/腕表 女表=watch=手表/女士腕表 太阳镜=glasses=墨镜/偏光镜 光学镜架=spectacles=眼镜框/近视眼镜 项链=necklace=吊坠/锁骨链 戒指=jewel_ring=对戒/指环 手链=bracelet=手串/手镯",
-    "美妆/个人护理": "面部精华=dropper=精华液/原液 面霜=jar=日霜/保湿霜 洗发水=pump=洗发露/洗发乳 沐浴露=pump=沐浴乳 口红=lipstick=唇膏/唇釉 气垫粉底=cushion=BB霜/气垫 香水=perfume=淡香水/香氛 电动牙刷=toothbrush=牙刷/声波牙刷",
-    "家居建材": "沙发=sofa=布艺沙发/转角沙发 餐椅=chair=椅子/靠背椅 台灯=lamp=床头灯/学习灯 马桶=toilet=坐便器/抽水马桶 水龙头=faucet=面盆龙头/厨房龙头 炒锅=wok=平底锅/不粘锅 保温杯=flask=水杯/真空杯 床上四件套=bedding=床单被套/被套",
-    "母婴玩具": "安全座椅=car_seat=汽车座椅/儿童座椅 婴儿推车=stroller=手推车/伞车 纸尿裤=diapers=尿不湿/拉拉裤 毛绒玩具=bear=公仔/玩偶 奶瓶=bottle=宽口奶瓶/防胀气奶瓶",
-    "运动户外": "平衡车=hoverboard=扭扭车/思维车 自行车=bicycle=山地车/单车 哑铃=dumbbell=杠铃/健身器材 瑜伽垫=yoga_mat=健身垫/运动垫 帐篷=tent=野营帐篷/户外帐篷",
-    "零食/茶酒/进口食品": "坚果=pouch=干果/果仁 茶叶=tin=绿茶/茶叶罐装 葡萄酒=wine=干红/红酒 饼干糕点=biscuits=曲奇/糕点 进口牛奶=carton=纯牛奶/牛奶",
+    "手机/数码/电脑办公": (
+        "智能手机=phone=手机 平板电脑=tablet=平板电脑/学习机 笔记本电脑=laptop=笔记本/手提电脑 "
+        "蓝牙耳机=earbuds=耳机/入耳式耳机 头戴耳机=headphones=耳麦/头戴式耳机 "
+        "充电器数据线=cable=充电器/数据线 键盘鼠标=keyboard=键鼠套装/机械键盘 移动电源=powerbank=充电宝"
+    ),
+    "大家电/生活电器": (
+        "平板电视=television=液晶电视/网络电视机 冰箱=fridge=电冰箱/双门冰箱 空调=aircon=冷暖空调/挂机 "
+        "洗衣机=washer=滚筒洗衣机 电热水器=heater=热水器/储水式热水器 扫地机器人=robot=扫地机/吸尘器 "
+        "原汁机=juicer=榨汁机/果汁机 电饭煲=cooker=电饭锅/压力锅 电水壶=kettle=烧水壶/热水壶 "
+        "吹风机=dryer=电吹风/吹风筒 电风扇=fan=落地扇/风扇"
+    ),
+    "女装/大衣": (
+        "连衣裙=dress=裙子/长裙 女式T恤=tee=T恤/短袖上衣 针织衫=sweater=毛衣/开衫 雪纺衫=blouse=衬衣/小衫 "
+        "半身裙=skirt=A字裙/百褶裙 女式大衣=coat=毛呢外套/风衣 女式卫衣=hoodie=连帽衫/卫衣 "
+        "女裤=trousers=阔腿裤/小脚裤"
+    ),
+    "男装/运动户外": (
+        "男式T恤=tee=短袖T恤/体恤 男士衬衫=shirt=衬衣/衬衫 男士西服=suit=西装/礼服套装 "
+        "男式夹克=jacket=外套/夹克衫 男式卫衣=hoodie=帽衫/套头衫 休闲裤=trousers=长裤/直筒裤 "
+        "羽绒服=down_coat=棉衣/羽绒外套"
+    ),
+    "女鞋/男鞋/箱包": (
+        "运动鞋=sneaker=跑步鞋/板鞋 高跟鞋=heel=单鞋/尖头鞋 男士皮鞋=oxford=正装鞋/皮鞋 "
+        "短靴=boot=马丁靴/靴子 女士手提包=handbag=斜挎包/女包 双肩包=backpack=背包/书包 "
+        "拉杆箱=suitcase=行李箱/旅行箱 男士手拿包=clutch=手包/手抓包"
+    ),
+    "腕表/眼镜/珠宝饰品": (
+        "男表=watch=手表/腕表 女表=watch=手表/女士腕表 太阳镜=glasses=墨镜/偏光镜 "
+        "光学镜架=spectacles=眼镜框/近视眼镜 项链=necklace=吊坠/锁骨链 戒指=jewel_ring=对戒/指环 "
+        "手链=bracelet=手串/手镯"
+    ),
+    "美妆/个人护理": (
+        "面部精华=dropper=精华液/原液 面霜=jar=日霜/保湿霜 洗发水=pump=洗发露/洗发乳 沐浴露=pump=沐浴乳 "
+        "口红=lipstick=唇膏/唇釉 气垫粉底=cushion=BB霜/气垫 香水=perfume=淡香水/香氛 "
+        "电动牙刷=toothbrush=牙刷/声波牙刷"
+    ),
+    "家居建材": (
+        "沙发=sofa=布艺沙发/转角沙发 餐椅=chair=椅子/靠背椅 台灯=lamp=床头灯/学习灯 "
+        "马桶=toilet=坐便器/抽水马桶 水龙头=faucet=面盆龙头/厨房龙头 炒锅=wok=平底锅/不粘锅 "
+        "保温杯=flask=水杯/真空杯 床上四件套=bedding=床单被套/被套"
+    ),
+    "母婴玩具": (
+        "安全座椅=car_seat=汽车座椅/儿童座椅 婴儿推车=stroller=手推车/伞车 纸尿裤=diapers=尿不湿/拉拉裤 "
+        "毛绒玩具=bear=公仔/玩偶 奶瓶=bottle=宽口奶瓶/防胀气奶瓶"
+    ),
+    "运动户外": (
+        "平衡车=hoverboard=扭扭车/思维车 自行车=bicycle=山地车/单车 哑铃=dumbbell=杠铃/健身器材 "
+        "瑜伽垫=yoga_mat=健身垫/运动垫 帐篷=tent=野营帐篷/户外帐篷"
+    ),
+    "零食/茶酒/进口食品": (
+        "坚果=pouch=干果/果仁 茶叶=tin=绿茶/茶叶罐装 葡萄酒=wine=干红/红酒 饼干糕点=biscuits=曲奇/糕点 "
+        "进口牛奶=carton=纯牛奶/牛奶"
+    ),
 }
 
 
@@ -110,7 +152,18 @@ def _industries() -> tuple[Industry, ...]:
         pairs = tuple((name, shape) for name, shape in (gift.split(":") for gift in gifts.split()))
         for row in rows.split():
             level2, shape, nouns = row.split("=")
-            found.append(Industry(level1, level2, shape, tuple(nouns.split("/")), tuple(words.split()), tuple(specs.split()), pairs, prices))
+            found.append(
+                Industry(
+                    level1,
+                    level2,
+                    shape,
+                    tuple(nouns.split("/")),
+                    tuple(words.split()),
+                    tuple(specs.split()),
+                    pairs,
+                    prices,
+                )
+            )
     return tuple(found)
 
 

@@ -52,7 +52,9 @@ def block(rng: Random, lines: list[str], style: Style, size: int, ground: Rgb, f
 
 def _row(rng: Random, words: str, face: str, high: int, ink: Rgb, style: Style, manner: str, row: int) -> Image.Image:
     if manner == "outline":
-        return line(words, face, high, WHITE if luminance(style.strong) < 140 else style.strong, darker(style.strong, 0.2))
+        return line(
+            words, face, high, WHITE if luminance(style.strong) < 140 else style.strong, darker(style.strong, 0.2)
+        )
     drawn = line(words, face, high, ink, spacing=0.12 if row and len(words) < 8 else 0)
     if manner == "mixed" and row:
         return plated(line(words, face, high, readable(style.strong)), style.strong, max(2, high // 4), 2)
@@ -120,7 +122,9 @@ def services(rng: Random, style: Style, ground: Rgb) -> Image.Image:
     ink, parts = ink_on(rng, ground, style, False), []
     for _ in range(rng.randint(3, 4)):
         icon = burst(20, rng.choice((3, 4, 6, 20)), ink, 0.2)
-        parts.append(beside([icon, line(phrases.service(rng)[:4], style.body, 13, ink)], 3, downwards=rng.random() < 0.5))
+        parts.append(
+            beside([icon, line(phrases.service(rng)[:4], style.body, 13, ink)], 3, downwards=rng.random() < 0.5)
+        )
     return beside(parts, 12)
 
 
@@ -128,12 +132,16 @@ def strip(rng: Random, words: str, style: Style, wide: int) -> Image.Image:
     """A band across the picture with a line of copy."""
     size = max(12, min(rng.randint(15, 25), int(wide * 0.9 / max(1, len(words)))))
     text = line(words, style.body, size, readable(style.strong))
-    band = gradient((wide, text.height + rng.randint(8, 18)), (style.strong, darker(style.strong, 0.15))).convert("RGBA")
+    band = gradient((wide, text.height + rng.randint(8, 18)), (style.strong, darker(style.strong, 0.15))).convert(
+        "RGBA"
+    )
     band.alpha_composite(text, (max(0, (wide - text.width) // 2), (band.height - text.height) // 2))
     return band
 
 
-def price(rng: Random, kind: str, label: str, mark: str, figures: str, style: Style, size: int, ground: Rgb) -> Image.Image:
+def price(
+    rng: Random, kind: str, label: str, mark: str, figures: str, style: Style, size: int, ground: Rgb
+) -> Image.Image:
     """A price, or a figure that is set like one, on the shop's plate."""
     plate = kind in ("block", "strip", "tag")
     back = style.strong if plate else (style.bright if kind == "burst" else style.strong)
@@ -146,7 +154,11 @@ def price(rng: Random, kind: str, label: str, mark: str, figures: str, style: St
         parts.append(line(mark, "bold", round(size * 0.5), ink))
     text = beside(parts, 2)
     if label:
-        text = beside([line(label, style.body, round(size * rng.uniform(0.38, 0.5)), ink), text], 4, downwards=kind in ("disc", "burst") or rng.random() < 0.6)
+        text = beside(
+            [line(label, style.body, round(size * rng.uniform(0.38, 0.5)), ink), text],
+            4,
+            downwards=kind in ("disc", "burst") or rng.random() < 0.6,
+        )
     return _on_plate(rng, kind, text, back, size)
 
 
@@ -164,7 +176,7 @@ def _on_plate(rng: Random, kind: str, text: Image.Image, back: Rgb, size: int) -
 
 def gift(rng: Random, industry: Industry, style: Style, side: int, given: bool, ground: Rgb) -> Piece:
     """Small objects handed over with the product; or, not given, accessories that are merely shown."""
-    chosen = rng.sample(industry.gifts, 1 if rng.random() < 0.6 else 2)
+    chosen = rng.sample([pair for pair in industry.gifts if pair[1] != industry.shape], 1 if rng.random() < 0.6 else 2)
     things = [_thing(rng, shape, side) for _, shape in chosen]
     objects = beside(things, 6)
     if given:
@@ -172,7 +184,7 @@ def gift(rng: Random, industry: Industry, style: Style, side: int, given: bool, 
     elif rng.random() < 0.5:
         objects = _shown(rng, objects, style, side)
     words = phrases.caption(rng, chosen[0][0]) if given else phrases.part(rng, chosen[0][0])
-    if rng.random() < (0.5 if given else 0.55):
+    if rng.random() < (0.64 if given else 0.7):
         return _captioned(rng, objects, words, style, side, ground)
     return Piece(objects)
 
@@ -191,7 +203,11 @@ def _handed(rng: Random, objects: Image.Image, style: Style, side: int) -> Image
         return _ribboned(plated(objects, mix(style.bright, WHITE, 0.4), 8, 8), style.strong)
     if ribbon == "plus":
         return beside([line("+", "black", round(side * 0.6), style.strong, WHITE), objects], 2)
-    badge = _thing(rng, "gift", round(side * 0.45)) if ribbon == "bow" else seal(rng, rng.choice(("送", "赠", "送", "赠品", "礼", "FREE")), style, max(11, side // 5), style.strong)
+    badge = (
+        _thing(rng, "gift", round(side * 0.45))
+        if ribbon == "bow"
+        else seal(rng, rng.choice(("送", "赠", "送", "赠品", "礼", "FREE")), style, max(11, side // 5), style.strong)
+    )
     room = Image.new("RGBA", (objects.width + badge.width // 2, objects.height + badge.height // 3), (0, 0, 0, 0))
     room.alpha_composite(objects, (badge.width // 2, badge.height // 3))
     room.alpha_composite(badge, (0, 0))

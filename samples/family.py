@@ -73,7 +73,19 @@ def _views(rng: Random, seed: int, product_id: str, industry: Industry, name: Br
     look = shapes.look(rng, industry.shape, mark, 4)
     size, marked, foreign = rng.choice(_SIZES), rng.random() < 0.72, brand(rng, seed)
     for number in range(1, rng.choice(_COUNTS) + 1):
-        image, boxes = Scene(rng, industry, name, manner, look, size).draw(plan(rng, number == 1, manner.poise, marked), foreign)
+        image, boxes = Scene(rng, industry, name, manner, look, size).draw(
+            plan(rng, number == 1, manner.poise, marked), foreign
+        )
         found = {box.label for box in boxes}
         labels = tuple(label for label in LABELS if label in found)
-        yield View(f"{product_id}-{number}", product_id, number, image, words, industry.level1, industry.level2, labels, tuple(boxes))
+        yield View(
+            f"{product_id}-{number}",
+            product_id,
+            number,
+            image,
+            words,
+            industry.level1,
+            industry.level2,
+            labels,
+            tuple(boxes),
+        )

@@ -18,7 +18,17 @@ def wallpaper(rng: Random, side: int) -> Image.Image:
     for turn in range(rng.randint(2, 6)):
         x, y = rng.uniform(5, 60), rng.uniform(5, 60)
         tone = hue(rng, (0.3, 0.9), (0.6, 1))
-        pen.curve([(x, y), (x + rng.uniform(10, 40), y + turn * 4), (x + rng.uniform(5, 40), y + rng.uniform(20, 50)), (x - 5, y + 25)], tone, "ball", alpha=0.7)
+        pen.curve(
+            [
+                (x, y),
+                (x + rng.uniform(10, 40), y + turn * 4),
+                (x + rng.uniform(5, 40), y + rng.uniform(20, 50)),
+                (x - 5, y + 25),
+            ],
+            tone,
+            "ball",
+            alpha=0.7,
+        )
     under = gradient((side, side), colours, rng.random() < 0.5).convert("RGBA")
     under.alpha_composite(pen.sheet)
     return under
@@ -27,7 +37,9 @@ def wallpaper(rng: Random, side: int) -> Image.Image:
 def _screen(pen: Pen, rng: Random, box: tuple[float, float, float, float], radius: float) -> None:
     side = max(8, round((max(box[2] - box[0], box[3] - box[1])) * pen.scale * 1.02))
     pen.area(rounded(box, radius), BLACK, "flat", wallpaper(rng, side))
-    pen.gleam([(box[2] - 2, box[1] + 1), (box[2] - 2, box[3] * 0.6), (box[0] + (box[2] - box[0]) * 0.6, box[1] + 1)], 0.14)
+    pen.gleam(
+        [(box[2] - 2, box[1] + 1), (box[2] - 2, box[3] * 0.6), (box[0] + (box[2] - box[0]) * 0.6, box[1] + 1)], 0.14
+    )
 
 
 def phone(pen: Pen, rng: Random, look: Look) -> None:
@@ -96,7 +108,9 @@ def cable(pen: Pen, rng: Random, look: Look) -> None:
     tone = rng.choice((WHITE, look.colour, BLACK))
     for turn in range(4):
         r = 26 - turn * 2.2
-        pen.cord([(58 + r * dx, 58 + r * dy) for dx, dy in ((-1, 0), (0, -0.9), (1, 0), (0, 0.9), (-1, 0.05))], 2.4, tone)
+        pen.cord(
+            [(58 + r * dx, 58 + r * dy) for dx, dy in ((-1, 0), (0, -0.9), (1, 0), (0, 0.9), (-1, 0.05))], 2.4, tone
+        )
     pen.cord([(32, 58), (22, 74), (30, 90), (58, 92)], 2.4, tone)
     pen.slab((56, 88.5, 70, 95), 1.5, tone, "down")
     pen.slab((70, 90, 77, 93.5), 0.5, STEEL, "metal")

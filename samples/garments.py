@@ -22,11 +22,33 @@ def _sleeves(pen: Pen, look: Look, length: float, wide: float = 9, flare: float 
         x = 50 + side * 20
         end = 50 + side * (22 + length * 0.28)
         hem = 22 + length
-        pen.curve([(x - side * 3, 17), (x + side * 5, 20), (end + side * wide * 0.4 * flare, hem), (end - side * wide * 0.6 * flare, hem + 2), (x - side * 4, 38)], darker(look.colour, 0.08), "side" if side > 0 else "fold", look.pattern)
+        pen.curve(
+            [
+                (x - side * 3, 17),
+                (x + side * 5, 20),
+                (end + side * wide * 0.4 * flare, hem),
+                (end - side * wide * 0.6 * flare, hem + 2),
+                (x - side * 4, 38),
+            ],
+            darker(look.colour, 0.08),
+            "side" if side > 0 else "fold",
+            look.pattern,
+        )
 
 
 def _neck(pen: Pen, look: Look, deep: float, wide: float = 8) -> None:
-    pen.curve([(50 - wide, 13), (50, 10.5), (50 + wide, 13), (50 + wide * 0.5, 14 + deep), (50, 15.5 + deep), (50 - wide * 0.5, 14 + deep)], darker(look.colour, 0.55), "up")
+    pen.curve(
+        [
+            (50 - wide, 13),
+            (50, 10.5),
+            (50 + wide, 13),
+            (50 + wide * 0.5, 14 + deep),
+            (50, 15.5 + deep),
+            (50 - wide * 0.5, 14 + deep),
+        ],
+        darker(look.colour, 0.55),
+        "up",
+    )
 
 
 def _folds(pen: Pen, look: Look, rng: Random, top: float, bottom: float) -> None:
@@ -77,7 +99,9 @@ def sweater(pen: Pen, rng: Random, look: Look) -> None:
 def hoodie(pen: Pen, rng: Random, look: Look) -> None:
     _sleeves(pen, look, 54, 11)
     _body(pen, look, [*_TRUNK, (31, 80)])
-    pen.curve([(35, 19), (38, 8), (50, 4), (62, 8), (65, 19), (56, 24), (50, 27), (44, 24)], darker(look.colour, 0.12), "fold")
+    pen.curve(
+        [(35, 19), (38, 8), (50, 4), (62, 8), (65, 19), (56, 24), (50, 27), (44, 24)], darker(look.colour, 0.12), "fold"
+    )
     pen.curve([(42, 17), (45, 10), (55, 10), (58, 17), (50, 22)], darker(look.colour, 0.6), "up")
     pen.area([(40, 60), (60, 60), (65, 74), (35, 74)], darker(look.colour, 0.12), "down")
     for x in (46, 54):
@@ -91,7 +115,11 @@ def shirt(pen: Pen, rng: Random, look: Look) -> None:
     _body(pen, look, [*_TRUNK, (33, 84), (45, 87)])
     _neck(pen, look, 5, 7)
     for side in (-1, 1):
-        pen.area([(50, 20), (50 + side * 8, 12), (50 + side * 11, 15), (50 + side * 7, 24)], lighter(look.colour, 0.15), "down")
+        pen.area(
+            [(50, 20), (50 + side * 8, 12), (50 + side * 11, 15), (50 + side * 7, 24)],
+            lighter(look.colour, 0.15),
+            "down",
+        )
     pen.stroke([(50, 20), (50, 86)], 0.8, darker(look.colour, 0.35))
     for y in range(26, 84, 10):
         pen.oval(50.8, y, 0.9, 0.9, lighter(look.accent, 0.5), "ball")
@@ -103,7 +131,11 @@ def blouse(pen: Pen, rng: Random, look: Look) -> None:
     _body(pen, look, [(43, 13), (32, 17), (35, 38), (34, 58), (29, 80)])
     _neck(pen, look, 12, 6)
     for side in (-1, 1):
-        pen.curve([(50, 26), (50 + side * 9, 22), (50 + side * 11, 29), (50 + side * 3, 31)], lighter(look.colour, 0.25), "ball")
+        pen.curve(
+            [(50, 26), (50 + side * 9, 22), (50 + side * 11, 29), (50 + side * 3, 31)],
+            lighter(look.colour, 0.25),
+            "ball",
+        )
         pen.stroke([(50, 28), (50 + side * 3, 46)], 1.4, lighter(look.colour, 0.1))
     _folds(pen, look, rng, 44, 79)
 
@@ -113,8 +145,21 @@ def jacket(pen: Pen, rng: Random, look: Look) -> None:
     _body(pen, look, [(42, 12), (29, 17), (32, 40), (31, 78)])
     pen.area([(44, 13), (56, 13), (54, 78), (46, 78)], rng.choice((WHITE, BLACK, look.accent)), "fold")
     for side in (-1, 1):
-        pen.area([(50 + side * 5, 11), (50 + side * 12, 14), (50 + side * 9, 30), (50 + side * 4, 78), (50 + side * 2.5, 78)], darker(look.colour, 0.15), "side")
-        pen.area([(50 + side * 9, 54), (50 + side * 16, 52), (50 + side * 16, 55), (50 + side * 9, 57)], darker(look.colour, 0.4))
+        pen.area(
+            [
+                (50 + side * 5, 11),
+                (50 + side * 12, 14),
+                (50 + side * 9, 30),
+                (50 + side * 4, 78),
+                (50 + side * 2.5, 78),
+            ],
+            darker(look.colour, 0.15),
+            "side",
+        )
+        pen.area(
+            [(50 + side * 9, 54), (50 + side * 16, 52), (50 + side * 16, 55), (50 + side * 9, 57)],
+            darker(look.colour, 0.4),
+        )
     pen.slab((30, 75, 70, 80), 1, darker(look.colour, 0.25), "fold")
     stamp(pen, look, 61, 32, 8)
 
@@ -125,8 +170,31 @@ def suit(pen: Pen, rng: Random, look: Look) -> None:
     pen.area([(42, 12), (58, 12), (56, 58), (44, 58)], WHITE, "fold")
     pen.area([(48, 17), (52, 17), (53.5, 50), (50, 56), (46.5, 50)], look.accent, "down")
     for side in (-1, 1):
-        pen.area([(50 + side * 8, 12), (50 + side * 20, 17), (50 + side * 17, 46), (50 + side * 20, 88), (50 + side * 3, 90), (50, 56)], dark, "fold", look.pattern)
-        pen.area([(50 + side * 7, 12), (50 + side * 12, 24), (50 + side * 9, 29), (50 + side * 11, 32), (50, 57), (50 + side * 5, 30)], darker(dark, 0.35), "diag")
+        pen.area(
+            [
+                (50 + side * 8, 12),
+                (50 + side * 20, 17),
+                (50 + side * 17, 46),
+                (50 + side * 20, 88),
+                (50 + side * 3, 90),
+                (50, 56),
+            ],
+            dark,
+            "fold",
+            look.pattern,
+        )
+        pen.area(
+            [
+                (50 + side * 7, 12),
+                (50 + side * 12, 24),
+                (50 + side * 9, 29),
+                (50 + side * 11, 32),
+                (50, 57),
+                (50 + side * 5, 30),
+            ],
+            darker(dark, 0.35),
+            "diag",
+        )
     pen.oval(51, 62, 1.2, 1.2, GOLD, "ball")
     pen.slab((60, 36, 67, 38), 0.4, lighter(dark, 0.4))
 
@@ -139,7 +207,11 @@ def down_coat(pen: Pen, rng: Random, look: Look) -> None:
         pen.stroke([(29.5, y), (50, y + 2), (70.5, y)], 0.9, darker(look.colour, 0.35))
         pen.stroke([(30, y - 2.4), (50, y - 0.6), (70, y - 2.4)], 0.9, lighter(look.colour, 0.3))
     pen.stroke([(50, 16), (50, hem)], 1.4, darker(look.colour, 0.6))
-    pen.curve([(36, 17), (40, 8), (60, 8), (64, 17), (50, 23)], rng.choice((look.accent, (210, 190, 160), darker(look.colour))), "ball")
+    pen.curve(
+        [(36, 17), (40, 8), (60, 8), (64, 17), (50, 23)],
+        rng.choice((look.accent, (210, 190, 160), darker(look.colour))),
+        "ball",
+    )
     stamp(pen, look, 62, 36, 9)
 
 
@@ -147,7 +219,11 @@ def coat(pen: Pen, rng: Random, look: Look) -> None:
     _sleeves(pen, look, 56, 10)
     _body(pen, look, [(43, 11), (31, 16), (35, 44), (30, 95)])
     for side in (-1, 1):
-        pen.area([(50 + side * 4, 11), (50 + side * 13, 15), (50 + side * 13, 32), (50, 44)], lighter(look.colour, 0.12), "side")
+        pen.area(
+            [(50 + side * 4, 11), (50 + side * 13, 15), (50 + side * 13, 32), (50, 44)],
+            lighter(look.colour, 0.12),
+            "side",
+        )
     pen.stroke([(52, 42), (52, 94)], 0.8, darker(look.colour, 0.4))
     for y in (48, 60, 72):
         pen.oval(46, y, 1.6, 1.6, BLACK, "ball")
@@ -178,7 +254,19 @@ def skirt(pen: Pen, rng: Random, look: Look) -> None:
 def trousers(pen: Pen, rng: Random, look: Look) -> None:
     hem = rng.uniform(7, 13)
     for side in (-1, 1):
-        pen.area([(50, 10), (50 + side * 17, 10), (50 + side * 20, 36), (50 + side * (13 + hem), 94), (50 + side * 12, 94), (50 + side * 1, 40)], look.colour, "fold", look.pattern)
+        pen.area(
+            [
+                (50, 10),
+                (50 + side * 17, 10),
+                (50 + side * 20, 36),
+                (50 + side * (13 + hem), 94),
+                (50 + side * 12, 94),
+                (50 + side * 1, 40),
+            ],
+            look.colour,
+            "fold",
+            look.pattern,
+        )
         pen.stroke([(50 + side * 16, 17), (50 + side * 10, 26)], 0.8, darker(look.colour, 0.4))
     pen.slab((33, 8, 67, 14), 1, darker(look.colour, 0.2), "fold")
     pen.stroke([(50, 13), (50, 34)], 0.9, darker(look.colour, 0.4))
@@ -189,13 +277,30 @@ def figure(pen: Pen, rng: Random, long: bool) -> None:
     """A person for clothes to be put on: head, neck, arms, legs."""
     skin, hair = rng.choice(SKIN), rng.choice(((36, 26, 24), (84, 54, 36), (20, 20, 22)))
     for side in (-1, 1):
-        pen.curve([(50 + side * 18, 20), (50 + side * 24, 24), (50 + side * (34 if long else 30), 80), (50 + side * 31, 84), (50 + side * 27, 78), (50 + side * 19, 40)], skin, "tube")
+        pen.curve(
+            [
+                (50 + side * 18, 20),
+                (50 + side * 24, 24),
+                (50 + side * (34 if long else 30), 80),
+                (50 + side * 31, 84),
+                (50 + side * 27, 78),
+                (50 + side * 19, 40),
+            ],
+            skin,
+            "tube",
+        )
     if rng.random() < 0.6:
         for side in (-1, 1):
-            pen.area([(50 + side * 1, 60), (50 + side * 15, 60), (50 + side * 11, 100), (50 + side * 3, 100)], rng.choice((skin, (50, 60, 90), BLACK)), "tube")
+            pen.area(
+                [(50 + side * 1, 60), (50 + side * 15, 60), (50 + side * 11, 100), (50 + side * 3, 100)],
+                rng.choice((skin, (50, 60, 90), BLACK)),
+                "tube",
+            )
     pen.area([(44, 4), (56, 4), (58, 16), (42, 16)], darker(skin, 0.1), "tube")
     pen.curve([(40, -12), (60, -12), (61, 0), (55, 8), (50, 10), (45, 8), (39, 0)], skin, "ball")
     if long:
         for side in (-1, 1):
-            pen.curve([(50 + side * 11, -6), (50 + side * 13, 8), (50 + side * 11, 22), (50 + side * 8, 8)], hair, "fold")
+            pen.curve(
+                [(50 + side * 11, -6), (50 + side * 13, 8), (50 + side * 11, 22), (50 + side * 8, 8)], hair, "fold"
+            )
     pen.curve([(46, 4.2), (50, 3.6), (54, 4.2), (50, 6)], (196, 80, 84))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from random import Random
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
 
 Rgb = tuple[int, int, int]
+Array = np.ndarray[Any, np.dtype[Any]]
 
 WHITE: Rgb = (255, 255, 255)
 BLACK: Rgb = (20, 20, 22)
@@ -51,9 +53,10 @@ def hue(rng: Random, saturation: tuple[float, float], value: tuple[float, float]
     return (round(parts[0] * 255), round(parts[1] * 255), round(parts[2] * 255))
 
 
-def _curve(values: Sequence[float], count: int = 32) -> np.ndarray:
+def _curve(values: Sequence[float], count: int = 32) -> Array:
     spots = np.linspace(0, 1, len(values))
-    return np.interp(np.linspace(0, 1, count), spots, values)
+    curve: Array = np.interp(np.linspace(0, 1, count), spots, values)
+    return curve
 
 
 _ACROSS = {
@@ -82,19 +85,23 @@ def _map(shade: str) -> Image.Image:
     return Image.fromarray((grid * 255).astype(np.uint8))
 
 
-def _ball() -> np.ndarray:
+def _ball() -> Array:
     across = np.linspace(-1, 1, 32)
     far = np.hypot(across[None] + 0.35, across[:, None] + 0.4)
-    grid: np.ndarray = np.clip(0.92 - 0.42 * far, 0.2, 1)
+    grid: Array = np.clip(0.92 - 0.42 * far, 0.2, 1)
     return grid
+
+
+@lru_cache(maxsize=4096)
+def _lit(colour: Rgb, shade: str) -> Image.Image:
+    return ImageOps.colorize(_map(shade), darker(colour, 0.72), lighter(colour, 0.85), colour)
 
 
 def painted(size: tuple[int, int], colour: Rgb, shade: str) -> Image.Image:
     """A picture of that size in the colour, lit after the named shade map."""
     if shade == "flat":
         return Image.new("RGB", size, colour)
-    light = _map(shade).resize(size, Image.Resampling.BILINEAR)
-    return ImageOps.colorize(light, darker(colour, 0.72), lighter(colour, 0.85), colour)
+    return _lit(colour, shade).resize(size, Image.Resampling.BILINEAR)
 
 
 def gradient(size: tuple[int, int], colours: Sequence[Rgb], downwards: bool = True) -> Image.Image:

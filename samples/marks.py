@@ -50,7 +50,10 @@ def _gem(pen: Pen, colour: Rgb) -> None:
 
 def _wave(pen: Pen, colour: Rgb) -> None:
     for y in (18, 44, 70):
-        pen.curve([(4, y + 12), (28, y), (50, y + 10), (74, y + 2), (96, y + 10), (74, y + 18), (50, y + 24), (28, y + 14)], colour)
+        pen.curve(
+            [(4, y + 12), (28, y), (50, y + 10), (74, y + 2), (96, y + 10), (74, y + 18), (50, y + 24), (28, y + 14)],
+            colour,
+        )
 
 
 def _letter(pen: Pen, colour: Rgb) -> None:
@@ -109,18 +112,48 @@ def plated(picture: Image.Image, colour: Rgb, pad: int, radius: int = 0, alpha: 
 def logo(rng: Random, name: Brand, setting: str, size: int, ink: Rgb, plate: Rgb) -> Image.Image:
     """The overlay mark of a shop, in its setting."""
     if setting == "plate":
-        words = _words(rng, name, size, readable(plate))
-        return plated(words, plate, max(4, size // 3), rng.choice((0, 0, 4, 10)))
+        return _plate(rng, _words(rng, name, size, readable(plate)), size, plate)
     emblem = symbol(name.symbol, round(size * 1.9), ink)
     if setting == "symbol":
-        return emblem if rng.random() < 0.5 else beside([emblem, line(name.latin, "latolight", round(size * 0.6), ink)], 3, True)
+        return (
+            emblem
+            if rng.random() < 0.5
+            else beside([emblem, line(name.latin, "latolight", round(size * 0.6), ink)], 3, True)
+        )
     return beside([emblem, _words(rng, name, size, ink)], max(3, size // 4), setting == "stack")
+
+
+def _plate(rng: Random, words: Image.Image, size: int, plate: Rgb) -> Image.Image:
+    return plated(words, plate, max(4, size // 3), rng.choice((0, 0, 4, 10)))
+
+
+def lookalike(rng: Random, words: str, setting: str, size: int, ink: Rgb, plate: Rgb) -> Image.Image:
+    """A word of copy in the dress of a logo: what tells them apart is what they say."""
+    face = rng.choice(("lato", "serif", "times", "roboto")) if words.isascii() else rng.choice(("bold", "song", "kai"))
+    if setting == "plate":
+        return _plate(rng, line(words, face, size, readable(plate)), size, plate)
+    drawn = line(words, face, size, ink)
+    if setting == "line" or rng.random() < 0.5:
+        return beside([symbol(rng.randrange(12), round(size * 1.7), ink), drawn], max(3, size // 4), setting == "stack")
+    return drawn
 
 
 def _words(rng: Random, name: Brand, size: int, ink: Rgb) -> Image.Image:
     face = rng.choice(("lato", "serif", "times", "roboto", "italic"))
-    latin = line(name.latin.upper() if rng.random() < 0.5 else name.latin, face, size, ink, spacing=rng.choice((0, 0, 0.15)))
-    chinese = line(name.chinese + rng.choice(_SHOPS if rng.random() < 0.35 else ("",)), rng.choice(("bold", "song", "kai")), round(size * 0.72), ink)
+    sign = "®" if rng.random() < 0.3 else ""
+    latin = line(
+        (name.latin.upper() if rng.random() < 0.5 else name.latin) + sign,
+        face,
+        size,
+        ink,
+        spacing=rng.choice((0, 0, 0.15)),
+    )
+    chinese = line(
+        name.chinese + rng.choice(_SHOPS if rng.random() < 0.35 else ("",)),
+        rng.choice(("bold", "song", "kai")),
+        round(size * 0.72),
+        ink,
+    )
     choice = rng.random()
     if choice < 0.3:
         return latin
@@ -153,6 +186,8 @@ def burst(side: int, points: int, colour: Rgb, depth: float = 0.14) -> Image.Ima
     radii = np.where(np.arange(points * 2) % 2 == 0, 0.5, 0.5 * (1 - depth)) * (big - 2)
     angles = np.arange(points * 2) * np.pi / points
     room = Image.new("RGBA", (big, big), (*colour, 0))
-    spots = [(float(big / 2 + r * np.cos(a)), float(big / 2 + r * np.sin(a))) for r, a in zip(radii, angles, strict=True)]
+    spots = [
+        (float(big / 2 + r * np.cos(a)), float(big / 2 + r * np.sin(a))) for r, a in zip(radii, angles, strict=True)
+    ]
     ImageDraw.Draw(room).polygon(spots, fill=(*colour, 255))
     return room.resize((side, side), Image.Resampling.BILINEAR)

@@ -7,12 +7,12 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageDraw
 
-from samples.ink import Rgb, darker, hue, lighter
+from samples.ink import Array, Rgb, darker, hue, lighter
 
 KINDS = ("stripes", "columns", "checks", "dots", "flowers", "knit", "grain", "marble", "plain", "plain")
 
 
-def noise(rng: Random, size: tuple[int, int], cells: tuple[int, int]) -> np.ndarray:
+def noise(rng: Random, size: tuple[int, int], cells: tuple[int, int]) -> Array:
     """Smooth noise from 0 to 1: a coarse random grid, scaled up."""
     source = np.random.default_rng(rng.getrandbits(32))
     grid = source.integers(0, 256, (max(2, cells[1]), max(2, cells[0])), dtype=np.uint8)
@@ -25,7 +25,14 @@ def pattern(rng: Random, kind: str, size: int, colour: Rgb) -> Image.Image | Non
     sheet = Image.new("RGBA", (size, size), (*colour, 0))
     brush = ImageDraw.Draw(sheet)
     tone = darker(colour, 0.4) if rng.random() < 0.5 else lighter(colour, 0.65)
-    draw = {"stripes": _stripes, "columns": _columns, "checks": _checks, "dots": _dots, "flowers": _flowers, "knit": _knit}
+    draw = {
+        "stripes": _stripes,
+        "columns": _columns,
+        "checks": _checks,
+        "dots": _dots,
+        "flowers": _flowers,
+        "knit": _knit,
+    }
     if kind in draw:
         draw[kind](rng, brush, size, tone)
         return sheet

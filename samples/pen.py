@@ -15,11 +15,9 @@ SIDE = 100
 
 def smooth(points: Sequence[Point], closed: bool = True, steps: int = 6) -> list[Point]:
     """A Catmull-Rom curve through the points."""
-    around = np.asarray(points, float)
-    if closed:
-        around = np.vstack([around[-1:], around, around[:2]])
-    else:
-        around = np.vstack([around[:1], around, around[-1:]])
+    spots = np.asarray(points, float)
+    ends = (spots[-1:], spots[:2]) if closed else (spots[:1], spots[-1:])
+    around = np.vstack([ends[0], spots, ends[1]])
     a, b, c, d = around[:-3], around[1:-2], around[2:-1], around[3:]
     t = np.linspace(0, 1, steps, endpoint=False)[None, :, None]
     a, b, c, d = a[:, None], b[:, None], c[:, None], d[:, None]

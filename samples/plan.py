@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-_SUBJECTS = ("whole", "whole", "whole", "whole", "crop", "pair", "chart", "texture", "parts")
+_SUBJECTS = ("whole",) * 11 + ("crop",) * 3 + ("pair",) * 2 + ("chart", "texture", "parts")
 _MAIN = ("whole",) * 12 + ("pair",) * 2 + ("crop",)
 
 
@@ -25,28 +25,26 @@ class Plan:
     badge: bool
 
 
-def plan(rng: Random, main: bool, poise: str, habit_of_logo: bool) -> Plan:
+def plan(rng: Random, main: bool, poise: str, marked: bool) -> Plan:
     """A main view is rich, later views are plain; a calm shop says little."""
-    loud = {"loud": 1.0, "calm": 0.55, "photo": 0.35}[poise]
-    subject = rng.choice(_MAIN if main else _SUBJECTS)
-    rich = (1.0 if main else 0.42) * loud
+    loud = {"loud": 1.2, "calm": 0.85, "photo": 0.75}[poise]
+    speaks = rng.random() < (0.95 if main else 0.38) * min(loud, 1.04)
     return Plan(
-        subject=subject,
-        logo=habit_of_logo and rng.random() < (0.88 if main else 0.68),
-        foreign=rng.random() < 0.3,
-        platform=rng.random() < 0.16 * rich,
-        copies=_copies(rng, main, loud),
-        price=_price(rng, 0.84 * rich),
-        figure=rng.random() < (0.34 if main else 0.22),
-        gift=_gift(rng, 0.74 * rich),
-        parts=rng.random() < (0.2 if main else 0.15),
-        badge=rng.random() < 0.3 * loud,
+        subject=rng.choice(_MAIN if main else _SUBJECTS),
+        logo=marked and rng.random() < (0.84 if main else 0.62),
+        foreign=rng.random() < 0.22,
+        platform=rng.random() < (0.14 if main else 0.03) * loud,
+        copies=_copies(rng, loud) if speaks else 0,
+        price=_price(rng, (0.68 if main else 0.2) * loud),
+        figure=rng.random() < (0.36 if speaks else 0.05),
+        gift=_gift(rng, (0.52 if main else 0.155) * loud),
+        parts=rng.random() < (0.16 if main else 0.08),
+        badge=speaks and rng.random() < 0.26 * loud,
     )
 
 
-def _copies(rng: Random, main: bool, loud: float) -> int:
-    chances = (0.95, 0.7, 0.3) if main else (0.52, 0.3, 0.12)
-    return sum(rng.random() < chance * loud**0.5 for chance in chances)
+def _copies(rng: Random, loud: float) -> int:
+    return 1 + sum(rng.random() < chance * loud for chance in (0.36, 0.16))
 
 
 def _price(rng: Random, chance: float) -> str:

@@ -31,10 +31,16 @@ def car_seat(pen: Pen, rng: Random, look: Look) -> None:
     pen.curve([(28, 6), (50, 2), (72, 6), (78, 30), (84, 60), (80, 92), (20, 92), (16, 60), (22, 30)], dark, "tube")
     pen.curve([(32, 10), (50, 6), (68, 10), (70, 34), (50, 38), (30, 34)], look.colour, "ball", look.pattern)
     pen.curve([(28, 36), (50, 40), (72, 36), (74, 68), (50, 72), (26, 68)], look.colour, "diag", look.pattern)
-    pen.curve([(22, 68), (50, 72), (78, 68), (80, 86), (50, 93), (20, 86)], darker(look.colour, 0.15), "ball", look.pattern)
+    pen.curve(
+        [(22, 68), (50, 72), (78, 68), (80, 86), (50, 93), (20, 86)], darker(look.colour, 0.15), "ball", look.pattern
+    )
     for side in (-1, 1):
         pen.stroke([(50 + side * 9, 34), (50 + side * 8, 58), (50 + side * 2, 74)], 4, (30, 32, 36))
-        pen.curve([(50 + side * 27, 40), (50 + side * 36, 50), (50 + side * 36, 68), (50 + side * 27, 72)], look.accent, "ball")
+        pen.curve(
+            [(50 + side * 27, 40), (50 + side * 36, 50), (50 + side * 36, 68), (50 + side * 27, 72)],
+            look.accent,
+            "ball",
+        )
     pen.slab((45, 70, 55, 80), 2, (200, 40, 40), "down")
     stamp(pen, look, 50, 20, 16)
 
@@ -56,7 +62,25 @@ def hoverboard(pen: Pen, rng: Random, look: Look) -> None:
     for x in (11, 89):
         pen.oval(x, 56, 10, 22, BLACK, "ball")
         pen.oval(x, 56, 5, 12, STEEL, "metal")
-    pen.curve([(14, 40), (34, 36), (48, 48), (52, 48), (66, 36), (86, 40), (88, 62), (66, 66), (52, 58), (48, 58), (34, 66), (12, 62)], look.colour, "down", look.pattern)
+    pen.curve(
+        [
+            (14, 40),
+            (34, 36),
+            (48, 48),
+            (52, 48),
+            (66, 36),
+            (86, 40),
+            (88, 62),
+            (66, 66),
+            (52, 58),
+            (48, 58),
+            (34, 66),
+            (12, 62),
+        ],
+        look.colour,
+        "down",
+        look.pattern,
+    )
     for x in (30, 70):
         pen.curve([(x - 13, 43), (x + 11, 42), (x + 9, 52), (x - 12, 53)], (34, 36, 40), "diag")
         pen.oval(x, 61, 4, 1.5, (90, 190, 255), "ball")
@@ -68,7 +92,14 @@ def bicycle(pen: Pen, rng: Random, look: Look) -> None:
         for spot in ring(x, 68, 18, count=14):
             pen.stroke([(x, 68), spot], 0.35, STEEL)
         pen.stroke([*ring(x, 68, 19), (x + 19, 68)], 2.6, BLACK)
-    for line in (((22, 68), (40, 40)), ((40, 40), (70, 38)), ((70, 38), (48, 70)), ((48, 70), (22, 68)), ((40, 40), (48, 70)), ((70, 38), (78, 68))):
+    for line in (
+        ((22, 68), (40, 40)),
+        ((40, 40), (70, 38)),
+        ((70, 38), (48, 70)),
+        ((48, 70), (22, 68)),
+        ((40, 40), (48, 70)),
+        ((70, 38), (78, 68)),
+    ):
         pen.stroke(line, 2.6, look.colour)
     pen.stroke([(70, 38), (68, 26), (76, 24), (80, 28)], 2.2, STEEL)
     pen.curve([(30, 32), (44, 31), (46, 34), (36, 37)], BLACK, "ball")
@@ -80,7 +111,20 @@ def dumbbell(pen: Pen, rng: Random, look: Look) -> None:
     for dy in (0, 34):
         pen.slab((30, 33 + dy, 70, 40 + dy), 2, STEEL, "band")
         for x in (16, 66):
-            pen.area([(x, 26 + dy), (x + 4, 20 + dy), (x + 14, 20 + dy), (x + 18, 26 + dy), (x + 18, 47 + dy), (x + 14, 53 + dy), (x + 4, 53 + dy), (x, 47 + dy)], look.colour, "down")
+            pen.area(
+                [
+                    (x, 26 + dy),
+                    (x + 4, 20 + dy),
+                    (x + 14, 20 + dy),
+                    (x + 18, 26 + dy),
+                    (x + 18, 47 + dy),
+                    (x + 14, 53 + dy),
+                    (x + 4, 53 + dy),
+                    (x, 47 + dy),
+                ],
+                look.colour,
+                "down",
+            )
         stamp(pen, look, 25, 37 + dy, 13)
 
 

@@ -14,19 +14,37 @@ from samples.catalogue import Industry
 from samples.elements import Piece, Rect
 from samples.ink import BLACK, lighter
 from samples.look import Look
-from samples.marks import logo, platform
+from samples.marks import logo, lookalike, platform
 from samples.plan import Plan
 from samples.style import Style
 from samples.type import line
 
-_SIDES = {"left": ("left", "upper-left", "lower-left"), "right": ("right", "upper-right", "lower-right"), "top": ("top", "upper-left", "upper-right"), "bottom": ("bottom", "lower-left", "lower-right")}
-_ANYWHERE = ("top", "upper-left", "upper-right", "left", "right", "lower-left", "lower-right", "bottom", "bottom-left", "bottom-right")
+_SIDES = {
+    "left": ("left", "upper-left", "lower-left"),
+    "right": ("right", "upper-right", "lower-right"),
+    "top": ("top", "upper-left", "upper-right"),
+    "bottom": ("bottom", "lower-left", "lower-right"),
+}
+_ANYWHERE = (
+    "top",
+    "upper-left",
+    "upper-right",
+    "left",
+    "right",
+    "lower-left",
+    "lower-right",
+    "bottom",
+    "bottom-left",
+    "bottom-right",
+)
 
 
 class Scene:
     """Draws one view of a product after its plan."""
 
-    def __init__(self, rng: Random, industry: Industry, name: Brand, style: Style, look: Look, size: tuple[int, int]) -> None:
+    def __init__(
+        self, rng: Random, industry: Industry, name: Brand, style: Style, look: Look, size: tuple[int, int]
+    ) -> None:
         self.rng, self.industry, self.name, self.style, self.look, self.size = rng, industry, name, style, look, size
 
     def draw(self, plan: Plan, foreign: Brand) -> tuple[Image.Image, list[Box]]:
@@ -41,20 +59,32 @@ class Scene:
         return self._finished(), self.canvas.boxes
 
     def _ground(self, plan: Plan) -> Image.Image:
-        kinds = {"loud": RICH + PLAIN, "calm": PLAIN, "photo": ("room", "city", "wood", "grass", "bokeh", "cloud", "studio", "marble")}[self.style.poise]
+        kinds = {
+            "loud": RICH + PLAIN,
+            "calm": PLAIN,
+            "photo": ("room", "city", "wood", "grass", "bokeh", "cloud", "studio", "marble"),
+        }[self.style.poise]
         return background(self.rng, self.rng.choice(kinds), self.size, self.style.tone)
 
     def _rendered(self, target: float) -> tuple[Image.Image, Rect]:
         """The product about as large as the target, turned a little."""
         worn = self.industry.shape in shapes.WORN and self.rng.random() < 0.5
         resolution = target / 100 * 1.25
-        picture, core = shapes.product(self.industry.shape, self.rng, self.look, resolution, worn, self.rng.random() < 0.5)
+        picture, core = shapes.product(
+            self.industry.shape, self.rng, self.look, resolution, worn, self.rng.random() < 0.5
+        )
         scale = min(target / max(picture.size), 1.0)
-        small = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), Image.Resampling.BOX if scale < 0.5 else Image.Resampling.BICUBIC, reducing_gap=2.0)
+        small = picture.resize(
+            (max(1, round(picture.width * scale)), max(1, round(picture.height * scale))),
+            Image.Resampling.BOX if scale < 0.5 else Image.Resampling.BICUBIC,
+            reducing_gap=2.0,
+        )
         if worn or self.rng.random() < 0.45:
             left, top, right, low = (round(value * scale) for value in core)
             return small, (left, top, right, low)
-        turned = small.rotate(self.rng.gauss(0, 11), Image.Resampling.BICUBIC, expand=True)
+        turned = small.rotate(
+            self.rng.gauss(0, 2 if self.industry.shape in shapes.STEADY else 10), Image.Resampling.BICUBIC, expand=True
+        )
         solid = turned.getchannel("A").point(lambda v: 255 if v > 60 else 0).getbbox() or (0, 0, *turned.size)
         return turned, solid
 
@@ -75,7 +105,12 @@ class Scene:
     def _whole(self) -> None:
         side = min(self.size)
         picture, core = self._rendered(side * self.rng.uniform(0.55, 0.86))
-        self._stand(picture, core, self.rng.choice((0.5, 0.5, 0.66, 0.34)) + self.rng.uniform(-0.04, 0.04), 0.53 + self.rng.uniform(-0.06, 0.06))
+        self._stand(
+            picture,
+            core,
+            self.rng.choice((0.5, 0.5, 0.66, 0.34)) + self.rng.uniform(-0.04, 0.04),
+            0.53 + self.rng.uniform(-0.06, 0.06),
+        )
 
     def _crop(self) -> None:
         """Nearer than the frame: part of the product is outside."""
@@ -86,12 +121,19 @@ class Scene:
         """Two of the product: the box spans both."""
         picture, core = self._rendered(min(self.size) * self.rng.uniform(0.48, 0.6))
         other, inside = self._rendered(min(self.size) * self.rng.uniform(0.4, 0.55))
-        room = Image.new("RGBA", (round((picture.width + other.width) * 0.92), max(picture.height, other.height)), (0, 0, 0, 0))
+        room = Image.new(
+            "RGBA", (round((picture.width + other.width) * 0.92), max(picture.height, other.height)), (0, 0, 0, 0)
+        )
         place = (room.width - other.width, room.height - other.height)
         low = room.height - picture.height
         room.alpha_composite(other, place)
         room.alpha_composite(picture, (0, low))
-        span = (min(core[0], place[0] + inside[0]), min(core[1] + low, place[1] + inside[1]), max(core[2], place[0] + inside[2]), max(core[3] + low, place[1] + inside[3]))
+        span = (
+            min(core[0], place[0] + inside[0]),
+            min(core[1] + low, place[1] + inside[1]),
+            max(core[2], place[0] + inside[2]),
+            max(core[3] + low, place[1] + inside[3]),
+        )
         self._stand(room, span, 0.5, 0.52)
 
     def _texture(self) -> None:
@@ -106,14 +148,25 @@ class Scene:
     def _chart(self) -> None:
         """A table of sizes or properties: copy, and no product."""
         rng, rows, columns = self.rng, self.rng.randint(4, 8), self.rng.randint(2, 5)
-        sheet = Image.new("RGB", self.size, rng.choice(((255, 255, 255), (244, 246, 248), lighter(self.style.tone, 0.85))))
+        sheet = Image.new(
+            "RGB", self.size, rng.choice(((255, 255, 255), (244, 246, 248), lighter(self.style.tone, 0.85)))
+        )
         brush, step = ImageDraw.Draw(sheet), rng.randint(26, 34)
         left, top, wide = 24, rng.randint(50, 90), self.size[0] - 48
-        head = line(rng.choice(("产品参数", "尺码对照表", "产品尺寸", "规格信息", "SIZE CHART")), self.style.head, 24, self.style.strong)
+        head = line(
+            rng.choice(("产品参数", "尺码对照表", "产品尺寸", "规格信息", "SIZE CHART")),
+            self.style.head,
+            24,
+            self.style.strong,
+        )
         sheet.paste(head, (left, top - head.height - 10), head)
         for row in range(rows):
             for cell in range(columns):
-                words = rng.choice((*self.industry.specs, *self.industry.words)) if row else rng.choice(("尺码", "长度", "重量", "型号", "材质", "适用", "颜色"))
+                words = (
+                    rng.choice((*self.industry.specs, *self.industry.words))
+                    if row
+                    else rng.choice(("尺码", "长度", "重量", "型号", "材质", "适用", "颜色"))
+                )
                 drawn = line(words, self.style.body, 14, (60, 62, 68))
                 sheet.paste(drawn, (left + 6 + cell * wide // columns, top + row * step + 7), drawn)
             brush.line((left, top + row * step, left + wide, top + row * step), fill=(190, 194, 200))
@@ -137,7 +190,9 @@ class Scene:
             band = elements.strip(self.rng, words, self.style, self.size[0])
             self._put(band, (self.rng.choice(("bottom", "bottom", "top")),), "文案", 0)
 
-    def _put(self, picture: Image.Image, anchors: tuple[str, ...], label: str, margin: int = 8, room: float = 0.12) -> bool:
+    def _put(
+        self, picture: Image.Image, anchors: tuple[str, ...], label: str, margin: int = 8, room: float = 0.12
+    ) -> bool:
         spot = self.canvas.lay(self.rng, Piece(picture), anchors, margin, room)
         if spot and label:
             self.canvas.box(label, spot)
@@ -153,9 +208,16 @@ class Scene:
             self._put(mark, (habit.logo_at, "top-left", "top-right"), "LOGO", 10)
         if plan.platform:
             self._put(platform(rng, rng.randint(14, 20)), ("top-right", "top", "upper-right", "top-left"), "LOGO", 8)
-        if not plan.logo and rng.random() < 0.2:
-            words = rng.choice((phrases.badge(rng), phrases.service(rng)[:4], rng.choice(phrases.english(rng))))
-            self._put(elements.block(rng, [words], self.style, rng.randint(14, 24), self.canvas.ground((0, 0, 120, 50))), (habit.logo_at, "top-left"), "文案", 10)
+        if not plan.logo and plan.copies and rng.random() < 0.4:
+            self._lookalike()
+
+    def _lookalike(self) -> None:
+        """Copy where a logo would be, dressed like one."""
+        rng, habit = self.rng, self.style.habit
+        words = rng.choice((phrases.badge(rng), phrases.service(rng)[:4], rng.choice(phrases.english(rng)[:1])))
+        ink = elements.ink_on(rng, self.canvas.ground(self.canvas.at(habit.logo_at, (110, 40))), self.style, False)
+        drawn = lookalike(rng, words, habit.logo, rng.randint(14, 24), ink, self.style.strong)
+        self._put(drawn, (habit.logo_at, "top-left"), "文案", 10)
 
     def _money(self, plan: Plan) -> None:
         """The price, and figures that dress like one."""
@@ -169,7 +231,16 @@ class Scene:
         sign, figures, words = self._said(kind)
         ground = self.canvas.ground(self.canvas.at(anchor, (130, 60)))
         size = rng.randint(26, 46) if len(figures) < 6 else rng.randint(18, 28)
-        drawn = elements.price(rng, habit.price if rng.random() < 0.8 else rng.choice(("block", "disc", "plain", "tag", "burst")), words, sign, figures, self.style, size, ground)
+        drawn = elements.price(
+            rng,
+            habit.price if rng.random() < 0.8 else rng.choice(("block", "disc", "plain", "tag", "burst")),
+            words,
+            sign,
+            figures,
+            self.style,
+            size,
+            ground,
+        )
         self._put(drawn, (anchor, "bottom-left", "bottom-right", "lower-right", "upper-right", "left"), label, 6)
 
     def _said(self, kind: str) -> tuple[str, str, str]:
@@ -177,20 +248,33 @@ class Scene:
         rng = self.rng
         label = phrases.price_label(rng)
         if kind == "figure":
-            return "", phrases.figure(rng, self.industry), rng.choice(("", "", phrases.badge(rng), rng.choice(self.industry.words)))
+            return (
+                "",
+                phrases.figure(rng, self.industry),
+                rng.choice(("", "", phrases.badge(rng), rng.choice(self.industry.words))),
+            )
         if kind == "cut":
             return "", phrases.reduction(rng), ""
         amount = phrases.amount(rng, self.industry)
         sign = {"signed": "¥", "yuan": "元"}.get(kind, "")
-        return sign, amount, label if kind == "labelled" or rng.random() < 0.4 and kind != "bare" else ""
+        return sign, amount, label if kind == "labelled" or (rng.random() < 0.4 and kind != "bare") else ""
 
     def _gift(self, plan: Plan) -> None:
         rng, habit = self.rng, self.style.habit
         side = rng.randint(62, 104)
         if plan.gift == "shown" or plan.parts:
             given = plan.gift == "shown"
-            piece = elements.gift(rng, self.industry, self.style, side, given, self.canvas.ground(self.canvas.at(habit.gift_at, (side, side))))
-            spot = self.canvas.lay(rng, piece, (habit.gift_at, "bottom-left", "bottom-right", "lower-left", "lower-right"), 6)
+            piece = elements.gift(
+                rng,
+                self.industry,
+                self.style,
+                side,
+                given,
+                self.canvas.ground(self.canvas.at(habit.gift_at, (side, side))),
+            )
+            spot = self.canvas.lay(
+                rng, piece, (habit.gift_at, "bottom-left", "bottom-right", "lower-left", "lower-right"), 6
+            )
             if spot is not None:
                 self._note(piece, spot, given)
         if plan.gift == "told":
@@ -200,7 +284,11 @@ class Scene:
     def _note(self, piece: Piece, spot: Rect, given: bool) -> None:
         """Box a gift, its announcement in `extra`; of mere accessories, the words under them are copy."""
         if given:
-            extra = "gift_text=" + " ".join(f"{value:g}" for value in self.canvas.percent(inner(spot, piece.text))) if piece.text else ""
+            extra = (
+                "gift_text=" + " ".join(f"{value:g}" for value in self.canvas.percent(inner(spot, piece.text)))
+                if piece.text
+                else ""
+            )
             self.canvas.box("赠品", inner(spot, piece.core) if piece.core else spot, extra)
         elif piece.text:
             self.canvas.box("文案", inner(spot, piece.text))
@@ -213,7 +301,9 @@ class Scene:
         high = min(size or rng.randint(17, 34), int(self.size[0] * 0.86 / max(1, max(len(words) for words in lines))))
         drawn = elements.block(rng, lines, self.style, max(12, high), ground, rng.random() < 0.08)
         if rng.random() < 0.12:
-            drawn = drawn.rotate(rng.choice((-90, 90, rng.uniform(-14, 14), rng.uniform(-14, 14))), Image.Resampling.BICUBIC, expand=True)
+            drawn = drawn.rotate(
+                rng.choice((-90, 90, rng.uniform(-14, 14), rng.uniform(-14, 14))), Image.Resampling.BICUBIC, expand=True
+            )
         self._put(drawn, anchors, label)
 
     def _copies(self, plan: Plan) -> None:
@@ -225,15 +315,33 @@ class Scene:
             if rng.random() < 0.4:
                 self._put(elements.corner(rng, words, self.style), ("top-right",), "文案", 0)
             else:
-                self._put(elements.seal(rng, words, self.style, rng.randint(15, 22), rng.choice((self.style.strong, self.style.bright, self.style.tone))), _ANYWHERE[1:7], "文案")
+                self._put(
+                    elements.seal(
+                        rng,
+                        words,
+                        self.style,
+                        rng.randint(15, 22),
+                        rng.choice((self.style.strong, self.style.bright, self.style.tone)),
+                    ),
+                    _ANYWHERE[1:7],
+                    "文案",
+                )
 
     def _copy(self, choice: float) -> None:
         rng = self.rng
         if choice < 0.1:
             words = phrases.headline(rng, self.industry).replace(" ", "")[:9]
-            self._put(elements.vertical(rng, words, self.style, rng.randint(17, 26), self.canvas.ground((0, 80, 50, 300))), ("left", "right"), "文案")
+            self._put(
+                elements.vertical(rng, words, self.style, rng.randint(17, 26), self.canvas.ground((0, 80, 50, 300))),
+                ("left", "right"),
+                "文案",
+            )
         elif choice < 0.2:
-            self._put(elements.services(rng, self.style, self.canvas.ground((20, self.size[1] - 60, 380, self.size[1]))), ("bottom", "top"), "文案")
+            self._put(
+                elements.services(rng, self.style, self.canvas.ground((20, self.size[1] - 60, 380, self.size[1]))),
+                ("bottom", "top"),
+                "文案",
+            )
         elif choice < 0.38:
             self._words(phrases.english(rng), "文案", rng.randint(14, 26))
         else:
@@ -242,5 +350,5 @@ class Scene:
     def _finished(self) -> Image.Image:
         """Now and then a little blur, as from a picture scaled too often."""
         if self.rng.random() < 0.15:
-            return self.canvas.image.filter(ImageFilter.GaussianBlur(self.rng.uniform(0.3, 0.8)))
+            return self.canvas.image.filter(ImageFilter.BoxBlur(self.rng.uniform(0.3, 0.8)))
         return self.canvas.image

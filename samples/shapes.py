@@ -16,7 +16,52 @@ from samples.pen import Pen
 
 _MODULES: tuple[ModuleType, ...] = (vessels, boxes, gadgets, appliances, garments, wear, home, play)
 WORN = frozenset(("tee", "sweater", "hoodie", "shirt", "blouse", "jacket", "suit", "down_coat", "coat", "dress"))
-_PATTERNED = WORN | {"skirt", "trousers", "bedding", "sofa", "chair", "handbag", "backpack", "tin", "pouch", "box", "gift", "yoga_mat", "tent", "hoverboard", "flask", "diapers", "stroller", "sneaker"}
+STEADY = frozenset(
+    (
+        "fridge",
+        "aircon",
+        "washer",
+        "heater",
+        "juicer",
+        "cooker",
+        "fan",
+        "sofa",
+        "chair",
+        "lamp",
+        "toilet",
+        "faucet",
+        "bedding",
+        "stroller",
+        "car_seat",
+        "bicycle",
+        "tent",
+        "television",
+        "biscuits",
+        "laptop",
+        "suitcase",
+        "jar",
+    )
+)
+_PATTERNED = WORN | {
+    "skirt",
+    "trousers",
+    "bedding",
+    "sofa",
+    "chair",
+    "handbag",
+    "backpack",
+    "tin",
+    "pouch",
+    "box",
+    "gift",
+    "yoga_mat",
+    "tent",
+    "hoverboard",
+    "flask",
+    "diapers",
+    "stroller",
+    "sneaker",
+}
 
 
 @lru_cache(maxsize=1)
@@ -26,7 +71,12 @@ def names() -> dict[str, Shape]:
 
 
 def _draws(name: str, shape: object, module: ModuleType) -> bool:
-    return callable(shape) and getattr(shape, "__module__", "") == module.__name__ and name[0] != "_" and name not in ("wallpaper", "figure")
+    return (
+        callable(shape)
+        and getattr(shape, "__module__", "") == module.__name__
+        and name[0] != "_"
+        and name not in ("wallpaper", "figure")
+    )
 
 
 def look(rng: Random, shape: str, mark: Image.Image | None = None, resolution: float = 6) -> Look:
@@ -38,7 +88,9 @@ def look(rng: Random, shape: str, mark: Image.Image | None = None, resolution: f
     return Look(colour, accent, pattern(rng, kind, round(100 * resolution), colour), mark, rng.randrange(12))
 
 
-def product(shape: str, rng: Random, style: Look, resolution: float, worn: bool = False, long_hair: bool = False) -> tuple[Image.Image, tuple[int, int, int, int]]:
+def product(
+    shape: str, rng: Random, style: Look, resolution: float, worn: bool = False, long_hair: bool = False
+) -> tuple[Image.Image, tuple[int, int, int, int]]:
     """The product as a transparent picture, and the part of it that is the product (all, unless a person wears it)."""
     pen = Pen(resolution)
     names()[shape](pen, rng, style)

@@ -33,13 +33,16 @@ _LATIN = {
     "serif": "DejaVuSerif-Bold.ttf",
     "times": "LiberationSerif-Bold.ttf",
 }
-MISSING = "no Chinese font found: apt-get install fonts-noto-cjk fonts-noto-cjk-extra fonts-wqy-zenhei fonts-wqy-microhei fonts-arphic-ukai fonts-lato fonts-roboto-unhinted"
+MISSING = (
+    "no Chinese font found: apt-get install fonts-noto-cjk fonts-noto-cjk-extra fonts-wqy-zenhei "
+    "fonts-wqy-microhei fonts-arphic-ukai fonts-lato fonts-roboto-unhinted"
+)
 
 CHINESE = tuple(_CHINESE)
 LATIN = tuple(_LATIN)
 
 
-class FontsMissing(RuntimeError):
+class FontsMissingError(RuntimeError):
     """This machine has no font with Chinese characters."""
 
 
@@ -47,7 +50,9 @@ class FontsMissing(RuntimeError):
 def _files() -> dict[str, Path]:
     """Font files by name: from fontconfig where it is there, else from the usual folders."""
     if shutil.which("fc-list"):
-        listed = subprocess.run(["fc-list", "--format", "%{file}\n"], capture_output=True, text=True, check=False).stdout
+        listed = subprocess.run(
+            ["fc-list", "--format", "%{file}\n"], capture_output=True, text=True, check=False
+        ).stdout
         return {Path(line).name: Path(line) for line in sorted(listed.splitlines())}
     return {path.name: path for folder in _FOLDERS for path in sorted(Path(folder).rglob("*.tt[cf]"))}
 
@@ -55,7 +60,7 @@ def _files() -> dict[str, Path]:
 def require_fonts() -> None:
     """Say in one line what to install when nothing here has Chinese characters."""
     if not any(name in _files() for name, _ in _CHINESE.values()):
-        raise FontsMissing(MISSING)
+        raise FontsMissingError(MISSING)
 
 
 @lru_cache(maxsize=512)
@@ -68,7 +73,7 @@ def font(style: str, size: int) -> ImageFont.FreeTypeFont:
     for name, index in (*wanted, *_CHINESE.values()):
         if name in files:
             return ImageFont.truetype(files[name], size, index=index)
-    raise FontsMissing(MISSING)
+    raise FontsMissingError(MISSING)
 
 
 def width(text: str, style: str, size: int) -> float:
@@ -87,10 +92,19 @@ def line(
     face = font(style, max(6, size))
     edge = max(1, size // 12) if outline else 0
     advance = [face.getlength(sign) + spacing * size for sign in text] if spacing else [face.getlength(text)]
-    room = Image.new("RGBA", (int(sum(advance)) + size + 2 * edge, int(size * 1.7) + 2 * edge), (*(outline or colour), 0))
+    room = Image.new(
+        "RGBA", (int(sum(advance)) + size + 2 * edge, int(size * 1.7) + 2 * edge), (*(outline or colour), 0)
+    )
     brush, x = ImageDraw.Draw(room), size * 0.3 + edge
     for part, step in zip(text if spacing else [text], advance, strict=True):
-        brush.text((x, edge + size * 0.1), part, font=face, fill=(*colour, 255), stroke_width=edge, stroke_fill=(*outline, 255) if outline else None)
+        brush.text(
+            (x, edge + size * 0.1),
+            part,
+            font=face,
+            fill=(*colour, 255),
+            stroke_width=edge,
+            stroke_fill=(*outline, 255) if outline else None,
+        )
         x += step
     return room.crop(room.getchannel("A").getbbox() or (0, 0, 1, 1))
 

@@ -15,7 +15,9 @@ def _label(pen: Pen, look: Look, box: tuple[float, float, float, float], tone: R
     stamp(pen, look, middle, box[1] + (box[3] - box[1]) * 0.3, width * 0.74)
     for line in range(3):
         y = box[1] + (box[3] - box[1]) * (0.56 + 0.13 * line)
-        pen.stroke([(middle - width * (0.3 - line * 0.06), y), (middle + width * (0.3 - line * 0.06), y)], 0.7, look.accent)
+        pen.stroke(
+            [(middle - width * (0.3 - line * 0.06), y), (middle + width * (0.3 - line * 0.06), y)], 0.7, look.accent
+        )
 
 
 def pump(pen: Pen, rng: Random, look: Look) -> None:
@@ -26,7 +28,12 @@ def pump(pen: Pen, rng: Random, look: Look) -> None:
     pen.slab((48, 9, 53, 24), 1, cap, "tube")
     pen.slab((43, 22, 57, neck), 2, cap, "tube")
     shoulder = wide * rng.uniform(0.55, 0.95)
-    pen.turned([(neck, 7), (neck + 3, shoulder), (neck + 12, wide), (70, wide * rng.uniform(0.9, 1)), (95, wide * 0.92)], look.colour, "tube", pattern=look.pattern)
+    pen.turned(
+        [(neck, 7), (neck + 3, shoulder), (neck + 12, wide), (70, wide * rng.uniform(0.9, 1)), (95, wide * 0.92)],
+        look.colour,
+        "tube",
+        pattern=look.pattern,
+    )
     _label(pen, look, (50 - wide * 0.75, 50, 50 + wide * 0.75, 82), lighter(look.colour, rng.choice((0.1, 0.5, 0.85))))
 
 
@@ -45,7 +52,12 @@ def dropper(pen: Pen, rng: Random, look: Look) -> None:
 def jar(pen: Pen, rng: Random, look: Look) -> None:
     """A cream jar, its lid on."""
     wide, top = rng.uniform(30, 38), rng.uniform(34, 42)
-    pen.turned([(top + 16, wide * 0.94), (top + 22, wide), (82, wide * 0.93)], look.colour, rng.choice(("tube", "glass")), pattern=look.pattern)
+    pen.turned(
+        [(top + 16, wide * 0.94), (top + 22, wide), (82, wide * 0.93)],
+        look.colour,
+        rng.choice(("tube", "glass")),
+        pattern=look.pattern,
+    )
     pen.turned([(top, wide * 0.94), (top + 17, wide * 0.97)], rng.choice((GOLD, STEEL, WHITE, look.accent)), "metal")
     pen.oval(50, top, wide * 0.94, wide * 0.13, lighter(look.accent, 0.5), "diag")
     stamp(pen, look, 50, top + 34, wide * 1.0)
@@ -54,7 +66,12 @@ def jar(pen: Pen, rng: Random, look: Look) -> None:
 def tube(pen: Pen, rng: Random, look: Look) -> None:
     """A squeeze tube standing on its cap."""
     wide = rng.uniform(13, 18)
-    pen.area([(50 - wide, 8), (50 + wide, 8), (50 + wide * 0.8, 80), (50 - wide * 0.8, 80)], look.colour, "tube", look.pattern)
+    pen.area(
+        [(50 - wide, 8), (50 + wide, 8), (50 + wide * 0.8, 80), (50 - wide * 0.8, 80)],
+        look.colour,
+        "tube",
+        look.pattern,
+    )
     pen.slab((50 - wide, 6, 50 + wide, 11), 0.5, darker(look.colour, 0.1), "tube")
     pen.turned([(80, wide * 0.72), (94, wide * 0.78)], rng.choice((WHITE, look.accent, GOLD)), "tube")
     stamp(pen, look, 50, 30, wide * 1.3)
@@ -132,7 +149,9 @@ def flask(pen: Pen, rng: Random, look: Look) -> None:
     """A vacuum flask or cup."""
     wide = rng.uniform(12, 17)
     pen.turned([(8, wide * 0.8), (12, wide), (24, wide)], rng.choice((BLACK, STEEL, look.accent)), "metal")
-    pen.turned([(24, wide * 0.94), (28, wide * 1.02), (88, wide), (94, wide * 0.9)], look.colour, "tube", pattern=look.pattern)
+    pen.turned(
+        [(24, wide * 0.94), (28, wide * 1.02), (88, wide), (94, wide * 0.9)], look.colour, "tube", pattern=look.pattern
+    )
     pen.turned([(90, wide * 0.98), (95, wide * 0.92)], STEEL, "metal")
     if look.variant % 3 == 1:
         pen.cord([(50 + wide, 34), (66 + wide, 42), (64 + wide, 68), (50 + wide, 74)], 4, look.accent)

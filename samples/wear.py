@@ -23,7 +23,11 @@ def _sneaker(pen: Pen, rng: Random, look: Look, dx: float, dy: float) -> None:
     pen.curve([(x + dx, y + dy) for x, y in ((10, 44), (20, 35), (32, 37), (24, 44))], darker(look.colour, 0.6), "up")
     pen.curve([(x + dx, y + dy) for x, y in ((22, 66), (40, 58), (62, 52), (56, 60), (40, 68))], look.accent, "diag")
     sole = rng.choice((WHITE, darker(look.accent, 0.1), (240, 236, 226)))
-    pen.curve([(x + dx, y + dy) for x, y in ((5, 68), (50, 73), (92, 66), (97, 71), (92, 80), (50, 83), (8, 81))], sole, "down")
+    pen.curve(
+        [(x + dx, y + dy) for x, y in ((5, 68), (50, 73), (92, 66), (97, 71), (92, 80), (50, 83), (8, 81))],
+        sole,
+        "down",
+    )
     pen.stroke([(7 + dx, 77 + dy), (50 + dx, 79 + dy), (94 + dx, 75 + dy)], 1, darker(sole, 0.25))
     for step in range(5):
         x, y = 35 + step * 5 + dx, 37.5 + step * 3.1 + dy
@@ -34,8 +38,29 @@ def heel(pen: Pen, rng: Random, look: Look) -> None:
     tall = rng.uniform(18, 42)
     top = 84 - tall
     pen.area([(8, top + 4), (18, top + 8), (14, 88), (9, 88)], darker(look.colour, 0.2), "tube")
-    pen.curve([(6, top - 12), (14, top - 14), (24, top + 2), (50, 74), (70, 74), (90, 82), (96, 87), (70, 89), (44, 86), (22, top + 14), (7, top + 6)], look.colour, "glass", look.pattern)
-    pen.curve([(9, top - 10), (14, top - 11), (28, top + 6), (52, 77), (68, 76), (60, 80), (44, 80), (20, top + 8)], (232, 206, 176), "down")
+    pen.curve(
+        [
+            (6, top - 12),
+            (14, top - 14),
+            (24, top + 2),
+            (50, 74),
+            (70, 74),
+            (90, 82),
+            (96, 87),
+            (70, 89),
+            (44, 86),
+            (22, top + 14),
+            (7, top + 6),
+        ],
+        look.colour,
+        "glass",
+        look.pattern,
+    )
+    pen.curve(
+        [(9, top - 10), (14, top - 11), (28, top + 6), (52, 77), (68, 76), (60, 80), (44, 80), (20, top + 8)],
+        (232, 206, 176),
+        "down",
+    )
     pen.stroke([(20, top + 15), (44, 87.5), (96, 88.5)], 1.4, BLACK)
 
 
@@ -53,7 +78,12 @@ def oxford(pen: Pen, rng: Random, look: Look) -> None:
 def boot(pen: Pen, rng: Random, look: Look) -> None:
     hide = rng.choice((*LEATHER, look.colour))
     top = rng.uniform(8, 30)
-    pen.area([(18, top), (50, top + 2), (50, 58), (84, 68), (94, 78), (94, 84), (14, 84), (16, 50)], hide, "tube", look.pattern)
+    pen.area(
+        [(18, top), (50, top + 2), (50, 58), (84, 68), (94, 78), (94, 84), (14, 84), (16, 50)],
+        hide,
+        "tube",
+        look.pattern,
+    )
     pen.curve([(48, 56), (70, 60), (92, 74), (94, 83), (50, 83)], hide, "ball")
     pen.area([(13, 83), (95, 83), (94, 89), (42, 88), (40, 94), (13, 94)], BLACK, "down")
     pen.stroke([(34, top + 4), (35, 62)], 0.9, GOLD if look.variant % 2 else darker(hide, 0.5))
@@ -63,7 +93,9 @@ def boot(pen: Pen, rng: Random, look: Look) -> None:
 def handbag(pen: Pen, rng: Random, look: Look) -> None:
     pen.cord([(28, 46), (30, 18), (50, 8), (70, 18), (72, 46)], 3.4, darker(look.colour, 0.25))
     pen.area([(16, 42), (84, 42), (92, 90), (8, 90)], look.colour, "diag", look.pattern)
-    pen.curve([(15, 41), (85, 41), (80, 60), (64, 68), (36, 68), (20, 60)], lighter(look.colour, 0.12), "down", look.pattern)
+    pen.curve(
+        [(15, 41), (85, 41), (80, 60), (64, 68), (36, 68), (20, 60)], lighter(look.colour, 0.12), "down", look.pattern
+    )
     pen.slab((44, 58, 56, 68), 2, GOLD, "metal")
     for x in (28, 72):
         pen.oval(x, 46, 2.6, 2.6, GOLD, "metal")
@@ -73,13 +105,22 @@ def handbag(pen: Pen, rng: Random, look: Look) -> None:
 
 def backpack(pen: Pen, rng: Random, look: Look) -> None:
     pen.cord([(42, 14), (44, 4), (56, 4), (58, 14)], 3, darker(look.colour))
-    pen.curve([(26, 20), (36, 10), (64, 10), (74, 20), (79, 60), (76, 92), (50, 95), (24, 92), (21, 60)], look.colour, "tube", look.pattern)
+    pen.curve(
+        [(26, 20), (36, 10), (64, 10), (74, 20), (79, 60), (76, 92), (50, 95), (24, 92), (21, 60)],
+        look.colour,
+        "tube",
+        look.pattern,
+    )
     pen.curve([(28, 58), (50, 55), (72, 58), (74, 88), (50, 91), (26, 88)], darker(look.colour, 0.15), "down")
     pen.stroke([(27, 34), (50, 28), (73, 34)], 1.1, BLACK)
     pen.stroke([(30, 63), (50, 61), (70, 63)], 1.1, BLACK)
     pen.stroke([(64, 62), (65, 70)], 1.2, look.accent)
     for side in (-1, 1):
-        pen.curve([(50 + side * 26, 60), (50 + side * 33, 64), (50 + side * 32, 88), (50 + side * 25, 90)], darker(look.colour, 0.3), "tube")
+        pen.curve(
+            [(50 + side * 26, 60), (50 + side * 33, 64), (50 + side * 32, 88), (50 + side * 25, 90)],
+            darker(look.colour, 0.3),
+            "tube",
+        )
     stamp(pen, look, 50, 44, 20)
 
 
@@ -145,7 +186,14 @@ def glasses(pen: Pen, rng: Random, look: Look, clear: bool = False) -> None:
     for cx in (28, 72):
         side = -1 if cx < 50 else 1
         pen.stroke([(cx + side * 20, 44), (cx + side * 26, 40), (cx + side * 17, 30)], 2, darker(frame, 0.2))
-        rim = [(cx - 20, 42), (cx, 38 - tall * 0.1), (cx + 20, 42), (cx + 17, 46 + tall), (cx, 50 + tall), (cx - 17, 46 + tall)]
+        rim = [
+            (cx - 20, 42),
+            (cx, 38 - tall * 0.1),
+            (cx + 20, 42),
+            (cx + 17, 46 + tall),
+            (cx, 50 + tall),
+            (cx - 17, 46 + tall),
+        ]
         pen.curve(rim, frame, "metal")
         inside = [((x - cx) * 0.88 + cx, (y - 50) * 0.87 + 50) for x, y in rim]
         pen.curve(inside, lens, "diag", alpha=0.55 if clear else 1)

@@ -1,0 +1,134 @@
+"""The command `tagloom`. What a command needs is imported when it runs, so that the help comes at once."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tagloom.errors import UserError
+
+if TYPE_CHECKING:
+    from tagloom.settings import Settings
+
+DEMO_BATCHES = "10,30,60,100,150"
+
+
+class Commands(click.Group):
+    """Ends a user's mistake with one line and code 1, and Ctrl-C with code 130; neither shows a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            click.echo(f"tagloom: {error}", err=True)
+            raise click.exceptions.Exit(1) from error
+        except KeyboardInterrupt as stopped:
+            click.echo("stopped", err=True)
+            raise click.exceptions.Exit(130) from stopped
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def main() -> None:
+    """A Label Studio ML backend for product images that gets better with every gold label.
+
+    Settings come from environment variables (TAGLOOM_..., REDIS_URL, LABEL_STUDIO_URL, LABEL_STUDIO_API_KEY). Workers
+    are plain RQ workers: `rq worker -S json tagloom`.
+    """
+
+
+@main.command()
+def serve() -> None:
+    """Run the backend that Label Studio connects to."""
+    from backend.serve import run
+
+    run(settings())
+
+
+@main.command()
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path("samples/data"),
+    show_default=True,
+    help="Folder with items.csv (id, image, title, level1, level2, labels), pictures, perhaps boxes.csv.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path(".demo"),
+    show_default=True,
+    help="Folder for the report, the logs and the state of the run.",
+)
+@click.option("--tasks", type=click.IntRange(1), default=240, show_default=True, help="Tasks to measure on.")
+@click.option("--pool", type=click.IntRange(0), default=60, show_default=True, help="Tasks without labels to add.")
+@click.option("--batches", default=DEMO_BATCHES, show_default=True, help="Gold counts after which to measure.")
+@click.option(
+    "--patience",
+    type=click.FloatRange(1),
+    default=60,
+    show_default=True,
+    help="Seconds to wait for a sign of training after a batch.",
+)
+@click.option("--seed", type=int, default=7, show_default=True, help="Seed of who is labelled, and who is tested on.")
+@click.option("--shuffle-gold", is_flag=True, help="Send each task another task's labels: the demo must then fail.")
+@click.option("--no-worker", is_flag=True, help="Start no worker: the demo must then fail.")
+@click.option("--backend-url", default="", help="Use a backend that runs already and start nothing.")
+def demo(
+    data: Path, out: Path, tasks: int, pool: int, batches: str, patience: float, seed: int,
+    shuffle_gold: bool, no_worker: bool, backend_url: str,
+) -> None:  # fmt: skip
+    """Show the whole loop: gold labels in, better pre-annotations out, measured while it runs."""
+    from tagloom.demo.run import REPORT, Options, run
+    from tagloom.demo.story import Pace
+
+    pace = Pace(_counts(batches), patience)
+    options = Options(data, out, tasks, pool, pace, seed, shuffle_gold, not no_worker, backend_url)
+    outcome = run(options, click.echo)
+    click.echo("\n" + "\n".join(outcome.verdict.lines()))
+    click.echo(f"\nreport: {out / REPORT}\nnext:   `make up` opens the samples in a real Label Studio")
+    raise click.exceptions.Exit(0 if outcome.verdict.passed else 1)
+
+
+@main.command()
+@click.option("--label-studio-port", type=int, default=8080, show_default=True, help="Port of Label Studio.")
+@click.option("--tasks", type=click.IntRange(1), default=None, help="Only the first so many samples.")
+def up(label_studio_port: int, tasks: int | None) -> None:
+    """Run Label Studio with the sample project, connected to a backend and a worker, until Ctrl-C."""
+    from samples.dataset import load
+    from tagloom.up.run import up as run
+
+    dataset = load(Path("samples/data"))
+    run(settings(), dataset.samples[:tasks], dataset.labels(), port=label_studio_port)
+
+
+@main.command()
+def down() -> None:
+    """End what a run of `tagloom up` in this home folder has left."""
+    from tagloom.services.record import Record
+
+    ended = Record(settings().home.resolve()).down()
+    click.echo(f"ended: {', '.join(ended)}" if ended else "nothing was running")
+
+
+def settings() -> "Settings":
+    """The settings of this process. Raises UserError for a variable that can't be used."""
+    from pydantic import ValidationError
+
+    from tagloom.settings import Settings
+
+    try:
+        return Settings()
+    except ValidationError as wrong:
+        first = wrong.errors()[0]
+        place = "_".join(str(part) for part in first["loc"]).upper()
+        raise UserError(f"the setting {place} can't be used: {first['msg']}") from wrong
+
+
+def _counts(batches: str) -> tuple[int, ...]:
+    try:
+        counts = tuple(int(count) for count in batches.split(","))
+    except ValueError as wrong:
+        raise UserError(f"--batches {batches!r} is not a list of numbers such as {DEMO_BATCHES}") from wrong
+    if list(counts) != sorted(set(counts)) or counts[0] < 1:
+        raise UserError(f"--batches {batches!r} must grow, such as {DEMO_BATCHES}")
+    return counts

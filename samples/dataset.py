@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,11 @@ class Dataset:
 
     def __iter__(self) -> Iterator[Sample]:
         return iter(self.samples)
+
+    def labels(self) -> tuple[str, ...]:
+        """All labels of the data, the most frequent first."""
+        counts = Counter(label for sample in self.samples for label in sample.labels)
+        return tuple(label for label, _ in counts.most_common())
 
     def labelled(self) -> tuple[Sample, ...]:
         return tuple(sample for sample in self.samples if sample.labelled)

@@ -28,12 +28,12 @@ class Faults:
 class Deliveries:
     """Sends webhooks and counts them: of those ``sent``, ``failed`` timed out or were answered by an error."""
 
-    def __init__(self, url: str, faults: Faults) -> None:
+    def __init__(self, client: httpx.Client, url: str, faults: Faults) -> None:
         self.sent = self.lost = self.failed = 0
         self._url = url
         self._faults = faults
         self._random = random.Random(faults.seed)
-        self._client = httpx.Client(headers=_HEADERS, timeout=_TIMEOUT)
+        self._client = client
         self._counting = threading.Lock()
         self._late: list[threading.Thread] = []
 
@@ -50,10 +50,9 @@ class Deliveries:
                 self._post(body)
 
     def close(self) -> None:
-        """Wait for the late ones, then close the connection."""
+        """Wait for the late ones."""
         for thread in self._late:
             thread.join()
-        self._client.close()
 
     def _send_late(self, body: Json) -> None:
         wait = self._random.uniform(0, self._faults.delay)
@@ -68,7 +67,7 @@ class Deliveries:
 
     def _post(self, body: Json) -> None:
         try:
-            good = self._client.post(self._url, json=body).is_success
+            good = self._client.post(self._url, json=body, headers=_HEADERS, timeout=_TIMEOUT).is_success
         except httpx.HTTPError:
             good = False
         with self._counting:

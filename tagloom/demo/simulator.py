@@ -57,10 +57,10 @@ class SimulatedLabelStudio:
         self.backend_url = backend_url.rstrip("/")
         created = datetime.now(UTC)
         self.project = Project(project_id, title, label_config, created, token=secrets.token_hex(20))
-        self.deliveries = Deliveries(f"{self.backend_url}/webhook", faults or Faults())
         self._pictures: dict[str, Path] = {}
         self._server = ThreadedServer(build(self.project, self._pictures, self.token))
         self._client = httpx.Client(base_url=self.backend_url, headers=_HEADERS)
+        self.deliveries = Deliveries(self._client, "/webhook", faults or Faults())
         self._changing = threading.RLock()
         self._last_annotation = self._last_prediction = 0
 

@@ -1,7 +1,6 @@
 """Scores of served predictions."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ from sklearn.metrics import f1_score
 from model.boxes.metrics import GoldPicture
 from model.items import Box, LabelledBox
 from tagloom.demo.data import Subject
+from tagloom.demo.payloads import Json
 from tagloom.demo.scoring import majority, score_served, score_tags
 from tests.tagloom.demo.stub import tags
 
@@ -20,7 +20,7 @@ def subject(*labels: str, boxes: GoldPicture | None = None) -> Subject:
     return Subject(Path("a.png"), "", (), frozenset(labels), boxes, "p")
 
 
-def rectangle(label: str, x: float) -> dict[str, Any]:
+def rectangle(label: str, x: float) -> Json:
     value = {"x": x, "y": 0, "width": 20, "height": 20, "rotation": 0, "rectanglelabels": [label]}
     return {"type": "rectanglelabels", "score": 0.9, "value": value}
 
@@ -40,7 +40,7 @@ def test_a_label_that_nobody_has_does_not_count() -> None:
 
 def test_served_tags_and_boxes_are_read_from_the_answer() -> None:
     gold = GoldPicture((LabelledBox("LOGO", Box(0.1, 0.0, 0.3, 0.2)),))
-    results = [
+    results: list[Json] = [
         {"result": [*tags("LOGO", "主体"), rectangle("LOGO", 10)]},
         {"result": tags("主体")},
         {"result": []},
@@ -48,7 +48,7 @@ def test_served_tags_and_boxes_are_read_from_the_answer() -> None:
     scores = score_served(results, [subject("LOGO", "主体", boxes=gold), subject("主体"), subject()], LABELS)
     assert scores.macro_f1 == 1.0
     assert scores.boxes == 1.0
-    misplaced = [{"result": [*tags("LOGO", "主体"), rectangle("LOGO", 60)]}, *results[1:]]
+    misplaced: list[Json] = [{"result": [*tags("LOGO", "主体"), rectangle("LOGO", 60)]}, *results[1:]]
     assert score_served(misplaced, [subject("LOGO", "主体", boxes=gold), subject("主体"), subject()], LABELS).boxes == 0
 
 

@@ -1,0 +1,138 @@
+"""One run of the demo: the services, the simulated Label Studio, the story, the report."""
+
+import contextlib
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from store.store import Store
+from tagloom.demo.data import Cast, cast, shuffled
+from tagloom.demo.report import write_report
+from tagloom.demo.simulator import SimulatedLabelStudio
+from tagloom.demo.story import Outcome, Pace, Story
+from tagloom.demo.watch import Inside, Outside, Watch
+from tagloom.errors import UserError
+from tagloom.preflight import require_disk, require_pictures, require_writable
+from tagloom.project import label_config
+from tagloom.services.record import Record
+from tagloom.services.stack import Stack
+from tagloom.settings import Settings
+
+Say = Callable[[str], None]
+
+MARK = ".tagloom-demo"
+REPORT = "report.html"
+_PACE = {
+    # A demo shows each gain at once; in service, versions must not churn.
+    "TAGLOOM_PROMOTION_SECONDS": "0",
+    # Whatever database this machine's real Tagloom has, the demo keeps out of it.
+    "TAGLOOM_DATABASE_URL": "",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for. ``backend_url``: a backend that runs already; then no service is started."""
+
+    data: Path
+    out: Path
+    tasks: int
+    pool: int
+    pace: Pace
+    seed: int
+    shuffle_gold: bool = False
+    worker: bool = True
+    backend_url: str = ""
+
+
+def run(options: Options, say: Say) -> Outcome:
+    """Run the demo and write its report. Raises UserError for what must be put right first."""
+    people = _people(options)
+    require_disk(options.out)
+    require_writable(options.out)
+    require_pictures(people.pictures())
+    say(_introduction(options, people))
+    config = label_config(people.labels)
+    if options.backend_url:
+        with SimulatedLabelStudio(config, options.backend_url) as studio:
+            outcome = Story(studio, people, Outside(), options.pace, check=lambda: None, say=say).tell()
+    else:
+        outcome = _with_services(options, people, config, say)
+    write_report(options.out / REPORT, outcome, _facts(options, people, outcome))
+    return outcome
+
+
+def _people(options: Options) -> Cast:
+    people = cast(
+        options.data, test=options.tasks, gold=max(options.pace.batches), pool=options.pool, seed=options.seed
+    )
+    return replace(people, gold=shuffled(people.gold, options.seed)) if options.shuffle_gold else people
+
+
+def _with_services(options: Options, people: Cast, config: str, say: Say) -> Outcome:
+    settings = Settings(home=_fresh_home(options.out), database_url="")
+    url = f"http://{settings.host}:{settings.port}"
+    with SimulatedLabelStudio(config, url) as studio:
+        access = {"LABEL_STUDIO_URL": studio.url, "LABEL_STUDIO_API_KEY": studio.token}
+        with Stack(settings, {**_PACE, **access}) as stack:
+            _start(stack, say, worker=options.worker)
+            with _watch(settings, studio) as watch:
+                return Story(studio, people, watch, options.pace, check=stack.check, say=say).tell()
+
+
+def _start(stack: Stack, say: Say, *, worker: bool) -> None:
+    say("starting Valkey, the backend and one RQ worker ..." if worker else "starting Valkey and the backend ...")
+    stack.start_queue()
+    stack.start_backend()
+    if worker:
+        stack.start_worker()
+    say(f"backend  {stack.backend_url}\nlogs     {stack.logs}\none more worker, by hand:\n  {stack.worker_line()}\n")
+
+
+@contextlib.contextmanager
+def _watch(settings: Settings, studio: SimulatedLabelStudio) -> Iterator[Watch]:
+    store = Store.open(settings.database)
+    try:
+        yield Inside(store, studio.project.key)
+    finally:
+        store.close()
+
+
+def _fresh_home(out: Path) -> Path:
+    """An empty home below ``out``; what an earlier demo left there is ended and removed, and nothing else ever is."""
+    home = (out / "state").resolve()
+    if home.exists() and not (home / MARK).exists():
+        raise UserError(f"{home} is not of an earlier demo: choose another folder with --out")
+    if home.exists():
+        Record(home).claim()
+        shutil.rmtree(home)
+    home.mkdir(parents=True)
+    (home / MARK).touch()
+    return home
+
+
+def _introduction(options: Options, people: Cast) -> str:
+    sent = "SHUFFLED gold labels" if options.shuffle_gold else "gold labels"
+    return (
+        f"Tagloom demo on {options.data}: {len(people.test)} tasks to measure on, up to {len(people.gold)} {sent}, "
+        f"{len(people.pool)} tasks that nobody labels.\nLabel Studio is simulated (its requests are those of 1.23.2); "
+        "Valkey, backend, worker and training are real."
+    )
+
+
+def _facts(options: Options, people: Cast, outcome: Outcome) -> dict[str, str]:
+    tally = outcome.tally
+    return {
+        "Data": f"{options.data}, {len(people.test)} tasks to measure on, seed {options.seed}",
+        "Gold": "shuffled among its tasks"
+        if options.shuffle_gold
+        else "as in the data; no product is in gold and test",
+        "Second client": (
+            f"{tally.sent} requests, {len(tally.failures)} failed; "
+            f"median {tally.quantile(0.5):.2f} s, 99 % within {tally.quantile(0.99):.2f} s"
+        ),
+        "Time": f"{outcome.seconds:.0f} s on {os.cpu_count()} cores, Python {platform.python_version()}",
+    }

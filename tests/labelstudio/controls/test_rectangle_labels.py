@@ -1,0 +1,97 @@
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelstudio.controls.rectangle_labels import RectangleLabels, box_of, percent
+from model.items import Box, PredictedBox, Prediction
+
+CONTROL = RectangleLabels("boxes", "image", {"LOGO": "LOGO", "gift": "赠品"})
+FRACTION = st.floats(-0.5, 1.5)
+
+
+def region(**value: Any) -> dict[str, Any]:
+    return {"value": value, "original_width": 200, "original_height": 100, "image_rotation": 0}
+
+
+def drawn(label: str = "LOGO", **value: Any) -> dict[str, Any]:
+    place = {"x": 10, "y": 20, "width": 30, "height": 40, "rotation": 0, "rectanglelabels": [label]}
+    return {**region(**(place | value)), "from_name": "boxes", "type": "rectanglelabels"}
+
+
+def prediction(*boxes: PredictedBox) -> Prediction:
+    return Prediction({"LOGO": 0.5, "赠品": 0.5}, (), boxes, 0.5)
+
+
+@given(FRACTION, FRACTION, FRACTION, FRACTION)
+def test_percentages_stay_inside_for_any_box(left: float, top: float, right: float, bottom: float) -> None:
+    box = percent(Box(min(left, right), min(top, bottom), max(left, right), max(top, bottom)))
+    assert box["x"] >= 0
+    assert box["y"] >= 0
+    assert box["width"] > 0
+    assert box["height"] > 0
+    assert box["x"] + box["width"] <= 100
+    assert box["y"] + box["height"] <= 100
+
+
+@given(st.tuples(*[st.floats(0, 1)] * 4))
+def test_a_box_comes_back_from_its_percentages(sides: tuple[float, float, float, float]) -> None:
+    left, right = sorted(sides[:2])
+    top, bottom = sorted(sides[2:])
+    back = box_of(region(**percent(Box(left, top, right, bottom))))
+    assert back is not None
+    for got, wanted in zip((back.left, back.top, back.right, back.bottom), (left, top, right, bottom), strict=True):
+        assert got == pytest.approx(wanted, abs=2e-6)
+
+
+def test_a_turned_rectangle_gives_the_upright_one_around_it() -> None:
+    # 20 × 10 % of a 200 × 100 picture is 40 × 10 px; a quarter turn about its top left corner lies left and below.
+    turned = box_of(region(x=50, y=10, width=20, height=10, rotation=90))
+    assert turned is not None
+    assert (turned.left, turned.right) == (pytest.approx(0.45), pytest.approx(0.5))
+    assert (turned.top, turned.bottom) == (pytest.approx(0.1), pytest.approx(0.5))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"x": math.nan, "y": 0, "width": 1, "height": 1},
+        {"x": "1", "y": 0, "width": 1, "height": 1},
+        {"x": True, "y": 0, "width": 1, "height": 1},
+        {"x": None, "y": 0, "width": 1, "height": 1},
+        {"x": math.inf, "y": 0, "width": 1, "height": 1},
+    ],
+)
+def test_a_region_without_numbers_is_no_box(value: dict[str, Any]) -> None:
+    assert box_of(region(**value)) is None
+
+
+def test_boxes_on_a_turned_picture_are_left_out() -> None:
+    assert box_of({**region(x=1, y=1, width=5, height=5), "image_rotation": 90}) is None
+
+
+def test_gold_maps_names_to_labels_and_skips_what_it_cannot_place() -> None:
+    result = [drawn("gift"), drawn("unknown"), drawn(width=0), {"from_name": "boxes"}, None, 5, drawn("LOGO", x=95)]
+    gold = CONTROL.gold(result)
+    assert [box.label for box in gold] == ["赠品", "LOGO"]
+    assert gold[0].box == Box(0.1, 0.2, 0.4, pytest.approx(0.6))
+    assert gold[1].box.right == 1.0
+
+
+def test_written_regions_carry_the_name_of_results_and_the_pictures_size() -> None:
+    written = CONTROL.write(prediction(PredictedBox("赠品", Box(0.1, 0.2, 0.4, 0.6), 0.7)), (640, 480))
+    assert len(written) == 1
+    assert written[0]["value"]["rectanglelabels"] == ["gift"]
+    assert (written[0]["original_width"], written[0]["original_height"]) == (640, 480)
+    assert written[0]["score"] == 0.7
+    assert CONTROL.gold([{**written[0]}])[0].label == "赠品"
+
+
+def test_without_a_picture_there_are_no_rectangles() -> None:
+    assert CONTROL.write(prediction(PredictedBox("LOGO", Box(0, 0, 1, 1), 0.7)), (0, 0)) == []
+
+
+def test_labels_of_other_controls_are_not_drawn() -> None:
+    assert CONTROL.write(prediction(PredictedBox("价格", Box(0, 0, 1, 1), 0.7)), (10, 10)) == []

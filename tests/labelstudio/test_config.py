@@ -1,0 +1,180 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labelstudio.config import ConfigError, LabelConfig
+from labelstudio.controls.choices import Choices
+from labelstudio.controls.rectangle_labels import RectangleLabels
+from tests import captured
+
+IMAGE = '<Image name="img" value="$photo"/>'
+
+
+def config(*tags: str) -> LabelConfig:
+    return LabelConfig.parse(f"<View>{''.join(tags)}</View>")
+
+
+def test_captured_config() -> None:
+    parsed = LabelConfig.parse(captured.CONFIG)
+    assert parsed.labels == captured.LABELS
+    assert [type(control) for control in parsed.controls] == [Choices, RectangleLabels]
+    assert (parsed.image_key, parsed.title_key, parsed.text_keys) == ("image", "title", ())
+    assert "industry" in parsed.industry_keys
+
+
+def test_changed_config_of_the_capture_has_the_new_label_on_rectangles_only() -> None:
+    parsed = LabelConfig.parse(captured.body("19")["project"]["label_config"])
+    assert parsed.labels == (*captured.LABELS, "二维码")
+    assert "二维码" not in parsed.choices[0].labels
+    assert "二维码" in parsed.rectangles[0].labels
+
+
+def test_single_choice_and_any_language() -> None:
+    parsed = config(IMAGE, '<Choices name="q" toName="img"><Choice value="Ja"/><Choice value="Нет"/></Choices>')
+    assert parsed.labels == ("Ja", "Нет")
+    assert not parsed.choices[0].multiple
+    assert parsed.rectangles == ()
+
+
+def test_alias_stands_in_results_and_predicted_value_names_the_model_label() -> None:
+    parsed = config(
+        IMAGE,
+        '<RectangleLabels name="r" toName="img"><Label value="Gift!" alias="gift" predicted_values="赠品, freebie"/>'
+        '<Label value="Price"/></RectangleLabels>',
+    )
+    assert parsed.labels == ("赠品", "Price")
+    assert parsed.rectangles[0].labels == {"gift": "赠品", "Price": "Price"}
+    assert parsed.names["赠品"] == ("赠品", "freebie", "gift", "Gift!")
+
+
+def test_controls_that_share_a_name_share_the_label() -> None:
+    parsed = config(
+        IMAGE,
+        '<Choices name="c" toName="img" choice="multiple"><Choice value="赠品" alias="gift"/></Choices>',
+        '<RectangleLabels name="r" toName="img"><Label value="赠品"/></RectangleLabels>',
+    )
+    assert parsed.labels == ("gift",)
+    assert parsed.choices[0].labels == {"gift": "gift"}
+    assert parsed.rectangles[0].labels == {"赠品": "gift"}
+
+
+def test_labels_of_one_control_stay_apart_even_if_their_names_cross() -> None:
+    parsed = config(
+        IMAGE, '<Choices name="c" toName="img"><Choice value="b" alias="a"/><Choice value="a" alias="b"/></Choices>'
+    )
+    assert len(set(parsed.choices[0].labels.values())) == 2
+
+
+def test_several_controls_nested_views_and_mixed_case() -> None:
+    parsed = config(
+        IMAGE,
+        '<View><choices name="c" toName="img"><View><Choice value="x"/></View></choices></View>',
+        '<Choices name="d" toName="img"><Choice value="y"/></Choices>',
+    )
+    assert [control.name for control in parsed.controls] == ["c", "d"]
+    assert parsed.labels == ("x", "y")
+
+
+def test_title_is_the_usual_name_else_the_first_text() -> None:
+    tags = '<Header value="$shop"/><Text name="t" value="$title"/><HyperText name="h" value="$html"/>'
+    choices = '<Choices name="c" toName="img"><Choice value="x"/></Choices>'
+    assert config(IMAGE, tags, choices).title_key == "title"
+    assert config(IMAGE, tags, choices).text_keys == ("shop", "html")
+    assert config(IMAGE, '<Text name="t" value="$caption"/>', choices).title_key == "caption"
+    assert config(IMAGE, choices).title_key == "title"
+
+
+def test_headers_that_only_explain_are_no_data() -> None:
+    parsed = config(IMAGE, '<Header value="Which ones?"/><Choices name="c" toName="img"><Choice value="x"/></Choices>')
+    assert parsed.text_keys == ()
+
+
+def test_industry_keys_given_take_the_place_of_the_usual_ones() -> None:
+    choices = '<Choices name="c" toName="i"><Choice value="x"/></Choices>'
+    xml = f'<View><Image name="i" value="$i"/><Text name="t" value="$industry"/>{choices}</View>'
+    assert LabelConfig.parse(xml).title_key == "title"
+    given_keys = LabelConfig.parse(xml, ("kind",))
+    assert given_keys.industry_keys == ("kind",)
+    assert given_keys.title_key == "industry"
+
+
+def test_controls_of_another_picture_and_questions_per_region_are_left_to_people() -> None:
+    parsed = config(
+        IMAGE,
+        '<Image name="second" value="$other"/>',
+        '<RectangleLabels name="r" toName="img"><Label value="x"/></RectangleLabels>',
+        '<RectangleLabels name="r2" toName="second"><Label value="y"/></RectangleLabels>',
+        '<Choices name="c" toName="img" perRegion="true"><Choice value="z"/></Choices>',
+    )
+    assert [control.name for control in parsed.controls] == ["r"]
+    assert parsed.labels == ("x",)
+
+
+def test_a_list_of_pictures_is_answered_for_its_first() -> None:
+    parsed = config(
+        '<Image name="img" valueList="$photos"/>',
+        '<RectangleLabels name="r" toName="img"><Label value="x"/></RectangleLabels>',
+    )
+    assert parsed.image_key == "photos"
+    assert parsed.rectangles[0].item_index == 0
+
+
+@pytest.mark.parametrize(
+    ("xml", "advice"),
+    [
+        ("", "not well-formed"),
+        ("<View>", "not well-formed"),
+        ("<View></View>", "add <Choices"),
+        (f"<View>{IMAGE}</View>", "add <Choices"),
+        ('<!DOCTYPE x [<!ENTITY a "b">]><View/>', "remove it"),
+        (f'<View>{IMAGE}<Choices toName="img"><Choice value="x"/></Choices></View>', "name and a toName"),
+        (f'<View>{IMAGE}<Choices name="c" toName="gone"><Choice value="x"/></Choices></View>', "no tag has that name"),
+        (f'<View>{IMAGE}<Choices name="c" toName="img" value="$o"/></View>', "lists no labels"),
+        (
+            '<View><Text name="t" value="$t"/><RectangleLabels name="r" toName="t"><Label value="x"/></RectangleLabels>'
+            "</View>",
+            "<Image",
+        ),
+        ("<View>" + " " * 1_000_001 + "</View>", "longer than"),
+    ],
+)
+def test_what_cannot_work_says_what_to_change(xml: str, advice: str) -> None:
+    with pytest.raises(ConfigError, match=advice):
+        LabelConfig.parse(xml)
+
+
+TAGS = st.sampled_from(
+    ["Image", "Text", "Header", "Choices", "RectangleLabels", "Label", "Choice", "View", "choices", "Brush", "Rating"]
+)
+VALUES = st.one_of(
+    st.sampled_from(["img", "$image", "$a.b[0]", "c", "img,c", "multiple", "true"]), st.text(max_size=12)
+)
+ATTRIBUTES = st.dictionaries(
+    st.sampled_from(["name", "toName", "value", "alias", "predicted_values", "choice", "perRegion", "valueList"]),
+    VALUES,
+)
+
+
+@st.composite
+def trees(draw: st.DrawFn, depth: int = 3) -> str:
+    from xml.sax.saxutils import quoteattr
+
+    tag = draw(TAGS)
+    attributes = "".join(f" {name}={quoteattr(value)}" for name, value in draw(ATTRIBUTES).items())
+    inner = "".join(draw(st.lists(trees(depth - 1), max_size=4))) if depth else ""
+    return f"<{tag}{attributes}>{inner}</{tag}>"
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.one_of(trees(), st.text(max_size=80)))
+def test_any_config_parses_or_says_what_to_change(xml: str) -> None:
+    try:
+        parsed = LabelConfig.parse(xml)
+    except ConfigError as error:
+        assert str(error)
+        return
+    assert parsed.labels
+    assert len(set(parsed.labels)) == len(parsed.labels)
+    for control in parsed.controls:
+        assert set(control.labels.values()) <= set(parsed.labels)
+        assert len(set(control.labels.values())) == len(control.labels)

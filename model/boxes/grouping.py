@@ -24,6 +24,16 @@ def share_inside(box: Box, other: Box) -> float:
     return width * height / box.area if width > 0 and height > 0 and box.area > 0 else 0.0
 
 
+def grown(box: Box, margin: float) -> Box:
+    """The box with a margin on each side, inside the picture."""
+    return Box(
+        max(0.0, box.left - margin),
+        max(0.0, box.top - margin),
+        min(1.0, box.right + margin),
+        min(1.0, box.bottom + margin),
+    )
+
+
 def connected(members: Sequence[int], near: Near) -> list[tuple[int, ...]]:
     """Groups of members that are linked by ``near`` directly or through others, in order of their first member."""
     groups: list[list[int]] = []

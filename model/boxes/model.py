@@ -2,22 +2,28 @@
 
     model = BoxModel.cold_start(labels, lexicon)
     boxes = model.predict(features, probabilities_NK)      # one tuple of PredictedBox an item, best first
-    model = model.fit(features, gold, probabilities_NK, families=families, seed=7)
+    model = model.fit(features, gold, families=families, seed=7)
     answer = model.classify_region(item, box)              # class and tightened box of what an annotator drew
     tensors = model.state(); model = BoxModel.from_state(labels, lexicon, tensors)
 
 ``gold[i]`` is None for an item without gold rectangles. ``probabilities_NK`` are the tagger's, one column a label; the
 boxes of a picture are made consistent with them. A model is immutable: ``fit`` gives a new one.
+
+Shape suffixes: N items or candidates, K labels.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from model.boxes.elements import text_elements
-from model.boxes.objects import object_elements
+from model.boxes.candidates import Candidates, candidates
+from model.boxes.decode import NEUTRAL, best_thresholds, decode, given, tagged
+from model.boxes.describe import describe, kind_scores
+from model.boxes.forest import Floats
+from model.boxes.head import BoxHead, Example
 from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
 from model.features import ItemFeatures
@@ -25,67 +31,99 @@ from model.items import Box, LabelledBox, PredictedBox
 from model.lexicon import Lexicon
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BoxModel:
     """Predicts boxes of ``labels``; immutable and safe to call from several threads."""
 
     labels: tuple[str, ...]
     lexicon: Lexicon
-    parameters: Mapping[str, Tensor] = field(default_factory=dict)
+    threshold_K: Tensor
+    head: BoxHead | None = None
 
     @classmethod
     def cold_start(cls, labels: Sequence[str], lexicon: Lexicon) -> "BoxModel":
         """The model before any gold rectangle: cues on the read text and the picture's pixels."""
-        return cls(tuple(labels), lexicon)
+        return cls(tuple(labels), lexicon, torch.full((len(labels),), NEUTRAL))
 
     @classmethod
     def from_state(cls, labels: Sequence[str], lexicon: Lexicon, state: Mapping[str, Tensor]) -> "BoxModel":
         """The model whose ``state()`` this is."""
-        return cls(tuple(labels), lexicon, dict(state))
+        head = BoxHead.from_state(state) if "trust" in state else None
+        return cls(tuple(labels), lexicon, state["threshold"], head)
 
     def state(self) -> dict[str, Tensor]:
-        """All that was learned; empty before any gold rectangle."""
-        return dict(self.parameters)
+        """All that was learned, as plain tensors."""
+        return {"threshold": self.threshold_K, **(self.head.state() if self.head else {})}
 
     def predict(
-        self, features: Sequence[ItemFeatures], probabilities_NK: Tensor | None = None
+        self, features: Sequence[ItemFeatures], probabilities_NK: Tensor | None = None, *, faint: bool = False
     ) -> list[tuple[PredictedBox, ...]]:
-        """Boxes of each item, best first. Without probabilities each label counts as possible."""
+        """Boxes of each item, best first. Without probabilities every label counts as possible.
+
+        ``faint`` gives the boxes under their label's threshold too (average precision needs them).
+        """
         if probabilities_NK is None:
             probabilities_NK = torch.ones(len(features), len(self.labels))
-        rows = probabilities_NK.tolist()
-        return [self._boxes(item, row) for item, row in zip(features, rows, strict=True)]
+        return [self._boxes(item, p_K, faint) for item, p_K in zip(features, probabilities_NK, strict=True)]
 
     def fit(
         self,
         features: Sequence[ItemFeatures],
         gold: Sequence[Sequence[LabelledBox] | None],
-        probabilities_NK: Tensor | None = None,
         *,
         families: Sequence[str] | None = None,
         seed: int = 7,
     ) -> "BoxModel":
-        """A model that has also learned from gold rectangles; families (products) stay together in its own folds."""
-        return self
+        """A model learned from all gold rectangles given; itself when there are none.
+
+        ``families`` names each item's product: a product's pictures are held out together where thresholds are chosen.
+        """
+        names = families or [str(position) for position in range(len(features))]
+        examples = [
+            self._example(item, boxes, family)
+            for item, boxes, family in zip(features, gold, names, strict=True)
+            if boxes is not None
+        ]
+        if not any(len(example.inputs_ND) for example in examples):
+            return self
+        head, held_out = BoxHead.fit(examples, self.labels, seed=seed)
+        found = [
+            decode(example.boxes_N4, quality_NK, self.labels)
+            for example, quality_NK in zip(examples, held_out, strict=True)
+        ]
+        thresholds = best_thresholds(found, [example.gold for example in examples], self.labels)
+        return replace(self, head=head, threshold_K=thresholds)
 
     def classify_region(self, item: ItemFeatures, box: Box, probabilities_K: Tensor | None = None) -> PredictedBox:
         """The class of a region that somebody drew, and its box tightened to the element it means."""
         probabilities_NK = None if probabilities_K is None else probabilities_K[None]
-        boxes = self.predict([item], probabilities_NK)[0]
-        best = max(boxes, key=lambda found: found.box.iou(box), default=None)
+        boxes = self.predict([item], probabilities_NK, faint=True)[0]
+        best = max(boxes, key=lambda found: found.box.iou(box) * found.score, default=None)
         if best is not None and best.box.iou(box) >= 0.5:
             return best
         return PredictedBox(self.labels[0], box, 0.0)
 
-    def _boxes(self, item: ItemFeatures, probabilities: Sequence[float]) -> tuple[PredictedBox, ...]:
-        scene = Scene.of(item, RoleReader(self.lexicon))
-        text = text_elements(scene)
-        elements = [*text, *object_elements(scene, text)]
-        names = [self.lexicon.kind_of(label).name for label in self.labels]
-        found = [
-            PredictedBox(label, element.box, element.score * probability)
-            for label, name, probability in zip(self.labels, names, probabilities, strict=True)
-            for element in elements
-            if element.kind == name
-        ]
-        return tuple(sorted(found, key=lambda box: -box.score))
+    def _boxes(self, item: ItemFeatures, probabilities_K: Tensor, faint: bool) -> tuple[PredictedBox, ...]:
+        found = self._candidates(item)
+        if not len(found.boxes_N4):
+            return ()
+        inputs_ND = describe(found)
+        cold_NK = self._cold(inputs_ND)
+        quality_NK = self.head.quality(inputs_ND, cold_NK) if self.head else cold_NK
+        boxes = decode(found.boxes_N4, tagged(quality_NK, probabilities_K), self.labels)
+        if faint:
+            return tuple(boxes)
+        return given(boxes, self.labels, self.threshold_K.tolist(), probabilities_K.tolist())
+
+    def _example(self, item: ItemFeatures, gold: Sequence[LabelledBox], family: str) -> Example:
+        found = self._candidates(item)
+        inputs_ND = describe(found)
+        return Example(found.boxes_N4, inputs_ND, self._cold(inputs_ND), tuple(gold), family)
+
+    def _candidates(self, item: ItemFeatures) -> Candidates:
+        return candidates(Scene.of(item, RoleReader(self.lexicon)))
+
+    def _cold(self, inputs_ND: Floats) -> Floats:
+        """(N, K) the cold start's opinion of each label; 0 for a label of no known kind."""
+        columns = [kind_scores(inputs_ND, self.lexicon.kind_of(label).name) for label in self.labels]
+        return np.stack(columns, axis=1)

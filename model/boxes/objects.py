@@ -5,24 +5,30 @@ from collections.abc import Sequence
 import numpy as np
 
 from model.boxes.elements import Element
-from model.boxes.grouping import union
+from model.boxes.grouping import grown, union
 from model.boxes.nms import ious, to_tensor
-from model.boxes.saliency import Map, Mask, best_rectangle, maps, raster_mask, rectangles
+from model.boxes.saliency import Map, Mask, best_rectangle, raster_mask, rectangles
 from model.boxes.scene import Scene
 from model.items import Box
 
 WHOLE = Element("product", Box(0.15, 0.15, 0.85, 0.85), 0.1)
 GIFT_REACH = 0.25
+GIFT_SIZES = (0.005, 0.25)
 
 
-def object_elements(scene: Scene, text: Sequence[Element]) -> list[Element]:
+def product_hypotheses(saliency: Sequence[Map], taken: Mask) -> list[Box]:
+    """One rectangle for each saliency map and level."""
+    return rectangles(saliency, taken)
+
+
+def object_elements(
+    scene: Scene, text: Sequence[Element], saliency: Sequence[Map], hypotheses: Sequence[Box], taken: Mask
+) -> list[Element]:
     """The product, and one gift object for each announcement of a gift that has something depicted beside it."""
-    if not scene.pixels.size:
+    if not saliency:
         return []
-    taken = raster_mask([element.box for element in text])
-    saliency = maps(scene.item, scene.pixels, taken)
-    product = _agreed(rectangles(saliency, taken))
-    taken |= raster_mask([_shrunk(product.box)])
+    product = _agreed(hypotheses)
+    taken = taken | raster_mask([product.box])
     gifts = [_gift(element, saliency[0], taken) for element in text if element.kind == "gift"]
     return [product, *(gift for gift in gifts if gift is not None)]
 
@@ -38,23 +44,10 @@ def _agreed(hypotheses: Sequence[Box]) -> Element:
 
 
 def _gift(announced: Element, saliency: Map, taken: Mask) -> Element | None:
-    box = announced.box
-    near = raster_mask(
-        [
-            Box(
-                max(0.0, box.left - GIFT_REACH),
-                max(0.0, box.top - GIFT_REACH),
-                min(1.0, box.right + GIFT_REACH),
-                min(1.0, box.bottom + GIFT_REACH),
-            )
-        ]
-    )
+    near = raster_mask([grown(announced.box, GIFT_REACH)])
     excess = np.where(near, np.where(taken, -0.1, saliency - saliency.mean()), -1.0)
     found = best_rectangle(excess)
-    if found is None or not 0.005 <= found.area <= 0.25:
+    if found is None or not GIFT_SIZES[0] <= found.area <= GIFT_SIZES[1]:
         return None
-    return Element("gift", union([found, box]) if announced.sticker else found, 0.5, announced.blocks)
-
-
-def _shrunk(box: Box) -> Box:
-    return box
+    box = union([found, announced.box]) if announced.sticker else found
+    return Element("gift", box, 0.5, announced.blocks)

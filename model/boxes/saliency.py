@@ -51,7 +51,7 @@ def rectangles(saliency: Sequence[Map], taken_NN: Mask, *, levels: Sequence[floa
 
 
 def best_rectangle(excess_NN: npt.NDArray[np.floating]) -> Box | None:
-    """The rectangle with the largest sum (Kadane over columns for each pair of rows); None where nothing is positive."""
+    """The rectangle with the largest sum, by Kadane for each pair of rows; None where nothing is positive."""
     rows, columns = excess_NN.shape
     total = np.zeros((rows + 1, columns + 1), dtype=np.float32)
     total[1:, 1:] = excess_NN.cumsum(0).cumsum(1)

@@ -1,0 +1,84 @@
+"""Candidates of a picture: every rectangle that may be an element, wherever it came from.
+
+Read blocks one by one and grouped at several reaches, the plates under them, rectangles of the saliency maps, and the
+elements of the cold start. The box head scores them; nothing is decided here.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from model.boxes.elements import Element, text_elements
+from model.boxes.grouping import connected, union
+from model.boxes.nms import ious, to_tensor
+from model.boxes.objects import object_elements, product_hypotheses
+from model.boxes.saliency import Map, Mask, maps, raster_mask, rectangles
+from model.boxes.scene import Scene
+from model.items import Box
+
+REACHES = (0.1, 0.3, 0.6, 1.0)
+SAME = 0.97
+REST_LEVELS = (0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Candidates of one picture. ``from_text_N`` tells those made of read blocks; ``objects_M4`` are the rectangles of
+    the saliency maps, whose agreement is a measure of its own. Shape suffixes: N candidates, M rectangles; 4 edges."""
+
+    scene: Scene
+    elements: tuple[Element, ...]
+    saliency: tuple[Map, ...]
+    objects_M4: Tensor
+    boxes_N4: Tensor
+    from_text_N: Tensor  # bool
+
+
+def candidates(scene: Scene) -> Candidates:
+    """All candidates of a scene, near-duplicates left out; none for an item without picture."""
+    text = text_elements(scene)
+    taken = raster_mask([element.box for element in text])
+    saliency = maps(scene.item, scene.pixels, taken)
+    hypotheses = product_hypotheses(saliency, taken)
+    elements = [*text, *object_elements(scene, text, saliency, hypotheses, taken)]
+    written = [*_text_boxes(scene, text), *(element.box for element in elements if element.kind != "product")]
+    objects = [*hypotheses, *_rest(saliency, taken, elements)]
+    edges = to_tensor([*written, *objects])
+    from_text = torch.arange(len(edges)) < len(written)
+    kept = _distinct(edges)
+    return Candidates(scene, tuple(elements), saliency, to_tensor(hypotheses), edges[kept], from_text[kept])
+
+
+def _text_boxes(scene: Scene, text: list[Element]) -> list[Box]:
+    """Unions of read blocks at several reaches, and the plate under each."""
+    everything = range(len(scene.boxes))
+    groups = {(block,) for block in everything} | {element.blocks for element in text}
+    for reach in REACHES:
+        groups |= set(connected(everything, partial(scene.same_copy, reach=reach)))
+    groups |= set(connected(everything, scene.beside))
+    boxes = [union([scene.boxes[block] for block in group]) for group in sorted(groups)]
+    plates = [scene.plate(box) for box in boxes]
+    return [*boxes, *(plate for plate in plates if plate is not None)]
+
+
+def _rest(saliency: tuple[Map, ...], taken: Mask, elements: list[Element]) -> list[Box]:
+    """What stands out once the product is taken away, three times over: gifts and further products."""
+    found: list[Box] = []
+    taken = taken | raster_mask([element.box for element in elements if element.kind == "product"])
+    for _ in range(3):
+        more = rectangles(saliency[:1], taken, levels=REST_LEVELS)
+        found += more
+        taken = taken | raster_mask(more[-1:])
+    return found
+
+
+def _distinct(edges_N4: Tensor) -> list[int]:
+    """The first of each bunch of boxes that are the same but for a hair."""
+    same_NN = (ious(edges_N4, edges_N4) > SAME).numpy()
+    kept: list[int] = []
+    for row in range(len(edges_N4)):
+        if not same_NN[row, kept].any():
+            kept.append(row)
+    return kept

@@ -1,0 +1,190 @@
+"""A descriptor of each candidate: place, the text in and around it, cues, agreement with saliency, colour, features.
+
+Shape suffixes: N candidates, B read blocks, D descriptor entries, F role flags, H, W pixels, P pooled features.
+"""
+
+from dataclasses import astuple
+
+import numpy as np
+import numpy.typing as npt
+
+from model.boxes.candidates import Candidates
+from model.boxes.nms import areas, intersections, ious, to_tensor
+from model.boxes.roles import Role
+
+KINDS = ("product", "gift", "logo", "copy", "price")
+NEAR = 0.06
+RING = 0.06
+FAR = 9.0
+
+Array = npt.NDArray[np.float32]
+
+
+def describe(found: Candidates) -> Array:
+    """(N, D) descriptors; D is the same for every picture."""
+    parts = (_kinds(found), _place(found), _text(found), _salience(found), _colour(found))
+    return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def kind_scores(inputs_ND: Array, kind: str) -> Array:
+    """(N,) the cold start's opinion that is part of each descriptor; 0 for an unknown kind."""
+    return inputs_ND[:, KINDS.index(kind)] if kind in KINDS else np.zeros(len(inputs_ND), dtype=np.float32)
+
+
+def _place(found: Candidates) -> Array:
+    left, top, right, bottom = edges = found.boxes_N4.numpy().T
+    width, height = right - left, bottom - top
+    columns = (
+        *edges,
+        width,
+        height,
+        width * height,
+        np.log((width + 1e-3) / (height + 1e-3)),
+        np.abs((left + right) / 2 - 0.5),
+        np.abs((top + bottom) / 2 - 0.5),
+        found.from_text_N.numpy(),
+    )
+    return np.stack(columns, axis=1)
+
+
+def _text(found: Candidates) -> Array:
+    """What is read inside, how complete the group is, and which roles stand near."""
+    scene, boxes_N4 = found.scene, found.boxes_N4
+    count = len(boxes_N4)
+    if not scene.boxes:
+        return np.zeros((count, 2 + 1 + 3 * FLAGS + COUNTS + 4 + 5), dtype=np.float32)
+    blocks_B4 = to_tensor(scene.boxes)
+    shared_NB = intersections(boxes_N4, blocks_B4).numpy()
+    share_NB = shared_NB / areas(blocks_B4).numpy()
+    inside_NB = share_NB > 0.5
+    inside = inside_NB.sum(1)
+    flags_BF, counts_BC = _role_arrays(scene.roles)
+    gap_NB = _gaps(boxes_N4.numpy(), blocks_B4.numpy(), scene.aspect)
+    outside_NB = share_NB < 0.3
+    near_NB = outside_NB & (gap_NB < NEAR)
+    heights = np.array(scene.heights, dtype=np.float32)
+    tallest, lowest, mean = _height_statistics(inside_NB, heights)
+    nearest = np.where(outside_NB, gap_NB, FAR).min(1)
+    loosest, loose = _inner_gaps(inside_NB, blocks_B4.numpy(), heights, scene.aspect)
+    columns = [
+        inside[:, None],
+        ((share_NB > 0.05) & ~inside_NB).sum(1)[:, None],
+        (shared_NB.sum(1) / np.maximum(areas(boxes_N4).numpy(), 1e-6))[:, None],
+        (inside_NB[:, :, None] & flags_BF[None]).any(1),
+        inside_NB @ flags_BF.astype(np.float32) / np.maximum(inside, 1)[:, None],
+        (near_NB[:, :, None] & flags_BF[None]).any(1),
+        np.log1p(inside_NB @ counts_BC),
+        np.stack([tallest, lowest, mean, lowest / np.maximum(tallest, 1e-6)], axis=1),
+        np.stack([np.minimum(nearest / np.maximum(mean, 1e-3), FAR), nearest, loosest, loose], axis=1),
+        _fit(boxes_N4.numpy(), inside_NB, blocks_B4.numpy())[:, None],
+    ]
+    return np.concatenate(columns, axis=1)
+
+
+FLAGS = 8
+COUNTS = 4
+
+
+def _role_arrays(roles: tuple[Role, ...]) -> tuple[npt.NDArray[np.bool_], Array]:
+    rows = np.array([astuple(role) for role in roles], dtype=np.float32)
+    return rows[:, :FLAGS] > 0, rows[:, FLAGS:]
+
+
+def _gaps(boxes_N4: Array, others_B4: Array, aspect: float) -> Array:
+    """Free space between every pair in picture heights, the larger of across and down."""
+    lower = np.maximum(boxes_N4[:, None, :2], others_B4[None, :, :2])
+    upper = np.minimum(boxes_N4[:, None, 2:], others_B4[None, :, 2:])
+    free = (lower - upper) * np.array([aspect, 1.0], dtype=np.float32)
+    gaps: Array = free.max(2).clip(min=0.0)
+    return gaps
+
+
+def _height_statistics(inside_NB: npt.NDArray[np.bool_], heights: Array) -> tuple[Array, Array, Array]:
+    tallest = np.where(inside_NB, heights, 0.0).max(1)
+    lowest = np.where(inside_NB, heights, 1.0).min(1)
+    mean = (inside_NB * heights).sum(1) / np.maximum(inside_NB.sum(1), 1)
+    return tallest, np.where(inside_NB.any(1), lowest, 0.0), mean
+
+
+def _inner_gaps(
+    inside_NB: npt.NDArray[np.bool_], blocks_B4: Array, heights: Array, aspect: float
+) -> tuple[Array, Array]:
+    """Largest and mean gap from a block to its nearest neighbour within the candidate, in line heights."""
+    gap_BB = _gaps(blocks_B4, blocks_B4, aspect) / np.maximum(np.minimum(heights[:, None], heights[None]), 1e-3)
+    np.fill_diagonal(gap_BB, FAR)
+    nearest_NB = np.where(inside_NB[:, None, :], gap_BB[None], FAR).min(2)
+    several_N = inside_NB.sum(1) > 1
+    gaps_NB = np.where(inside_NB & several_N[:, None], np.minimum(nearest_NB, FAR), 0.0)
+    return gaps_NB.max(1), gaps_NB.sum(1) / np.maximum(inside_NB.sum(1), 1)
+
+
+def _fit(boxes_N4: Array, inside_NB: npt.NDArray[np.bool_], blocks_B4: Array) -> Array:
+    """Overlap of each candidate with the bounds of the text in it, 0 without text."""
+    inside = inside_NB[:, :, None]
+    lower = np.where(inside, blocks_B4[None, :, :2], 1.0).min(1)
+    upper = np.where(inside, blocks_B4[None, :, 2:], 0.0).max(1)
+    shared = (np.minimum(boxes_N4[:, 2:], upper) - np.maximum(boxes_N4[:, :2], lower)).clip(min=0).prod(1)
+    total = (boxes_N4[:, 2:] - boxes_N4[:, :2]).prod(1) + (upper - lower).clip(min=0).prod(1) - shared
+    return np.where(inside_NB.any(1), shared / np.maximum(total, 1e-9), 0.0)
+
+
+def _kinds(found: Candidates) -> Array:
+    """The cold start's opinion: best overlap times score of its elements, one column a kind."""
+    count = len(found.boxes_N4)
+    columns = np.zeros((count, len(KINDS)), dtype=np.float32)
+    for position, kind in enumerate(KINDS):
+        elements = [element for element in found.elements if element.kind == kind]
+        if elements:
+            overlap_NE = ious(found.boxes_N4, to_tensor([element.box for element in elements])).numpy()
+            columns[:, position] = (overlap_NE * np.array([element.score for element in elements])).max(1)
+    return columns
+
+
+def _salience(found: Candidates) -> Array:
+    """Overlap with the product, agreement of the hypotheses, and how much each map stands out from around."""
+    boxes_N4 = found.boxes_N4
+    count = len(boxes_N4)
+    if not found.saliency:
+        return np.zeros((count, 3 + 4), dtype=np.float32)
+    product_14 = to_tensor([element.box for element in found.elements if element.kind == "product"])[:1]
+    shared = intersections(boxes_N4, product_14).numpy()[:, 0] / np.maximum(areas(boxes_N4).numpy(), 1e-6)
+    agreement = ious(boxes_N4, found.objects_M4).mean(1).nan_to_num().numpy()
+    columns = [ious(boxes_N4, product_14).numpy()[:, 0], shared, agreement]
+    for values in found.saliency[:2]:
+        total, area = _sums(values[:, :, None], boxes_N4.numpy())
+        wide, wide_area = _sums(values[:, :, None], _ringed(boxes_N4.numpy()))
+        inside = total[:, 0] / area
+        around = np.where(wide_area > area, (wide - total)[:, 0] / np.maximum(wide_area - area, 1e-6), inside)
+        columns += [inside, inside - around]
+    return np.stack(columns, axis=1)
+
+
+def _colour(found: Candidates) -> Array:
+    """Mean and spread of each colour, and mean saturation."""
+    pixels = found.scene.pixels.astype(np.float64) / 255
+    if not pixels.size:
+        return np.zeros((len(found.boxes_N4), 7), dtype=np.float32)
+    saturation = pixels.max(2, keepdims=True) - pixels.min(2, keepdims=True)
+    total, area = _sums(np.concatenate([pixels, pixels**2, saturation], axis=2), found.boxes_N4.numpy())
+    mean = total / area[:, None]
+    spread = np.sqrt(np.maximum(mean[:, 3:6] - mean[:, :3] ** 2, 0.0))
+    return np.concatenate([mean[:, :3], spread, mean[:, 6:]], axis=1)
+
+
+def _ringed(boxes_N4: Array) -> Array:
+    margin = np.array([-RING, -RING, RING, RING], dtype=np.float32)
+    ringed: Array = (boxes_N4 + margin).clip(0, 1)
+    return ringed
+
+
+def _sums(planes_HWC: npt.NDArray[np.floating], boxes_N4: Array) -> tuple[npt.NDArray[np.float64], Array]:
+    """Sum of each plane over the cells that a box touches, and how many they are (at least one)."""
+    height, width = planes_HWC.shape[:2]
+    total = np.zeros((height + 1, width + 1, planes_HWC.shape[2]))
+    total[1:, 1:] = planes_HWC.cumsum(0).cumsum(1)
+    left = np.floor(boxes_N4[:, 0] * width).astype(int).clip(0, width - 1)
+    top = np.floor(boxes_N4[:, 1] * height).astype(int).clip(0, height - 1)
+    right = np.ceil(boxes_N4[:, 2] * width).astype(int).clip(left + 1, width)
+    bottom = np.ceil(boxes_N4[:, 3] * height).astype(int).clip(top + 1, height)
+    sums = total[bottom, right] - total[top, right] - total[bottom, left] + total[top, left]
+    return sums, ((right - left) * (bottom - top)).astype(np.float32)

@@ -23,16 +23,19 @@ from tagloom.project import task_data
 BATCHES = (10, 30, 60, 100, 150)
 PAGE = 48  # tasks that one /predict carries, as when an annotator selects a page of them
 RETRIES = 3
-POLL_SECONDS = 0.25
-SETTLE_SECONDS = 8.0  # without a look inside, a version that stays this long is taken for the last one of its training
 
 
 @dataclass(frozen=True)
 class Pace:
-    """``batches``: gold counts after which to measure; ``patience``: seconds to wait for a sign of training."""
+    """``batches``: gold counts after which to measure; ``patience``: seconds to wait for a sign of training.
+
+    ``settle``: without a look inside, a version that serves for so many seconds is taken for its training's last.
+    """
 
     batches: tuple[int, ...] = BATCHES
     patience: float = 60.0
+    settle: float = 8.0
+    poll: float = 0.25
 
 
 @dataclass
@@ -148,13 +151,13 @@ class Story:
                 swapped = now - last_webhook
             if progress.busy:
                 sign = now
-            if progress.ended and (served == progress.serving or now - sign > SETTLE_SECONDS):
+            if progress.ended and (served == progress.serving or now - sign > self._pace.settle):
                 return progress, swapped
-            if progress.ended is None and swapped is not None and now - changed > SETTLE_SECONDS:
+            if progress.ended is None and swapped is not None and now - changed > self._pace.settle:
                 return progress, swapped
             if now - sign > self._pace.patience:
                 raise Stopped(f"the worker trains within {self._pace.patience:.0f} s of a batch (does one run?)")
-            time.sleep(POLL_SECONDS)
+            time.sleep(self._pace.poll)
 
     def _served(self, otherwise: str) -> str:
         try:

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -10,7 +9,6 @@ from starlette.responses import JSONResponse, Response
 
 from model.boxes.metrics import GoldPicture
 from model.items import Box, LabelledBox
-from tagloom.demo import story
 from tagloom.demo.data import Cast, Subject
 from tagloom.demo.payloads import Json
 from tagloom.demo.simulator import SimulatedLabelStudio
@@ -20,23 +18,18 @@ from tagloom.project import label_config
 from tests.tagloom.demo.stub import Result, StubBackend, serving, tags
 
 LABELS = ("主体", "LOGO", "价格")
-PACE = Pace(batches=(5, 10, 15), patience=2.0)
+PACE = Pace(batches=(5, 10, 15), patience=2.0, settle=0.2, poll=0.02)
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(story, "SETTLE_SECONDS", 0.2)
-    monkeypatch.setattr(story, "POLL_SECONDS", 0.02)
-
-
-@pytest.fixture
-def cast(tmp_path: Path) -> Cast:
-    Image.new("RGB", (64, 48), "orange").save(tmp_path / "a.png")
+@pytest.fixture(scope="module")
+def cast(tmp_path_factory: pytest.TempPathFactory) -> Cast:
+    folder = tmp_path_factory.mktemp("pictures")
+    Image.new("RGB", (64, 48), "orange").save(folder / "a.png")
 
     def subject(number: int) -> Subject:
         labels = frozenset(LABELS[: 1 + number % 3])
         boxes = GoldPicture((LabelledBox("主体", Box(0.1, 0.1, 0.5, 0.5)),))
-        return Subject(tmp_path / "a.png", "|".join(labels), ("食品",), labels, boxes, str(number))
+        return Subject(folder / "a.png", "|".join(labels), ("食品",), labels, boxes, str(number))
 
     return Cast(LABELS, [subject(i) for i in range(15)], [subject(i) for i in range(60)], [subject(0)])
 
@@ -58,8 +51,16 @@ def backend() -> Iterator[StubBackend]:
         yield stub
 
 
-def test_a_backend_that_learns_passes(backend: StubBackend, cast: Cast) -> None:
-    outcome = run(backend, cast)
+@pytest.fixture(scope="module")
+def good(cast: Cast) -> tuple[Outcome, StubBackend]:
+    """What a backend that learns made of it, and what it was asked."""
+    stub = StubBackend(learning, every=5)
+    with serving(stub):
+        return run(stub, cast), stub
+
+
+def test_a_backend_that_learns_passes(good: tuple[Outcome, StubBackend]) -> None:
+    outcome, _ = good
     assert outcome.verdict.passed, outcome.verdict.lines()
     assert [row.gold for row in outcome.rows] == [0, 5, 10, 15]
     assert [row.version for row in outcome.rows] == [f"v{i}.abcd" for i in range(4)]
@@ -67,24 +68,21 @@ def test_a_backend_that_learns_passes(backend: StubBackend, cast: Cast) -> None:
     assert outcome.tally.sent > 8
 
 
-def test_gold_of_test_tasks_is_never_sent(backend: StubBackend, cast: Cast) -> None:
-    run(backend, cast)
-    annotated = {body["annotation"]["task"] for body in backend.bodies("webhook") if "annotation" in body}
+def test_gold_of_test_tasks_is_never_sent(good: tuple[Outcome, StubBackend]) -> None:
+    annotated = {body["annotation"]["task"] for body in good[1].bodies("webhook") if "annotation" in body}
     assert annotated == set(range(61, 76))
 
 
-def test_an_annotation_holds_tags_and_rectangles_as_the_data_have_them(backend: StubBackend, cast: Cast) -> None:
-    run(backend, cast)
-    first = next(body["annotation"] for body in backend.bodies("webhook") if "annotation" in body)
+def test_an_annotation_holds_tags_and_rectangles_as_the_data_have_them(good: tuple[Outcome, StubBackend]) -> None:
+    first = next(body["annotation"] for body in good[1].bodies("webhook") if "annotation" in body)
     kinds = {region["type"]: region for region in first["result"]}
     assert kinds["choices"]["value"]["choices"] == ["主体"]
     assert kinds["rectanglelabels"]["original_width"] == 64
     assert kinds["rectanglelabels"]["value"]["width"] == pytest.approx(40)
 
 
-def test_the_second_client_runs_during_all_of_it(backend: StubBackend, cast: Cast) -> None:
-    run(backend, cast)
-    calls = [call if call != "predict" else len(body["tasks"]) for call, body, _ in backend.requests]
+def test_the_second_client_runs_during_all_of_it(good: tuple[Outcome, StubBackend]) -> None:
+    calls = [call if call != "predict" else len(body["tasks"]) for call, body, _ in good[1].requests]
     between = calls[calls.index("webhook") : len(calls) - calls[::-1].index("webhook")]
     assert 4 in between
 

@@ -1,0 +1,151 @@
+"""Telling workers that there is work: RQ jobs that are named by what they bring up to date, not by an event.
+
+However often a project is woken, at most one job of a kind waits; what may *run* is decided by leases in the store. RQ's
+own means do not give that (`unique=True` refuses until the finished job's result expires). Redis only carries the
+wake-up: when it is away or empty the store still knows what is to be done, and the backend's timer wakes again.
+"""
+
+import logging
+import re
+from enum import StrEnum
+from functools import lru_cache
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, WatchError
+from redis.retry import Retry
+from rq import Queue
+from rq.job import Job, JobStatus
+from rq.utils import as_text
+
+from tagloom.settings import Settings
+
+LOG = logging.getLogger(__name__)
+
+REDIS_TIMEOUT_S = 1.0
+TIMEOUT_S = 12 * 3600  # of one job; RQ's 180 s would kill a training
+RESULT_TTL_S = 3600
+FAILURE_TTL_S = 7 * 24 * 3600  # RQ keeps failed jobs for a year
+WAITING_TTL_S = 30 * 24 * 3600
+
+
+class Kind(StrEnum):
+    """What a job brings up to date; the value names the function in `worker.jobs`."""
+
+    TRAIN = "train"
+    ENCODE = "encode"
+    RECONCILE = "reconcile"
+
+
+def wake_training(settings: Settings, project_key: str) -> bool:
+    """See that a training of this project waits or runs. True when it does for sure, False when Redis is away."""
+    return _wake(settings, Kind.TRAIN, project_key)
+
+
+def wake_encoding(settings: Settings, project_key: str) -> bool:
+    """See that a job waits that computes this project's missing features."""
+    return _wake(settings, Kind.ENCODE, project_key)
+
+
+def wake_reconcile(settings: Settings, project_key: str) -> bool:
+    """See that a job waits that compares the store with Label Studio."""
+    return _wake(settings, Kind.RECONCILE, project_key)
+
+
+def begin(connection: Redis, kind: Kind, project_key: str) -> None:
+    """Say that the waiting job has begun, before it looks at the store: what comes from now on needs a new one."""
+    try:
+        connection.delete(_waiting_key(kind, project_key))
+    except RedisError as error:
+        LOG.warning("redis: %s", error)
+
+
+def set_running(connection: Redis, kind: Kind, project_key: str, seconds: float) -> None:
+    """Say for some seconds that this is being done by somebody who will look for more work at the end."""
+    try:
+        connection.set(_running_key(kind, project_key), b"1", px=max(1, int(seconds * 1000)))
+    except RedisError as error:
+        LOG.warning("redis: %s", error)
+
+
+def clear_running(connection: Redis, kind: Kind, project_key: str) -> None:
+    """The opposite of `set_running`; afterwards look at the store once more."""
+    try:
+        connection.delete(_running_key(kind, project_key))
+    except RedisError as error:
+        LOG.warning("redis: %s", error)
+
+
+@lru_cache(maxsize=8)
+def redis_of(url: str) -> Redis:
+    """A connection pool that gives up soon: no request of Label Studio waits for Redis."""
+    return Redis.from_url(
+        url,
+        socket_timeout=REDIS_TIMEOUT_S,
+        socket_connect_timeout=REDIS_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 1),
+    )
+
+
+def _wake(settings: Settings, kind: Kind, project_key: str) -> bool:
+    connection = redis_of(settings.redis_url)
+    queue = Queue(settings.queue, connection=connection, serializer="json", default_timeout=TIMEOUT_S)
+    try:
+        _enqueue_once(queue, kind, project_key)
+    except RedisError as error:
+        LOG.warning("redis is away (%s): %s of %s waits in the store", error, kind, project_key)
+        return False
+    return True
+
+
+def _enqueue_once(queue: Queue, kind: Kind, project_key: str) -> None:
+    key = _waiting_key(kind, project_key)
+    with queue.connection.pipeline() as pipeline:
+        pipeline.watch(key)  # type: ignore[no-untyped-call]
+        if pipeline.exists(_running_key(kind, project_key)) or _is_waiting(queue, pipeline.get(key)):
+            return
+        job = _job(queue, kind, project_key)
+        pipeline.multi()
+        pipeline.set(key, job.id, ex=WAITING_TTL_S)
+        queue.enqueue_job(job, pipeline=pipeline)
+        try:
+            pipeline.execute()
+        except WatchError:
+            return  # somebody else woke it at the same moment
+
+
+def _is_waiting(queue: Queue, marked: bytes | str | None) -> bool:
+    if marked is None:
+        return False
+    job_id = as_text(marked)
+    status = queue.connection.hget(Job.key_for(job_id), "status")
+    return status == JobStatus.QUEUED.value.encode() and queue.connection.lpos(queue.key, job_id) is not None
+
+
+def _job(queue: Queue, kind: Kind, project_key: str) -> Job:
+    return queue.create_job(
+        f"worker.jobs.{kind}",
+        args=(project_key,),
+        timeout=TIMEOUT_S,
+        result_ttl=RESULT_TTL_S,
+        failure_ttl=FAILURE_TTL_S,
+        description=f"{kind} {project_key}",
+        job_id=f"{kind}-{_slug(project_key)}-{_number(queue, kind, project_key)}",
+    )
+
+
+def _number(queue: Queue, kind: Kind, project_key: str) -> int:
+    """Grows with each job, so that `rq info` and the log tell one from the next."""
+    return int(queue.connection.incr(f"tagloom:number:{kind}:{project_key}"))
+
+
+def _slug(project_key: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "-", project_key)
+
+
+def _waiting_key(kind: Kind, project_key: str) -> str:
+    return f"tagloom:waiting:{kind}:{project_key}"
+
+
+def _running_key(kind: Kind, project_key: str) -> str:
+    return f"tagloom:running:{kind}:{project_key}"

@@ -7,7 +7,7 @@ from random import Random
 from samples.catalogue import Industry
 
 _HEADS = [
-    ("一言不合就降价"),
+    "一言不合就降价",
     "限时狂欢",
     "品质之选",
     "年中大促",
@@ -43,7 +43,7 @@ _HEADS = [
     "上新首发",
 ]
 _SERVICES = [
-    ("全国包邮"),
+    "全国包邮",
     "送货上门",
     "送货入户",
     "七天无理由退换",
@@ -68,7 +68,7 @@ _SERVICES = [
     "送运费险",
 ]
 _DECOYS = [
-    ("送礼佳品"),
+    "送礼佳品",
     "送长辈",
     "送爱人首选",
     "送老师有面子",
@@ -91,7 +91,7 @@ _DECOYS = [
     "无价之美",
 ]
 _BADGES = [
-    ("新款"),
+    "新款",
     "正品",
     "热销",
     "包邮",
@@ -113,7 +113,7 @@ _BADGES = [
     "新品",
 ]
 _ENGLISH = [
-    ("New Arrival"),
+    "New Arrival",
     "Premium Quality",
     "Fashion Style",
     "HOT SALE",
@@ -133,14 +133,14 @@ _ENGLISH = [
     "Fresh Taste",
 ]
 _TINY = [
-    ("THE BEST DESIGN FOR YOUR LIFE"),
+    "THE BEST DESIGN FOR YOUR LIFE",
     "QUALITY IS OUR PROMISE",
     "ELEGANT AND TIMELESS",
     "BORN FOR COMFORT",
     "SIMPLE BUT NOT EASY",
 ]
 _ANNOUNCE = [
-    ("下单即送{gift}"),
+    "下单即送{gift}",
     "送{gift}",
     "买就送{gift}",
     "赠{gift}",
@@ -162,7 +162,7 @@ _ANNOUNCE = [
     "{gift}0元拿",
 ]
 _CAPTION = [
-    ("送{gift}"),
+    "送{gift}",
     "赠{gift}",
     "送{gift}",
     "{gift}x1",
@@ -178,7 +178,7 @@ _CAPTION = [
     "随单附赠",
 ]
 _PARTS = [
-    ("标配{gift}"),
+    "标配{gift}",
     "{gift}另购",
     "配件展示",
     "产品清单",
@@ -192,7 +192,7 @@ _PARTS = [
     "热卖{gift}",
 ]
 _LABELS = [
-    ("抢购价"),
+    "抢购价",
     "特惠价",
     "到手价",
     "券后",
@@ -213,12 +213,12 @@ _LABELS = [
 ]
 _CUTS = ["立减{0}", "直降{0}元", "立省{0}", "拍下立减{0}元", "下单减{0}", "领券减{0}", "省{0}"]
 _RANKS = [
-    ("NO.1"),
+    "NO.1",
     "TOP10",
     "第1名",
     "24期",
     "12期",
-    "2026",
+    "2026款",
     "365天",
     "100%",
     "0.1mm",

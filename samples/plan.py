@@ -35,8 +35,8 @@ def plan(rng: Random, main: bool, poise: str, marked: bool) -> Plan:
         foreign=rng.random() < 0.22,
         platform=rng.random() < (0.14 if main else 0.03) * loud,
         copies=_copies(rng, loud) if speaks else 0,
-        price=_price(rng, (0.68 if main else 0.2) * loud),
-        figure=rng.random() < (0.36 if speaks else 0.05),
+        price=_price(rng, (0.62 if main else 0.17) * loud),
+        figure=rng.random() < (0.3 if speaks else 0.05),
         gift=_gift(rng, (0.52 if main else 0.155) * loud),
         parts=rng.random() < (0.16 if main else 0.08),
         badge=speaks and rng.random() < 0.26 * loud,
@@ -44,7 +44,7 @@ def plan(rng: Random, main: bool, poise: str, marked: bool) -> Plan:
 
 
 def _copies(rng: Random, loud: float) -> int:
-    return 1 + sum(rng.random() < chance * loud for chance in (0.36, 0.16))
+    return 1 + sum(rng.random() < chance * loud for chance in (0.3, 0.14))
 
 
 def _price(rng: Random, chance: float) -> str:

@@ -193,7 +193,7 @@ class Scene:
     def _put(
         self, picture: Image.Image, anchors: tuple[str, ...], label: str, margin: int = 8, room: float = 0.12
     ) -> bool:
-        spot = self.canvas.lay(self.rng, Piece(picture), anchors, margin, room)
+        spot = self.canvas.lay(self.rng, Piece(shapes.trimmed(picture)), anchors, margin, room)
         if spot and label:
             self.canvas.box(label, spot)
         return spot is not None

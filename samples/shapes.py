@@ -105,6 +105,11 @@ def product(
     return person.sheet.crop(whole), (box[0] - whole[0], box[1] - whole[1], box[2] - whole[0], box[3] - whole[1])
 
 
+def trimmed(picture: Image.Image) -> Image.Image:
+    """The picture without the margin in which nothing can be seen."""
+    return picture.crop(_extent(picture))
+
+
 def _extent(picture: Image.Image) -> tuple[int, int, int, int]:
     solid = picture.getchannel("A").point(lambda v: 255 if v > 60 else 0)
     return solid.getbbox() or (0, 0, picture.width, picture.height)

@@ -20,6 +20,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from model.boxes.model import BoxModel
 from model.calibration import Calibration
 from model.cues import CueSet
 from model.label_model import LabelModel
@@ -151,7 +152,7 @@ def _about(tagger: Tagger) -> dict[str, Any]:
         "sources": list(tagger.label_model.names),
         "gold": tagger.label_model.gold,
         "network": asdict(tagger.network.config) if tagger.network else None,
-        "with_boxes": tagger.with_boxes,
+        "with_boxes": tagger.box_model is not None,
     }
 
 
@@ -169,11 +170,15 @@ def _tensors(tagger: Tagger) -> dict[str, Tensor]:
         tensors |= {f"memory.mean.{part}": mean for part, mean in memory.space.means.items()}
     if tagger.network:
         tensors |= {f"network.{name}": value for name, value in tagger.network.state_dict().items()}
+    if tagger.box_model:
+        tensors |= {f"boxes.{name}": value for name, value in tagger.box_model.state().items()}
     return tensors | {f"optimizer.{name}": value for name, value in tagger.optimizer.items()}
 
 
 def _tagger(about: dict[str, Any], tensors: dict[str, Tensor], version: str) -> Tagger:
     labels = tuple(about["labels"])
+    lexicon = Lexicon.from_dict(about["lexicon"])
+    box_model = BoxModel.from_state(labels, lexicon, _under(tensors, "boxes.")) if about["with_boxes"] else None
     memory = None
     if "memory.vectors_GD" in tensors:
         space = FusedSpace({part: tensors[f"memory.mean.{part}"] for part in PARTS})
@@ -190,12 +195,12 @@ def _tagger(about: dict[str, Any], tensors: dict[str, Tensor], version: str) -> 
         space=about["space"],
         version=version,
         seed=about["seed"],
-        sources=Sources(CueSet(labels, Lexicon.from_dict(about["lexicon"])), memory),
+        sources=Sources(CueSet(labels, lexicon), memory),
         label_model=model,
         calibration=Calibration(tensors["calibration.threshold_K"]),
         network=_network(about["network"], _under(tensors, "network.")),
         optimizer=_under(tensors, "optimizer."),
-        with_boxes=about["with_boxes"],
+        box_model=box_model,
     )
 
 

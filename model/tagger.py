@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from model.batching import Batch, collate
+from model.boxes.model import BoxModel
 from model.calibration import Calibration
 from model.cues import CueSet
 from model.features import ItemFeatures
-from model.items import Prediction
+from model.items import PredictedBox, Prediction
 from model.label_model import LabelModel, Opinions
 from model.lexicon import Lexicon
 from model.network import Attention, Network
@@ -38,7 +39,7 @@ class Tagger:
     calibration: Calibration
     network: Network | None = None
     optimizer: Mapping[str, Tensor] = field(default_factory=dict)
-    with_boxes: bool = True
+    box_model: BoxModel | None = None
 
     @classmethod
     def cold_start(
@@ -47,12 +48,14 @@ class Tagger:
         """The tagger before any gold: cues and priors. Raises ValueError without labels or with a label twice."""
         if not labels or len(set(labels)) != len(labels):
             raise ValueError(f"labels must be one or more, each once; got {list(labels)}")
-        sources = Sources(CueSet(tuple(labels), lexicon or Lexicon.load()))
+        lexicon = lexicon or Lexicon.load()
+        sources = Sources(CueSet(tuple(labels), lexicon))
         nothing = sources.opinions([])
         unknown_NK = torch.zeros(0, len(labels))
         model = LabelModel.fit(nothing, unknown_NK)
         calibration = Calibration.neutral(len(labels))
-        return cls(tuple(labels), space, "", seed, sources, model, calibration, with_boxes=with_boxes)
+        box_model = BoxModel.cold_start(labels, lexicon) if with_boxes else None
+        return cls(tuple(labels), space, "", seed, sources, model, calibration, box_model=box_model)
 
     def named(self, version: str) -> "Tagger":
         """The same tagger under the version that publishes it."""
@@ -62,7 +65,11 @@ class Tagger:
         """One answer per item, in order."""
         probability_NK = self.probabilities(features)
         given_NK = self.calibration.decide(probability_NK)
-        return [self._answer(p_K, given_K) for p_K, given_K in zip(probability_NK, given_NK, strict=True)]
+        found: Sequence[tuple[PredictedBox, ...]] = [()] * len(features)
+        if boxes and self.box_model:
+            found = self.box_model.predict(features, probability_NK)
+        rows = zip(probability_NK, given_NK, found, strict=True)
+        return [self._answer(p_K, given_K, boxes_of) for p_K, given_K, boxes_of in rows]
 
     def probabilities(self, features: Sequence[ItemFeatures]) -> Tensor:
         """(N, K) float64 probability of each label."""
@@ -90,10 +97,10 @@ class Tagger:
     def _collated(self, features: Sequence[ItemFeatures]) -> Batch:
         return collate(features, self.sources.cues).floats()
 
-    def _answer(self, probability_K: Tensor, given_K: Tensor) -> Prediction:
+    def _answer(self, probability_K: Tensor, given_K: Tensor, boxes: tuple[PredictedBox, ...]) -> Prediction:
         by_label = dict(zip(self.labels, probability_K.tolist(), strict=True))
         given = tuple(label for label, yes in zip(self.labels, given_K.tolist(), strict=True) if yes)
-        return Prediction(by_label, given, (), whole_task_confidence(probability_K))
+        return Prediction(by_label, given, boxes, whole_task_confidence(probability_K))
 
 
 def whole_task_confidence(probability_K: Tensor) -> float:

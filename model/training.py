@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from model.batching import Batch, collate
+from model.boxes.model import BoxModel
 from model.calibration import Calibration
 from model.features import ItemFeatures
 from model.items import Gold
@@ -96,7 +97,13 @@ def fit(
     if not known.rows:
         raise ValueError("no gold label to train on; the cold start needs no training")
     supervision = supervise(served, pool, known, families=families, neighbours=neighbours, space=space)
-    tagger = replace(served, sources=supervision.sources, label_model=supervision.label_model, version="")
+    tagger = replace(
+        served,
+        sources=supervision.sources,
+        label_model=supervision.label_model,
+        box_model=_box_model(served, pool, gold, families=families, held_out=held_out, seed=config.seed),
+        version="",
+    )
     course = _Course(tagger, pool, known, supervision, config, resume)
     base_NK = supervision.label_model.log_odds(supervision.opinions)
 
@@ -109,6 +116,26 @@ def fit(
         return replace(trained, calibration=Calibration.fit(probability_NK, table.labels_NK[rows]))
 
     return course.run(calibrated, on_epoch, on_phase)
+
+
+def _box_model(
+    served: Tagger,
+    pool: Sequence[ItemFeatures],
+    gold: Mapping[int, Gold],
+    *,
+    families: Sequence[str],
+    held_out: frozenset[int],
+    seed: int,
+) -> BoxModel | None:
+    """The box model learned from gold rectangles; None for a project without them."""
+    if served.box_model is None:
+        return None
+    # Labels without any rectangle: the annotator has tagged and not drawn, so that the picture says nothing of places.
+    drawn = {row: said.boxes for row, said in gold.items() if said.boxes or (said.boxes == () and not said.labels)}
+    rows = sorted(row for row in drawn if row not in held_out)
+    return served.box_model.fit(
+        [pool[row] for row in rows], [drawn[row] for row in rows], families=[families[row] for row in rows], seed=seed
+    )
 
 
 class _Course:

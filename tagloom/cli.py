@@ -110,6 +110,49 @@ def down() -> None:
     click.echo(f"ended: {', '.join(ended)}" if ended else "nothing was running")
 
 
+@main.command()
+@click.option("--project", default="", help="Project key, where there are several.")
+def versions(project: str) -> None:
+    """List a project's versions: which serves, which were refused and why."""
+    from tagloom import operate
+
+    with operate.opened(settings()) as store:
+        click.echo("\n".join(operate.version_lines(store, operate.chosen(store, project))))
+
+
+@main.command()
+@click.argument("version")
+@click.option("--project", default="", help="Project key, where there are several.")
+def promote(version: str, project: str) -> None:
+    """Make VERSION serve, whatever the promotion gate said."""
+    from tagloom import operate
+
+    with operate.opened(settings()) as store:
+        click.echo(f"serving: {operate.promote(store, operate.chosen(store, project), version)}")
+
+
+@main.command()
+@click.option("--project", default="", help="Project key, where there are several.")
+def rollback(project: str) -> None:
+    """Go back to the version that served before."""
+    from tagloom import operate
+
+    with operate.opened(settings()) as store:
+        click.echo(f"serving: {operate.roll_back(store, operate.chosen(store, project))}")
+
+
+@main.command()
+def doctor() -> None:
+    """Check what Tagloom needs here: disk, store, queue, workers, Label Studio, encoders."""
+    from tagloom.doctor import findings
+
+    well = True
+    for finding in findings(settings()):
+        click.echo(f"{'ok' if finding.well else 'NO'}  {finding.text}")
+        well = well and finding.well
+    raise click.exceptions.Exit(0 if well else 1)
+
+
 def settings() -> "Settings":
     """The settings of this process. Raises UserError for a variable that can't be used."""
     from pydantic import ValidationError
@@ -120,8 +163,9 @@ def settings() -> "Settings":
         return Settings()
     except ValidationError as wrong:
         first = wrong.errors()[0]
-        place = "_".join(str(part) for part in first["loc"]).upper()
-        raise UserError(f"the setting {place} can't be used: {first['msg']}") from wrong
+        name = str(first["loc"][0])
+        variable = f"TAGLOOM_{name.upper()}" if name in Settings.model_fields else name
+        raise UserError(f"{variable} can't be used: {first['msg']}") from wrong
 
 
 def _counts(batches: str) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from PIL import Image
 
 from model.boxes.metrics import GoldPicture
 from model.items import Box, LabelledBox
-from samples.dataset import Dataset, GoldBox, Sample, load
+from samples.dataset import GoldBox, Sample, load
 from tagloom.errors import UserError
 
 # name=x y width height: a region in which a detection is no error
@@ -54,20 +54,23 @@ def cast(folder: Path, *, test: int, gold: int, pool: int, seed: int) -> Cast:
         samples = load(folder)
     except ValueError as broken:
         raise UserError(str(broken)) from broken
-    labels = _labels(samples)
+    labels = samples.labels()
     subjects = [_subject(sample, labels) for sample in samples.labelled()]
-    golds, tests = split(subjects, test=test, gold=gold, seed=seed)
+    golds, tests, spare = split(subjects, test=test, gold=gold, seed=seed)
     if len(labels) < 2 or len(golds) < 10 or not tests:
         raise UserError(
             f"{folder} has {len(labels)} labels, {len(golds)} pictures to label and {len(tests)} to test on: "
             "at least 2, 10 and 1 are needed, of several products"
         )
     unlabelled = [_subject(sample, labels) for sample in samples if not sample.labelled]
-    return Cast(labels, golds, tests, random.Random(seed).sample(unlabelled, min(pool, len(unlabelled))))
+    random.Random(seed).shuffle(unlabelled)
+    return Cast(labels, golds, tests, [*unlabelled, *spare][:pool])
 
 
-def split(subjects: Sequence[Subject], *, test: int, gold: int, seed: int) -> tuple[list[Subject], list[Subject]]:
-    """Gold candidates and test subjects; no product is in both.
+def split(
+    subjects: Sequence[Subject], *, test: int, gold: int, seed: int
+) -> tuple[list[Subject], list[Subject], list[Subject]]:
+    """Gold candidates, test subjects, and what is left of the former; no product is in gold and test.
 
     Products are drawn at random until the test has its number, or half of all; gold is drawn from the rest.
     """
@@ -83,7 +86,7 @@ def split(subjects: Sequence[Subject], *, test: int, gold: int, seed: int) -> tu
         tested += products[names.pop()]
     rest = [subject for name in names for subject in products[name]]
     draw.shuffle(rest)
-    return rest[:gold], tested
+    return rest[:gold], tested, rest[gold:]
 
 
 def shuffled(gold: Sequence[Subject], seed: int) -> list[Subject]:
@@ -93,12 +96,6 @@ def shuffled(gold: Sequence[Subject], seed: int) -> list[Subject]:
     # Along one cycle through all of them nobody keeps his own.
     donor = {one: gold[order[(place + 1) % len(order)]] for place, one in enumerate(order)}
     return [replace(one, labels=donor[i].labels, boxes=donor[i].boxes) for i, one in enumerate(gold)]
-
-
-def _labels(samples: Dataset) -> tuple[str, ...]:
-    """All labels of the data, the most frequent first."""
-    counts = Counter(label for sample in samples for label in sample.labels)
-    return tuple(label for label, _ in counts.most_common())
 
 
 def _subject(sample: Sample, labels: Sequence[str]) -> Subject:

@@ -20,14 +20,15 @@ def subjects(products: int, views: int = 4) -> list[Subject]:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_no_product_is_in_gold_and_test(seed: int) -> None:
-    gold, test = split(subjects(100), test=240, gold=150, seed=seed)
+    gold, test, spare = split(subjects(100), test=240, gold=150, seed=seed)
     assert len(gold) == 150
     assert 240 <= len(test) < 244
-    assert not {one.product for one in gold} & {one.product for one in test}
+    assert len(spare) == 400 - 150 - len(test)
+    assert not {one.product for one in (*gold, *spare)} & {one.product for one in test}
 
 
 def test_scarce_data_are_shared_by_both() -> None:
-    gold, test = split(subjects(20), test=240, gold=150, seed=1)
+    gold, test, _ = split(subjects(20), test=240, gold=150, seed=1)
     assert len(test) == 40
     assert len(gold) == 40
 

@@ -72,8 +72,10 @@ def test_the_curve_leaves_out_rows_without_boxes(outcome: Outcome) -> None:
     curve = curve_of(outcome.rows, 0.4)
     assert curve
     lines = {line.name: line.points for line in curve.lines}
-    assert lines["macro-F1"][0] == (Curve.left, (Curve.bottom + Curve.top) / 2)
-    assert lines["macro-F1"][-1][0] == Curve.right
+    xs, ys = zip(*lines["macro-F1"], strict=True)
+    assert xs[0] == Curve.left
+    assert ys[0] == (Curve.bottom + Curve.top) / 2
+    assert xs[-1] == Curve.right
     assert len(lines["boxes mAP@0.5"]) == 2
 
 

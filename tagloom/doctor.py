@@ -1,0 +1,109 @@
+"""`tagloom doctor`: what works here and what does not, each with what to do."""
+
+import os
+import platform
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tagloom.errors import UserError
+from tagloom.preflight import require_disk, require_writable
+from tagloom.settings import Settings
+
+_PASSWORD = re.compile(r"//[^@/\s]*@")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: whether it is well, and the line that says it."""
+
+    well: bool
+    text: str
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    """Check after check, each as soon as it is known; a check that fails keeps no other from running."""
+    checks: list[tuple[str, Callable[[Settings], str]]] = [
+        ("machine", _machine),
+        ("settings", _changed),
+        ("home", _home),
+        ("store", _store),
+        ("queue", _queue),
+        ("workers", _workers),
+        ("Label Studio", _label_studio),
+        ("encoders", _encoders),
+    ]
+    for name, check in checks:
+        try:
+            yield Finding(True, f"{name}: {check(settings)}")
+        except (UserError, ValueError, OSError) as wrong:
+            yield Finding(False, f"{name}: {wrong}")
+
+
+def _machine(settings: Settings) -> str:
+    return f"Python {platform.python_version()}, {os.cpu_count()} cores"
+
+
+def _changed(settings: Settings) -> str:
+    changed = {name: getattr(settings, name) for name in sorted(settings.model_fields_set)}
+    listed = ", ".join(f"{name}={value}" for name, value in changed.items())
+    return _PASSWORD.sub("//***@", listed) or "all as they come"
+
+
+def _home(settings: Settings) -> str:
+    require_disk(settings.home)
+    require_writable(settings.home)
+    return str(settings.home.resolve())
+
+
+def _store(settings: Settings) -> str:
+    from tagloom.operate import opened
+
+    with opened(settings) as store:
+        behind = sum(project.has_new_gold for project in store.projects.all())
+        return f"{len(store.projects.all())} projects, {behind} with gold that waits for training"
+
+
+def _queue(settings: Settings) -> str:
+    from tagloom.services.valkey import require
+
+    require(settings.redis_url)
+    return "Redis or Valkey answers"
+
+
+def _workers(settings: Settings) -> str:
+    import redis
+    from rq import Queue, Worker
+
+    try:
+        with redis.Redis.from_url(settings.redis_url, socket_connect_timeout=2) as connection:
+            count = Worker.count(queue=Queue(settings.queue, connection=connection))
+    except redis.RedisError as away:
+        raise UserError("can't be counted while the queue does not answer") from away
+    if not count:
+        raise UserError(f"none listens: start one with `rq worker -S json {settings.queue}`")
+    return f"{count} listen to {settings.queue}"
+
+
+def _label_studio(settings: Settings) -> str:
+    from labelstudio.api import LabelStudioClient, LabelStudioError
+    from labelstudio.connection import Connection
+
+    if not settings.label_studio_url:
+        raise UserError("not configured: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY, or pictures can't be fetched")
+    client = LabelStudioClient(
+        Connection("default", settings.label_studio_url, settings.label_studio_token), timeout=10
+    )
+    try:
+        return f"{settings.label_studio_url} shows {len(list(client.projects()))} projects"
+    except LabelStudioError as refused:
+        raise UserError(str(refused)) from refused
+    finally:
+        client.close()
+
+
+def _encoders(settings: Settings) -> str:
+    from model.extraction import FeatureExtractor
+
+    extractor = FeatureExtractor.from_names(settings.image_encoder, settings.text_encoder)
+    return "; ".join(f"{part}: {text}" for part, text in extractor.describe().items())

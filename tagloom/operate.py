@@ -1,0 +1,77 @@
+"""What an operator does with a project's versions: look, promote one, go back."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from store.projects import Project
+from store.store import Store
+from store.versions import State, Version
+from tagloom.errors import UserError
+from tagloom.settings import Settings
+
+_HEADINGS = ("version", "state", "phase", "gold", "weak", "macro-F1", "made (UTC)", "")
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Store]:
+    """The store of these settings, closed afterwards."""
+    store = Store.open(settings.database)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def chosen(store: Store, key: str) -> Project:
+    """The project of this key; without one the only project. Raises UserError that lists the keys there are."""
+    projects = store.projects.all()
+    found = [project for project in projects if key in ("", project.key)]
+    if len(found) == 1:
+        return found[0]
+    if not projects:
+        raise UserError("no project is known yet: connect the backend in Label Studio's project settings (Model)")
+    keys = ", ".join(project.key for project in projects)
+    raise UserError(f"choose one of these projects with --project: {keys}")
+
+
+def version_lines(store: Store, project: Project) -> list[str]:
+    """A table of all versions, newest first, with why each is what it is."""
+    rows = [_HEADINGS, *(_row(version) for version in store.versions.list(project.key))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS) - 1)]
+    return [f"{project.key}  {project.title}".rstrip(), *(_line(row, widths) for row in rows)]
+
+
+def promote(store: Store, project: Project, version: str) -> str:
+    """Make a version serve, whatever the gate said; its name. Raises UserError when it can't serve."""
+    try:
+        return store.versions.override(project.key, version).version
+    except ValueError as refused:
+        raise UserError(str(refused)) from refused
+
+
+def roll_back(store: Store, project: Project) -> str:
+    """Make the version serve that served before the present one; its name. Raises UserError when there is none."""
+    served = [version for version in store.versions.list(project.key) if version.state == State.SUPERSEDED]
+    if not served:
+        raise UserError(f"{project.key} has no earlier version to go back to: `tagloom versions` lists them")
+    return promote(store, project, max(served, key=lambda version: version.promoted_at).version)
+
+
+def _row(version: Version) -> tuple[str, ...]:
+    score = version.metrics.get("macro_f1")
+    return (
+        version.version,
+        str(version.state),
+        version.phase,
+        str(version.gold_count),
+        str(version.weak_count),
+        f"{score:.3f}" if isinstance(score, float) else "-",
+        datetime.fromtimestamp(version.created_at, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        version.reason,
+    )
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+    return "  ".join([*cells, row[-1]]).rstrip()

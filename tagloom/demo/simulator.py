@@ -84,12 +84,12 @@ class SimulatedLabelStudio:
         return self._asked(lambda: self._client.get("/health", timeout=_HEALTH_SECONDS))
 
     def setup(self) -> str:
-        """POST /setup; the model version of the answer. Raises BackendFailed."""
+        """POST /setup; the model version of the answer, empty while the backend has none yet. Raises BackendFailed."""
         body = payloads.setup_body(self.project, self.url, self.token)
         answer = self._asked(lambda: self._client.post("/setup", json=body, timeout=_SETUP_SECONDS))
-        version = answer.get("model_version")
+        version = answer.get("model_version", "")
         if not isinstance(version, str):
-            raise BackendFailed(f"/setup answered no model_version but {str(answer)[:200]}")
+            raise BackendFailed(f"/setup answered a model_version that is no text: {str(answer)[:200]}")
         return version
 
     def predict(self, ids: Sequence[int], *, keep: bool = True) -> list[Json]:

@@ -95,9 +95,14 @@ class Story:
 
     def _open(self) -> None:
         """What happens when a backend is connected: health, setup; then the tasks come."""
+        end = time.monotonic() + self._pace.patience
         try:
             self._studio.health()
-            self._studio.setup()
+            while not self._studio.setup():
+                self._check()
+                if time.monotonic() > end:
+                    raise Stopped(f"/setup names a model version within {self._pace.patience:.0f} s")
+                time.sleep(self._pace.poll)
         except BackendFailed as failure:
             raise Stopped(f"the backend can be connected ({failure})") from failure
         self._tests = self._import(self._cast.test)
@@ -161,7 +166,7 @@ class Story:
 
     def _served(self, otherwise: str) -> str:
         try:
-            return self._studio.setup()
+            return self._studio.setup() or otherwise
         except BackendFailed as failure:
             self._outcome.tally.failed(str(failure))
             return otherwise

@@ -31,6 +31,7 @@ LOG = structlog.stdlib.get_logger(__name__)
 
 CANARIES = 8  # items of a project that a new version must answer before it serves
 FETCH_THREADS = 8
+COLD_START = "cold start"  # phase of a version that no gold has gone into
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,15 @@ class Engine:
         """The version that serves a project; its cold start is made if it has none yet."""
         return self.shelf.get(str(project), lambda: self._load(project, config))
 
+    def adopt(self, project: ProjectKey, config: LabelConfig) -> None:
+        """The config has changed: a cold start is made anew for its labels; a trained version grows by training."""
+        current = self._store.versions.current(str(project))
+        if current is None or set(current.labels) == set(config.labels):
+            return
+        phases = {entry.number: entry.phase for entry in self._store.versions.list(str(project))}
+        if phases.get(current.number) == COLD_START:
+            self._ties.cold_start(self._store, project, config, self.extractor)
+
     def remember(self, project: ProjectKey, features: Sequence[ItemFeatures]) -> None:
         """Keep some items that were just answered: the next version has to answer them before it serves."""
         self._canaries.add(str(project), features)
@@ -78,9 +88,9 @@ class Engine:
         self.inference.close()
 
     def _load(self, project: ProjectKey, config: LabelConfig) -> Served:
-        current = self._store.versions.current(str(project)) or self._ties.cold_start(
-            self._store, project, config, self.extractor
-        )
+        current = self._store.versions.current(str(project))
+        if current is None or current.space != self.extractor.space:  # no version, or other encoders than now
+            current = self._ties.cold_start(self._store, project, config, self.extractor)
         for wanted in [current, *self._earlier(str(project), current)]:
             try:
                 return self._loader.load(wanted, self._canaries.of(str(project)))

@@ -65,9 +65,11 @@ class Service:
         config = self.config(xml)
         if token:
             self._sites.client(project.connection).offer_token(token)
-        self._learn_project(project, xml)
+        changed = self._learn_project(project, xml)
         engine = self._wait(SETUP_SECONDS)
         if engine is not None:
+            if changed:
+                engine.adopt(project, config)
             return engine.served(project, config).version
         current = self.store.versions.current(str(project))
         return current.version if current else None
@@ -134,11 +136,12 @@ class Service:
         known = self.store.projects.get(str(project))
         return known.label_config if known else ""
 
-    def _learn_project(self, project: ProjectKey, xml: str) -> None:
+    def _learn_project(self, project: ProjectKey, xml: str) -> bool:
+        """Whether the project or its labelling config is new."""
         key = str(project)
         known = self.store.projects.get(key)
         if known is not None and known.label_config == xml:
-            return
+            return False
         self.store.projects.ensure(key, xml)
         if known is None:
             LOG.info("a new project", project=key)
@@ -147,6 +150,7 @@ class Service:
         else:
             LOG.info("a new labelling config", project=key)
             self._waker.ask("train", key, lambda: self._ties.train(key))
+        return True
 
     def _learn_tasks(self, project: ProjectKey, tasks: Sequence[TaskIn], answered: Answered, engine: Engine) -> None:
         """Behind the answer: the store learns tasks that it may not know, the worker what is still to be read."""

@@ -12,6 +12,8 @@ from model.extraction import FeatureExtractor
 from store.store import Store
 from store.versions import Current
 from tagloom.settings import Settings
+from worker import queue
+from worker.coldstart import ensure_cold_start
 
 
 class Encoders(Extractor, Protocol):
@@ -35,12 +37,11 @@ class Ties:
 
 def ties_of(settings: Settings) -> Ties:
     """The real ones of these settings."""
-    # Imported here: the worker's package brings its queue, which label-studio-ml hosting and tests do without.
-    from worker import queue
-    from worker.coldstart import ensure_cold_start
 
     def cold_start(store: Store, project: ProjectKey, config: LabelConfig, encoders: Encoders) -> Current:
-        return ensure_cold_start(settings, store, project, encoders.space, config.labels)
+        return ensure_cold_start(
+            settings, store, project, encoders.space, config.labels, names=config.names, encoders=encoders.describe()
+        )
 
     return Ties(
         encoders=lambda: FeatureExtractor.from_names(settings.image_encoder, settings.text_encoder),

@@ -4,8 +4,8 @@ import io
 
 from PIL import Image, ImageFile, ImageOps
 
-# What browsers show; other decoders of Pillow are never handed a stranger's bytes.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "AVIF", "ICO")
+# What browsers show (JPEG includes its multi-picture form); other decoders of Pillow are never handed a stranger's bytes.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "ICO")
 
 
 class ImageUnavailableError(Exception):

@@ -1,0 +1,23 @@
+"""Fixtures of the backend's tests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.backend.parts import Backend, running
+from tests.backend.studio import Studio
+
+
+@pytest.fixture
+def studio() -> Iterator[Studio]:
+    """A Label Studio that serves pictures."""
+    with Studio() as made:
+        yield made
+
+
+@pytest.fixture
+def backend(tmp_path: Path, studio: Studio) -> Iterator[Backend]:
+    """A backend that is connected to it."""
+    with running(tmp_path / "home", label_studio_url=studio.url, label_studio_token=studio.token) as made:
+        yield made

@@ -1,0 +1,144 @@
+"""A backend in this process: real store, checkpoints, taggers and pictures; encoders that cost nothing."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from backend.app import create_app
+from backend.service import Service
+from backend.ties import Ties, ties_of
+from model import checkpoint
+from model.features import ItemFeatures
+from model.items import Box, Item, TextBlock
+from model.tagger import Tagger
+from store.store import Store
+from store.versions import Current, NewVersion
+from tagloom.settings import Settings
+
+SPACE = "feedfacefeedface"
+WIDTH = 4
+
+
+class CheapEncoders:
+    """Features of the right form without networks; the read text of a picture is one block that names its colour."""
+
+    space = SPACE
+
+    def __init__(self) -> None:
+        self.extracted = 0
+        self.pause = 0.0
+
+    def describe(self) -> dict[str, str]:
+        return {"image": "none, for tests", "text": "none, for tests", "reader": "none, for tests"}
+
+    def extract(self, items: Sequence[Item]) -> list[ItemFeatures]:
+        self.extracted += sum(item.image is not None for item in items)
+        if self.pause and any(item.image is not None for item in items):
+            time.sleep(self.pause)
+        return [features_of(item) for item in items]
+
+
+def features_of(item: Item) -> ItemFeatures:
+    """Features that a tagger can read cues from."""
+    seen = item.image is not None
+    blocks = (TextBlock(Box(0.1, 0.1, 0.5, 0.2), "¥99 立减", 0.9),) if seen else ()
+    return ItemFeatures(
+        size=item.image.size if item.image else (0, 0),
+        grid_RC=torch.zeros(4 if seen else 0, WIDTH).half(),
+        grid_shape=(2, 2) if seen else (0, 0),
+        image_C=torch.zeros(WIDTH).half(),
+        tokens_TE=torch.zeros(2, WIDTH).half(),
+        token_block_T=torch.tensor([-1, -1], dtype=torch.int16),
+        title_E=torch.zeros(WIDTH).half(),
+        reading_E=torch.zeros(WIDTH).half(),
+        blocks=blocks,
+        thumbnail_HW3=torch.zeros(8, 8, 3, dtype=torch.uint8) if seen else torch.zeros(0, 0, 3, dtype=torch.uint8),
+        title=item.title,
+        industry=item.industry,
+        industry_LE=torch.zeros(len(item.industry), WIDTH).half(),
+        texts=dict(item.texts),
+        texts_E={name: torch.zeros(WIDTH).half() for name in item.texts},
+    )
+
+
+@dataclass
+class Asked:
+    """What the worker was asked for."""
+
+    train: list[str] = field(default_factory=list)
+    encode: list[str] = field(default_factory=list)
+    reconcile: list[str] = field(default_factory=list)
+
+
+def publish(
+    settings: Settings, store: Store, project: str, tagger: Tagger, number: int, generation: int = 0
+) -> Current:
+    """Write a version's checkpoint and make it CURRENT."""
+    version = checkpoint.version_name(number, tagger)
+    folder = f"{project.replace('/', '-')}/{version}"
+    if not (settings.checkpoints_folder / folder).exists():
+        checkpoint.save(tagger, settings.checkpoints_folder / folder, version=version, phase="test")
+    new = NewVersion(number, version, "", folder, "test", tagger.space, tagger.labels, {}, 0, 0, 0)
+    return store.versions.install(project, new, generation=generation)
+
+
+def cold(labels: Sequence[str], seed: int = 1) -> Tagger:
+    """A tagger of cues alone."""
+    return Tagger.cold_start(labels, space=SPACE, seed=seed)
+
+
+@dataclass
+class Backend:
+    """A running application with its parts in reach."""
+
+    app: FastAPI
+    client: TestClient
+    settings: Settings
+    encoders: CheapEncoders
+    asked: Asked
+
+    @property
+    def service(self) -> Service:
+        service: Service = self.app.state.service
+        return service
+
+    @property
+    def store(self) -> Store:
+        return self.service.store
+
+    def setup(self, body: dict[str, Any]) -> str:
+        """Ask /setup, once the models are loaded, and return the version."""
+        self.service.engine.result(20)
+        answer = self.client.post("/setup", json=body)
+        assert answer.status_code == 200, answer.text
+        version: str = answer.json()["model_version"]
+        return version
+
+    def settle(self) -> None:
+        """Wait until everything that runs behind the answers is done."""
+        done = threading.Event()
+        self.service._waker.ask("settle", "", done.set)
+        assert done.wait(10)
+
+
+@contextmanager
+def running(home: Path, encoders: CheapEncoders | None = None, **settings: Any) -> Iterator[Backend]:
+    """The backend on a folder of its own; ``settings`` as in ``Settings``."""
+    made = Settings(home=home, **{"poll_seconds": 0.05, **settings})
+    asked = Asked()
+    cheap = encoders or CheapEncoders()
+
+    ties = Ties(
+        lambda: cheap, ties_of(made).cold_start, asked.train.append, asked.encode.append, asked.reconcile.append
+    )
+    app = create_app(made, ties)
+    with TestClient(app, raise_server_exceptions=False, client=("127.0.0.1", 1)) as client:
+        yield Backend(app, client, made, cheap, asked)

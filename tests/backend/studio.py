@@ -1,0 +1,101 @@
+"""A small Label Studio over HTTP: pictures behind a token, personal access tokens that expire, slow and odd answers."""
+
+import base64
+import io
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from PIL import Image
+
+LEGACY = "0123456789abcdef0123456789abcdef01234567"
+
+
+def png(size: tuple[int, int] = (320, 240), colour: str = "red") -> bytes:
+    """A picture of one colour."""
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+class Studio:
+    """Serves ``files`` (path → content) to whoever shows the token. ``requests`` keeps paths and their credentials."""
+
+    def __init__(self, token: str = LEGACY) -> None:
+        self.token = token
+        self.files: dict[str, bytes] = {}
+        self.redirects: dict[str, str] = {}
+        self.default: bytes | None = png()
+        self.pause = 0.0
+        self.requests: list[tuple[str, str | None]] = []
+        self.access: set[str] = set()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> "Studio":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def admits(self, header: str | None) -> bool:
+        kind, _, value = (header or "").partition(" ")
+        return (kind, value) == ("Token", self.token) or (kind == "Bearer" and value in self.access)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        studio = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                header = self.headers.get("Authorization")
+                studio.requests.append((self.path, header))
+                time.sleep(studio.pause)
+                if self.path in studio.redirects:
+                    self._answer(302, b"", {"Location": studio.redirects[self.path]})
+                elif not studio.admits(header):
+                    self._answer(401, b'{"detail": "Authentication credentials were not provided."}')
+                elif (content := studio.files.get(self.path, studio.default)) is None:
+                    self._answer(404, b"not here")
+                else:
+                    self._answer(200, content)
+
+            def do_POST(self) -> None:
+                sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if self.path == "/api/token/refresh" and sent.get("refresh") == studio.token:
+                    access = f"access{len(studio.access)}"
+                    studio.access = {access}
+                    self._answer(200, json.dumps({"access": access}).encode())
+                else:
+                    self._answer(401, b"{}")
+
+            def _answer(self, status: int, content: bytes, headers: dict[str, str] | None = None) -> None:
+                self.send_response(status)
+                for name, value in (headers or {}).items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+        return Handler
+
+
+def personal_token() -> str:
+    """A token of the form of Label Studio's personal ones (a JWT)."""
+    return ".".join(
+        base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (b'{"alg":"HS256"}', b"{}", b"sign")
+    )

@@ -1,0 +1,192 @@
+"""Every captured request of Label Studio 1.23.2, replayed, and what the contract asks of the answers."""
+
+import time
+from typing import Any
+
+import pytest
+from label_studio_sdk.label_interface.interface import LabelInterface
+
+from labelstudio.config import LabelConfig
+from tests import captured
+from tests.backend.parts import Backend
+
+FIELDS = {"result", "score", "model_version"}
+
+
+WHOLE = [name for name in captured.NAMES if not name.startswith("08")]  # 08 names its 257 tasks by two of them
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_every_captured_request_is_answered(backend: Backend, name: str) -> None:
+    asked = captured.request(name)
+    backend.service.engine.result(20)
+    answer = backend.client.request(asked["method"], asked["path"], json=asked["body"])
+    assert answer.status_code == 200, answer.text
+    assert isinstance(answer.json(), dict)
+
+
+def assert_valid(results: list[dict[str, Any]], config: str) -> None:
+    """Valid as Label Studio's own validation has it, and beyond."""
+    interface = LabelInterface(config)
+    for result in results:
+        assert set(result) == FIELDS
+        assert interface.validate_prediction(result, return_errors=True) == []  # type: ignore[no-untyped-call]
+        assert isinstance(result["score"], float)
+        assert 0 <= result["score"] <= 1
+        assert isinstance(result["model_version"], str)
+        ids = [region["id"] for region in result["result"]]
+        assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("name", ["03", "04", "06"])
+def test_predictions_are_one_per_task_and_of_setups_version(backend: Backend, name: str) -> None:
+    version = backend.setup(captured.body("02"))
+    body = captured.body(name)
+    answer = backend.client.post("/predict", json=body).json()
+    assert len(answer["results"]) == len(body["tasks"])
+    assert {result["model_version"] for result in answer["results"]} == {version} == {answer["model_version"]}
+    assert_valid(answer["results"], body["label_config"])
+    tags = [region for result in answer["results"] for region in result["result"] if region["type"] == "choices"]
+    assert any("价格" in region["value"]["choices"] for region in tags), (
+        "the price that is read in the picture is a tag"
+    )
+
+
+def test_a_whole_selection_in_one_request(backend: Backend) -> None:
+    version = backend.setup(captured.body("02"))
+    body = captured.body("08")
+    first = body["tasks"][0]
+    body["tasks"] = [
+        {**first, "id": number, "data": {**first["data"], "title": f"新品 {number}"}} for number in range(257)
+    ]
+    answer = backend.client.post("/predict", json=body).json()
+    assert len(answer["results"]) == 257
+    assert {result["model_version"] for result in answer["results"]} == {version}
+    assert_valid(answer["results"], body["label_config"])
+
+
+def test_the_same_question_has_the_same_answer(backend: Backend) -> None:
+    backend.setup(captured.body("02"))
+    first, second = (backend.client.post("/predict", json=captured.body("03")).json() for _ in range(2))
+    assert first == second
+
+
+def test_setup_is_idempotent_and_quick(backend: Backend) -> None:
+    version = backend.setup(captured.body("02"))
+    times = []
+    for _ in range(30):
+        began = time.perf_counter()
+        assert backend.setup(captured.body("02")) == version
+        times.append(time.perf_counter() - began)
+    assert sorted(times)[15] < 0.05
+    assert len(backend.store.versions.list(captured.PROJECT)) == 1
+
+
+def test_first_setup_wakes_encoding_and_reconcile_once(backend: Backend) -> None:
+    for _ in range(3):
+        backend.setup(captured.body("02"))
+    backend.settle()
+    assert backend.asked.encode == [captured.PROJECT]
+    assert backend.asked.reconcile == [captured.PROJECT]
+    assert backend.asked.train == []
+
+
+def test_start_training_answers_an_object_with_a_job(backend: Backend) -> None:
+    answer = backend.client.post("/webhook", json=captured.body("17")).json()
+    assert answer["job"].startswith("train-default-2")
+    backend.settle()
+    assert backend.asked.train == [captured.PROJECT]
+    assert backend.store.projects.waiting_for_training() == [captured.PROJECT]
+
+
+def test_training_requests_are_capped_and_still_answered(backend: Backend) -> None:
+    answers = [backend.client.post("/webhook", json=captured.body("17")) for _ in range(30)]
+    assert {answer.status_code for answer in answers} == {200}
+    project = backend.store.projects.get(captured.PROJECT)
+    assert project is not None
+    assert project.gold_revision <= backend.settings.training_requests_per_minute + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("10", "train"), ("11", "train"), ("12", "train"), ("13", "train"), ("14", "train"), ("15", "train"),
+        ("16", "train"), ("20", "encode"), ("21", "train"), ("18", None),
+    ],
+)  # fmt: skip
+def test_events_wake_who_has_work(backend: Backend, name: str, expected: str | None) -> None:
+    assert backend.client.post("/webhook", json=captured.body(name)).json() == {"status": "ok", "job": None}
+    backend.settle()
+    woken = [kind for kind in ("train", "encode") if getattr(backend.asked, kind)]
+    assert woken == ([expected] if expected else [])
+
+
+def test_annotations_are_in_the_store_when_the_webhook_is_answered(backend: Backend) -> None:
+    backend.client.post("/webhook", json=captured.body("10"))
+    kept = backend.store.annotations.of_project(captured.PROJECT)
+    assert [entry["result"] for entry in kept[1]] == [captured.body("10")["annotation"]["result"]]
+    backend.client.post("/webhook", json=captured.body("15"))
+    assert set(backend.store.annotations.of_project(captured.PROJECT)) == {1, 2}
+    backend.client.post("/webhook", json=captured.body("16"))
+    assert set(backend.store.annotations.of_project(captured.PROJECT)) == {1}
+
+
+def test_a_changed_label_config_serves_at_once_and_asks_for_training(backend: Backend) -> None:
+    backend.setup(captured.body("02"))
+    backend.client.post("/webhook", json=captured.body("10"))
+    backend.client.post("/webhook", json=captured.body("19"))
+    backend.settle()
+    assert captured.PROJECT in backend.asked.train
+    changed = captured.body("19")["project"]["label_config"]
+    body = {**captured.body("04"), "label_config": changed}
+    answer = backend.client.post("/predict", json=body).json()
+    assert_valid(answer["results"], changed)
+    assert all(result["result"] for result in answer["results"])
+
+
+def test_a_config_that_cannot_work_is_told_where_label_studio_shows_it(backend: Backend) -> None:
+    backend.service.engine.result(20)
+    body = {**captured.body("02"), "schema": '<View><Image name="i" value="$i"/></View>'}
+    answer = backend.client.post("/setup", json=body, follow_redirects=True)
+    assert answer.status_code == 400
+    assert "add-<Choices" in str(answer.url).replace("%3C", "<")
+    assert "add <Choices" in answer.json()["detail"]
+
+
+def test_predict_before_setup_works(backend: Backend) -> None:
+    answer = backend.client.post("/predict", json=captured.body("04"))
+    assert all(result["result"] for result in answer.json()["results"])
+
+
+def test_predict_without_a_usable_config_answers_every_task(backend: Backend) -> None:
+    body = {**captured.body("04"), "label_config": "<View/>"}
+    answer = backend.client.post("/predict", json=body)
+    assert answer.status_code == 200
+    assert [result["result"] for result in answer.json()["results"]] == [[]] * len(body["tasks"])
+
+
+def test_versions_by_get(backend: Backend) -> None:
+    version = backend.setup(captured.body("02"))
+    assert backend.client.get("/versions").json() == {"versions": [version]}
+
+
+def test_interactive_answers_with_the_drawn_box(backend: Backend) -> None:
+    backend.setup(captured.body("02"))
+    body = captured.body("07")
+    answer = backend.client.post("/predict", json=body).json()
+    assert_valid(answer["results"], body["label_config"])
+    regions = answer["results"][0]["result"]
+    assert [region["type"] for region in regions] == ["rectanglelabels"]
+    assert regions[0]["from_name"] == "boxes"
+    assert regions[0]["value"]["rectanglelabels"][0] in LabelConfig.parse(body["label_config"]).labels
+
+
+def test_status_and_metrics_say_what_serves(backend: Backend) -> None:
+    version = backend.setup(captured.body("02"))
+    backend.client.post("/predict", json=captured.body("04"))
+    status = backend.client.get("/status").json()
+    assert status["projects"][0]["serving"] == status["projects"][0]["version"] == version
+    assert status["encoders"]["image"] == "none, for tests"
+    text = backend.client.get("/metrics").text
+    assert 'tagloom_tasks_total{outcome="full"}' in text
+    assert 'tagloom_requests_total{route="predict",status="200"} 1.0' in text

@@ -78,6 +78,19 @@ class Settings(BaseSettings):
     image_max_pixels: int = Field(60_000_000, description="Most pixels of a picture.")
     image_seconds: float = Field(20.0, description="Seconds one picture may take to arrive.")
 
+    training_threads: int = Field(0, description="Threads of a training; 0: half of the processors.")
+    training_pool: int = Field(4000, description="Most tasks without gold that one training looks at.")
+    promotion_seconds: float = Field(60.0, description="Least time between two promotions of a project.")
+    held_out_share: float = Field(0.2, description="Share of product families whose gold is never trained on.")
+    family_key: str = Field("", description="Task data key of the product family; empty: the title.")
+    settle_seconds: float = Field(
+        1.0, description="A training begins when no gold came for so long (at most five times that)."
+    )
+    keep_versions: int = Field(5, description="Versions that once served and refused ones whose checkpoints are kept.")
+    reconcile_minutes: float = Field(
+        10.0, description="How often the store is compared with Label Studio; 0: never by time."
+    )
+
     log_json: bool = Field(False, description="Log one JSON object a line instead of plain text.")
 
     image_encoder: str = Field(

@@ -1,7 +1,7 @@
 """Telling workers that there is work: RQ jobs that are named by what they bring up to date, not by an event.
 
-However often a project is woken, at most one job of a kind waits; what may *run* is decided by leases in the store. RQ's
-own means do not give that (`unique=True` refuses until the finished job's result expires). Redis only carries the
+However often a project is woken, at most one job of a kind waits; what may *run* is decided by leases in the store.
+RQ's own means do not give that (`unique=True` refuses until the finished job's result expires). Redis only carries the
 wake-up: when it is away or empty the store still knows what is to be done, and the backend's timer wakes again.
 """
 

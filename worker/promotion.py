@@ -1,0 +1,79 @@
+"""The gate: a version may serve only if it is not worse than the served one on gold that neither was trained on.
+
+Non-inferiority by a paired bootstrap over families: the one-sided 90 % lower bound of the difference in macro-F1
+must not fall below -0.02 (a two-sided 80 % interval has that lower end).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.metrics import macro_f1, paired_bootstrap
+
+MARGIN = 0.02
+LEVEL = 0.8
+DRAWS = 400
+FEWEST_ITEMS = 40
+FEWEST_POSITIVES = 5
+
+Booleans = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Answers of both versions to gold items that neither was trained on, items × classes."""
+
+    basis: str
+    gold_NK: Booleans
+    served_NK: Booleans
+    candidate_NK: Booleans
+    families: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says, in words for `tagloom versions`, with the figures behind it."""
+
+    accepted: bool
+    reason: str
+    metrics: dict[str, Any]
+
+
+def is_enough(held_out_NK: Booleans, all_NK: Booleans) -> bool:
+    """Whether held-out gold alone may decide: enough items, and of each class that is used at all enough positives."""
+    used_K = all_NK.sum(0) >= FEWEST_POSITIVES
+    return len(held_out_NK) >= FEWEST_ITEMS and bool((held_out_NK.sum(0) >= FEWEST_POSITIVES)[used_K].all())
+
+
+def judge(evidence: Evidence, *, must_gain: bool, seed: int = 0) -> Verdict:
+    """Compare a candidate with the served version; `must_gain` asks for more than not being worse."""
+    if not len(evidence.gold_NK):
+        return Verdict(False, "no gold to judge it by", {"basis": evidence.basis, "items": 0})
+    comparison = paired_bootstrap(
+        evidence.gold_NK,
+        evidence.served_NK,
+        evidence.candidate_NK,
+        families=evidence.families,
+        draws=DRAWS,
+        level=LEVEL,
+        seed=seed,
+    )
+    served = macro_f1(evidence.gold_NK, evidence.served_NK)
+    candidate = macro_f1(evidence.gold_NK, evidence.candidate_NK)
+    metrics = {
+        "basis": evidence.basis,
+        "items": len(evidence.gold_NK),
+        "macro_f1": candidate,
+        "served_macro_f1": served,
+        "difference": comparison.difference,
+        "lower_bound": comparison.low,
+    }
+    figures = f"macro-F1 {candidate:.3f} after {served:.3f} on {len(evidence.gold_NK)} {evidence.basis} items"
+    if comparison.low < -MARGIN:
+        return Verdict(False, f"may be worse: {figures}, lower bound {comparison.low:+.3f}", metrics)
+    if must_gain and comparison.difference <= 0:
+        return Verdict(False, f"no gain: {figures}", metrics)
+    return Verdict(True, f"{figures}, lower bound {comparison.low:+.3f}", metrics)

@@ -1,0 +1,91 @@
+"""Watching over a job while it works: keeps its lease alive and notices when it must end.
+
+A job ends early when its lease went to another, when its worker was asked to stop (RQ notes that in Redis and waits for
+the job; systemd's default also signals the work horse), or when its worker died and left it an orphan.
+"""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from store.leases import Lease, LeaseLost
+from store.store import Store
+
+LOG = logging.getLogger(__name__)
+
+LEASE_S = 8.0  # with the timer's 3 s, a dead worker's job goes on elsewhere within 15 s
+BEAT_S = 1.0
+
+
+class Interrupted(Exception):  # noqa: N818 - a request, not an error
+    """The job must end now; what is done is saved, the rest waits for another worker."""
+
+
+class Watch:
+    """Context around a job that holds a lease. `check` raises once the job must end."""
+
+    def __init__(self, store: Store, lease: Lease, redis: Redis, on_beat: Callable[[], None]) -> None:
+        self._store = store
+        self._lease = lease
+        self._redis = redis
+        self._on_beat = on_beat
+        self._parent = os.getppid()
+        self._reason = ""
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self._old_handler: object = None
+
+    def __enter__(self) -> "Watch":
+        if threading.current_thread() is threading.main_thread():
+            self._old_handler = signal.signal(signal.SIGTERM, self._on_signal)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+        if self._old_handler is not None:
+            signal.signal(signal.SIGTERM, self._old_handler)  # type: ignore[arg-type]
+
+    def check(self) -> None:
+        """Interrupted when the job must end."""
+        if self._reason:
+            raise Interrupted(self._reason)
+
+    def _run(self) -> None:
+        while not self._done.is_set() and not self._reason:
+            self._reason = self._look() or self._reason
+            self._done.wait(BEAT_S)
+
+    def _look(self) -> str:
+        if os.getppid() != self._parent:
+            return "its worker died"
+        if self._asked_to_stop():
+            return "its worker is asked to stop"
+        try:
+            self._store.leases.renew(self._lease, LEASE_S)
+        except LeaseLost as error:
+            return str(error)
+        except SQLAlchemyError as error:
+            LOG.warning("lease %s not renewed: %s", self._lease.name, error)  # the lease's end decides
+        self._on_beat()
+        return ""
+
+    def _asked_to_stop(self) -> bool:
+        worker = os.environ.get("RQ_WORKER_ID")
+        try:
+            return worker is not None and bool(self._redis.hexists(f"rq:worker:{worker}", "shutdown_requested_date"))
+        except RedisError:
+            return False
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._reason = self._reason or "its process is asked to stop"

@@ -1,0 +1,60 @@
+"""What a job works with: settings, store, Label Studios, encoders. Opened in the work horse, never before the fork."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from labelstudio.config import LabelConfig
+from labelstudio.encoding import TaskEncoder
+from labelstudio.sites import Sites
+from model.extraction import FeatureExtractor
+from model.feature_cache import FeatureCache
+from store.projects import Project
+from store.store import Store
+from tagloom.settings import Settings
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """One process's tools. Encoders are loaded when first asked for."""
+
+    settings: Settings
+    store: Store
+    sites: Sites
+
+    @cached_property
+    def extractor(self) -> FeatureExtractor:
+        settings = self.settings
+        return FeatureExtractor.from_names(settings.image_encoder, settings.text_encoder, device=settings.device)
+
+    @cached_property
+    def cache(self) -> FeatureCache:
+        return FeatureCache(self.settings.features_folder, self.extractor.space)
+
+    @cached_property
+    def encoder(self) -> TaskEncoder:
+        return TaskEncoder(self.extractor, self.cache, self.sites)
+
+    def config_of(self, project: Project) -> LabelConfig:
+        """The project's parsed label config; ConfigError when it is unusable."""
+        return LabelConfig.parse(project.label_config, self.settings.industry_keys)
+
+
+@contextmanager
+def open_workplace(settings: Settings | None = None) -> Iterator[Workplace]:
+    """A workplace of these settings (default: the environment's), closed afterwards."""
+    settings = settings or Settings()
+    torch.set_num_threads(settings.training_threads or max(1, (os.cpu_count() or 2) // 2))
+    store, sites = Store.open(settings.database), Sites(settings)
+    workplace = Workplace(settings, store, sites)
+    try:
+        yield workplace
+    finally:
+        if "encoder" in vars(workplace):
+            workplace.encoder.close()
+        sites.close()
+        store.close()

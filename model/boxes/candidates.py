@@ -5,14 +5,14 @@ elements of the cold start. The box head scores them; nothing is decided here.
 """
 
 from dataclasses import dataclass
-from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from model.boxes.elements import Element, text_elements
 from model.boxes.grouping import connected, union
-from model.boxes.nms import ious, to_tensor
+from model.boxes.nms import ious, suppress, to_tensor
 from model.boxes.objects import object_elements, product_hypotheses
 from model.boxes.saliency import Map, Mask, maps, raster_mask, rectangles
 from model.boxes.scene import Scene
@@ -56,8 +56,8 @@ def _text_boxes(scene: Scene, text: list[Element]) -> list[Box]:
     everything = range(len(scene.boxes))
     groups = {(block,) for block in everything} | {element.blocks for element in text}
     for reach in REACHES:
-        groups |= set(connected(everything, partial(scene.same_copy, reach=reach)))
-    groups |= set(connected(everything, scene.beside))
+        groups |= set(connected(everything, scene.layout.same_copy(reach)))
+    groups |= set(connected(everything, scene.layout.beside))
     boxes = [union([scene.boxes[block] for block in group]) for group in sorted(groups)]
     plates = [scene.plate(box) for box in boxes]
     return [*boxes, *(plate for plate in plates if plate is not None)]
@@ -76,9 +76,4 @@ def _rest(saliency: tuple[Map, ...], taken: Mask, elements: list[Element]) -> li
 
 def _distinct(edges_N4: Tensor) -> list[int]:
     """The first of each bunch of boxes that are the same but for a hair."""
-    same_NN = (ious(edges_N4, edges_N4) > SAME).numpy()
-    kept: list[int] = []
-    for row in range(len(edges_N4)):
-        if not same_NN[row, kept].any():
-            kept.append(row)
-    return kept
+    return suppress((ious(edges_N4, edges_N4) > SAME).numpy(), np.zeros(len(edges_N4)))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from model.boxes.forest import Floats
-from model.boxes.nms import suppress, to_box
+from model.boxes.nms import ious, suppress, to_box
 from model.items import LabelledBox, PredictedBox
 
 OVERLAP = 0.5
@@ -25,12 +25,12 @@ NEUTRAL = 0.3
 
 def decode(boxes_N4: Tensor, quality_NK: Floats, labels: Sequence[str]) -> list[PredictedBox]:
     """Boxes of each label after non-maximum suppression, best first, also the faint ones."""
+    clash_NN = (ious(boxes_N4, boxes_N4) > OVERLAP).numpy()
     found = []
     for column, label in enumerate(labels):
-        scores_N = torch.from_numpy(np.ascontiguousarray(quality_NK[:, column]))
-        kept = suppress(boxes_N4, scores_N, OVERLAP)[:MOST]
-        found += [PredictedBox(label, to_box(boxes_N4[row]), float(scores_N[row])) for row in kept]
-    return sorted((box for box in found if box.score >= FAINTEST), key=lambda box: -box.score)
+        kept = suppress(clash_NN, quality_NK[:, column], FAINTEST)[:MOST]
+        found += [PredictedBox(label, to_box(boxes_N4[row]), float(quality_NK[row, column])) for row in kept]
+    return sorted(found, key=lambda box: -box.score)
 
 
 def given(

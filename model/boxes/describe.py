@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.boxes.candidates import Candidates
+from model.boxes.grouping import Layout, gaps
 from model.boxes.nms import areas, intersections, ious, to_tensor
 from model.boxes.roles import Role
 
@@ -59,13 +60,13 @@ def _text(found: Candidates) -> Array:
     inside_NB = share_NB > 0.5
     inside = inside_NB.sum(1)
     flags_BF, counts_BC = _role_arrays(scene.roles)
-    gap_NB = _gaps(boxes_N4.numpy(), blocks_B4.numpy(), scene.aspect)
+    gap_NB = gaps(boxes_N4.numpy(), blocks_B4.numpy(), scene.aspect).max(2).clip(min=0.0)
     outside_NB = share_NB < 0.3
     near_NB = outside_NB & (gap_NB < NEAR)
-    heights = np.array(scene.heights, dtype=np.float32)
+    heights = scene.layout.heights
     tallest, lowest, mean = _height_statistics(inside_NB, heights)
     nearest = np.where(outside_NB, gap_NB, FAR).min(1)
-    loosest, loose = _inner_gaps(inside_NB, blocks_B4.numpy(), heights, scene.aspect)
+    loosest, loose = _inner_gaps(inside_NB, scene.layout)
     columns = [
         inside[:, None],
         ((share_NB > 0.05) & ~inside_NB).sum(1)[:, None],
@@ -90,15 +91,6 @@ def _role_arrays(roles: tuple[Role, ...]) -> tuple[npt.NDArray[np.bool_], Array]
     return rows[:, :FLAGS] > 0, rows[:, FLAGS:]
 
 
-def _gaps(boxes_N4: Array, others_B4: Array, aspect: float) -> Array:
-    """Free space between every pair in picture heights, the larger of across and down."""
-    lower = np.maximum(boxes_N4[:, None, :2], others_B4[None, :, :2])
-    upper = np.minimum(boxes_N4[:, None, 2:], others_B4[None, :, 2:])
-    free = (lower - upper) * np.array([aspect, 1.0], dtype=np.float32)
-    gaps: Array = free.max(2).clip(min=0.0)
-    return gaps
-
-
 def _height_statistics(inside_NB: npt.NDArray[np.bool_], heights: Array) -> tuple[Array, Array, Array]:
     tallest = np.where(inside_NB, heights, 0.0).max(1)
     lowest = np.where(inside_NB, heights, 1.0).min(1)
@@ -106,11 +98,10 @@ def _height_statistics(inside_NB: npt.NDArray[np.bool_], heights: Array) -> tupl
     return tallest, np.where(inside_NB.any(1), lowest, 0.0), mean
 
 
-def _inner_gaps(
-    inside_NB: npt.NDArray[np.bool_], blocks_B4: Array, heights: Array, aspect: float
-) -> tuple[Array, Array]:
+def _inner_gaps(inside_NB: npt.NDArray[np.bool_], layout: Layout) -> tuple[Array, Array]:
     """Largest and mean gap from a block to its nearest neighbour within the candidate, in line heights."""
-    gap_BB = _gaps(blocks_B4, blocks_B4, aspect) / np.maximum(np.minimum(heights[:, None], heights[None]), 1e-3)
+    lower_BB = np.minimum(layout.heights[:, None], layout.heights[None])
+    gap_BB = layout.free.max(2).clip(min=0.0) / np.maximum(lower_BB, 1e-3)
     np.fill_diagonal(gap_BB, FAR)
     nearest_NB = np.where(inside_NB[:, None, :], gap_BB[None], FAR).min(2)
     several_N = inside_NB.sum(1) > 1
@@ -161,7 +152,7 @@ def _salience(found: Candidates) -> Array:
 
 def _colour(found: Candidates) -> Array:
     """Mean and spread of each colour, and mean saturation."""
-    pixels = found.scene.pixels.astype(np.float64) / 255
+    pixels = found.scene.pixels[::2, ::2].astype(np.float64) / 255
     if not pixels.size:
         return np.zeros((len(found.boxes_N4), 7), dtype=np.float32)
     saturation = pixels.max(2, keepdims=True) - pixels.min(2, keepdims=True)

@@ -29,9 +29,10 @@ def text_elements(scene: Scene) -> list[Element]:
     for block in range(len(scene.boxes)):
         kinds.setdefault(block, _kind(scene, block))
     found = list(prices)
+    links = scene.layout.same_copy(COPY_REACH)
     for kind, score in (("gift", _gift_score), ("logo", _logo_score), ("copy", _copy_score)):
         members = [block for block in kinds if kinds[block] == kind]
-        for group in connected(members, lambda first, second: scene.same_copy(first, second, COPY_REACH)):
+        for group in connected(members, links):
             sticker = any(scene.roles[block].sticker for block in group)
             found.append(Element(kind, _extent(scene, group), score(scene, group), group, sticker))
     return found
@@ -58,7 +59,7 @@ def _logo_likeness(scene: Scene, block: int) -> float:
 
 def _prices(scene: Scene) -> list[Element]:
     """Numbers that are prices, with the currency signs and words beside them."""
-    roles, heights = scene.roles, scene.heights
+    roles, heights, beside = scene.roles, scene.layout.heights, scene.layout.beside
     seeds = {
         block
         for block, role in enumerate(roles)
@@ -67,16 +68,16 @@ def _prices(scene: Scene) -> list[Element]:
     parts = {
         block
         for block, role in enumerate(roles)
-        if (role.currency or role.price_word or role.amount) and any(scene.beside(block, seed) for seed in seeds)
+        if (role.currency or role.price_word or role.amount) and beside[block, list(seeds)].any()
     }
-    groups = connected(sorted(seeds | parts), scene.beside)
+    groups = connected(sorted(seeds | parts), beside)
     scored = [(group, _price_score(scene, group)) for group in groups]
     return [Element("price", _extent(scene, group), score, group) for group, score in scored if score > 0]
 
 
 def _price_score(scene: Scene, group: Sequence[int]) -> float:
     roles = [scene.roles[block] for block in group]
-    tallest = max(scene.heights[block] for block in group)
+    tallest = float(scene.layout.heights[list(group)].max())
     if not any(role.amount or role.money for role in roles):
         return 0.0
     if any(role.currency or role.price_word or role.money for role in roles):
@@ -95,7 +96,7 @@ def _logo_score(scene: Scene, group: Sequence[int]) -> float:
 
 def _copy_score(scene: Scene, group: Sequence[int]) -> float:
     chinese = sum(scene.roles[block].chinese for block in group)
-    tallest = max(scene.heights[block] for block in group)
+    tallest = float(scene.layout.heights[list(group)].max())
     return min(1.0, 0.06 + chinese / 8) * min(1.0, tallest / 0.04)
 
 

@@ -1,10 +1,77 @@
-"""Read blocks grouped into elements: lines of one copy block, a price with its currency, number and words."""
+"""Read blocks grouped into elements: lines of one copy block, a price with its currency, number and words.
 
-from collections.abc import Callable, Sequence
+Lengths are in picture heights. Shape suffixes: B read blocks; 4 edges.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse.csgraph import connected_components
 
 from model.items import Box
 
-Near = Callable[[int, int], bool]
+Lengths = npt.NDArray[np.float32]
+Links = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Where blocks stand to each other. ``aspect`` is the picture's width / height."""
+
+    blocks_B4: Lengths
+    aspect: float
+
+    @cached_property
+    def heights(self) -> Lengths:
+        """Line height: a block's height, or the width of an upright column."""
+        sides_B2 = self.blocks_B4[:, 2:] - self.blocks_B4[:, :2]
+        heights: Lengths = np.minimum(sides_B2[:, 1], sides_B2[:, 0] * self.aspect)
+        return heights
+
+    @cached_property
+    def free(self) -> Lengths:
+        """Free space between each pair, across and down; negative where they overlap."""
+        return gaps(self.blocks_B4, self.blocks_B4, self.aspect)
+
+    def same_copy(self, reach: float) -> Links:
+        """Which lines belong to one visual block: nearer than ``reach`` line heights and overlapping the other way."""
+        across, down = self.free[..., 0], self.free[..., 1]
+        lower = np.minimum(self.heights[:, None], self.heights[None])
+        higher = np.maximum(self.heights[:, None], self.heights[None])
+        near = np.where(higher > 3.0 * lower, 0.6 * reach, reach)
+        sides_B2 = (self.blocks_B4[:, 2:] - self.blocks_B4[:, :2]) * np.array([self.aspect, 1.0], dtype=np.float32)
+        shorter_BB2 = np.minimum(sides_B2[:, None], sides_B2[None])
+        stacked = (down <= near * lower + 0.1 * higher) & (-across >= 0.3 * shorter_BB2[..., 0])
+        in_row = (across <= near * higher) & (-down >= 0.5 * shorter_BB2[..., 1])
+        links: Links = stacked | in_row
+        return links
+
+    @cached_property
+    def beside(self) -> Links:
+        """Which blocks stand as a currency sign or word stands at its number: within 0.6 of the larger line height."""
+        tallest = np.maximum(self.heights[:, None], self.heights[None])
+        near: Links = self.free <= 0.6 * tallest[..., None]
+        return near[..., 0] & near[..., 1]
+
+
+def gaps(boxes_N4: Lengths, others_M4: Lengths, aspect: float) -> Lengths:
+    """Free space (N, M, 2) between each pair, across and down, in picture heights; negative where they overlap."""
+    lower = np.maximum(boxes_N4[:, None, :2], others_M4[None, :, :2])
+    upper = np.minimum(boxes_N4[:, None, 2:], others_M4[None, :, 2:])
+    free: Lengths = (lower - upper) * np.array([aspect, 1.0], dtype=np.float32)
+    return free
+
+
+def connected(members: Sequence[int], links_BB: Links) -> list[tuple[int, ...]]:
+    """Groups of members that are linked directly or through other members, in order of their first one."""
+    if not members:
+        return []
+    chosen = np.array(members)
+    count, names = connected_components(links_BB[np.ix_(chosen, chosen)], directed=False)
+    return sorted(tuple(chosen[names == name].tolist()) for name in range(count))
 
 
 def union(boxes: Sequence[Box]) -> Box:
@@ -17,13 +84,6 @@ def union(boxes: Sequence[Box]) -> Box:
     )
 
 
-def share_inside(box: Box, other: Box) -> float:
-    """The share of a box's area that lies in another, 0 for a box without area."""
-    width = min(box.right, other.right) - max(box.left, other.left)
-    height = min(box.bottom, other.bottom) - max(box.top, other.top)
-    return width * height / box.area if width > 0 and height > 0 and box.area > 0 else 0.0
-
-
 def grown(box: Box, margin: float) -> Box:
     """The box with a margin on each side, inside the picture."""
     return Box(
@@ -34,41 +94,8 @@ def grown(box: Box, margin: float) -> Box:
     )
 
 
-def connected(members: Sequence[int], near: Near) -> list[tuple[int, ...]]:
-    """Groups of members that are linked by ``near`` directly or through others, in order of their first member."""
-    groups: list[list[int]] = []
-    for member in members:
-        linked = [group for group in groups if any(near(member, other) for other in group)]
-        merged = sorted([member, *(other for group in linked for other in group)])
-        groups = [group for group in groups if group not in linked] + [merged]
-    return sorted(tuple(group) for group in groups)
-
-
-def line_height(box: Box, aspect: float) -> float:
-    """Height of a line of text (the width of an upright column) in picture heights; ``aspect`` is width / height."""
-    return min(box.height, box.width * aspect)
-
-
-def gap(first: Box, second: Box, aspect: float) -> tuple[float, float]:
-    """Free space between two boxes across and down, in picture heights; negative where they overlap."""
-    across = max(first.left, second.left) - min(first.right, second.right)
-    down = max(first.top, second.top) - min(first.bottom, second.bottom)
-    return across * aspect, down
-
-
-def same_copy(first: Box, second: Box, aspect: float, *, reach: float = 0.8) -> bool:
-    """Whether two lines belong to one visual block: closer than ``reach`` line heights, overlapping the other way."""
-    heights = sorted((line_height(first, aspect), line_height(second, aspect)))
-    across, down = gap(first, second, aspect)
-    if heights[1] > 3.0 * heights[0]:
-        reach *= 0.6
-    stacked = down <= reach * heights[0] + 0.1 * heights[1] and -across >= 0.3 * min(first.width, second.width) * aspect
-    in_row = across <= reach * heights[1] and -down >= 0.5 * min(first.height, second.height)
-    return stacked or in_row
-
-
-def beside(first: Box, second: Box, aspect: float, *, reach: float = 0.6) -> bool:
-    """Whether a currency sign or word stands at a number: nearer than ``reach`` of the larger line height."""
-    tallest = max(line_height(first, aspect), line_height(second, aspect))
-    across, down = gap(first, second, aspect)
-    return max(across, 0.0) <= reach * tallest and max(down, 0.0) <= reach * tallest
+def share_inside(box: Box, other: Box) -> float:
+    """The share of a box's area that lies in another, 0 for a box without area."""
+    width = min(box.right, other.right) - max(box.left, other.left)
+    height = min(box.bottom, other.bottom) - max(box.top, other.top)
+    return width * height / box.area if width > 0 and height > 0 and box.area > 0 else 0.0

@@ -5,10 +5,15 @@ Boxes are rows of (left, top, right, bottom) in fractions of the picture. Shape 
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from model.items import Box
+
+Links = npt.NDArray[np.bool_]
+Scores = npt.NDArray[np.floating]
 
 
 def to_tensor(boxes: Sequence[Box]) -> Tensor:
@@ -43,15 +48,15 @@ def ious(boxes_N4: Tensor, others_M4: Tensor) -> Tensor:
     return shared_NM / union_NM.clamp(min=1e-9)
 
 
-def suppress(boxes_N4: Tensor, scores_N: Tensor, threshold: float) -> list[int]:
-    """Indices that survive greedy non-maximum suppression, best first.
+def suppress(clash_NN: Links, scores_N: Scores, faintest: float = 0.0) -> list[int]:
+    """Rows that survive greedy non-maximum suppression, best first; those under ``faintest`` do not take part.
 
-    A box goes when its intersection over union with a better one is over ``threshold``. Ties keep their order.
+    ``clash_NN`` says which boxes cannot both stay, as ``ious(boxes, boxes) > threshold`` does. Ties keep their order.
     """
-    order = scores_N.argsort(descending=True, stable=True)
-    clash_NN = (ious(boxes_N4[order], boxes_N4[order]) > threshold).numpy()
+    free = scores_N >= faintest
     kept: list[int] = []
-    for row in range(len(order)):
-        if not clash_NN[row, kept].any():
-            kept.append(row)
-    return [int(order[row]) for row in kept]
+    for row in np.argsort(-scores_N, kind="stable"):
+        if free[row]:
+            kept.append(int(row))
+            free &= ~clash_NN[row]
+    return kept

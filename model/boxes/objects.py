@@ -7,7 +7,7 @@ import numpy as np
 from model.boxes.elements import Element
 from model.boxes.grouping import grown, union
 from model.boxes.nms import ious, to_tensor
-from model.boxes.saliency import Map, Mask, best_rectangle, raster_mask, rectangles
+from model.boxes.saliency import Map, Mask, best_rectangles, raster_mask, rectangles
 from model.boxes.scene import Scene
 from model.items import Box
 
@@ -46,7 +46,7 @@ def _agreed(hypotheses: Sequence[Box]) -> Element:
 def _gift(announced: Element, saliency: Map, taken: Mask) -> Element | None:
     near = raster_mask([grown(announced.box, GIFT_REACH)])
     excess = np.where(near, np.where(taken, -0.1, saliency - saliency.mean()), -1.0)
-    found = best_rectangle(excess)
+    found = best_rectangles(excess[None])[0]
     if found is None or not GIFT_SIZES[0] <= found.area <= GIFT_SIZES[1]:
         return None
     box = union([found, announced.box]) if announced.sticker else found

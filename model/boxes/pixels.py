@@ -33,7 +33,7 @@ def plate(pixels_HW3: Pixels, box: Box, *, tolerance: int = 40, largest: float =
     up, down, west, east = _bounds(plate_HW)
     open_sides = (up == 0 < r0, west == 0 < c0, down + r0 == r1 < height, east + c0 == c1 < width)
     found = Box((west + c0) / width, (up + r0) / height, (east + c0) / width, (down + r0) / height)
-    filled = ndimage.binary_fill_holes(plate_HW[up:down, west:east]).mean()
+    filled = _row_fill(plate_HW[up:down, west:east])
     if any(open_sides) or filled < FILLED or found.area > min(LARGEST_PLATE, largest * box.area):
         return None
     return found
@@ -43,15 +43,26 @@ def _alike_and_connected(pixels_HW3: Pixels, inner: tuple[slice, slice], toleran
     """What is connected to the rim of ``inner`` in the rim's colour, and ``inner`` itself."""
     inside = np.zeros(pixels_HW3.shape[:2], dtype=bool)
     inside[inner] = True
-    rim = ndimage.binary_dilation(inside) & ~ndimage.binary_erosion(inside)
+    rows, columns = inner
+    rim = np.zeros_like(inside)
+    rim[max(0, rows.start - 1) : rows.stop + 1, max(0, columns.start - 1) : columns.stop + 1] = True
+    rim[rows.start + 1 : rows.stop - 1, columns.start + 1 : columns.stop - 1] = False
     colour = np.median(pixels_HW3[rim], axis=0)
-    alike = np.abs(pixels_HW3 - colour).max(axis=2) <= tolerance
+    unlike = np.abs(pixels_HW3 - colour.astype(np.int16))
+    alike = (unlike[..., 0] <= tolerance) & (unlike[..., 1] <= tolerance) & (unlike[..., 2] <= tolerance)
     regions, count = ndimage.label(alike)
     touching = np.zeros(count + 1, dtype=bool)
     touching[regions[rim]] = True
     touching[0] = False
     connected: Mask = touching[regions] | inside
     return connected
+
+
+def _row_fill(mask_HW: Mask) -> float:
+    """Share of a region's bounds between the first and last cell of its rows: holes, such as letters, are filled."""
+    width = mask_HW.shape[1]
+    first, last = mask_HW.argmax(axis=1), width - mask_HW[:, ::-1].argmax(axis=1)
+    return float(np.where(mask_HW.any(axis=1), last - first, 0).mean() / width)
 
 
 def _span(start: float, stop: float, size: int) -> tuple[int, int]:

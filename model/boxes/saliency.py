@@ -47,24 +47,27 @@ def maps(item: ItemFeatures, pixels_HW3: Pixels, text_NN: Mask) -> tuple[Map, ..
 def rectangles(saliency: Sequence[Map], taken_NN: Mask, *, levels: Sequence[float] = LEVELS) -> list[Box]:
     """One rectangle per map and level, outside of what is ``taken``."""
     excess = [np.where(taken_NN, 0.0, values - values.mean() * level) for values in saliency for level in levels]
-    return [box for box in map(best_rectangle, excess) if box is not None]
+    found = best_rectangles(np.stack(excess)) if excess else []
+    return [box for box in found if box is not None]
 
 
-def best_rectangle(excess_NN: npt.NDArray[np.floating]) -> Box | None:
-    """The rectangle with the largest sum, by Kadane for each pair of rows; None where nothing is positive."""
-    rows, columns = excess_NN.shape
-    total = np.zeros((rows + 1, columns + 1), dtype=np.float32)
-    total[1:, 1:] = excess_NN.cumsum(0).cumsum(1)
+def best_rectangles(excess_PNN: npt.NDArray[np.floating]) -> list[Box | None]:
+    """The rectangle with the largest sum in each of P planes, by Kadane for each pair of rows; None without gain."""
+    planes, rows, columns = excess_PNN.shape
+    total = np.zeros((planes, rows + 1, columns + 1), dtype=np.float32)
+    total[:, 1:, 1:] = excess_PNN.cumsum(1).cumsum(2)
     upper, lower = np.triu_indices(rows + 1, 1)
-    strips = total[lower] - total[upper]
-    lowest = np.minimum.accumulate(strips, axis=1)
-    gains = strips[:, 1:] - lowest[:, :-1]
-    strip, end = np.unravel_index(gains.argmax(), gains.shape)
-    if gains[strip, end] <= 0:
-        return None
-    start = int(strips[strip, : end + 1].argmin())
-    top, bottom = int(upper[strip]), int(lower[strip])
-    return Box(start / columns, top / rows, (int(end) + 1) / columns, bottom / rows)
+    strips = total[:, lower] - total[:, upper]
+    gains = strips[:, :, 1:] - np.minimum.accumulate(strips, axis=2)[:, :, :-1]
+    best = gains.reshape(planes, -1).argmax(1)
+    strip, end = np.unravel_index(best, gains.shape[1:])
+    found: list[Box | None] = []
+    for plane in range(planes):
+        row, stop = int(strip[plane]), int(end[plane]) + 1
+        start = int(strips[plane, row, :stop].argmin())
+        box = Box(start / columns, int(upper[row]) / rows, stop / columns, int(lower[row]) / rows)
+        found.append(box if gains[plane, row, stop - 1] > 0 else None)
+    return found
 
 
 def raster_mask(boxes: Sequence[Box]) -> Mask:

@@ -1,11 +1,12 @@
 """One picture as the box code looks at it: its read blocks with places, line heights and roles, and its pixels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-from model.boxes.grouping import beside, line_height, same_copy
+from model.boxes.grouping import Layout
+from model.boxes.nms import to_tensor
 from model.boxes.pixels import Pixels, plate
 from model.boxes.roles import Role, RoleReader
 from model.features import ItemFeatures
@@ -21,6 +22,7 @@ class Scene:
     item: ItemFeatures
     boxes: tuple[Box, ...]
     roles: tuple[Role, ...]
+    _plates: dict[Box, Box | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, item: ItemFeatures, reader: RoleReader) -> "Scene":
@@ -35,23 +37,19 @@ class Scene:
         return width / height if height else 1.0
 
     @cached_property
-    def heights(self) -> tuple[float, ...]:
-        """Line height of each block, in picture heights."""
-        return tuple(line_height(box, self.aspect) for box in self.boxes)
+    def layout(self) -> Layout:
+        return Layout(to_tensor(self.boxes).numpy(), self.aspect)
 
     @cached_property
     def pixels(self) -> Pixels:
+        """The thumbnail as (H, W, 3) signed integers."""
         return self.item.thumbnail_HW3.numpy().astype(np.int16)
 
     def plate(self, box: Box) -> Box | None:
         """The compact plate under a piece of copy, if there is one and the picture has pixels."""
-        return plate(self.pixels, box) if self.pixels.size else None
-
-    def same_copy(self, first: int, second: int, reach: float) -> bool:
-        return same_copy(self.boxes[first], self.boxes[second], self.aspect, reach=reach)
-
-    def beside(self, first: int, second: int) -> bool:
-        return beside(self.boxes[first], self.boxes[second], self.aspect)
+        if box not in self._plates:
+            self._plates[box] = plate(self.pixels, box) if self.pixels.size else None
+        return self._plates[box]
 
 
 def _readable(box: Box, score: float) -> bool:

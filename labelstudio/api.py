@@ -69,15 +69,33 @@ class LabelStudioClient:
 
     def tasks(self, project_id: int) -> Iterator[dict[str, Any]]:
         """All tasks of a project with their annotations, page by page."""
-        seen = 0
         for page in range(1, 1_000_000):
-            query = {"project": project_id, "page": page, "page_size": TASKS_PER_PAGE, "fields": "all"}
-            answer = _object(self._call("GET", "/api/tasks/", params=query))
-            tasks = answer.get("tasks") or []
+            tasks, is_last = self.task_page(project_id, page)
             yield from tasks
-            seen += len(tasks)
-            if not tasks or seen >= int(answer.get("total") or 0):
+            if is_last:
                 return
+
+    def task_page(self, project_id: int, page: int) -> tuple[list[dict[str, Any]], bool]:
+        """One page (from 1) of a project's tasks with their annotations, by id, and whether it is the last one."""
+        query = {"project": project_id, "page": page, "page_size": TASKS_PER_PAGE, "fields": "all"}
+        try:
+            answer = _object(self._call("GET", "/api/tasks/", params=query))
+        except LabelStudioError as error:
+            if error.status == 404 and page > 1:
+                return [], True  # Label Studio has no page behind the last one
+            raise
+        tasks = answer.get("tasks") or []
+        return tasks, not tasks or page * TASKS_PER_PAGE >= int(answer.get("total") or 0)
+
+    def has_task(self, task_id: int) -> bool:
+        """Whether a task exists."""
+        try:
+            self._call("GET", f"/api/tasks/{task_id}/")
+        except LabelStudioError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
 
     def post_predictions(self, project_id: int, predictions: Sequence[dict[str, Any]]) -> int:
         """Store predictions (``task``, ``result``, ``score``, ``model_version``) in chunks; returns how many."""

@@ -4,7 +4,7 @@ import io
 
 from PIL import Image, ImageFile, ImageOps
 
-# What browsers show (JPEG includes its multi-picture form); other decoders of Pillow are never handed a stranger's bytes.
+# What browsers show; other decoders of Pillow are never handed a stranger's bytes. JPEG includes multi-picture files.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "ICO")
 
 

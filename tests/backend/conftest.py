@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.backend.parts import Backend, running
-from tests.backend.studio import Studio
+from tests.labelstudio.studio import Studio
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelstudio.config import LabelConfig
@@ -145,6 +145,7 @@ REGIONS = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.fixed_dictionaries({"result": st.lists(REGIONS | JSON, max_size=4) | JSON, "was_cancelled": JSON})))
 def test_any_annotation_gives_gold_or_nothing(annotations: list[dict[str, Any]]) -> None:
     gold = gold_of(CONFIG, annotations)

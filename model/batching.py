@@ -7,7 +7,7 @@ Shape suffixes: N items, T segments, E text width, G geometry, F cue flags, R re
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -42,8 +42,16 @@ class Batch:
         return Batch(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def floats(self) -> "Batch":
-        """Single precision, as the network computes; the pool is kept in half."""
-        tensors = (getattr(self, field.name) for field in fields(self))
+        """Single precision, as the network computes (the pool is kept in half), without columns that all of it pads."""
+        longest = max(1, int(self.segment_mask_NT.sum(1).amax()) + 1)
+        trimmed = replace(
+            self,
+            segment_NTE=self.segment_NTE[:, :longest],
+            geometry_NTG=self.geometry_NTG[:, :longest],
+            flag_NTF=self.flag_NTF[:, :longest],
+            segment_mask_NT=self.segment_mask_NT[:, :longest],
+        )
+        tensors = (getattr(trimmed, field.name) for field in fields(self))
         return Batch(*(tensor.float() if tensor.is_floating_point() else tensor for tensor in tensors))
 
 

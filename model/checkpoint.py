@@ -23,10 +23,12 @@ from torch import Tensor
 from model.boxes.model import BoxModel
 from model.calibration import Calibration
 from model.cues import CueSet
+from model.evidence import Evidence
 from model.label_model import LabelModel
 from model.lexicon import Lexicon
 from model.network import Network, NetworkConfig
 from model.propagation import PARTS, FusedSpace
+from model.regression import Regression
 from model.sources import Memory, Sources
 from model.tagger import Tagger
 
@@ -168,6 +170,10 @@ def _tensors(tagger: Tagger) -> dict[str, Tensor]:
         memory = tagger.sources.memory
         tensors |= {"memory.vectors_GD": memory.vectors_GD, "memory.labels_GK": memory.labels_GK}
         tensors |= {f"memory.mean.{part}": mean for part, mean in memory.space.means.items()}
+    if tagger.evidence and tagger.regression:
+        tensors |= {f"evidence.mean.{part}": mean for part, mean in tagger.evidence.means.items()}
+        tensors["evidence.block_spread_D"] = tagger.evidence.block_spread_D
+        tensors |= {"regression.bias_K": tagger.regression.bias_K, "regression.weight_DK": tagger.regression.weight_DK}
     if tagger.network:
         tensors |= {f"network.{name}": value for name, value in tagger.network.state_dict().items()}
     if tagger.box_model:
@@ -183,6 +189,10 @@ def _tagger(about: dict[str, Any], tensors: dict[str, Tensor], version: str) -> 
     if "memory.vectors_GD" in tensors:
         space = FusedSpace({part: tensors[f"memory.mean.{part}"] for part in PARTS})
         memory = Memory(space, tensors["memory.vectors_GD"], tensors["memory.labels_GK"])
+    evidence = regression = None
+    if "regression.bias_K" in tensors:
+        evidence = Evidence(_under(tensors, "evidence.mean."), tensors["evidence.block_spread_D"])
+        regression = Regression(tensors["regression.bias_K"], tensors["regression.weight_DK"])
     model = LabelModel(
         tuple(about["sources"]),
         tensors["label_model.bias_K"],
@@ -198,6 +208,8 @@ def _tagger(about: dict[str, Any], tensors: dict[str, Tensor], version: str) -> 
         sources=Sources(CueSet(labels, lexicon), memory),
         label_model=model,
         calibration=Calibration(tensors["calibration.threshold_K"]),
+        evidence=evidence,
+        regression=regression,
         network=_network(about["network"], _under(tensors, "network.")),
         optimizer=_under(tensors, "optimizer."),
         box_model=box_model,

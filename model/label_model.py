@@ -18,8 +18,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-BIAS_DEVIATION = 1.0
-TRUST_DEVIATION = 0.5
+BIAS_DEVIATION = 0.3
+TRUST_DEVIATION = 0.25
+REGRESSION = "regression on the evidence"
 ACCURACY_PRIOR = (4.0, 1.0)
 """Beta prior of a source's accuracy: right in four of five cases where it speaks, worth five labels."""
 
@@ -94,12 +95,19 @@ class LabelModel:
             raise ValueError("the label model was fitted to other sources; fit it again")
         return self.bias_K + (self.trust_SK[:, None] * opinions.log_odds_SNK).sum(0)
 
-    def weak_labels(self, opinions: Opinions) -> WeakLabels:
-        """Probabilities, and confidence 1 - H(p) in bits: what an item's label is worth as a target (Iscen et al., 2019)."""
-        probability_NK = torch.sigmoid(self.log_odds(opinions))
+    def weak_labels(self, opinions: Opinions, correction_NK: Tensor | None = None) -> WeakLabels:
+        """What the pool may be taught: probabilities, confidence, and who said what.
+
+        ``correction_NK`` is added to the log-odds and told as one more source. Confidence is 1 - H(p) in bits: what an
+        item's label is worth as a target (Iscen et al., 2019).
+        """
+        shares_SNK, names = self.trust_SK[:, None] * opinions.log_odds_SNK, self.names
+        if correction_NK is not None:
+            shares_SNK, names = torch.cat([shares_SNK, correction_NK[None]]), (*names, REGRESSION)
+        probability_NK = torch.sigmoid(self.bias_K + shares_SNK.sum(0))
         p = probability_NK.clamp(1e-6, 1 - 1e-6)
         entropy_NK = -(p * p.log2() + (1 - p) * (1 - p).log2())
-        return WeakLabels(probability_NK, 1 - entropy_NK, self.names, self.trust_SK[:, None] * opinions.log_odds_SNK)
+        return WeakLabels(probability_NK, 1 - entropy_NK, names, shares_SNK)
 
 
 def combine(opinions: Opinions, gold_NK: Tensor) -> WeakLabels:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout
+from torch.nn.functional import dropout, pad, scaled_dot_product_attention
 
 from model.batching import GEOMETRY, GRID, Batch
 from model.propagation import INDUSTRY_WIDTH
@@ -43,36 +43,46 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class Attention:
-    """Where each class looked: (B, K, R) over regions and (B, K, T) over segments; rows sum to 1 or are all 0."""
+    """Where each class looked: (B, K, R) over regions and (B, K, T) over segments; rows sum to at most 1."""
 
     regions_BKR: Tensor
     segments_BKT: Tensor
 
 
 class Attend(nn.Module):
-    """Multi-head attention that answers zero where there is nothing to look at."""
+    """Multi-head attention with one place more to look at: nothing, so that an empty source has an answer of zero."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.query = nn.Linear(width, width)
-        self.key_value = nn.Linear(width, 2 * width)
-        self.out = nn.Linear(width, width)
+        self.key = nn.Linear(width, width, bias=False)
+        self.value = nn.Linear(width, width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
 
-    def forward(self, query_BQD: Tensor, source_BSD: Tensor, mask_BS: Tensor) -> tuple[Tensor, Tensor]:
-        """Answers (B, Q, D), weights (B, Q, S) averaged over heads."""
-        batch, queries, width = query_BQD.shape
-        split = (batch, -1, self.heads, width // self.heads)
-        query_BHQd = self.query(query_BQD).view(split).transpose(1, 2)
-        key_BSD, value_BSD = self.key_value(source_BSD).chunk(2, dim=-1)
-        key_BHSd, value_BHSd = key_BSD.view(split).transpose(1, 2), value_BSD.view(split).transpose(1, 2)
-        score_BHQS = query_BHQd @ key_BHSd.transpose(2, 3) / (width // self.heads) ** 0.5
-        mask_B11S = mask_BS[:, None, None, :]
-        # A finite fill keeps the softmax of an all-masked row finite; the product with the mask then makes it zero.
-        weight_BHQS = score_BHQS.masked_fill(~mask_B11S, -1e4).softmax(-1) * mask_B11S
-        answer_BQD = (weight_BHQS @ value_BHSd).transpose(1, 2).reshape(batch, queries, width)
-        there_B11 = mask_BS.any(1)[:, None, None]
-        return self.out(answer_BQD) * there_B11, weight_BHQS.mean(1)
+    def forward(self, query_BQD: Tensor, source_BSD: Tensor, mask_BS: Tensor) -> Tensor:
+        """Answers (B, Q, D); without biases, what is looked at in nothing is zero."""
+        source_BSD, mask_BS = pad(source_BSD, (0, 0, 1, 0)), pad(mask_BS, (1, 0), value=True)
+        answer_BHQd = scaled_dot_product_attention(
+            self._split(self.query(query_BQD)),
+            self._split(self.key(source_BSD)),
+            self._split(self.value(source_BSD)),
+            attn_mask=mask_BS[:, None, None, :],
+        )
+        merged_BQD: Tensor = self.out(answer_BHQd.transpose(1, 2).flatten(2))
+        return merged_BQD
+
+    def weights(self, query_BQD: Tensor, source_BSD: Tensor, mask_BS: Tensor) -> Tensor:
+        """(B, Q, S) where it looks, mean of the heads; what is missing to 1 was looked at in nothing."""
+        source_BSD, mask_BS = pad(source_BSD, (0, 0, 1, 0)), pad(mask_BS, (1, 0), value=True)
+        query_BHQd, key_BHSd = self._split(self.query(query_BQD)), self._split(self.key(source_BSD))
+        score_BHQS = query_BHQd @ key_BHSd.transpose(2, 3) / query_BHQd.shape[-1] ** 0.5
+        masked_BHQS = score_BHQS.masked_fill(~mask_BS[:, None, None, :], -torch.inf)
+        return masked_BHQS.softmax(-1).mean(1)[..., 1:]
+
+    def _split(self, states_BSD: Tensor) -> Tensor:
+        batch, places, width = states_BSD.shape
+        return states_BSD.view(batch, places, self.heads, width // self.heads).transpose(1, 2)
 
 
 class Network(nn.Module):
@@ -109,24 +119,34 @@ class Network(nn.Module):
             named[part].append(parameter)
         return named
 
-    def forward(self, batch: Batch) -> tuple[Tensor, Attention]:
-        """Logits (B, K) and where each class looked."""
-        config = self.config
-        region_mask_BR = batch.region_mask_NR & config.use_image
-        segment_mask_BT = batch.segment_mask_NT & config.use_text
-        region_BRD, token_BTD = self._project(batch)
-        region_BRD, token_BTD = self._exchange(region_BRD, token_BTD, region_mask_BR, segment_mask_BT)
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits (B, K)."""
+        region_BRD, token_BTD, region_mask_BR, segment_mask_BT = self._channels(batch)
         query_BKD = self.query.expand(len(batch), -1, -1)
-        seen_BKD, looked_BKR = self.ask_image(query_BKD, region_BRD, region_mask_BR)
-        read_BKD, looked_BKT = self.ask_text(query_BKD, token_BTD, segment_mask_BT)
+        seen_BKD = self.ask_image(query_BKD, region_BRD, region_mask_BR)
+        read_BKD = self.ask_text(query_BKD, token_BTD, segment_mask_BT)
         industry_BKD = self.industry_in(batch.industry_NI)[:, None].expand_as(seen_BKD)
-        there_BM = torch.stack(
-            [region_mask_BR.any(1), segment_mask_BT.any(1), (batch.industry_NI != 0).any(1) & config.use_industry],
-            dim=1,
-        )
+        has_industry_B = (batch.industry_NI != 0).any(1) & self.config.use_industry
+        there_BM = torch.stack([region_mask_BR.any(1), segment_mask_BT.any(1), has_industry_B], dim=1)
         fused_BKD = self._fuse(torch.stack([seen_BKD, read_BKD, industry_BKD], dim=2), there_BM)
-        fused_BKD = dropout(self.head_norm(fused_BKD), config.dropout, self.training)
-        return (fused_BKD * self.head).sum(-1) + self.bias, Attention(looked_BKR, looked_BKT)
+        fused_BKD = dropout(self.head_norm(fused_BKD), self.config.dropout, self.training)
+        return (fused_BKD * self.head).sum(-1) + self.bias
+
+    def attention(self, batch: Batch) -> Attention:
+        """Where each class looks."""
+        region_BRD, token_BTD, region_mask_BR, segment_mask_BT = self._channels(batch)
+        query_BKD = self.query.expand(len(batch), -1, -1)
+        return Attention(
+            self.ask_image.weights(query_BKD, region_BRD, region_mask_BR),
+            self.ask_text.weights(query_BKD, token_BTD, segment_mask_BT),
+        )
+
+    def _channels(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Both sides after they have looked at each other, and what of them is there."""
+        region_mask_BR = batch.region_mask_NR & self.config.use_image
+        segment_mask_BT = batch.segment_mask_NT & self.config.use_text
+        region_BRD, token_BTD = self._exchange(*self._project(batch), region_mask_BR, segment_mask_BT)
+        return region_BRD, token_BTD, region_mask_BR, segment_mask_BT
 
     def _project(self, batch: Batch) -> tuple[Tensor, Tensor]:
         region_BRD = self.image_norm(self.image_in(batch.region_NRC) * 8 + self.place)
@@ -141,9 +161,9 @@ class Network(nn.Module):
         """Both channels at once, from the same inputs."""
         mixed_BRD, mixed_BTD = region_BRD, token_BTD
         if self.image_to_text is not None:
-            mixed_BRD = self.image_mix_norm(region_BRD + self.image_to_text(region_BRD, token_BTD, segment_mask_BT)[0])
+            mixed_BRD = self.image_mix_norm(region_BRD + self.image_to_text(region_BRD, token_BTD, segment_mask_BT))
         if self.text_to_image is not None:
-            mixed_BTD = self.text_mix_norm(token_BTD + self.text_to_image(token_BTD, region_BRD, region_mask_BR)[0])
+            mixed_BTD = self.text_mix_norm(token_BTD + self.text_to_image(token_BTD, region_BRD, region_mask_BR))
         return mixed_BRD, mixed_BTD
 
     def _fuse(self, modality_BKMD: Tensor, there_BM: Tensor) -> Tensor:

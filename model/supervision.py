@@ -9,12 +9,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from model.evidence import Evidence
 from model.features import ItemFeatures
 from model.items import Gold
-from model.label_model import LabelModel, Opinions, WeakLabels
+from model.label_model import LabelModel, WeakLabels
 from model.propagation import FusedSpace, Neighbours, votes
+from model.regression import Regression
 from model.sources import Memory, Sources
 from model.tagger import Tagger
+
+FOLDS = 4
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,18 @@ class GoldTable:
 
 @dataclass(frozen=True)
 class Supervision:
-    """What training starts from. ``sources`` serve new items; ``opinions`` are the pool's, where gold judges sources that
-    have not seen it."""
+    """What the network's training starts from.
+
+    ``sources``, ``label_model``, ``evidence`` and ``regression`` serve new items. ``base_NK`` are the pool's log-odds before
+    the network; on gold items they come from a regression that has not seen the item's family, so that the network learns
+    to correct what it will meet, not what was fitted.
+    """
 
     sources: Sources
-    opinions: Opinions
     label_model: LabelModel
+    evidence: Evidence
+    regression: Regression
+    base_NK: Tensor
     weak: WeakLabels
 
 
@@ -68,16 +78,43 @@ def supervise(
     neighbours: Neighbours | None = None,
     space: FusedSpace | None = None,
 ) -> Supervision:
-    """Ask the sources about the pool and weigh them by gold.
+    """Ask the sources about the pool, weigh them by gold, correct them by regression.
 
     ``neighbours`` in ``space`` spare the search when the caller keeps them; both or neither.
     """
     space = space or FusedSpace.of(pool)
     neighbours = (neighbours or Neighbours.empty(space.vectors(pool))).with_gold(gold.rows)
-    sources = Sources(served.sources.cues, _memory(space, neighbours, gold))
+    cues = served.sources.cues
+    sources = Sources(cues, _memory(space, neighbours, gold))
     opinions = sources.with_votes(pool, votes(neighbours, gold.labels_NK, families))
     label_model = LabelModel.fit(opinions, gold.labels_NK, gold.weight_N)
-    return Supervision(sources, opinions, label_model, label_model.weak_labels(opinions))
+    evidence = served.evidence or Evidence.of(pool, cues)
+    evidence_ND, offset_NK = evidence.vectors(pool, cues), label_model.log_odds(opinions)
+    regression = _regression(evidence_ND, offset_NK, gold, gold.rows)
+    correction_NK = regression.log_odds(evidence_ND)
+    for rows in family_folds({row: families[row] for row in gold.rows}, FOLDS, served.seed):
+        others = sorted(set(gold.rows) - set(rows))
+        correction_NK[rows] = _regression(evidence_ND, offset_NK, gold, others).log_odds(evidence_ND[rows])
+    weak = label_model.weak_labels(opinions, correction_NK)
+    return Supervision(sources, label_model, evidence, regression, offset_NK + correction_NK, weak)
+
+
+def family_folds(families: Mapping[int, str], folds: int, seed: int) -> list[list[int]]:
+    """Rows in at most ``folds`` parts of like size; a family is never split, and each part has rows."""
+    members: dict[str, list[int]] = {}
+    for row, family in families.items():
+        members.setdefault(family, []).append(row)
+    names = sorted(members)
+    order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed)).tolist()
+    parts: list[list[int]] = [[] for _ in range(min(folds, len(names)))]
+    for name in sorted((names[place] for place in order), key=lambda name: -len(members[name])):
+        min(parts, key=len).extend(members[name])
+    return [sorted(part) for part in parts]
+
+
+def _regression(evidence_ND: Tensor, offset_NK: Tensor, gold: GoldTable, rows: Sequence[int]) -> Regression:
+    index = list(rows)
+    return Regression.fit(evidence_ND[index], offset_NK[index], gold.labels_NK[index], gold.weight_N[index])
 
 
 def _memory(space: FusedSpace, neighbours: Neighbours, gold: GoldTable) -> Memory | None:

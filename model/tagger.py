@@ -13,11 +13,13 @@ from model.batching import Batch, collate
 from model.boxes.model import BoxModel
 from model.calibration import Calibration
 from model.cues import CueSet
+from model.evidence import Evidence
 from model.features import ItemFeatures
 from model.items import PredictedBox, Prediction
-from model.label_model import LabelModel, Opinions
+from model.label_model import LabelModel
 from model.lexicon import Lexicon
 from model.network import Attention, Network
+from model.regression import Regression
 from model.sources import Sources
 
 CHUNK = 128
@@ -25,7 +27,7 @@ CHUNK = 128
 
 @dataclass(frozen=True, eq=False)
 class Tagger:
-    """One version: label model on the sources, plus the network's logits once there is one.
+    """One version: label model on the sources, corrected by the regression, corrected by the network, as far as gold goes.
 
     ``optimizer`` holds the optimizer's state by parameter, so that the next training continues from it.
     """
@@ -37,6 +39,8 @@ class Tagger:
     sources: Sources
     label_model: LabelModel
     calibration: Calibration
+    evidence: Evidence | None = None
+    regression: Regression | None = None
     network: Network | None = None
     optimizer: Mapping[str, Tensor] = field(default_factory=dict)
     box_model: BoxModel | None = None
@@ -73,11 +77,14 @@ class Tagger:
 
     def probabilities(self, features: Sequence[ItemFeatures]) -> Tensor:
         """(N, K) float64 probability of each label."""
-        return torch.sigmoid(self.log_odds(self.sources.opinions(features), features))
+        return torch.sigmoid(self.base_log_odds(features) + self.network_logits(features))
 
-    def log_odds(self, opinions: Opinions, features: Sequence[ItemFeatures]) -> Tensor:
-        """(N, K) label model's log-odds on these opinions plus the network's logits."""
-        return self.label_model.log_odds(opinions) + self.network_logits(features)
+    def base_log_odds(self, features: Sequence[ItemFeatures]) -> Tensor:
+        """(N, K) what the sources and the regression say, before the network."""
+        offset_NK = self.label_model.log_odds(self.sources.opinions(features))
+        if self.evidence is None or self.regression is None or not features:
+            return offset_NK
+        return offset_NK + self.regression.log_odds(self.evidence.vectors(features, self.sources.cues))
 
     def network_logits(self, features: Sequence[ItemFeatures]) -> Tensor:
         """(N, K) what the network adds; 0 before it has been trained."""
@@ -91,8 +98,7 @@ class Tagger:
         if self.network is None or not features:
             return None
         with torch.inference_mode():
-            attention: Attention = self.network(self._collated(features))[1]
-        return attention
+            return self.network.attention(self._collated(features))
 
     def _collated(self, features: Sequence[ItemFeatures]) -> Batch:
         return collate(features, self.sources.cues).floats()
@@ -112,4 +118,4 @@ def run(network: Network, batches: Sequence[Batch]) -> Tensor:
     """(N, K) float64 logits of a network at rest."""
     network.eval()
     with torch.inference_mode():
-        return torch.cat([network(batch)[0] for batch in batches]).double()
+        return torch.cat([network(batch) for batch in batches]).double()

@@ -24,7 +24,7 @@ from model.network import Network, NetworkConfig, make_network
 from model.optimisation import Learner, modality_dropout
 from model.phases import CONTINUATION, STUDY, Phase, epochs
 from model.propagation import FusedSpace, Neighbours
-from model.supervision import GoldTable, Supervision, supervise
+from model.supervision import GoldTable, Supervision, family_folds, supervise
 from model.tagger import CHUNK, Tagger, run
 
 WEAK_PRIOR = 20.0
@@ -101,18 +101,19 @@ def fit(
         served,
         sources=supervision.sources,
         label_model=supervision.label_model,
+        evidence=supervision.evidence,
+        regression=supervision.regression,
         box_model=_box_model(served, pool, gold, families=families, held_out=held_out, seed=config.seed),
         version="",
     )
     course = _Course(tagger, pool, known, supervision, config, resume)
-    base_NK = supervision.label_model.log_odds(supervision.opinions)
 
     def calibrated(network: Network, optimizer: Mapping[str, Tensor]) -> Tagger:
         trained = replace(tagger, network=network, optimizer=optimizer)
         rows = sorted(held_out)
         if not rows:
             return trained
-        probability_NK = torch.sigmoid(base_NK[rows] + run(network, course.batches(rows)))
+        probability_NK = torch.sigmoid(supervision.base_NK[rows] + run(network, course.batches(rows)))
         return replace(trained, calibration=Calibration.fit(probability_NK, table.labels_NK[rows]))
 
     return course.run(calibrated, on_epoch, on_phase)
@@ -155,7 +156,7 @@ class _Course:
         self.gold_NK, self.weight_N = gold.labels_NK.float(), gold.weight_N.float()
         self.gold_rows = torch.tensor(gold.rows)
         self.weak_rows = torch.tensor(sorted(set(range(len(pool))) - set(gold.rows)), dtype=torch.int64)
-        self.base_NK = supervision.label_model.log_odds(supervision.opinions).float()
+        self.base_NK = supervision.base_NK.float()
         self.weak_NK = supervision.weak.probability_NK.float()
         self.weak_weight_NK = supervision.weak.confidence_NK.float() * self._trust(supervision)
         self.network = _continued(served, self._network_config(len(supervision.sources.cues.cues)), config.seed)
@@ -219,11 +220,11 @@ class _Course:
         wanted = len(weak) * self.config.gold_share / (1 - self.config.gold_share)
         repeats = max(1, min(4, round(wanted / len(self.gold_rows))))
         rows = torch.cat([self.gold_rows.repeat(repeats), weak])
-        return list(rows[torch.randperm(len(rows))].split(self.config.batch))
+        return list(torch.split(rows[torch.randperm(len(rows))], self.config.batch))
 
     def _step(self, rows: Tensor) -> tuple[float, float]:
         batch = modality_dropout(self.data[rows].floats(), self.config.modality_dropout)
-        logit_BK = self.network(batch)[0] + self.base_NK[rows]
+        logit_BK = self.network(batch) + self.base_NK[rows]
         gold_BK, known_BK = self.gold_NK[rows].nan_to_num(0.0), ~self.gold_NK[rows].isnan()
         gold_loss_BK = binary_cross_entropy_with_logits(logit_BK, gold_BK, reduction="none")
         weak_loss_BK = binary_cross_entropy_with_logits(logit_BK, self.weak_NK[rows], reduction="none")
@@ -275,16 +276,3 @@ def out_of_fold(
         tagger = fit(cold, pool, rest, families=families, config=config, space=space) if rest else cold
         answers_NK[rows] = tagger.probabilities([pool[row] for row in rows])
     return answers_NK
-
-
-def family_folds(families: Mapping[int, str], folds: int, seed: int) -> list[list[int]]:
-    """Rows in at most ``folds`` parts of like size; a family is never split, and each part has rows."""
-    members: dict[str, list[int]] = {}
-    for row, family in families.items():
-        members.setdefault(family, []).append(row)
-    names = sorted(members)
-    order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed)).tolist()
-    parts: list[list[int]] = [[] for _ in range(min(folds, len(names)))]
-    for name in sorted((names[place] for place in order), key=lambda name: -len(members[name])):
-        min(parts, key=len).extend(members[name])
-    return [sorted(part) for part in parts]

@@ -1,0 +1,86 @@
+"""One dense vector of an item, for the regression: picture, read text, title, industry, and what the blocks look like.
+
+Parts are centred and scaled once, on the pool, and then frozen with the version, so that a vector means the same for every
+item it serves.
+
+Shape suffixes: N items, D width of a part, F cues.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from model.cues import CueSet
+from model.features import ItemFeatures
+from model.propagation import hashed_industry
+
+SCALES = {"image": 1.0, "reading": 0.5, "title": 0.3, "industry": 0.3, "blocks": 0.25}
+"""How much of the regression's prior freedom each part gets: the picture and its text tell views apart."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Means of every part, and spreads of the block statistics (1 for the others)."""
+
+    means: dict[str, Tensor]
+    block_spread_D: Tensor
+
+    @classmethod
+    def of(cls, items: Sequence[ItemFeatures], cues: CueSet) -> "Evidence":
+        """Centred on these items."""
+        parts = _parts(items, cues)
+        spread_D = parts["blocks"].std(0, correction=0) + 1e-3
+        return cls({part: values.mean(0) for part, values in parts.items()}, spread_D)
+
+    def vectors(self, items: Sequence[ItemFeatures], cues: CueSet) -> Tensor:
+        """(N, D) float64."""
+        parts = {part: values_ND - self.means[part] for part, values_ND in _parts(items, cues).items()}
+        dense = [SCALES[part] * normalize(parts[part], dim=1) for part in ("image", "reading", "title", "industry")]
+        blocks_ND = (parts["blocks"] / self.block_spread_D).clamp(-4, 4)
+        return torch.cat([*dense, SCALES["blocks"] * blocks_ND], dim=1).double()
+
+
+def _parts(items: Sequence[ItemFeatures], cues: CueSet) -> dict[str, Tensor]:
+    return {
+        "image": torch.stack([normalize(item.image_C.float(), dim=0) for item in items]),
+        "reading": torch.stack([normalize(item.reading_E.float(), dim=0) for item in items]),
+        "title": torch.stack([normalize(item.title_E.float(), dim=0) for item in items]),
+        "industry": torch.stack([hashed_industry(item.industry) for item in items]),
+        "blocks": torch.stack([_block_statistics(item, cues) for item in items]),
+    }
+
+
+def _block_statistics(item: ItemFeatures, cues: CueSet) -> Tensor:
+    """How many blocks, how large, where, of what letters; and the height of the largest block that each cue fires on."""
+    boxes = [block.box for block in item.blocks]
+    text = "".join(block.text for block in item.blocks)
+    top = [box for box in boxes if box.top < 0.2]
+    digits = [sum(map(str.isdigit, block.text)) * block.box.height for block in item.blocks]
+    counts = [
+        len(boxes),
+        len(text),
+        sum("\u4e00" <= character <= "\u9fff" for character in text),
+        sum(map(str.isdigit, text)),
+        sum(character.isascii() and character.isalpha() for character in text),
+        len(top),
+    ]
+    areas = [
+        sum(box.area for box in boxes),
+        max((box.area for box in boxes), default=0.0),
+        max((box.height for box in boxes), default=0.0),
+        sum(box.area for box in top),
+        max(digits, default=0.0),
+    ]
+    counts_D = torch.tensor(counts, dtype=torch.float32).log1p()
+    areas_D = (10 * torch.tensor(areas, dtype=torch.float32)).log1p()
+    return torch.cat([counts_D, areas_D, (10 * _cue_heights(item, cues)).log1p()])
+
+
+def _cue_heights(item: ItemFeatures, cues: CueSet) -> Tensor:
+    if not item.blocks:
+        return torch.zeros(len(cues.cues))
+    height_B1 = torch.tensor([[block.box.height] for block in item.blocks], dtype=torch.float32)
+    return (cues.block_flags(item) * height_B1).amax(0)

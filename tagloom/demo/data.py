@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PIL import Image
+from PIL import ExifTags, Image
 
 from model.boxes.metrics import GoldPicture
 from model.items import Box, LabelledBox
@@ -20,19 +20,15 @@ _REGION = re.compile(r"=\s*([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+)")
 
 @dataclass(frozen=True)
 class Subject:
-    """One picture of the data set. ``boxes`` is None where nobody drew any."""
+    """One picture of the data set. ``size`` is width and height; ``boxes`` is None where nobody drew any."""
 
     picture: Path
+    size: tuple[int, int]
     title: str
     industry: tuple[str, ...]
     labels: frozenset[str]
     boxes: GoldPicture | None
     product: str
-
-    def size(self) -> tuple[int, int]:
-        """Width and height of the picture as Label Studio shows it."""
-        with Image.open(self.picture) as image:
-            return image.size
 
 
 @dataclass(frozen=True)
@@ -101,12 +97,23 @@ def shuffled(gold: Sequence[Subject], seed: int) -> list[Subject]:
 def _subject(sample: Sample, labels: Sequence[str]) -> Subject:
     return Subject(
         picture=sample.image,
+        size=_upright_size(sample.image),
         title=sample.title,
         industry=tuple(level for level in (sample.level1, sample.level2) if level),
         labels=frozenset(sample.labels),
         boxes=_gold_picture(sample.boxes, labels) if sample.boxed else None,
         product=sample.product_id,
     )
+
+
+def _upright_size(picture: Path) -> tuple[int, int]:
+    """Width and height as Label Studio shows the picture. Raises UserError when it can't be read."""
+    try:
+        with Image.open(picture) as image:
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+            return (image.height, image.width) if turned else image.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as broken:
+        raise UserError(f"the picture {picture} can't be read ({broken}): replace it or take its row out") from broken
 
 
 def _gold_picture(boxes: Iterable[GoldBox], labels: Sequence[str]) -> GoldPicture:

@@ -20,7 +20,7 @@ def build(project: Project, pictures: dict[str, Path], token: str) -> Starlette:
 
     async def picture(request: Request) -> Response:
         path = pictures.get(request.path_params["name"])
-        return FileResponse(path) if path else _missing()
+        return FileResponse(path) if path and path.exists() else _missing()
 
     async def one_project(request: Request) -> Response:
         return JSONResponse(project.body()) if request.path_params["id"] == project.id else _missing()

@@ -23,6 +23,7 @@ from tagloom.project import task_data
 BATCHES = (10, 30, 60, 100, 150)
 PAGE = 48  # tasks that one /predict carries, as when an annotator selects a page of them
 RETRIES = 3
+READY_SECONDS = 120.0  # a backend answers /health at once, but names a version only when its encoders are loaded
 
 
 @dataclass(frozen=True)
@@ -95,13 +96,13 @@ class Story:
 
     def _open(self) -> None:
         """What happens when a backend is connected: health, setup; then the tasks come."""
-        end = time.monotonic() + self._pace.patience
+        end = time.monotonic() + READY_SECONDS
         try:
             self._studio.health()
             while not self._studio.setup():
                 self._check()
                 if time.monotonic() > end:
-                    raise Stopped(f"/setup names a model version within {self._pace.patience:.0f} s")
+                    raise Stopped(f"/setup names a model version within {READY_SECONDS:.0f} s")
                 time.sleep(self._pace.poll)
         except BackendFailed as failure:
             raise Stopped(f"the backend can be connected ({failure})") from failure
@@ -134,7 +135,7 @@ class Story:
                     "width": one.box.width * 100,
                     "height": one.box.height * 100,
                 },
-                subject.size(),
+                subject.size,
             )
             for one in rectangles
         ]

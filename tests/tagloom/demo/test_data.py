@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from model.items import Box
 from tagloom.demo.data import Subject, cast, shuffled, split
@@ -13,7 +13,7 @@ from tagloom.errors import UserError
 
 def subjects(products: int, views: int = 4) -> list[Subject]:
     return [
-        Subject(Path(f"{i}.png"), str(i), (), frozenset({str(i)}), None, f"p{i // views}")
+        Subject(Path(f"{i}.png"), (8, 8), str(i), (), frozenset({str(i)}), None, f"p{i // views}")
         for i in range(products * views)
     ]
 
@@ -68,7 +68,7 @@ def test_a_folder_becomes_a_cast(tmp_path: Path) -> None:
     assert all(not one.labels for one in people.pool)
     assert people.test[0].industry == ("食品", "坚果")
     assert people.test[0].boxes is None
-    assert people.test[0].size() == (8, 8)
+    assert people.test[0].size == (8, 8)
 
 
 def test_doubtful_boxes_and_named_regions_are_ignored(tmp_path: Path) -> None:
@@ -80,6 +80,21 @@ def test_doubtful_boxes_and_named_regions_are_ignored(tmp_path: Path) -> None:
     assert gold.box.iou(Box(0.1, 0.2, 0.4, 0.6)) == pytest.approx(1)
     assert {one.label for one in boxed.ignored} == {"主体", "LOGO"}
     assert len(boxed.ignored) == 3
+
+
+def test_a_turned_photograph_has_the_size_that_is_shown(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, 60)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    for path in folder.glob("*.png"):
+        Image.new("RGB", (8, 4)).save(path, exif=exif)
+    assert cast(folder, test=20, gold=15, pool=5, seed=1).test[0].size == (4, 8)
+
+
+def test_a_broken_picture_is_named(tmp_path: Path) -> None:
+    (folder_of(tmp_path, 60) / "7.png").write_bytes(b"\x89PNG broken")
+    with pytest.raises(UserError, match=r"7\.png can't be read"):
+        cast(tmp_path, test=20, gold=15, pool=5, seed=1)
 
 
 def test_too_little_data_is_told(tmp_path: Path) -> None:

@@ -139,7 +139,8 @@ class ImageFetcher:
 
     def _get(self, url: str, header: str | None) -> tuple[int, str | None, bytes]:
         # No compression: it would let a small answer grow without bound.
-        headers = [("Accept", "image/*"), ("Accept-Encoding", "identity"), ("User-Agent", "tagloom")]
+        # Label Studio answers 406 to "image/*": its API renders JSON before it looks at the file.
+        headers = [("Accept", "*/*"), ("Accept-Encoding", "identity"), ("User-Agent", "tagloom")]
         headers += [("Authorization", header)] if header else []
         timeouts = dict.fromkeys(("connect", "read", "write", "pool"), self._limits.seconds)
         try:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model.boxes.contours import contours
 from model.boxes.elements import Element, text_elements
 from model.boxes.grouping import connected, union
 from model.boxes.nms import ious, suppress, to_tensor
@@ -19,19 +20,25 @@ from model.boxes.scene import Scene
 from model.items import Box
 
 REACHES = (0.1, 0.3, 0.6, 1.0)
-SAME = 0.97
+SAME_TEXT = 0.97
+SAME_OBJECT = 0.85
 REST_LEVELS = (0.5, 1.0)
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Candidates of one picture. ``from_text_N`` tells those made of read blocks; ``objects_M4`` are the rectangles of
-    the saliency maps, whose agreement is a measure of its own. Shape suffixes: N candidates, M rectangles; 4 edges."""
+    """Candidates of one picture.
+
+    ``from_text_N`` tells those made of read blocks. ``objects_M4`` are the rectangles of the saliency maps and
+    ``contours_M4`` the bounds of edge clusters, both with their repeats: how many agree is a measure of its own.
+    Shape suffixes: N candidates, M rectangles; 4 edges.
+    """
 
     scene: Scene
     elements: tuple[Element, ...]
     saliency: tuple[Map, ...]
     objects_M4: Tensor
+    contours_M4: Tensor
     boxes_N4: Tensor
     from_text_N: Tensor  # bool
 
@@ -44,11 +51,14 @@ def candidates(scene: Scene) -> Candidates:
     hypotheses = product_hypotheses(saliency, taken)
     elements = [*text, *object_elements(scene, text, saliency, hypotheses, taken)]
     written = [*_text_boxes(scene, text), *(element.box for element in elements if element.kind != "product")]
-    objects = [*hypotheses, *_rest(saliency, taken, elements)]
-    edges = to_tensor([*written, *objects])
-    from_text = torch.arange(len(edges)) < len(written)
-    kept = _distinct(edges)
-    return Candidates(scene, tuple(elements), saliency, to_tensor(hypotheses), edges[kept], from_text[kept])
+    product = [element.box for element in elements if element.kind == "product"]
+    outlined = [*contours(scene.pixels, scene.boxes), *contours(scene.pixels, [*scene.boxes, *product])]
+    objects_M4 = to_tensor([*product, *hypotheses, *_rest(saliency, taken, elements), *outlined])
+    written_M4 = to_tensor(written)
+    alike = (_distinct(written_M4, SAME_TEXT), _distinct(objects_M4, SAME_OBJECT))
+    edges = torch.cat([written_M4[alike[0]], objects_M4[alike[1]]])
+    from_text = torch.arange(len(edges)) < len(alike[0])
+    return Candidates(scene, tuple(elements), saliency, to_tensor(hypotheses), to_tensor(outlined), edges, from_text)
 
 
 def _text_boxes(scene: Scene, text: list[Element]) -> list[Box]:
@@ -74,6 +84,6 @@ def _rest(saliency: tuple[Map, ...], taken: Mask, elements: list[Element]) -> li
     return found
 
 
-def _distinct(edges_N4: Tensor) -> list[int]:
+def _distinct(edges_N4: Tensor, same: float) -> list[int]:
     """The first of each bunch of boxes that are the same but for a hair."""
-    return suppress((ious(edges_N4, edges_N4) > SAME).numpy(), np.zeros(len(edges_N4)))
+    return suppress((ious(edges_N4, edges_N4) > same).numpy(), np.zeros(len(edges_N4)))

@@ -16,6 +16,7 @@ from model.boxes.roles import Role
 KINDS = ("product", "gift", "logo", "copy", "price")
 NEAR = 0.06
 RING = 0.06
+STABLE = 0.7
 FAR = 9.0
 
 Array = npt.NDArray[np.float32]
@@ -136,11 +137,14 @@ def _salience(found: Candidates) -> Array:
     boxes_N4 = found.boxes_N4
     count = len(boxes_N4)
     if not found.saliency:
-        return np.zeros((count, 3 + 4), dtype=np.float32)
+        return np.zeros((count, 5 + 4), dtype=np.float32)
     product_14 = to_tensor([element.box for element in found.elements if element.kind == "product"])[:1]
     shared = intersections(boxes_N4, product_14).numpy()[:, 0] / np.maximum(areas(boxes_N4).numpy(), 1e-6)
     agreement = ious(boxes_N4, found.objects_M4).mean(1).nan_to_num().numpy()
-    columns = [ious(boxes_N4, product_14).numpy()[:, 0], shared, agreement]
+    stable_NM = ious(boxes_N4, found.contours_M4).numpy()
+    stability = (stable_NM > STABLE).sum(1) if stable_NM.size else np.zeros(count)
+    outline = stable_NM.max(1) if stable_NM.size else np.zeros(count)
+    columns = [ious(boxes_N4, product_14).numpy()[:, 0], shared, agreement, np.log1p(stability), outline]
     for values in found.saliency[:2]:
         total, area = _sums(values[:, :, None], boxes_N4.numpy())
         wide, wide_area = _sums(values[:, :, None], _ringed(boxes_N4.numpy()))

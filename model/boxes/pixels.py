@@ -65,6 +65,12 @@ def _row_fill(mask_HW: Mask) -> float:
     return float(np.where(mask_HW.any(axis=1), last - first, 0).mean() / width)
 
 
+def cells(box: Box, height: int, width: int) -> tuple[slice, slice]:
+    """Rows and columns of a raster that a box touches."""
+    rows = slice(int(box.top * height), int(np.ceil(box.bottom * height)))
+    return rows, slice(int(box.left * width), int(np.ceil(box.right * width)))
+
+
 def _span(start: float, stop: float, size: int) -> tuple[int, int]:
     first = min(size - 1, max(0, round(start * size)))
     return first, min(size, max(first + 1, round(stop * size)))

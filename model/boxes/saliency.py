@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import dijkstra
 from torch import Tensor
 from torch.nn import functional
 
-from model.boxes.pixels import Pixels
+from model.boxes.pixels import Pixels, cells
 from model.features import ItemFeatures
 from model.items import Box
 
@@ -74,8 +74,7 @@ def raster_mask(boxes: Sequence[Box]) -> Mask:
     """Cells of the raster that any of the boxes touches."""
     mask = np.zeros((RASTER, RASTER), dtype=bool)
     for box in boxes:
-        rows = slice(int(box.top * RASTER), int(np.ceil(box.bottom * RASTER)))
-        mask[rows, int(box.left * RASTER) : int(np.ceil(box.right * RASTER))] = True
+        mask[cells(box, RASTER, RASTER)] = True
     return mask
 
 

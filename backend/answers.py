@@ -66,8 +66,7 @@ class Answers:
         found = self._encoder.features(question.project, question.config, payloads, question.deadline)
         evidence = self._evidence(question, served.version, found)
         known = [entry.features for entry in evidence if entry.features is not None]
-        boxes = bool(question.config.rectangles)
-        predictions = iter(self._inference.predict(served.tagger, known, boxes=boxes))
+        predictions = iter(self._predict(served, known, boxes=bool(question.config.rectangles)))
         results = [
             self._result(question, task, entry, next(predictions) if entry.features is not None else None)
             for task, entry in zip(question.tasks, evidence, strict=True)
@@ -82,6 +81,16 @@ class Answers:
         """Empty answers, for when no model or no usable config is there."""
         LOG.error("tasks answered empty", tasks=len(tasks), reason=reason)
         return [self._empty(version, "unavailable") for _ in tasks]
+
+    def _predict(self, served: Served, features: Sequence[ItemFeatures], *, boxes: bool) -> list[Prediction | None]:
+        """Where boxes make the model fail on an item, its tags are still worth having."""
+        found = self._inference.predict(served.tagger, features, boxes=boxes)
+        failed = [place for place, prediction in enumerate(found) if prediction is None]
+        if failed and boxes:
+            again = self._inference.predict(served.tagger, [features[place] for place in failed], boxes=False)
+            for place, prediction in zip(failed, again, strict=True):
+                found[place] = prediction
+        return found
 
     def _evidence(self, question: Question, version: str, found: Sequence[ItemFeatures | Failure]) -> list[_Evidence]:
         failed = [place for place, entry in enumerate(found) if isinstance(entry, Failure)]

@@ -36,7 +36,7 @@ def annotation(*result: Any, number: int = 1, **fields: Any) -> dict[str, Any]:
 def test_captured_annotation() -> None:
     gold = gold_of(CONFIG, [captured.body("10")["annotation"]])
     assert gold is not None
-    assert gold.labels == {"主体", "价格"}
+    assert gold.labels == frozenset({"主体", "价格"})
     assert gold.boxes is not None
     assert gold.boxes[0].box == Box(0.01, 0.02, 0.31, 0.42)
     assert gold.weight == 1.0
@@ -59,7 +59,7 @@ def test_tags_without_rectangles_say_nothing_about_boxes() -> None:
 def test_what_is_drawn_is_there() -> None:
     gold = gold_of(CONFIG, [annotation(tags("LOGO"), box("价格"))])
     assert gold is not None
-    assert gold.labels == {"LOGO", "价格"}
+    assert gold.labels == frozenset({"LOGO", "价格"})
 
 
 def test_a_project_without_tags_or_without_rectangles() -> None:
@@ -81,7 +81,7 @@ def test_the_majority_of_annotators_decides_and_gives_the_weight() -> None:
         ],
     )
     assert gold is not None
-    assert gold.labels == {"LOGO"}
+    assert gold.labels == frozenset({"LOGO"})
     assert gold.weight == 2 / 3
 
 
@@ -90,7 +90,7 @@ def test_the_newest_decides_a_tie() -> None:
     for order in ([old, new], [new, old]):
         gold = gold_of(TAGS_ONLY, order)
         assert gold is not None
-        assert gold.labels == {"价格"}
+        assert gold.labels == frozenset({"价格"})
 
 
 def test_ground_truth_counts_alone() -> None:
@@ -103,7 +103,7 @@ def test_ground_truth_counts_alone() -> None:
         ],
     )
     assert gold is not None
-    assert gold.labels == {"LOGO"}
+    assert gold.labels == frozenset({"LOGO"})
 
 
 def test_boxes_of_several_annotators_are_averaged_and_lone_ones_left_out() -> None:
@@ -127,7 +127,7 @@ def test_an_alias_in_old_annotations_still_counts() -> None:
     )
     gold = gold_of(renamed, [annotation(tags("LOGO"))])
     assert gold is not None
-    assert gold.labels == {"LOGO"}
+    assert gold.labels == frozenset({"LOGO"})
 
 
 JSON = st.recursive(

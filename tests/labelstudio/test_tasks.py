@@ -37,7 +37,9 @@ def test_nested_keys_and_lists() -> None:
 
 def test_missing_or_odd_data_counts_as_absent() -> None:
     empty = ItemReference(None)
-    for task in ({}, {"data": None}, {"data": []}, {"data": {"image": 5, "title": None, "industry": {}}}, {"id": "x"}):
+    odd: dict[str, Any] = {"image": 5, "title": None, "industry": {}}
+    tasks: list[dict[str, Any]] = [{}, {"data": None}, {"data": []}, {"data": odd}, {"id": "x"}]
+    for task in tasks:
         assert reference_of(CONFIG, task) == empty
 
 

@@ -32,7 +32,7 @@ def test_labels_that_the_model_does_not_know_are_no_error() -> None:
 
 
 def test_gold_reads_names_and_skips_unknown_ones() -> None:
-    assert MULTIPLE.gold([chosen("a", "gone", 5), chosen("b")]) == {"A", "B"}
+    assert MULTIPLE.gold([chosen("a", "gone", 5), chosen("b")]) == frozenset({"A", "B"})
 
 
 def test_gold_is_none_when_the_control_was_not_answered() -> None:

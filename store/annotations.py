@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from store.changes import AnnotationState
 from store.database import Database, now
-from store.state import apply_annotations, delete_annotations, grow_gold_revision
+from store.state import apply_annotations, chunks, delete_annotations, grow_gold_revision
 from store.tables import ANNOTATIONS, TASKS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,23 +40,27 @@ class Annotations:
                 found[row.task_id].append({**dated, **json.loads(row.content)})
         return dict(found)
 
-    def apply(self, project_key: str, annotations: Sequence[AnnotationState]) -> bool:
-        """Join what the API says; True when it changed the gold (an event was missed)."""
+    def apply(self, project_key: str, annotations: Sequence[AnnotationState]) -> int:
+        """Join what the API says; how many of them changed the gold (their events were missed)."""
         with self._database.write() as connection:
             changed = apply_annotations(connection, project_key, annotations, now(connection))
             if changed:
                 grow_gold_revision(connection, project_key)
         return changed
 
-    def known(self, project_key: str, *, seen_before: float) -> dict[int, int]:
-        """Annotation id → task id of what exists as far as we know, and was last heard of before that instant."""
-        query = select(ANNOTATIONS.c.annotation_id, ANNOTATIONS.c.task_id).where(
-            ANNOTATIONS.c.project_key == project_key,
-            ANNOTATIONS.c.deleted.is_(False),
-            ANNOTATIONS.c.seen_at < seen_before,
-        )
+    def known(self, project_key: str, *, seen_before: float, tasks: Sequence[int]) -> set[int]:
+        """Ids of these tasks' annotations that exist as far as we know, and were last heard of before that instant."""
+        found: set[int] = set()
         with self._database.read() as connection:
-            return {row.annotation_id: row.task_id for row in connection.execute(query)}
+            for part in chunks(tasks):
+                query = select(ANNOTATIONS.c.annotation_id).where(
+                    ANNOTATIONS.c.project_key == project_key,
+                    ANNOTATIONS.c.task_id.in_(part),
+                    ANNOTATIONS.c.deleted.is_(False),
+                    ANNOTATIONS.c.seen_at < seen_before,
+                )
+                found.update(connection.execute(query).scalars())
+        return found
 
     def delete(self, project_key: str, ids: Collection[int]) -> bool:
         """Tombstone annotations that Label Studio no longer has; True when that changed the gold."""

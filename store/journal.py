@@ -120,7 +120,7 @@ def apply(connection: Connection, change: Change, at: float) -> None:
     gold |= delete_tasks(connection, change.project_key, change.deleted_tasks, at)
     gold |= delete_annotations(connection, change.project_key, change.deleted_annotations, at)
     gold |= apply_tasks(connection, change.project_key, change.tasks, at)
-    gold |= apply_annotations(connection, change.project_key, change.annotations, at)
+    gold |= apply_annotations(connection, change.project_key, change.annotations, at) > 0
     if gold:
         grow_gold_revision(connection, change.project_key)
 

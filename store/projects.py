@@ -88,6 +88,11 @@ class Projects:
             values = {"attempts": attempts, "retry_at": now(connection) + pause if pause else 0.0}
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
 
+    def forget_attempts(self, key: str) -> None:
+        """A training was ended on request: that speaks for no backing off."""
+        with self._database.write() as connection:
+            connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(attempts=0, retry_at=0.0))
+
     def fail_attempt(self, key: str, reason: str) -> None:
         """Remember why the last training failed, for the status page."""
         with self._database.write() as connection:

@@ -49,9 +49,9 @@ def delete_tasks(connection: Connection, project_key: str, ids: Sequence[int], a
 
 def apply_annotations(
     connection: Connection, project_key: str, annotations: Sequence[AnnotationState], at: float
-) -> bool:
-    """Join annotations into the store; True when that changed the gold."""
-    changed = False
+) -> int:
+    """Join annotations into the store; how many of them changed the gold."""
+    changed = 0
     newest = {entry.annotation_id: entry for entry in sorted(annotations, key=_annotation_order)}
     for part in chunks(list(newest.values())):
         known = _rows(
@@ -63,7 +63,7 @@ def apply_annotations(
             row = _annotation_row(project_key, entry, at)
             if old is None or (not old["deleted"] and _order(row) > _order(old)):
                 rows.append(row)
-                changed = changed or _gold(row) != _gold(old)
+                changed += _gold(row) != _gold(old)
         upsert(connection, ANNOTATIONS, rows)
     return changed
 

@@ -1,7 +1,7 @@
 """Tasks of a project as Label Studio described them last."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from store.changes import TaskState
 from store.database import Database, now
-from store.state import apply_tasks, chunks, grow_gold_revision
+from store.state import apply_tasks, chunks, delete_tasks, grow_gold_revision
 from store.tables import TASKS
 
 BULK = 1_000  # rows of one transaction: the journal waits for no more than that
@@ -57,6 +57,22 @@ class Tasks:
         query = select(func.count()).where(TASKS.c.project_key == project_key, TASKS.c.deleted.is_(False))
         with self._database.read() as connection:
             return int(connection.execute(query.select_from(TASKS)).scalar_one())
+
+    def known(self, project_key: str, *, seen_before: float) -> list[int]:
+        """Ids of tasks that exist as far as we know, and were last heard of before that instant; sorted."""
+        query = select(TASKS.c.task_id).where(
+            TASKS.c.project_key == project_key, TASKS.c.deleted.is_(False), TASKS.c.seen_at < seen_before
+        )
+        with self._database.read() as connection:
+            return list(connection.execute(query.order_by(TASKS.c.task_id)).scalars())
+
+    def delete(self, project_key: str, ids: Collection[int]) -> bool:
+        """Tombstone tasks that Label Studio no longer has; True when one of them was labelled."""
+        with self._database.write() as connection:
+            changed = delete_tasks(connection, project_key, list(ids), now(connection))
+            if changed:
+                grow_gold_revision(connection, project_key)
+        return changed
 
     def _fresh(self, project_key: str, tasks: Sequence[TaskState]) -> list[TaskState]:
         known: dict[int, int] = {}

@@ -5,7 +5,7 @@ with every change, so that whoever follows it sees each change, rollbacks too.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -88,6 +88,12 @@ class Versions:
         with self._database.read() as connection:
             rows = connection.execute(_CURRENT_QUERY).all()
         return {row.project_key: _as_current(row) for row in rows}
+
+    def with_accepted(self) -> Sequence[str]:
+        """Keys of projects that have a version which waits for its promotion."""
+        query = select(VERSIONS.c.project_key).where(VERSIONS.c.state == str(State.ACCEPTED)).distinct()
+        with self._database.read() as connection:
+            return connection.execute(query).scalars().all()
 
     def list(self, project_key: str) -> list[Version]:
         """Newest first."""

@@ -23,7 +23,8 @@ def test_what_the_api_says_is_joined_and_told_whether_it_was_news(store: Store) 
     states = [AnnotationState.of(webhooks.annotation(1, 1, 1))]
     assert store.annotations.apply(KEY, states)
     assert not store.annotations.apply(KEY, states)
-    assert store.annotations.known(KEY, seen_before=time.time() + 1) == {1: 1}
-    assert store.annotations.known(KEY, seen_before=time.time() - 60) == {}
+    assert store.annotations.known(KEY, seen_before=time.time() + 1, tasks=[1, 2]) == {1}
+    assert store.annotations.known(KEY, seen_before=time.time() - 60, tasks=[1]) == set()
+    assert store.annotations.known(KEY, seen_before=time.time() + 1, tasks=[2]) == set()
     assert store.annotations.delete(KEY, [1])
     assert store.annotations.of_project(KEY) == {}

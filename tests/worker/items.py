@@ -1,0 +1,55 @@
+"""Features and gold without encoders: labels show in the read text, in the grid, and not at all in some items."""
+
+import torch
+
+from model.features import ItemFeatures
+from model.items import Box, Gold, TextBlock
+
+LABELS = ("主体", "赠品", "LOGO", "文案", "价格")
+WORDS = {"赠品": "买一送一赠杯子", "LOGO": "NOVA", "文案": "轻薄透气四季可穿", "价格": "¥199"}
+GRID, IMAGE_WIDTH, TEXT_WIDTH = (7, 7), 32, 24
+
+
+def item(number: int, seed: int = 0) -> tuple[ItemFeatures, Gold]:
+    """Item `number` with its true labels; the same for the same arguments. Two items in a row share a title."""
+    random = torch.Generator().manual_seed(seed * 1_000_003 + number)
+    chosen = torch.rand(len(LABELS), generator=random) < torch.tensor([0.9, 0.4, 0.5, 0.5, 0.4])
+    labels = frozenset(label for label, yes in zip(LABELS, chosen.tolist(), strict=True) if yes)
+    # One word in four is missing and the picture alone tells: what cues do not know, the network must learn.
+    told = torch.rand(len(LABELS), generator=random) < 0.75
+    texts = [
+        WORDS[label] for label, yes in zip(LABELS, told.tolist(), strict=True) if yes and label in labels & WORDS.keys()
+    ]
+    blocks = tuple(TextBlock(Box(0.1, 0.1 + 0.2 * n, 0.6, 0.25 + 0.2 * n), text, 0.9) for n, text in enumerate(texts))
+    grid_RC = torch.randn(GRID[0] * GRID[1], IMAGE_WIDTH, generator=random)
+    for place, label in enumerate(LABELS):
+        grid_RC[:, place] += 2.0 if label in labels else -2.0
+    return _features(number, blocks, grid_RC, random), Gold(labels)
+
+
+def pool(count: int, seed: int = 0, start: int = 0) -> tuple[list[ItemFeatures], dict[int, Gold]]:
+    """`count` items and their gold by row."""
+    pairs = [item(start + number, seed) for number in range(count)]
+    return [features for features, _ in pairs], {row: gold for row, (_, gold) in enumerate(pairs)}
+
+
+def _features(
+    number: int, blocks: tuple[TextBlock, ...], grid_RC: torch.Tensor, random: torch.Generator
+) -> ItemFeatures:
+    tokens = 1 + 2 * len(blocks)
+    owners = [-1] + [block for block in range(len(blocks)) for _ in range(2)]
+    return ItemFeatures(
+        size=(400, 400),
+        grid_RC=grid_RC.half(),
+        grid_shape=GRID,
+        image_C=grid_RC.mean(0).half(),
+        tokens_TE=torch.randn(tokens, TEXT_WIDTH, generator=random).half(),
+        token_block_T=torch.tensor(owners, dtype=torch.int16),
+        title_E=torch.randn(TEXT_WIDTH, generator=random).half(),
+        reading_E=torch.randn(TEXT_WIDTH, generator=random).half() if blocks else torch.zeros(TEXT_WIDTH).half(),
+        blocks=blocks,
+        thumbnail_HW3=torch.zeros(8, 8, 3, dtype=torch.uint8),
+        title=f"商品 {number // 2}",
+        industry=("日用", f"类{number % 7}"),
+        industry_LE=torch.randn(2, TEXT_WIDTH, generator=random).half(),
+    )

@@ -1,0 +1,62 @@
+"""A project with tasks whose features are there already, and annotators for it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from labelstudio.config import LabelConfig
+from labelstudio.project import ProjectKey
+from labelstudio.tasks import item_key, reference_of
+from model.feature_cache import FeatureCache
+from store.changes import Change
+from store.store import Store
+from tagloom.project import label_config
+from tagloom.settings import Settings
+from tests.store import webhooks
+from tests.worker import items
+
+KEY = ProjectKey("default", 2, 1795288797)
+CONFIG = label_config(items.LABELS)
+SPACE = "5" * 16
+
+
+class StubExtractor:
+    """Has a space, but is never asked for features: they are in the cache."""
+
+    space = SPACE
+
+    @classmethod
+    def from_names(cls, *_names: str, **_options: object) -> "StubExtractor":
+        return cls()
+
+    def describe(self) -> dict[str, str]:
+        return {"image": "none"}
+
+    def extract(self, wanted: Iterable[object]) -> list[Any]:
+        raise AssertionError(f"asked to encode {list(wanted)}")
+
+
+def open_shop(store: Store, settings: Settings, tasks: int = 60) -> None:
+    """The project with its tasks and their features."""
+    config = LabelConfig.parse(CONFIG)
+    cache = FeatureCache(settings.features_folder, SPACE)
+    store.projects.ensure(str(KEY), CONFIG, "shop")
+    payloads = [payload(number) for number in range(1, tasks + 1)]
+    store.tasks.upsert(str(KEY), payloads)
+    for task in payloads:
+        cache.put(item_key(KEY.connection, reference_of(config, task, KEY)), items.item(task["id"])[0])
+
+
+def payload(number: int) -> dict[str, Any]:
+    data = {"image": f"/{number}.png", "title": f"商品 {number // 2}", "industry": "日用"}
+    return {"id": number, "data": data, "updated_at": webhooks.stamp(0)}
+
+
+def annotate(store: Store, numbers: Iterable[int], *, second: int = 1, wrong: bool = False) -> None:
+    """Label these tasks truly, or with each label flipped."""
+    for number in numbers:
+        truth = items.item(number)[1].labels or frozenset()
+        labels = tuple(label for label in items.LABELS if (label in truth) != wrong)
+        entry = webhooks.annotation(number, number, second, labels)
+        entry["result"][0]["from_name"] = "elements"
+        body = {"action": "ANNOTATION_CREATED", "annotation": entry, "task": payload(number), "project": {}}
+        store.journal.record(Change.of_webhook(str(KEY), body), timeout=10)

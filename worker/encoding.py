@@ -1,0 +1,58 @@
+"""Computing the features that are missing, in small steps that give way to gold."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from labelstudio.config import LabelConfig
+from labelstudio.encoding import Failure
+from labelstudio.project import ProjectKey
+from labelstudio.tasks import item_key, reference_of
+from store.projects import Project
+from store.tasks import Task
+from worker.watch import Interrupted, Watch
+from worker.workplace import Workplace
+
+PART = 16  # tasks; on 2 cores reading them takes two to eight seconds
+STEP_S = 3.0  # waiting gold is looked for so often; a step ends at most one batch later
+
+Progress = Callable[[Mapping[str, Any]], None]
+
+
+def encode(workplace: Workplace, project: Project, watch: Watch, progress: Progress) -> str:
+    """Encode tasks without features until none is left; returns a line about it. Interrupted when gold waits."""
+    config, key = workplace.config_of(project), ProjectKey.parse(project.key)
+    missing = _missing(workplace, project, config, key)
+    total, failed = len(missing), 0
+    labelled = workplace.store.annotations.of_project(project.key).keys() & {task.id for task in missing}
+    while missing:
+        watch.check()
+        if workplace.store.projects.waiting_for_training():
+            raise Interrupted(f"gave way to gold with {len(missing)} of {total} tasks left")
+        done, gone = _step(workplace, config, key, missing)
+        missing, failed = missing[done:], failed + gone
+        progress({"stage": "reading pictures", "done": total - len(missing), "total": total, "failed": failed})
+    if labelled:
+        # Gold that was trained on without its picture, or not at all, has it now.
+        workplace.store.projects.request_training(project.key)
+    return f"{total - failed} tasks encoded, {failed} without a picture"
+
+
+def _missing(workplace: Workplace, project: Project, config: LabelConfig, key: ProjectKey) -> list[Task]:
+    return [
+        task
+        for task in workplace.store.tasks.all(project.key)
+        if not workplace.cache.has(item_key(key.connection, reference_of(config, task.payload(), key)))
+    ]
+
+
+def _step(workplace: Workplace, config: LabelConfig, key: ProjectKey, missing: list[Task]) -> tuple[int, int]:
+    """Encode for a few seconds; how many tasks are done with, and how many of them failed."""
+    end = time.monotonic() + STEP_S
+    done = failed = 0
+    while done < len(missing) and time.monotonic() < end:
+        part = missing[done : done + PART]
+        answers = workplace.encoder.features(key, config, [task.payload() for task in part])
+        failed += sum(isinstance(answer, Failure) for answer in answers)
+        done += len(part)
+    return done, failed

@@ -1,0 +1,138 @@
+"""The jobs that a stock `rq worker -S json tagloom` runs: small, idempotent, each brings one project up to date."""
+
+import contextlib
+import logging
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from redis.exceptions import RedisError
+from rq import get_current_job
+
+from labelstudio.project import ProjectKey
+from store.leases import Lease, LeaseLost
+from store.projects import Project
+from store.versions import Conflict, training_lease
+from worker import queue
+from worker.encoding import encode as encode_project
+from worker.queue import Kind
+from worker.reconcile import reconcile as reconcile_project
+from worker.training import train as train_project
+from worker.watch import LEASE_S, Interrupted, Watch
+from worker.workplace import Workplace, open_workplace
+
+LOG = logging.getLogger(__name__)
+
+
+Work = Callable[[Workplace, Project, Lease, Watch], str]
+
+
+def train(project_key: str) -> str:
+    """Train on all gold that no training has seen yet; looks for more at the end."""
+    with open_workplace() as workplace:
+        done = _run(workplace, Kind.TRAIN, training_lease(project_key), project_key, _train)
+        if project_key in workplace.store.projects.waiting_for_training():
+            queue.wake_training(workplace.settings, project_key)
+        return done
+
+
+def encode(project_key: str) -> str:
+    """Compute features that are missing; gives way to gold that waits and goes on behind it."""
+    with open_workplace() as workplace:
+        done = _run(workplace, Kind.ENCODE, f"encode:{project_key}", project_key, _encode)
+        for waiting in workplace.store.projects.waiting_for_training():
+            queue.wake_training(workplace.settings, waiting)
+        if is_unfinished(done):
+            queue.wake_encoding(workplace.settings, project_key)
+        return done
+
+
+def reconcile(project_key: str) -> str:
+    """Compare the store with Label Studio and repair it; wakes who has work then."""
+    with open_workplace() as workplace:
+        done = _run(workplace, Kind.RECONCILE, f"reconcile:{project_key}", project_key, _reconcile)
+        if is_unfinished(done):
+            queue.wake_reconcile(workplace.settings, project_key)
+        if project_key in workplace.store.projects.waiting_for_training():
+            queue.wake_training(workplace.settings, project_key)
+        queue.wake_encoding(workplace.settings, project_key)
+        return done
+
+
+UNFINISHED = "ended early: "
+
+
+def is_unfinished(done: str) -> bool:
+    """Whether a job's result line says that it goes on in another job."""
+    return done.startswith(UNFINISHED)
+
+
+def _train(workplace: Workplace, project: Project, lease: Lease, watch: Watch) -> str:
+    if not project.has_new_gold:
+        return "nothing new"
+    try:
+        return train_project(workplace, project.key, lease, watch, _report)
+    except (Interrupted, LeaseLost, Conflict):
+        workplace.store.projects.forget_attempts(project.key)
+        raise
+    except Exception as error:
+        workplace.store.projects.fail_attempt(project.key, f"{type(error).__name__}: {error}")
+        raise
+
+
+def _encode(workplace: Workplace, project: Project, _lease: Lease, watch: Watch) -> str:
+    return encode_project(workplace, project, watch, _report)
+
+
+def _reconcile(workplace: Workplace, project: Project, _lease: Lease, watch: Watch) -> str:
+    client = workplace.sites.client(ProjectKey.parse(project.key).connection)
+    if not client.connection.url:
+        workplace.store.projects.set_reconcile_cursor(project.key, 0)
+        return "no Label Studio is configured: set LABEL_STUDIO_URL to compare with it"
+    return reconcile_project(workplace.store, client, project, watch, _report)
+
+
+def _run(workplace: Workplace, kind: Kind, name: str, project_key: str, work: Work) -> str:
+    """Do the work under its lease, if no other worker does."""
+    queue.begin(queue.redis_of(workplace.settings.redis_url), kind, project_key)
+    with _leased(workplace, kind, name, project_key) as held:
+        if held is None:
+            return "another worker is at it"
+        project = workplace.store.projects.get(project_key)
+        if project is None:
+            return "the project is not in the store"
+        try:
+            return work(workplace, project, *held)
+        except (Interrupted, LeaseLost, Conflict) as stop:
+            return f"{UNFINISHED}{stop}"
+
+
+@contextlib.contextmanager
+def _leased(workplace: Workplace, kind: Kind, name: str, project_key: str) -> Iterator[tuple[Lease, Watch] | None]:
+    """Hold the lease while the block runs; None when another worker has it."""
+    lease = workplace.store.leases.acquire(name, f"{os.uname().nodename}:{os.getpid()}:{uuid.uuid4().hex}", LEASE_S)
+    if lease is None:
+        yield None
+        return
+    redis = queue.redis_of(workplace.settings.redis_url)
+    queue.set_running(redis, kind, project_key, LEASE_S)
+    try:
+        beat = lambda: queue.set_running(redis, kind, project_key, LEASE_S)  # noqa: E731
+        with Watch(workplace.store, lease, redis, beat) as watch:
+            yield lease, watch
+    finally:
+        workplace.store.leases.release(lease)
+        queue.clear_running(redis, kind, project_key)
+
+
+def _report(progress: Mapping[str, Any]) -> None:
+    """Progress for `rq info` and the status page, in the job's meta."""
+    job = get_current_job()
+    if job is None:
+        return
+    job.meta.update(progress)
+    try:
+        job.save_meta()  # type: ignore[no-untyped-call]
+    except RedisError as error:
+        LOG.warning("redis: %s", error)

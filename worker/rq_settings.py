@@ -1,0 +1,16 @@
+"""Settings module for stock RQ: `RQ_CONFIG=worker.rq_settings rq worker -S json tagloom`.
+
+RQ forks a work horse for each job. What its parent has imported costs the horse nothing, so that a training begins at
+once and not after the seconds that torch takes to import. Only modules are imported here: no thread and no connection
+may be open when RQ forks.
+"""
+
+import sys
+
+from tagloom.settings import Settings
+
+REDIS_URL = Settings().redis_url
+QUEUES = [Settings().queue]
+
+if any(word.startswith("worker") for word in sys.argv[1:2]):  # `rq info` and the like need no torch
+    import worker.jobs  # noqa: F401

@@ -1,0 +1,54 @@
+"""What the backend does every few seconds so that no work is forgotten when Redis, a worker or a webhook was lost."""
+
+import logging
+import time
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from store.leases import LeaseLost
+from store.store import Store
+from store.versions import training_lease
+from tagloom.settings import Settings
+from worker import queue
+from worker.publication import promote_due
+
+LOG = logging.getLogger(__name__)
+
+EVERY_S = 3.0
+
+
+def tick(settings: Settings, store: Store, holder: str) -> None:
+    """Wake what waits in the store, promote what may be promoted, ask for a reconcile when one is due.
+
+    Many backends may call it: per interval one of them (`holder` names it) does the work. Logs what fails; never
+    raises.
+    """
+    try:
+        if store.leases.acquire("timer", holder, EVERY_S * 0.9):
+            _tick(settings, store, holder)
+    except SQLAlchemyError as error:
+        LOG.error("timer: %s", error)
+
+
+def _tick(settings: Settings, store: Store, holder: str) -> None:
+    for project_key in store.projects.waiting_for_training():
+        queue.wake_training(settings, project_key)
+    for project_key in store.versions.with_accepted():
+        _promote(settings, store, project_key, holder)
+    if settings.reconcile_minutes:
+        due = time.time() - settings.reconcile_minutes * 60
+        for project in store.projects.all():
+            if project.reconciled_at < due:
+                queue.wake_reconcile(settings, project.key)
+
+
+def _promote(settings: Settings, store: Store, project_key: str, holder: str) -> None:
+    lease = store.leases.acquire(training_lease(project_key), f"timer:{holder}", EVERY_S)
+    if lease is None:
+        return  # a training runs; it looks by itself
+    try:
+        promote_due(settings, store, project_key, lease)
+    except LeaseLost as error:
+        LOG.warning("timer: %s", error)
+    finally:
+        store.leases.release(lease)

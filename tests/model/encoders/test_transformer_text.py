@@ -1,0 +1,88 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BertConfig, BertModel, BertTokenizer
+
+from model.encoders.catalogue import text_encoder
+from model.encoders.transformer_text import LONGEST, TransformerTextEncoder
+from model.encoders.vocabulary import vocabulary
+
+TEXTS = ["买一送一 限时", "¥199", "", "华为HUAWEI Mate60 官方旗舰店正品手机", "   ", "¥199"]
+
+
+def _folder(folder: Path, width: int = 32, layers: int = 2, heads: int = 2) -> str:
+    words = vocabulary(["华为HUAWEI"] * 30)
+    BertTokenizer(vocab={word: number for number, word in enumerate(words)}).save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(words),
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=4 * width,
+    )
+    torch.manual_seed(0)
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return _folder(tmp_path_factory.mktemp("bert"))
+
+
+@pytest.fixture(scope="module")
+def encoder(folder: str) -> TransformerTextEncoder:
+    return TransformerTextEncoder(folder)
+
+
+def test_tokens_begin_with_the_start_token_and_the_mean_is_of_the_rest(encoder: TransformerTextEncoder) -> None:
+    encoded = encoder.encode(TEXTS)
+    assert [len(text.tokens_TE) for text in encoded] == [7, 5, 0, 19, 0, 5]
+    for text in (encoded[0], encoded[3]):
+        assert torch.allclose(text.pooled_E, text.tokens_TE[1:].mean(0), atol=1e-6)
+    assert not encoded[2].pooled_E.any()
+
+
+def test_alone_or_among_others_a_text_has_the_same_features(encoder: TransformerTextEncoder) -> None:
+    """Features are cached: within 2 % of their norm, whatever the batch (padding and bfloat16)."""
+    together = encoder.encode(TEXTS)
+    for index in (0, 1, 3):
+        alone = encoder.encode([TEXTS[index]])[0]
+        assert (alone.tokens_TE - together[index].tokens_TE).norm() < 0.02 * alone.tokens_TE.norm()
+
+
+def test_long_texts_are_cut(encoder: TransformerTextEncoder) -> None:
+    assert len(encoder.encode(["长" * 500])[0].tokens_TE) == LONGEST - 1
+
+
+def test_several_threads_may_encode(encoder: TransformerTextEncoder) -> None:
+    alone = encoder.encode(TEXTS)
+    with ThreadPoolExecutor(4) as threads:
+        for encoded in threads.map(encoder.encode, [TEXTS] * 12):
+            assert torch.allclose(encoded[3].pooled_E, alone[3].pooled_E, atol=1e-5)
+
+
+def test_loading_is_repeatable_and_silent(folder: str, capfd: pytest.CaptureFixture[str]) -> None:
+    prints = {TransformerTextEncoder(folder).fingerprint for _ in range(2)}
+    assert len(prints) == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_name_that_cannot_be_had_says_the_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ValueError, match=r"(?s)'nobody/no-such-model' is neither a folder.*'shipped'"):
+        text_encoder("nobody/no-such-model")
+
+
+def test_a_folder_without_a_model_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="holds no transformers model with safetensors"):
+        text_encoder(str(tmp_path))
+
+
+@pytest.mark.slow
+def test_bert_base_from_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    encoded = TransformerTextEncoder(_folder(tmp_path, 768, 12, 12)).encode(["买一送一"])[0]
+    assert (encoded.tokens_TE.shape, encoded.pooled_E.shape) == ((5, 768), (768,))

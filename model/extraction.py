@@ -121,10 +121,10 @@ def _tokens(
 
 
 def _shares(blocks: Sequence[TextBlock], encoded: Mapping[str, EncodedText]) -> dict[int, int]:
-    """How many tokens of each block are kept: all, until READ_TOKENS are spent, the tallest blocks first."""
+    """How many tokens of each block are kept: all until READ_TOKENS are spent, the tallest print first."""
     shares: dict[int, int] = {}
     left = READ_TOKENS
-    for number in sorted(range(len(blocks)), key=lambda number: -blocks[number].box.height):
+    for number in sorted(range(len(blocks)), key=lambda number: -round(blocks[number].box.height, 2)):
         shares[number] = min(left, max(len(encoded[blocks[number].text].tokens_TE) - 1, 0))
         left -= shares[number]
     return shares

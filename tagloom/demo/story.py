@@ -21,20 +21,21 @@ from tagloom.demo.watch import Progress, Watch
 from tagloom.project import task_data
 
 BATCHES = (10, 30, 60, 100, 150)
-PAGE = 48  # tasks that one /predict carries, as when an annotator selects a page of them
+PAGE = 30  # tasks that one /predict carries: what a page of Label Studio's task list holds
 RETRIES = 3
-READY_SECONDS = 120.0  # a backend answers /health at once, but names a version only when its encoders are loaded
 
 
 @dataclass(frozen=True)
 class Pace:
     """``batches``: gold counts after which to measure; ``patience``: seconds to wait for a sign of training.
 
-    ``settle``: without a look inside, a version that serves for so many seconds is taken for its training's last.
+    ``ready``: seconds until a backend that answers /health must name a version. ``settle``: without a look inside, a
+    version that serves for so many seconds is taken for its training's last.
     """
 
     batches: tuple[int, ...] = BATCHES
     patience: float = 60.0
+    ready: float = 120.0
     settle: float = 8.0
     poll: float = 0.25
 
@@ -95,20 +96,28 @@ class Story:
         return outcome
 
     def _open(self) -> None:
-        """What happens when a backend is connected: health, setup; then the tasks come."""
-        end = time.monotonic() + READY_SECONDS
+        """What happens when a backend is connected: health, setup until it is ready; then the tasks come."""
         try:
             self._studio.health()
-            while not self._studio.setup():
-                self._check()
-                if time.monotonic() > end:
-                    raise Stopped(f"/setup names a model version within {READY_SECONDS:.0f} s")
-                time.sleep(self._pace.poll)
         except BackendFailed as failure:
             raise Stopped(f"the backend can be connected ({failure})") from failure
-        self._tests = self._import(self._cast.test)
+        end = time.monotonic() + self._pace.ready
+        while not self._is_ready():
+            self._check()
+            if time.monotonic() > end:
+                raise Stopped(f"/setup names a model version within {self._pace.ready:.0f} s")
+            time.sleep(self._pace.poll)
+        # The worker reads tasks in this order while the backend reads those it is asked for: they meet at the end.
         self._golds = self._import(self._cast.gold)
         self._import(self._cast.pool)
+        self._tests = self._import(self._cast.test)
+
+    def _is_ready(self) -> bool:
+        """While encoders load, Label Studio would show the backend as not connected and ask again; so do we."""
+        try:
+            return bool(self._studio.setup())
+        except BackendFailed:
+            return False
 
     def _import(self, subjects: Sequence[Subject]) -> list[int]:
         return self._studio.import_tasks([Upload(one.picture, task_data(one.title, one.industry)) for one in subjects])

@@ -1,8 +1,9 @@
-"""How hard the samples are for plain methods: python -m bench.samples_hardness --data samples/data --weights FILE
+"""How hard the samples are for plain methods: python -m bench.samples_hardness --data samples/data
 
 Prints a Markdown table of macro-F1 / weighted-F1. Families are kept together: gold is a share of the products, the test
-set is all others. `--weights` names a SqueezeNet 1.1 in torchvision's key names (.safetensors); `--features` takes
-picture features of another encoder instead (.npz with `ids` and `features`). Text is read once and cached.
+set is all others. Pictures go through the shipped encoder; `--weights` names a SqueezeNet 1.1 in torchvision's key
+names (.safetensors) to take instead, `--features` picture features of any other encoder (.npz with `ids`, `features`).
+Text is read once and cached.
 """
 
 from __future__ import annotations
@@ -141,6 +142,15 @@ def features(samples: Sequence[Sample], weights: Path) -> Array:
         return torch.cat([_pooled(network, samples[i : i + 32]) for i in range(0, len(samples), 32)]).numpy()
 
 
+def shipped_features(samples: Sequence[Sample]) -> Array:
+    """Pooled features of the encoder that comes with Tagloom."""
+    from model.encoders.shipped import shipped_image_encoder
+
+    encoder = shipped_image_encoder("cpu")
+    parts = [encoder.encode([s.open() for s in samples[i : i + 32]])[1] for i in range(0, len(samples), 32)]
+    return torch.cat(parts).numpy()
+
+
 def _pooled(network: Any, samples: Sequence[Sample]) -> torch.Tensor:
     pixels = np.stack([np.asarray(sample.open().resize((224, 224)), np.float32) / 255 for sample in samples])
     shifted = (pixels - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
@@ -257,10 +267,10 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _images(chosen: argparse.Namespace, samples: Sequence[Sample]) -> Array | None:
+def _images(chosen: argparse.Namespace, samples: Sequence[Sample]) -> Array:
     if chosen.features:
         return unit(saved_features(samples, chosen.features))
-    return unit(features(samples, chosen.weights)) if chosen.weights else None
+    return unit(features(samples, chosen.weights) if chosen.weights else shipped_features(samples))
 
 
 def _cue_rows(samples: Sequence[Sample], read: Sequence[Reading], truth: Array) -> None:
@@ -272,13 +282,13 @@ def _cue_rows(samples: Sequence[Sample], read: Sequence[Reading], truth: Array) 
         _row(f"{name} ({by_label})", f"{macro:.3f} / {weighted:.3f}", "", "")
 
 
-def _learned_rows(samples: Sequence[Sample], read: Sequence[Reading], bench: Bench, images: Array | None) -> None:
+def _learned_rows(samples: Sequence[Sample], read: Sequence[Reading], bench: Bench, images: Array) -> None:
     for name, rows, make in _methods(samples, read, images):
         _row(name, "", bench.scores(rows, 0.1, make), bench.scores(rows, 0.6, make))
 
 
 def _methods(
-    samples: Sequence[Sample], read: Sequence[Reading], images: Array | None
+    samples: Sequence[Sample], read: Sequence[Reading], images: Array
 ) -> list[tuple[str, Array, Callable[[], Any]]]:
     """Name, rows and learner of each method."""
     raw = np.array([geometry(sample, lines) for sample, lines in zip(samples, read, strict=True)], float)
@@ -294,18 +304,15 @@ def _methods(
         ("title + industry, regression", np.hstack([title, industry]), _regression),
         ("read text + geometry, regression", np.hstack([0.5 * text, shapes]), _regression),
         ("cues + geometry, forest", np.hstack([rules, raw]), _forest),
+        ("image, regression", images, _regression),
+        ("image + read text + geometry, regression", np.hstack([images, 0.5 * text, shapes]), _regression),
+        (
+            "all of these + cues, regression",
+            np.hstack([images, 0.5 * text, shapes, 0.3 * title, 0.3 * industry, 0.5 * rules]),
+            _regression,
+        ),
+        ("all of these + cues, forest", np.hstack([images, text, raw, rules]), _forest),
     ]
-    if images is not None:
-        methods += [
-            ("image, regression", images, _regression),
-            ("image + read text + geometry, regression", np.hstack([images, 0.5 * text, shapes]), _regression),
-            (
-                "all of these + cues, regression",
-                np.hstack([images, 0.5 * text, shapes, 0.3 * title, 0.3 * industry, 0.5 * rules]),
-                _regression,
-            ),
-            ("all of these + cues, forest", np.hstack([images, text, raw, rules]), _forest),
-        ]
     return methods
 
 

@@ -139,27 +139,38 @@ def strip(rng: Random, words: str, style: Style, wide: int) -> Image.Image:
     return band
 
 
-def price(
-    rng: Random, kind: str, label: str, mark: str, figures: str, style: Style, size: int, ground: Rgb
-) -> Image.Image:
+@dataclass(frozen=True)
+class Amount:
+    """Figures with their sign and the words above or below them."""
+
+    figures: str
+    sign: str = ""
+    words: str = ""
+    below: bool = False
+
+
+def price(rng: Random, kind: str, amount: Amount, style: Style, size: int, ground: Rgb) -> Image.Image:
     """A price, or a figure that is set like one, on the shop's plate."""
     plate = kind in ("block", "strip", "tag")
-    back = style.strong if plate else (style.bright if kind == "burst" else style.strong)
+    back = style.bright if kind == "burst" else style.strong
     ink = readable(back) if kind != "plain" else ink_on(rng, ground, style, False)
     if plate and luminance(back) < 130 and rng.random() < 0.5:
         ink = style.bright
-    number = line(figures, style.figures if figures.isascii() else "black", size, ink)
-    parts = [line(mark, "bold", round(size * 0.55), ink), number] if mark and mark != "元" else [number]
-    if mark == "元":
-        parts.append(line(mark, "bold", round(size * 0.5), ink))
-    text = beside(parts, 2)
-    if label:
-        text = beside(
-            [line(label, style.body, round(size * rng.uniform(0.38, 0.5)), ink), text],
-            4,
-            downwards=kind in ("disc", "burst") or rng.random() < 0.6,
-        )
+    text = _signed(amount, style, size, ink)
+    if amount.words:
+        words = line(amount.words, style.body, round(size * rng.uniform(0.38, 0.5)), ink)
+        upright = kind in ("disc", "burst") or rng.random() < 0.6
+        text = beside([text, words] if amount.below else [words, text], 4, downwards=upright)
     return _on_plate(rng, kind, text, back, size)
+
+
+def _signed(amount: Amount, style: Style, size: int, ink: Rgb) -> Image.Image:
+    """¥ before the number, 元 behind it."""
+    number = line(amount.figures, style.figures if amount.figures.isascii() else "black", size, ink)
+    if not amount.sign:
+        return number
+    sign = line(amount.sign, "bold", round(size * 0.55), ink)
+    return beside([number, sign] if amount.sign == "元" else [sign, number], 2)
 
 
 def _on_plate(rng: Random, kind: str, text: Image.Image, back: Rgb, size: int) -> Image.Image:
@@ -176,7 +187,8 @@ def _on_plate(rng: Random, kind: str, text: Image.Image, back: Rgb, size: int) -
 
 def gift(rng: Random, industry: Industry, style: Style, side: int, given: bool, ground: Rgb) -> Piece:
     """Small objects handed over with the product; or, not given, accessories that are merely shown."""
-    chosen = rng.sample([pair for pair in industry.gifts if pair[1] != industry.shape], 1 if rng.random() < 0.6 else 2)
+    kinds = [pair for pair in industry.gifts if pair[1] != industry.shape and (given or pair[1] != "gift")]
+    chosen = rng.sample(kinds, 1 if rng.random() < 0.6 else 2)
     things = [_thing(rng, shape, side) for _, shape in chosen]
     objects = beside(things, 6)
     if given:

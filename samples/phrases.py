@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 
 from samples.catalogue import Industry
@@ -235,6 +236,8 @@ _RANKS = [
     "5星",
 ]
 
+_AMOUNT = re.compile(r"(\d[\d.]*)(\D+)")
+
 
 def headline(rng: Random, industry: Industry) -> str:
     """One line that sells."""
@@ -259,7 +262,7 @@ def copy_lines(rng: Random, industry: Industry, count: int) -> list[str]:
                 (headline(rng, industry), rng.choice(_SERVICES), rng.choice(industry.words), rng.choice(industry.specs))
             )
         )
-    if rng.random() < 0.22:
+    if rng.random() < 0.3:
         lines[-1] = rng.choice(_DECOYS)
     return lines
 
@@ -311,3 +314,12 @@ def price_label(rng: Random) -> str:
 def figure(rng: Random, industry: Industry) -> str:
     """A number that is set like a price and is none."""
     return rng.choice((*industry.specs, *rng.sample(_RANKS, 4)))
+
+
+def measured(rng: Random, industry: Industry) -> tuple[str, str, str]:
+    """Such a number and the words with it: at times the unit stands apart, and the number alone looks like a price."""
+    said = figure(rng, industry)
+    parts = _AMOUNT.fullmatch(said)
+    if parts and rng.random() < 0.7:
+        return parts[1], "", parts[2] + rng.choice(("", rng.choice(industry.words), rng.choice(industry.words)))
+    return said, "", rng.choice(("", "", badge(rng), rng.choice(industry.words)))

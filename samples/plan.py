@@ -44,7 +44,7 @@ def plan(rng: Random, main: bool, poise: str, marked: bool) -> Plan:
 
 
 def _copies(rng: Random, loud: float) -> int:
-    return 1 + sum(rng.random() < chance * loud for chance in (0.3, 0.14))
+    return 1 + sum(rng.random() < chance * loud for chance in (0.24, 0.1))
 
 
 def _price(rng: Random, chance: float) -> str:

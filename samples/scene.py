@@ -11,7 +11,7 @@ from samples.backgrounds import PLAIN, RICH, background
 from samples.brands import Brand
 from samples.canvas import Box, Canvas, inner
 from samples.catalogue import Industry
-from samples.elements import Piece, Rect
+from samples.elements import Amount, Piece, Rect
 from samples.ink import BLACK, lighter
 from samples.look import Look
 from samples.marks import logo, lookalike, platform
@@ -208,7 +208,7 @@ class Scene:
             self._put(mark, (habit.logo_at, "top-left", "top-right"), "LOGO", 10)
         if plan.platform:
             self._put(platform(rng, rng.randint(14, 20)), ("top-right", "top", "upper-right", "top-left"), "LOGO", 8)
-        if not plan.logo and plan.copies and rng.random() < 0.4:
+        if not plan.logo and rng.random() < (0.6 if plan.copies else 0.05):
             self._lookalike()
 
     def _lookalike(self) -> None:
@@ -228,36 +228,23 @@ class Scene:
 
     def _figures(self, kind: str, anchor: str, label: str) -> None:
         rng, habit = self.rng, self.style.habit
-        sign, figures, words = self._said(kind)
+        amount = self._said(kind)
         ground = self.canvas.ground(self.canvas.at(anchor, (130, 60)))
-        size = rng.randint(26, 46) if len(figures) < 6 else rng.randint(18, 28)
-        drawn = elements.price(
-            rng,
-            habit.price if rng.random() < 0.8 else rng.choice(("block", "disc", "plain", "tag", "burst")),
-            words,
-            sign,
-            figures,
-            self.style,
-            size,
-            ground,
-        )
+        size = rng.randint(22, 44) if len(amount.figures) < 6 else rng.randint(18, 28)
+        plate = habit.price if rng.random() < 0.8 else rng.choice(("block", "disc", "plain", "tag", "burst"))
+        drawn = elements.price(rng, plate, amount, self.style, size, ground)
         self._put(drawn, (anchor, "bottom-left", "bottom-right", "lower-right", "upper-right", "left"), label, 6)
 
-    def _said(self, kind: str) -> tuple[str, str, str]:
-        """Sign, figures and label of a price or of what looks like one."""
+    def _said(self, kind: str) -> Amount:
+        """A price in its words, or what looks like one."""
         rng = self.rng
-        label = phrases.price_label(rng)
         if kind == "figure":
-            return (
-                "",
-                phrases.figure(rng, self.industry),
-                rng.choice(("", "", phrases.badge(rng), rng.choice(self.industry.words))),
-            )
+            return Amount(*phrases.measured(rng, self.industry), below=True)
         if kind == "cut":
-            return "", phrases.reduction(rng), ""
-        amount = phrases.amount(rng, self.industry)
-        sign = {"signed": "¥", "yuan": "元"}.get(kind, "")
-        return sign, amount, label if kind == "labelled" or (rng.random() < 0.4 and kind != "bare") else ""
+            return Amount(phrases.reduction(rng))
+        labelled = kind == "labelled" or (kind != "bare" and rng.random() < 0.4)
+        words = phrases.price_label(rng) if labelled else ""
+        return Amount(phrases.amount(rng, self.industry), {"signed": "¥", "yuan": "元"}.get(kind, ""), words)
 
     def _gift(self, plan: Plan) -> None:
         rng, habit = self.rng, self.style.habit

@@ -8,7 +8,8 @@ import pytest
 
 import samples
 from samples.dataset import Dataset, load
-from samples.family import LABELS
+from samples.draw import SEED
+from samples.family import LABELS, family
 
 FOLDER = Path(samples.__file__).parent / "data"
 
@@ -40,6 +41,11 @@ def test_shares_of_the_labels(data: Dataset) -> None:
 
 def test_labels_are_those_of_the_boxes(data: Dataset) -> None:
     assert all(set(sample.labels) == {box.label for box in sample.boxes} for sample in data)
+
+
+def test_the_script_draws_this_set(data: Dataset) -> None:
+    drawn = [(view.id, view.title, view.level2) for view in family(SEED, 0).views]
+    assert drawn == [(sample.id, sample.title, sample.level2) for sample in data.samples[: len(drawn)]]
 
 
 def test_it_is_small(data: Dataset) -> None:

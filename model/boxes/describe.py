@@ -146,8 +146,8 @@ def _salience(found: Candidates) -> Array:
     outline = stable_NM.max(1) if stable_NM.size else np.zeros(count)
     columns = [ious(boxes_N4, product_14).numpy()[:, 0], shared, agreement, np.log1p(stability), outline]
     for values in found.saliency[:2]:
-        total, area = _sums(values[:, :, None], boxes_N4.numpy())
-        wide, wide_area = _sums(values[:, :, None], _ringed(boxes_N4.numpy()))
+        total, area = box_sums(values[:, :, None], boxes_N4.numpy())
+        wide, wide_area = box_sums(values[:, :, None], _ringed(boxes_N4.numpy()))
         inside = total[:, 0] / area
         around = np.where(wide_area > area, (wide - total)[:, 0] / np.maximum(wide_area - area, 1e-6), inside)
         columns += [inside, inside - around]
@@ -160,7 +160,7 @@ def _colour(found: Candidates) -> Array:
     if not pixels.size:
         return np.zeros((len(found.boxes_N4), 7), dtype=np.float32)
     saturation = pixels.max(2, keepdims=True) - pixels.min(2, keepdims=True)
-    total, area = _sums(np.concatenate([pixels, pixels**2, saturation], axis=2), found.boxes_N4.numpy())
+    total, area = box_sums(np.concatenate([pixels, pixels**2, saturation], axis=2), found.boxes_N4.numpy())
     mean = total / area[:, None]
     spread = np.sqrt(np.maximum(mean[:, 3:6] - mean[:, :3] ** 2, 0.0))
     return np.concatenate([mean[:, :3], spread, mean[:, 6:]], axis=1)
@@ -172,7 +172,7 @@ def _ringed(boxes_N4: Array) -> Array:
     return ringed
 
 
-def _sums(planes_HWC: npt.NDArray[np.floating], boxes_N4: Array) -> tuple[npt.NDArray[np.float64], Array]:
+def box_sums(planes_HWC: npt.NDArray[np.floating], boxes_N4: Array) -> tuple[npt.NDArray[np.float64], Array]:
     """Sum of each plane over the cells that a box touches, and how many they are (at least one)."""
     height, width = planes_HWC.shape[:2]
     total = np.zeros((height + 1, width + 1, planes_HWC.shape[2]))

@@ -24,6 +24,7 @@ from model.boxes.decode import NEUTRAL, best_thresholds, decode, given, tagged
 from model.boxes.describe import describe, kind_scores
 from model.boxes.forest import Floats
 from model.boxes.head import BoxHead, Example
+from model.boxes.pooling import Pooling
 from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
 from model.features import ItemFeatures
@@ -39,6 +40,7 @@ class BoxModel:
     lexicon: Lexicon
     threshold_K: Tensor
     head: BoxHead | None = None
+    pooling: Pooling | None = None
 
     @classmethod
     def cold_start(cls, labels: Sequence[str], lexicon: Lexicon) -> "BoxModel":
@@ -49,11 +51,12 @@ class BoxModel:
     def from_state(cls, labels: Sequence[str], lexicon: Lexicon, state: Mapping[str, Tensor]) -> "BoxModel":
         """The model whose ``state()`` this is."""
         head = BoxHead.from_state(state) if "trust" in state else None
-        return cls(tuple(labels), lexicon, state["threshold"], head)
+        return cls(tuple(labels), lexicon, state["threshold"], head, Pooling.from_state(state))
 
     def state(self) -> dict[str, Tensor]:
         """All that was learned, as plain tensors."""
-        return {"threshold": self.threshold_K, **(self.head.state() if self.head else {})}
+        learned = {**(self.head.state() if self.head else {}), **(self.pooling.state() if self.pooling else {})}
+        return {"threshold": self.threshold_K, **learned}
 
     def predict(
         self, features: Sequence[ItemFeatures], probabilities_NK: Tensor | None = None, *, faint: bool = False
@@ -79,11 +82,9 @@ class BoxModel:
         ``families`` names each item's product: a product's pictures are held out together where thresholds are chosen.
         """
         names = families or [str(position) for position in range(len(features))]
-        examples = [
-            self._example(item, boxes, family)
-            for item, boxes, family in zip(features, gold, names, strict=True)
-            if boxes is not None
-        ]
+        drawn = [i for i, boxes in enumerate(gold) if boxes is not None]
+        learner = replace(self, pooling=Pooling.fit([features[i] for i in drawn], seed=seed))
+        examples = [learner._example(features[i], gold[i] or (), names[i]) for i in drawn]
         if not any(len(example.inputs_ND) for example in examples):
             return self
         head, held_out = BoxHead.fit(examples, self.labels, seed=seed)
@@ -92,7 +93,7 @@ class BoxModel:
             for example, quality_NK in zip(examples, held_out, strict=True)
         ]
         thresholds = best_thresholds(found, [example.gold for example in examples], self.labels)
-        return replace(self, head=head, threshold_K=thresholds)
+        return replace(learner, head=head, threshold_K=thresholds)
 
     def classify_region(self, item: ItemFeatures, box: Box, probabilities_K: Tensor | None = None) -> PredictedBox:
         """The class of a region that somebody drew, and its box tightened to the element it means."""
@@ -107,7 +108,7 @@ class BoxModel:
         found = self._candidates(item)
         if not len(found.boxes_N4):
             return ()
-        inputs_ND = describe(found)
+        inputs_ND = self._described(found)
         cold_NK = self._cold(inputs_ND)
         quality_NK = self.head.quality(inputs_ND, cold_NK) if self.head else cold_NK
         boxes = decode(found.boxes_N4, tagged(quality_NK, probabilities_K), self.labels)
@@ -117,11 +118,18 @@ class BoxModel:
 
     def _example(self, item: ItemFeatures, gold: Sequence[LabelledBox], family: str) -> Example:
         found = self._candidates(item)
-        inputs_ND = describe(found)
+        inputs_ND = self._described(found)
         return Example(found.boxes_N4, inputs_ND, self._cold(inputs_ND), tuple(gold), family)
 
     def _candidates(self, item: ItemFeatures) -> Candidates:
         return candidates(Scene.of(item, RoleReader(self.lexicon)))
+
+    def _described(self, found: Candidates) -> Floats:
+        """(N, D) descriptors, with pooled features once something was learned."""
+        inputs_ND = describe(found)
+        if self.pooling is None:
+            return inputs_ND
+        return np.concatenate([inputs_ND, self.pooling.pooled(found.scene.item, found.boxes_N4)], axis=1)
 
     def _cold(self, inputs_ND: Floats) -> Floats:
         """(N, K) the cold start's opinion of each label; 0 for a label of no known kind."""

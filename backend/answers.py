@@ -1,5 +1,6 @@
 """Tasks → checked answers, one each, within a time budget. Nothing in a task can spoil the other tasks' answers."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -43,6 +44,14 @@ class _Evidence:
 
 
 @dataclass(frozen=True)
+class _Said:
+    """What the model says of one item; ``whole`` is False when there was no time for boxes."""
+
+    prediction: Prediction | None
+    whole: bool = True
+
+
+@dataclass(frozen=True)
 class Answered:
     """The answers in order. ``unread`` says that pictures are still to be read: the worker has to be woken."""
 
@@ -66,9 +75,9 @@ class Answers:
         found = self._encoder.features(question.project, question.config, payloads, question.deadline)
         evidence = self._evidence(question, served.version, found)
         known = [entry.features for entry in evidence if entry.features is not None]
-        predictions = iter(self._predict(served, known, boxes=bool(question.config.rectangles)))
+        said = iter(self._say(question, served, known))
         results = [
-            self._result(question, task, entry, next(predictions) if entry.features is not None else None)
+            self._result(question, task, served, entry, next(said) if entry.features is not None else _Said(None))
             for task, entry in zip(question.tasks, evidence, strict=True)
         ]
         return Answered(
@@ -81,6 +90,16 @@ class Answers:
         """Empty answers, for when no model or no usable config is there."""
         LOG.error("tasks answered empty", tasks=len(tasks), reason=reason)
         return [self._empty(version, "unavailable") for _ in tasks]
+
+    def _say(self, question: Question, served: Served, features: Sequence[ItemFeatures]) -> list[_Said]:
+        """Predictions in pieces; when the time is over the rest gets tags without boxes."""
+        boxes = bool(question.config.rectangles)
+        size = self._inference.max_batch
+        said: list[_Said] = []
+        for piece in (features[at : at + size] for at in range(0, len(features), size)):
+            whole = not boxes or time.monotonic() < question.deadline
+            said += [_Said(entry, whole) for entry in self._predict(served, piece, boxes=boxes and whole)]
+        return said
 
     def _predict(self, served: Served, features: Sequence[ItemFeatures], *, boxes: bool) -> list[Prediction | None]:
         """Where boxes make the model fail on an item, its tags are still worth having."""
@@ -120,18 +139,24 @@ class Answers:
         task = question.tasks[place]
         self._metrics.problems.labels(_reason(failure)).inc()
         LOG.warning("no picture", project=str(question.project), task=task.id, reason=failure.reason)
-        project = str(question.project)
-        fast = version + SUFFIX
-        again = not failure.permanent and task.id is not None and not task.has_version(fast)
-        if again and task.id is not None and self._fast.first(project, task.id, version):
-            return _Evidence(text, fast, "fast")
+        if not failure.permanent and self._may_ask_again(question, task, version):
+            return _Evidence(text, version + SUFFIX, "fast")
         return _Evidence(text, version, "text" if text else "empty")
 
+    def _may_ask_again(self, question: Question, task: TaskIn, version: str) -> bool:
+        """Whether this task has not had its one fast answer under the version; now it has."""
+        if task.id is None or task.has_version(version + SUFFIX):
+            return False
+        return self._fast.first(str(question.project), task.id, version)
+
     def _result(
-        self, question: Question, task: TaskIn, evidence: _Evidence, prediction: Prediction | None
+        self, question: Question, task: TaskIn, served: Served, evidence: _Evidence, said: _Said
     ) -> TaskPrediction:
+        prediction = said.prediction
         if prediction is None or evidence.features is None:
             return self._empty(evidence.version, evidence.outcome if evidence.features is None else "empty")
+        if not said.whole and evidence.outcome == "full" and self._may_ask_again(question, task, served.version):
+            evidence = _Evidence(evidence.features, served.version + SUFFIX, "fast")
         features, config = evidence.features, question.config
         seed = f"{question.project}/{task.id}/{evidence.version}"
         try:

@@ -40,9 +40,9 @@ class _Job(Generic[In, Out]):
 class Inference:
     """Answers and features, computed by one thread. Every call blocks until its part is done."""
 
-    def __init__(self, extractor: Extractor, max_batch: int = 64) -> None:
+    def __init__(self, extractor: Extractor, max_batch: int = 16) -> None:
         self._extractor = extractor
-        self._max_batch = max_batch
+        self.max_batch = max_batch
         self._answers: deque[_Job[ItemFeatures, Prediction]] = deque()
         self._readings: deque[_Job[Item, ItemFeatures]] = deque()
         self._wake = threading.Condition()
@@ -58,17 +58,20 @@ class Inference:
         def run(batch: Sequence[ItemFeatures]) -> list[Prediction]:
             return tagger.predict(batch, boxes=boxes)
 
-        pieces = [features[at : at + self._max_batch] for at in range(0, len(features), self._max_batch)]
-        jobs = [_Job(run, (id(tagger), boxes), piece) for piece in pieces]
-        self._submit(self._answers, jobs)
-        return [entry for job in jobs for entry in job.result.result()]
+        found: list[Prediction | None] = []
+        for at in range(0, len(features), self.max_batch):  # one piece after the other, so that small requests slip in
+            job = _Job(run, (id(tagger), boxes), features[at : at + self.max_batch])
+            self._submit(self._answers, job)
+            found += job.result.result()
+        return found
 
     def extract(self, items: Sequence[Item]) -> list[ItemFeatures]:
         """Features of items, in order. RuntimeError when the extractor failed on one of them."""
-        pieces = [items[at : at + EXTRACT_BATCH] for at in range(0, len(items), EXTRACT_BATCH)]
-        jobs = [_Job(self._extractor.extract, None, piece) for piece in pieces]
-        self._submit(self._readings, jobs)
-        found = [entry for job in jobs for entry in job.result.result()]
+        found: list[ItemFeatures | None] = []
+        for at in range(0, len(items), EXTRACT_BATCH):
+            job = _Job(self._extractor.extract, None, items[at : at + EXTRACT_BATCH])
+            self._submit(self._readings, job)
+            found += job.result.result()
         kept = [entry for entry in found if entry is not None]
         if len(kept) < len(found):
             raise RuntimeError("the encoders failed on this picture or text")
@@ -81,11 +84,11 @@ class Inference:
             self._wake.notify_all()
         self._thread.join()
 
-    def _submit(self, queue: "deque[_Job[In, Out]]", jobs: "Sequence[_Job[In, Out]]") -> None:
+    def _submit(self, queue: "deque[_Job[In, Out]]", job: "_Job[In, Out]") -> None:
         with self._wake:
             if self._closed:
                 raise RuntimeError("the backend is closing")
-            queue.extend(jobs)
+            queue.append(job)
             self._wake.notify()
 
     def _run(self) -> None:
@@ -94,7 +97,7 @@ class Inference:
                 self._wake.wait_for(lambda: self._closed or self._answers or self._readings)
                 if self._closed:
                     break
-                answers = _together(self._answers, self._max_batch)
+                answers = _together(self._answers, self.max_batch)
                 readings = [] if answers else _together(self._readings, EXTRACT_BATCH)
             _run_jobs(answers)
             _run_jobs(readings)

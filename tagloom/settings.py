@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     training_requests_per_minute: int = Field(12, description="Start training requests taken per project and minute.")
 
     predict_budget: float = Field(60.0, description="Seconds a /predict may take (Label Studio waits 100).")
-    max_batch: int = Field(64, description="Most items that one inference batch takes from waiting requests.")
+    max_batch: int = Field(16, description="Most items that one inference batch takes from waiting requests.")
     models_in_memory: int = Field(8, description="Projects whose models stay loaded; least recently used leave first.")
     poll_seconds: float = Field(0.3, description="How often the backend looks for new versions.")
 

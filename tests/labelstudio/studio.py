@@ -31,8 +31,7 @@ class Studio:
         self.pause = 0.0
         self.requests: list[tuple[str, str | None]] = []
         self.access: set[str] = set()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _QuietServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
@@ -92,6 +91,13 @@ class Studio:
                 self.wfile.write(content)
 
         return Handler
+
+
+class _QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that hangs up is no news."""
 
 
 def personal_token() -> str:

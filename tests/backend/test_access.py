@@ -1,0 +1,148 @@
+import base64
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from backend.access import Guards, is_loopback
+from tagloom.errors import UserError
+from tagloom.settings import ConnectionSettings, Settings
+from tests import captured
+from tests.backend.parts import running
+
+OLD, NEW = "old-secret-0123456789", "new-secret-0123456789"
+PATHS = [
+    ("GET", "/health"),
+    ("POST", "/setup"),
+    ("POST", "/predict"),
+    ("GET", "/versions"),
+    ("GET", "/status"),
+    ("GET", "/metrics"),
+]
+
+
+def secrets(*texts: str) -> tuple[SecretStr, ...]:
+    return tuple(SecretStr(text) for text in texts)
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def test_old_and_new_secret_both_count_and_others_do_not(tmp_path: Path) -> None:
+    with running(tmp_path, url_secrets=secrets(OLD, NEW)) as backend:
+        for method, path in PATHS:
+            for secret, wanted in ((OLD, True), (NEW, True), ("wrong-secret-01234567", False), ("", False)):
+                status = backend.client.request(method, f"/{secret}{path}" if secret else path, json={}).status_code
+                probe = path == "/health" and not secret  # a container's own check, from loopback
+                assert (status not in (401, 404)) == (wanted or probe), (path, secret, status)
+
+
+def test_annotation_webhooks_are_guarded_by_the_secret_prefix(tmp_path: Path) -> None:
+    body = captured.body("24")
+    with running(tmp_path, url_secrets=secrets(NEW), basic_user="u1", basic_password=SecretStr("p1")) as backend:
+        assert backend.client.post(f"/{NEW}/webhook", json=body).status_code == 200, "no Authorization header, as sent"
+        assert backend.client.post("/webhook", json=body).status_code == 401
+        assert backend.client.post("/webhook", json=body, headers=basic("u1", "p1")).status_code == 200
+        assert backend.client.post(f"/{NEW}/setup", json=captured.body("22")).status_code == 401, (
+            "Basic auth is asked too"
+        )
+        answer = backend.client.post(f"/{NEW}/setup", json=captured.body("22"), headers=basic("u1", "p1"))
+        assert answer.status_code == 200
+
+
+def test_a_webhooks_header_counts_instead(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {
+        "basic_user": "u1",
+        "basic_password": SecretStr("p1"),
+        "webhook_secret": SecretStr("hook"),
+    }
+    with running(tmp_path, **settings) as backend:
+        body = captured.body("25")
+        assert backend.client.post("/webhook", json=body, headers={"Authorization": "Bearer hook"}).status_code == 200
+        assert backend.client.post("/webhook", json=body, headers={"Authorization": "Bearer other"}).status_code == 401
+        assert backend.client.post("/predict", json={}, headers={"Authorization": "Bearer hook"}).status_code == 401
+
+
+def test_credentials_of_any_characters_are_compared(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"basic_user": "标注", "basic_password": SecretStr("密码ü"), "url_secrets": secrets(NEW)}
+    with running(tmp_path, **settings) as backend:
+        path = f"/{NEW}/versions"
+        assert backend.client.get(path, headers=basic("标注", "密码ü")).status_code == 200
+        for header in ("Basic", "Basic ???", "Basic 5qCH", "Bearer x", "", "basic " + "A" * 5000):
+            assert backend.client.get(path, headers={"Authorization": header}).status_code == 401
+
+
+def test_secrets_name_the_connection(tmp_path: Path) -> None:
+    further = {"shop": ConnectionSettings(url="http://127.0.0.1:1", url_secrets=secrets(OLD))}
+    with running(tmp_path, connections=further) as backend:
+        backend.service.engine.result(20)
+        backend.client.post("/setup", json=captured.body("02"))
+        backend.client.post(f"/{OLD}/setup", json=captured.body("02"))
+        keys = [project.key for project in backend.store.projects.all()]
+        assert keys == [captured.PROJECT, captured.PROJECT.replace("default", "shop")]
+        assert backend.client.get("/status").json()["projects"][0]["project"].startswith("default/")
+        shown = backend.client.get(f"/{OLD}/status").json()["projects"]
+        assert [entry["project"].split("/")[0] for entry in shown] == ["shop"], "nothing of the other connection"
+
+
+def test_no_secret_in_logs_or_answers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with running(tmp_path, url_secrets=secrets(NEW)) as backend:
+        backend.service.engine.result(20)
+        answers = [
+            backend.client.post(f"/{NEW}/setup", json=captured.body("02") | {"access_token": "legacy-token-0815"}),
+            backend.client.post(f"/{NEW}/setup", json={"access_token": "legacy-token-0815"}),
+            backend.client.post(f"/{NEW}/predict", json={"tasks": 5, "params": {"password": "legacy-token-0815"}}),
+            backend.client.post(f"/{NEW}/webhook", json=captured.body("10")),
+            backend.client.get(f"/{NEW}/nothing"),
+        ]
+        backend.settle()
+    out, err = capsys.readouterr()
+    logged = [
+        record.getMessage() for record in caplog.records if not record.name.startswith("httpx")
+    ]  # the client's own
+    seen = out + err + "".join(logged) + "".join(answer.text for answer in answers)
+    for secret in (NEW, "legacy-token-0815", "PROJECT_TOKEN"):
+        assert secret not in seen
+
+
+def test_too_large_bodies_are_not_read(tmp_path: Path) -> None:
+    with running(tmp_path, max_request_bytes=1000) as backend:
+        assert backend.client.post("/predict", content=b" " * 2000).status_code == 413
+        chunked = backend.client.post("/predict", content=(b" " * 500 for _ in range(10)))
+        assert chunked.status_code in (400, 413, 422)
+
+
+@pytest.mark.parametrize(
+    ("settings", "advice"),
+    [
+        ({"host": "0.0.0.0"}, "TAGLOOM_ALLOW_OPEN"),
+        ({"host": "::"}, "TAGLOOM_ALLOW_OPEN"),
+        ({"host": "backend.local"}, "TAGLOOM_ALLOW_OPEN"),
+        ({"basic_user": "u"}, "TAGLOOM_BASIC_PASSWORD"),
+        ({"basic_user": "u", "basic_password": SecretStr("p")}, "TAGLOOM_WEBHOOK_SECRET"),
+        ({"url_secrets": secrets("short")}, "token_urlsafe"),
+        ({"url_secrets": secrets("with/slash/0123456789")}, "token_urlsafe"),
+    ],
+)
+def test_settings_that_leave_the_backend_open_or_deaf_are_refused(settings: dict[str, Any], advice: str) -> None:
+    with pytest.raises(UserError, match=advice):
+        Guards.of(Settings(**settings))
+
+
+def test_settings_that_are_safe() -> None:
+    Guards.of(Settings(host="127.0.0.1"))
+    Guards.of(Settings(host="0.0.0.0", allow_open=True))
+    Guards.of(Settings(host="0.0.0.0", url_secrets=secrets(NEW)))
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"), [("localhost", True), ("127.0.0.2", True), ("::1", True), ("10.0.0.1", False), ("", False)]
+)
+def test_loopback(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback

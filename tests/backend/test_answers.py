@@ -1,0 +1,158 @@
+"""Answers when pictures are late, missing, or spoil the model."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.fast_answers import FastAnswers
+from model.tagger import Tagger
+from tests import captured
+from tests.backend.parts import Backend, CheapEncoders, running
+from tests.backend.test_contract import assert_valid
+from tests.labelstudio.studio import Studio
+
+TAGS = (
+    '<View><Image name="image" value="$image"/><Text name="title" value="$title"/>'
+    '<Choices name="elements" toName="image" choice="single"><Choice value="赠品"/><Choice value="价格"/></Choices>'
+    "</View>"
+)
+
+
+def question(count: int, title: str = "买一送一 赠品", **more: Any) -> dict[str, Any]:
+    tasks = [
+        {"id": number, "data": {"image": f"/data/upload/2/{number}.png", "title": title}}
+        for number in range(1, count + 1)
+    ]
+    return {"tasks": tasks, "project": "2.1795288797", "label_config": TAGS, **more}
+
+
+def ask(backend: Backend, body: dict[str, Any]) -> list[dict[str, Any]]:
+    answer = backend.client.post("/predict", json=body)
+    assert answer.status_code == 200, answer.text
+    results: list[dict[str, Any]] = answer.json()["results"]
+    assert len(results) == len(body["tasks"])
+    assert_valid(results, body["label_config"])
+    return results
+
+
+def chosen(result: dict[str, Any]) -> list[str]:
+    names: list[str] = result["result"][0]["value"]["choices"]
+    return names
+
+
+def test_late_pictures_get_a_fast_answer_once_and_the_worker_is_woken(tmp_path: Path, studio: Studio) -> None:
+    slow = CheapEncoders()
+    slow.pause = 0.4
+    with running(
+        tmp_path, slow, label_studio_url=studio.url, label_studio_token=studio.token, predict_budget=1.0
+    ) as backend:
+        version = backend.setup({**captured.body("02"), "schema": TAGS})
+        backend.settle()
+        backend.asked.encode.clear()
+        began = time.monotonic()
+        first = ask(backend, question(60))
+        assert time.monotonic() - began < 4
+        names = {result["model_version"] for result in first}
+        assert names == {version, f"{version}+fast"}
+        fast = [result for result in first if result["model_version"].endswith("+fast")]
+        assert all(chosen(result) == ["赠品"] for result in fast), "the title's cue"
+        backend.settle()
+        assert backend.asked.encode == [captured.PROJECT]
+        late = [task for task, result in zip(question(60)["tasks"], first, strict=True) if result in fast]
+        slow.pause = 5.0
+        again = ask(backend, {**question(0), "tasks": late[-3:]})
+        assert {result["model_version"] for result in again} == {version}, "no second fast answer"
+
+
+def test_a_fast_answer_that_label_studio_already_has_is_not_given_again(tmp_path: Path, studio: Studio) -> None:
+    studio.pause = 1.0
+    settings = {"label_studio_url": studio.url, "label_studio_token": studio.token, "predict_budget": 0.2}
+    with running(tmp_path, **settings) as backend:
+        version = backend.setup({**captured.body("02"), "schema": TAGS})
+        body = question(1)
+        body["tasks"][0]["predictions"] = [{"model_version": f"{version}+fast"}]
+        assert ask(backend, body)[0]["model_version"] == version
+
+
+def test_what_could_not_be_fetched_now_is_asked_for_again(backend: Backend, studio: Studio) -> None:
+    version = backend.setup({**captured.body("02"), "schema": TAGS})
+    studio.token = "changed"
+    assert ask(backend, question(1))[0]["model_version"] == f"{version}+fast"
+    studio.token = backend.settings.label_studio_token.get_secret_value()
+    whole = ask(backend, question(1))[0]
+    assert whole["model_version"] == version
+    assert chosen(whole) == ["价格"], "now the price in the picture is read"
+
+
+def test_a_picture_that_is_gone_for_good_is_answered_from_its_texts(backend: Backend, studio: Studio) -> None:
+    version = backend.setup({**captured.body("02"), "schema": TAGS})
+    studio.default = None
+    with_title, without = ask(backend, question(1))[0], ask(backend, question(1, title=""))[0]
+    assert with_title["model_version"] == without["model_version"] == version
+    assert chosen(with_title) == ["赠品"]
+    assert (without["result"], without["score"]) == ([], 0.0)
+    assert 'tagloom_task_problems_total{reason="picture"} 2.0' in backend.client.get("/metrics").text
+
+
+def test_one_bad_task_spoils_no_other(backend: Backend, studio: Studio) -> None:
+    backend.setup({**captured.body("02"), "schema": TAGS})
+    studio.files["/data/upload/2/2.png"] = b"broken"
+    body = question(3)
+    body["tasks"][2]["data"] = None
+    good, broken, empty = ask(backend, body)
+    assert chosen(good) == ["价格"], "from the picture"
+    assert chosen(broken) == ["赠品"], "from the title"
+    assert empty["result"] == []
+
+
+def test_an_item_on_which_boxes_fail_keeps_its_tags(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend.setup(captured.body("02"))
+    whole = Tagger.predict
+
+    def failing(self: Tagger, features: Any, *, boxes: bool = True) -> Any:
+        if boxes:
+            raise ValueError("no boxes today")
+        return whole(self, features, boxes=False)
+
+    monkeypatch.setattr(Tagger, "predict", failing)
+    results = ask(backend, captured.body("04"))
+    assert all(region["type"] == "choices" for result in results for region in result["result"])
+    assert all(result["result"] for result in results)
+
+
+def test_a_model_that_fails_altogether_leaves_nobody_blocked(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = backend.setup(captured.body("02"))
+
+    def failing(*_: Any, **__: Any) -> Any:
+        raise ValueError("broken")
+
+    monkeypatch.setattr(Tagger, "predict", failing)
+    results = ask(backend, captured.body("04"))
+    assert [result["result"] for result in results] == [[], []]
+    assert {result["model_version"] for result in results} == {version}
+
+
+def test_features_are_computed_once(backend: Backend) -> None:
+    backend.setup({**captured.body("02"), "schema": TAGS})
+    ask(backend, question(3))
+    counted = backend.encoders.extracted
+    ask(backend, question(3))
+    assert backend.encoders.extracted == counted
+
+
+def test_tasks_of_a_question_are_learned_behind_the_answer(backend: Backend) -> None:
+    backend.setup({**captured.body("02"), "schema": TAGS})
+    ask(backend, question(3))
+    backend.settle()
+    assert [task.id for task in backend.store.tasks.all(captured.PROJECT)] == [1, 2, 3]
+
+
+def test_fast_answers_forget_the_oldest() -> None:
+    fast = FastAnswers(capacity=2)
+    assert fast.first("p", 1, "v0")
+    assert not fast.first("p", 1, "v0")
+    assert fast.first("p", 1, "v1")
+    assert fast.first("q", 1, "v0")
+    assert fast.first("p", 1, "v0"), "forgotten"

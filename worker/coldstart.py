@@ -64,11 +64,13 @@ def _install(
 ) -> Current:
     version = checkpoint.version_name(number, tagger)
     folder = version_folder(key, version)
+    place = settings.checkpoints_folder / folder
     try:
-        place = settings.checkpoints_folder / folder
         checkpoint.save(tagger.named(version), place, version=version, encoders=encoders, phase="cold start")
-    except FileExistsError:
-        pass  # the other process was faster with the same content
+    except OSError:
+        if not place.is_dir():
+            raise
+        # Another process was faster with the same content; renaming onto its folder is refused in several ways.
     new = NewVersion(
         number=number,
         version=version,

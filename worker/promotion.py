@@ -15,7 +15,7 @@ from model.metrics import macro_f1, paired_bootstrap
 
 MARGIN = 0.02
 LEVEL = 0.8
-DRAWS = 400
+DRAWS = 300
 FEWEST_ITEMS = 40
 FEWEST_POSITIVES = 5
 

@@ -77,6 +77,7 @@ class _Run:
         self._served = checkpoint.load(checkpoints / publisher.current.folder)
         evidence = checkpoints / publisher.project.key / "evidence"
         self._referee = Referee(corpus, self._served, self._config, evidence)
+        self._begun = False
         self._last_phase = self._config.continuation[-1].name
 
     def work(self) -> Tagger:
@@ -98,6 +99,9 @@ class _Run:
         return final
 
     def _on_epoch(self, report: EpochReport) -> None:
+        if not self._begun and report.epoch > 1:
+            LOG.info("%s: goes on after epoch %d", self._publisher.project.key, report.epoch - 1)
+        self._begun = True
         self._progress({"stage": report.phase, "epoch": report.epoch, "epochs": report.epochs})
         self._watch.check()
 

@@ -1,0 +1,74 @@
+"""Real RQ workers as an operator starts them, and ways to wait for and to end them."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from tagloom.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    return os.environ | {
+        "TAGLOOM_HOME": str(settings.home),
+        "TAGLOOM_QUEUE": settings.queue,
+        "TAGLOOM_SETTLE_SECONDS": str(settings.settle_seconds),
+        "TAGLOOM_PROMOTION_SECONDS": str(settings.promotion_seconds),
+        "TAGLOOM_TRAINING_THREADS": "1",
+        "REDIS_URL": settings.redis_url,
+        "RQ_CONFIG": "tests.worker.rq_stub",
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+class Worker:
+    """One `rq worker -S json`."""
+
+    def __init__(self, settings: Settings, *options: str) -> None:
+        self.log = settings.home / f"worker-{time.monotonic_ns()}.log"
+        command = [str(Path(sys.executable).with_name("rq")), "worker", "-S", "json", *options, settings.queue]
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=environment(settings), stdout=output, stderr=output, start_new_session=True
+            )
+
+    def horse(self) -> psutil.Process | None:
+        """The process that does the job now."""
+        children = psutil.Process(self.process.pid).children()
+        return children[0] if children else None
+
+    def wait(self, seconds: float = 90) -> int:
+        return self.process.wait(seconds)
+
+    def end(self) -> None:
+        """Kill it and its work horse."""
+        if self.process.poll() is None:
+            horse = self.horse()
+            self.process.kill()
+            if horse:
+                horse.kill()
+        self.process.wait()
+
+
+@contextmanager
+def crew(settings: Settings, *options: str) -> Iterator[Worker]:
+    worker = Worker(settings, *options)
+    try:
+        yield worker
+    finally:
+        worker.end()
+
+
+def until(condition: Callable[[], object], seconds: float = 60, every: float = 0.05) -> None:
+    """Wait until it is true; AssertionError when it is not in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(every)

@@ -1,0 +1,233 @@
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from rq import Queue
+from rq.job import Job
+
+import worker.workplace
+from model import checkpoint
+from store.leases import LeaseLost
+from store.store import Store
+from store.versions import State, training_lease
+from tagloom.settings import Settings
+from tests.worker import shop
+from tests.worker.crew import Worker, crew, environment, until
+from worker import jobs, queue, timer
+
+KEY = str(shop.KEY)
+
+
+@pytest.fixture
+def redis(settings: Settings) -> Redis:
+    connection = queue.redis_of(settings.redis_url)
+    connection.flushall()
+    return connection
+
+
+@pytest.fixture
+def here(settings: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs run in this process, with the stub encoders."""
+    for name, value in environment(settings).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(worker.workplace, "FeatureExtractor", shop.StubExtractor)
+
+
+def states(store: Store) -> dict[str, State]:
+    return {entry.version: entry.state for entry in store.versions.list(KEY)}
+
+
+def is_trained(store: Store) -> bool:
+    project = store.projects.get(KEY)
+    assert project
+    return not project.has_new_gold
+
+
+def served(store: Store, settings: Settings) -> str:
+    """The version that serves; its checkpoint must load."""
+    current = store.versions.current(KEY)
+    assert current
+    return checkpoint.load(settings.checkpoints_folder / current.folder, space=shop.SPACE).version
+
+
+def queued(settings: Settings, redis: Redis) -> list[Job]:
+    return [job for job in Queue(settings.queue, connection=redis, serializer="json").jobs if job]
+
+
+@pytest.mark.usefixtures("here")
+def test_gold_becomes_a_version_that_serves(store: Store, settings: Settings) -> None:
+    shop.open_shop(store, settings, tasks=90)
+    shop.annotate(store, range(1, 61))
+    assert "promoted v1." in jobs.train(KEY)
+    assert is_trained(store)
+    assert served(store, settings).startswith("v1.")
+    assert sum(state is State.CURRENT for state in states(store).values()) == 1
+    assert set(store.weak_labels.of_project(KEY)) == set(range(61, 91))
+    assert jobs.train(KEY) == "nothing new"
+
+
+@pytest.mark.usefixtures("here")
+def test_wrong_gold_is_refused_and_the_cold_start_goes_on_serving(store: Store, settings: Settings) -> None:
+    shop.open_shop(store, settings, tasks=40)
+    shop.annotate(store, range(1, 7), wrong=True)
+    shop.annotate(store, range(7, 25))
+    jobs.train(KEY)
+    refused = [entry for entry in store.versions.list(KEY) if entry.state is State.REFUSED]
+    assert served(store, settings).startswith("v0.") or not refused
+    assert all(entry.reason for entry in refused)
+    assert is_trained(store)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_second_worker_leaves_a_running_training_alone(store: Store, settings: Settings) -> None:
+    shop.open_shop(store, settings, tasks=10)
+    shop.annotate(store, range(1, 9))
+    lease = store.leases.acquire(training_lease(KEY), "another", ttl=60)
+    assert lease
+    assert jobs.train(KEY) == "another worker is at it"
+    store.leases.check(lease)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_training_whose_lease_is_taken_stops_and_promotes_nothing(
+    store: Store, settings: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.open_shop(store, settings, tasks=40)
+    shop.annotate(store, range(1, 31))
+
+    def rob(_progress: object) -> None:
+        store.leases.revoke(training_lease(KEY))
+
+    monkeypatch.setattr(jobs, "_report", rob)
+    assert jobs.is_unfinished(jobs.train(KEY))
+    assert served(store, settings).startswith("v0.")
+    assert not is_trained(store)
+    assert [job.func_name for job in queued(settings, redis)] == ["worker.jobs.train"]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_failing_training_says_why_and_is_not_lost(store: Store, settings: Settings) -> None:
+    shop.open_shop(store, settings, tasks=10)
+    shop.annotate(store, [1, 2, 3])
+    store.projects.ensure(KEY, "<View><Broken")
+    with pytest.raises(ValueError, match="not well-formed"):
+        jobs.train(KEY)
+    project = store.projects.get(KEY)
+    assert project
+    assert "not well-formed" in project.failure
+    assert project.has_new_gold
+
+
+@pytest.mark.usefixtures("here")
+def test_jobs_for_what_is_unknown_end_with_a_line() -> None:
+    assert jobs.train("default/9.9") == "the project is not in the store"
+    assert jobs.encode("default/9.9") == "the project is not in the store"
+
+
+@pytest.mark.slow
+def test_a_stock_worker_trains_once_for_a_burst(store: Store, settings: Settings, redis: Redis) -> None:
+    shop.open_shop(store, settings, tasks=60)
+    with crew(settings) as stock:
+        for number in range(1, 41):
+            shop.annotate(store, [number])
+            queue.wake_training(settings, KEY)
+            assert len(queued(settings, redis)) <= 1
+        until(lambda: is_trained(store))
+        until(lambda: served(store, settings) != "v0")
+        assert "Traceback" not in stock.log.read_text()
+    assert sum(state is State.CURRENT for state in states(store).values()) == 1
+
+
+def training(settings: Settings) -> int:
+    """Epochs done of the training that runs."""
+    redis = queue.redis_of(settings.redis_url)
+    for key in redis.scan_iter("rq:job:train-*"):
+        meta = redis.hget(key, "meta")
+        if isinstance(meta, bytes):
+            return int(json.loads(meta).get("epoch", 0))
+    return 0
+
+
+def begin(store: Store, settings: Settings) -> None:
+    shop.open_shop(store, settings, tasks=300)
+    shop.annotate(store, range(1, 201))
+    queue.wake_training(settings, KEY)
+
+
+def tick(store: Store, settings: Settings) -> bool:
+    timer.tick(settings, store, "test")
+    return is_trained(store)
+
+
+def log_of(settings: Settings) -> str:
+    return "".join(path.read_text() for path in sorted(Path(settings.home).glob("worker-*.log")))
+
+
+@pytest.mark.slow
+def test_a_killed_work_horse_is_replaced_and_goes_on(store: Store, settings: Settings, redis: Redis) -> None:
+    with crew(settings) as stock:
+        begin(store, settings)
+        until(lambda: training(settings) >= 3, every=0.01)
+        horse = stock.horse()
+        assert horse
+        horse.kill()
+        killed = time.monotonic()
+        redis.delete(*redis.keys("rq:job:train-*"))
+        until(lambda: tick(store, settings) or training(settings) >= 3, every=0.1)
+        assert time.monotonic() - killed < 40
+        until(lambda: tick(store, settings), every=0.2)
+    assert "goes on after epoch" in log_of(settings)
+    assert served(store, settings)[:2] in {"v1", "v2", "v3", "v4"}
+
+
+@pytest.mark.slow
+def test_sigterm_ends_after_the_epoch_and_another_worker_goes_on(
+    store: Store, settings: Settings, redis: Redis
+) -> None:
+    with crew(settings) as stock:
+        begin(store, settings)
+        until(lambda: training(settings) >= 3, every=0.01)
+        os.kill(stock.process.pid, signal.SIGTERM)
+        assert stock.wait(20) == 0
+        assert not is_trained(store)
+        assert len(queued(settings, redis)) == 1
+    assert Worker(settings, "--burst").wait() == 0
+    assert is_trained(store)
+    assert "goes on after epoch" in log_of(settings)
+
+
+@pytest.mark.slow
+def test_an_orphan_ends_and_its_training_goes_on_elsewhere(store: Store, settings: Settings, redis: Redis) -> None:
+    with crew(settings) as first, crew(settings):
+        begin(store, settings)
+        until(lambda: first.horse() or training(settings) >= 2, every=0.01)
+        horse = first.horse()
+        first.process.kill()
+        first.process.wait()
+        if horse:
+            until(lambda: not horse.is_running() or horse.status() == "zombie", seconds=20)
+        until(lambda: tick(store, settings), every=0.2)
+    assert sum(state is State.CURRENT for state in states(store).values()) == 1
+
+
+@pytest.mark.slow
+def test_an_emptied_redis_loses_nothing(store: Store, settings: Settings, redis: Redis) -> None:
+    begin(store, settings)
+    redis.flushall()
+    with crew(settings):
+        until(lambda: tick(store, settings), every=0.5)
+    assert served(store, settings) != "v0"
+
+
+def test_a_stale_token_cannot_promote(store: Store, settings: Settings) -> None:
+    store.projects.ensure(KEY, shop.CONFIG)
+    stale = store.leases.acquire(training_lease(KEY), "slow", ttl=0.01)
+    assert stale
+    time.sleep(0.02)
+    assert store.leases.acquire(training_lease(KEY), "successor", ttl=60)
+    with pytest.raises(LeaseLost):
+        store.versions.promote(KEY, 0, stale, generation=0)

@@ -1,0 +1,89 @@
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from redis import Redis
+from rq import Queue
+from rq.job import Job
+
+from tagloom.settings import Settings
+from worker import queue
+from worker.queue import Kind
+
+KEY = "default/2.1795288797"
+
+
+@pytest.fixture
+def redis(settings: Settings) -> Redis:
+    connection = queue.redis_of(settings.redis_url)
+    connection.flushall()
+    return connection
+
+
+def waiting(settings: Settings, redis: Redis) -> list[Job]:
+    found = Queue(settings.queue, connection=redis, serializer="json")
+    return [job for job in found.jobs if job is not None]
+
+
+def test_a_hundred_wakes_make_one_job(settings: Settings, redis: Redis) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(lambda _: queue.wake_training(settings, KEY), range(100)))
+    (job,) = waiting(settings, redis)
+    assert (job.func_name, list(job.args)) == ("worker.jobs.train", [KEY])
+    assert (job.timeout, job.result_ttl, job.failure_ttl) == (12 * 3600, 3600, 7 * 24 * 3600)
+
+
+def test_kinds_and_projects_wait_apart(settings: Settings, redis: Redis) -> None:
+    queue.wake_training(settings, KEY)
+    queue.wake_training(settings, "default/3.1")
+    queue.wake_encoding(settings, KEY)
+    queue.wake_reconcile(settings, KEY)
+    names = sorted(str(job.func_name) for job in waiting(settings, redis))
+    assert names == ["worker.jobs.encode", "worker.jobs.reconcile", "worker.jobs.train", "worker.jobs.train"]
+
+
+def test_what_comes_after_a_job_has_begun_makes_a_new_one(settings: Settings, redis: Redis) -> None:
+    queue.wake_training(settings, KEY)
+    queue.begin(redis, Kind.TRAIN, KEY)
+    queue.wake_training(settings, KEY)
+    queue.wake_training(settings, KEY)
+    assert len(waiting(settings, redis)) == 2
+
+
+def test_nobody_is_woken_for_what_a_running_job_will_see_at_its_end(settings: Settings, redis: Redis) -> None:
+    queue.set_running(redis, Kind.TRAIN, KEY, 60)
+    queue.wake_training(settings, KEY)
+    assert waiting(settings, redis) == []
+    queue.clear_running(redis, Kind.TRAIN, KEY)
+    queue.wake_training(settings, KEY)
+    assert len(waiting(settings, redis)) == 1
+
+
+def test_an_emptied_redis_takes_the_next_wake(settings: Settings, redis: Redis) -> None:
+    queue.wake_training(settings, KEY)
+    redis.flushall()
+    queue.wake_training(settings, KEY)
+    assert len(waiting(settings, redis)) == 1
+
+
+def test_a_job_that_vanished_between_queue_and_worker_is_replaced(settings: Settings, redis: Redis) -> None:
+    queue.wake_training(settings, KEY)
+    redis.lpop(Queue(settings.queue, connection=redis).key)
+    queue.wake_training(settings, KEY)
+    assert len(waiting(settings, redis)) == 1
+
+
+def test_no_pickle_in_redis(settings: Settings, redis: Redis) -> None:
+    queue.wake_training(settings, KEY)
+    (job,) = waiting(settings, redis)
+    raw = redis.hget(job.key, "data")
+    assert isinstance(raw, bytes)
+    assert b"worker.jobs.train" in zlib.decompress(raw)
+
+
+def test_redis_away_is_told_and_not_raised(settings: Settings) -> None:
+    away = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
+    assert queue.wake_training(away, KEY) is False
+    queue.begin(queue.redis_of(away.redis_url), Kind.TRAIN, KEY)
+    queue.set_running(queue.redis_of(away.redis_url), Kind.TRAIN, KEY, 1)
+    queue.clear_running(queue.redis_of(away.redis_url), Kind.TRAIN, KEY)

@@ -47,7 +47,7 @@ def label_config(labels: Sequence[str]) -> str:
         '<View><Text name="title" value="$title"/><Text name="industry" value="$level2"/>'
         f'<Choices name="elements" toName="image" choice="multiple" showInline="true">{choices}</Choices>'
         f'<RectangleLabels name="boxes" toName="image">{rectangles}</RectangleLabels>'
-        '<Image name="image" value="$image"/></View>'
+        '<Image name="image" value="$image" maxWidth="640px"/></View>'
     )
 
 

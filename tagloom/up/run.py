@@ -29,9 +29,18 @@ def up(settings: Settings, samples: Sequence[Sample], labels: Sequence[str], *, 
     with Stack(settings, {"LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": account.token}) as stack:
         project_id = _start(stack, samples, labels, url, account)
         _say_where_to_go(stack, f"{url}/projects/{project_id}/data", account)
+        _watch(stack)
+    click.echo(f"stopped; labels, versions and Label Studio's data are kept in {settings.home}")
+
+
+def _watch(stack: Stack) -> None:
+    """Return at Ctrl-C. Raises UserError when a service has ended by itself."""
+    try:
         while True:
             stack.check()
             time.sleep(1)
+    except KeyboardInterrupt:
+        click.echo("\nstopping ...")
 
 
 def _start(stack: Stack, samples: Sequence[Sample], labels: Sequence[str], url: str, account: Account) -> int:

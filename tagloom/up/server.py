@@ -18,13 +18,17 @@ def label_studio(home: Path, port: int, account: Account) -> Child:
     if not program.exists():
         raise UserError(f"Label Studio's environment is missing ({program}): run `make label-studio`")
     command = [str(program), "start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)]
-    command += ["--username", account.email, "--password", account.password]
-    command += ["--user-token", account.token, "--enable-legacy-api-token"]
-    return Child("Label Studio", command, log=home / "logs" / "label-studio.log", environment=_environment(home, port))
+    log = home / "logs" / "label-studio.log"
+    return Child("Label Studio", command, log=log, environment=_environment(home, port, account))
 
 
-def _environment(home: Path, port: int) -> dict[str, str]:
+def _environment(home: Path, port: int, account: Account) -> dict[str, str]:
     return {
+        # Not as arguments: every user of the machine can read those.
+        "LABEL_STUDIO_USERNAME": account.email,
+        "LABEL_STUDIO_PASSWORD": account.password,
+        "LABEL_STUDIO_USER_TOKEN": account.token,
+        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
         "LABEL_STUDIO_BASE_DATA_DIR": str(home / "label-studio"),
         "HOST": f"http://127.0.0.1:{port}",
         # Label Studio refuses a backend on a private address unless both are off.

@@ -17,6 +17,7 @@ from model.cues import CueSet
 from model.features import ItemFeatures
 from model.items import TextBlock
 from model.propagation import hashed_industry
+from model.reduction import Reduction
 
 SEGMENTS = 24
 GRID = 7
@@ -55,12 +56,12 @@ class Batch:
         return Batch(*(tensor.float() if tensor.is_floating_point() else tensor for tensor in tensors))
 
 
-def collate(items: Sequence[ItemFeatures], cues: CueSet) -> Batch:
+def collate(items: Sequence[ItemFeatures], cues: CueSet, reduction: Reduction) -> Batch:
     """Pad to the longest item of these."""
     blocks = [kept_blocks(item) for item in items]
     longest = max((1 + len(kept) for kept in blocks), default=1)
-    rows = [_segments(item, kept, cues, longest) for item, kept in zip(items, blocks, strict=True)]
-    regions_NRC = torch.stack([_regions(item) for item in items])
+    rows = [_segments(item, kept, cues, reduction, longest) for item, kept in zip(items, blocks, strict=True)]
+    regions_NRC = torch.stack([_regions(item, reduction) for item in items])
     pictures_N1 = torch.tensor([item.grid_RC.numel() > 0 for item in items])[:, None]
     return Batch(
         torch.stack([row[0] for row in rows]),
@@ -79,18 +80,19 @@ def kept_blocks(item: ItemFeatures) -> list[int]:
     return sorted(order[: SEGMENTS - 1])
 
 
-def _segments(item: ItemFeatures, kept: list[int], cues: CueSet, longest: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    width = item.title_E.shape[0]
-    segment_TE = torch.zeros(longest, width, dtype=torch.float16)
+def _segments(
+    item: ItemFeatures, kept: list[int], cues: CueSet, reduction: Reduction, longest: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    segment_TE = torch.zeros(longest, reduction.text_EP.shape[1], dtype=torch.float16)
     geometry_TG = torch.zeros(longest, GEOMETRY, dtype=torch.float16)
     flag_TF = torch.zeros(longest, len(cues.cues), dtype=torch.float16)
     mask_T = torch.zeros(longest, dtype=torch.bool)
     mask_T[0] = bool(item.title)
-    segment_TE[0] = normalize(item.title_E.float(), dim=0)
+    segment_TE[0] = reduction.segments(normalize(item.title_E.float(), dim=0))
     geometry_TG[0, -1] = 1.0
     if kept:
         end = 1 + len(kept)
-        segment_TE[1:end] = _block_means(item, kept)
+        segment_TE[1:end] = reduction.segments(_block_means(item, kept))
         geometry_TG[1:end] = torch.tensor([_geometry(item.blocks[b]) for b in kept])
         flag_TF[1:end] = cues.block_flags(item)[kept]
         mask_T[1:end] = True
@@ -121,11 +123,10 @@ def _geometry(block: TextBlock) -> list[float]:
     ]
 
 
-def _regions(item: ItemFeatures) -> Tensor:
-    """(R, C) the grid at GRID × GRID, each region's vector of unit length."""
-    channels = item.image_C.shape[0]
+def _regions(item: ItemFeatures, reduction: Reduction) -> Tensor:
+    """(R, C) components of the grid at GRID × GRID."""
     if not item.grid_RC.numel():
-        return torch.zeros(GRID * GRID, channels, dtype=torch.float16)
-    grid_CRR = item.grid_RC.float().T.reshape(1, channels, *item.grid_shape)
+        return torch.zeros(GRID * GRID, reduction.image_CP.shape[1], dtype=torch.float16)
+    grid_CRR = item.grid_RC.float().T.reshape(1, -1, *item.grid_shape)
     pooled_RC = adaptive_avg_pool2d(grid_CRR, GRID)[0].flatten(1).T
-    return normalize(pooled_RC, dim=1).half()
+    return reduction.regions(normalize(pooled_RC, dim=1)).half()

@@ -28,6 +28,7 @@ from model.label_model import LabelModel
 from model.lexicon import Lexicon
 from model.network import Network, NetworkConfig
 from model.propagation import PARTS, FusedSpace
+from model.reduction import Reduction
 from model.regression import Regression
 from model.sources import Memory, Sources
 from model.tagger import Tagger
@@ -174,6 +175,8 @@ def _tensors(tagger: Tagger) -> dict[str, Tensor]:
         tensors |= {f"evidence.mean.{part}": mean for part, mean in tagger.evidence.means.items()}
         tensors["evidence.block_spread_D"] = tagger.evidence.block_spread_D
         tensors |= {"regression.bias_K": tagger.regression.bias_K, "regression.weight_DK": tagger.regression.weight_DK}
+    if tagger.reduction:
+        tensors |= {f"reduction.{name}": value for name, value in vars(tagger.reduction).items()}
     if tagger.network:
         tensors |= {f"network.{name}": value for name, value in tagger.network.state_dict().items()}
     if tagger.box_model:
@@ -210,6 +213,7 @@ def _tagger(about: dict[str, Any], tensors: dict[str, Tensor], version: str) -> 
         calibration=Calibration(tensors["calibration.threshold_K"]),
         evidence=evidence,
         regression=regression,
+        reduction=Reduction(**reduction) if (reduction := _under(tensors, "reduction.")) else None,
         network=_network(about["network"], _under(tensors, "network.")),
         optimizer=_under(tensors, "optimizer."),
         box_model=box_model,

@@ -32,7 +32,7 @@ class NetworkConfig:
     classes: int
     width: int = 64
     heads: int = 4
-    dropout: float = 0.1
+    dropout: float = 0.2
     use_image: bool = True
     use_text: bool = True
     use_industry: bool = True
@@ -78,7 +78,8 @@ class Attend(nn.Module):
         query_BHQd, key_BHSd = self._split(self.query(query_BQD)), self._split(self.key(source_BSD))
         score_BHQS = query_BHQd @ key_BHSd.transpose(2, 3) / query_BHQd.shape[-1] ** 0.5
         masked_BHQS = score_BHQS.masked_fill(~mask_BS[:, None, None, :], -torch.inf)
-        return masked_BHQS.softmax(-1).mean(1)[..., 1:]
+        weight_BQS: Tensor = masked_BHQS.softmax(-1).mean(1)
+        return weight_BQS[..., 1:]
 
     def _split(self, states_BSD: Tensor) -> Tensor:
         batch, places, width = states_BSD.shape
@@ -149,8 +150,8 @@ class Network(nn.Module):
         return region_BRD, token_BTD, region_mask_BR, segment_mask_BT
 
     def _project(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        region_BRD = self.image_norm(self.image_in(batch.region_NRC) * 8 + self.place)
-        token_BTD = self.text_in(batch.segment_NTE) * 8 + self.geometry_in(batch.geometry_NTG)
+        region_BRD = self.image_norm(self.image_in(batch.region_NRC) + self.place)
+        token_BTD = self.text_in(batch.segment_NTE) + self.geometry_in(batch.geometry_NTG)
         if self.flag_in is not None:
             token_BTD = token_BTD + self.flag_in(batch.flag_NTF)
         return region_BRD, self.text_norm(token_BTD)

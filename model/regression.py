@@ -45,7 +45,7 @@ class Regression:
             torch.autograd.backward(total)
             return total
 
-        solver.step(loss)
+        solver.step(loss)  # type: ignore[no-untyped-call]
         return cls(bias_K.detach(), basis_DR @ weight_RK.detach())
 
     def log_odds(self, evidence_ND: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from model.items import PredictedBox, Prediction
 from model.label_model import LabelModel
 from model.lexicon import Lexicon
 from model.network import Attention, Network
+from model.reduction import Reduction
 from model.regression import Regression
 from model.sources import Sources
 
@@ -41,6 +42,7 @@ class Tagger:
     calibration: Calibration
     evidence: Evidence | None = None
     regression: Regression | None = None
+    reduction: Reduction | None = None
     network: Network | None = None
     optimizer: Mapping[str, Tensor] = field(default_factory=dict)
     box_model: BoxModel | None = None
@@ -88,20 +90,18 @@ class Tagger:
 
     def network_logits(self, features: Sequence[ItemFeatures]) -> Tensor:
         """(N, K) what the network adds; 0 before it has been trained."""
-        if self.network is None or not features:
+        if self.network is None or self.reduction is None or not features:
             return torch.zeros(len(features), len(self.labels), dtype=torch.float64)
-        chunks = [self._collated(features[at : at + CHUNK]) for at in range(0, len(features), CHUNK)]
+        parts = [features[at : at + CHUNK] for at in range(0, len(features), CHUNK)]
+        chunks = [collate(part, self.sources.cues, self.reduction).floats() for part in parts]
         return run(self.network, chunks)
 
     def attention(self, features: Sequence[ItemFeatures]) -> Attention | None:
         """Where each class looked, on regions and text segments; None before the network has been trained."""
-        if self.network is None or not features:
+        if self.network is None or self.reduction is None or not features:
             return None
         with torch.inference_mode():
-            return self.network.attention(self._collated(features))
-
-    def _collated(self, features: Sequence[ItemFeatures]) -> Batch:
-        return collate(features, self.sources.cues).floats()
+            return self.network.attention(collate(features, self.sources.cues, self.reduction).floats())
 
     def _answer(self, probability_K: Tensor, given_K: Tensor, boxes: tuple[PredictedBox, ...]) -> Prediction:
         by_label = dict(zip(self.labels, probability_K.tolist(), strict=True))

@@ -24,9 +24,11 @@ from model.network import Network, NetworkConfig, make_network
 from model.optimisation import Learner, modality_dropout
 from model.phases import CONTINUATION, STUDY, Phase, epochs
 from model.propagation import FusedSpace, Neighbours
+from model.reduction import Reduction
 from model.supervision import GoldTable, Supervision, family_folds, supervise
 from model.tagger import CHUNK, Tagger, run
 
+LEAST_WEAK = 64
 WEAK_PRIOR = 20.0
 """Weak labels weigh like gold when there is none, half when this many gold labels are there."""
 
@@ -43,10 +45,10 @@ class TrainConfig:
     first: tuple[Phase, ...] = STUDY
     continuation: tuple[Phase, ...] = CONTINUATION
     batch: int = 64
-    gold_share: float = 0.5
-    weak_per_epoch: int = 512
+    weak_per_gold: float = 2.0
     weak_weight: float = 1.0
-    modality_dropout: float = 0.1
+    logit_penalty: float = 0.2
+    modality_dropout: float = 0.15
     weight_decay: float = 0.05
     ema_decay: float = 0.98
     network: Mapping[str, bool | int | float] = field(default_factory=dict)
@@ -103,6 +105,7 @@ def fit(
         label_model=supervision.label_model,
         evidence=supervision.evidence,
         regression=supervision.regression,
+        reduction=served.reduction or Reduction.of(pool, config.seed),
         box_model=_box_model(served, pool, gold, families=families, held_out=held_out, seed=config.seed),
         version="",
     )
@@ -152,7 +155,8 @@ class _Course:
         resume: Path | None,
     ) -> None:
         self.config, self.resume = config, resume
-        self.data = collate(pool, supervision.sources.cues)
+        assert served.reduction is not None
+        self.data = collate(pool, supervision.sources.cues, served.reduction)
         self.gold_NK, self.weight_N = gold.labels_NK.float(), gold.weight_N.float()
         self.gold_rows = torch.tensor(gold.rows)
         self.weak_rows = torch.tensor(sorted(set(range(len(pool))) - set(gold.rows)), dtype=torch.int64)
@@ -215,16 +219,15 @@ class _Course:
         return float(losses[:, 0].mean()), float(losses[:, 1].mean())
 
     def _schedule(self) -> list[Tensor]:
-        """Rows of each batch: gold and weak shuffled together, gold repeated until it is ``gold_share`` of them."""
-        weak = self.weak_rows[torch.randperm(len(self.weak_rows))[: self.config.weak_per_epoch]]
-        wanted = len(weak) * self.config.gold_share / (1 - self.config.gold_share)
-        repeats = max(1, min(4, round(wanted / len(self.gold_rows))))
-        rows = torch.cat([self.gold_rows.repeat(repeats), weak])
+        """Rows of each batch: all gold and ``weak_per_gold`` times as many weak items, shuffled together."""
+        weak = round(self.config.weak_per_gold * len(self.gold_rows))
+        rows = torch.cat([self.gold_rows, self.weak_rows[torch.randperm(len(self.weak_rows))[: max(weak, LEAST_WEAK)]]])
         return list(torch.split(rows[torch.randperm(len(rows))], self.config.batch))
 
     def _step(self, rows: Tensor) -> tuple[float, float]:
         batch = modality_dropout(self.data[rows].floats(), self.config.modality_dropout)
-        logit_BK = self.network(batch) + self.base_NK[rows]
+        correction_BK = self.network(batch)
+        logit_BK = correction_BK + self.base_NK[rows]
         gold_BK, known_BK = self.gold_NK[rows].nan_to_num(0.0), ~self.gold_NK[rows].isnan()
         gold_loss_BK = binary_cross_entropy_with_logits(logit_BK, gold_BK, reduction="none")
         weak_loss_BK = binary_cross_entropy_with_logits(logit_BK, self.weak_NK[rows], reduction="none")
@@ -232,7 +235,8 @@ class _Course:
         weak_weight_BK = ~known_BK * self.weak_weight_NK[rows]
         total = (gold_weight_BK.sum() + weak_weight_BK.sum()).clamp(min=1.0)
         gold_loss, weak_loss = (gold_loss_BK * gold_weight_BK).sum(), (weak_loss_BK * weak_weight_BK).sum()
-        self.learner.step((gold_loss + weak_loss) / total)
+        prior = self.config.logit_penalty * correction_BK.square().mean()
+        self.learner.step((gold_loss + weak_loss) / total + prior)
         return (
             float(gold_loss.detach() / gold_weight_BK.sum().clamp(min=1.0)),
             float(weak_loss.detach() / weak_weight_BK.sum().clamp(min=1.0)),

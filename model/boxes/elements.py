@@ -24,18 +24,21 @@ class Element:
 
 def text_elements(scene: Scene) -> list[Element]:
     """Every read block in the one element that its cues suggest, neighbours of a kind together."""
-    prices = _prices(scene)
-    kinds = {block: "price" for element in prices for block in element.blocks}
-    for block in range(len(scene.boxes)):
-        kinds.setdefault(block, _kind(scene, block))
-    found = list(prices)
+    kinds = block_kinds(scene)
+    found = _prices(scene)
     links = scene.layout.same_copy(COPY_REACH)
     for kind, score in (("gift", _gift_score), ("logo", _logo_score), ("copy", _copy_score)):
-        members = [block for block in kinds if kinds[block] == kind]
+        members = [block for block, own in enumerate(kinds) if own == kind]
         for group in connected(members, links):
             sticker = any(scene.roles[block].sticker for block in group)
             found.append(Element(kind, _extent(scene, group), score(scene, group), group, sticker))
     return found
+
+
+def block_kinds(scene: Scene) -> list[str]:
+    """The kind of element that each read block's cues suggest."""
+    prices = {block for element in _prices(scene) for block in element.blocks}
+    return ["price" if block in prices else _kind(scene, block) for block in range(len(scene.boxes))]
 
 
 def _kind(scene: Scene, block: int) -> str:

@@ -1,0 +1,183 @@
+"""Boxes on a folder of boxed pictures: python -m bench.boxes DATA_FOLDER [--image-encoder NAME] [--gold-share 0.1]
+
+Prints a Markdown table of average precision at overlap 0.5 per label, mAP with its 95 % bootstrap interval over
+products, and the simulated effort. Rows: cues on single read blocks, thresholded class attention, the cold start, and what
+learns from gold by cross-validation over products (``--gold-share``: gold is that share of the products instead, drawn
+``--draws`` times, the test set all others). Features are kept in ``--cache``.
+"""
+
+import argparse
+import hashlib
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from model.boxes.effort import effort
+from model.boxes.metrics import GoldPicture, bootstrap_interval, box_scores
+from model.boxes.peers import attended, cued_blocks
+from model.extraction import FeatureExtractor
+from model.feature_cache import FeatureCache
+from model.features import ItemFeatures
+from model.items import Box, Gold, Item, LabelledBox, PredictedBox
+from model.tagger import Tagger
+from model.training import fit
+from samples.dataset import GoldBox, Sample, load
+
+REGION = re.compile(r"(gift_text|ignore|block|text|group)(?:\([^)]*\))?=([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+)")
+Boxes = list[tuple[PredictedBox, ...]]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Boxed pictures: features, gold boxes with regions to ignore, tags, products."""
+
+    labels: tuple[str, ...]
+    features: list[ItemFeatures]
+    gold: list[GoldPicture]
+    tags: list[frozenset[str]]
+    families: list[str]
+    space: str
+
+    def gold_of(self, rows: Sequence[int]) -> dict[int, Gold]:
+        return {row: Gold(self.tags[row], self.gold[row].boxes) for row in rows}
+
+
+def gold_picture(boxes: Sequence[GoldBox], labels: Sequence[str]) -> GoldPicture:
+    """Gold boxes, and what ``extra`` says is no error: second readings, announcements of gifts, doubtful boxes."""
+    sure: list[LabelledBox] = []
+    ignored: list[LabelledBox] = []
+    for entry in boxes:
+        box = _box(entry.x, entry.y, entry.width, entry.height)
+        (ignored if entry.extra.startswith("doubtful") else sure).append(LabelledBox(entry.label, box))
+        for name, *numbers in REGION.findall(entry.extra):
+            meant = {"gift_text": ("文案", "赠品"), "ignore": labels}.get(name, (entry.label,))
+            ignored += [LabelledBox(label, _box(*map(float, numbers))) for label in meant]
+    return GoldPicture(tuple(sure), tuple(ignored))
+
+
+def _box(x: float, y: float, width: float, height: float) -> Box:
+    return Box(max(0.0, x / 100), max(0.0, y / 100), min(1.0, (x + width) / 100), min(1.0, (y + height) / 100))
+
+
+def read(folder: Path, extractor: FeatureExtractor, cache: FeatureCache) -> Data:
+    """All pictures with gold boxes, and those whose labels say that there is nothing to box."""
+    dataset = load(folder)
+    wanted = [sample for sample in dataset.labelled() if sample.boxed]
+    labels = tuple(sorted({box.label for sample in wanted for box in sample.boxes}))
+    return Data(
+        labels,
+        [_features(sample, extractor, cache) for sample in wanted],
+        [gold_picture(sample.boxes, labels) for sample in wanted],
+        [frozenset(sample.labels) for sample in wanted],
+        [sample.product_id for sample in wanted],
+        extractor.space,
+    )
+
+
+def _features(sample: Sample, extractor: FeatureExtractor, cache: FeatureCache) -> ItemFeatures:
+    key = hashlib.sha256(sample.image.read_bytes() + sample.title.encode()).hexdigest()
+    found = cache.get(key)
+    if found is None:
+        item = Item(sample.open(), sample.title, (sample.level1, sample.level2))
+        (found,) = extractor.extract([item])
+        cache.put(key, found)
+    return found
+
+
+def splits(families: Sequence[str], share: float | None, draws: int, folds: int) -> list[tuple[list[int], list[int]]]:
+    """Gold and test rows: folds over products, or a share of the products drawn several times."""
+    names = np.array(sorted(set(families)))
+    parts = []
+    for draw in range(draws if share else 1):
+        order = np.random.default_rng(draw).permutation(names)
+        chosen = [order[: max(1, round(share * len(names)))]] if share else np.array_split(order, folds)
+        for part in chosen:
+            inside = [row for row, family in enumerate(families) if family in set(part)]
+            outside = [row for row in range(len(families)) if row not in set(inside)]
+            parts.append((inside, outside) if share else (outside, inside))
+    return parts
+
+
+def served(tagger: Tagger, data: Data, rows: Sequence[int], *, faint: bool) -> Boxes:
+    """The tagger's boxes under its own tag probabilities."""
+    items = [data.features[row] for row in rows]
+    assert tagger.box_model is not None
+    return tagger.box_model.predict(items, tagger.probabilities(items), faint=faint)
+
+
+def line(name: str, data: Data, rows: Sequence[int], every: Boxes, given: Boxes | None) -> str:
+    """One row of the table; effort needs the boxes that would be shown."""
+    gold, families = [data.gold[row] for row in rows], [data.families[row] for row in rows]
+    scores = box_scores(every, gold, data.labels)
+    low, high = bootstrap_interval(every, gold, data.labels, families)
+    cells = [f"{scores.average_precision.get(label, 0):.2f}" for label in data.labels]
+    if given is not None:
+        spent = effort(given, gold)
+        cells += [f"{spent.seconds / spent.pictures:.0f} s of {spent.from_nothing / spent.pictures:.0f} s"]
+        cells += [f"{spent.saved:.0%}"]
+    else:
+        cells += ["", ""]
+    return f"| {name} | **{scores.mean:.3f}** [{low:.2f}, {high:.2f}] | " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """Measure and print."""
+    options = _options()
+    extractor = FeatureExtractor.from_names(options.image_encoder, options.text_encoder)
+    data = read(options.data, extractor, FeatureCache(options.cache, extractor.space))
+    rows = list(range(len(data.features)))
+    print(f"{len(rows)} pictures of {len(set(data.families))} products, {extractor.describe()['image']}\n")
+    print("| method | mAP@0.5 | " + " | ".join(data.labels) + " | effort a picture | saved |")
+    print("|---" * (len(data.labels) + 4) + "|")
+    cold = Tagger.cold_start(data.labels, space=data.space, seed=options.seed)
+    assert cold.box_model is not None
+    print(line("read blocks with cues", data, rows, cued_blocks(cold.box_model, data.features), None), flush=True)
+    show = partial(served, cold, data, rows)
+    print(line("cold start", data, rows, show(faint=True), show(faint=False)), flush=True)
+    learned(data, cold, options)
+
+
+def learned(data: Data, cold: Tagger, options: argparse.Namespace) -> None:
+    """Rows of what needs gold: thresholded class attention and the box head."""
+    rows: list[int] = []
+    attention: Boxes = []
+    every: Boxes = []
+    given: Boxes = []
+    started = time.perf_counter()
+    parts = splits(data.families, options.gold_share, options.draws, options.folds)
+    for gold, test in parts:
+        tagger = fit(cold, data.features, data.gold_of(gold), families=data.families)
+        items = [data.features[row] for row in test]
+        attention += attended(tagger, items)
+        every += served(tagger, data, test, faint=True)
+        given += served(tagger, data, test, faint=False)
+        rows += test
+    seconds = (time.perf_counter() - started) / len(parts)
+    count = round(np.mean([len(gold) for gold, _ in parts]))
+    print(line(f"class attention, {count} gold pictures", data, rows, attention, None))
+    print(line(f"box head, {count} gold pictures", data, rows, every, given))
+    print(f"\n{seconds:.1f} s to train tags and boxes and to answer, each of {len(parts)} times")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--image-encoder", default="shipped")
+    parser.add_argument("--text-encoder", default="shipped")
+    parser.add_argument("--cache", type=Path, default=Path(".tagloom/features"))
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--gold-share", type=float)
+    parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=7)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()

@@ -72,6 +72,9 @@ class TaskEncoder:
             key: features for key in dict.fromkeys(keys) if (features := self._cache.get(key)) is not None
         }
         missing = {key: reference for key, reference in zip(keys, references, strict=True) if key not in found}
+        for key in [key for key, reference in missing.items() if reference.is_empty]:
+            found[key] = _nothing(config)
+            del missing[key]
         for batch in self._batches(self._sites.fetcher(project.connection), missing, deadline):
             found.update(batch)
         return [found[key] for key in keys]
@@ -128,6 +131,11 @@ class TaskEncoder:
 
 
 _LATE = Failure("the time for this request was over before the picture was read", late=True)
+
+
+def _nothing(config: LabelConfig) -> Failure:
+    wanted = ", ".join(f"${key}" for key in (config.image_key, config.title_key, *config.text_keys) if key)
+    return Failure(f"the task has no data under any key that the labelling config shows ({wanted})", permanent=True)
 
 
 def _await(picture: "Future[Image]", deadline: float | None) -> Image | Failure:

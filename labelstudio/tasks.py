@@ -29,6 +29,11 @@ class ItemReference:
     task_id: int | None = None
     project_id: int | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Nothing to see and nothing to read."""
+        return not (self.image or self.title or self.industry or self.texts)
+
 
 def reference_of(config: LabelConfig, task: Mapping[str, Any], project: ProjectKey | None = None) -> ItemReference:
     """The reference of one task payload. Missing or odd fields count as absent: this never raises."""

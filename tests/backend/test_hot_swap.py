@@ -1,0 +1,229 @@
+"""New versions swap in under load; bad ones never serve."""
+
+import shutil
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.versions import RefusedVersionError, Served, Shelf, VersionLoader, check_answers
+from model import checkpoint
+from model.items import Prediction
+from tests import captured
+from tests.backend.parts import Backend, cold, publish
+from tests.backend.test_answers import TAGS, question
+
+KEY = captured.PROJECT
+
+
+def wait_for(version: str, backend: Backend) -> None:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        served = backend.service.engine.result().shelf.peek(KEY)
+        if served is not None and served.version == version:
+            return
+        time.sleep(0.005)
+    raise AssertionError(f"{version} never served")
+
+
+def next_version(backend: Backend, seed: int) -> str:
+    current = backend.store.versions.current(KEY)
+    assert current is not None
+    number = backend.store.versions.reserve(KEY)
+    tagger = cold(current.labels, seed)
+    return publish(backend.settings, backend.store, KEY, tagger, number, current.generation).version
+
+
+def ready(backend: Backend) -> str:
+    return backend.setup({**captured.body("02"), "schema": TAGS})
+
+
+def under_load(backend: Backend, swaps: int) -> None:
+    """Swap again and again while several clients ask; no request fails and none mixes versions."""
+    ready(backend)
+    stop = threading.Event()
+    failed: list[Any] = []
+    mixed: list[set[str]] = []
+    seen: set[str] = set()
+
+    def ask() -> None:
+        body = question(5)
+        while not stop.is_set():
+            answer = backend.client.post("/predict", json=body)
+            if answer.status_code != 200 or not all(result["result"] for result in answer.json()["results"]):
+                failed.append(answer.text)
+                return
+            versions = {result["model_version"] for result in answer.json()["results"]}
+            mixed.extend([versions] if len(versions) > 1 else [])
+            seen.update(versions)
+
+    clients = [threading.Thread(target=ask) for _ in range(3)]
+    for client in clients:
+        client.start()
+    try:
+        for seed in range(swaps):
+            wait_for(next_version(backend, seed), backend)
+    finally:
+        stop.set()
+        for client in clients:
+            client.join()
+    assert failed == []
+    assert mixed == []
+    assert len(seen) >= min(swaps, 5)
+
+
+def test_swaps_under_load(backend: Backend) -> None:
+    under_load(backend, 20)
+
+
+@pytest.mark.slow
+def test_two_hundred_swaps_under_load(backend: Backend) -> None:
+    under_load(backend, 200)
+
+
+def test_setup_and_predictions_follow_a_new_version(backend: Backend) -> None:
+    old = ready(backend)
+    new = next_version(backend, 5)
+    wait_for(new, backend)
+    assert backend.setup({**captured.body("02"), "schema": TAGS}) == new != old
+    answer = backend.client.post("/predict", json=question(2)).json()
+    assert {result["model_version"] for result in answer["results"]} == {new}
+    assert backend.client.get("/versions").json()["versions"] == [new, old]
+
+
+def broken(backend: Backend, how: str) -> str:
+    """A new CURRENT whose checkpoint is spoiled before anybody can load it."""
+    current = backend.store.versions.current(KEY)
+    assert current is not None
+    number = backend.store.versions.reserve(KEY)
+    tagger = cold(current.labels, 99)
+    folder = backend.settings.checkpoints_folder / f"{KEY.replace('/', '-')}" / checkpoint.version_name(number, tagger)
+    checkpoint.save(tagger, folder, version=checkpoint.version_name(number, tagger))
+    file = folder / "model.safetensors"
+    if how == "bytes":
+        content = bytearray(file.read_bytes())
+        content[-1] ^= 1
+        file.write_bytes(content)
+    elif how == "cut":
+        file.write_bytes(file.read_bytes()[:50])
+    elif how == "gone":
+        shutil.rmtree(folder)
+    elif how == "manifest":
+        (folder / "manifest.json").write_text("{")
+    elif how == "foreign":
+        shutil.rmtree(folder)
+        other = cold(("other", "labels"))
+        checkpoint.save(other, folder, version=checkpoint.version_name(number, tagger))
+    return publish(backend.settings, backend.store, KEY, tagger, number, current.generation).version
+
+
+@pytest.mark.parametrize("how", ["bytes", "cut", "manifest", "foreign"])
+def test_a_bad_checkpoint_is_refused_and_told_while_the_old_one_serves(backend: Backend, how: str) -> None:
+    old = ready(backend)
+    bad = broken(backend, how)
+    end = time.monotonic() + 10
+    while KEY not in backend.service.engine.result().refusals and time.monotonic() < end:
+        time.sleep(0.01)
+    status = backend.client.get("/status").json()["projects"][0]
+    assert status["refused"].startswith(f"{bad}: ")
+    assert (status["version"], status["serving"]) == (bad, old)
+    assert {
+        result["model_version"] for result in backend.client.post("/predict", json=question(2)).json()["results"]
+    } == {old}
+    good = next_version(backend, 7)
+    wait_for(good, backend)
+    assert backend.client.get("/status").json()["projects"][0]["refused"] is None
+
+
+def test_a_fresh_process_falls_back_on_an_earlier_version(backend: Backend) -> None:
+    old = ready(backend)
+    bad = broken(backend, "bytes")
+    engine = backend.service.engine.result()
+    engine.shelf = Shelf(4)
+    engine._follower._shelf = Shelf(4)
+    assert backend.setup({**captured.body("02"), "schema": TAGS}) == old
+    assert engine.refusals[KEY].version == bad
+
+
+def test_requests_in_flight_end_on_their_version() -> None:
+    shelf = Shelf(4)
+    old = Served(cold(("a",)), "v1", 1, ("a",))
+    shelf.put(KEY, old)
+    taken = shelf.get(KEY, lambda: pytest.fail("it is there"))
+    shelf.put(KEY, Served(cold(("a",)), "v2", 2, ("a",)))
+    assert taken is old
+    newest = shelf.peek(KEY)
+    assert newest is not None
+    assert newest.version == "v2"
+
+
+def test_an_older_generation_never_replaces_a_newer_one() -> None:
+    shelf = Shelf(4)
+    shelf.put(KEY, Served(cold(("a",)), "v2", 2, ("a",)))
+    shelf.put(KEY, Served(cold(("a",)), "v1", 1, ("a",)))
+    served = shelf.peek(KEY)
+    assert served is not None
+    assert served.version == "v2"
+
+
+def test_the_least_recently_used_model_leaves() -> None:
+    shelf = Shelf(2)
+    for name in ("a", "b"):
+        shelf.put(name, Served(cold(("x",)), name, 1, ("x",)))
+    shelf.peek("a")
+    shelf.put("c", Served(cold(("x",)), "c", 1, ("x",)))
+    assert set(shelf.all()) == {"a", "c"}
+
+
+def test_a_model_is_loaded_once_however_many_ask() -> None:
+    shelf = Shelf(2)
+    loads = []
+
+    def load() -> Served:
+        loads.append(1)
+        time.sleep(0.05)
+        return Served(cold(("x",)), "v1", 1, ("x",))
+
+    threads = [threading.Thread(target=shelf.get, args=(KEY, load)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(loads) == 1
+
+
+class Odd:
+    """Answers with what it was given."""
+
+    def __init__(self, *answers: Prediction) -> None:
+        self.answers = list(answers)
+
+    def predict(self, features: object, *, boxes: bool = True) -> list[Prediction]:
+        return self.answers
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        (),
+        (Prediction({"b": 0.5}, (), (), 0.5),),
+        (Prediction({"a": float("nan")}, (), (), 0.5),),
+        (Prediction({"a": 0.5}, (), (), 1.5),),
+    ],
+)
+def test_a_version_that_fails_the_canary_is_refused(answers: tuple[Prediction, ...]) -> None:
+    from model.items import Item
+    from tests.backend.parts import features_of
+
+    with pytest.raises(RefusedVersionError):
+        check_answers(Odd(*answers), ("a",), [features_of(Item(None, "x"))])
+
+
+def test_other_encoders_make_a_new_cold_start(backend: Backend, tmp_path: Path) -> None:
+    ready(backend)
+    current = backend.store.versions.current(KEY)
+    assert current is not None
+    with pytest.raises(RefusedVersionError, match="space"):
+        VersionLoader(backend.settings.checkpoints_folder, "0123456789abcdef").load(current, [])

@@ -1,18 +1,22 @@
 """The curve of the report: scores against gold labels, in the pixels of an SVG."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tagloom.demo.table import Row
+
+BASELINE = "majority, macro-F1"
+NAME_HEIGHT = 15
 
 
 @dataclass(frozen=True)
 class Line:
-    """One score over all rows that have it."""
+    """One score over all rows that have it; its name is written at ``name_y``."""
 
     name: str
     colour: str
     points: list[tuple[float, float]]
+    name_y: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,6 @@ class Curve:
     lines: list[Line]
     levels: list[Mark]
     marks: list[Mark]
-    baseline: float
     width: int = 760
     height: int = 340
     left: int = 52
@@ -56,12 +59,21 @@ def curve_of(rows: Sequence[Row], baseline: float) -> Curve | None:
         Line(name, colour, [(_x(row.gold, most), _y(value)) for row in rows if (value := score(row)) is not None])
         for name, colour, score in _SCORES
     ]
+    level = [(float(x), _y(baseline)) for x in (Curve.left, Curve.right)]
     return Curve(
-        lines=[line for line in lines if line.points],
+        lines=_named([line for line in (*lines, Line(BASELINE, "#777", level)) if line.points]),
         levels=[Mark(f"{tenth / 10:.1f}", y=_y(tenth / 10)) for tenth in range(0, 11, 2)],
         marks=[Mark(str(gold), x=_x(gold, most)) for gold in (0, round(most / 2), most)],
-        baseline=_y(baseline),
     )
+
+
+def _named(lines: list[Line]) -> list[Line]:
+    """The lines with places for their names: at their ends, but never closer than a text's height."""
+    named: list[Line] = []
+    for line in sorted(lines, key=lambda line: line.points[-1][1]):
+        above = named[-1].name_y if named else -NAME_HEIGHT
+        named.append(replace(line, name_y=max(line.points[-1][1] + 4, above + NAME_HEIGHT)))
+    return named
 
 
 def _x(gold: int, most: int) -> float:

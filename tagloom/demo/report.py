@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from model.items import Box
-from tagloom.demo.curve import curve_of
+from tagloom.demo.curve import BASELINE, curve_of
 from tagloom.demo.data import Subject
 from tagloom.demo.payloads import Json
 from tagloom.demo.scoring import boxes_of, tags_of
@@ -19,7 +19,7 @@ from tagloom.demo.table import HEADINGS, cells
 
 PICTURES = 24
 PICTURE_PX = 360
-COLOURS = ("#0b7a75", "#c2410c", "#1d4ed8", "#7c3aed", "#b91c1c", "#4d7c0f", "#0369a1", "#a21caf")
+COLOURS = ("#0b7a75", "#d97706", "#1d4ed8", "#7c3aed", "#4d7c0f", "#db2777", "#0891b2", "#57534e")
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ def write_report(path: Path, outcome: Outcome, facts: Mapping[str, str]) -> None
     page = environment.get_template("report.html.jinja").render(
         outcome=outcome,
         curve=curve_of(outcome.rows, outcome.baseline),
+        baseline=BASELINE,
         facts=facts,
         headings=HEADINGS,
         cells=cells,

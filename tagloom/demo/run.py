@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import httpx
+
 from store.store import Store
 from tagloom.demo.data import Cast, cast, shuffled
 from tagloom.demo.report import write_report
@@ -59,9 +61,11 @@ def run(options: Options, say: Say) -> Outcome:
     if options.backend_url:
         with SimulatedLabelStudio(config, options.backend_url) as studio:
             outcome = Story(studio, people, Outside(), options.pace, check=lambda: None, say=say).tell()
+            encoders = encoders_of(options.backend_url)
     else:
-        outcome = _with_services(options, people, config, say)
-    write_report(options.out / REPORT, outcome, _facts(options, people, outcome))
+        outcome, encoders = _with_services(options, people, config, say)
+    say(f"\nencoders: {encoders}")
+    write_report(options.out / REPORT, outcome, {"Encoders": encoders, **_facts(options, people, outcome)})
     return outcome
 
 
@@ -72,7 +76,16 @@ def _people(options: Options) -> Cast:
     return replace(people, gold=shuffled(people.gold, options.seed)) if options.shuffle_gold else people
 
 
-def _with_services(options: Options, people: Cast, config: str, say: Say) -> Outcome:
+def encoders_of(url: str) -> str:
+    """Which encoders a backend says it runs on."""
+    try:
+        encoders = httpx.get(f"{url}/status", timeout=5).raise_for_status().json()["encoders"]
+        return "; ".join(f"{part}: {name}" for part, name in encoders.items())
+    except (httpx.HTTPError, ValueError, KeyError, AttributeError):
+        return "the backend does not say"
+
+
+def _with_services(options: Options, people: Cast, config: str, say: Say) -> tuple[Outcome, str]:
     settings = Settings(home=_fresh_home(options.out), database_url="")
     url = f"http://{settings.host}:{settings.port}"
     with SimulatedLabelStudio(config, url) as studio:
@@ -80,7 +93,8 @@ def _with_services(options: Options, people: Cast, config: str, say: Say) -> Out
         with Stack(settings, {**_PACE, **access}) as stack:
             _start(stack, say, worker=options.worker)
             with _watch(settings, studio) as watch:
-                return Story(studio, people, watch, options.pace, check=stack.check, say=say).tell()
+                outcome = Story(studio, people, watch, options.pace, check=stack.check, say=say).tell()
+            return outcome, encoders_of(url)
 
 
 def _start(stack: Stack, say: Say, *, worker: bool) -> None:

@@ -1,5 +1,6 @@
 """The report: one file, nothing fetched, everything in it that was measured."""
 
+import itertools
 import re
 from pathlib import Path
 from xml.etree import ElementTree
@@ -80,6 +81,14 @@ def test_the_curve_leaves_out_rows_without_boxes(outcome: Outcome) -> None:
     assert ys[0] == (Curve.bottom + Curve.top) / 2
     assert xs[-1] == Curve.right
     assert len(lines["boxes mAP@0.5"]) == 2
+
+
+def test_names_of_close_lines_do_not_overlap(outcome: Outcome) -> None:
+    curve = curve_of(outcome.rows, 0.75)
+    assert curve
+    places = [line.name_y for line in curve.lines]
+    assert len(places) == 4
+    assert all(low - high >= 15 for high, low in itertools.pairwise(places))
 
 
 def test_a_run_without_rows_has_a_report_too(outcome: Outcome, tmp_path: Path) -> None:

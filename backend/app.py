@@ -1,8 +1,7 @@
-"""The ASGI application: access, routes, pools, and the models that load behind the first answers."""
+"""The ASGI application: access, routes, and pools of threads for quick and for slow requests."""
 
-import threading
 from collections.abc import AsyncIterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import structlog
@@ -11,14 +10,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from backend.access import Access, Guards
-from backend.engine import Engine
 from backend.measured import Measured
 from backend.metrics import Metrics
 from backend.routes import ROUTER
-from backend.service import Service
+from backend.running import running
 from backend.ties import Ties, ties_of
-from labelstudio.sites import Sites
-from store.store import Store
 from tagloom.settings import Settings
 
 LOG = structlog.stdlib.get_logger(__name__)
@@ -48,38 +44,17 @@ def create_app(settings: Settings, ties: Ties | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Everything quick is there before the first request; the models follow in a thread of their own."""
-    settings: Settings = app.state.settings
-    store = Store.open(settings.database)
-    sites = Sites(settings)
-    engine: Future[Engine] = Future()
-    service = Service(settings, store, sites, app.state.metrics, app.state.ties, engine)
-    app.state.service = service
-    app.state.pools = {
-        False: ThreadPoolExecutor(QUICK_THREADS, thread_name_prefix="quick"),
-        True: ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="slow"),
-    }
-    loading = threading.Thread(target=_load, args=(engine, service, sites, app.state.ties), name="loading", daemon=True)
-    loading.start()
-    try:
-        yield
-    finally:
-        loading.join()
-        for pool in app.state.pools.values():
-            pool.shutdown(wait=True, cancel_futures=True)
-        service.close()
-        if engine.exception() is None:
-            engine.result().close()
-        sites.close()
-        store.close()
-
-
-def _load(engine: "Future[Engine]", service: Service, sites: Sites, ties: Ties) -> None:
-    try:
-        engine.set_result(Engine(service.settings, service.store, sites, service.metrics, ties))
-    except Exception as error:  # told by /health and in the log; a restart with better settings is the way on
-        LOG.error("the models cannot be loaded: no predictions until this is put right", error=str(error))
-        engine.set_exception(error)
+    with running(app.state.settings, app.state.ties, app.state.metrics) as service:
+        app.state.service = service
+        app.state.pools = {
+            False: ThreadPoolExecutor(QUICK_THREADS, thread_name_prefix="quick"),
+            True: ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="slow"),
+        }
+        try:
+            yield
+        finally:
+            for pool in app.state.pools.values():
+                pool.shutdown(wait=True, cancel_futures=True)
 
 
 async def _unreadable(_request: Request, error: Exception) -> Response:

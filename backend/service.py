@@ -106,9 +106,12 @@ class Service:
             change = Change.of_webhook(key, body)
         except (ValueError, OverflowError) as error:
             raise events.BadEventError(str(error)) from error
-        self.store.journal.record(change, timeout=JOURNAL_SECONDS)
         self.metrics.events.labels(event.action or "unknown").inc()
-        return self._follow_up(event.action, key)
+        try:
+            self.store.journal.record(change, timeout=JOURNAL_SECONDS)
+        finally:  # an event that was too slow may still arrive: its work is not to wait for the timer
+            job = self._follow_up(event.action, key)
+        return job
 
     def versions(self, connection: str) -> list[str]:
         """All versions of all projects of a connection: Label Studio does not say which project it means."""

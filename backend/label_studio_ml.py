@@ -1,0 +1,94 @@
+"""The same engine behind label-studio-ml's interface, for people who host their models with its server (1.0.9).
+
+``app = server(Settings())`` is a WSGI application. What that server cannot do stays so: /versions takes POST only
+(Label Studio asks by GET), annotation webhooks cannot be guarded, and errors of its own carry tracebacks.
+``tagloom serve`` is the full backend.
+"""
+
+import atexit
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from label_studio_ml import api
+from label_studio_ml.model import LabelStudioMLBase, LabelStudioMLManager, ModelWrapper
+
+from backend.metrics import Metrics
+from backend.running import running
+from backend.schemas import PredictParams, TaskIn
+from backend.service import Service
+from backend.ties import Ties, ties_of
+from labelstudio.project import DEFAULT_CONNECTION, ProjectKey
+from tagloom.settings import Settings
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+class ElementTagger(LabelStudioMLBase):  # type: ignore[misc]
+    """One project's model as label-studio-ml sees it: ``predict(tasks)`` answers, training is the worker's."""
+
+    def __init__(self, label_config: str, project: ProjectKey, service: Service, **kwargs: Any) -> None:
+        super().__init__(label_config=label_config, **kwargs)
+        self._project = project
+        self._service = service
+
+    def predict(self, tasks: Sequence[Mapping[str, Any]], **params: Any) -> list[dict[str, Any]]:
+        """One answer per task, in order, in Label Studio's format."""
+        asked = [TaskIn.model_validate(task) for task in tasks]
+        context = PredictParams.model_validate(params).context
+        drawn = (context.result or []) if context else []
+        results, _ = self._service.predict(self._project, self.label_config or "", asked, drawn, time.monotonic())
+        return [result.model_dump() for result in results]
+
+
+class ElementTaggerManager(LabelStudioMLManager):  # type: ignore[misc]
+    """Takes the place of label-studio-ml's manager, whose one model serves whatever project was set up last.
+
+    /setup's version is the predictions' version, /predict works before /setup, and webhooks go to the journal.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.model_dir = str(service.settings.checkpoints_folder)
+
+    def fetch(self, project: str, label_config: str, force_reload: bool = False, **params: Any) -> ModelWrapper:
+        """/setup: ``model_version`` is what the project's predictions carry."""
+        key = ProjectKey.of_request(project)
+        version = self.service.setup(key, label_config, params.get("access_token"))
+        return ModelWrapper(ElementTagger(label_config, key, self.service), version)
+
+    def predict(
+        self, tasks: Sequence[Mapping[str, Any]], project: str, label_config: str, *_: Any, **params: Any
+    ) -> tuple[list[dict[str, Any]], ModelWrapper]:
+        """/predict."""
+        key = ProjectKey.of_request(project)
+        tagger = ElementTagger(label_config, key, self.service)
+        results = tagger.predict(tasks, **params)
+        version = next((result["model_version"] for result in results), None)
+        return results, ModelWrapper(tagger, version)
+
+    def webhook(self, event: str, data: Mapping[str, Any]) -> dict[str, Any]:
+        """/webhook: durable before the answer."""
+        return {"status": "ok", "job": self.service.webhook({"action": event, **data}, DEFAULT_CONNECTION)}
+
+    def is_training(self, project: str) -> dict[str, Any]:
+        """Whether gold waits that no training has seen."""
+        known = self.service.store.projects.get(str(ProjectKey.of_request(project)))
+        return {"is_training": bool(known and known.has_new_gold)}
+
+    def _get_models_from_workdir(self, project: str) -> Iterator[str]:
+        """Versions of a project, for its POST /versions."""
+        key = str(ProjectKey.of_request(project))
+        yield from (entry.version for entry in self.service.store.versions.list(key))
+
+
+def server(settings: Settings, ties: Ties | None = None) -> "Flask":
+    """label-studio-ml's own Flask application with this manager in it. The service ends with the process."""
+    stack = ExitStack()
+    service = stack.enter_context(running(settings, ties or ties_of(settings), Metrics()))
+    atexit.register(stack.close)
+    api._manager = ElementTaggerManager(service)
+    app: Flask = api._server
+    return app

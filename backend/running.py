@@ -1,0 +1,46 @@
+"""A running service: store, connections and errands are there at once, the models follow in a thread of their own."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+
+import structlog
+
+from backend.engine import Engine
+from backend.metrics import Metrics
+from backend.service import Service
+from backend.ties import Ties
+from labelstudio.sites import Sites
+from store.store import Store
+from tagloom.settings import Settings
+
+LOG = structlog.stdlib.get_logger(__name__)
+
+
+@contextmanager
+def running(settings: Settings, ties: Ties, metrics: Metrics) -> Iterator[Service]:
+    """The service until the block ends; then what waits is done and everything is closed."""
+    store = Store.open(settings.database)
+    sites = Sites(settings)
+    engine: Future[Engine] = Future()
+    service = Service(settings, store, sites, metrics, ties, engine)
+    loading = threading.Thread(target=_load, args=(engine, service, sites, ties), name="loading", daemon=True)
+    loading.start()
+    try:
+        yield service
+    finally:
+        loading.join()
+        service.close()
+        if engine.exception() is None:
+            engine.result().close()
+        sites.close()
+        store.close()
+
+
+def _load(engine: "Future[Engine]", service: Service, sites: Sites, ties: Ties) -> None:
+    try:
+        engine.set_result(Engine(service.settings, service.store, sites, service.metrics, ties))
+    except Exception as error:  # told by /health and in the log; a restart with better settings is the way on
+        LOG.error("the models cannot be loaded: no predictions until this is put right", error=str(error))
+        engine.set_exception(error)

@@ -1,0 +1,224 @@
+"""What breaks in label-studio-ml 1.0.9 and 2.x, each numbered as in our measurements, as a test on Tagloom."""
+
+import importlib.metadata
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from backend.service import Service
+from store.store import Store
+from tagloom.settings import Settings
+from tests import captured
+from tests.backend.parts import Backend, cold, publish, running
+from tests.backend.test_access import NEW, basic, secrets
+from tests.backend.test_hot_swap import next_version, wait_for
+
+KEY = captured.PROJECT
+
+
+def annotated(number: int, task: int = 1) -> dict[str, Any]:
+    body = captured.body("10")
+    body["annotation"] |= {"id": number, "task": task}
+    body["task"]["id"] = task
+    return body
+
+
+def other_project(body: dict[str, Any]) -> dict[str, Any]:
+    return {**body, "project": "5.1795290000"}
+
+
+def test_01_no_event_is_dropped_when_many_come_at_once(backend: Backend) -> None:
+    sent = [
+        threading.Thread(target=backend.client.post, args=("/webhook",), kwargs={"json": annotated(n, n)})
+        for n in range(1, 26)
+    ]
+    for thread in sent:
+        thread.start()
+    for thread in sent:
+        thread.join()
+    assert set(backend.store.annotations.of_project(KEY)) == set(range(1, 26))
+
+
+def test_02_start_training_starts_training_and_renaming_does_not(backend: Backend) -> None:
+    backend.client.post("/webhook", json=captured.body("18"))
+    backend.settle()
+    assert backend.asked.train == []
+    backend.client.post("/webhook", json=captured.body("17"))
+    backend.settle()
+    assert backend.asked.train == [KEY]
+
+
+def test_03_deletions_and_bulk_creations_are_seen(backend: Backend) -> None:
+    backend.client.post("/webhook", json=captured.body("15"))
+    assert set(backend.store.annotations.of_project(KEY)) == {1, 2}
+    backend.client.post("/webhook", json=captured.body("16"))
+    assert not any(backend.store.annotations.of_project(KEY).values())
+
+
+def test_04_projects_have_models_and_configs_of_their_own(backend: Backend) -> None:
+    first = backend.setup(captured.body("02"))
+    config = captured.CONFIG.replace("赠品", "新品")
+    second = backend.setup({**other_project(captured.body("02")), "schema": config})
+    assert first != second
+    trained = next_version(backend, 3)
+    wait_for(trained, backend)
+    answers = [
+        backend.client.post("/predict", json=body).json()
+        for body in (captured.body("03"), {**other_project(captured.body("03")), "label_config": config})
+    ]
+    assert [answer["model_version"] for answer in answers] == [trained, second]
+
+
+def test_05_webhooks_and_start_training_are_answered_at_once(backend: Backend) -> None:
+    backend.client.post("/webhook", json=annotated(1))
+    for body in (annotated(2), captured.body("17")):
+        began = time.perf_counter()
+        assert backend.client.post("/webhook", json=body).status_code == 200
+        assert time.perf_counter() - began < 1.0
+
+
+def test_06_no_process_is_forked_per_event(backend: Backend) -> None:
+    import multiprocessing
+
+    for number in range(1, 6):
+        backend.client.post("/webhook", json=annotated(number))
+    assert multiprocessing.active_children() == []
+
+
+def test_07_the_backends_title_is_not_taken_for_a_version(backend: Backend) -> None:
+    version = backend.setup(captured.body("02"))
+    body = captured.body("10")
+    assert body["project"]["model_version"] == "ml-2"
+    assert backend.client.post("/webhook", json=body).status_code == 200
+    assert backend.setup(captured.body("02")) == version
+
+
+def test_08_two_events_in_a_second_do_not_collide(backend: Backend) -> None:
+    for number in (1, 2, 3):
+        assert backend.client.post("/webhook", json=annotated(number, number)).status_code == 200
+    assert set(backend.store.annotations.of_project(KEY)) == {1, 2, 3}
+
+
+def test_09_no_traceback_and_no_path_in_an_answer(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError(f"secret place {__file__}")
+
+    monkeypatch.setattr(Service, "setup", broken)
+    monkeypatch.setattr(Service, "versions", broken)
+    answers = [backend.client.post("/setup", json=captured.body("02")), backend.client.get("/versions")]
+    for answer in answers:
+        assert answer.status_code == 500
+        assert set(answer.json()) == {"detail"}
+        assert "Traceback" not in answer.text
+        assert __file__ not in answer.text
+        assert "secret place" not in answer.text
+
+
+@pytest.mark.parametrize("body", [{}, {"action": "ANNOTATION_CREATED"}, {"project": {"id": 2}}, [], "x", None])
+def test_10_a_malformed_webhook_is_a_clear_4xx(backend: Backend, body: Any) -> None:
+    answer = backend.client.post("/webhook", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["detail"]
+
+
+def test_11_there_is_access_control(tmp_path: Path) -> None:
+    with running(tmp_path, url_secrets=secrets(NEW)) as backend:
+        assert backend.client.post("/predict", json=captured.body("03")).status_code == 401
+
+
+def test_12_basic_auth_does_not_lose_annotation_events(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"basic_user": "ü", "basic_password": SecretStr("密"), "url_secrets": secrets(NEW)}
+    with running(tmp_path, **settings) as backend:
+        assert backend.client.post(f"/{NEW}/webhook", json=captured.body("24")).status_code == 200
+        assert backend.client.get(f"/{NEW}/versions", headers=basic("ü", "密")).status_code == 200
+        assert backend.client.get(f"/{NEW}/versions", headers=basic("ü", "错")).status_code == 401
+
+
+def test_13_versions_by_get(backend: Backend) -> None:
+    version = backend.setup(captured.body("02"))
+    assert backend.client.get("/versions").json() == {"versions": [version]}
+
+
+@pytest.mark.parametrize("extra", [None, {}, {"hello": "world"}, [], "text", 5])
+def test_14_extra_params_of_any_form(backend: Backend, extra: Any) -> None:
+    assert backend.setup({**captured.body("02"), "extra_params": extra})
+
+
+def test_15_pictures_come_with_the_configured_token_from_data_upload(backend: Backend, studio: Any) -> None:
+    backend.setup({**captured.body("02"), "hostname": "http://169.254.169.254"})
+    answer = backend.client.post("/predict", json=captured.body("04")).json()
+    assert all(result["result"] for result in answer["results"])
+    assert {path.split("/")[1:3] == ["data", "upload"] for path, _ in studio.requests} == {True}
+    assert {header for _, header in studio.requests} == {f"Token {studio.token}"}
+
+
+def test_16_weights_are_loaded_once(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    from model import checkpoint
+
+    loads = []
+    load = checkpoint.load
+    monkeypatch.setattr(checkpoint, "load", lambda *args, **more: loads.append(1) or load(*args, **more))
+    for _ in range(3):
+        backend.setup(captured.body("02"))
+        backend.client.post("/predict", json=captured.body("03"))
+    assert len(loads) == 1
+
+
+def test_17_several_processes_follow_the_same_version(tmp_path: Path) -> None:
+    with running(tmp_path) as one, running(tmp_path) as two:
+        body = captured.body("02")
+        assert one.setup(body) == two.setup(body)
+        new = next_version(one, 4)
+        wait_for(new, one)
+        wait_for(new, two)
+        assert two.setup(body) == new
+
+
+def test_18_the_version_is_text(backend: Backend) -> None:
+    assert isinstance(backend.setup(captured.body("02")), str)
+
+
+def test_19_versions_change_when_the_model_does(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    store = Store.open(settings.database)
+    store.projects.ensure(KEY, captured.CONFIG)
+    first = publish(settings, store, KEY, cold(("a",), 1), store.versions.reserve(KEY))
+    second = publish(settings, store, KEY, cold(("a",), 2), store.versions.reserve(KEY), first.generation)
+    store.close()
+    assert first.version != second.version
+    assert second.generation > first.generation
+
+
+def test_20_every_event_of_the_contract_is_taken(backend: Backend) -> None:
+    for name in captured.NAMES:
+        if "webhook" in name:
+            assert backend.client.post("/webhook", json=captured.body(name)).status_code == 200, name
+
+
+def test_21_booleans_in_the_environment_mean_what_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, wanted in (("false", False), ("0", False), ("true", True)):
+        monkeypatch.setenv("TAGLOOM_ALLOW_OPEN", text)
+        assert Settings().allow_open is wanted
+
+
+def test_22_no_job_has_an_endless_timeout_and_failures_are_kept() -> None:
+    from worker import queue
+
+    assert queue.TIMEOUT_S <= 24 * 3600
+    assert queue.FAILURE_TTL_S >= 24 * 3600
+    assert 0 < queue.RESULT_TTL_S <= 24 * 3600
+
+
+def test_23_label_studio_ml_and_its_sdk_live_beside_current_parts() -> None:
+    installed = {
+        name: importlib.metadata.version(name) for name in ("label-studio-ml", "label-studio-sdk", "flask", "rq")
+    }
+    assert installed["label-studio-ml"] == "1.0.9"
+    assert int(installed["flask"].split(".")[0]) >= 3
+    assert int(installed["rq"].split(".")[0]) >= 3
+    json.dumps(installed)

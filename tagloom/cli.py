@@ -134,7 +134,7 @@ def promote(version: str, project: str) -> None:
 @main.command()
 @click.option("--project", default="", help="Project key, where there are several.")
 def rollback(project: str) -> None:
-    """Go back to the version that served before."""
+    """Go back to the version that served before (and, asked again, forth)."""
     from tagloom import operate
 
     with operate.opened(settings()) as store:

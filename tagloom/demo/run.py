@@ -100,9 +100,9 @@ def _with_services(options: Options, people: Cast, config: str, say: Say) -> tup
 def _start(stack: Stack, say: Say, *, worker: bool) -> None:
     say("starting Valkey, the backend and one RQ worker ..." if worker else "starting Valkey and the backend ...")
     stack.start_queue()
-    stack.start_backend()
     if worker:
-        stack.start_worker()
+        stack.start_worker()  # first: both take their seconds to import, so they do it together
+    stack.start_backend()
     say(f"backend  {stack.backend_url}\nlogs     {stack.logs}\none more worker, by hand:\n  {stack.worker_line()}\n")
 
 

@@ -27,7 +27,8 @@ class Stack:
     def __init__(self, settings: Settings, environment: Mapping[str, str] | None = None) -> None:
         self.settings = settings
         self.home = settings.home.resolve()
-        self.environment = {"TAGLOOM_HOME": str(self.home), **(environment or {})}
+        # With these settings RQ's parent imports once what each forked job needs.
+        self.environment = {"TAGLOOM_HOME": str(self.home), "RQ_CONFIG": "worker.rq_settings", **(environment or {})}
         self.children: list[Child] = []
         self.ended_leftovers: list[str] = []
         self._record = Record(self.home)

@@ -19,6 +19,8 @@ from tagloom.services.ports import free_port
 from tagloom.services.stack import Stack, healthy
 from tagloom.settings import Settings
 
+LIGHT = {"RQ_CONFIG": ""}  # a worker that imports nothing ahead: it starts at once
+
 
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,7 +36,7 @@ def until(condition: Callable[[], object], seconds: float = 15) -> None:
 
 @pytest.mark.usefixtures("alone")
 def test_queue_and_worker_start_work_and_end(tmp_path: Path) -> None:
-    with Stack(Settings(home=tmp_path)) as stack:
+    with Stack(Settings(home=tmp_path), LIGHT) as stack:
         stack.start_queue()
         stack.start_worker()
         with redis.Redis.from_url(stack.environment["REDIS_URL"]) as queue:
@@ -109,7 +111,7 @@ def test_a_taken_backend_port_is_told_before_the_start(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("alone")
 def test_the_worker_line_works_when_pasted(tmp_path: Path) -> None:
-    with Stack(Settings(home=tmp_path / "a home")) as stack:
+    with Stack(Settings(home=tmp_path / "a home"), LIGHT) as stack:
         stack.start_queue()
         line = f"{stack.worker_line()} --burst"
         done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=60)

@@ -1,0 +1,152 @@
+"""The command line: help at once, one line for a user's mistake, and operators' commands on a real store."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from store.store import Store
+from store.versions import NewVersion
+from tagloom.cli import main
+from tagloom.settings import Settings
+
+KEY = "default/2.1795288797"
+LABELS = ("主体", "LOGO")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TAGLOOM_HOME", str(tmp_path))
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    monkeypatch.delenv("TAGLOOM_DATABASE_URL", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def store(home: Path) -> Iterator[Store]:
+    store = Store.open(Settings(home=home).database)
+    yield store
+    store.close()
+
+
+def new_version(number: int, phase: str = "refine") -> NewVersion:
+    return NewVersion(
+        number, f"v{number}.abcd", f"v{number - 1}.abcd", f"folder{number}", phase, "space", LABELS,
+        {"macro_f1": 0.5 + number / 10}, 10 * number, 10 * number, 5,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def three_versions(store: Store) -> Store:
+    """A cold start and two promotions; the last one serves."""
+    store.projects.ensure(KEY, "<View/>", "Samples")
+    lease = store.leases.acquire(f"train:{KEY}", "test", 60)
+    assert lease
+    current = store.versions.install(KEY, new_version(0, "cold start"), generation=0)
+    for number in (1, 2):
+        assert store.versions.reserve(KEY) == number
+        store.versions.add(KEY, new_version(number), lease)
+        current = store.versions.promote(KEY, number, lease, generation=current.generation, reason="better")
+        time.sleep(0.01)
+    store.leases.release(lease)
+    return store
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def test_help_explains_each_command_at_once() -> None:
+    begin = time.process_time()
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "tagloom.cli", "--help"], capture_output=True, text=True
+    )
+    assert time.process_time() - begin < 5
+    for command in main.commands.values():
+        assert command.help
+    assert not {"torch", "sqlalchemy", "pydantic_settings", "httpx"} & {
+        line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()
+    }
+
+
+def test_a_wrong_setting_is_one_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAGLOOM_PORT", "ninety")
+    result = run("versions")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("tagloom: TAGLOOM_PORT can't be used")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_ctrl_c_ends_without_a_traceback(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(url: str) -> Store:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "open", interrupted)
+    result = run("versions")
+    assert result.exit_code == 130
+    assert result.stderr == "stopped\n"
+
+
+def test_versions_are_listed_with_what_became_of_them(three_versions: Store) -> None:
+    result = run("versions")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"{KEY}  Samples"
+    assert [line.split()[:2] for line in lines[2:]] == [
+        ["v2.abcd", "current"], ["v1.abcd", "superseded"], ["v0.abcd", "superseded"],
+    ]  # fmt: skip
+    assert "0.700" in lines[2]
+    assert lines[2].endswith("better")
+
+
+def test_rollback_goes_to_what_served_before(three_versions: Store) -> None:
+    assert run("rollback").stdout == "serving: v1.abcd\n"
+    current = three_versions.versions.current(KEY)
+    assert current
+    assert current.version == "v1.abcd"
+
+
+def test_promote_takes_any_kept_version(three_versions: Store) -> None:
+    assert run("promote", "v0.abcd", "--project", KEY).stdout == "serving: v0.abcd\n"
+
+
+def test_an_unknown_version_is_refused(three_versions: Store) -> None:
+    result = run("promote", "v9.ffff")
+    assert result.exit_code == 1
+    assert "has no version 'v9.ffff'" in result.stderr
+
+
+def test_without_an_earlier_version_there_is_no_rollback(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    assert "no earlier version" in run("rollback").stderr
+
+
+def test_no_project_and_several_are_told(store: Store) -> None:
+    assert "no project is known yet" in run("versions").stderr
+    store.projects.ensure(KEY, "<View/>")
+    store.projects.ensure("default/3.1795288799", "<View/>")
+    assert "--project: default/2.1795288797, default/3.1795288799" in run("versions").stderr
+    assert run("versions", "--project", KEY).exit_code == 0
+
+
+def test_down_with_nothing_running(home: Path) -> None:
+    assert run("down").stdout == "nothing was running\n"
+
+
+@pytest.mark.parametrize("batches", ["ten", "30,10", "0,5", ""])
+def test_batches_must_be_growing_numbers(batches: str) -> None:
+    result = run("demo", "--batches", batches)
+    assert result.exit_code == 1
+    assert "--batches" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_demo_without_data_names_the_file(tmp_path: Path) -> None:
+    result = run("demo", "--data", str(tmp_path), "--out", str(tmp_path / "out"))
+    assert result.exit_code == 1
+    assert "items.csv" in result.stderr
+    assert len(result.stderr.splitlines()) == 1

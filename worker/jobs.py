@@ -14,6 +14,7 @@ from labelstudio.project import ProjectKey
 from store.leases import Lease, LeaseLost
 from store.projects import Project
 from store.versions import Conflict, training_lease
+from tagloom import logs
 from worker import queue
 from worker.encoding import encode as encode_project
 from worker.queue import Kind
@@ -95,6 +96,9 @@ def _reconcile(workplace: Workplace, project: Project, _lease: Lease, watch: Wat
 
 def _run(workplace: Workplace, kind: Kind, name: str, project_key: str, work: Work) -> str:
     """Do the work under its lease, if no other worker does."""
+    if get_current_job() is not None:
+        logs.configure(workplace.settings.log_json)
+        logging.getLogger("rq").propagate = False  # RQ writes its own lines itself
     queue.begin(queue.redis_of(workplace.settings.redis_url), kind, project_key)
     with _leased(workplace, kind, name, project_key) as held:
         if held is None:

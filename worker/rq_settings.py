@@ -13,6 +13,6 @@ REDIS_URL = Settings().redis_url
 QUEUES = [Settings().queue]
 
 if any(word.startswith("worker") for word in sys.argv[1:2]):  # `rq info` and the like need no torch
-    import torch._dynamo  # the first optimizer would import it: 3 s
+    import torch._dynamo  # noqa: F401 - the first optimizer would import it: 3 s
 
     import worker.jobs  # noqa: F401

@@ -36,7 +36,7 @@ class Watch:
         self._lease = lease
         self._redis = redis
         self._on_beat = on_beat
-        self._parent = os.getppid()
+        self._parent = _worker_pid(redis)
         self._reason = ""
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -81,11 +81,22 @@ class Watch:
         return ""
 
     def _asked_to_stop(self) -> bool:
-        worker = os.environ.get("RQ_WORKER_ID")
-        try:
-            return worker is not None and bool(self._redis.hexists(f"rq:worker:{worker}", "shutdown_requested_date"))
-        except RedisError:
-            return False
+        return _of_worker(self._redis, "shutdown_requested_date") is not None
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._reason = self._reason or "its process is asked to stop"
+
+
+def _worker_pid(redis: Redis) -> int:
+    """Process id of the worker that forked us, which may be dead already; our parent when Redis does not know it."""
+    pid = _of_worker(redis, "pid")
+    return int(pid) if pid else os.getppid()
+
+
+def _of_worker(redis: Redis, field: str) -> bytes | str | None:
+    """A field of our RQ worker's entry in Redis; None outside of a worker or when Redis is away."""
+    worker = os.environ.get("RQ_WORKER_ID")
+    try:
+        return redis.hget(f"rq:worker:{worker}", field) if worker else None
+    except RedisError:
+        return None

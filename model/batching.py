@@ -1,9 +1,10 @@
 """Features of many items as padded tensors, ready for the network.
 
-Text comes as segments: the title is one, each read block is one (the mean of its tokens), since a block is what carries a
-place and what a cue speaks of. The picture comes as a coarse grid of regions.
+Text comes as segments: the title is one, each read block is one (the mean of its tokens), since a block is what
+carries a place and what a cue speaks of. The picture comes as a coarse grid of regions.
 
-Shape suffixes: N items, T segments, E text width, G geometry, F cue flags, R regions, C image width, I industry columns.
+Shape suffixes: N items, T segments, E text width, G geometry, F cue flags, R regions, C image width, I industry
+columns.
 """
 
 from collections.abc import Sequence

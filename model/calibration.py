@@ -1,4 +1,5 @@
-"""Per-class thresholds, chosen on gold that the tagger was not trained on, and shrunk to a usual one when that is scarce.
+"""Per-class thresholds, chosen on gold that the tagger was not trained on, and shrunk to a usual one when that is
+scarce.
 
 Shape suffixes: N items, K classes.
 """
@@ -9,7 +10,8 @@ import torch
 from torch import Tensor
 
 USUAL = 0.45
-"""The threshold that gives the best F1 is half that best F1 where probabilities are calibrated (Lipton et al., 2014)."""
+"""The threshold that gives the best F1 is half that best F1 where probabilities are calibrated (Lipton et al.,
+2014)."""
 PRIOR_LABELS = 40.0
 """So many labels of a class weigh as much as the usual threshold."""
 

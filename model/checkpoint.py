@@ -1,7 +1,7 @@
 """A version on disk: a folder with ``model.safetensors`` and ``manifest.json`` that never changes once written.
 
-The safetensors file holds every tensor of the tagger and, as JSON in its header, its labels, lexicon and network form, so
-that its sha256 covers everything that answers depend on. No pickle.
+The safetensors file holds every tensor of the tagger and, as JSON in its header, its labels, lexicon and network
+form, so that its sha256 covers everything that answers depend on. No pickle.
 """
 
 import hashlib
@@ -119,8 +119,9 @@ def load(folder: Path, *, space: str | None = None) -> Tagger:
     """
     manifest = read_manifest(folder)
     if space is not None and manifest.space != space:
+        encoder = manifest.encoders.get("image", "unknown encoder")
         raise ValueError(
-            f"{folder} was trained on features of space {manifest.space} ({manifest.encoders.get('image', 'unknown encoder')}), "
+            f"{folder} was trained on features of space {manifest.space} ({encoder}), "
             f"but the live encoders make {space}; set the encoders of the checkpoint or train a new version"
         )
     path = folder / TENSORS

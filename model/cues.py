@@ -51,7 +51,7 @@ class CueSet:
         return tuple(f"{self.labels[k]}: {cue.name}" for k, cue in self.cues)
 
     @cached_property
-    def prior_K(self) -> Tensor:
+    def prior_K(self) -> Tensor:  # noqa: N802  (shape suffix)
         """Log-odds of each class when no cue speaks."""
         return torch.logit(torch.tensor([kind.share for kind in self.kinds], dtype=torch.float64))
 
@@ -91,8 +91,8 @@ def brand_names(title: str) -> tuple[str, ...]:
 def names_brand(text: str, title: str, brands: Sequence[str]) -> bool:
     """Whether a read text is the title's brand: holds it, holds a name from the title's start, or nearly one in Latin.
 
-    Chinese titles have no spaces, so that a name is also known by a short text that the title's start repeats; readers drop
-    or change a letter of a drawn name, so that four fifths of the letters are enough.
+    Chinese titles have no spaces, so that a name is also known by a short text that the title's start repeats;
+    readers drop or change a letter of a drawn name, so that four fifths of the letters are enough.
     """
     folded = _folded(text)
     if any(brand in folded for brand in brands):

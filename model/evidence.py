@@ -1,7 +1,7 @@
 """One dense vector of an item, for the regression: picture, read text, title, industry, and what the blocks look like.
 
-Parts are centred and scaled once, on the pool, and then frozen with the version, so that a vector means the same for every
-item it serves.
+Parts are centred and scaled once, on the pool, and then frozen with the version, so that a vector means the same for
+every item it serves.
 
 Shape suffixes: N items, D width of a part, F cues.
 """
@@ -54,7 +54,8 @@ def _parts(items: Sequence[ItemFeatures], cues: CueSet) -> dict[str, Tensor]:
 
 
 def _block_statistics(item: ItemFeatures, cues: CueSet) -> Tensor:
-    """How many blocks, how large, where, of what letters; and the height of the largest block that each cue fires on."""
+    """How many blocks, how large, where, of what letters; and the height of the largest block that each cue fires
+    on."""
     boxes = [block.box for block in item.blocks]
     text = "".join(block.text for block in item.blocks)
     top = [box for box in boxes if box.top < 0.2]

@@ -5,9 +5,9 @@ A source gives an opinion in log-odds (0: nothing to say). The combined log-odds
     z_k(x) = b_k + Σ_s w_sk · opinion_sk(x)
 
 with b_k and w_sk the posterior mode of a logistic regression on gold under Gaussian priors: b_k around the cues' prior
-log-odds, w_sk around the source's prior trust. With no gold that is the prior itself (the cold start); with more gold the
-data decide; with one label, no positives or contradictions the prior keeps the answer finite. Sources that repeat each
-other share their weight, which a vote of independent sources (Dawid and Skene, 1979) would not do.
+log-odds, w_sk around the source's prior trust. With no gold that is the prior itself (the cold start); with more gold
+the data decide; with one label, no positives or contradictions the prior keeps the answer finite. Sources that repeat
+each other share their weight, which a vote of independent sources (Dawid and Skene, 1979) would not do.
 
 Shape suffixes: S sources, N items, K classes.
 """

@@ -5,8 +5,8 @@
     class k asks   v_k = attend(q_k, x')        u_k = attend(q_k, t')        i = P_industry
     gate    g_k = softmax over (v, u, i) of what is there           logit_k = head_k(Σ g · (v, u, i))
 
-The logits are added to the label model's log-odds; the head starts at zero, so that an untrained network leaves the cues
-as they are. A missing modality is masked in every attention and in the gate.
+The logits are added to the label model's log-odds; the head starts at zero, so that an untrained network leaves the
+cues as they are. A missing modality is masked in every attention and in the gate.
 
 Shape suffixes: B batch, R regions, C image width, T segments, E text width, G geometry, F flags, I industry, D width,
 K classes, H heads, M modalities (image, text, industry).

@@ -2,7 +2,8 @@
 
 The space is made of encoder features, not of the trained fusion, so that it does not move while the network learns.
 Search is exact and incremental: new gold costs N × ΔG inner products, removed gold re-scans only the items that had it
-among their neighbours. The result equals a search from scratch (similarities within 1e-4, the noise of blocked products).
+among their neighbours. The result equals a search from scratch (similarities within 1e-4, the noise of blocked
+products).
 
 Shape suffixes: N items, G gold items, K classes, M neighbours kept per item, D width of the space.
 """
@@ -22,15 +23,16 @@ BLOCK = 4096
 INDUSTRY_WIDTH = 128
 PARTS = ("image", "reading", "title", "industry")
 WEIGHTS = {"image": 0.4, "reading": 0.4, "title": 0.1, "industry": 0.1}
-"""Share of each part in the inner product: a view's look and its read text tell views apart, title and industry do not."""
+"""Share of each part in the inner product: a view's look and its read text tell views apart, title and industry do
+not."""
 
 
 @dataclass(frozen=True)
 class FusedSpace:
     """Where items lie: centred, L2-normalised parts side by side. The means are frozen when the space is made.
 
-    A new space (other encoders, or means of a pool that has become another) has another ``version``; neighbours found in
-    one space mean nothing in another.
+    A new space (other encoders, or means of a pool that has become another) has another ``version``; neighbours found
+    in one space mean nothing in another.
     """
 
     means: dict[str, Tensor]
@@ -80,7 +82,8 @@ def hashed_industry(path: Sequence[str]) -> Tensor:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The M most similar gold items of every item. ``gold_NM`` holds row numbers of ``vectors_ND``, -1 where there are fewer.
+    """The M most similar gold items of every item. ``gold_NM`` holds row numbers of ``vectors_ND``, -1 where there
+    are fewer.
 
     Immutable: ``add``, ``remove`` and ``extend`` return the next state. An item is never its own neighbour.
     """
@@ -168,9 +171,8 @@ class Neighbours:
     def from_tensors(cls, vectors_ND: Tensor, tensors: dict[str, Tensor]) -> "Neighbours":
         """Back from ``tensors()``. Raises ValueError if they were found among other items."""
         if len(tensors["gold_NM"]) != len(vectors_ND):
-            raise ValueError(
-                f"neighbours of {len(tensors['gold_NM'])} items do not fit {len(vectors_ND)} vectors; search from scratch"
-            )
+            items = len(tensors["gold_NM"])
+            raise ValueError(f"neighbours of {items} items do not fit {len(vectors_ND)} vectors; search from scratch")
         return cls(vectors_ND, tuple(tensors["gold"].tolist()), tensors["gold_NM"], tensors["similarity_NM"])
 
 
@@ -191,8 +193,8 @@ def votes(
     """(N, K) log-odds from the neighbours' labels, weighted by exp(sharpness × similarity); 0 where nobody votes.
 
     An item's own family does not vote on gold items: its views share title and look, and their agreement would make
-    propagation look better on gold than it is elsewhere. One vote of the pool's own share is added for each class, so that
-    few or far neighbours say little (Laplace smoothing towards the share).
+    propagation look better on gold than it is elsewhere. One vote of the pool's own share is added for each class, so
+    that few or far neighbours say little (Laplace smoothing towards the share).
     """
     family = {name: number for number, name in enumerate(dict.fromkeys(families))}
     family_N = torch.tensor([family[name] for name in families])

@@ -21,7 +21,8 @@ ROWS = 6000
 
 @dataclass(frozen=True)
 class Reduction:
-    """Projections of unit vectors; components are scaled to unit variance of the first, so that layers see like inputs."""
+    """Projections of unit vectors; components are scaled to unit variance of the first, so that layers see like
+    inputs."""
 
     image_mean_C: Tensor
     image_CP: Tensor

@@ -38,7 +38,8 @@ class Memory:
 
 @dataclass(frozen=True)
 class Sources:
-    """The sources of one tagger. ``opinions`` always has the same names in the same order, so that trust can be kept."""
+    """The sources of one tagger. ``opinions`` always has the same names in the same order, so that trust can be
+    kept."""
 
     cues: CueSet
     memory: Memory | None = None

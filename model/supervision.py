@@ -1,4 +1,5 @@
-"""From gold to supervision: what each source says of the pool, how far gold supports it, and what the network may learn from.
+"""From gold to supervision: what each source says of the pool, how far gold supports it, and what the network may
+learn from.
 
 Shape suffixes: N items, K classes, S sources.
 """
@@ -56,9 +57,9 @@ class GoldTable:
 class Supervision:
     """What the network's training starts from.
 
-    ``sources``, ``label_model``, ``evidence`` and ``regression`` serve new items. ``base_NK`` are the pool's log-odds before
-    the network; on gold items they come from a regression that has not seen the item's family, so that the network learns
-    to correct what it will meet, not what was fitted.
+    ``sources``, ``label_model``, ``evidence`` and ``regression`` serve new items. ``base_NK`` are the pool's log-odds
+    before the network; on gold items they come from a regression that has not seen the item's family, so that the
+    network learns to correct what it will meet, not what was fitted.
     """
 
     sources: Sources

@@ -28,7 +28,8 @@ CHUNK = 128
 
 @dataclass(frozen=True, eq=False)
 class Tagger:
-    """One version: label model on the sources, corrected by the regression, corrected by the network, as far as gold goes.
+    """One version: label model on the sources, corrected by the regression, corrected by the network, as far as gold
+    goes.
 
     ``optimizer`` holds the optimizer's state by parameter, so that the next training continues from it.
     """

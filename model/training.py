@@ -1,7 +1,7 @@
 """Progressive training: from the served tagger, through the phases, to the next one.
 
-Gold counts in full. Weak labels count by their confidence and by the accuracy that gold has shown, and fall as gold grows:
-at constant weight they would pin the network to the sources' errors. Same seed and data give the same tagger.
+Gold counts in full. Weak labels count by their confidence and by the accuracy that gold has shown, and fall as gold
+grows: at constant weight they would pin the network to the sources' errors. Same seed and data give the same tagger.
 
 Shape suffixes: N pool items, B batch, K classes.
 """
@@ -89,9 +89,9 @@ def fit(
 ) -> Tagger:
     """Train the next tagger on the pool's gold and weak labels.
 
-    ``gold`` maps rows of ``pool``; rows in ``held_out`` are never trained on and choose the thresholds. ``families`` names
-    each pool item's product family. With ``resume``, the state after each epoch is kept in that file, a run that was
-    killed goes on from it, and it is removed at the end. Raises ValueError without gold to train on.
+    ``gold`` maps rows of ``pool``; rows in ``held_out`` are never trained on and choose the thresholds. ``families``
+    names each pool item's product family. With ``resume``, the state after each epoch is kept in that file, a run
+    that was killed goes on from it, and it is removed at the end. Raises ValueError without gold to train on.
     """
     config = config or TrainConfig()
     table = GoldTable.of(gold, served.labels, len(pool))
@@ -244,7 +244,8 @@ class _Course:
 
     def _fingerprint(self) -> str:
         """What a resumed run must share with the one that was killed."""
-        return f"{self.config}|{self.network.config}|{len(self.gold_NK)}|{self.gold_rows.tolist()}|{self.gold_NK[self.gold_rows].tolist()}"
+        gold = self.gold_NK[self.gold_rows].tolist()
+        return f"{self.config}|{self.network.config}|{len(self.gold_NK)}|{self.gold_rows.tolist()}|{gold}"
 
 
 def _continued(served: Tagger, config: NetworkConfig, seed: int) -> Network:
@@ -266,8 +267,8 @@ def out_of_fold(
 ) -> Tensor:
     """(N, K) probabilities for gold rows by taggers that were trained without their family; NaN elsewhere.
 
-    Every fold starts from a cold start (the served tagger has seen the gold). With a single family there is nobody to learn
-    from, and the answer is the cold start's.
+    Every fold starts from a cold start (the served tagger has seen the gold). With a single family there is nobody to
+    learn from, and the answer is the cold start's.
     """
     config = config or TrainConfig()
     cold = Tagger.cold_start(

@@ -1,0 +1,111 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from model.batching import GRID, SEGMENTS, Batch, collate
+from model.cues import CueSet
+from model.lexicon import Lexicon
+from model.network import Network, NetworkConfig, make_network
+from model.phases import ALL_AT_ONCE, STUDY, Phase, epochs
+from model.reduction import Reduction
+from tests.model.shop import LABELS, block, features, pool
+
+CUES = CueSet(LABELS, Lexicon.load())
+
+
+@pytest.fixture(scope="module")
+def batch() -> Batch:
+    items = [*pool(6)[0], features(block("NOVA")), features(title="", industry=())]
+    return collate(items, CUES, Reduction.of(items, seed=1)).floats()
+
+
+def config(batch: Batch, **switches: bool) -> NetworkConfig:
+    widths = batch.region_NRC.shape[2], batch.segment_NTE.shape[2]
+    return replace(NetworkConfig(*widths, len(CUES.cues), len(LABELS), width=16), **switches)
+
+
+def awake(network: Network) -> Network:
+    """With a head that says something."""
+    torch.nn.init.normal_(network.head, generator=torch.Generator().manual_seed(2))
+    return network.eval()
+
+
+def test_an_untrained_network_adds_nothing(batch: Batch) -> None:
+    assert make_network(config(batch), seed=1).eval()(batch).abs().sum() == 0
+
+
+def test_attention_has_a_map_per_class_over_what_is_there(batch: Batch) -> None:
+    seen = make_network(config(batch), seed=1).eval().attention(batch)
+    assert seen.regions_BKR.shape == (len(batch), len(LABELS), GRID * GRID)
+    assert seen.segments_BKT.shape == (len(batch), len(LABELS), batch.segment_mask_NT.shape[1])
+    assert (seen.regions_BKR.sum(-1) <= 1 + 1e-5).all()
+    assert seen.regions_BKR[~batch.region_mask_NR.any(1)].sum() == 0
+    assert seen.segments_BKT.transpose(1, 2)[~batch.segment_mask_NT].sum() == 0
+
+
+def test_what_is_masked_changes_nothing(batch: Batch) -> None:
+    network = awake(make_network(config(batch), seed=1))
+    noise = torch.randn(batch.region_NRC.shape, generator=torch.Generator().manual_seed(5))
+    hidden = torch.where(batch.region_mask_NR[..., None], batch.region_NRC, noise)
+    padded = batch.segment_NTE + 9.0 * ~batch.segment_mask_NT[..., None]
+    assert torch.equal(network(replace(batch, region_NRC=hidden, segment_NTE=padded)), network(batch))
+
+
+def test_an_item_without_anything_is_answered(batch: Batch) -> None:
+    assert awake(make_network(config(batch), seed=1))(batch)[-1].isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "switch", ["use_image", "use_text", "use_industry", "image_to_text", "text_to_image", "use_gate"]
+)
+def test_each_part_can_be_switched_off(batch: Batch, switch: str) -> None:
+    full = awake(make_network(config(batch), seed=1))(batch)
+    without = awake(make_network(config(batch, **{switch: False}), seed=1))(batch)
+    assert without.isfinite().all()
+    assert not torch.allclose(full[:6], without[:6])
+
+
+def test_a_modality_that_is_off_is_not_looked_at(batch: Batch) -> None:
+    network = awake(make_network(config(batch, use_image=False), seed=1))
+    assert torch.equal(network(replace(batch, region_NRC=batch.region_NRC + 1)), network(batch))
+
+
+def test_every_parameter_gets_a_gradient(batch: Batch) -> None:
+    network = awake(make_network(config(batch), seed=1))
+    torch.autograd.backward(network(batch).square().sum())
+    silent = [name for name, parameter in network.named_parameters() if parameter.grad is None]
+    assert silent == []
+
+
+def test_parts_are_all_parameters_once(batch: Batch) -> None:
+    network = make_network(config(batch), seed=1)
+    parts = network.parts()
+    assert {id(p) for part in parts.values() for p in part} == {id(p) for p in network.parameters()}
+    assert sum(len(part) for part in parts.values()) == len(list(network.parameters()))
+
+
+def test_weights_hang_on_the_seed_alone(batch: Batch) -> None:
+    torch.manual_seed(1)
+    first = make_network(config(batch), seed=3)
+    torch.manual_seed(2)
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(first.parameters(), make_network(config(batch), seed=3).parameters(), strict=True)
+    )
+
+
+def test_the_schedule_is_the_studys() -> None:
+    names = [phase.name for phase in epochs(STUDY)]
+    assert (names[:5], names[5:15], names[15:]) == (["base"] * 5, ["fusion"] * 10, ["refine"] * 15)
+    assert len(epochs(ALL_AT_ONCE)) == len(names)
+    with pytest.raises(ValueError, match="parts among"):
+        Phase("base", 1, ("nose",), 0.1)
+
+
+def test_a_picture_full_of_text_keeps_its_largest_blocks() -> None:
+    blocks = [block(f"行{n}", top=n / 50, height=0.001 * (n + 1)) for n in range(40)]
+    item = features(*blocks)
+    made = collate([item], CUES, Reduction.of([item], seed=1))
+    assert made.segment_NTE.shape[1] == SEGMENTS
+    assert made.geometry_NTG[0, 1:, 3].min() > 10 * 0.016 - 1.0

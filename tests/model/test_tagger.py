@@ -1,0 +1,138 @@
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.calibration import USUAL, Calibration
+from model.checkpoint import MANIFEST, TENSORS, content_sha, load, read_manifest, save, version_name
+from model.phases import PARTS, Phase
+from model.tagger import Tagger, whole_task_confidence
+from model.training import TrainConfig, fit
+from tests.model.shop import LABELS, block, features, pool
+
+ITEMS, GOLD, FAMILIES = pool(24)
+CONFIG = TrainConfig(first=(Phase("refine", 2, PARTS, 1e-2),), network={"width": 16})
+
+
+@pytest.fixture(scope="module")
+def cold() -> Tagger:
+    return Tagger.cold_start(LABELS, space="space", seed=1)
+
+
+@pytest.fixture(scope="module")
+def trained(cold: Tagger) -> Tagger:
+    return fit(cold, ITEMS, GOLD, families=FAMILIES, config=CONFIG)
+
+
+def test_the_cold_start_is_the_cues(cold: Tagger) -> None:
+    assert torch.allclose(cold.probabilities(ITEMS), cold.sources.cues.probabilities(ITEMS))
+    assert cold.attention(ITEMS) is None
+    assert cold.probabilities([]).shape == (0, len(LABELS))
+
+
+def test_an_answer_has_every_label_and_gives_those_over_their_threshold(cold: Tagger) -> None:
+    answer = cold.predict([features(block("¥199"))])[0]
+    assert set(answer.probabilities) == set(LABELS)
+    assert set(answer.labels) == {label for label, p in answer.probabilities.items() if p > USUAL}
+    assert "价格" in answer.labels
+    assert 0 <= answer.score <= 1
+
+
+def test_sure_items_score_higher_than_doubtful_ones() -> None:
+    assert whole_task_confidence(torch.tensor([0.99, 0.01])) > whole_task_confidence(torch.tensor([0.6, 0.01]))
+
+
+def test_answers_do_not_hang_on_the_company(trained: Tagger) -> None:
+    together = trained.probabilities(ITEMS)
+    alone = torch.cat([trained.probabilities([item]) for item in ITEMS])
+    assert torch.allclose(together, alone, atol=1e-4)
+
+
+def test_many_threads_get_the_same_answers(trained: Tagger) -> None:
+    wanted = trained.probabilities(ITEMS)
+    with ThreadPoolExecutor(4) as threads:
+        for found in threads.map(lambda _: trained.probabilities(ITEMS), range(8)):
+            assert torch.equal(found, wanted)
+
+
+def test_attention_comes_back_on_request(trained: Tagger) -> None:
+    attention = trained.attention(ITEMS[:3])
+    assert attention is not None
+    assert attention.regions_BKR.shape[:2] == (3, len(LABELS))
+
+
+@pytest.mark.parametrize("labels", [(), ("a", "a")])
+def test_labels_must_be_some_and_each_once(labels: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="one or more"):
+        Tagger.cold_start(labels, space="s", seed=1)
+
+
+def test_a_checkpoint_answers_as_before(trained: Tagger, tmp_path: Path) -> None:
+    version = version_name(4, trained)
+    manifest = save(trained, tmp_path / version, version=version, parent="v3.abcd", gold_count=24, metrics={"f1": 0.5})
+    again = load(tmp_path / version, space="space")
+    assert torch.equal(again.probabilities(ITEMS), trained.probabilities(ITEMS))
+    assert [a.boxes for a in again.predict(ITEMS[:4])] == [a.boxes for a in trained.predict(ITEMS[:4])]
+    assert read_manifest(tmp_path / version) == manifest
+    assert again.version == version == f"v4.{manifest.sha256[:4]}"
+    assert content_sha(again) == manifest.sha256
+
+
+def test_a_checkpoint_continues_where_it_stopped(trained: Tagger, tmp_path: Path) -> None:
+    save(trained, tmp_path / "v1", version="v1")
+    from_memory = fit(trained, ITEMS, GOLD, families=FAMILIES, config=CONFIG)
+    from_disk = fit(load(tmp_path / "v1"), ITEMS, GOLD, families=FAMILIES, config=CONFIG)
+    assert content_sha(from_memory) == content_sha(from_disk)
+
+
+def test_a_version_never_changes(cold: Tagger, tmp_path: Path) -> None:
+    save(cold, tmp_path / "v0", version="v0")
+    with pytest.raises(FileExistsError, match="never change"):
+        save(cold, tmp_path / "v0", version="v0")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["v0"]
+
+
+def test_features_of_other_encoders_are_refused(cold: Tagger, tmp_path: Path) -> None:
+    save(cold, tmp_path / "v0", version="v0", encoders={"image": "resnet50"})
+    with pytest.raises(ValueError, match=r"space space \(resnet50\).*set the encoders"):
+        load(tmp_path / "v0", space="other")
+
+
+def test_a_damaged_checkpoint_is_refused(cold: Tagger, tmp_path: Path) -> None:
+    save(cold, tmp_path / "v0", version="v0")
+    content = bytearray((tmp_path / "v0" / TENSORS).read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "v0" / TENSORS).write_bytes(content)
+    with pytest.raises(ValueError, match="sha256"):
+        load(tmp_path / "v0")
+    (tmp_path / "v0" / TENSORS).unlink()
+    with pytest.raises(ValueError, match="cannot be read"):
+        load(tmp_path / "v0")
+    (tmp_path / "v0" / MANIFEST).write_text("{")
+    with pytest.raises(ValueError, match="cannot be read"):
+        load(tmp_path / "v0")
+    with pytest.raises(ValueError, match="is no checkpoint"):
+        load(tmp_path / "nowhere")
+
+
+def test_a_foreign_manifest_is_refused(cold: Tagger, tmp_path: Path) -> None:
+    save(cold, tmp_path / "v0", version="v0")
+    other = replace(cold, labels=("x",))
+    save(other, tmp_path / "x", version="x")
+    (tmp_path / "v0" / MANIFEST).write_text(
+        (tmp_path / "v0" / MANIFEST).read_text().replace('"LOGO"', '"BRAND"'), encoding="utf-8"
+    )
+    with pytest.raises(ValueError, match="does not belong"):
+        load(tmp_path / "v0")
+
+
+def test_thresholds_follow_plenty_of_gold_and_hardly_a_little() -> None:
+    gold_NK = (torch.arange(400) % 2 == 0).double()[:, None]
+    shifted_NK = torch.where(gold_NK > 0, 0.34, 0.26)
+    many = Calibration.fit(shifted_NK, gold_NK)
+    few = Calibration.fit(shifted_NK[:4], gold_NK[:4])
+    assert 0.26 < float(many.threshold_K) < 0.36
+    assert abs(float(few.threshold_K) - USUAL) < 0.02
+    assert float(Calibration.fit(shifted_NK[:1], gold_NK[:1]).threshold_K) == USUAL

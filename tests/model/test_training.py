@@ -1,0 +1,201 @@
+"""Training on a small shop: what each phase trains, what survives, what bad gold does."""
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.items import Box, Gold, LabelledBox
+from model.metrics import macro_f1
+from model.phases import PARTS, Phase
+from model.supervision import GoldTable, family_folds
+from model.tagger import Tagger
+from model.training import Cancelled, EpochReport, TrainConfig, fit, out_of_fold
+from tests.model.shop import LABELS, features, pool
+
+SHORT = (
+    Phase("base", 2, ("head",), 1e-2),
+    Phase("fusion", 2, ("head", "attention"), 3e-3),
+    Phase("refine", 2, PARTS, 1e-3),
+)
+CONFIG = TrainConfig(seed=3, first=SHORT, continuation=SHORT, network={"width": 16})
+ITEMS, GOLD, FAMILIES = pool(60)
+SOME = {row: GOLD[row] for row in range(24)}
+
+
+@pytest.fixture(scope="module")
+def cold() -> Tagger:
+    return Tagger.cold_start(LABELS, space="space", seed=3, with_boxes=False)
+
+
+def weights(tagger: Tagger) -> dict[str, torch.Tensor]:
+    assert tagger.network is not None
+    return tagger.network.state_dict()
+
+
+def same(first: Tagger, second: Tagger) -> bool:
+    return all(torch.equal(value, weights(second)[name]) for name, value in weights(first).items())
+
+
+def score(tagger: Tagger, start: int = 200, count: int = 80) -> float:
+    items, gold, _ = pool(count, start=start)
+    gold_NK = GoldTable.of(gold, LABELS, count).labels_NK
+    return macro_f1(gold_NK, tagger.calibration.decide(tagger.probabilities(items)))
+
+
+def test_each_phase_trains_exactly_its_parts(cold: Tagger) -> None:
+    seen: list[tuple[str, Tagger]] = []
+    fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG, on_phase=lambda name, tagger: seen.append((name, tagger)))
+    assert [name for name, _ in seen] == ["base", "fusion", "refine"]
+    moved = []
+    for (_, before), (_, after) in pairwise(seen):
+        assert after.network is not None
+        parts = {name: {id(p) for p in group} for name, group in after.network.parts().items()}
+        changed = {
+            part
+            for name, parameter in after.network.named_parameters()
+            for part, members in parts.items()
+            if id(parameter) in members and not torch.equal(parameter, weights(before)[name])
+        }
+        moved.append(changed)
+    assert moved == [{"head", "attention"}, {"head", "attention", "projections"}]
+
+
+def test_gold_makes_it_better_than_the_cold_start(cold: Tagger) -> None:
+    items, gold, families = pool(120)
+    tagger = fit(cold, items, gold, families=families, config=CONFIG)
+    assert score(tagger) > score(cold) + 0.05
+
+
+def test_the_same_seed_gives_the_same_tagger_and_another_another(cold: Tagger) -> None:
+    first = fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG)
+    torch.manual_seed(99)
+    assert same(first, fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG))
+    assert not same(first, fit(cold, ITEMS, SOME, families=FAMILIES, config=replace(CONFIG, seed=4)))
+
+
+def test_a_killed_training_goes_on_to_the_same_end(cold: Tagger, tmp_path: Path) -> None:
+    state = tmp_path / "run.safetensors"
+
+    def kill(report: EpochReport) -> None:
+        if report.epoch == 4:
+            raise Cancelled
+
+    whole = fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG)
+    with pytest.raises(Cancelled):
+        fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG, on_epoch=kill, resume=state)
+    left: list[int] = []
+    resumed = fit(
+        cold, ITEMS, SOME, families=FAMILIES, config=CONFIG, on_epoch=lambda r: left.append(r.epoch), resume=state
+    )
+    assert left == [5, 6]
+    assert same(whole, resumed)
+    assert not state.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 50])
+def test_a_broken_resume_file_starts_afresh(cold: Tagger, tmp_path: Path, content: bytes) -> None:
+    state = tmp_path / "run.safetensors"
+    state.write_bytes(content)
+    seen: list[int] = []
+    fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG, on_epoch=lambda r: seen.append(r.epoch), resume=state)
+    assert seen == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_continuation_starts_from_the_served_weights_and_optimizer(cold: Tagger) -> None:
+    first = fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG)
+    again = fit(first, ITEMS, SOME, families=FAMILIES, config=CONFIG)
+    steps = [float(first.optimizer["head.step"]), float(again.optimizer["head.step"])]
+    assert steps[1] == 2 * steps[0]
+    assert not same(first, again)
+
+
+def test_held_out_gold_teaches_nothing_but_thresholds(cold: Tagger) -> None:
+    held_out = frozenset(range(12, 24))
+    turned = SOME | {row: Gold(frozenset(LABELS) - (SOME[row].labels or frozenset())) for row in held_out}
+    straight = fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG, held_out=held_out)
+    other = fit(cold, ITEMS, turned, families=FAMILIES, config=CONFIG, held_out=held_out)
+    assert same(straight, other)
+    assert not torch.equal(straight.calibration.threshold_K, other.calibration.threshold_K)
+
+
+@pytest.mark.parametrize(
+    "gold",
+    [
+        {0: GOLD[0]},
+        {row: Gold(frozenset()) for row in range(8)},
+        {row: Gold(frozenset(LABELS)) for row in range(8)},
+        {row: Gold(frozenset({"vanished"})) for row in range(8)},
+        {0: Gold(frozenset(LABELS)), 1: Gold(frozenset())},
+        {row: Gold(frozenset(LABELS) - (GOLD[row].labels or frozenset())) for row in range(24)},
+    ],
+    ids=["one label", "no positives", "no negatives", "labels that vanished", "contradiction", "all sources wrong"],
+)
+def test_bad_gold_trains_and_stays_finite(cold: Tagger, gold: dict[int, Gold]) -> None:
+    reports: list[EpochReport] = []
+    tagger = fit(cold, ITEMS, gold, families=FAMILIES, config=CONFIG, on_epoch=reports.append)
+    assert tagger.probabilities(ITEMS).isfinite().all()
+    assert all(report.gold_loss == report.gold_loss for report in reports)
+
+
+def test_identical_items_with_opposite_gold_stay_undecided(cold: Tagger) -> None:
+    twins = [ITEMS[0]] * 20
+    gold = {row: Gold(frozenset(LABELS) if row % 2 else frozenset()) for row in range(20)}
+    tagger = fit(cold, twins, gold, families=[str(row) for row in range(20)], config=CONFIG)
+    assert ((tagger.probabilities(twins) > 0.2) & (tagger.probabilities(twins) < 0.8)).all()
+
+
+def test_items_without_picture_or_text_are_trained_on(cold: Tagger) -> None:
+    bare = [features(title="", industry=()), features(), *ITEMS[:10]]
+    gold = {row: Gold(frozenset({"主体"})) for row in range(6)}
+    tagger = fit(cold, bare, gold, families=[str(row) for row in range(12)], config=CONFIG)
+    assert tagger.probabilities(bare).isfinite().all()
+
+
+def test_no_gold_is_told(cold: Tagger) -> None:
+    with pytest.raises(ValueError, match="no gold label"):
+        fit(cold, ITEMS, {}, families=FAMILIES, config=CONFIG)
+
+
+def test_boxes_without_tags_count_as_tags() -> None:
+    table = GoldTable.of({1: Gold(None, (LabelledBox("LOGO", Box(0, 0, 0.1, 0.1)),), 0.5)}, LABELS, 3)
+    assert table.labels_NK[1].tolist() == [0, 0, 1, 0, 0]
+    assert (table.rows, table.weight_N.tolist()) == ([1], [1.0, 0.5, 1.0])
+
+
+def test_out_of_fold_answers_gold_by_those_who_have_not_seen_it(cold: Tagger) -> None:
+    answers_NK = out_of_fold(cold, ITEMS, GOLD, families=FAMILIES, config=CONFIG)
+    gold_NK = GoldTable.of(GOLD, LABELS, len(ITEMS)).labels_NK
+    usual = cold.calibration
+    assert answers_NK.isfinite().all()
+    assert macro_f1(gold_NK, usual.decide(answers_NK)) > macro_f1(gold_NK, usual.decide(cold.probabilities(ITEMS)))
+
+
+def test_shuffled_gold_does_not_look_better_than_the_cold_start(cold: Tagger) -> None:
+    order = torch.randperm(len(ITEMS), generator=torch.Generator().manual_seed(5)).tolist()
+    shuffled = {row: GOLD[order[row]] for row in GOLD}
+    answers_NK = out_of_fold(cold, ITEMS, shuffled, families=FAMILIES, config=CONFIG)
+    truth_NK = GoldTable.of(GOLD, LABELS, len(ITEMS)).labels_NK
+    usual = cold.calibration
+    assert macro_f1(truth_NK, usual.decide(answers_NK)) < macro_f1(truth_NK, usual.decide(cold.probabilities(ITEMS)))
+
+
+def test_out_of_fold_of_a_single_family_is_the_cold_start(cold: Tagger) -> None:
+    answers_NK = out_of_fold(cold, ITEMS[:6], {0: GOLD[0], 1: GOLD[1]}, families=["one"] * 6, config=CONFIG)
+    assert torch.equal(answers_NK[:2], cold.probabilities(ITEMS[:2]))
+    assert answers_NK[2:].isnan().all()
+
+
+def test_folds_keep_families_whole() -> None:
+    families = {row: f"p{row // 3}" for row in range(30)}
+    folds = family_folds(families, 4, seed=1)
+    assert sorted(row for fold in folds for row in fold) == list(range(30))
+    assert all(
+        len({families[row] for row in fold} & {families[row] for row in other}) == 0
+        for fold in folds
+        for other in folds
+        if fold is not other
+    )
+    assert family_folds({0: "a"}, 4, seed=1) == [[0]]

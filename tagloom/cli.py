@@ -176,3 +176,7 @@ def _counts(batches: str) -> tuple[int, ...]:
     if list(counts) != sorted(set(counts)) or counts[0] < 1:
         raise UserError(f"--batches {batches!r} must grow, such as {DEMO_BATCHES}")
     return counts
+
+
+if __name__ == "__main__":
+    main()

@@ -86,7 +86,7 @@ def encoders_of(url: str) -> str:
 
 
 def _with_services(options: Options, people: Cast, config: str, say: Say) -> tuple[Outcome, str]:
-    settings = Settings(home=_fresh_home(options.out), database_url="")
+    settings = Settings(home=fresh_home(options.out), database_url="")
     url = f"http://{settings.host}:{settings.port}"
     with SimulatedLabelStudio(config, url) as studio:
         access = {"LABEL_STUDIO_URL": studio.url, "LABEL_STUDIO_API_KEY": studio.token}
@@ -115,7 +115,7 @@ def _watch(settings: Settings, studio: SimulatedLabelStudio) -> Iterator[Watch]:
         store.close()
 
 
-def _fresh_home(out: Path) -> Path:
+def fresh_home(out: Path) -> Path:
     """An empty home below ``out``; what an earlier demo left there is ended and removed, and nothing else ever is."""
     home = (out / "state").resolve()
     if home.exists() and not (home / MARK).exists():

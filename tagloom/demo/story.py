@@ -82,6 +82,9 @@ class Story:
         begin, stop, outcome = time.monotonic(), "", self._outcome
         try:
             self._open()
+            self._say(
+                f"each of {len(self._tests)} pictures is read and encoded once, for the first line of the table ..."
+            )
             with Traffic(self._studio, self._tests + self._golds, outcome.tally):
                 self._measure(0)
                 self._label_in_batches()

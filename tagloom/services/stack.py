@@ -1,5 +1,6 @@
 """Valkey, the backend and one worker, as a context: whatever ends the block ends all of them, in the right order."""
 
+import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,8 +28,9 @@ class Stack:
     def __init__(self, settings: Settings, environment: Mapping[str, str] | None = None) -> None:
         self.settings = settings
         self.home = settings.home.resolve()
-        # With these settings RQ's parent imports once what each forked job needs.
-        self.environment = {"TAGLOOM_HOME": str(self.home), "RQ_CONFIG": "worker.rq_settings", **(environment or {})}
+        # With worker.rq_settings RQ's parent imports once what each forked job needs.
+        own = {"TAGLOOM_HOME": str(self.home), "RQ_CONFIG": "worker.rq_settings"}
+        self.environment = {**_chosen_settings(), **own, **(environment or {})}
         self.children: list[Child] = []
         self.ended_leftovers: list[str] = []
         self._record = Record(self.home)
@@ -112,6 +114,15 @@ class Stack:
     def _line(self, command: list[str]) -> str:
         assignments = [f"{name}={shlex.quote(value)}" for name, value in self.environment.items()]
         return " ".join([*assignments, program(command[0]), *command[1:]])
+
+
+def _chosen_settings() -> dict[str, str]:
+    """Settings of this process's environment, which another shell lacks; passwords, which no worker needs, left out."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("TAGLOOM_") and not name.endswith(("PASSWORD", "SECRET", "SECRETS"))
+    }
 
 
 def healthy(url: str) -> bool:

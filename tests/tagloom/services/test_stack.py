@@ -119,6 +119,18 @@ def test_the_worker_line_works_when_pasted(tmp_path: Path) -> None:
     assert "Listening on tagloom" in done.stdout
 
 
+def test_the_worker_line_carries_the_settings_but_no_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAGLOOM_IMAGE_ENCODER", "torchvision:resnet50")
+    monkeypatch.setenv("TAGLOOM_BASIC_PASSWORD", "swordfish")
+    monkeypatch.setenv("TAGLOOM_URL_SECRETS", "sesame")
+    line = Stack(Settings(home=tmp_path), {"LABEL_STUDIO_URL": "http://127.0.0.1:8080"}).worker_line()
+    assert "TAGLOOM_IMAGE_ENCODER=torchvision:resnet50 " in line
+    assert "LABEL_STUDIO_URL=http://127.0.0.1:8080 " in line
+    assert line.endswith("rq worker -S json tagloom")
+    assert "swordfish" not in line
+    assert "sesame" not in line
+
+
 @pytest.mark.usefixtures("alone")
 def test_sigterm_ends_everything(tmp_path: Path) -> None:
     code = (

@@ -1,9 +1,9 @@
 """Boxes on a folder of boxed pictures: python -m bench.boxes DATA_FOLDER [--image-encoder NAME] [--gold-share 0.1]
 
 Prints a Markdown table of average precision at overlap 0.5 per label, mAP with its 95 % bootstrap interval over
-products, and the simulated effort. Rows: cues on single read blocks, thresholded class attention, the cold start, and what
-learns from gold by cross-validation over products (``--gold-share``: gold is that share of the products instead, drawn
-``--draws`` times, the test set all others). Features are kept in ``--cache``.
+products, and the simulated effort. Rows: cues on single read blocks, thresholded class attention, the cold start, and
+what learns from gold by cross-validation over products (``--gold-share``: gold is that share of the products instead,
+drawn ``--draws`` times, the test set all others). Features are kept in ``--cache``.
 """
 
 import argparse

@@ -4,7 +4,7 @@ Read blocks one by one and grouped at several reaches, the plates under them, re
 elements of the cold start. The box head scores them; nothing is decided here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -41,6 +41,11 @@ class Candidates:
     contours_M4: Tensor
     boxes_N4: Tensor
     from_text_N: Tensor  # bool
+
+    def with_box(self, box: Box) -> "Candidates":
+        """The same and one more box, which somebody drew; it is the last one."""
+        edges_N4 = torch.cat([self.boxes_N4, to_tensor([box])])
+        return replace(self, boxes_N4=edges_N4, from_text_N=torch.cat([self.from_text_N, torch.tensor([False])]))
 
 
 def candidates(scene: Scene) -> Candidates:

@@ -34,7 +34,7 @@ class Forest:
         grower = ExtraTreesRegressor(
             n_estimators=trees, min_samples_leaf=2, max_features=0.3, max_leaf_nodes=512, random_state=seed
         )
-        grower.fit(inputs_ND, targets_NK)
+        grower.fit(inputs_ND, targets_NK if targets_NK.shape[1] > 1 else targets_NK[:, 0])
         return cls.joined([cls._of_tree(estimator.tree_) for estimator in grower.estimators_])
 
     @classmethod

@@ -24,12 +24,16 @@ from model.boxes.decode import NEUTRAL, best_thresholds, decode, given, tagged
 from model.boxes.describe import describe, kind_scores
 from model.boxes.forest import Floats
 from model.boxes.head import BoxHead, Example
+from model.boxes.nms import ious, to_box, to_tensor
 from model.boxes.pooling import Pooling
 from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
 from model.features import ItemFeatures
 from model.items import Box, LabelledBox, PredictedBox
 from model.lexicon import Lexicon
+
+SAME_REGION = 0.5
+"""A candidate that overlaps a drawn region so far is a tighter reading of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,25 +100,31 @@ class BoxModel:
         return replace(learner, head=head, threshold_K=thresholds)
 
     def classify_region(self, item: ItemFeatures, box: Box, probabilities_K: Tensor | None = None) -> PredictedBox:
-        """The class of a region that somebody drew, and its box tightened to the element it means."""
-        probabilities_NK = None if probabilities_K is None else probabilities_K[None]
-        boxes = self.predict([item], probabilities_NK, faint=True)[0]
-        best = max(boxes, key=lambda found: found.box.iou(box) * found.score, default=None)
-        if best is not None and best.box.iou(box) >= 0.5:
-            return best
-        return PredictedBox(self.labels[0], box, 0.0)
+        """The class of a region that somebody drew, and its box tightened to the element it most likely means."""
+        found = self._candidates(item).with_box(box)
+        quality_NK = self._quality(found)
+        if probabilities_K is not None:
+            quality_NK = tagged(quality_NK, probabilities_K)
+        overlap_N = ious(found.boxes_N4, to_tensor([box])).numpy()[:, 0]
+        overlap_N[-1] = 1.0
+        fitting_NK = np.where(overlap_N[:, None] >= SAME_REGION, quality_NK * overlap_N[:, None], -1.0)
+        row, label = np.unravel_index(fitting_NK.argmax(), fitting_NK.shape)
+        return PredictedBox(self.labels[label], to_box(found.boxes_N4[row]), float(quality_NK[row, label]))
 
     def _boxes(self, item: ItemFeatures, probabilities_K: Tensor, faint: bool) -> tuple[PredictedBox, ...]:
         found = self._candidates(item)
         if not len(found.boxes_N4):
             return ()
-        inputs_ND = self._described(found)
-        cold_NK = self._cold(inputs_ND)
-        quality_NK = self.head.quality(inputs_ND, cold_NK) if self.head else cold_NK
-        boxes = decode(found.boxes_N4, tagged(quality_NK, probabilities_K), self.labels)
+        boxes = decode(found.boxes_N4, tagged(self._quality(found), probabilities_K), self.labels)
         if faint:
             return tuple(boxes)
         return given(boxes, self.labels, self.threshold_K.tolist(), probabilities_K.tolist())
+
+    def _quality(self, found: Candidates) -> Floats:
+        """(N, K) how well each candidate shows each label."""
+        inputs_ND = self._described(found)
+        cold_NK = self._cold(inputs_ND)
+        return self.head.quality(inputs_ND, cold_NK) if self.head else cold_NK
 
     def _example(self, item: ItemFeatures, gold: Sequence[LabelledBox], family: str) -> Example:
         found = self._candidates(item)

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+import torch
+
+from model.boxes.decode import NEUTRAL, best_thresholds, decode, given, tagged
+from model.items import Box, LabelledBox, PredictedBox
+
+A, B = Box(0, 0, 0.4, 0.4), Box(0.6, 0.6, 1, 1)
+
+
+def test_overlapping_boxes_of_one_label_become_one_and_labels_do_not_disturb_each_other() -> None:
+    edges = torch.tensor([[0, 0, 0.4, 0.4], [0, 0, 0.4, 0.38], [0.6, 0.6, 1, 1]])
+    quality = np.array([[0.9, 0.1], [0.5, 0.7], [0.3, 0.0]], dtype=np.float32)
+    found = decode(edges, quality, ["主体", "价格"])
+    assert [(box.label, round(box.score, 1)) for box in found] == [("主体", 0.9), ("价格", 0.7), ("主体", 0.3)]
+
+
+def test_a_box_counts_as_much_as_its_tag() -> None:
+    quality = np.array([[0.8, 0.8]], dtype=np.float32)
+    assert tagged(quality, torch.tensor([1.0, 0.25])).tolist() == [[pytest.approx(0.8), pytest.approx(0.2)]]
+
+
+def test_a_certain_tag_keeps_its_best_box_and_an_uncertain_one_does_not() -> None:
+    found = [PredictedBox("主体", A, 0.2), PredictedBox("主体", B, 0.1)]
+    assert given(found, ["主体"], [0.3], [0.95]) == (found[0],)
+    assert given(found, ["主体"], [0.3], [0.5]) == ()
+    assert given(found, ["主体"], [0.15], [0.5]) == (found[0],)
+
+
+def test_the_threshold_parts_hits_from_misses_once_there_is_gold() -> None:
+    gold = [[LabelledBox("价格", A)]] * 40
+    hits = [[PredictedBox("价格", A, 0.8), PredictedBox("价格", B, 0.6)]] * 40
+    (threshold,) = best_thresholds(hits, gold, ["价格"]).tolist()
+    assert 0.6 < threshold < 0.8
+    (scarce,) = best_thresholds(hits[:1], gold[:1], ["价格"]).tolist()
+    assert abs(scarce - NEUTRAL) < abs(threshold - NEUTRAL)
+
+
+def test_without_gold_the_threshold_is_neutral() -> None:
+    assert best_thresholds([[]], [[]], ["价格"]).tolist() == [pytest.approx(NEUTRAL)]

@@ -1,0 +1,73 @@
+import pytest
+
+from model.boxes.elements import Element, text_elements
+from model.boxes.roles import RoleReader
+from model.boxes.scene import Scene
+from model.features import ItemFeatures
+from model.items import Box
+from model.lexicon import Lexicon
+from tests.model.boxes.pictures import RED, picture, price_plate, shop_picture
+
+
+def elements(item: ItemFeatures) -> list[Element]:
+    return text_elements(Scene.of(item, RoleReader(Lexicon.load())))
+
+
+def of_kind(item: ItemFeatures, kind: str) -> list[Element]:
+    return [element for element in elements(item) if element.kind == kind]
+
+
+def test_a_price_takes_its_currency_sign_and_word() -> None:
+    item = picture(
+        [
+            (Box(0.05, 0.8, 0.2, 0.84), "抢购价:"),
+            (Box(0.05, 0.86, 0.08, 0.92), "¥"),
+            (Box(0.09, 0.85, 0.25, 0.93), "1299"),
+        ]
+    )
+    (price,) = of_kind(item, "price")
+    assert price.box == Box(0.05, 0.8, 0.25, 0.93)
+    assert not of_kind(item, "copy")
+
+
+def test_lines_of_one_copy_block_are_one_element_and_far_ones_are_not() -> None:
+    near = [(Box(0.1, 0.5, 0.5, 0.55), "全国联保送货上门"), (Box(0.1, 0.56, 0.5, 0.61), "三十天无理由退换")]
+    (copy,) = of_kind(picture(near), "copy")
+    assert copy.blocks == (0, 1)
+    far = [near[0], (Box(0.1, 0.8, 0.5, 0.85), "三十天无理由退换")]
+    assert len(of_kind(picture(far), "copy")) == 2
+
+
+def test_an_element_spreads_over_its_own_plate() -> None:
+    (price,) = of_kind(shop_picture(), "price")
+    assert price.box.iou(price_plate()) > 0.9
+
+
+def test_a_plate_that_carries_another_element_is_nobodys() -> None:
+    text = Box(0.1, 0.82, 0.25, 0.88)
+    item = picture(
+        [(text, "¥299"), (Box(0.6, 0.82, 0.85, 0.88), "三十天无理由退换")], [(Box(0.05, 0.8, 0.95, 0.9), RED)]
+    )
+    (price,) = of_kind(item, "price")
+    assert price.box == text
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "kind"),
+    [
+        ("KONKA", "Konka/康佳 电视机", "logo"),
+        ("anward万和", "Vanward/万和 热水器", "logo"),
+        ("官方旗舰店", "电视机", "logo"),
+        ("80升", "Vanward/万和 热水器", "copy"),
+        ("送手提包", "平衡车", "gift"),
+        ("送货上门", "平衡车", "copy"),
+    ],
+)
+def test_a_block_at_the_top_is_what_its_words_say(text: str, title: str, kind: str) -> None:
+    (element,) = elements(picture([(Box(0.05, 0.05, 0.3, 0.1), text)], title=title))
+    assert element.kind == kind
+
+
+def test_unsure_and_empty_readings_are_left_out() -> None:
+    item = picture([(Box(0.1, 0.5, 0.1, 0.6), "全国联保送货上门")])
+    assert elements(item) == []

@@ -1,0 +1,136 @@
+import time
+
+import pytest
+import torch
+
+from model.boxes.model import BoxModel
+from model.items import Box, LabelledBox, PredictedBox
+from model.lexicon import Lexicon
+from tests.model.boxes.pictures import LABELS, PRODUCT, moved, nothing, picture, price_plate, shop_picture
+
+PICTURES = [shop_picture(seed) for seed in range(12)]
+COPY = Box(0.5, 0.84, 0.9, 0.95)
+
+
+def cold() -> BoxModel:
+    return BoxModel.cold_start(LABELS, Lexicon.load())
+
+
+def gold(seed: int) -> tuple[LabelledBox, ...]:
+    shift = 0.02 * (seed % 5)
+    return (
+        LabelledBox("主体", moved(PRODUCT, shift)),
+        LabelledBox("价格", price_plate(shift)),
+        LabelledBox("文案", COPY),
+        LabelledBox("LOGO", Box(0.03, 0.03, 0.25, 0.09)),
+    )
+
+
+GOLD = [gold(seed) for seed in range(12)]
+
+
+@pytest.fixture(scope="module")
+def learned() -> BoxModel:
+    return cold().fit(PICTURES[:10], GOLD[:10], families=[str(seed) for seed in range(10)], seed=1)
+
+
+def found(boxes: tuple[PredictedBox, ...], target: LabelledBox) -> bool:
+    return any(box.label == target.label and box.box.iou(target.box) > 0.5 for box in boxes)
+
+
+def test_boxes_are_there_before_any_gold() -> None:
+    (boxes,) = cold().predict([PICTURES[0]])
+    assert all(found(boxes, target) for target in GOLD[0])
+    assert [box.score for box in boxes] == sorted((box.score for box in boxes), reverse=True)
+    assert all(0 <= box.score <= 1 for box in boxes)
+
+
+def test_gold_teaches_what_no_cue_knows() -> None:
+    """A label of no known kind that always marks the copy at the bottom."""
+    model = BoxModel.cold_start(("服务条",), Lexicon.load())
+    assert model.predict([PICTURES[11]], faint=True) == [()]
+    said = [(LabelledBox("服务条", COPY),)] * 10
+    taught = model.fit(PICTURES[:10], said, seed=1)
+    assert found(taught.predict([PICTURES[11]])[0], LabelledBox("服务条", COPY))
+
+
+def test_learning_keeps_what_is_right(learned: BoxModel) -> None:
+    for item, targets in zip(PICTURES[10:], GOLD[10:], strict=True):
+        (boxes,) = learned.predict([item])
+        assert all(found(boxes, target) for target in targets)
+
+
+def test_same_seed_and_gold_give_the_same_model(learned: BoxModel) -> None:
+    again = cold().fit(PICTURES[:10], GOLD[:10], families=[str(seed) for seed in range(10)], seed=1)
+    assert again.predict(PICTURES[:4], faint=True) == learned.predict(PICTURES[:4], faint=True)
+
+
+@pytest.mark.parametrize("state", ["cold", "learned"])
+def test_state_and_back(state: str, learned: BoxModel) -> None:
+    model = cold() if state == "cold" else learned
+    tensors = model.state()
+    assert all(isinstance(tensor, torch.Tensor) for tensor in tensors.values())
+    restored = BoxModel.from_state(LABELS, Lexicon.load(), tensors)
+    assert restored.predict(PICTURES[:4], faint=True) == model.predict(PICTURES[:4], faint=True)
+
+
+def test_boxes_follow_the_tags(learned: BoxModel) -> None:
+    without_price = torch.tensor([[1.0, 1.0, 1.0, 1.0, 0.01]])
+    (boxes,) = learned.predict([PICTURES[11]], without_price)
+    assert "价格" not in {box.label for box in boxes}
+    assert "文案" in {box.label for box in boxes}
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        Box(0.5, 0.5, 0.5, 0.5),
+        Box(0.9, 0.1, 0.2, 0.05),
+        Box(-3.0, -3.0, -2.0, -2.0),
+        Box(0.4, 0.4, 7.0, 9.0),
+        Box(0.30001, 0.3, 0.30002, 0.3001),
+        Box(0.0, 0.0, 1.0, 1.0),
+    ],
+)
+def test_odd_gold_boxes_do_no_harm(box: Box) -> None:
+    said = [
+        (*targets, LabelledBox("赠品", box), LabelledBox("price of a foreign project", box)) for targets in GOLD[:6]
+    ]
+    model = cold().fit(PICTURES[:6], said, seed=1)
+    (boxes,) = model.predict([PICTURES[11]])
+    assert all(found(boxes, target) for target in GOLD[11])
+    assert all(0 <= edge <= 1 for found_box in boxes for edge in vars(found_box.box).values())
+
+
+def test_items_without_picture_or_text_or_gold_are_no_trouble() -> None:
+    items = [nothing("电视机"), picture(), PICTURES[0]]
+    model = cold().fit(items, [(), (), GOLD[0]], seed=1)
+    assert model.predict(items)[0] == ()
+    assert cold().fit(items, [None, None, None]).head is None
+    assert cold().fit([nothing()], [()]).head is None
+    assert cold().fit([], []).head is None
+
+
+def test_one_gold_picture_is_enough_to_learn_from() -> None:
+    model = cold().fit(PICTURES[:1], GOLD[:1], families=["a"], seed=1)
+    (boxes,) = model.predict([PICTURES[5]])
+    assert found(boxes, GOLD[5][1])
+
+
+def test_a_drawn_region_gets_its_class_and_the_tight_box(learned: BoxModel) -> None:
+    shift = 0.02 * (11 % 5)
+    rough = Box(0.02 + shift, 0.77, 0.35 + shift, 0.97)
+    learned.classify_region(PICTURES[11], rough)
+    started = time.perf_counter()
+    answer = learned.classify_region(PICTURES[11], rough, torch.ones(5))
+    assert time.perf_counter() - started < 0.3
+    assert answer.label == "价格"
+    assert answer.box.iou(price_plate(shift)) > rough.iou(price_plate(shift))
+
+
+def test_a_drawn_region_where_nothing_is_stays_as_drawn(learned: BoxModel) -> None:
+    region = Box(0.75, 0.15, 0.95, 0.25)
+    answer = learned.classify_region(PICTURES[11], region)
+    assert answer.label in LABELS
+    assert answer.box.iou(region) > 0.99
+    assert learned.classify_region(nothing(), region).label in LABELS

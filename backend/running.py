@@ -14,6 +14,7 @@ from backend.ties import Ties
 from labelstudio.sites import Sites
 from store.store import Store
 from tagloom.settings import Settings
+from worker.timer import Timer
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -28,7 +29,8 @@ def running(settings: Settings, ties: Ties, metrics: Metrics) -> Iterator[Servic
     loading = threading.Thread(target=_load, args=(engine, service, sites, ties), name="loading", daemon=True)
     loading.start()
     try:
-        yield service
+        with Timer(settings, store):
+            yield service
     finally:
         loading.join()
         service.close()

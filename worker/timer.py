@@ -1,7 +1,10 @@
 """What the backend does every few seconds so that no work is forgotten when Redis, a worker or a webhook was lost."""
 
 import logging
+import os
+import threading
 import time
+import uuid
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -15,6 +18,29 @@ from worker.publication import promote_due
 LOG = logging.getLogger(__name__)
 
 EVERY_S = 3.0
+
+
+class Timer:
+    """A thread that ticks while the block runs. Every backend has one; per interval one of them does the work."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+        self._holder = f"{os.uname().nodename}:{os.getpid()}:{uuid.uuid4().hex}"
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="timer", daemon=True)
+
+    def __enter__(self) -> "Timer":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(EVERY_S):
+            tick(self._settings, self._store, self._holder)
 
 
 def tick(settings: Settings, store: Store, holder: str) -> None:

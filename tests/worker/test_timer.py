@@ -1,0 +1,127 @@
+import time
+
+import pytest
+from redis import Redis
+from rq import Queue
+
+from store.store import Store
+from store.versions import NewVersion, State, training_lease
+from tagloom.settings import Settings
+from tests.worker import items, shop
+from worker import queue, timer
+from worker.coldstart import ensure_cold_start
+from worker.timer import Timer
+
+KEY = str(shop.KEY)
+
+
+@pytest.fixture
+def redis(settings: Settings) -> Redis:
+    connection = queue.redis_of(settings.redis_url)
+    connection.flushall()
+    return connection
+
+
+def woken(settings: Settings, redis: Redis) -> list[str]:
+    jobs = Queue(settings.queue, connection=redis, serializer="json").jobs
+    return sorted(str(job.func_name).removeprefix("worker.jobs.") for job in jobs if job)
+
+
+def tick(settings: Settings, store: Store) -> None:
+    """As after the interval."""
+    store.leases.revoke("timer")
+    timer.tick(settings, store, "test")
+
+
+def accepted(store: Store, settings: Settings, number: int) -> None:
+    """A version that passed the gate and waits."""
+    current = store.versions.current(KEY)
+    lease = store.leases.acquire(training_lease(KEY), "training", ttl=60)
+    assert current
+    assert lease
+    new = NewVersion(
+        number=number,
+        version=f"v{number}.abcd",
+        parent=current.version,
+        folder=f"{KEY}/v{number}.abcd",
+        phase="refine",
+        space=current.space,
+        labels=current.labels,
+        metrics={"generation": current.generation},
+        gold_revision=1,
+        gold_count=1,
+        weak_count=0,
+    )
+    store.versions.add(KEY, new, lease)
+    store.versions.decide(KEY, number, lease, state=State.ACCEPTED, reason="better; waits 60 s")
+    store.leases.release(lease)
+
+
+def test_work_in_the_store_is_woken_and_a_reconcile_that_is_due(settings: Settings, store: Store, redis: Redis) -> None:
+    shop.open_shop(store, settings, tasks=4)
+    store.projects.set_reconcile_cursor(KEY, 0)
+    tick(settings, store)
+    assert woken(settings, redis) == []
+    shop.annotate(store, [1])
+    tick(settings, store)
+    assert woken(settings, redis) == ["train"]
+    often = settings.model_copy(update={"reconcile_minutes": 1e-6})
+    time.sleep(0.01)
+    tick(often, store)
+    assert woken(settings, redis) == ["reconcile", "train"]
+
+
+def test_of_many_backends_one_does_the_work(settings: Settings, store: Store, redis: Redis) -> None:
+    shop.open_shop(store, settings, tasks=4)
+    assert store.leases.acquire("timer", "another backend", ttl=60)
+    shop.annotate(store, [1])
+    timer.tick(settings, store, "me")
+    assert woken(settings, redis) == []
+
+
+def test_a_version_that_waited_its_time_is_promoted(settings: Settings, store: Store) -> None:
+    store.projects.ensure(KEY, shop.CONFIG)
+    ensure_cold_start(settings, store, KEY, shop.SPACE, items.LABELS)
+    accepted(store, settings, 1)
+    tick(settings.model_copy(update={"promotion_seconds": 60.0}), store)
+    assert [entry.state for entry in store.versions.list(KEY)] == [State.ACCEPTED, State.CURRENT]
+    tick(settings, store)
+    newest, oldest = store.versions.list(KEY)
+    assert (newest.state, oldest.state, newest.reason) == (State.CURRENT, State.SUPERSEDED, "better")
+
+
+def test_of_two_that_wait_the_newer_one_serves_and_an_outdated_verdict_does_not_count(
+    settings: Settings, store: Store
+) -> None:
+    store.projects.ensure(KEY, shop.CONFIG)
+    ensure_cold_start(settings, store, KEY, shop.SPACE, items.LABELS)
+    accepted(store, settings, 1)
+    accepted(store, settings, 2)
+    accepted(store, settings, 3)
+    store.versions.override(KEY, "v1.abcd")
+    tick(settings, store)
+    states = {entry.number: entry.state for entry in store.versions.list(KEY)}
+    assert states == {3: State.REFUSED, 2: State.SUPERSEDED, 1: State.CURRENT, 0: State.SUPERSEDED}
+
+
+def test_a_running_training_is_not_disturbed(settings: Settings, store: Store) -> None:
+    store.projects.ensure(KEY, shop.CONFIG)
+    ensure_cold_start(settings, store, KEY, shop.SPACE, items.LABELS)
+    accepted(store, settings, 1)
+    lease = store.leases.acquire(training_lease(KEY), "training", ttl=60)
+    assert lease
+    tick(settings, store)
+    store.leases.check(lease)
+
+
+def test_the_thread_ticks_and_ends(
+    settings: Settings, store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timer, "EVERY_S", 0.05)
+    shop.open_shop(store, settings, tasks=2)
+    shop.annotate(store, [1])
+    with Timer(settings, store):
+        end = time.monotonic() + 10
+        while "train" not in woken(settings, redis):
+            assert time.monotonic() < end
+            time.sleep(0.02)

@@ -196,7 +196,7 @@ def gift(rng: Random, industry: Industry, style: Style, side: int, given: bool, 
     elif rng.random() < 0.5:
         objects = _shown(rng, objects, style, side)
     words = phrases.caption(rng, chosen[0][0]) if given else phrases.part(rng, chosen[0][0])
-    if rng.random() < (0.64 if given else 0.7):
+    if rng.random() < (0.76 if given else 0.74):
         return _captioned(rng, objects, words, style, side, ground)
     return Piece(objects)
 

@@ -230,7 +230,7 @@ class Scene:
         rng, habit = self.rng, self.style.habit
         amount = self._said(kind)
         ground = self.canvas.ground(self.canvas.at(anchor, (130, 60)))
-        size = rng.randint(22, 44) if len(amount.figures) < 6 else rng.randint(18, 28)
+        size = rng.randint(18, 40) if len(amount.figures) < 6 else rng.randint(18, 28)
         plate = habit.price if rng.random() < 0.8 else rng.choice(("block", "disc", "plain", "tag", "burst"))
         drawn = elements.price(rng, plate, amount, self.style, size, ground)
         self._put(drawn, (anchor, "bottom-left", "bottom-right", "lower-right", "upper-right", "left"), label, 6)

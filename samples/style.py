@@ -31,10 +31,10 @@ HABITS: tuple[Habit, ...] = (
     Habit("disc", "bottom-left", "line", "top-left", "bottom-right", "bow", "right"),
     Habit("strip", "bottom", "stack", "top-left", "right", "plus", "top"),
     Habit("plain", "left", "line", "top-right", "bottom-left", "sticker", "left"),
-    Habit("burst", "top-right", "plate", "top-left", "bottom-left", "frame", "left"),
+    Habit("burst", "top-right", "plate", "bottom-right", "bottom-left", "frame", "left"),
     Habit("tag", "bottom-right", "stack", "top", "bottom-left", "bow", "right"),
     Habit("plain", "right", "symbol", "bottom-right", "bottom-left", "frame", "top"),
-    Habit("block", "bottom-right", "line", "top-left", "left", "plus", "left"),
+    Habit("block", "bottom-right", "line", "bottom-left", "left", "plus", "left"),
     Habit("disc", "right", "symbol", "top-right", "bottom", "sticker", "top"),
     Habit("tag", "left", "plate", "bottom-left", "bottom-right", "plus", "bottom"),
 )

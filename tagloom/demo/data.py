@@ -25,7 +25,7 @@ class Subject:
     picture: Path
     size: tuple[int, int]
     title: str
-    industry: tuple[str, ...]
+    industry: tuple[str, str]
     labels: frozenset[str]
     boxes: GoldPicture | None
     product: str
@@ -99,7 +99,7 @@ def _subject(sample: Sample, labels: Sequence[str]) -> Subject:
         picture=sample.image,
         size=_upright_size(sample.image),
         title=sample.title,
-        industry=tuple(level for level in (sample.level1, sample.level2) if level),
+        industry=(sample.level1, sample.level2),
         labels=frozenset(sample.labels),
         boxes=_gold_picture(sample.boxes, labels) if sample.boxed else None,
         product=sample.product_id,

@@ -123,7 +123,7 @@ class Story:
             return False
 
     def _import(self, subjects: Sequence[Subject]) -> list[int]:
-        return self._studio.import_tasks([Upload(one.picture, task_data(one.title, one.industry)) for one in subjects])
+        return self._studio.import_tasks([Upload(one.picture, task_data(one.title, *one.industry)) for one in subjects])
 
     def _label_in_batches(self) -> None:
         done = 0

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
 import httpx
 
 from samples.dataset import Sample
 from tagloom.errors import UserError
+from tagloom.project import label_config, task_data
 
 TITLE = "Tagloom samples"
 BACKEND_TITLE = "Tagloom"
@@ -39,18 +39,6 @@ class LabelStudio:
         self._client.close()
 
 
-def label_config(labels: Sequence[str]) -> str:
-    """Tags and rectangles over one picture, with the title and the industry shown above."""
-    choices = "".join(f"<Choice value={quoteattr(label)}/>" for label in labels)
-    rectangles = "".join(f"<Label value={quoteattr(label)}/>" for label in labels)
-    return (
-        '<View><Text name="title" value="$title"/><Text name="industry" value="$level2"/>'
-        f'<Choices name="elements" toName="image" choice="multiple" showInline="true">{choices}</Choices>'
-        f'<RectangleLabels name="boxes" toName="image">{rectangles}</RectangleLabels>'
-        '<Image name="image" value="$image" maxWidth="640px"/></View>'
-    )
-
-
 def ensure_project(api: LabelStudio, samples: Sequence[Sample], labels: Sequence[str]) -> int:
     """The id of the sample project; made with its pictures and tasks when there is none yet.
 
@@ -66,7 +54,10 @@ def ensure_project(api: LabelStudio, samples: Sequence[Sample], labels: Sequence
     project_id = int(project["id"])
     stored = _upload(api, project_id, [sample.image for sample in samples])
     api.call("PATCH", f"/api/projects/{project_id}/", json={"label_config": label_config(labels)})
-    tasks = [{"data": _data(sample, stored[sample.image.name])} for sample in samples]
+    tasks = [
+        {"data": {"image": stored[sample.image.name], **task_data(sample.title, sample.level1, sample.level2)}}
+        for sample in samples
+    ]
     api.call("POST", f"/api/projects/{project_id}/import", json=tasks)
     return project_id
 
@@ -95,7 +86,3 @@ def _upload(api: LabelStudio, project_id: int, pictures: Sequence[Path]) -> dict
     uploads = api.call("GET", f"/api/projects/{project_id}/file-uploads?all=true")
     # Label Studio stores NAME as upload/<project>/<8 hex>-NAME.
     return {Path(upload["file"]).name.partition("-")[2]: f"/data/{upload['file']}" for upload in uploads}
-
-
-def _data(sample: Sample, image: str) -> dict[str, str]:
-    return {"image": image, "title": sample.title, "level1": sample.level1, "level2": sample.level2}

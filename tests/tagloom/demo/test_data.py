@@ -13,7 +13,7 @@ from tagloom.errors import UserError
 
 def subjects(products: int, views: int = 4) -> list[Subject]:
     return [
-        Subject(Path(f"{i}.png"), (8, 8), str(i), (), frozenset({str(i)}), None, f"p{i // views}")
+        Subject(Path(f"{i}.png"), (8, 8), str(i), ("", ""), frozenset({str(i)}), None, f"p{i // views}")
         for i in range(products * views)
     ]
 

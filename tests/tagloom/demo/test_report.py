@@ -27,7 +27,7 @@ def outcome(tmp_path: Path) -> Outcome:
     Image.new("RGB", (600, 300), "orange").save(tmp_path / "a.png")
     boxes = GoldPicture((LabelledBox("主体", Box(0.1, 0.2, 0.5, 0.8)),))
     test = [
-        Subject(tmp_path / "a.png", (600, 300), f"<b>标题 {i}</b>", (), frozenset({"主体"}), boxes, str(i))
+        Subject(tmp_path / "a.png", (600, 300), f"<b>标题 {i}</b>", ("", ""), frozenset({"主体"}), boxes, str(i))
         for i in range(60)
     ]
     value = {"x": 10, "y": 20, "width": 40, "height": 60, "rotation": 0, "rectanglelabels": ["LOGO"]}

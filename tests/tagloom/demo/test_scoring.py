@@ -17,7 +17,7 @@ LABELS = ("主体", "LOGO", "价格")
 
 
 def subject(*labels: str, boxes: GoldPicture | None = None) -> Subject:
-    return Subject(Path("a.png"), (8, 8), "", (), frozenset(labels), boxes, "p")
+    return Subject(Path("a.png"), (8, 8), "", ("", ""), frozenset(labels), boxes, "p")
 
 
 def rectangle(label: str, x: float) -> Json:

@@ -29,7 +29,7 @@ def cast(tmp_path_factory: pytest.TempPathFactory) -> Cast:
     def subject(number: int) -> Subject:
         labels = frozenset(LABELS[: 1 + number % 3])
         boxes = GoldPicture((LabelledBox("主体", Box(0.1, 0.1, 0.5, 0.5)),))
-        return Subject(folder / "a.png", (64, 48), "|".join(labels), ("食品",), labels, boxes, str(number))
+        return Subject(folder / "a.png", (64, 48), "|".join(labels), ("食品", "坚果"), labels, boxes, str(number))
 
     return Cast(LABELS, [subject(i) for i in range(15)], [subject(i) for i in range(60)], [subject(0)])
 

@@ -152,12 +152,11 @@ class Answers:
     def _result(
         self, question: Question, task: TaskIn, served: Served, evidence: _Evidence, said: _Said
     ) -> TaskPrediction:
-        prediction = said.prediction
-        if prediction is None or evidence.features is None:
-            return self._empty(evidence.version, evidence.outcome if evidence.features is None else "empty")
+        prediction, features, config = said.prediction, evidence.features, question.config
+        if prediction is None or features is None:
+            return self._empty(evidence.version, evidence.outcome if features is None else "empty")
         if not said.whole and evidence.outcome == "full" and self._may_ask_again(question, task, served.version):
-            evidence = _Evidence(evidence.features, served.version + SUFFIX, "fast")
-        features, config = evidence.features, question.config
+            evidence = _Evidence(features, served.version + SUFFIX, "fast")
         seed = f"{question.project}/{task.id}/{evidence.version}"
         try:
             regions = drawn_answer(config, prediction, features, question.drawn, seed) if question.drawn else None

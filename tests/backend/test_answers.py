@@ -68,7 +68,11 @@ def test_late_pictures_get_a_fast_answer_once_and_the_worker_is_woken(tmp_path: 
 
 def test_a_fast_answer_that_label_studio_already_has_is_not_given_again(tmp_path: Path, studio: Studio) -> None:
     studio.pause = 1.0
-    settings = {"label_studio_url": studio.url, "label_studio_token": studio.token, "predict_budget": 0.2}
+    settings: dict[str, Any] = {
+        "label_studio_url": studio.url,
+        "label_studio_token": studio.token,
+        "predict_budget": 0.2,
+    }
     with running(tmp_path, **settings) as backend:
         version = backend.setup({**captured.body("02"), "schema": TAGS})
         body = question(1)

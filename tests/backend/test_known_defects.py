@@ -162,7 +162,12 @@ def test_16_weights_are_loaded_once(backend: Backend, monkeypatch: pytest.Monkey
 
     loads = []
     load = checkpoint.load
-    monkeypatch.setattr(checkpoint, "load", lambda *args, **more: loads.append(1) or load(*args, **more))
+
+    def counting(*args: Any, **more: Any) -> Any:
+        loads.append(args)
+        return load(*args, **more)
+
+    monkeypatch.setattr(checkpoint, "load", counting)
     for _ in range(3):
         backend.setup(captured.body("02"))
         backend.client.post("/predict", json=captured.body("03"))

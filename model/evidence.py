@@ -36,11 +36,14 @@ class Evidence:
         return cls({part: values.mean(0) for part, values in parts.items()}, spread_D)
 
     def vectors(self, items: Sequence[ItemFeatures], cues: CueSet) -> Tensor:
-        """(N, D) float64."""
-        parts = {part: values_ND - self.means[part] for part, values_ND in _parts(items, cues).items()}
-        dense = [SCALES[part] * normalize(parts[part], dim=1) for part in ("image", "reading", "title", "industry")]
-        blocks_ND = (parts["blocks"] / self.block_spread_D).clamp(-4, 4)
-        return torch.cat([*dense, SCALES["blocks"] * blocks_ND], dim=1).double()
+        """(N, D) float64: the parts side by side."""
+        return torch.cat(list(self.parts(items, cues).values()), dim=1).double()
+
+    def parts(self, items: Sequence[ItemFeatures], cues: CueSet) -> dict[str, Tensor]:
+        """(N, D) of each part, centred and scaled."""
+        centred = {part: values_ND - self.means[part] for part, values_ND in _parts(items, cues).items()}
+        scaled = {part: SCALES[part] * normalize(centred[part], dim=1) for part in SCALES if part != "blocks"}
+        return scaled | {"blocks": SCALES["blocks"] * (centred["blocks"] / self.block_spread_D).clamp(-4, 4)}
 
 
 def _parts(items: Sequence[ItemFeatures], cues: CueSet) -> dict[str, Tensor]:

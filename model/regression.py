@@ -7,6 +7,7 @@ The posterior mode is unique (the objective is strictly convex), finite for any 
 Shape suffixes: N items, K classes, D evidence.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -45,7 +46,8 @@ class Regression:
             torch.autograd.backward(total)
             return total
 
-        solver.step(loss)  # type: ignore[no-untyped-call]
+        take_step: Callable[[Callable[[], Tensor]], Tensor] = solver.step
+        take_step(loss)
         return cls(bias_K.detach(), basis_DR @ weight_RK.detach())
 
     def log_odds(self, evidence_ND: Tensor) -> Tensor:

@@ -78,19 +78,25 @@ def supervise(
     families: Sequence[str],
     neighbours: Neighbours | None = None,
     space: FusedSpace | None = None,
+    use_neighbours: bool = True,
+    use_regression: bool = True,
 ) -> Supervision:
     """Ask the sources about the pool, weigh them by gold, correct them by regression.
 
-    ``neighbours`` in ``space`` spare the search when the caller keeps them; both or neither.
+    ``neighbours`` in ``space`` spare the search when the caller keeps them; both or neither. The switches are for
+    ablation.
     """
     space = space or FusedSpace.of(pool)
     neighbours = (neighbours or Neighbours.empty(space.vectors(pool))).with_gold(gold.rows)
     cues = served.sources.cues
-    sources = Sources(cues, _memory(space, neighbours, gold))
-    opinions = sources.with_votes(pool, votes(neighbours, gold.labels_NK, families))
+    sources = Sources(cues, _memory(space, neighbours, gold) if use_neighbours else None)
+    votes_NK = votes(neighbours, gold.labels_NK, families)
+    opinions = sources.with_votes(pool, votes_NK if use_neighbours else torch.zeros_like(votes_NK))
     label_model = LabelModel.fit(opinions, gold.labels_NK, gold.weight_N)
     evidence = served.evidence or Evidence.of(pool, cues)
     evidence_ND, offset_NK = evidence.vectors(pool, cues), label_model.log_odds(opinions)
+    if not use_regression:
+        evidence_ND = torch.zeros_like(evidence_ND)
     regression = _regression(evidence_ND, offset_NK, gold, gold.rows)
     correction_NK = regression.log_odds(evidence_ND)
     for rows in family_folds({row: families[row] for row in gold.rows}, FOLDS, served.seed):

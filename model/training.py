@@ -51,6 +51,9 @@ class TrainConfig:
     modality_dropout: float = 0.15
     weight_decay: float = 0.05
     ema_decay: float = 0.98
+    use_neighbours: bool = True
+    use_regression: bool = True
+    use_network: bool = True
     network: Mapping[str, bool | int | float] = field(default_factory=dict)
 
 
@@ -98,7 +101,8 @@ def fit(
     known = table.without(sorted(held_out))
     if not known.rows:
         raise ValueError("no gold label to train on; the cold start needs no training")
-    supervision = supervise(served, pool, known, families=families, neighbours=neighbours, space=space)
+    switches = {"use_neighbours": config.use_neighbours, "use_regression": config.use_regression}
+    supervision = supervise(served, pool, known, families=families, neighbours=neighbours, space=space, **switches)
     tagger = replace(
         served,
         sources=supervision.sources,
@@ -109,6 +113,8 @@ def fit(
         box_model=_box_model(served, pool, gold, families=families, held_out=held_out, seed=config.seed),
         version="",
     )
+    if not config.use_network:
+        return tagger
     course = _Course(tagger, pool, known, supervision, config, resume)
 
     def calibrated(network: Network, optimizer: Mapping[str, Tensor]) -> Tagger:

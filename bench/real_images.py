@@ -1,0 +1,106 @@
+"""Tagloom, its ablations and plain methods on a folder of labelled pictures:
+
+    python -m bench.real_images FOLDER --weights FOLDER/../weights/squeezenet1_1.safetensors --cache CACHE
+
+FOLDER holds items.csv (id, image, title, level1, level2, product_id, split, labels) and the pictures. Gold = the
+labelled items of n random products, test = the other products', the same draws for every method; the unlabelled part is
+pool.
+Results go to CACHE/results.jsonl as they come; a killed run goes on. Prints a Markdown table and paired intervals.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from model.evaluation.corpus import LabelledCorpus
+from model.evaluation.run import Result, run, table
+from model.extraction import FeatureExtractor
+from model.feature_cache import FeatureCache
+from model.features import ItemFeatures
+from model.items import Item
+from samples.dataset import Sample, load
+
+AT_ONCE = 16
+
+
+def features_of(samples: Sequence[Sample], extractor: FeatureExtractor, cache: FeatureCache) -> list[ItemFeatures]:
+    """Features of each sample, from the cache or computed."""
+    missing = [sample for sample in samples if sample.id not in cache]
+    for at in range(0, len(missing), AT_ONCE):
+        part = missing[at : at + AT_ONCE]
+        items = [Item(sample.open(), sample.title, (sample.level1, sample.level2)) for sample in part]
+        for sample, features in zip(part, extractor.extract(items), strict=True):
+            cache.put(sample.id, features)
+        print(f"features {at + len(part)}/{len(missing)}", flush=True)
+    cached = [cache.get(sample.id) for sample in samples]
+    return [kept for kept in cached if kept is not None]
+
+
+def corpus_of(folder: Path, extractor: FeatureExtractor, cache: Path) -> LabelledCorpus:
+    """The folder as an evaluation takes it."""
+    data = load(folder)
+    samples = list(data)
+    return LabelledCorpus(
+        data.labels(),
+        tuple(features_of(samples, extractor, FeatureCache(cache, extractor.space))),
+        tuple(frozenset(sample.labels) if sample.labelled else None for sample in samples),
+        tuple(sample.product_id for sample in samples),
+    )
+
+
+def tell(result: Result) -> None:
+    print(
+        f"{result.method}, {result.gold_families} products ({result.gold_items} items), seed {result.seed}: "
+        f"macro-F1 {result.macro_f1:.4f} weighted {result.weighted_f1:.4f} in {result.seconds:.1f} s",
+        flush=True,
+    )
+
+
+def intervals(results: Sequence[Result], against: Sequence[str]) -> str:
+    """Paired difference of Tagloom to each method over the draws, with the 95 % interval of its mean (bootstrap)."""
+    lines = []
+    for size in sorted({result.gold_families for result in results}):
+        ours = {r.seed: r.macro_f1 for r in results if (r.method, r.gold_families) == ("Tagloom", size)}
+        for name in against:
+            theirs = {r.seed: r.macro_f1 for r in results if (r.method, r.gold_families) == (name, size)}
+            gains = np.array([ours[seed] - theirs[seed] for seed in ours.keys() & theirs.keys()])
+            if not len(gains):
+                continue
+            means = np.random.default_rng(0).choice(gains, (2000, len(gains))).mean(1)
+            low, high = np.quantile(means, [0.025, 0.975])
+            lines.append(f"- {size} products, against {name}: {gains.mean():+.3f} [{low:+.3f}, {high:+.3f}]")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument(
+        "--weights", default="", help="file of torchvision's squeezenet1_1; without it the shipped encoder"
+    )
+    parser.add_argument("--cache", type=Path, required=True, help="folder for features and results")
+    parser.add_argument("--products", type=int, nargs="+", default=[0, 17, 50])
+    parser.add_argument("--draws", type=int, default=8)
+    parser.add_argument("--methods", nargs="+", default=None)
+    options = parser.parse_args()
+    torch.set_num_threads(2)
+    options.cache.mkdir(parents=True, exist_ok=True)
+    encoder = f"torchvision:squeezenet1_1@{options.weights}" if options.weights else "shipped"
+    extractor = FeatureExtractor.from_names(encoder, "shipped")
+    results = run(
+        corpus_of(options.folder, extractor, options.cache),
+        gold_families=options.products,
+        seeds=range(options.draws),
+        names=options.methods,
+        results=options.cache / "results.jsonl",
+        on_result=tell,
+    )
+    print(table(results))
+    print(intervals(results, sorted({result.method for result in results} - {"Tagloom"})))
+
+
+if __name__ == "__main__":
+    main()

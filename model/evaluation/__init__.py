@@ -1,0 +1,1 @@
+"""How well it works: methods, ablations and baselines on the same cached features and the same draws."""

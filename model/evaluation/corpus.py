@@ -1,0 +1,75 @@
+"""What is evaluated on: features with the labels that are known, and how they are split.
+
+Shape suffixes: N items, K classes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.features import ItemFeatures
+from model.items import Gold
+
+
+@dataclass(frozen=True)
+class LabelledCorpus:
+    """Items, gold labels of some (None: unlabelled, part of the pool only), product families."""
+
+    labels: tuple[str, ...]
+    features: tuple[ItemFeatures, ...]
+    gold: tuple[frozenset[str] | None, ...]
+    families: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.features) == len(self.gold) == len(self.families):
+            raise ValueError(
+                f"{len(self.features)} features, {len(self.gold)} labels and {len(self.families)} families do not fit"
+            )
+        if len({family for family, known in zip(self.families, self.gold, strict=True) if known is not None}) < 2:
+            raise ValueError("an evaluation needs labelled items of at least two product families")
+
+    def gold_of(self, rows: Sequence[int]) -> dict[int, Gold]:
+        """Gold of these rows, as training takes it."""
+        known = {row: self.gold[row] for row in rows}
+        return {row: Gold(labels) for row, labels in known.items() if labels is not None}
+
+    def truth(self, rows: Sequence[int]) -> Tensor:
+        """(len(rows), K) 1 where the label is there."""
+        return torch.tensor([[label in (self.gold[row] or ()) for label in self.labels] for row in rows]).double()
+
+
+@dataclass(frozen=True)
+class Split:
+    """One draw: gold rows that a method may learn from, test rows of other families; everything else is pool."""
+
+    corpus: LabelledCorpus
+    gold: tuple[int, ...]
+    test: tuple[int, ...]
+    seed: int
+
+
+def split(corpus: LabelledCorpus, *, families: int, seed: int) -> Split:
+    """Gold = all labelled items of this many random families, test = those of the others.
+
+    The draw is ``RandomState(seed).shuffle`` of the sorted family names, so that other scripts can repeat it.
+    """
+    labelled = [row for row, known in enumerate(corpus.gold) if known is not None]
+    names = np.unique([corpus.families[row] for row in labelled])
+    if not 0 <= families < len(names):
+        raise ValueError(f"{families} gold families of {len(names)} leave nothing to test on")
+    np.random.RandomState(seed).shuffle(names)
+    chosen = set(names[:families].tolist())
+    gold = tuple(row for row in labelled if corpus.families[row] in chosen)
+    test = tuple(row for row in labelled if corpus.families[row] not in chosen)
+    return Split(corpus, gold, test, seed)
+
+
+def families_at(corpus: LabelledCorpus, fraction: float) -> int:
+    """How many families make about this share of the labelled items gold; at least 1 where the share is above 0."""
+    names = {family for family, known in zip(corpus.families, corpus.gold, strict=True) if known is not None}
+    if not 0 <= fraction < 1:
+        raise ValueError(f"gold fraction {fraction}: use at least 0 and less than 1")
+    return 0 if fraction == 0 else min(max(1, round(fraction * len(names))), len(names) - 1)

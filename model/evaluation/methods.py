@@ -1,0 +1,187 @@
+"""What is compared: Tagloom, Tagloom with one part less, and plain methods on the same features.
+
+Every method answers the test items of a split with probabilities and yes or no.
+
+Shape suffixes: N items, K classes, D width.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.semi_supervised import LabelSpreading
+from torch import Tensor
+
+from model.calibration import Calibration
+from model.cues import CueSet
+from model.evaluation.corpus import Split
+from model.evidence import Evidence
+from model.lexicon import Lexicon
+from model.phases import ALL_AT_ONCE
+from model.tagger import Tagger
+from model.training import TrainConfig, fit
+
+Vectors = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Of the test items of one split."""
+
+    probability_NK: Tensor
+    given_NK: Tensor
+
+
+Method = Callable[[Split], Answers]
+
+ABLATIONS: Mapping[str, Mapping[str, Any]] = {
+    "no network": {"use_network": False},
+    "no regression": {"use_regression": False},
+    "no KNN": {"use_neighbours": False},
+    "network without picture": {"network": {"use_image": False}},
+    "network without text": {"network": {"use_text": False}},
+    "network without industry": {"network": {"use_industry": False}},
+    "network without attention between channels": {"network": {"image_to_text": False, "text_to_image": False}},
+    "image to text only": {"network": {"text_to_image": False}},
+    "text to image only": {"network": {"image_to_text": False}},
+    "no gate": {"network": {"use_gate": False}},
+    "no weak labels": {"weak_weight": 0.0},
+    "no progressive schedule": {"first": ALL_AT_ONCE, "continuation": ALL_AT_ONCE},
+}
+
+
+def methods() -> dict[str, Method]:
+    """All of them by name, Tagloom first."""
+    ours: dict[str, Method] = {"Tagloom": tagloom(), "cold start": cold_start, "no cues": tagloom(lexicon=Lexicon())}
+    ablated = {name: tagloom(**changes) for name, changes in ABLATIONS.items()}
+    return {**ours, **ablated, **BASELINES}
+
+
+def tagloom(*, lexicon: Lexicon | None = None, **changes: Any) -> Method:
+    """Tagloom trained from its cold start, with these changes to its training."""
+
+    def answer(split: Split) -> Answers:
+        if not split.gold:
+            return _answers(_cold(split, lexicon), split)
+        corpus, config = split.corpus, replace(TrainConfig(seed=split.seed), **changes)
+        gold = corpus.gold_of(split.gold)
+        cold = _cold(split, lexicon)
+        return _answers(fit(cold, corpus.features, gold, families=corpus.families, config=config), split)
+
+    return answer
+
+
+def cold_start(split: Split) -> Answers:
+    """Cues and priors alone, whatever the gold."""
+    return _answers(_cold(split, None), split)
+
+
+def _cold(split: Split, lexicon: Lexicon | None) -> Tagger:
+    return Tagger.cold_start(
+        split.corpus.labels, space="evaluation", seed=split.seed, lexicon=lexicon, with_boxes=False
+    )
+
+
+def _answers(tagger: Tagger, split: Split) -> Answers:
+    probability_NK = tagger.probabilities([split.corpus.features[row] for row in split.test])
+    return Answers(probability_NK, tagger.calibration.decide(probability_NK))
+
+
+def _parts(split: Split) -> dict[str, Vectors]:
+    """The same evidence that Tagloom's regression sees, by modality, over the whole pool."""
+    corpus = split.corpus
+    cues = CueSet(corpus.labels, Lexicon.load())
+    evidence = Evidence.of(corpus.features, cues)
+    return {part: values.double().numpy() for part, values in evidence.parts(corpus.features, cues).items()} | {
+        "cues": (cues.opinions(corpus.features).sum(2).T != 0).double().numpy() / 2
+    }
+
+
+def _each_class(split: Split, answer: Callable[[Vectors, NDArray[np.int_]], Vectors], parts: tuple[str, ...]) -> Tensor:
+    """Probabilities class by class; a class without both answers in the gold gets its share."""
+    vectors = _parts(split)
+    x_ND = np.hstack([vectors[part] for part in parts])
+    truth_NK = split.corpus.truth(split.gold).long().numpy()
+    columns = []
+    for k in range(truth_NK.shape[1]):
+        y_N = truth_NK[:, k]
+        one_sided = not len(y_N) or y_N.min() == y_N.max()
+        share = float(y_N.mean()) if len(y_N) else 0.5
+        columns.append(np.full(len(split.test), share) if one_sided else answer(x_ND, y_N))
+    return torch.from_numpy(np.stack(columns, axis=1))
+
+
+def _plain(probability_NK: Tensor) -> Answers:
+    return Answers(probability_NK, Calibration(torch.full((probability_NK.shape[1],), 0.5)).decide(probability_NK))
+
+
+def logistic(*parts: str) -> Method:
+    """Balanced logistic regression on the concatenation of these parts."""
+
+    def answer(split: Split) -> Answers:
+        def column(x_ND: Vectors, y_N: NDArray[np.int_]) -> Vectors:
+            model = LogisticRegression(C=10, class_weight="balanced", max_iter=500)
+            probability_N: Vectors = model.fit(x_ND[list(split.gold)], y_N).predict_proba(x_ND[list(split.test)])[:, 1]
+            return probability_N
+
+        return _plain(_each_class(split, column, parts))
+
+    return answer
+
+
+def forest(*parts: str) -> Method:
+    """Random forest on these parts."""
+
+    def answer(split: Split) -> Answers:
+        def column(x_ND: Vectors, y_N: NDArray[np.int_]) -> Vectors:
+            model = RandomForestClassifier(
+                300, class_weight="balanced_subsample", min_samples_leaf=2, random_state=split.seed
+            )
+            probability_N: Vectors = model.fit(x_ND[list(split.gold)], y_N).predict_proba(x_ND[list(split.test)])[:, 1]
+            return probability_N
+
+        return _plain(_each_class(split, column, parts))
+
+    return answer
+
+
+def late_fusion(*methods: Method) -> Method:
+    """The mean of these methods' probabilities."""
+
+    def answer(split: Split) -> Answers:
+        return _plain(torch.stack([method(split).probability_NK for method in methods]).mean(0))
+
+    return answer
+
+
+def label_spreading(*parts: str) -> Method:
+    """scikit-learn's LabelSpreading over the whole pool (Zhou et al., 2004)."""
+
+    def answer(split: Split) -> Answers:
+        def column(x_ND: Vectors, y_N: NDArray[np.int_]) -> Vectors:
+            target_N = np.full(len(x_ND), -1)
+            target_N[list(split.gold)] = y_N
+            model = LabelSpreading(kernel="knn", n_neighbors=10, max_iter=100).fit(x_ND, target_N)
+            spread_N: Vectors = model.label_distributions_[list(split.test), 1]
+            return np.nan_to_num(spread_N, nan=0.5)
+
+        return _plain(_each_class(split, column, parts))
+
+    return answer
+
+
+BASELINES: Mapping[str, Method] = {
+    "image, logistic regression": logistic("image"),
+    "read text and blocks, logistic regression": logistic("reading", "blocks"),
+    "title and industry, logistic regression": logistic("title", "industry"),
+    "concatenation, logistic regression": logistic("image", "reading", "blocks", "title", "industry"),
+    "concatenation and cues, logistic regression": logistic("image", "reading", "blocks", "title", "industry", "cues"),
+    "late fusion": late_fusion(logistic("image"), logistic("reading", "blocks"), logistic("title", "industry")),
+    "cues and blocks, random forest": forest("blocks", "cues"),
+    "label spreading": label_spreading("image", "reading", "blocks"),
+}

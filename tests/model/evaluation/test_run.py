@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import pytest
+
+from model.evaluation.corpus import LabelledCorpus, families_at, split
+from model.evaluation.methods import methods
+from model.evaluation.run import Result, read, run, table
+from tests.model.shop import LABELS, pool
+
+ITEMS, GOLD, FAMILIES = pool(60)
+
+
+@pytest.fixture(scope="module")
+def corpus() -> LabelledCorpus:
+    gold = [GOLD[row].labels if row < 50 else None for row in range(60)]
+    return LabelledCorpus(LABELS, tuple(ITEMS), tuple(gold), tuple(FAMILIES))
+
+
+def test_families_are_never_on_both_sides(corpus: LabelledCorpus) -> None:
+    drawn = split(corpus, families=10, seed=1)
+    assert not {FAMILIES[row] for row in drawn.gold} & {FAMILIES[row] for row in drawn.test}
+    assert sorted((*drawn.gold, *drawn.test)) == list(range(50))
+    assert drawn.gold != split(corpus, families=10, seed=2).gold
+    assert drawn == split(corpus, families=10, seed=1)
+
+
+def test_fractions_leave_something_to_test_on(corpus: LabelledCorpus) -> None:
+    assert [families_at(corpus, share) for share in (0, 0.001, 0.2, 0.999)] == [0, 1, 5, 24]
+    with pytest.raises(ValueError, match="less than 1"):
+        families_at(corpus, 1.0)
+    with pytest.raises(ValueError, match="nothing to test on"):
+        split(corpus, families=25, seed=0)
+
+
+@pytest.mark.parametrize("name", sorted(set(methods()) - {"Tagloom"}))
+@pytest.mark.slow
+def test_each_method_answers_the_test_items(corpus: LabelledCorpus, name: str) -> None:
+    drawn = split(corpus, families=8, seed=0)
+    answers = methods()[name](drawn)
+    assert answers.probability_NK.shape == answers.given_NK.shape == (len(drawn.test), len(LABELS))
+    assert answers.probability_NK.isfinite().all()
+
+
+def test_without_gold_tagloom_is_the_cold_start(corpus: LabelledCorpus) -> None:
+    found = run(corpus, gold_families=[0], seeds=[0], names=["Tagloom", "cold start"])
+    assert found[0].macro_f1 == found[1].macro_f1
+    assert found[0].gold_items == 0
+
+
+def test_a_killed_run_goes_on(corpus: LabelledCorpus, tmp_path: Path) -> None:
+    kept = tmp_path / "results.jsonl"
+    names = ["cold start", "image, logistic regression"]
+    first = run(corpus, gold_families=[5], seeds=[0], names=names, results=kept)
+    kept.write_text(kept.read_text() + '{"method": "cut o')
+    assert read(kept) == first
+    seen: list[Result] = []
+    again = run(corpus, gold_families=[5], seeds=[0], names=names, results=kept, on_result=seen.append)
+    assert [result.seconds for result in again] == [result.seconds for result in first] == [r.seconds for r in seen]
+
+
+def test_the_table_tells_mean_spread_and_difference(corpus: LabelledCorpus) -> None:
+    found = run(corpus, gold_families=[5], seeds=[0, 1], names=["cold start", "image, logistic regression"])
+    told = table(found, against="cold start").splitlines()
+    assert told[0] == "| method | 5 gold products |"
+    assert "±" in told[2]
+    assert "(" in told[3]
+
+
+def test_unknown_methods_and_misfits_are_told(corpus: LabelledCorpus) -> None:
+    with pytest.raises(ValueError, match="unknown methods"):
+        run(corpus, gold_families=[1], seeds=[0], names=["magic"])
+    with pytest.raises(ValueError, match="do not fit"):
+        LabelledCorpus(LABELS, tuple(ITEMS), (), tuple(FAMILIES))
+    with pytest.raises(ValueError, match="two product families"):
+        LabelledCorpus(LABELS, tuple(ITEMS), (None,) * 60, tuple(FAMILIES))

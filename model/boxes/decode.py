@@ -17,6 +17,9 @@ OVERLAP = 0.5
 FAINTEST = 0.02
 MOST = 30
 CERTAIN = 0.9
+IMPOSSIBLE = 0.1
+TAG_POWER = 0.25
+"""Measured on real pictures: at 1 an unsure tag costs more boxes than it saves, at 0 tags and boxes fall apart."""
 HIT = 0.5
 SCARCE = 8.0
 """So many gold boxes of a label weigh as much as the belief that the neutral threshold is right."""
@@ -36,16 +39,24 @@ def decode(boxes_N4: Tensor, quality_NK: Floats, labels: Sequence[str]) -> list[
 def given(
     found: Sequence[PredictedBox], labels: Sequence[str], thresholds: Sequence[float], probabilities: Sequence[float]
 ) -> tuple[PredictedBox, ...]:
-    """Those over their label's threshold; the best one of a label whose tag is certain is given in any case."""
+    """Those over their label's threshold and with a tag that is possible.
+
+    The best box of a label whose tag is certain is given in any case.
+    """
     threshold = dict(zip(labels, thresholds, strict=True))
     certain = {label for label, probability in zip(labels, probabilities, strict=True) if probability >= CERTAIN}
     best = {label: next((box for box in found if box.label == label), None) for label in certain}
-    return tuple(box for box in found if box.score >= threshold[box.label] or box is best.get(box.label))
+    possible = {label for label, probability in zip(labels, probabilities, strict=True) if probability >= IMPOSSIBLE}
+    return tuple(
+        box
+        for box in found
+        if box.label in possible and (box.score >= threshold[box.label] or box is best.get(box.label))
+    )
 
 
 def tagged(quality_NK: Floats, probabilities_K: Tensor) -> Floats:
-    """Quality under the picture's tags: a box counts as much as its tag is likely."""
-    weighted: Floats = quality_NK * probabilities_K.numpy().astype(np.float32)
+    """Quality under the picture's tags: a box counts less, the less likely its tag is."""
+    weighted: Floats = quality_NK * probabilities_K.numpy().astype(np.float32) ** TAG_POWER
     return weighted
 
 

@@ -15,9 +15,9 @@ def test_overlapping_boxes_of_one_label_become_one_and_labels_do_not_disturb_eac
     assert [(box.label, round(box.score, 1)) for box in found] == [("主体", 0.9), ("价格", 0.7), ("主体", 0.3)]
 
 
-def test_a_box_counts_as_much_as_its_tag() -> None:
+def test_a_box_counts_less_under_an_unlikely_tag() -> None:
     quality = np.array([[0.8, 0.8]], dtype=np.float32)
-    assert tagged(quality, torch.tensor([1.0, 0.25])).tolist() == [[pytest.approx(0.8), pytest.approx(0.2)]]
+    assert tagged(quality, torch.tensor([1.0, 1 / 16])).tolist() == [[pytest.approx(0.8), pytest.approx(0.4)]]
 
 
 def test_a_certain_tag_keeps_its_best_box_and_an_uncertain_one_does_not() -> None:
@@ -25,6 +25,7 @@ def test_a_certain_tag_keeps_its_best_box_and_an_uncertain_one_does_not() -> Non
     assert given(found, ["主体"], [0.3], [0.95]) == (found[0],)
     assert given(found, ["主体"], [0.3], [0.5]) == ()
     assert given(found, ["主体"], [0.15], [0.5]) == (found[0],)
+    assert given(found, ["主体"], [0.15], [0.05]) == ()
 
 
 def test_the_threshold_parts_hits_from_misses_once_there_is_gold() -> None:

@@ -44,7 +44,9 @@ def ties_of(settings: Settings) -> Ties:
         )
 
     return Ties(
-        encoders=lambda: FeatureExtractor.from_names(settings.image_encoder, settings.text_encoder),
+        encoders=lambda: FeatureExtractor.from_names(
+            settings.image_encoder, settings.text_encoder, device=settings.device
+        ),
         cold_start=cold_start,
         train=partial(queue.wake_training, settings),
         encode=partial(queue.wake_encoding, settings),

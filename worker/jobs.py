@@ -17,6 +17,7 @@ from store.versions import Conflict, training_lease
 from tagloom import logs
 from worker import queue
 from worker.encoding import encode as encode_project
+from worker.pruning import prune
 from worker.queue import Kind
 from worker.reconcile import reconcile as reconcile_project
 from worker.training import train as train_project
@@ -35,6 +36,7 @@ def train(project_key: str) -> str:
         done = _run(workplace, Kind.TRAIN, training_lease(project_key), project_key, _train)
         if project_key in workplace.store.projects.waiting_for_training():
             queue.wake_training(workplace.settings, project_key)
+        prune(workplace.settings, workplace.store, project_key)
         return done
 
 

@@ -9,6 +9,7 @@ Results go to CACHE/results.jsonl as they come; a killed run goes on. Prints a M
 """
 
 import argparse
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,16 +27,21 @@ from samples.dataset import Sample, load
 AT_ONCE = 16
 
 
+def key_of(sample: Sample) -> str:
+    """Cache key of a sample: ids may hold any letters."""
+    return hashlib.sha256(sample.id.encode()).hexdigest()[:32]
+
+
 def features_of(samples: Sequence[Sample], extractor: FeatureExtractor, cache: FeatureCache) -> list[ItemFeatures]:
     """Features of each sample, from the cache or computed."""
-    missing = [sample for sample in samples if sample.id not in cache]
+    missing = [sample for sample in samples if key_of(sample) not in cache]
     for at in range(0, len(missing), AT_ONCE):
         part = missing[at : at + AT_ONCE]
         items = [Item(sample.open(), sample.title, (sample.level1, sample.level2)) for sample in part]
         for sample, features in zip(part, extractor.extract(items), strict=True):
-            cache.put(sample.id, features)
+            cache.put(key_of(sample), features)
         print(f"features {at + len(part)}/{len(missing)}", flush=True)
-    cached = [cache.get(sample.id) for sample in samples]
+    cached = [cache.get(key_of(sample)) for sample in samples]
     return [kept for kept in cached if kept is not None]
 
 

@@ -14,7 +14,7 @@ from model.items import Gold
 from store.projects import Project
 from store.tasks import Task
 from worker.families import family_of, is_held_out
-from worker.watch import Watch
+from worker.watch import Ends
 from worker.workplace import Workplace
 
 CHUNK = 16  # gold tasks encoded between two looks at whether the job must end
@@ -36,7 +36,7 @@ class Corpus:
         return {row: said for row, said in self.gold.items() if row not in self.held_out}
 
 
-def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch: Watch) -> Corpus:
+def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch: Ends) -> Corpus:
     """Read the project's tasks, gold and features. Gold tasks without features are encoded now, others are left out.
 
     At most `training_pool` tasks without gold come in, chosen by a hash of their id, so that the choice is steady.
@@ -70,7 +70,7 @@ def _features(
     config: LabelConfig,
     tasks: Sequence[Task],
     gold: Mapping[int, Gold],
-    watch: Watch,
+    watch: Ends,
 ) -> dict[int, ItemFeatures]:
     found: dict[int, ItemFeatures] = {}
     missing: list[Task] = []

@@ -17,13 +17,13 @@ from store.changes import AnnotationState
 from store.projects import Project
 from store.store import Store
 from tagloom.errors import UserError
-from worker.watch import Watch
+from worker.watch import Ends
 
 GRACE_S = 10.0  # Label Studio sends a webhook before its own transaction is certain to be over
 Progress = Callable[[Mapping[str, Any]], None]
 
 
-def reconcile(store: Store, client: LabelStudioClient, project: Project, watch: Watch, progress: Progress) -> str:
+def reconcile(store: Store, client: LabelStudioClient, project: Project, watch: Ends, progress: Progress) -> str:
     """Repair the store from Label Studio's API; returns a line about what was found.
 
     Raises LabelStudioError when it does not answer and Interrupted when the job must end (the next run goes on),

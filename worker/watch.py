@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
+from typing import Protocol
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -26,6 +27,20 @@ BEAT_S = 1.0
 
 class Interrupted(Exception):  # noqa: N818 - a request, not an error
     """The job must end now; what is done is saved, the rest waits for another worker."""
+
+
+class Ends(Protocol):
+    """Somebody to ask whether the job must end."""
+
+    def check(self) -> None:
+        """Interrupted when the job must end."""
+
+
+class NeverEnds:
+    """For work outside of a job, which a person ends by Ctrl-C."""
+
+    def check(self) -> None:
+        """Nothing to do."""
 
 
 class Watch:

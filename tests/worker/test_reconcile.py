@@ -59,7 +59,7 @@ def project_of(store: Store, studio: SimulatedLabelStudio) -> Project:
 
 def run(store: Store, studio: SimulatedLabelStudio, client: LabelStudioClient, looks: int = 10**9) -> str:
     seen: list[Any] = []
-    return reconcile(store, client, project_of(store, studio), Stop(looks), seen.append)  # type: ignore[arg-type]
+    return reconcile(store, client, project_of(store, studio), Stop(looks), seen.append)
 
 
 def held(store: Store, studio: SimulatedLabelStudio) -> dict[int, set[int]]:
@@ -135,4 +135,4 @@ def test_another_project_of_the_same_number_is_told(
     project = store.projects.get("default/2.77")
     assert project
     with pytest.raises(Exception, match="made at another time"):
-        reconcile(store, client, project, Stop(), lambda _: None)  # type: ignore[arg-type]
+        reconcile(store, client, project, Stop(), lambda _: None)

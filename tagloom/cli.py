@@ -111,6 +111,35 @@ def down() -> None:
 
 
 @main.command()
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path("samples/data"),
+    show_default=True,
+    help="Folder with items.csv and pictures, as for `tagloom demo`.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path(".evaluation"),
+    show_default=True,
+    help="Folder for features and results: a killed run goes on from there.",
+)
+@click.option(
+    "--gold", default="0,0.01,0.05,0.1,0.2", show_default=True, help="Shares of the products whose labels are gold."
+)
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Draws of gold at each share.")
+@click.option("--method", "methods", multiple=True, help="Only this method; may be given several times.")
+def evaluate(data: Path, out: Path, gold: str, seeds: int, methods: tuple[str, ...]) -> None:
+    """Measure Tagloom against its ablations and plain methods on labelled pictures."""
+    from tagloom.evaluate import Plan
+    from tagloom.evaluate import evaluate as run
+
+    plan = Plan(data, out, _shares(gold), seeds, methods or None)
+    click.echo("\n" + run(plan, settings(), click.echo))
+
+
+@main.command()
 @click.option("--project", default="", help="Project key, where there are several.")
 def versions(project: str) -> None:
     """List a project's versions: which serves, which were refused and why."""
@@ -166,6 +195,13 @@ def settings() -> "Settings":
         name = str(first["loc"][0])
         variable = f"TAGLOOM_{name.upper()}" if name in Settings.model_fields else name
         raise UserError(f"{variable} can't be used: {first['msg']}") from wrong
+
+
+def _shares(gold: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(share) for share in gold.split(","))
+    except ValueError as wrong:
+        raise UserError(f"--gold {gold!r} is not a list of shares such as 0,0.1") from wrong
 
 
 def _counts(batches: str) -> tuple[int, ...]:

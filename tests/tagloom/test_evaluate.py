@@ -1,0 +1,80 @@
+"""`tagloom evaluate` on a small folder: features once, results kept, a second run computes nothing."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from model.extraction import FeatureExtractor
+from model.features import ItemFeatures
+from model.items import Item
+from tagloom import evaluate
+from tagloom.cli import main
+from tagloom.errors import UserError
+from tagloom.evaluate import RESULTS, TABLE, Plan
+from tagloom.settings import Settings
+from tests.tagloom.demo.test_data import folder_of
+
+
+class Extractor:
+    """Features that hold the text alone: an encoder would take its seconds to load."""
+
+    space = "0123456789abcdef"
+
+    def __init__(self) -> None:
+        self.extracted = 0
+
+    def describe(self) -> dict[str, str]:
+        return {"text": "none"}
+
+    def extract(self, items: Sequence[Item]) -> list[ItemFeatures]:
+        self.extracted += len(items)
+        return [features_of(item) for item in items]
+
+
+def features_of(item: Item) -> ItemFeatures:
+    def zeros(*shape: int) -> torch.Tensor:
+        return torch.zeros(shape, dtype=torch.float16)
+
+    return ItemFeatures(
+        size=(8, 8), grid_RC=zeros(0, 4), grid_shape=(0, 0), image_C=zeros(4), tokens_TE=zeros(0, 4),
+        token_block_T=torch.zeros(0, dtype=torch.int16), title_E=zeros(4), reading_E=zeros(4), blocks=(),
+        thumbnail_HW3=torch.zeros(8, 8, 3, dtype=torch.uint8), title=item.title, industry=item.industry,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def extractor(monkeypatch: pytest.MonkeyPatch) -> Extractor:
+    extractor = Extractor()
+    monkeypatch.setattr(FeatureExtractor, "from_names", lambda *names, **device: extractor)
+    return extractor
+
+
+def plan(folder: Path, *methods: str) -> Plan:
+    return Plan(folder_of(folder, 40), folder / "out", (0.0, 0.2), 2, methods)
+
+
+def test_a_second_run_computes_nothing_anew(tmp_path: Path, extractor: Extractor) -> None:
+    told: list[str] = []
+    first = evaluate.evaluate(plan(tmp_path, "cold start"), Settings(home=tmp_path), told.append)
+    assert extractor.extracted == 40
+    assert len((tmp_path / "out" / RESULTS).read_text().splitlines()) == 4
+    assert sum("macro-F1" in line for line in told) == 4
+    assert "| cold start |" in first
+    assert (tmp_path / "out" / TABLE).read_text("utf-8") == first + "\n"
+    assert evaluate.evaluate(plan(tmp_path, "cold start"), Settings(home=tmp_path), told.append) == first
+    assert extractor.extracted == 40
+    assert len((tmp_path / "out" / RESULTS).read_text().splitlines()) == 4
+
+
+def test_an_unknown_method_is_told_with_those_there_are(tmp_path: Path, extractor: Extractor) -> None:
+    with pytest.raises(UserError, match=r"unknown methods.*cold start"):
+        evaluate.evaluate(plan(tmp_path, "magic"), Settings(home=tmp_path), print)
+
+
+def test_shares_must_be_numbers() -> None:
+    result = CliRunner().invoke(main, ["evaluate", "--gold", "all"])
+    assert result.exit_code == 1
+    assert "--gold 'all'" in result.stderr

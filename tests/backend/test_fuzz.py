@@ -49,7 +49,8 @@ DESCRIPTION = described()
 @QUIET
 def test_the_description_holds(case: "schemathesis.Case[Any]", alive: Backend) -> None:
     request: dict[str, Any] = dict(case.as_transport_kwargs(base_url="http://testserver"))
-    allowed: dict[str, Any] = {key: request[key] for key in ("method", "url", "params", "json", "data", "headers") if key in request}
+    passed = ("method", "url", "params", "json", "data", "headers")
+    allowed: dict[str, Any] = {key: request[key] for key in passed if key in request}
     if "data" in allowed:
         allowed["content"] = allowed.pop("data")
     answer = alive.client.request(**allowed)

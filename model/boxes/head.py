@@ -4,6 +4,10 @@ A forest regresses the quality of a candidate per label: 0 where it overlaps gol
 grown in as many parts as there are folds, each without one fold of products, so that every gold picture also has an
 answer that did not see it; all parts together serve. The cold start's opinion fades as a label's gold grows.
 
+Pictures with tags and no rectangles are bags: a tag that is not there denies all of the bag's candidates, and one that
+is there confirms the candidates that the cold start thinks best. They sharpen the cold start and nothing else: once
+there are rectangles of a label, bags made it worse (measured, docs/results.md).
+
 Shape suffixes: N candidates, D descriptor entries, K labels.
 """
 
@@ -25,6 +29,7 @@ QUALITY_FROM, QUALITY_TO = 0.3, 0.7
 COLD_BOXES = 3.0
 """So many gold boxes of a label weigh as much as the cold start."""
 MOST_BACKGROUND = 30_000
+MOST_BAGS = 120
 
 
 @dataclass(frozen=True)
@@ -38,47 +43,93 @@ class Example:
     family: str
 
 
+@dataclass(frozen=True)
+class Bag:
+    """One picture with tags and no rectangles: descriptors, cold-start scores, and 1 for each label that it carries."""
+
+    inputs_ND: Floats
+    cold_NK: Floats
+    tag_K: Floats
+
+
 @dataclass(frozen=True, eq=False)
 class BoxHead:
-    """A forest and how far to trust it for each label."""
+    """A forest learned from rectangles, how far to trust it for each label, and one learned from bags."""
 
-    forest: Forest
+    forest: Forest | None
     trust_K: Floats
+    bags: Forest | None = None
 
     @classmethod
-    def fit(cls, examples: Sequence[Example], labels: Sequence[str], *, seed: int) -> tuple["BoxHead", list[Floats]]:
-        """A head, and for each example the quality (N, K) as given by the parts that did not see its family.
-
-        Raises ValueError without a single candidate to learn from.
-        """
+    def fit(
+        cls, examples: Sequence[Example], labels: Sequence[str], *, seed: int, bags: Sequence[Bag] = ()
+    ) -> tuple["BoxHead", list[Floats]]:
+        """A head, and for each example the quality (N, K) as given by the parts that did not see its family."""
+        sharpened = _forest_of_bags(bags, seed)
         if not any(len(example.inputs_ND) for example in examples):
-            raise ValueError("no candidates in any gold picture: give pictures with readable image features")
+            head = cls(None, np.zeros(len(labels), dtype=np.float32), sharpened)
+            return head, [head.quality(example.inputs_ND, example.cold_NK) for example in examples]
         targets = [quality_of(example, labels) for example in examples]
         fold = _folds([example.family for example in examples], seed)
         parts = [_part(examples, targets, fold != left_out, seed + left_out) for left_out in range(int(fold.max()) + 1)]
         counts = [sum(entry.label == label for example in examples for entry in example.gold) for label in labels]
         boxes_K = np.array(counts, dtype=np.float32)
-        head = cls(Forest.joined(parts), boxes_K / (boxes_K + COLD_BOXES))
+        head = cls(Forest.joined(parts), boxes_K / (boxes_K + COLD_BOXES), sharpened)
         held_out = [
-            blend(parts[own].predict(example.inputs_ND), example.cold_NK, head.trust_K)
+            blend(parts[own].predict(example.inputs_ND), head._before(example.inputs_ND, example.cold_NK), head.trust_K)
             for example, own in zip(examples, fold, strict=True)
         ]
         return head, held_out
 
     def quality(self, inputs_ND: Floats, cold_NK: Floats) -> Floats:
         """(N, K) how well each candidate shows each label, in [0, 1]."""
-        return blend(self.forest.predict(inputs_ND), cold_NK, self.trust_K)
+        before_NK = self._before(inputs_ND, cold_NK)
+        return before_NK if self.forest is None else blend(self.forest.predict(inputs_ND), before_NK, self.trust_K)
+
+    def _before(self, inputs_ND: Floats, cold_NK: Floats) -> Floats:
+        """The cold start as the bags have sharpened it."""
+        if self.bags is None:
+            return cold_NK
+        return blend(self.bags.predict(inputs_ND), cold_NK, np.full_like(self.trust_K, 0.5))
 
     def state(self) -> dict[str, Tensor]:
         """All that was learned."""
-        forest = {f"forest.{name}": tensor for name, tensor in self.forest.state().items()}
-        return {**forest, "trust": torch.from_numpy(self.trust_K)}
+        forests = {"forest": self.forest, "bags": self.bags}
+        tensors = {
+            f"{part}.{name}": tensor
+            for part, forest in forests.items()
+            if forest is not None
+            for name, tensor in forest.state().items()
+        }
+        return {**tensors, "trust": torch.from_numpy(self.trust_K)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "BoxHead":
         """The head whose ``state()`` this is."""
-        forest = {name.removeprefix("forest."): state[name] for name in state if name.startswith("forest.")}
-        return cls(Forest.from_state(forest), state["trust"].numpy())
+        return cls(_stored(state, "forest."), state["trust"].numpy(), _stored(state, "bags."))
+
+
+def _stored(state: Mapping[str, Tensor], prefix: str) -> Forest | None:
+    tensors = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+    return Forest.from_state(tensors) if tensors else None
+
+
+def _forest_of_bags(bags: Sequence[Bag], seed: int) -> Forest | None:
+    """A forest that has seen the cold start's opinions under the tags; None without a candidate in any bag."""
+    filled = [bag for bag in bags if len(bag.inputs_ND)]
+    if not filled:
+        return None
+    inputs_ND = np.concatenate([bag.inputs_ND for bag in filled])
+    targets_NK = np.concatenate([_confirmed(bag) for bag in filled])
+    return Forest.grow(inputs_ND, targets_NK, trees=TREES // 2, seed=seed)
+
+
+def _confirmed(bag: Bag) -> Floats:
+    """Targets of a bag's candidates: relative to the best of the bag where the tag is there, 0 where it is not."""
+    best_K = bag.cold_NK.max(0)
+    share_NK = bag.cold_NK / np.maximum(best_K, 1e-3)
+    confirmed: Floats = (bag.tag_K * share_NK * np.minimum(1.5 * best_K, 1.0)).astype(np.float32)
+    return confirmed
 
 
 def blend(learned_NK: Floats, cold_NK: Floats, trust_K: Floats) -> Floats:

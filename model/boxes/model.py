@@ -23,7 +23,7 @@ from model.boxes.candidates import Candidates, candidates
 from model.boxes.decode import NEUTRAL, best_thresholds, decode, given, tagged
 from model.boxes.describe import describe, kind_scores
 from model.boxes.forest import Floats
-from model.boxes.head import BoxHead, Example
+from model.boxes.head import MOST_BAGS, Bag, BoxHead, Example
 from model.boxes.nms import ious, to_box, to_tensor
 from model.boxes.pooling import Pooling
 from model.boxes.roles import RoleReader
@@ -78,20 +78,24 @@ class BoxModel:
         features: Sequence[ItemFeatures],
         gold: Sequence[Sequence[LabelledBox] | None],
         *,
+        tags: Sequence[frozenset[str] | None] | None = None,
         families: Sequence[str] | None = None,
         seed: int = 7,
     ) -> "BoxModel":
-        """A model learned from all gold rectangles given; itself when there are none.
+        """A model learned from all gold rectangles given; itself when there is nothing to learn from.
 
+        ``tags`` are the gold labels of whole pictures; those of pictures without gold rectangles teach too.
         ``families`` names each item's product: a product's pictures are held out together where thresholds are chosen.
         """
         names = families or [str(position) for position in range(len(features))]
         drawn = [i for i, boxes in enumerate(gold) if boxes is not None]
-        learner = replace(self, pooling=Pooling.fit([features[i] for i in drawn], seed=seed))
+        told = [i for i, said in enumerate(tags or ()) if said is not None and gold[i] is None][:MOST_BAGS]
+        learner = replace(self, pooling=Pooling.fit([features[i] for i in (*drawn, *told)], seed=seed))
         examples = [learner._example(features[i], gold[i] or (), names[i]) for i in drawn]
-        if not any(len(example.inputs_ND) for example in examples):
+        bags = [learner._bag(features[i], (tags or ())[i] or frozenset()) for i in told]
+        if not sum(len(example.inputs_ND) for example in examples) + sum(len(bag.inputs_ND) for bag in bags):
             return self
-        head, held_out = BoxHead.fit(examples, self.labels, seed=seed)
+        head, held_out = BoxHead.fit(examples, self.labels, seed=seed, bags=bags)
         found = [
             decode(example.boxes_N4, quality_NK, self.labels)
             for example, quality_NK in zip(examples, held_out, strict=True)
@@ -130,6 +134,11 @@ class BoxModel:
         found = self._candidates(item)
         inputs_ND = self._described(found)
         return Example(found.boxes_N4, inputs_ND, self._cold(inputs_ND), tuple(gold), family)
+
+    def _bag(self, item: ItemFeatures, tags: frozenset[str]) -> Bag:
+        inputs_ND = self._described(self._candidates(item))
+        there_K = np.array([label in tags for label in self.labels], dtype=np.float32)
+        return Bag(inputs_ND, self._cold(inputs_ND), there_K)
 
     def _candidates(self, item: ItemFeatures) -> Candidates:
         return candidates(Scene.of(item, RoleReader(self.lexicon)))

@@ -117,6 +117,20 @@ def test_one_gold_picture_is_enough_to_learn_from() -> None:
     assert found(boxes, GOLD[5][1])
 
 
+def test_tags_alone_teach_which_cues_to_believe() -> None:
+    """Every picture shows a name at the top; the tags say that it is no logo."""
+    tags = [frozenset({"主体", "价格", "文案"})] * 10
+    taught = cold().fit(PICTURES[:10], [None] * 10, tags=tags, seed=1)
+
+    def best(model: BoxModel, label: str) -> float:
+        return max(box.score for box in model.predict([PICTURES[11]], faint=True)[0] if box.label == label)
+
+    assert best(taught, "LOGO") < 0.6 * best(cold(), "LOGO")
+    assert best(taught, "价格") > 0.8 * best(cold(), "价格")
+    restored = BoxModel.from_state(LABELS, Lexicon.load(), taught.state())
+    assert restored.predict(PICTURES[:2], faint=True) == taught.predict(PICTURES[:2], faint=True)
+
+
 def test_a_drawn_region_gets_its_class_and_the_tight_box(learned: BoxModel) -> None:
     shift = 0.02 * (11 % 5)
     rough = Box(0.02 + shift, 0.77, 0.35 + shift, 0.97)

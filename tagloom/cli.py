@@ -10,6 +10,7 @@ from tagloom.errors import UserError
 if TYPE_CHECKING:
     from tagloom.settings import Settings
 
+DEMO_FOLDER = Path(".demo")
 DEMO_BATCHES = "10,30,60,100,150"
 
 
@@ -55,7 +56,7 @@ def serve() -> None:
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    default=Path(".demo"),
+    default=DEMO_FOLDER,
     show_default=True,
     help="Folder for the report, the logs and the state of the run.",
 )
@@ -103,10 +104,11 @@ def up(label_studio_port: int, tasks: int | None) -> None:
 
 @main.command()
 def down() -> None:
-    """End what a run of `tagloom up` in this home folder has left."""
+    """End what runs of `tagloom up` and `tagloom demo` have left."""
     from tagloom.services.record import Record
 
-    ended = Record(settings().home.resolve()).down()
+    homes = (settings().home.resolve(), DEMO_FOLDER.resolve() / "state")
+    ended = [name for home in homes for name in Record(home).down()]
     click.echo(f"ended: {', '.join(ended)}" if ended else "nothing was running")
 
 

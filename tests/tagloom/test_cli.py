@@ -6,12 +6,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from click.testing import CliRunner, Result
 
 from store.store import Store
 from store.versions import NewVersion
 from tagloom.cli import main
+from tagloom.services.record import FILE, Entries, Mark
 from tagloom.settings import Settings
 
 KEY = "default/2.1795288797"
@@ -133,8 +135,21 @@ def test_no_project_and_several_are_told(store: Store) -> None:
     assert run("versions", "--project", KEY).exit_code == 0
 
 
-def test_down_with_nothing_running(home: Path) -> None:
+def test_down_with_nothing_running(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
     assert run("down").stdout == "nothing was running\n"
+
+
+@pytest.mark.parametrize("place", ["", ".demo/state"])
+def test_down_ends_what_up_or_a_demo_left(home: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    monkeypatch.chdir(home)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as left:
+        mark = Mark.of(left.pid)
+        assert mark
+        (home / place).mkdir(parents=True, exist_ok=True)
+        (home / place / FILE).write_text(Entries(children={"worker": mark}).model_dump_json())
+        assert run("down").stdout == "ended: worker\n"
+        assert not psutil.pid_exists(left.pid)
 
 
 @pytest.mark.parametrize("batches", ["ten", "30,10", "0,5", ""])

@@ -29,7 +29,8 @@ def build(project: Project, pictures: dict[str, Path], token: str) -> Starlette:
         return JSONResponse({"count": 1, "next": None, "previous": None, "results": [project.body()]})
 
     async def tasks(request: Request) -> Response:
-        return JSONResponse(_page(project, request))
+        page = _page(project, request)
+        return JSONResponse(page) if page else _missing()
 
     async def one_task(request: Request) -> Response:
         task = project.tasks.get(request.path_params["id"])
@@ -73,11 +74,14 @@ def _missing() -> Response:
     return JSONResponse({"detail": "Not found."}, status_code=404)
 
 
-def _page(project: Project, request: Request) -> Json:
+def _page(project: Project, request: Request) -> Json | None:
+    """One page of tasks; None behind the last one, which Label Studio answers with a 404."""
     number = int(request.query_params.get("page", "1"))
     size = int(request.query_params.get("page_size", "100"))
     ordered = list(project.tasks.values())
     chosen = ordered[(number - 1) * size : number * size]
+    if number > 1 and not chosen:
+        return None
     return {
         "total": len(ordered),
         "total_annotations": sum(len(task.annotations) for task in ordered),

@@ -160,6 +160,7 @@ def test_task_pages_hold_all_tasks_with_their_annotations(studio: SimulatedLabel
         for page in (1, 2, 3):
             answer = client.get("/api/tasks/", params={"project": 2, "page": page, "page_size": 2}).json()
             seen += answer["tasks"]
+        assert client.get("/api/tasks/", params={"project": 2, "page": 4, "page_size": 2}).status_code == 404
     assert answer["total"] == 5
     assert [task["id"] for task in seen] == ids
     assert [len(task["annotations"]) for task in seen] == [0, 0, 0, 0, 1]

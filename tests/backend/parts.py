@@ -25,6 +25,7 @@ from tagloom.settings import Settings
 
 SPACE = "feedfacefeedface"
 WIDTH = 4
+NO_REDIS = "redis://127.0.0.1:1/0"  # nothing listens there
 
 
 class CheapEncoders:
@@ -132,7 +133,7 @@ class Backend:
 @contextmanager
 def running(home: Path, encoders: CheapEncoders | None = None, **settings: Any) -> Iterator[Backend]:
     """The backend on a folder of its own; ``settings`` as in ``Settings``."""
-    made = Settings(home=home, **{"poll_seconds": 0.05, **settings})
+    made = Settings(home=home, **{"poll_seconds": 0.05, "redis_url": NO_REDIS, **settings})
     asked = Asked()
     cheap = encoders or CheapEncoders()
 

@@ -14,7 +14,7 @@ from backend.running import running
 from backend.ties import Ties, ties_of
 from tagloom.settings import Settings
 from tests import captured
-from tests.backend.parts import Asked, CheapEncoders
+from tests.backend.parts import NO_REDIS, Asked, CheapEncoders
 from tests.backend.test_contract import assert_valid
 from tests.labelstudio.studio import Studio
 
@@ -26,7 +26,7 @@ def asked() -> Asked:
 
 @pytest.fixture
 def client(tmp_path: Path, studio: Studio, asked: Asked, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
-    settings = Settings(home=tmp_path, label_studio_url=studio.url, label_studio_token=studio.token)
+    settings = Settings(home=tmp_path, redis_url=NO_REDIS, label_studio_url=studio.url, label_studio_token=studio.token)
     make = ties_of(settings).cold_start
     ties = Ties(CheapEncoders, make, asked.train.append, asked.encode.append, asked.reconcile.append)
     with running(settings, ties, Metrics()) as service:

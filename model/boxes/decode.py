@@ -41,7 +41,7 @@ def given(
 ) -> tuple[PredictedBox, ...]:
     """Those over their label's threshold and with a tag that is possible.
 
-    The best box of a label whose tag is certain is given in any case.
+    The best box of a label whose tag is certain is given under the threshold too, unless it is worth next to nothing.
     """
     threshold = dict(zip(labels, thresholds, strict=True))
     certain = {label for label, probability in zip(labels, probabilities, strict=True) if probability >= CERTAIN}
@@ -50,7 +50,8 @@ def given(
     return tuple(
         box
         for box in found
-        if box.label in possible and (box.score >= threshold[box.label] or box is best.get(box.label))
+        if box.label in possible
+        and (box.score >= threshold[box.label] or (box is best.get(box.label) and box.score >= NEUTRAL / 2))
     )
 
 

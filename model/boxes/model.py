@@ -32,6 +32,7 @@ from model.features import ItemFeatures
 from model.items import Box, LabelledBox, PredictedBox
 from model.lexicon import Lexicon
 
+UNKNOWN = 0.5
 SAME_REGION = 0.5
 """A candidate that overlaps a drawn region so far is a tighter reading of it."""
 
@@ -70,7 +71,7 @@ class BoxModel:
         ``faint`` gives the boxes under their label's threshold too (average precision needs them).
         """
         if probabilities_NK is None:
-            probabilities_NK = torch.ones(len(features), len(self.labels))
+            return [self._boxes(item, None, faint) for item in features]
         return [self._boxes(item, p_K, faint) for item, p_K in zip(features, probabilities_NK, strict=True)]
 
     def fit(
@@ -115,14 +116,15 @@ class BoxModel:
         row, label = np.unravel_index(fitting_NK.argmax(), fitting_NK.shape)
         return PredictedBox(self.labels[label], to_box(found.boxes_N4[row]), float(quality_NK[row, label]))
 
-    def _boxes(self, item: ItemFeatures, probabilities_K: Tensor, faint: bool) -> tuple[PredictedBox, ...]:
+    def _boxes(self, item: ItemFeatures, probabilities_K: Tensor | None, faint: bool) -> tuple[PredictedBox, ...]:
         found = self._candidates(item)
         if not len(found.boxes_N4):
             return ()
-        boxes = decode(found.boxes_N4, tagged(self._quality(found), probabilities_K), self.labels)
-        if faint:
-            return tuple(boxes)
-        return given(boxes, self.labels, self.threshold_K.tolist(), probabilities_K.tolist())
+        quality_NK, likely = self._quality(found), [UNKNOWN] * len(self.labels)
+        if probabilities_K is not None:
+            quality_NK, likely = tagged(quality_NK, probabilities_K), probabilities_K.tolist()
+        boxes = decode(found.boxes_N4, quality_NK, self.labels)
+        return tuple(boxes) if faint else given(boxes, self.labels, self.threshold_K.tolist(), likely)
 
     def _quality(self, found: Candidates) -> Floats:
         """(N, K) how well each candidate shows each label."""

@@ -23,6 +23,7 @@ def test_a_box_counts_less_under_an_unlikely_tag() -> None:
 def test_a_certain_tag_keeps_its_best_box_and_an_uncertain_one_does_not() -> None:
     found = [PredictedBox("主体", A, 0.2), PredictedBox("主体", B, 0.1)]
     assert given(found, ["主体"], [0.3], [0.95]) == (found[0],)
+    assert given(found[1:], ["主体"], [0.3], [0.95]) == ()
     assert given(found, ["主体"], [0.3], [0.5]) == ()
     assert given(found, ["主体"], [0.15], [0.5]) == (found[0],)
     assert given(found, ["主体"], [0.15], [0.05]) == ()

@@ -20,7 +20,7 @@ from tests.backend.parts import Backend, CheapEncoders, running
 from tests.backend.test_answers import TAGS
 from tests.labelstudio.test_config import TREES
 
-CASES = int(os.environ.get("TAGLOOM_FUZZ_CASES", "40"))
+CASES = int(os.environ.get("TAGLOOM_FUZZ_CASES", "15"))
 QUIET = settings(
     max_examples=CASES,
     deadline=None,

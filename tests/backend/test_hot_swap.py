@@ -75,10 +75,11 @@ def under_load(backend: Backend, swaps: int) -> None:
 
 
 def test_swaps_under_load(backend: Backend) -> None:
-    under_load(backend, 20)
+    under_load(backend, 8)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_two_hundred_swaps_under_load(backend: Backend) -> None:
     under_load(backend, 200)
 

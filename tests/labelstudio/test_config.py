@@ -168,7 +168,7 @@ CONTROLS = st.builds(element, TAGS, ATTRIBUTES, st.lists(LEAVES, max_size=3))
 TREES = st.builds(element, st.just("View"), st.just({}), st.lists(LEAVES | CONTROLS, max_size=5))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(TREES | st.text(max_size=80))
 def test_any_config_parses_or_says_what_to_change(xml: str) -> None:
     try:

@@ -63,7 +63,7 @@ def test_the_cap_on_pixels_names_its_setting() -> None:
         decode(zoo.PNG, 100)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.sampled_from([zoo.PNG, zoo.JPEG[:2000], zoo.GOOD["webp"](), zoo.GOOD["gif"]()]), st.data())
 def test_flipped_bytes_never_do_more_than_spoil_the_picture(content: bytes, data: st.DataObject) -> None:
     places = data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=8))

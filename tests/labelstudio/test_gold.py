@@ -145,7 +145,7 @@ REGIONS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.fixed_dictionaries({"result": st.lists(REGIONS | JSON, max_size=4) | JSON, "was_cancelled": JSON})))
 def test_any_annotation_gives_gold_or_nothing(annotations: list[dict[str, Any]]) -> None:
     gold = gold_of(CONFIG, annotations)

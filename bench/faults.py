@@ -195,6 +195,7 @@ def main(kills: int, annotations: int, tasks: int, seed: int, sabotage: str, out
             "lost": studio.deliveries.lost,
             "failed": studio.deliveries.failed,
         },
+        "acknowledged": len(record.acknowledged),
         "sabotage": sabotage,
         "wrong": record.wrong,
     }
@@ -258,6 +259,8 @@ def _annotate(studio: SimulatedLabelStudio, chance: random.Random, annotations: 
             studio.delete([made.pop(chance.randrange(len(made)))])
         count += 1
         time.sleep(0.05 + 0.3 * chance.random())
+        with contextlib.suppress(TimeoutError):  # an annotator who sees that nothing works takes a break
+            wait(lambda: healthy(studio.backend_url), 60, "the backend is back")
 
 
 def _kill(crew: Crew, record: Record, chance: random.Random, kills: int) -> None:

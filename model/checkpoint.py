@@ -175,6 +175,7 @@ def _tensors(tagger: Tagger) -> dict[str, Tensor]:
     if tagger.evidence and tagger.regression:
         tensors |= {f"evidence.mean.{part}": mean for part, mean in tagger.evidence.means.items()}
         tensors["evidence.block_spread_D"] = tagger.evidence.block_spread_D
+        tensors["evidence.rarity_D"] = tagger.evidence.rarity_D
         tensors |= {"regression.bias_K": tagger.regression.bias_K, "regression.weight_DK": tagger.regression.weight_DK}
     if tagger.reduction:
         tensors |= {f"reduction.{name}": value for name, value in vars(tagger.reduction).items()}
@@ -195,7 +196,9 @@ def _tagger(about: dict[str, Any], tensors: dict[str, Tensor], version: str) -> 
         memory = Memory(space, tensors["memory.vectors_GD"], tensors["memory.labels_GK"])
     evidence = regression = None
     if "regression.bias_K" in tensors:
-        evidence = Evidence(_under(tensors, "evidence.mean."), tensors["evidence.block_spread_D"])
+        evidence = Evidence(
+            _under(tensors, "evidence.mean."), tensors["evidence.block_spread_D"], tensors["evidence.rarity_D"]
+        )
         regression = Regression(tensors["regression.bias_K"], tensors["regression.weight_DK"])
     model = LabelModel(
         tuple(about["sources"]),

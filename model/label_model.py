@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-BIAS_DEVIATION = 0.3
-TRUST_DEVIATION = 0.25
+BIAS_DEVIATION = 0.5
+TRUST_DEVIATION = 0.5
 REGRESSION = "regression on the evidence"
 ACCURACY_PRIOR = (4.0, 1.0)
 """Beta prior of a source's accuracy: right in four of five cases where it speaks, worth five labels."""

@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.decomposition import TruncatedSVD
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import StandardScaler
 
+import model  # noqa: F401  (lets torchvision be imported beside a CPU-only torch)
 from samples.dataset import Sample, load
 
 LABELS = ("主体", "赠品", "LOGO", "文案", "价格")
@@ -133,8 +133,6 @@ def features(samples: Sequence[Sample], weights: Path) -> Array:
     import torchvision
     from safetensors.torch import load_file
 
-    import model  # noqa: F401  (lets torchvision be imported beside a CPU-only torch)
-
     network = torchvision.models.squeezenet1_1()
     network.load_state_dict(load_file(weights))
     network.eval()
@@ -175,12 +173,15 @@ def unit(rows: Array) -> Array:
 
 
 def words(texts: list[str]) -> Array:
-    counted = TfidfVectorizer(analyzer="char", ngram_range=(1, 2), sublinear_tf=True, min_df=2).fit_transform(texts)
-    return unit(TruncatedSVD(64, random_state=0).fit_transform(counted))
+    """Runs of one to three characters, all digits alike."""
+    folded = [re.sub(r"\d", "0", text) for text in texts]
+    counter = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True, min_df=2)
+    counted: Array = counter.fit_transform(folded).toarray()
+    return counted
 
 
 def _regression() -> Any:
-    return LogisticRegression(C=10, class_weight="balanced", max_iter=400)
+    return LogisticRegression(C=10, class_weight="balanced", max_iter=300, solver="liblinear")
 
 
 def _forest() -> Any:
@@ -300,20 +301,19 @@ def _methods(
     industry = unit(
         np.array([[value in (sample.level1, sample.level2) for value in places] for sample in samples], float)
     )
-    methods: list[tuple[str, Array, Callable[[], Any]]] = [
+    read_rows = np.hstack([text, shapes])
+    return [
         ("title + industry, regression", np.hstack([title, industry]), _regression),
-        ("read text + geometry, regression", np.hstack([0.5 * text, shapes]), _regression),
-        ("cues + geometry, forest", np.hstack([rules, raw]), _forest),
         ("image, regression", images, _regression),
-        ("image + read text + geometry, regression", np.hstack([images, 0.5 * text, shapes]), _regression),
+        ("cues + geometry, forest", np.hstack([rules, raw]), _forest),
+        ("read text + geometry, regression", read_rows, _regression),
+        ("image + read text + geometry, regression", np.hstack([0.5 * images, read_rows]), _regression),
         (
             "all of these + cues, regression",
-            np.hstack([images, 0.5 * text, shapes, 0.3 * title, 0.3 * industry, 0.5 * rules]),
+            np.hstack([0.5 * images, read_rows, 0.2 * title, 0.2 * industry, 0.3 * rules]),
             _regression,
         ),
-        ("all of these + cues, forest", np.hstack([images, text, raw, rules]), _forest),
     ]
-    return methods
 
 
 if __name__ == "__main__":

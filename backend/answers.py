@@ -86,11 +86,6 @@ class Answers:
             any(isinstance(entry, Failure) and not entry.permanent for entry in found),
         )
 
-    def nothing(self, tasks: Sequence[TaskIn], version: str, reason: str) -> list[TaskPrediction]:
-        """Empty answers, for when no model or no usable config is there."""
-        LOG.error("tasks answered empty", tasks=len(tasks), reason=reason)
-        return [self._empty(version, "unavailable") for _ in tasks]
-
     def _say(self, question: Question, served: Served, features: Sequence[ItemFeatures]) -> list[_Said]:
         """Predictions in pieces; when the time is over the rest gets tags without boxes."""
         boxes = bool(question.config.rectangles)

@@ -56,6 +56,7 @@ class Engine:
         self.encoder = TaskEncoder(self.inference, cache, sites, batch=8, threads=FETCH_THREADS)
         self.answers = Answers(self.encoder, self.inference, metrics)
         self.shelf = Shelf(settings.models_in_memory)
+        metrics.models.set_function(lambda: len(self.shelf.all()))
         self.refusals: dict[str, Refusal] = {}
         self._loader = VersionLoader(settings.checkpoints_folder, self.extractor.space)
         self._canaries = _Canaries()

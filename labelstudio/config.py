@@ -4,7 +4,6 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from labelstudio.controls.choices import Choices
 from labelstudio.controls.rectangle_labels import RectangleLabels
@@ -52,7 +51,7 @@ class LabelConfig:
 
     @classmethod
     def parse(cls, xml: str, industry_keys: Iterable[str] = ()) -> "LabelConfig":
-        """Parse a config; ``industry_keys`` (setting or extra_params) replace the usual names. Raises ConfigError."""
+        """Parse a config; ``industry_keys`` (the setting) replace the usual names. Raises ConfigError."""
         root = _root(xml)
         objects = [_Object.of(tag) for tag in root.iter() if _is_object(tag)]
         image = _picture(root, objects)
@@ -203,12 +202,3 @@ def _text_keys(objects: list[_Object], industry: Iterable[str]) -> tuple[str, ..
     keys = dict.fromkeys(key for entry in objects if entry.tag in _TEXT_TAGS for key in entry.keys)
     texts = [key for key in keys if key not in aside]
     return tuple(sorted(texts, key=lambda key: _TITLE_KEYS.index(key) if key in _TITLE_KEYS else len(_TITLE_KEYS)))
-
-
-def industry_keys_of(extra_params: Any) -> tuple[str, ...]:
-    """Industry data keys named in the backend's extra params: ``{"industry_keys": ["level1", "level2"]}``."""
-    if not isinstance(extra_params, dict):
-        return ()
-    keys = extra_params.get("industry_keys", ())
-    listed = keys.split(",") if isinstance(keys, str) else keys
-    return tuple(str(key).strip() for key in listed) if isinstance(listed, list | tuple) else ()

@@ -57,6 +57,16 @@ class LabelStudioClient:
         """The project object, ``label_config`` and ``created_at`` among its fields."""
         return _object(self._call("GET", f"/api/projects/{project_id}/"))
 
+    def projects(self) -> Iterator[dict[str, Any]]:
+        """All projects that the token may see."""
+        page = 1
+        while True:
+            answer = _object(self._call("GET", "/api/projects/", params={"page": page, "page_size": TASKS_PER_PAGE}))
+            yield from answer.get("results") or []
+            if not answer.get("next"):
+                return
+            page += 1
+
     def tasks(self, project_id: int) -> Iterator[dict[str, Any]]:
         """All tasks of a project with their annotations, page by page."""
         for page in range(1, 1_000_000):

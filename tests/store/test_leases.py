@@ -40,11 +40,11 @@ def test_an_expired_lease_goes_to_another_and_its_token_is_stale(store: Store) -
 
 
 def test_renewing_keeps_it(store: Store) -> None:
-    lease = store.leases.acquire("x", "a", ttl=0.2)
+    lease = store.leases.acquire("x", "a", ttl=1.0)
     assert lease
     for _ in range(3):
-        time.sleep(0.1)
-        store.leases.renew(lease, ttl=0.2)
+        time.sleep(0.4)
+        store.leases.renew(lease, ttl=1.0)
     assert store.leases.acquire("x", "b", ttl=1) is None
 
 

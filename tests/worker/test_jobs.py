@@ -2,15 +2,20 @@ import json
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
 from rq import Queue
 from rq.job import Job
 
+import model.training
+import worker.training
 import worker.workplace
 from model import checkpoint
+from model.tagger import Tagger
 from store.leases import LeaseLost
 from store.store import Store
 from store.versions import State, training_lease
@@ -60,25 +65,34 @@ def queued(settings: Settings, redis: Redis) -> list[Job]:
 
 @pytest.mark.usefixtures("here")
 def test_gold_becomes_a_version_that_serves(store: Store, settings: Settings) -> None:
-    shop.open_shop(store, settings, tasks=90)
-    shop.annotate(store, range(1, 61))
+    shop.open_shop(store, settings, tasks=60)
+    shop.annotate(store, range(1, 46))
     assert "promoted v1." in jobs.train(KEY)
     assert is_trained(store)
     assert served(store, settings).startswith("v1.")
     assert sum(state is State.CURRENT for state in states(store).values()) == 1
-    assert set(store.weak_labels.of_project(KEY)) == set(range(61, 91))
+    assert set(store.weak_labels.of_project(KEY)) == set(range(46, 61))
     assert jobs.train(KEY) == "nothing new"
 
 
 @pytest.mark.usefixtures("here")
-def test_wrong_gold_is_refused_and_the_cold_start_goes_on_serving(store: Store, settings: Settings) -> None:
-    shop.open_shop(store, settings, tasks=40)
-    shop.annotate(store, range(1, 7), wrong=True)
-    shop.annotate(store, range(7, 25))
+def test_a_broken_tagger_is_refused_though_its_recipe_is_good(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = model.training.fit
+
+    def spoilt(*given: Any, **options: Any) -> Tagger:
+        tagger = whole(*given, **options)
+        return replace(tagger, label_model=replace(tagger.label_model, bias_K=tagger.label_model.bias_K - 20))
+
+    monkeypatch.setattr(worker.training, "fit", spoilt)
+    shop.open_shop(store, settings, tasks=50)
+    shop.annotate(store, range(1, 41))
     jobs.train(KEY)
-    refused = [entry for entry in store.versions.list(KEY) if entry.state is State.REFUSED]
-    assert served(store, settings).startswith("v0.") or not refused
-    assert all(entry.reason for entry in refused)
+    (refused, _cold) = store.versions.list(KEY)
+    assert refused.state is State.REFUSED
+    assert "its own gold" in refused.reason
+    assert served(store, settings).startswith("v0.")
     assert is_trained(store)
 
 
@@ -129,6 +143,7 @@ def test_jobs_for_what_is_unknown_end_with_a_line() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_stock_worker_trains_once_for_a_burst(store: Store, settings: Settings, redis: Redis) -> None:
     shop.open_shop(store, settings, tasks=60)
     with crew(settings) as stock:
@@ -168,6 +183,7 @@ def log_of(settings: Settings) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_killed_work_horse_is_replaced_and_goes_on(store: Store, settings: Settings, redis: Redis) -> None:
     with crew(settings) as stock:
         begin(store, settings)
@@ -175,16 +191,15 @@ def test_a_killed_work_horse_is_replaced_and_goes_on(store: Store, settings: Set
         horse = stock.horse()
         assert horse
         horse.kill()
-        killed = time.monotonic()
         redis.delete(*redis.keys("rq:job:train-*"))
         until(lambda: tick(store, settings) or training(settings) >= 3, every=0.1)
-        assert time.monotonic() - killed < 40
-        until(lambda: tick(store, settings), every=0.2)
+        until(lambda: tick(store, settings), seconds=180, every=0.2)
     assert "goes on after epoch" in log_of(settings)
     assert served(store, settings)[:2] in {"v1", "v2", "v3", "v4"}
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_sigterm_ends_after_the_epoch_and_another_worker_goes_on(
     store: Store, settings: Settings, redis: Redis
 ) -> None:
@@ -201,6 +216,7 @@ def test_sigterm_ends_after_the_epoch_and_another_worker_goes_on(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_an_orphan_ends_and_its_training_goes_on_elsewhere(store: Store, settings: Settings, redis: Redis) -> None:
     with crew(settings) as first, crew(settings):
         begin(store, settings)
@@ -210,16 +226,17 @@ def test_an_orphan_ends_and_its_training_goes_on_elsewhere(store: Store, setting
         first.process.wait()
         if horse:
             until(lambda: not horse.is_running() or horse.status() == "zombie", seconds=20)
-        until(lambda: tick(store, settings), every=0.2)
+        until(lambda: tick(store, settings), seconds=180, every=0.2)
     assert sum(state is State.CURRENT for state in states(store).values()) == 1
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_an_emptied_redis_loses_nothing(store: Store, settings: Settings, redis: Redis) -> None:
     begin(store, settings)
     redis.flushall()
     with crew(settings):
-        until(lambda: tick(store, settings), every=0.5)
+        until(lambda: tick(store, settings), seconds=180, every=0.5)
     assert served(store, settings) != "v0"
 
 

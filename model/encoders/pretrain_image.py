@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from model.encoders import drawings, weights
 from model.encoders.drawings import Batch, Drawings
@@ -96,6 +96,11 @@ def _edge_loss(edges_BR4: Tensor, batch: Batch) -> Tensor:
     return (1 - overlap / (areas[0] + areas[1] - overlap)).mean()
 
 
+def _averaged(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+    """Exponential moving average that forgets its start: after few steps it weighs recent ones more."""
+    return average + (1 - min(EMA, (1 + int(count)) / (10 + int(count)))) * (current - average)
+
+
 class Run:
     """One training by the clock: the learning rate rises for 5 % of the time and falls along a cosine."""
 
@@ -108,8 +113,7 @@ class Run:
             self.elapsed = float(stored.pop("elapsed"))
             self.student.load_state_dict(stored)
         self.student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        averaging = get_ema_multi_avg_fn(EMA)  # type: ignore[no-untyped-call]
-        self.average = AveragedModel(self.student, multi_avg_fn=averaging, use_buffers=True)
+        self.average = AveragedModel(self.student, avg_fn=_averaged, use_buffers=True)
         self.optimizer = torch.optim.AdamW(self.student.parameters(), weight_decay=DECAY)
 
     def go(self, generator: torch.Generator) -> SmallResNet:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tagloom.settings import Settings
 
 DEMO_FOLDER = Path(".demo")
-DEMO_BATCHES = "10,30,60,100,150"
+DEMO_BATCHES = "10,40,80,120"
 
 
 class Commands(click.Group):
@@ -61,7 +61,7 @@ def serve() -> None:
     help="Folder for the report, the logs and the state of the run.",
 )
 @click.option("--tasks", type=click.IntRange(1), default=240, show_default=True, help="Tasks to measure on.")
-@click.option("--pool", type=click.IntRange(0), default=60, show_default=True, help="Tasks without labels to add.")
+@click.option("--pool", type=click.IntRange(0), default=30, show_default=True, help="Tasks without labels to add.")
 @click.option("--batches", default=DEMO_BATCHES, show_default=True, help="Gold counts after which to measure.")
 @click.option(
     "--patience",

@@ -20,7 +20,7 @@ from tagloom.demo.verdict import Verdict, judge
 from tagloom.demo.watch import Progress, Watch
 from tagloom.project import task_data
 
-BATCHES = (10, 30, 60, 100, 150)
+BATCHES = (10, 40, 80, 120)
 PAGE = 30  # tasks that one /predict carries: what a page of Label Studio's task list holds
 RETRIES = 3
 

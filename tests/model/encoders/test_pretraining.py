@@ -8,6 +8,8 @@ from PIL import Image
 
 from model.encoders import pretrain_image, pretrain_text, shipped
 
+pytestmark = pytest.mark.slow
+
 
 def _run(module: object, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
     monkeypatch.setattr(sys, "argv", ["pretrain", *map(str, arguments)])

@@ -69,8 +69,8 @@ class LabelledBox:
 class Gold:
     """What annotators said of one item.
 
-    ``labels`` is None when the project has no tags (then ``boxes`` imply them); ``boxes`` is None when it has no rectangles.
-    ``weight`` is the share of annotators behind it, in (0, 1].
+    ``labels`` is None when the project has no tags (then ``boxes`` imply them); ``boxes`` is None when it has no
+    rectangles. ``weight`` is the share of annotators behind it, in (0, 1].
     """
 
     labels: frozenset[str] | None

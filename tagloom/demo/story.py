@@ -21,7 +21,7 @@ from tagloom.demo.watch import Progress, Watch
 from tagloom.project import task_data
 
 BATCHES = (10, 40, 80, 120)
-PAGE = 30  # tasks that one /predict carries: what a page of Label Studio's task list holds
+PAGE = 16  # tasks that one /predict carries: a selection in Label Studio's task list
 RETRIES = 3
 
 

@@ -76,6 +76,7 @@ class Story:
         self._outcome = Outcome(cast, self._table.rows)
         self._tests: list[int] = []
         self._golds: list[int] = []
+        self._open_tasks: list[int] = []  # what the second client asks for
 
     def tell(self) -> Outcome:
         """Run it all. Never raises for what the backend does: the verdict says it."""
@@ -85,7 +86,8 @@ class Story:
             self._say(
                 f"each of {len(self._tests)} pictures is read and encoded once, for the first line of the table ..."
             )
-            with Traffic(self._studio, self._tests + self._golds, outcome.tally):
+            self._open_tasks += self._tests[: Traffic.TASKS]
+            with Traffic(self._studio, self._open_tasks, outcome.tally):
                 self._measure(0)
                 self._label_in_batches()
         except Stopped as reason:
@@ -200,5 +202,7 @@ class Story:
             if results is None:
                 break
             if not any(str(result["model_version"]).endswith(FAST) for result in results):
+                if not gold:
+                    self._open_tasks.extend(ids)
                 return results
         raise Stopped(f"the test tasks are predicted after {gold} gold labels")

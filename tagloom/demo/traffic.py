@@ -40,12 +40,15 @@ class Tally:
 
 
 class Traffic:
-    """A context manager: within, a thread asks for the predictions of a few tasks, one request after the other."""
+    """A context manager: within, a thread asks for the predictions of a few tasks, one request after the other.
+
+    It chooses among the tasks in ``ids``, which may grow meanwhile: like annotators it opens what has been read.
+    """
 
     TASKS = 4  # with several tasks a request, an answer that is empty for all of them is no accident
 
-    def __init__(self, studio: SimulatedLabelStudio, ids: Sequence[int], tally: Tally, seed: int = 7) -> None:
-        self._studio, self._ids, self._tally = studio, list(ids), tally
+    def __init__(self, studio: SimulatedLabelStudio, ids: list[int], tally: Tally, seed: int = 7) -> None:
+        self._studio, self._ids, self._tally = studio, ids, tally
         self._random = random.Random(seed)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="second-client", daemon=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rapidocr.utils.output import RapidOCROutput
 
 LONG_SIDE = 640  # px; product pictures are read at this scale: more finds more small print and takes longer
+SETTINGS = "fixed shapes 1"  # a new number wherever what is read may change
 SHORTEST_SIDE = 8  # px; nothing can be read in less, and the reader's own scaling breaks down
 WIDEST = 30.0  # sides' ratio; a longer strip is no product picture
 
@@ -34,7 +35,7 @@ class Reader:
     @property
     def version(self) -> str:
         """What the read text depends on; part of the fingerprint of features."""
-        return f"rapidocr {version('rapidocr')} side {LONG_SIDE}"
+        return f"rapidocr {version('rapidocr')} side {LONG_SIDE} {SETTINGS}"
 
     def describe(self) -> str:
         return f"rapidocr {version('rapidocr')} (PP-OCR models inside its wheel, OpenVINO)"
@@ -60,6 +61,10 @@ class Reader:
     @cached_property
     def _engine(self) -> "RapidOCR":
         from rapidocr import EngineType, RapidOCR
+        from rapidocr.ch_ppocr_det import TextDetector
+        from rapidocr.ch_ppocr_rec import TextRecognizer
+
+        from model.recognition import FixedShapeRecognizer
 
         parameters: dict[str, Any] = {
             "Global.log_level": "critical",  # its warnings tell of every picture without text
@@ -68,7 +73,15 @@ class Reader:
         }
         parameters |= {f"{stage}.engine_type": EngineType.OPENVINO for stage in ("Det", "Cls", "Rec")}
         logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
-        return RapidOCR(params=parameters)
+        engine: Any = RapidOCR(params=parameters)
+        for stage in (engine.cfg.Det, engine.cfg.Rec):  # what it would set itself on the first picture
+            stage.engine_cfg = engine.cfg.EngineConfig.openvino
+            stage.model_root_dir = engine.cfg.Global.model_root_dir
+        engine.cfg.Rec.font_path = engine.cfg.Global.font_path
+        detector = TextDetector(engine.cfg.Det)
+        detector.mean, detector.std = np.float32(detector.mean), np.float32(detector.std)  # else it counts in float64
+        engine.text_det, engine.text_rec = detector, FixedShapeRecognizer(TextRecognizer(engine.cfg.Rec))
+        return cast("RapidOCR", engine)
 
 
 def _scaled(image: Image.Image) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -25,7 +25,7 @@ class Extractor(Protocol):
 
 
 class Cache(Protocol):
-    """Features by item key; ``model.extraction.FeatureCache``."""
+    """Features by item key; ``model.feature_cache.FeatureCache``."""
 
     def get(self, key: str) -> ItemFeatures | None: ...
 

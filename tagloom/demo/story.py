@@ -76,25 +76,27 @@ class Story:
         self._outcome = Outcome(cast, self._table.rows)
         self._tests: list[int] = []
         self._golds: list[int] = []
+        self._began = 0.0
         self._open_tasks: list[int] = []  # what the second client asks for
 
     def tell(self) -> Outcome:
         """Run it all. Never raises for what the backend does: the verdict says it."""
-        begin, stop, outcome = time.monotonic(), "", self._outcome
+        stop, outcome = "", self._outcome
+        self._began = time.monotonic()
         try:
             self._open()
-            self._say(
-                f"each of {len(self._tests)} pictures is read and encoded once, for the first line of the table ..."
-            )
+            count = len(self._cast.pictures())
+            self._say(f"reading and encoding {count} pictures, each once, before the first line of the table ...")
             self._open_tasks += self._tests[: Traffic.TASKS]
             with Traffic(self._studio, self._open_tasks, outcome.tally):
                 self._measure(0)
+                self._predict(self._golds, 0)  # as for everything that waits in a project's task list
                 self._label_in_batches()
         except Stopped as reason:
             stop = str(reason)
         for _ in range(self._studio.deliveries.failed):
             outcome.tally.failed("a webhook was not taken within a second, or was answered by an error")
-        outcome.seconds = time.monotonic() - begin
+        outcome.seconds = time.monotonic() - self._began
         given = [subject.labels for subject in self._cast.gold]
         outcome.baseline = majority(given, self._cast.test, self._cast.labels).macro_f1
         outcome.verdict = judge(outcome.rows, outcome.baseline, outcome.versions, outcome.tally, stop)
@@ -188,12 +190,16 @@ class Story:
 
     def _measure(self, gold: int, seconds: float | None = None, note: str = "") -> None:
         """Predict the test tasks page by page, measure, and add a row."""
-        results: list[Json] = []
-        for start in range(0, len(self._tests), PAGE):
-            results += self._read_page(self._tests[start : start + PAGE], gold)
+        results = self._predict(self._tests, gold)
         self._outcome.last_results = results
         version = Counter(str(result["model_version"]) for result in results).most_common(1)[0][0]
-        self._table.add(Row(gold, version, score_served(results, self._cast.test, self._cast.labels), seconds, note))
+        scores = score_served(results, self._cast.test, self._cast.labels)
+        self._table.add(Row(gold, version, scores, time.monotonic() - self._began, seconds, note))
+
+    def _predict(self, ids: list[int], gold: int) -> list[Json]:
+        """Predictions of these tasks, asked for page by page."""
+        pages = [ids[start : start + PAGE] for start in range(0, len(ids), PAGE)]
+        return [result for page in pages for result in self._read_page(page, gold)]
 
     def _read_page(self, ids: list[int], gold: int) -> list[Json]:
         """One page's predictions; asked again, as Label Studio does, while pictures of it are not read yet."""
@@ -205,4 +211,4 @@ class Story:
                 if not gold:
                     self._open_tasks.extend(ids)
                 return results
-        raise Stopped(f"the test tasks are predicted after {gold} gold labels")
+        raise Stopped(f"all tasks are predicted after {gold} gold labels")

@@ -10,26 +10,35 @@ from tagloom.demo.scoring import Scores
 class Row:
     """One line: how good the served predictions are after so much gold.
 
-    ``seconds`` runs from the batch's last webhook until /setup named a version that was trained on the batch; None
-    when there was none, and then ``note`` says why.
+    ``at`` is when that was measured, in seconds since the start. ``seconds`` runs from the batch's last webhook until
+    /setup named a version that was trained on the batch; None when there was none, and then ``note`` says why.
     """
 
     gold: int
     version: str
     scores: Scores
+    at: float = 0.0
     seconds: float | None = None
     note: str = ""
 
 
-HEADINGS = ("gold", "version", "macro-F1", "weighted-F1", "mAP@0.5", "swap")
-_WIDTHS = (6, 12, 10, 13, 9, 8)
+HEADINGS = ("time", "gold", "version", "macro-F1", "weighted-F1", "mAP@0.5", "swap")
+_WIDTHS = (6, 6, 10, 9, 12, 8, 8)
 
 
 def cells(row: Row) -> tuple[str, ...]:
     """The texts of a row's columns, in the order of HEADINGS."""
     boxes = "-" if row.scores.boxes is None else f"{row.scores.boxes:.3f}"
     swap = "-" if row.seconds is None else f"{row.seconds:.1f} s"
-    return str(row.gold), row.version, f"{row.scores.macro_f1:.3f}", f"{row.scores.weighted_f1:.3f}", boxes, swap
+    return (
+        f"{row.at:.0f} s",
+        str(row.gold),
+        row.version,
+        f"{row.scores.macro_f1:.3f}",
+        f"{row.scores.weighted_f1:.3f}",
+        boxes,
+        swap,
+    )
 
 
 class Table:

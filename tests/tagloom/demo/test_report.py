@@ -34,8 +34,8 @@ def outcome(tmp_path: Path) -> Outcome:
     result = {"result": [*tags("LOGO"), {"type": "rectanglelabels", "score": 0.87, "value": value}]}
     rows = [
         Row(0, "v0.aaaa", Scores(0.5, 0.6, {"主体": 0.5}, None)),
-        Row(10, "v2.bbbb", Scores(0.75, 0.8, {"主体": 0.7}, 0.25), 4.2),
-        Row(30, "v2.bbbb", Scores(0.75, 0.8, {"主体": 0.7}, 0.25), None, "kept: worse on <held-out> gold"),
+        Row(10, "v2.bbbb", Scores(0.75, 0.8, {"主体": 0.7}, 0.25), 70, 4.2),
+        Row(30, "v2.bbbb", Scores(0.75, 0.8, {"主体": 0.7}, 0.25), 90, None, "kept: worse on <held-out> gold"),
     ]
     verdict = Verdict((Condition(True, "it is good"), Condition(False, "it is quick")))
     return Outcome(Cast(LABELS, [], test, []), rows, last_results=[result] * 60, baseline=0.4, verdict=verdict)

@@ -1,5 +1,6 @@
 """Label Studio as an annotator sees it: a page in headless Chromium."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,7 +79,7 @@ class Annotator:
     def label_all(self, project: int) -> tuple[int, Shown]:
         """Press "Label All Tasks" and read the task that Label Studio chooses: its id and what it shows."""
         self._page.goto(f"{self._url}/projects/{project}/data")
-        self._page.get_by_role("button", name="Label All Tasks").click()
+        self._page.locator("button", has_text=re.compile("Label All Tasks")).first.click()
         shown = self._read()
         return int(self._page.evaluate("() => Htx.task.id")), shown
 
@@ -87,7 +88,7 @@ class Annotator:
         with self._page.expect_response(
             lambda answer: "/annotations" in answer.url and answer.request.method == "POST"
         ) as made:
-            self._page.get_by_role("button", name="Submit", exact=True).click()
+            self._page.locator("button", has_text=re.compile(r"^\s*Submit\s*$")).click()
         assert made.value.status == 201, made.value.text()
 
     def errors(self) -> list[str]:

@@ -63,7 +63,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
         **os.environ,
         "TAGLOOM_HOME": str(home),
         "TAGLOOM_PORT": str(backend_port),
-        "TAGLOOM_PROMOTION_INTERVAL": "0",
+        "TAGLOOM_PROMOTION_SECONDS": "0",
         # As strict as Label Studio can be with what a backend answers.
         "fflag_feat_utc_210_prediction_validation_15082025": "true",
     }
@@ -73,7 +73,9 @@ def running(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
         try:
             _wait_until_up(process, log)
-            yield _running(home, port, backend_port, request)
+            started = _running(home, port, backend_port, request)
+            yield started
+            started.api.close()
         finally:
             process.terminate()  # not SIGINT: a test run in the background passes on that it is ignored
             process.wait(90)

@@ -65,6 +65,8 @@ def run(options: Options, say: Say) -> Outcome:
     else:
         outcome, encoders = _with_services(options, people, config, say)
     say(f"\nencoders: {encoders}")
+    if outcome.lost_webhooks:
+        say(f"{outcome.lost_webhooks} of {outcome.webhooks} webhooks were not taken within Label Studio's second")
     write_report(options.out / REPORT, outcome, {"Encoders": encoders, **_facts(options, people, outcome)})
     return outcome
 
@@ -148,5 +150,6 @@ def _facts(options: Options, people: Cast, outcome: Outcome) -> dict[str, str]:
             f"{tally.sent} requests, {len(tally.failures)} failed; "
             f"median {tally.quantile(0.5):.2f} s, 99 % within {tally.quantile(0.99):.2f} s"
         ),
+        "Webhooks": f"{outcome.webhooks} sent, {outcome.lost_webhooks} not taken within a second",
         "Time": f"{outcome.seconds:.0f} s on {os.cpu_count()} cores, Python {platform.python_version()}",
     }

@@ -66,6 +66,7 @@ def test_a_backend_that_learns_passes(good: tuple[Outcome, StubBackend]) -> None
     assert [row.version for row in outcome.rows] == [f"v{i}.abcd" for i in range(4)]
     assert all(row.seconds is not None for row in outcome.rows[1:])
     assert outcome.tally.sent > 8
+    assert (outcome.webhooks, outcome.lost_webhooks) == (18, 0)
 
 
 def test_gold_of_test_tasks_is_never_sent(good: tuple[Outcome, StubBackend]) -> None:

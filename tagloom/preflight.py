@@ -30,17 +30,26 @@ def require_writable(folder: Path) -> None:
 
 
 def require_pictures(pictures: Iterable[Path]) -> None:
-    """Raise UserError naming the first picture that is missing or broken."""
+    """Raise UserError naming the first picture that is missing or broken, cut short included."""
+    from PIL import ImageFile
+
+    # The backend's decoder, perhaps loaded in this process, is lenient with pictures that are cut short.
+    lenient, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+    try:
+        for picture in pictures:
+            _require_picture(picture)
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = lenient
+
+
+def _require_picture(picture: Path) -> None:
     from PIL import Image
 
-    for picture in pictures:
-        try:
-            with Image.open(picture) as image:
-                image.load()
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as broken:
-            raise UserError(
-                f"the picture {picture} can't be read ({broken}): replace it or take its row out"
-            ) from broken
+    try:
+        with Image.open(picture) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as broken:
+        raise UserError(f"the picture {picture} can't be read ({broken}): replace it or take its row out") from broken
 
 
 def _existing(folder: Path) -> Path:

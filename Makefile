@@ -21,6 +21,7 @@ down: env ## Stop what an interrupted `make up` left running
 	@$(BIN)/tagloom down
 
 test: env ## The quick tests, two processes at a time (under 5 minutes on 2 cores)
+	@scripts/fonts
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not gpu and not e2e" $(ARGS)
 
 test-slow: env ## The tests that take longer: real workers killed, refused demos
@@ -41,7 +42,8 @@ label-studio: ## Make Label Studio's own environment
 	@scripts/label-studio
 
 samples: env ## Draw the committed samples again
-	$(BIN)/python -m samples.draw --seed 20261121 --count 640 --out samples/data
+	@scripts/fonts
+	$(BIN)/python -m samples.draw --seed 20261121 --count 640 --quality 80 --out samples/data
 
 lock: ## Resolve requirements/lock.txt anew
 	@scripts/lock

@@ -60,8 +60,8 @@ def serve() -> None:
     show_default=True,
     help="Folder for the report, the logs and the state of the run.",
 )
-@click.option("--tasks", type=click.IntRange(1), default=200, show_default=True, help="Tasks to measure on.")
-@click.option("--pool", type=click.IntRange(0), default=0, show_default=True, help="Tasks without labels to add.")
+@click.option("--tasks", type=click.IntRange(1), default=240, show_default=True, help="Tasks to measure on.")
+@click.option("--pool", type=click.IntRange(0), default=30, show_default=True, help="Tasks without labels to add.")
 @click.option("--batches", default=DEMO_BATCHES, show_default=True, help="Gold counts after which to measure.")
 @click.option(
     "--patience",

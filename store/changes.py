@@ -4,10 +4,13 @@ Webhooks and the API share these shapes, so reconcile applies the same changes a
 """
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
+
+LOG = logging.getLogger(__name__)
 
 SECRETS = frozenset({"token", "access_token", "password", "task_data_login", "task_data_password"})
 DELETIONS = frozenset({"TASKS_DELETED", "ANNOTATIONS_DELETED"})
@@ -135,26 +138,32 @@ def storable(text: str) -> str:
 def _annotations(annotations: Sequence[Mapping[str, Any]], tasks: Sequence[Mapping[str, Any]]) -> list[AnnotationState]:
     only_task = _id(tasks[0]) if len(tasks) == 1 else None
     placed = [{"task": only_task, **entry} for entry in annotations]
-    return [AnnotationState.of(entry) for entry in placed if _has_id(entry["task"]) or _is_id(entry["task"])]
+    return [AnnotationState.of(entry) for entry in placed if _has_id(entry["task"]) or is_id(entry["task"])]
 
 
 def _objects(body: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     # ANNOTATIONS_CREATED sends lists under the singular names.
     value = body.get(key)
-    return [entry for entry in (value if isinstance(value, list) else [value]) if _has_id(entry)]
+    entries = value if isinstance(value, list) else [value]
+    found = [entry for entry in entries if _has_id(entry)]
+    odd = sum(isinstance(entry, dict) for entry in entries) - len(found)
+    if odd:
+        LOG.warning("webhook: %d entries of %r without a usable id are left out", odd, key)
+    return found
 
 
 def _has_id(entry: object) -> TypeGuard[Mapping[str, Any]]:
-    return isinstance(entry, dict) and _is_id(entry.get("id"))
+    return isinstance(entry, dict) and is_id(entry.get("id"))
 
 
-def _is_id(value: object) -> bool:
+def is_id(value: object) -> TypeGuard[int]:
+    """Whether a value can be an id: a whole number that a database's integer holds."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
 def _id(entry: Mapping[str, Any]) -> int:
     value = entry.get("id")
-    if not isinstance(value, int) or not _is_id(value):
+    if not is_id(value):
         raise ValueError(f"id {value!r} is not a whole number")
     return value
 

@@ -1,5 +1,7 @@
 """Projects: their label config, and how far training is behind their gold."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +30,7 @@ class Project:
     retry_at: float
     reconciled_at: float
     reconcile_cursor: int
+    industry_keys: tuple[str, ...] = ()
 
     @property
     def has_new_gold(self) -> bool:
@@ -56,6 +59,15 @@ class Projects:
                 connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(label_config=label_config))
                 grow_gold_revision(connection, key)
             return _project(connection.execute(select(PROJECTS).where(PROJECTS.c.key == key)).one())
+
+    def set_industry_keys(self, key: str, industry_keys: Sequence[str]) -> None:
+        """Where this project's tasks hold their industry; with other keys than before all its items look different."""
+        with self._database.write() as connection:
+            found = connection.execute(select(PROJECTS.c.industry_keys).where(PROJECTS.c.key == key)).scalar_one()
+            if json.loads(found) != list(industry_keys):
+                values = {"industry_keys": json.dumps(list(industry_keys))}
+                connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
+                grow_gold_revision(connection, key)
 
     def get(self, key: str) -> Project | None:
         with self._database.read() as connection:
@@ -135,10 +147,11 @@ def insert_project(connection: Connection, key: str, label_config: str, title: s
         "reconciled_at": 0.0,
         "reconcile_cursor": 0,
         "created_at": at,
+        "industry_keys": "[]",
     }
     insert_missing(connection, PROJECTS, row)
 
 
 def _project(row: Row[Any]) -> Project:
-    fields = row._mapping
-    return Project(**{name: fields[name] for name in Project.__dataclass_fields__})
+    fields = {name: row._mapping[name] for name in Project.__dataclass_fields__}
+    return Project(**{**fields, "industry_keys": tuple(json.loads(fields["industry_keys"]))})

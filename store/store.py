@@ -2,6 +2,7 @@
 
 from store.annotations import Annotations
 from store.database import Database
+from store.fast_answers import FastAnswers
 from store.journal import Journal
 from store.leases import Leases
 from store.projects import Projects
@@ -22,6 +23,7 @@ class Store:
         self.weak_labels = WeakLabelTable(database)
         self.versions = Versions(database)
         self.leases = Leases(database)
+        self.fast_answers = FastAnswers(database)
 
     @classmethod
     def open(cls, url: str) -> "Store":

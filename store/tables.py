@@ -26,6 +26,7 @@ PROJECTS = Table(
     Column("reconciled_at", Float, nullable=False),
     Column("reconcile_cursor", Integer, nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("industry_keys", Text, nullable=False, server_default="[]"),
 )
 
 EVENTS = Table(
@@ -101,6 +102,17 @@ CURRENT = Table(
     Column("number", Integer, nullable=False),
     Column("generation", BigInteger, nullable=False),
     Column("since", Float, nullable=False),
+)
+
+FAST_ANSWERS = Table(
+    "fast_answers",
+    METADATA,
+    Column("project_key", String(200), primary_key=True),
+    Column("task_id", WIDE, primary_key=True, autoincrement=False),
+    Column("version", String(64), primary_key=True),
+    Column("given_at", Float, nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("settled", Boolean, nullable=False),
 )
 
 LEASES = Table(

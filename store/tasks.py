@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from store.changes import TaskState
+from store.changes import TaskState, is_id
 from store.database import Database, now
 from store.state import apply_tasks, chunks, delete_tasks, grow_gold_revision
 from store.tables import TASKS
@@ -39,7 +39,7 @@ class Tasks:
 
         Tasks without a usable id are left out. Writes only what is new, in short transactions.
         """
-        states = [TaskState.of(task) for task in tasks if isinstance(task.get("id"), int)]
+        states = [TaskState.of(task) for task in tasks if is_id(task.get("id"))]
         fresh = self._fresh(project_key, states)
         for start in range(0, len(fresh), BULK):
             with self._database.write() as connection:

@@ -80,3 +80,13 @@ def test_training_can_be_requested_without_new_gold(store: Store) -> None:
     store.projects.ensure(KEY, "<View/>")
     store.projects.request_training(KEY)
     assert store.projects.waiting_for_training() == [KEY]
+
+
+def test_other_industry_keys_make_work_once(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    for _ in range(2):
+        store.projects.set_industry_keys(KEY, ["一级", "二级"])
+    project = store.projects.get(KEY)
+    assert project
+    assert project.industry_keys == ("一级", "二级")
+    assert project.gold_revision == 1

@@ -1,3 +1,5 @@
+from typing import Any
+
 from store.changes import Change
 from store.store import Store
 from tests.store import webhooks
@@ -7,7 +9,8 @@ KEY = "default/2.1"
 
 def test_the_newest_description_of_a_task_counts(store: Store) -> None:
     store.tasks.upsert(KEY, [webhooks.task(1, 2, "new"), webhooks.task(2, 1)])
-    store.tasks.upsert(KEY, [webhooks.task(1, 1, "old"), {"id": "x"}])
+    odd: list[dict[str, Any]] = [{"id": number, "data": {}} for number in (-1, 2**63, 10**400, True, 1.5, float("nan"))]
+    store.tasks.upsert(KEY, [webhooks.task(1, 1, "old"), {"id": "x"}, *odd])
     assert [(task.id, task.data["title"]) for task in store.tasks.all(KEY)] == [(1, "new"), (2, "tea")]
     assert store.tasks.count(KEY) == 2
 

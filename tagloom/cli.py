@@ -173,6 +173,26 @@ def rollback(project: str) -> None:
 
 
 @main.command()
+@click.option("--project", default="", help="Project key, where there are several.")
+@click.option("--most", type=click.IntRange(1), default=50, show_default=True, help="Lines to show.")
+def doubtful(project: str, most: int) -> None:
+    """List gold labels that the model, its neighbours and the cues all speak against.
+
+    The model that is asked has not seen the item (out-of-fold answers), so this trains four short times and takes as
+    long. Nothing is changed: correct in Label Studio what is wrong.
+    """
+    from tagloom import operate
+    from worker.doubtful import doubtful as find
+    from worker.workplace import open_workplace
+
+    with open_workplace(settings()) as workplace, operate.told():
+        chosen = operate.chosen(workplace.store, project)
+        found = find(workplace, chosen.key)
+        url = workplace.client_of(chosen).connection.url
+    click.echo("\n".join(operate.doubt_lines(found[:most], chosen, url)))
+
+
+@main.command()
 def doctor() -> None:
     """Check what Tagloom needs here: disk, store, queue, workers, Label Studio, encoders."""
     from tagloom.doctor import findings

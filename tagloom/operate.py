@@ -3,14 +3,21 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
+from labelstudio.api import LabelStudioError
+from labelstudio.project import ProjectKey
 from store.projects import Project
 from store.store import Store
 from store.versions import State, Version
 from tagloom.errors import UserError
 from tagloom.settings import Settings
 
+if TYPE_CHECKING:
+    from worker.doubtful import Doubt
+
 _HEADINGS = ("version", "state", "phase", "gold", "weak", "macro-F1", "made (UTC)", "")
+_DOUBT_HEADINGS = ("task", "label", "gold says", "model says", "")
 
 
 @contextmanager
@@ -35,11 +42,28 @@ def chosen(store: Store, key: str) -> Project:
     raise UserError(f"choose one of these projects with --project: {keys}")
 
 
+@contextmanager
+def told() -> Iterator[None]:
+    """What Label Studio or a labelling config is to blame for, as a UserError of one line."""
+    try:
+        yield
+    except (LabelStudioError, ValueError) as wrong:
+        raise UserError(str(wrong)) from wrong
+
+
 def version_lines(store: Store, project: Project) -> list[str]:
     """A table of all versions, newest first, with why each is what it is."""
     rows = [_HEADINGS, *(_row(version) for version in store.versions.list(project.key))]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS) - 1)]
-    return [f"{project.key}  {project.title}".rstrip(), *(_line(row, widths) for row in rows)]
+    return [f"{project.key}  {project.title}".rstrip(), *_table(rows)]
+
+
+def doubt_lines(doubts: "Sequence[Doubt]", project: Project, label_studio_url: str) -> list[str]:
+    """A table of doubtful gold with the address where each can be looked at, and what to do with it."""
+    if not doubts:
+        return [f"{project.key}: no gold that model, neighbours and cues all speak against"]
+    base = f"{label_studio_url.rstrip('/')}/projects/{ProjectKey.parse(project.key).id}/data?task="
+    rows = [_DOUBT_HEADINGS, *(_doubt_row(doubt, base if label_studio_url else "") for doubt in doubts)]
+    return [*_table(rows), "Nothing is changed by itself: correct in Label Studio what is wrong."]
 
 
 def promote(store: Store, project: Project, version: str) -> str:
@@ -70,6 +94,17 @@ def _row(version: Version) -> tuple[str, ...]:
         datetime.fromtimestamp(version.created_at, UTC).strftime("%Y-%m-%d %H:%M:%S"),
         version.reason,
     )
+
+
+def _doubt_row(doubt: "Doubt", base: str) -> tuple[str, ...]:
+    said = "yes" if doubt.given else "no"
+    address = f"{base}{doubt.task_id}" if base else ""
+    return str(doubt.task_id), doubt.label, said, f"{doubt.probability:.0%}", address
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    return [_line(row, widths) for row in rows]
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

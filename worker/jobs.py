@@ -10,7 +10,6 @@ from typing import Any
 from redis.exceptions import RedisError
 from rq import get_current_job
 
-from labelstudio.project import ProjectKey
 from store.leases import Lease, LeaseLost
 from store.projects import Project
 from store.versions import Conflict, training_lease
@@ -89,7 +88,7 @@ def _encode(workplace: Workplace, project: Project, _lease: Lease, watch: Watch)
 
 
 def _reconcile(workplace: Workplace, project: Project, _lease: Lease, watch: Watch) -> str:
-    client = workplace.sites.client(ProjectKey.parse(project.key).connection)
+    client = workplace.client_of(project)
     if not client.connection.url:
         workplace.store.projects.set_reconcile_cursor(project.key, 0)
         return "no Label Studio is configured: set LABEL_STUDIO_URL to compare with it"

@@ -8,8 +8,10 @@ from functools import cached_property
 
 import torch
 
+from labelstudio.api import LabelStudioClient
 from labelstudio.config import LabelConfig
 from labelstudio.encoding import TaskEncoder
+from labelstudio.project import ProjectKey
 from labelstudio.sites import Sites
 from model.extraction import FeatureExtractor
 from model.feature_cache import FeatureCache
@@ -38,6 +40,10 @@ class Workplace:
     @cached_property
     def encoder(self) -> TaskEncoder:
         return TaskEncoder(self.extractor, self.cache, self.sites)
+
+    def client_of(self, project: Project) -> LabelStudioClient:
+        """API client of the project's Label Studio; its connection's URL is empty when none is configured."""
+        return self.sites.client(ProjectKey.parse(project.key).connection)
 
     def config_of(self, project: Project) -> LabelConfig:
         """The project's parsed label config; ConfigError when it is unusable."""

@@ -1,0 +1,58 @@
+"""Operators' commands that need encoders and Label Studio: on a project whose features are there already."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import worker.doubtful
+import worker.workplace
+from model.phases import CONTINUATION
+from store.store import Store
+from tagloom.cli import main
+from tagloom.settings import Settings
+from tests.worker import shop
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    monkeypatch.setattr(worker.workplace, "FeatureExtractor", shop.StubExtractor)
+    for name, value in {"TAGLOOM_HOME": str(tmp_path), "TAGLOOM_TRAINING_THREADS": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("TAGLOOM_DATABASE_URL", raising=False)
+    monkeypatch.setenv("LABEL_STUDIO_URL", "http://studio.test")
+    opened = Store.open(Settings().database)
+    yield opened
+    opened.close()
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def test_doubtful_gold_is_listed_with_where_to_look_at_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker.doubtful, "CONTINUATION", CONTINUATION[:1])
+    shop.open_shop(store, Settings(), tasks=20)
+    shop.annotate(store, range(1, 19))
+    shop.annotate(store, [7], second=2, wrong=True)
+    result = run("doubtful", "--most", "4")
+    assert result.exit_code == 0, result.output
+    heading, *rows, last = result.stdout.splitlines()
+    assert heading.split()[:2] == ["task", "label"]
+    assert len(rows) <= 4
+    assert "7" in {row.split()[0] for row in rows}
+    assert all(row.endswith(f"http://studio.test/projects/2/data?task={row.split()[0]}") for row in rows)
+    assert "Nothing is changed" in last
+
+
+def test_without_gold_nothing_is_doubtful(store: Store) -> None:
+    shop.open_shop(store, Settings(), tasks=2)
+    assert "no gold that" in run("doubtful").stdout
+
+
+def test_an_unusable_config_is_one_line(store: Store) -> None:
+    store.projects.ensure(str(shop.KEY), "<View/>")
+    result = run("doubtful")
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 1

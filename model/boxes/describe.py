@@ -3,8 +3,6 @@
 Shape suffixes: N candidates, B read blocks, D descriptor entries, F role flags, H, W pixels, P pooled features.
 """
 
-from dataclasses import astuple
-
 import numpy as np
 import numpy.typing as npt
 
@@ -88,7 +86,7 @@ COUNTS = 4
 
 
 def _role_arrays(roles: tuple[Role, ...]) -> tuple[npt.NDArray[np.bool_], Array]:
-    rows = np.array([astuple(role) for role in roles], dtype=np.float32)
+    rows = np.array([tuple(vars(role).values()) for role in roles], dtype=np.float32)
     return rows[:, :FLAGS] > 0, rows[:, FLAGS:]
 
 

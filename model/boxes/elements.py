@@ -24,8 +24,8 @@ class Element:
 
 def text_elements(scene: Scene) -> list[Element]:
     """Every read block in the one element that its cues suggest, neighbours of a kind together."""
-    kinds = block_kinds(scene)
     found = _prices(scene)
+    kinds = _kinds(scene, found)
     links = scene.layout.same_copy(COPY_REACH)
     for kind, score in (("gift", _gift_score), ("logo", _logo_score), ("copy", _copy_score)):
         members = [block for block, own in enumerate(kinds) if own == kind]
@@ -37,7 +37,11 @@ def text_elements(scene: Scene) -> list[Element]:
 
 def block_kinds(scene: Scene) -> list[str]:
     """The kind of element that each read block's cues suggest."""
-    prices = {block for element in _prices(scene) for block in element.blocks}
+    return _kinds(scene, _prices(scene))
+
+
+def _kinds(scene: Scene, priced: Sequence[Element]) -> list[str]:
+    prices = {block for element in priced for block in element.blocks}
     return ["price" if block in prices else _kind(scene, block) for block in range(len(scene.boxes))]
 
 

@@ -9,7 +9,6 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse.csgraph import connected_components
 
 from model.items import Box
 
@@ -67,11 +66,20 @@ def gaps(boxes_N4: Lengths, others_M4: Lengths, aspect: float) -> Lengths:
 
 def connected(members: Sequence[int], links_BB: Links) -> list[tuple[int, ...]]:
     """Groups of members that are linked directly or through other members, in order of their first one."""
-    if not members:
-        return []
-    chosen = np.array(members)
-    count, names = connected_components(links_BB[np.ix_(chosen, chosen)], directed=False)
-    return sorted(tuple(chosen[names == name].tolist()) for name in range(count))
+    left, groups = set(members), []
+    linked = {member: set(np.flatnonzero(links_BB[member]).tolist()) for member in members}
+    for first in members:
+        if first not in left:
+            continue
+        left.discard(first)
+        group, new = {first}, [first]
+        while new:
+            reached = linked[new.pop()] & left
+            left -= reached
+            group |= reached
+            new += reached
+        groups.append(tuple(sorted(group)))
+    return sorted(groups)
 
 
 def union(boxes: Sequence[Box]) -> Box:

@@ -14,14 +14,16 @@ Shape suffixes: N items or candidates, K labels.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from model.boxes.candidates import Candidates, candidates
+from model.boxes.candidates import candidates
 from model.boxes.decode import NEUTRAL, best_thresholds, decode, given, tagged
 from model.boxes.describe import describe, kind_scores
+from model.boxes.described import RECENT, Described
 from model.boxes.forest import Floats
 from model.boxes.head import MOST_BAGS, Bag, BoxHead, Example
 from model.boxes.nms import ious, to_box, to_tensor
@@ -106,8 +108,8 @@ class BoxModel:
 
     def classify_region(self, item: ItemFeatures, box: Box, probabilities_K: Tensor | None = None) -> PredictedBox:
         """The class of a region that somebody drew, and its box tightened to the element it most likely means."""
-        found = self._candidates(item).with_box(box)
-        quality_NK = self._quality(found)
+        found = candidates(Scene.of(item, self._reader)).with_box(box)
+        quality_NK = self._quality(self._inputs(item, Described(found.boxes_N4, describe(found))))
         if probabilities_K is not None:
             quality_NK = tagged(quality_NK, probabilities_K)
         overlap_N = ious(found.boxes_N4, to_tensor([box])).numpy()[:, 0]
@@ -117,40 +119,39 @@ class BoxModel:
         return PredictedBox(self.labels[label], to_box(found.boxes_N4[row]), float(quality_NK[row, label]))
 
     def _boxes(self, item: ItemFeatures, probabilities_K: Tensor | None, faint: bool) -> tuple[PredictedBox, ...]:
-        found = self._candidates(item)
-        if not len(found.boxes_N4):
+        described = RECENT.of(item, self._reader)
+        if not len(described.boxes_N4):
             return ()
-        quality_NK, likely = self._quality(found), [UNKNOWN] * len(self.labels)
+        quality_NK, likely = self._quality(self._inputs(item, described)), [UNKNOWN] * len(self.labels)
         if probabilities_K is not None:
             quality_NK, likely = tagged(quality_NK, probabilities_K), probabilities_K.tolist()
-        boxes = decode(found.boxes_N4, quality_NK, self.labels)
+        boxes = decode(described.boxes_N4, quality_NK, self.labels)
         return tuple(boxes) if faint else given(boxes, self.labels, self.threshold_K.tolist(), likely)
 
-    def _quality(self, found: Candidates) -> Floats:
+    @cached_property
+    def _reader(self) -> RoleReader:
+        return RoleReader(self.lexicon)
+
+    def _quality(self, inputs_ND: Floats) -> Floats:
         """(N, K) how well each candidate shows each label."""
-        inputs_ND = self._described(found)
         cold_NK = self._cold(inputs_ND)
         return self.head.quality(inputs_ND, cold_NK) if self.head else cold_NK
 
     def _example(self, item: ItemFeatures, gold: Sequence[LabelledBox], family: str) -> Example:
-        found = self._candidates(item)
-        inputs_ND = self._described(found)
-        return Example(found.boxes_N4, inputs_ND, self._cold(inputs_ND), tuple(gold), family)
+        described = RECENT.of(item, self._reader)
+        inputs_ND = self._inputs(item, described)
+        return Example(described.boxes_N4, inputs_ND, self._cold(inputs_ND), tuple(gold), family)
 
     def _bag(self, item: ItemFeatures, tags: frozenset[str]) -> Bag:
-        inputs_ND = self._described(self._candidates(item))
+        inputs_ND = self._inputs(item, RECENT.of(item, self._reader))
         there_K = np.array([label in tags for label in self.labels], dtype=np.float32)
         return Bag(inputs_ND, self._cold(inputs_ND), there_K)
 
-    def _candidates(self, item: ItemFeatures) -> Candidates:
-        return candidates(Scene.of(item, RoleReader(self.lexicon)))
-
-    def _described(self, found: Candidates) -> Floats:
+    def _inputs(self, item: ItemFeatures, described: Described) -> Floats:
         """(N, D) descriptors, with pooled features once something was learned."""
-        inputs_ND = describe(found)
         if self.pooling is None:
-            return inputs_ND
-        return np.concatenate([inputs_ND, self.pooling.pooled(found.scene.item, found.boxes_N4)], axis=1)
+            return described.inputs_ND
+        return np.concatenate([described.inputs_ND, self.pooling.pooled(item, described.boxes_N4)], axis=1)
 
     def _cold(self, inputs_ND: Floats) -> Floats:
         """(N, K) the cold start's opinion of each label; 0 for a label of no known kind."""

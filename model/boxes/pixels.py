@@ -3,9 +3,9 @@
 Shape suffixes: H, W pixels of the thumbnail; 3 colours.
 """
 
+import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from model.items import Box
 
@@ -50,8 +50,8 @@ def _alike_and_connected(pixels_HW3: Pixels, inner: tuple[slice, slice], toleran
     colour = np.median(pixels_HW3[rim], axis=0)
     unlike = np.abs(pixels_HW3 - colour.astype(np.int16))
     alike = (unlike[..., 0] <= tolerance) & (unlike[..., 1] <= tolerance) & (unlike[..., 2] <= tolerance)
-    regions, count = ndimage.label(alike)
-    touching = np.zeros(count + 1, dtype=bool)
+    count, regions = cv2.connectedComponents(alike.view(np.uint8), connectivity=4)
+    touching = np.zeros(count, dtype=bool)
     touching[regions[rim]] = True
     touching[0] = False
     connected: Mask = touching[regions] | inside

@@ -47,6 +47,11 @@ class RoleReader:
         self._gift = lexicon.kinds.get("gift")
         self._price = lexicon.kinds.get("price")
 
+    @property
+    def words(self) -> tuple[Kind | None, Kind | None]:
+        """What of the lexicon the roles hang on."""
+        return self._gift, self._price
+
     def roles(self, item: ItemFeatures) -> list[Role]:
         """One role per read block."""
         return [self._role(block, item.title) for block in item.blocks]

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 from labelstudio.regions import Region, names_in, of_control
 from model.items import Box, LabelledBox, PredictedBox, Prediction
 
 _DECIMALS = 4
+_LARGEST = 1e6  # percent or pixels; JSON carries 1e308 and integers of any length too
 
 
 @dataclass(frozen=True)
@@ -78,13 +79,13 @@ def _span(start: float, end: float) -> tuple[float, float]:
 
 
 def box_of(region: Mapping[str, Any]) -> Box | None:
-    """The upright rectangle of a region, clipped to the picture; None without finite numbers or on a turned picture.
+    """The upright rectangle of a region, clipped to the picture; None without usable numbers or on a turned picture.
 
     Label Studio turns a rectangle about its top left corner, clockwise, in pixels (so the picture's shape matters).
     """
     value = region["value"]
     numbers = [value.get(key, 0) for key in ("x", "y", "width", "height", "rotation")]
-    if not all(isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) for n in numbers):
+    if not all(_is_number(n) for n in numbers):
         return None
     if region.get("image_rotation") not in (0, None):
         return None  # its coordinates belong to the turned picture
@@ -99,9 +100,14 @@ def box_of(region: Mapping[str, Any]) -> Box | None:
 
 def _aspect(region: Mapping[str, Any]) -> float:
     width, height = region.get("original_width"), region.get("original_height")
-    if isinstance(width, int | float) and isinstance(height, int | float) and width > 0 and height > 0:
+    if _is_number(width) and _is_number(height) and width >= 1 and height >= 1:
         return float(width) / float(height)
     return 1.0
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    """A number that can be reckoned with: no NaN, nothing so large that a product overflows."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
 
 
 def _clip(percentage: float) -> float:

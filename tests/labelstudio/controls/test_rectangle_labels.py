@@ -62,10 +62,18 @@ def test_a_turned_rectangle_gives_the_upright_one_around_it() -> None:
         {"x": True, "y": 0, "width": 1, "height": 1},
         {"x": None, "y": 0, "width": 1, "height": 1},
         {"x": math.inf, "y": 0, "width": 1, "height": 1},
+        {"x": 10**400, "y": 0, "width": 1, "height": 1},
+        {"x": 0, "y": 0, "width": 1e308, "height": 1, "rotation": 30},
     ],
 )
 def test_a_region_without_numbers_is_no_box(value: dict[str, Any]) -> None:
     assert box_of(region(**value)) is None
+
+
+@pytest.mark.parametrize("side", [math.nan, math.inf, 10**400, 0, -1, 1e-300, True, "9"])
+def test_an_unusable_size_of_the_picture_counts_as_square(side: Any) -> None:
+    turned = {**region(x=50, y=10, width=20, height=10, rotation=90), "original_width": side}
+    assert box_of(turned) == box_of({**turned, "original_width": 100})
 
 
 def test_boxes_on_a_turned_picture_are_left_out() -> None:

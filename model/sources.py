@@ -48,6 +48,10 @@ class Sources:
     def names(self) -> tuple[str, ...]:
         return (*self.cues.names, NEAREST)
 
+    def cold_log_odds(self, opinions: Opinions) -> Tensor:
+        """(N, K) what the cues alone make of ``opinions``: the cold start, which asks for no gold."""
+        return self.cues.prior_K + opinions.log_odds_SNK[: len(self.cues.cues)].sum(0)
+
     def opinions(self, items: Sequence[ItemFeatures]) -> Opinions:
         """What the sources say of new items."""
         nearest_NK = torch.zeros(len(items), len(self.cues.labels), dtype=torch.float64)

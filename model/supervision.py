@@ -59,13 +59,14 @@ class Supervision:
 
     ``sources``, ``label_model``, ``evidence`` and ``regression`` serve new items. ``base_NK`` are the pool's log-odds
     before the network; on gold items they come from a regression that has not seen the item's family, so that the
-    network learns to correct what it will meet, not what was fitted.
+    network learns to correct what it will meet, not what was fitted. ``cold_NK`` are the cues' log-odds.
     """
 
     sources: Sources
     label_model: LabelModel
     evidence: Evidence
     regression: Regression
+    cold_NK: Tensor
     base_NK: Tensor
     weak: WeakLabels
 
@@ -103,7 +104,8 @@ def supervise(
         others = sorted(set(gold.rows) - set(rows))
         correction_NK[rows] = _regression(evidence_ND, offset_NK, gold, others).log_odds(evidence_ND[rows])
     weak = label_model.weak_labels(opinions, correction_NK)
-    return Supervision(sources, label_model, evidence, regression, offset_NK + correction_NK, weak)
+    cold_NK, base_NK = sources.cold_log_odds(opinions), offset_NK + correction_NK
+    return Supervision(sources, label_model, evidence, regression, cold_NK, base_NK, weak)
 
 
 def family_folds(families: Mapping[int, str], folds: int, seed: int) -> list[list[int]]:

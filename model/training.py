@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from model.batching import Batch, collate
+from model.batching import collate
 from model.boxes.model import BoxModel
 from model.calibration import Calibration
 from model.features import ItemFeatures
@@ -113,19 +113,20 @@ def fit(
         box_model=_box_model(served, pool, gold, families=families, held_out=held_out, seed=config.seed),
         version="",
     )
+
+    def calibrated(trained: Tagger, network_NK: Tensor | float) -> Tagger:
+        probability_NK = trained.tempered(supervision.cold_NK, supervision.base_NK + network_NK)
+        rows, usual = sorted(held_out), Calibration.expected(probability_NK)
+        return replace(trained, calibration=usual.fitted(probability_NK[rows], table.labels_NK[rows]))
+
     if not config.use_network:
-        return tagger
+        return calibrated(tagger, 0.0)
     course = _Course(tagger, pool, known, supervision, config, resume)
 
-    def calibrated(network: Network, optimizer: Mapping[str, Tensor]) -> Tagger:
-        trained = replace(tagger, network=network, optimizer=optimizer)
-        rows = sorted(held_out)
-        if not rows:
-            return trained
-        probability_NK = torch.sigmoid(supervision.base_NK[rows] + run(network, course.batches(rows)))
-        return replace(trained, calibration=Calibration.fit(probability_NK, table.labels_NK[rows]))
+    def tagger_of(network: Network, optimizer: Mapping[str, Tensor]) -> Tagger:
+        return calibrated(replace(tagger, network=network, optimizer=optimizer), course.logits(network))
 
-    return course.run(calibrated, on_epoch, on_phase)
+    return course.run(tagger_of, on_epoch, on_phase)
 
 
 def _box_model(
@@ -192,9 +193,10 @@ class _Course:
         scarcity = WEAK_PRIOR / (WEAK_PRIOR + len(rows))
         return self.config.weak_weight * scarcity * (2 * accuracy_K - 1).clamp(min=0)
 
-    def batches(self, rows: Sequence[int]) -> list[Batch]:
-        """The pool's rows as the network takes them."""
-        return [self.data[torch.tensor(rows[at : at + CHUNK])].floats() for at in range(0, len(rows), CHUNK)]
+    def logits(self, network: Network) -> Tensor:
+        """(N, K) what the network adds on the pool."""
+        rows_N = torch.arange(len(self.gold_NK))
+        return run(network, [self.data[rows].floats() for rows in torch.split(rows_N, CHUNK)])
 
     def run(
         self,
@@ -265,6 +267,14 @@ def _continued(served: Tagger, config: NetworkConfig, seed: int) -> Network:
     return make_network(config, seed)
 
 
+@dataclass(frozen=True)
+class OutOfFold:
+    """Answers to gold rows of a pool by taggers that were trained without the row's family; NaN and False elsewhere."""
+
+    probability_NK: Tensor
+    given_NK: Tensor
+
+
 def out_of_fold(
     served: Tagger,
     pool: Sequence[ItemFeatures],
@@ -274,8 +284,8 @@ def out_of_fold(
     config: TrainConfig | None = None,
     folds: int = 4,
     space: FusedSpace | None = None,
-) -> Tensor:
-    """(N, K) probabilities for gold rows by taggers that were trained without their family; NaN elsewhere.
+) -> OutOfFold:
+    """What the recipe makes of gold that it has not seen, fold by fold.
 
     Every fold starts from a cold start (the served tagger has seen the gold). With a single family there is nobody to
     learn from, and the answer is the cold start's.
@@ -284,10 +294,12 @@ def out_of_fold(
     cold = Tagger.cold_start(
         served.labels, space=served.space, seed=config.seed, lexicon=served.sources.cues.lexicon, with_boxes=False
     )
-    answers_NK = torch.full((len(pool), len(served.labels)), torch.nan, dtype=torch.float64)
+    probability_NK = torch.full((len(pool), len(served.labels)), torch.nan, dtype=torch.float64)
+    given_NK = torch.zeros(probability_NK.shape, dtype=torch.bool)
     space = space or FusedSpace.of(pool)
     for rows in family_folds({row: families[row] for row in gold}, folds, config.seed):
         rest = {row: said for row, said in gold.items() if row not in rows}
         tagger = fit(cold, pool, rest, families=families, config=config, space=space) if rest else cold
-        answers_NK[rows] = tagger.probabilities([pool[row] for row in rows])
-    return answers_NK
+        probability_NK[rows] = tagger.probabilities([pool[row] for row in rows])
+        given_NK[rows] = tagger.calibration.decide(probability_NK[rows])
+    return OutOfFold(probability_NK, given_NK)

@@ -53,9 +53,9 @@ def doubtful(workplace: Workplace, project_key: str) -> list[Doubt]:
     table = GoldTable.of(corpus.gold, served.labels, len(corpus.features))
     weak = supervise(served, corpus.features, table, families=corpus.families).weak
     short = TrainConfig(seed=settings.seed, first=CONTINUATION)
-    trained_NK = out_of_fold(served, corpus.features, corpus.gold, families=corpus.families, config=short)
+    trained = out_of_fold(served, corpus.features, corpus.gold, families=corpus.families, config=short)
     gold_NK = table.labels_NK[rows].numpy() > 0.5
-    probability_NK, sources_NK = trained_NK[rows].numpy(), weak.probability_NK[rows].numpy()
+    probability_NK, sources_NK = trained.probability_NK[rows].numpy(), weak.probability_NK[rows].numpy()
     against_NK = unlikely(gold_NK, probability_NK) & ((sources_NK > 0.5) != gold_NK)
     found = [
         Doubt(corpus.task_ids[rows[n]], served.labels[k], bool(gold_NK[n, k]), float(probability_NK[n, k]))

@@ -62,15 +62,14 @@ class Referee:
         corpus, config = self._corpus, replace(self._config, first=CONTINUATION)
         unlabelled = [row for row in range(len(corpus.features)) if row not in corpus.gold]
         rows = [*self._all, *unlabelled[: int(len(self._all) * config.weak_per_gold) + FEWEST_OTHERS]]
-        probability_NK = out_of_fold(
+        answers = out_of_fold(
             self._served,
             [corpus.features[row] for row in rows],
             {place: corpus.gold[row] for place, row in enumerate(self._all)},
             families=[corpus.families[row] for row in rows],
             config=config,
         )
-        given_NK = Calibration.neutral(len(self._served.labels)).decide(probability_NK).tolist()
-        return {corpus.task_ids[row]: given_NK[place] for place, row in enumerate(self._all)}
+        return {corpus.task_ids[row]: answers.given_NK[place].tolist() for place, row in enumerate(self._all)}
 
     def looks_broken(self, candidate: Tagger, evidence: Evidence) -> str:
         """Why out-of-fold answers do not speak for it: it answers its own gold worse than its recipe others'."""
@@ -120,11 +119,12 @@ class Referee:
     def _honest(self, tagger: Tagger, rows: Sequence[int]) -> Booleans:
         """Answers with thresholds from the other half of held-out gold: the tagger's own were chosen on all of it."""
         probability_NK = self._probabilities(tagger, rows)
+        usual = Calibration.expected(probability_NK)
         given_NK = np.zeros((len(rows), len(tagger.labels)), dtype=bool)
         gold_NK = GoldTable.of(self._corpus.gold, tagger.labels, len(self._corpus.features)).labels_NK[list(rows)]
         for part in family_folds({place: self._corpus.families[row] for place, row in enumerate(rows)}, 2, seed=0):
             rest = sorted(set(range(len(rows))) - set(part))
-            thresholds = Calibration.fit(probability_NK[rest], gold_NK[rest])
+            thresholds = usual.fitted(probability_NK[rest], gold_NK[rest])
             given_NK[part] = thresholds.decide(probability_NK[part]).numpy()
         return given_NK
 

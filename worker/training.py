@@ -207,8 +207,7 @@ def _write_weak_labels(workplace: Workplace, project: Project, corpus: Corpus, t
 
 def _weak_labels(tagger: Tagger, features: Sequence[ItemFeatures]) -> list[dict[str, WeakLabel]]:
     opinions = tagger.sources.opinions(features)
-    correction_NK = tagger.base_log_odds(features) - tagger.label_model.log_odds(opinions)
-    weak = tagger.label_model.weak_labels(opinions, correction_NK)
+    weak = tagger.label_model.weak_labels(opinions, tagger.correction(features))
 
     def of(row: int, k: int) -> WeakLabel:
         sources = dict(weak.because(row, k))

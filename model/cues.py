@@ -5,10 +5,10 @@ Shape suffixes: N items, K classes, B blocks of one item, F cues.
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ _WORD_END = re.compile(r"[\s/|·]+")
 _LATIN = re.compile(r"[a-z]{3,}")
 _RUN = re.compile(r"[a-z]{3,}|[\u4e00-\u9fff]{2,}")
 _CAMPAIGN = re.compile(r"^(\s*【[^】]*】)+")
+KEPT = 4096  # items' texts whose cues are kept, at some 5 kB each
 OPENING = 12
 """So many characters of a title may hold its brand."""
 NAME_LENGTH = 14
@@ -58,10 +59,9 @@ class CueSet:
     def opinions(self, items: Sequence[ItemFeatures]) -> Tensor:
         """(F, N, K) log-odds that each cue adds; 0 where it has nothing to say."""
         opinions_FNK = torch.zeros(len(self.cues), len(items), len(self.labels), dtype=torch.float64)
+        speaks_for = [k for k, _ in self.cues]
         for n, item in enumerate(items):
-            reading = _Reading(item)
-            for f, (k, cue) in enumerate(self.cues):
-                opinions_FNK[f, n, k] = cue.weight if reading.fires(cue, self.kinds[k]) else cue.otherwise
+            opinions_FNK[range(len(self.cues)), n, speaks_for] = self._facts(item.title, item.blocks).opinion_F
         return opinions_FNK
 
     def probabilities(self, items: Sequence[ItemFeatures]) -> Tensor:
@@ -70,12 +70,29 @@ class CueSet:
 
     def block_flags(self, item: ItemFeatures) -> Tensor:
         """(B, F) 1 where a read block by itself meets a cue's conditions (counts over the whole picture aside)."""
-        reading = _Reading(item)
-        flags_BF = torch.zeros(len(item.blocks), len(self.cues))
+        return self._facts(item.title, item.blocks).flag_BF
+
+    @cached_property
+    def _facts(self) -> "Callable[[str, tuple[TextBlock, ...]], _Facts]":
+        """What cues find in an item's texts, kept: one training asks for it a dozen times."""
+        return lru_cache(KEPT)(self._look)
+
+    def _look(self, title: str, blocks: tuple[TextBlock, ...]) -> "_Facts":
+        reading = _Reading(title, blocks)
+        opinions = [cue.weight if reading.fires(cue, self.kinds[k]) else cue.otherwise for k, cue in self.cues]
+        flag_BF = torch.zeros(len(blocks), len(self.cues))
         for f, (k, cue) in enumerate(self.cues):
             if cue.where == "reading":
-                flags_BF[:, f] = torch.tensor([reading.meets(b, cue, self.kinds[k]) for b in range(len(item.blocks))])
-        return flags_BF
+                flag_BF[:, f] = torch.tensor([reading.meets(b, cue, self.kinds[k]) for b in range(len(blocks))])
+        return _Facts(torch.tensor(opinions, dtype=torch.float64), flag_BF)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """Each cue's log-odds for its class, and the blocks on which it fires."""
+
+    opinion_F: Tensor
+    flag_BF: Tensor
 
 
 def brand_names(title: str) -> tuple[str, ...]:
@@ -118,22 +135,22 @@ def _alike(word: str, brand: str) -> bool:
 class _Reading:
     """One item's texts, as the cues look at them."""
 
-    def __init__(self, item: ItemFeatures) -> None:
-        self.item = item
-        brands = brand_names(item.title)
-        self.is_brand = [names_brand(block.text, item.title, brands) for block in item.blocks]
-        self.readable = [len(block.text.strip()) > 1 or block.box.height < MISREAD_HEIGHT for block in item.blocks]
+    def __init__(self, title: str, blocks: tuple[TextBlock, ...]) -> None:
+        self.title, self.blocks = title, blocks
+        brands = brand_names(title)
+        self.is_brand = [names_brand(block.text, title, brands) for block in blocks]
+        self.readable = [len(block.text.strip()) > 1 or block.box.height < MISREAD_HEIGHT for block in blocks]
 
     def fires(self, cue: Cue, kind: Kind) -> bool:
         if cue.where == "title":
-            return _text_meets(_left(self.item.title, kind), cue)
-        met = [self.item.blocks[b] for b in range(len(self.item.blocks)) if self.meets(b, cue, kind)]
+            return _text_meets(_left(self.title, kind), cue)
+        met = [block for b, block in enumerate(self.blocks) if self.meets(b, cue, kind)]
         if len(met) < cue.blocks:
             return False
         return sum(len(_CHINESE.findall(block.text)) for block in met) >= cue.chinese
 
     def meets(self, b: int, cue: Cue, kind: Kind) -> bool:
-        block = self.item.blocks[b]
+        block = self.blocks[b]
         if not self.readable[b] or (cue.brand is not None and cue.brand != self.is_brand[b]):
             return False
         return _place_meets(block, cue) and _text_meets(_left(block.text, kind), cue)

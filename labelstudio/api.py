@@ -1,7 +1,7 @@
 """Label Studio's API, as far as Tagloom needs it. Only the configured base URL is called, no redirect is followed."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -112,6 +112,23 @@ class LabelStudioClient:
     def delete_prediction(self, prediction_id: int) -> None:
         """Remove one stored prediction."""
         self._call("DELETE", f"/api/predictions/{prediction_id}/")
+
+    def backends(self, project_id: int) -> list[dict[str, Any]]:
+        """The project's ML backends, the one that Label Studio asks first."""
+        found = self._call("GET", "/api/ml/", params={"project": project_id})
+        return sorted(found, key=lambda backend: int(backend["id"])) if isinstance(found, list) else []
+
+    def rename_backend(self, backend: Mapping[str, Any], title: str) -> None:
+        """Give an ML backend (one of ``backends``) another title; Label Studio then asks it for health and setup."""
+        kept = {name: backend.get(name) for name in ("url", "project", "extra_params")}
+        if backend.get("auth_method") == "BASIC_AUTH":
+            # An empty password stands for the one that Label Studio holds.
+            kept |= {"auth_method": "BASIC_AUTH", "basic_auth_user": backend["basic_auth_user"], "basic_auth_pass": ""}
+        self._call("PATCH", f"/api/ml/{backend['id']}", json={**kept, "title": title})
+
+    def change_project(self, project_id: int, fields: Mapping[str, Any]) -> None:
+        """Change settings of a project; Label Studio tells its webhooks (PROJECT_UPDATED)."""
+        self._call("PATCH", f"/api/projects/{project_id}/", json=dict(fields))
 
     def _call(self, method: str, path: str, **request: Any) -> Any:
         header = self.authorization()

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, select, update
 from store.database import Database, insert_missing, now
 from store.leases import Lease, verify
 from store.state import grow_gold_revision
-from store.tables import LEASES, PROJECTS
+from store.tables import CURRENT, LEASES, PROJECTS
 
 FREE_ATTEMPTS = 3  # tries at once after a crash; a training that keeps dying then backs off
 LONGEST_BACKOFF_S = 600.0
@@ -130,6 +130,18 @@ class Projects:
                 values["reconciled_at"] = now(connection)
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
 
+    def waiting_for_offer(self) -> list[str]:
+        """Keys of projects whose CURRENT version Label Studio's uncertainty sampling does not go by yet."""
+        query = select(PROJECTS.c.key).join(CURRENT, CURRENT.c.project_key == PROJECTS.c.key)
+        behind = query.where(CURRENT.c.generation > PROJECTS.c.offered_generation).order_by(PROJECTS.c.key)
+        with self._database.read() as connection:
+            return list(connection.execute(behind).scalars())
+
+    def set_offered(self, key: str, generation: int) -> None:
+        """Uncertainty sampling goes by this generation of CURRENT now."""
+        with self._database.write() as connection:
+            connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(offered_generation=generation))
+
 
 def insert_project(connection: Connection, key: str, label_config: str, title: str, config_us: int, at: float) -> None:
     """A project's first row; nothing when it has one."""
@@ -146,6 +158,7 @@ def insert_project(connection: Connection, key: str, label_config: str, title: s
         "failure": "",
         "reconciled_at": 0.0,
         "reconcile_cursor": 0,
+        "offered_generation": 0,
         "created_at": at,
         "industry_keys": "[]",
     }

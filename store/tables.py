@@ -25,6 +25,7 @@ PROJECTS = Table(
     Column("failure", Text, nullable=False),
     Column("reconciled_at", Float, nullable=False),
     Column("reconcile_cursor", Integer, nullable=False),
+    Column("offered_generation", BigInteger, nullable=False, server_default="0"),
     Column("created_at", Float, nullable=False),
     Column("industry_keys", Text, nullable=False, server_default="[]"),
 )

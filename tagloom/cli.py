@@ -193,6 +193,28 @@ def doubtful(project: str, most: int) -> None:
 
 
 @main.command()
+@click.option("--project", default="", help="Project key, where there are several.")
+@click.option("--unlabelled", is_flag=True, help="Only tasks that nobody has labelled.")
+def predict(project: str, unlabelled: bool) -> None:
+    """Write the served version's predictions into Label Studio, for tasks that have none of it yet.
+
+    Label Studio itself asks for a task's new prediction when the task is opened; this refreshes all of them, in
+    chunks. Ended anywhere, it goes on there when it is run again. TAGLOOM_SUPERSEDED_PREDICTIONS says whether those of
+    earlier versions are deleted.
+    """
+    from tagloom import operate
+    from worker.preannotation import refresh
+    from worker.watch import NeverEnds
+    from worker.workplace import open_workplace
+
+    with open_workplace(settings()) as workplace, operate.told():
+        chosen = operate.chosen(workplace.store, project)
+        show = operate.shown(lambda line: click.echo(line, err=True))
+        done = refresh(workplace, chosen, NeverEnds(), show, unlabelled_only=unlabelled)
+    click.echo(str(done))
+
+
+@main.command()
 def doctor() -> None:
     """Check what Tagloom needs here: disk, store, queue, workers, Label Studio, encoders."""
     from tagloom.doctor import findings

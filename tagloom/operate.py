@@ -1,9 +1,9 @@
 """What an operator does with a project's versions: look, promote one, go back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labelstudio.api import LabelStudioError
 from labelstudio.project import ProjectKey
@@ -49,6 +49,15 @@ def told() -> Iterator[None]:
         yield
     except (LabelStudioError, ValueError) as wrong:
         raise UserError(str(wrong)) from wrong
+
+
+def shown(say: Callable[[str], None]) -> Callable[[Mapping[str, Any]], None]:
+    """Progress as lines: how many tasks of how many."""
+
+    def show(progress: Mapping[str, Any]) -> None:
+        say(f"{progress['done']} of {progress['total']} tasks")
+
+    return show
 
 
 def version_lines(store: Store, project: Project) -> list[str]:

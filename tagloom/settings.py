@@ -2,7 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -89,6 +89,15 @@ class Settings(BaseSettings):
     keep_versions: int = Field(5, description="Versions that once served and refused ones whose checkpoints are kept.")
     reconcile_minutes: float = Field(
         10.0, description="How often the store is compared with Label Studio; 0: never by time."
+    )
+
+    superseded_predictions: Literal["keep", "delete"] = Field(
+        "keep",
+        description="`delete`: once a task in Label Studio has a prediction of the served version, those of earlier "
+        "versions go, except ones that an annotation was made from.",
+    )
+    uncertainty_sampling: bool = Field(
+        False, description="Let Label Studio's community edition ask for the least certain task next."
     )
 
     log_json: bool = Field(False, description="Log one JSON object a line instead of plain text.")

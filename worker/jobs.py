@@ -14,13 +14,13 @@ from store.leases import Lease, LeaseLost
 from store.projects import Project
 from store.versions import Conflict, training_lease
 from tagloom import logs
-from worker import queue
+from worker import queue, sampling
 from worker.encoding import encode as encode_project
 from worker.pruning import prune
 from worker.queue import Kind
 from worker.reconcile import reconcile as reconcile_project
 from worker.training import train as train_project
-from worker.watch import LEASE_S, Interrupted, Watch
+from worker.watch import LEASE_S, GivesWay, Interrupted, Watch
 from worker.workplace import Workplace, open_workplace
 
 LOG = logging.getLogger(__name__)
@@ -35,6 +35,8 @@ def train(project_key: str) -> str:
         done = _run(workplace, Kind.TRAIN, training_lease(project_key), project_key, _train)
         if project_key in workplace.store.projects.waiting_for_training():
             queue.wake_training(workplace.settings, project_key)
+        if project_key in sampling.due(workplace.settings, workplace.store):
+            queue.wake_predicting(workplace.settings, project_key)
         prune(workplace.settings, workplace.store, project_key)
         return done
 
@@ -47,6 +49,8 @@ def encode(project_key: str) -> str:
             queue.wake_training(workplace.settings, waiting)
         if is_unfinished(done):
             queue.wake_encoding(workplace.settings, project_key)
+        elif workplace.settings.uncertainty_sampling:
+            queue.wake_predicting(workplace.settings, project_key)  # new tasks have no prediction to be chosen by
         return done
 
 
@@ -59,6 +63,17 @@ def reconcile(project_key: str) -> str:
         if project_key in workplace.store.projects.waiting_for_training():
             queue.wake_training(workplace.settings, project_key)
         queue.wake_encoding(workplace.settings, project_key)
+        return done
+
+
+def predict(project_key: str) -> str:
+    """Let uncertainty sampling go by the version that serves; gives way to gold that waits and goes on behind it."""
+    with open_workplace() as workplace:
+        done = _run(workplace, Kind.PREDICT, f"predict:{project_key}", project_key, _predict)
+        for waiting in workplace.store.projects.waiting_for_training():
+            queue.wake_training(workplace.settings, waiting)
+        if is_unfinished(done):
+            queue.wake_predicting(workplace.settings, project_key)
         return done
 
 
@@ -93,6 +108,10 @@ def _reconcile(workplace: Workplace, project: Project, _lease: Lease, watch: Wat
         workplace.store.projects.set_reconcile_cursor(project.key, 0)
         return "no Label Studio is configured: set LABEL_STUDIO_URL to compare with it"
     return reconcile_project(workplace.store, client, project, watch, _report)
+
+
+def _predict(workplace: Workplace, project: Project, _lease: Lease, watch: Watch) -> str:
+    return sampling.offer(workplace, project, GivesWay(watch, workplace.store), _report)
 
 
 def _run(workplace: Workplace, kind: Kind, name: str, project_key: str, work: Work) -> str:

@@ -35,6 +35,7 @@ class Kind(StrEnum):
     TRAIN = "train"
     ENCODE = "encode"
     RECONCILE = "reconcile"
+    PREDICT = "predict"
 
 
 def wake_training(settings: Settings, project_key: str) -> bool:
@@ -50,6 +51,11 @@ def wake_encoding(settings: Settings, project_key: str) -> bool:
 def wake_reconcile(settings: Settings, project_key: str) -> bool:
     """See that a job waits that compares the store with Label Studio."""
     return _wake(settings, Kind.RECONCILE, project_key)
+
+
+def wake_predicting(settings: Settings, project_key: str) -> bool:
+    """See that a job waits that writes the served version's predictions for uncertainty sampling."""
+    return _wake(settings, Kind.PREDICT, project_key)
 
 
 def begin(connection: Redis, kind: Kind, project_key: str) -> None:

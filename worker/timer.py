@@ -12,7 +12,7 @@ from store.leases import LeaseLost
 from store.store import Store
 from store.versions import training_lease
 from tagloom.settings import Settings
-from worker import queue
+from worker import queue, sampling
 from worker.publication import promote_due
 
 LOG = logging.getLogger(__name__)
@@ -61,6 +61,8 @@ def _tick(settings: Settings, store: Store, holder: str) -> None:
         queue.wake_training(settings, project_key)
     for project_key in store.versions.with_accepted():
         _promote(settings, store, project_key, holder)
+    for project_key in sampling.due(settings, store):
+        queue.wake_predicting(settings, project_key)
     if settings.reconcile_minutes:
         due = time.time() - settings.reconcile_minutes * 60
         for project in store.projects.all():

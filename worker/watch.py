@@ -43,6 +43,20 @@ class NeverEnds:
         """Nothing to do."""
 
 
+class GivesWay:
+    """For work that gold comes before: it ends also when gold waits for a training."""
+
+    def __init__(self, watch: Ends, store: Store) -> None:
+        self._watch = watch
+        self._store = store
+
+    def check(self) -> None:
+        """Interrupted when the job must end or gold waits."""
+        self._watch.check()
+        if self._store.projects.waiting_for_training():
+            raise Interrupted("gave way to gold")
+
+
 class Watch:
     """Context around a job that holds a lease. `check` raises once the job must end."""
 

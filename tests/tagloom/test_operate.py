@@ -12,7 +12,7 @@ from model.phases import CONTINUATION
 from store.store import Store
 from tagloom.cli import main
 from tagloom.settings import Settings
-from tests.worker import shop
+from tests.worker import label_studio, shop
 
 
 @pytest.fixture
@@ -56,3 +56,22 @@ def test_an_unusable_config_is_one_line(store: Store) -> None:
     result = run("doubtful")
     assert result.exit_code == 1
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_predict_writes_what_is_missing_and_says_how_far_it_is(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker.workplace, "FeatureExtractor", label_studio.Encoders)
+    with label_studio.opened(tmp_path, tasks=3) as studio:
+        monkeypatch.setenv("LABEL_STUDIO_URL", studio.url)
+        monkeypatch.setenv("LABEL_STUDIO_API_KEY", studio.token)
+        version = label_studio.publish_next(Settings(), store, studio)
+        studio.store_prediction(2, version)
+        result = run("predict")
+        assert result.exit_code == 0, result.output
+        assert result.stderr.splitlines()[-1] == "3 of 3 tasks"
+        assert result.stdout.startswith(f"{version}: 2 predictions written")
+        assert studio.versions_of(3) == [version]
+    away = run("predict")
+    assert away.exit_code == 1
+    assert away.stderr.startswith("tagloom: Label Studio at")

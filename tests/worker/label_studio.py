@@ -1,0 +1,174 @@
+"""The simulated Label Studio with the pages that a backend writes to: predictions, the backend's title, the project.
+
+What writing does follows Label Studio 1.23.2: a title carries the project's model version along, and a changed project
+is told to the webhook.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from labelstudio.project import ProjectKey
+from store.store import Store
+from tagloom.demo import payloads
+from tagloom.demo.pages import build
+from tagloom.demo.payloads import StoredPrediction
+from tagloom.demo.server import ThreadedServer
+from tagloom.demo.simulator import SimulatedLabelStudio, Upload
+from tagloom.settings import Settings
+from tests.backend.parts import CheapEncoders, cold, publish
+from tests.worker import shop
+from tests.worker.items import LABELS
+
+BUSY = "/data/upload/busy.png"  # a picture that cannot be had for now
+NOW = "2026-11-21T00:00:00.000000Z"
+
+
+class WritableLabelStudio(SimulatedLabelStudio):
+    """Keeps the order of what was written in ``written``. Answers 500 to the request of number ``fails_at``."""
+
+    def __init__(self, label_config: str, backend_url: str = "http://127.0.0.1:1") -> None:
+        super().__init__(label_config, backend_url)
+        self.backend: dict[str, Any] = {
+            "id": 5, "title": "Tagloom", "url": backend_url, "project": self.project.id, "model_version": "",
+            "auth_method": "NONE",
+        }  # fmt: skip
+        self.sampling = "Sequential sampling"
+        self.written: list[str] = []
+        self.fails_at = 0
+        self._served_predictions = 0
+        self._server = ThreadedServer(self._pages())
+
+    @property
+    def key(self) -> ProjectKey:
+        return ProjectKey("default", self.project.id, int(self.project.created.timestamp()))
+
+    def versions_of(self, task: int) -> list[str]:
+        """Versions of a task's stored predictions."""
+        return [prediction.model_version for prediction in self.project.tasks[task].predictions]
+
+    def store_prediction(self, task: int, version: str, score: float = 0.5) -> int:
+        """Store a prediction as Label Studio does after a /predict; its id."""
+        self._served_predictions += 1
+        entry = StoredPrediction(self._served_predictions, task, self.project.id, [], score, version, NOW)
+        self.project.tasks[task].predictions.append(entry)
+        return entry.id
+
+    def next_task(self) -> int | None:
+        """The unlabelled task that uncertainty sampling serves next; None where it falls back to chance."""
+        scores = {
+            task.id: prediction.score or 0.0
+            for task in self.project.tasks.values()
+            for prediction in task.predictions
+            if prediction.model_version == self.project.model_version and not task.annotations
+        }
+        return min(scores, key=lambda number: scores[number]) if scores else None
+
+    def _pages(self) -> Starlette:
+        number = self.project.id
+        routes = [
+            Route(f"/api/projects/{number}/import/predictions", self._import, methods=["POST"]),
+            Route(f"/api/projects/{number}/", self._project, methods=["GET", "PATCH"]),
+            Route("/api/predictions/{id:int}/", self._delete_prediction, methods=["DELETE"]),
+            Route("/api/ml/", self._backends),
+            Route("/api/ml/{id:int}", self._backend, methods=["PATCH"]),
+            Route(BUSY, _busy),
+            Mount("/", build(self.project, self._pictures, self.token)),
+        ]
+        return Starlette(routes=routes)
+
+    async def _import(self, request: Request) -> Response:
+        self.fails_at -= 1
+        if self.fails_at == 0:
+            return Response(status_code=500)
+        entries = await request.json()
+        for entry in entries:
+            self.store_prediction(entry["task"], entry["model_version"], entry["score"])
+        self.written.append(f"{len(entries)} predictions")
+        return JSONResponse({"created": len(entries)}, 201)
+
+    async def _project(self, request: Request) -> Response:
+        if request.method == "PATCH":
+            changed = await request.json()
+            known = {one.model_version for task in self.project.tasks.values() for one in task.predictions}
+            if changed["model_version"] not in {self.backend["title"], *known}:
+                return JSONResponse({"model_version": "neither a backend's title nor a prediction's"}, 400)
+            self.project.model_version, self.sampling = changed["model_version"], changed["sampling"]
+            self.written.append(f"project goes by {self.project.model_version}")
+            self.deliveries.send(payloads.project_event("PROJECT_UPDATED", self.project))
+        return JSONResponse({**self.project.body(), "sampling": self.sampling})
+
+    async def _delete_prediction(self, request: Request) -> Response:
+        for task in self.project.tasks.values():
+            task.predictions[:] = [one for one in task.predictions if one.id != request.path_params["id"]]
+        return Response(status_code=204)
+
+    async def _backends(self, _request: Request) -> Response:
+        return JSONResponse([self.backend])
+
+    async def _backend(self, request: Request) -> Response:
+        changed = await request.json()
+        assert (
+            changed["url"] == self.backend["url"]
+        )  # Label Studio asks health and setup there before it takes the title
+        assert changed["project"] == self.project.id
+        if self.project.model_version == self.backend["title"]:
+            self.project.model_version = changed["title"]
+        self.backend["title"] = changed["title"]
+        self.written.append(f"title {changed['title']}")
+        return JSONResponse(self.backend)
+
+
+async def _busy(_request: Request) -> Response:
+    return Response(status_code=503)
+
+
+class Encoders(CheapEncoders):
+    """In place of `model.extraction.FeatureExtractor` in a workplace."""
+
+    @classmethod
+    def from_names(cls, *_names: str, **_options: object) -> "Encoders":
+        return cls()
+
+
+@contextmanager
+def opened(folder: Path, tasks: int = 40) -> Iterator[WritableLabelStudio]:
+    """Label Studio with tasks that are titles over pictures."""
+    Image.new("RGB", (8, 8)).save(folder / "picture.png")
+    studio = WritableLabelStudio(shop.CONFIG)
+    with studio:
+        uploads = [
+            Upload(folder / "picture.png", {"title": f"商品{number} 买一送一"[: 5 + number % 6]})
+            for number in range(tasks)
+        ]
+        studio.import_tasks(uploads)
+        yield studio
+
+
+def settings_of(folder: Path, studio: WritableLabelStudio, **options: Any) -> Settings:
+    """Settings of a Tagloom that is connected to it."""
+    return Settings(
+        home=folder,
+        label_studio_url=studio.url,
+        label_studio_token=SecretStr(studio.token),
+        training_threads=1,
+        **options,
+    )
+
+
+def publish_next(settings: Settings, store: Store, studio: WritableLabelStudio, labels: Sequence[str] = LABELS) -> str:
+    """Make a further version CURRENT, which answers like the one before; its name."""
+    key = str(studio.key)
+    store.projects.ensure(key, studio.project.label_config)
+    before = store.versions.current(key)
+    number = before.number + 1 if before else 0
+    tagger = cold(labels, seed=number)
+    return publish(settings, store, key, tagger, number, before.generation if before else 0).version

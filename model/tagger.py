@@ -124,7 +124,10 @@ class Tagger:
 
     def _answer(self, probability_K: Tensor, given_K: Tensor, boxes: tuple[PredictedBox, ...]) -> Prediction:
         by_label = dict(zip(self.labels, probability_K.tolist(), strict=True))
-        given = tuple(label for label, yes in zip(self.labels, given_K.tolist(), strict=True) if yes)
+        drawn = {
+            box.label for box in boxes
+        }  # a box that is shown says its tag: neither stands without the other's leave
+        given = tuple(label for label, yes in zip(self.labels, given_K.tolist(), strict=True) if yes or label in drawn)
         return Prediction(by_label, given, boxes, whole_task_confidence(probability_K))
 
 

@@ -54,10 +54,15 @@ class Effort:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """An edge stays where it is when it is off by no more than this share of the picture or of the gold box's side."""
+    """An edge stays where it is when it is off by no more than this share of the picture or of the gold box's side.
+
+    A box that overlaps an element by less than ``overlap`` (IoU) is not taken for it: it is deleted, and the element is
+    drawn, even if moving all four edges across the picture would be counted cheaper.
+    """
 
     picture: float = 0.015
     side: float = 0.1
+    overlap: float = 0.2
 
 
 def effort(
@@ -78,7 +83,8 @@ def _picture(
 ) -> tuple[float, float, int, int, int, int, int]:
     """Seconds, seconds from nothing, kept, relabelled, edges moved, deleted, drawn."""
     corrections = [[_correction(entry, target, tolerance) for target in said.boxes] for entry in found]
-    cost_PG = _costs(corrections, (len(found), len(said.boxes)), seconds)
+    near = [[entry.box.iou(target.box) >= tolerance.overlap for target in said.boxes] for entry in found]
+    cost_PG = _costs(corrections, near, len(said.boxes), seconds)
     pairs = [(row, column) for row, column in zip(*linear_sum_assignment(cost_PG), strict=True)]
     used = [corrections[row][column] for row, column in pairs if row < len(found) and column < len(said.boxes)]
     unused = [found[row] for row, column in pairs if row < len(found) and column >= len(said.boxes)]
@@ -97,13 +103,14 @@ def _picture(
 
 
 def _costs(
-    corrections: list[list[tuple[bool, int]]], shape: tuple[int, int], seconds: Seconds
+    corrections: list[list[tuple[bool, int]]], near: list[list[bool]], gold: int, seconds: Seconds
 ) -> npt.NDArray[np.float64]:
     """Cost of each pairing; row P + g draws gold g, column G + p deletes prediction p."""
-    predicted, gold = shape
+    predicted = len(corrections)
     cost = np.full((predicted + gold, gold + predicted), IMPOSSIBLE)
     for row, entries in enumerate(corrections):
-        cost[row, :gold] = [wrong * seconds.relabel + moved * seconds.edge for wrong, moved in entries]
+        total = [wrong * seconds.relabel + moved * seconds.edge for wrong, moved in entries]
+        cost[row, :gold] = np.where(near[row], total, IMPOSSIBLE)
     cost[np.arange(predicted), gold + np.arange(predicted)] = seconds.delete
     cost[predicted + np.arange(gold), np.arange(gold)] = seconds.draw
     cost[predicted:, gold:] = 0.0

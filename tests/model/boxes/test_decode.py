@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.boxes.decode import NEUTRAL, best_thresholds, decode, given, tagged
+from model.boxes.decode import NEUTRAL, apart, best_thresholds, decode, given, tagged
 from model.items import Box, LabelledBox, PredictedBox
 
 A, B = Box(0, 0, 0.4, 0.4), Box(0.6, 0.6, 1, 1)
@@ -23,19 +23,34 @@ def test_a_box_counts_less_under_an_unlikely_tag() -> None:
 def test_a_certain_tag_keeps_its_best_box_and_an_uncertain_one_does_not() -> None:
     found = [PredictedBox("主体", A, 0.2), PredictedBox("主体", B, 0.1)]
     assert given(found, ["主体"], [0.3], [0.95]) == (found[0],)
-    assert given(found[1:], ["主体"], [0.3], [0.95]) == ()
     assert given(found, ["主体"], [0.3], [0.5]) == ()
     assert given(found, ["主体"], [0.15], [0.5]) == (found[0],)
     assert given(found, ["主体"], [0.15], [0.05]) == ()
 
 
-def test_the_threshold_parts_hits_from_misses_once_there_is_gold() -> None:
-    gold = [[LabelledBox("价格", A)]] * 40
-    hits = [[PredictedBox("价格", A, 0.8), PredictedBox("价格", B, 0.6)]] * 40
-    (threshold,) = best_thresholds(hits, gold, ["价格"]).tolist()
-    assert 0.6 < threshold < 0.8
-    (scarce,) = best_thresholds(hits[:1], gold[:1], ["价格"]).tolist()
+def test_one_reading_of_an_element_is_shown_and_all_are_found() -> None:
+    part, beside = Box(0, 0, 0.4, 0.15), Box(0.3, 0, 0.7, 0.4)
+    found = [PredictedBox("主体", box, 0.9 - place / 10) for place, box in enumerate((A, part, beside, B))]
+    other = PredictedBox("价格", part, 0.95)
+    shown = given([other, *found], ["主体", "价格"], [0.15, 0.15], [0.9, 0.9])
+    assert shown == (other, found[0], found[2], found[3])
+    assert apart([]) == []
+    assert apart([PredictedBox("主体", Box(0.5, 0.5, 0.5, 0.5), 0.9)] * 2) != []
+
+
+def test_the_threshold_leaves_least_to_correct_once_there_is_gold() -> None:
+    gold = [[LabelledBox("价格", A)]] * 60
+    found = [[PredictedBox("价格", A, 0.8), PredictedBox("价格", B, 0.55)]] * 60
+    (threshold,) = best_thresholds(found, gold, ["价格"]).tolist()
+    assert NEUTRAL < threshold <= 0.6
+    (scarce,) = best_thresholds(found[:1], gold[:1], ["价格"]).tolist()
     assert abs(scarce - NEUTRAL) < abs(threshold - NEUTRAL)
+
+
+def test_a_box_that_is_cheaper_to_move_than_to_draw_is_shown_however_faint() -> None:
+    gold = [[LabelledBox("价格", A)]] * 60
+    found = [[PredictedBox("价格", Box(0, 0, 0.4, 0.3), 0.06)]] * 60
+    assert best_thresholds(found, gold, ["价格"]).tolist()[0] < NEUTRAL
 
 
 def test_without_gold_the_threshold_is_neutral() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from model.boxes.effort import Seconds, effort
+from model.boxes.effort import Seconds, Tolerance, effort
 from model.boxes.metrics import GoldPicture
 from model.items import Box, LabelledBox, PredictedBox
 
@@ -39,9 +39,16 @@ def test_each_action_costs_its_seconds(found: tuple[PredictedBox, ...], gold: Go
 
 def test_moving_all_edges_is_weighed_against_drawing_anew() -> None:
     slow_edges = Seconds(look=1, relabel=2, edge=10, delete=3, draw=20)
+    off = shown(Box(0.1, 0.1, 0.5, 0.5))
+    assert effort([(off,)], [said(BOX)], slow_edges).drawn == 1
+    assert effort([(off,)], [said(BOX)], SECONDS).edges == 4
+
+
+def test_a_box_elsewhere_is_not_moved_across_the_picture() -> None:
     far = shown(Box(0, 0, 0.1, 0.1))
-    assert effort([(far,)], [said(BOX)], slow_edges).drawn == 1
-    assert effort([(far,)], [said(BOX)], SECONDS).edges == 4
+    spent = effort([(far,)], [said(BOX)], SECONDS)
+    assert (spent.edges, spent.deleted, spent.drawn) == (0, 1, 1)
+    assert effort([(far,)], [said(BOX)], SECONDS, Tolerance(overlap=0)).edges == 4
 
 
 def test_the_cheapest_pairing_is_taken() -> None:

@@ -19,6 +19,7 @@ from store.weak_labels import WeakLabel
 from worker.coldstart import ensure_cold_start
 from worker.corpus import Corpus, assemble
 from worker.promotion import Verdict, judge
+from worker.propagation import propagate
 from worker.publication import Publisher, promote_due
 from worker.referee import Referee
 from worker.watch import Watch
@@ -77,12 +78,14 @@ class _Run:
         self._served = checkpoint.load(checkpoints / publisher.current.folder)
         evidence = checkpoints / publisher.project.key / "evidence"
         self._referee = Referee(corpus, self._served, self._config, evidence)
+        self._nearest = workplace.settings.home / "neighbours" / self._state.file.name
         self._begun = False
         self._last_phase = self._config.continuation[-1].name
 
     def work(self) -> Tagger:
         """Train through the phases, offering each; returns the last one's tagger."""
         corpus = self._corpus
+        nearest = propagate(self._nearest, self._publisher.current.space, corpus)
         final = fit(
             self._parent,
             corpus.features,
@@ -90,6 +93,8 @@ class _Run:
             families=corpus.families,
             config=self._config,
             held_out=corpus.held_out,
+            neighbours=nearest.neighbours,
+            space=nearest.space,
             on_epoch=self._on_epoch,
             on_phase=self._on_phase,
             resume=self._state.file,

@@ -73,6 +73,8 @@ def test_gold_becomes_a_version_that_serves(store: Store, settings: Settings) ->
     assert sum(state is State.CURRENT for state in states(store).values()) == 1
     assert set(store.weak_labels.of_project(KEY)) == set(range(46, 61))
     assert jobs.train(KEY) == "nothing new"
+    (kept,) = (settings.home / "neighbours").iterdir()
+    assert kept.suffix == ".safetensors"
 
 
 @pytest.mark.usefixtures("here")

@@ -7,7 +7,6 @@ drawn ``--draws`` times, the test set all others). Features are kept in ``--cach
 """
 
 import argparse
-import hashlib
 import re
 import time
 from collections.abc import Sequence
@@ -24,10 +23,11 @@ from model.boxes.peers import attended, cued_blocks
 from model.extraction import FeatureExtractor
 from model.feature_cache import FeatureCache
 from model.features import ItemFeatures
-from model.items import Box, Gold, Item, LabelledBox, PredictedBox
+from model.items import Box, Gold, LabelledBox, PredictedBox
 from model.tagger import Tagger
 from model.training import fit
-from samples.dataset import GoldBox, Sample, load
+from samples.dataset import GoldBox, load
+from tagloom.evaluation.features import features_of
 
 REGION = re.compile(r"(gift_text|ignore|block|text|group)(?:\([^)]*\))?=([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+)")
 Boxes = list[tuple[PredictedBox, ...]]
@@ -72,22 +72,12 @@ def read(folder: Path, extractor: FeatureExtractor, cache: FeatureCache) -> Data
     labels = tuple(sorted({box.label for sample in wanted for box in sample.boxes}))
     return Data(
         labels,
-        [_features(sample, extractor, cache) for sample in wanted],
+        features_of(wanted, extractor, cache),
         [gold_picture(sample.boxes, labels) for sample in wanted],
         [frozenset(sample.labels) for sample in wanted],
         [sample.product_id for sample in wanted],
         extractor.space,
     )
-
-
-def _features(sample: Sample, extractor: FeatureExtractor, cache: FeatureCache) -> ItemFeatures:
-    key = hashlib.sha256(sample.image.read_bytes() + sample.title.encode()).hexdigest()
-    found = cache.get(key)
-    if found is None:
-        item = Item(sample.open(), sample.title, (sample.level1, sample.level2))
-        (found,) = extractor.extract([item])
-        cache.put(key, found)
-    return found
 
 
 def splits(families: Sequence[str], share: float | None, draws: int, folds: int) -> list[tuple[list[int], list[int]]]:

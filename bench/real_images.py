@@ -9,7 +9,6 @@ Results go to CACHE/results.jsonl as they come; a killed run goes on. Prints a M
 """
 
 import argparse
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,29 +19,8 @@ from model.evaluation.corpus import LabelledCorpus
 from model.evaluation.run import Result, run, table
 from model.extraction import FeatureExtractor
 from model.feature_cache import FeatureCache
-from model.features import ItemFeatures
-from model.items import Item
-from samples.dataset import Sample, load
-
-AT_ONCE = 16
-
-
-def key_of(sample: Sample) -> str:
-    """Cache key of a sample: ids may hold any letters."""
-    return hashlib.sha256(sample.id.encode()).hexdigest()[:32]
-
-
-def features_of(samples: Sequence[Sample], extractor: FeatureExtractor, cache: FeatureCache) -> list[ItemFeatures]:
-    """Features of each sample, from the cache or computed."""
-    missing = [sample for sample in samples if key_of(sample) not in cache]
-    for at in range(0, len(missing), AT_ONCE):
-        part = missing[at : at + AT_ONCE]
-        items = [Item(sample.open(), sample.title, (sample.level1, sample.level2)) for sample in part]
-        for sample, features in zip(part, extractor.extract(items), strict=True):
-            cache.put(key_of(sample), features)
-        print(f"features {at + len(part)}/{len(missing)}", flush=True)
-    cached = [cache.get(key_of(sample)) for sample in samples]
-    return [kept for kept in cached if kept is not None]
+from samples.dataset import load
+from tagloom.evaluation.features import features_of
 
 
 def corpus_of(folder: Path, extractor: FeatureExtractor, cache: Path) -> LabelledCorpus:
@@ -51,10 +29,14 @@ def corpus_of(folder: Path, extractor: FeatureExtractor, cache: Path) -> Labelle
     samples = list(data)
     return LabelledCorpus(
         data.labels(),
-        tuple(features_of(samples, extractor, FeatureCache(cache, extractor.space))),
+        tuple(features_of(samples, extractor, FeatureCache(cache, extractor.space), tell_progress)),
         tuple(frozenset(sample.labels) if sample.labelled else None for sample in samples),
         tuple(sample.product_id for sample in samples),
     )
+
+
+def tell_progress(done: int, of: int) -> None:
+    print(f"features {done}/{of}", flush=True)
 
 
 def tell(result: Result) -> None:

@@ -1,0 +1,1 @@
+"""Reading what is evaluated on, and showing what came out."""

@@ -1,0 +1,48 @@
+"""Features of samples for measuring: computed once, kept under the samples' ids."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+from model.extraction import FeatureExtractor
+from model.feature_cache import FeatureCache
+from model.features import ItemFeatures
+from model.items import Item
+from samples.dataset import Sample
+
+AT_ONCE = 16
+
+Progress = Callable[[int, int], None]
+
+
+def unheard(done: int, of: int) -> None:
+    """For callers that do not follow the progress."""
+
+
+def key_of(sample: Sample) -> str:
+    """Cache key of a sample: ids may hold any letters."""
+    return hashlib.sha256(sample.id.encode()).hexdigest()[:32]
+
+
+def features_of(
+    samples: Sequence[Sample], extractor: FeatureExtractor, cache: FeatureCache, on_progress: Progress = unheard
+) -> list[ItemFeatures]:
+    """Features of each sample, from the cache or computed; ``on_progress`` hears how many are computed, of how many.
+
+    A killed run goes on: each batch is kept as soon as it is there. Raises ValueError naming a picture that cannot be
+    read.
+    """
+    missing = [sample for sample in samples if key_of(sample) not in cache]
+    for start in range(0, len(missing), AT_ONCE):
+        part = missing[start : start + AT_ONCE]
+        items = [Item(sample.open(), sample.title, (sample.level1, sample.level2)) for sample in part]
+        for sample, computed in zip(part, extractor.extract(items), strict=True):
+            cache.put(key_of(sample), computed)
+        on_progress(start + len(part), len(missing))
+    return [_kept(sample, cache) for sample in samples]
+
+
+def _kept(sample: Sample, cache: FeatureCache) -> ItemFeatures:
+    features = cache.get(key_of(sample))
+    if features is None:
+        raise ValueError(f"the features of sample {sample.id} cannot be read: start again, they are computed anew")
+    return features

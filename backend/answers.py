@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
-from backend.fast_answers import SUFFIX, FastAnswers
 from backend.inference import Inference
 from backend.interactive import drawn_answer
 from backend.metrics import Metrics
@@ -16,9 +16,10 @@ from labelstudio.config import LabelConfig
 from labelstudio.encoding import Failure, TaskEncoder
 from labelstudio.project import ProjectKey
 from labelstudio.regions import Region
-from labelstudio.results import InvalidResultError, checked, result_of
+from labelstudio.results import checked, region_seed, result_of
 from model.features import ItemFeatures
 from model.items import Prediction
+from store.fast_answers import SUFFIX, FastAnswers
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -53,21 +54,21 @@ class _Said:
 
 @dataclass(frozen=True)
 class Answered:
-    """The answers in order. ``unread`` says that pictures are still to be read: the worker has to be woken."""
+    """The answers in order. ``unfinished``: pictures are unread, or answers fast: the worker has to be woken."""
 
     results: list[TaskPrediction]
     features: list[ItemFeatures]
-    unread: bool
+    unfinished: bool
 
 
 class Answers:
     """Answers questions on the version that it is given."""
 
-    def __init__(self, encoder: TaskEncoder, inference: Inference, metrics: Metrics) -> None:
+    def __init__(self, encoder: TaskEncoder, inference: Inference, metrics: Metrics, fast: FastAnswers) -> None:
         self._encoder = encoder
         self._inference = inference
         self._metrics = metrics
-        self._fast = FastAnswers()
+        self._fast = fast
 
     def answer(self, question: Question, served: Served) -> Answered:
         """One result per task, in order, all under ``served`` (or its fast name)."""
@@ -75,15 +76,18 @@ class Answers:
         found = self._encoder.features(question.project, question.config, payloads, question.deadline)
         evidence = self._evidence(question, served.version, found)
         known = [entry.features for entry in evidence if entry.features is not None]
-        said = iter(self._say(question, served, known))
+        answers = iter(self._say(question, served, known))
+        said = [next(answers) if entry.features is not None else _Said(None) for entry in evidence]
+        evidence = self._with_fast_names(question, served.version, found, evidence, said)
         results = [
-            self._result(question, task, served, entry, next(said) if entry.features is not None else _Said(None))
-            for task, entry in zip(question.tasks, evidence, strict=True)
+            self._result(question, task, entry, spoken.prediction)
+            for task, entry, spoken in zip(question.tasks, evidence, said, strict=True)
         ]
         return Answered(
             results,
             [entry for entry in found if isinstance(entry, ItemFeatures)],
-            any(isinstance(entry, Failure) and not entry.permanent for entry in found),
+            any(entry.outcome == "fast" for entry in evidence)
+            or any(isinstance(entry, Failure) and not entry.permanent for entry in found),
         )
 
     def _say(self, question: Question, served: Served, features: Sequence[ItemFeatures]) -> list[_Said]:
@@ -110,7 +114,7 @@ class Answers:
         failed = [place for place, entry in enumerate(found) if isinstance(entry, Failure)]
         texts = dict(zip(failed, self._texts(question, failed), strict=True))
         return [
-            self._weaker(question, place, entry, texts[place], version)
+            self._weaker(question, question.tasks[place], entry, texts[place], version)
             if isinstance(entry, Failure)
             else _Evidence(entry, version, "full")
             for place, entry in enumerate(found)
@@ -128,36 +132,57 @@ class Answers:
         return [entry if entry.title or entry.industry or entry.texts else None for entry in found]
 
     def _weaker(
-        self, question: Question, place: int, failure: Failure, text: ItemFeatures | None, version: str
+        self, question: Question, task: TaskIn, failure: Failure, text: ItemFeatures | None, version: str
     ) -> _Evidence:
-        """Evidence without the picture. If it may come later, the name makes Label Studio ask again, but only once."""
-        task = question.tasks[place]
+        """Evidence without the picture."""
         self._metrics.problems.labels(_reason(failure)).inc()
         LOG.warning("no picture", project=str(question.project), task=task.id, reason=failure.reason)
-        if not failure.permanent and self._may_ask_again(question, task, version):
-            return _Evidence(text, version + SUFFIX, "fast")
         return _Evidence(text, version, "text" if text else "empty")
 
-    def _may_ask_again(self, question: Question, task: TaskIn, version: str) -> bool:
-        """Whether this task has not had its one fast answer under the version; now it has."""
-        if task.id is None or task.has_version(version + SUFFIX):
-            return False
-        return self._fast.first(str(question.project), task.id, version)
+    def _with_fast_names(
+        self,
+        question: Question,
+        version: str,
+        found: Sequence[ItemFeatures | Failure],
+        evidence: Sequence[_Evidence],
+        said: Sequence[_Said],
+    ) -> list[_Evidence]:
+        """What may be answered better later gets a name that makes Label Studio ask again, but only once."""
+        fast = f"{version}{SUFFIX}"
+        late = {
+            place
+            for place, entry in enumerate(found)
+            if (not entry.permanent if isinstance(entry, Failure) else not said[place].whole)
+        }
+        ids = {place: question.tasks[place].id for place in late if not question.tasks[place].has_version(fast)}
+        given = self._give(question, version, [number for number in ids.values() if number is not None])
+        return [
+            replace(entry, version=fast, outcome="fast") if place in ids and ids[place] in given else entry
+            for place, entry in enumerate(evidence)
+        ]
+
+    def _give(self, question: Question, version: str, tasks: Sequence[int]) -> set[int]:
+        """Which of these tasks may have a fast answer; none in interactive mode, which Label Studio does not store."""
+        if question.drawn or not tasks:
+            return set()
+        try:
+            return self._fast.give(str(question.project), version, tasks)
+        except SQLAlchemyError as error:
+            LOG.error("fast answers cannot be noted, so there are none", error=str(error))
+            return set()
 
     def _result(
-        self, question: Question, task: TaskIn, served: Served, evidence: _Evidence, said: _Said
+        self, question: Question, task: TaskIn, evidence: _Evidence, prediction: Prediction | None
     ) -> TaskPrediction:
-        prediction, features, config = said.prediction, evidence.features, question.config
+        features, config = evidence.features, question.config
         if prediction is None or features is None:
             return self._empty(evidence.version, evidence.outcome if features is None else "empty")
-        if not said.whole and evidence.outcome == "full" and self._may_ask_again(question, task, served.version):
-            evidence = _Evidence(features, served.version + SUFFIX, "fast")
-        seed = f"{question.project}/{task.id}/{evidence.version}"
+        seed = region_seed(question.project, task.id, evidence.version)
         try:
             regions = drawn_answer(config, prediction, features, question.drawn, seed) if question.drawn else None
             result = regions if regions is not None else result_of(config, prediction, features.size, seed)
             answer = checked(config, result, prediction.score)
-        except (InvalidResultError, ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, ArithmeticError) as error:
             LOG.error("an answer was held back", project=str(question.project), task=task.id, reason=str(error))
             self._metrics.problems.labels("invalid").inc()
             return self._empty(evidence.version, "empty")

@@ -14,6 +14,7 @@ from backend.inference import Inference
 from backend.metrics import Metrics
 from backend.ties import Ties
 from backend.versions import RefusedVersionError, Served, Shelf, VersionLoader
+from labelstudio.claims import Claims
 from labelstudio.config import LabelConfig
 from labelstudio.encoding import TaskEncoder
 from labelstudio.project import ProjectKey
@@ -53,8 +54,9 @@ class Engine:
         self.extractor = ties.encoders()
         self.inference = Inference(self.extractor, settings.max_batch)
         cache = FeatureCache(settings.features_folder, self.extractor.space)
-        self.encoder = TaskEncoder(self.inference, cache, sites, batch=8, threads=FETCH_THREADS)
-        self.answers = Answers(self.encoder, self.inference, metrics)
+        claims = Claims(settings.claims_folder / self.extractor.space)
+        self.encoder = TaskEncoder(self.inference, cache, sites, claims, threads=FETCH_THREADS)
+        self.answers = Answers(self.encoder, self.inference, metrics, store.fast_answers)
         self.shelf = Shelf(settings.models_in_memory)
         metrics.models.set_function(lambda: len(self.shelf.all()))
         self.refusals: dict[str, Refusal] = {}

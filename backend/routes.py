@@ -59,7 +59,9 @@ async def setup(request: Request, body: SetupRequest) -> Response:
     project = ProjectKey.of_request(body.project, _connection(request))
     service = _service(request)
     try:
-        version = await _run(request, lambda: service.setup(project, body.label_config, body.access_token))
+        version = await _run(
+            request, lambda: service.setup(project, body.label_config, body.access_token, body.extra_params)
+        )
     except ConfigError as error:
         return _shown_problem(str(error))
     return JSONResponse(SetupResponse(model_version=version).model_dump(exclude_none=True))

@@ -19,6 +19,7 @@ from backend.waker import Waker
 from labelstudio import events
 from labelstudio.config import ConfigError, LabelConfig
 from labelstudio.events import Action
+from labelstudio.extra_params import industry_keys_of
 from labelstudio.project import ProjectKey
 from labelstudio.regions import Region
 from labelstudio.sites import Sites
@@ -58,15 +59,17 @@ class Service:
     def close(self) -> None:
         self._waker.close()
 
-    def setup(self, project: ProjectKey, xml: str, token: str | None = None) -> str | None:
-        """The version that serves the project. Raises ConfigError with what to change in the labelling config.
+    def setup(self, project: ProjectKey, xml: str, token: str | None = None, extra_params: object = None) -> str | None:
+        """The version that serves the project.
 
-        None while the encoders are still loading and the project has no version yet.
+        None while the encoders are still loading and the project has no version yet. Raises ConfigError with what to
+        change in the labelling config or in the connection's extra params.
         """
-        config = self.config(xml)
+        industry_keys = industry_keys_of(extra_params)
+        config = self.config(xml, industry_keys)
         if token:
             self._sites.client(project.connection).offer_token(token)
-        changed = self._learn_project(project, xml)
+        changed = self._learn_project(project, xml, industry_keys)
         engine = self._wait(SETUP_SECONDS)
         if engine is not None:
             if changed:
@@ -83,12 +86,13 @@ class Service:
         engine = self._wait(max(deadline - time.monotonic(), 0.0))
         if engine is None:
             return self._empty(tasks, "the encoders are not loaded"), NO_VERSION
+        known = self.store.projects.get(str(project))
         try:
-            config = self.config(xml or self._stored_config(project))
+            config = self.config(xml or (known.label_config if known else ""), known.industry_keys if known else ())
         except ConfigError as error:
             return self._empty(tasks, str(error)), NO_VERSION
-        if self.store.projects.get(str(project)) is None:
-            self._learn_project(project, config.xml)
+        if known is None:
+            self._learn_project(project, config.xml, ())
         served = engine.served(project, config)
         answered = engine.answers.answer(Question(project, config, tasks, deadline, drawn), served)
         if not drawn:
@@ -118,9 +122,9 @@ class Service:
         keys = [entry.key for entry in self.store.projects.all() if entry.key.startswith(f"{connection}/")]
         return list(dict.fromkeys(entry.version for key in keys for entry in self.store.versions.list(key)))
 
-    def config(self, xml: str) -> LabelConfig:
-        """A parsed labelling config; ConfigError names what to change."""
-        return _parsed(xml, self.settings.industry_keys)
+    def config(self, xml: str, industry_keys: tuple[str, ...] = ()) -> LabelConfig:
+        """A parsed labelling config, with a project's own industry keys if it has any; ConfigError: what to change."""
+        return _parsed(xml, industry_keys or self.settings.industry_keys)
 
     def _wait(self, seconds: float) -> Engine | None:
         try:
@@ -136,24 +140,21 @@ class Service:
         self.metrics.tasks.labels("empty").inc(len(tasks))
         return [TaskPrediction(result=[], score=0.0, model_version=NO_VERSION) for _ in tasks]
 
-    def _stored_config(self, project: ProjectKey) -> str:
-        known = self.store.projects.get(str(project))
-        return known.label_config if known else ""
-
-    def _learn_project(self, project: ProjectKey, xml: str) -> bool:
-        """Whether the project or its labelling config is new."""
+    def _learn_project(self, project: ProjectKey, xml: str, industry_keys: tuple[str, ...]) -> bool:
+        """Whether the project, its labelling config or its industry keys are new."""
         key = str(project)
         known = self.store.projects.get(key)
-        if known is not None and known.label_config == xml:
+        if known is not None and (known.label_config, known.industry_keys) == (xml, industry_keys):
             return False
         self.store.projects.ensure(key, xml)
+        self.store.projects.set_industry_keys(key, industry_keys)
         if known is None:
             LOG.info("a new project", project=key)
             self._waker.ask("reconcile", key, lambda: self._ties.reconcile(key))
-            self._waker.ask("encode", key, lambda: self._ties.encode(key))
         else:
             LOG.info("a new labelling config", project=key)
             self._waker.ask("train", key, lambda: self._ties.train(key))
+        self._waker.ask("encode", key, lambda: self._ties.encode(key))
         return True
 
     def _learn_tasks(self, project: ProjectKey, tasks: Sequence[TaskIn], answered: Answered, engine: Engine) -> None:
@@ -163,7 +164,7 @@ class Service:
         engine.remember(project, answered.features)
         errand = f"learn {min((task.id or 0 for task in tasks), default=0)}+{len(tasks)}"
         self._waker.ask(errand, key, lambda: self.store.tasks.upsert(key, payloads))
-        if answered.unread:
+        if answered.unfinished:
             self._waker.ask("encode", key, lambda: self._ties.encode(key))
 
     def _follow_up(self, action: Action | None, key: str) -> str | None:
@@ -192,6 +193,7 @@ class Service:
         project = self.store.projects.get(key)
         if project is not None and project.has_new_gold:
             self._ties.train(key)
+            self._ties.encode(key)
 
 
 @lru_cache(maxsize=256)

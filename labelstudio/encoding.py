@@ -1,13 +1,14 @@
 """Tasks → features: cache first, then pictures in parallel and the extractor in batches. Used by backend and worker."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from PIL.Image import Image
 
+from labelstudio.claims import Claims
 from labelstudio.config import LabelConfig
 from labelstudio.decoding import ImageUnavailableError
 from labelstudio.images import ImageFetcher
@@ -16,6 +17,8 @@ from labelstudio.sites import Sites
 from labelstudio.tasks import ItemReference, item_key, reference_of
 from model.features import ItemFeatures
 from model.items import Item
+
+POLL_S = 0.05  # between two looks at what others are reading
 
 
 class Extractor(Protocol):
@@ -41,13 +44,28 @@ class Failure:
     late: bool = False
 
 
-class TaskEncoder:
-    """Features of tasks. Nothing is cached for a task whose picture could not be had, so that it is tried again."""
+@dataclass(frozen=True)
+class _Batch:
+    """Keys that we have claimed with their pictures on the way (None: no picture), and what others have read by now."""
 
-    def __init__(self, extractor: Extractor, cache: Cache, sites: Sites, *, batch: int = 16, threads: int = 8) -> None:
+    pictures: "dict[str, Future[Image] | None]" = field(default_factory=dict)
+    known: "dict[str, ItemFeatures | Failure]" = field(default_factory=dict)
+
+
+class TaskEncoder:
+    """Features of tasks. Nothing is cached for a task whose picture could not be had, so that it is tried again.
+
+    ``claims`` are shared with other readers: what one of them is reading is waited for. ``batch`` is how many pictures
+    are claimed and read together, and so how long others wait for one of them (a larger one saves nothing on a CPU).
+    """
+
+    def __init__(
+        self, extractor: Extractor, cache: Cache, sites: Sites, claims: Claims, *, batch: int = 4, threads: int = 8
+    ) -> None:
         self._extractor = extractor
         self._cache = cache
         self._sites = sites
+        self._claims = claims
         self._batch = batch
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="fetch")
 
@@ -75,51 +93,76 @@ class TaskEncoder:
         for key in [key for key, reference in missing.items() if reference.is_empty]:
             found[key] = _nothing(config)
             del missing[key]
-        for batch in self._batches(self._sites.fetcher(project.connection), missing, deadline):
-            found.update(batch)
+        if missing:
+            found |= self._read(self._sites.fetcher(project.connection), missing, deadline)
         return [found[key] for key in keys]
 
     def texts_only(self, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]) -> list[ItemFeatures]:
         """Features from title, texts and industry alone, never cached: for answers that cannot wait for the picture."""
         return self._extractor.extract([_item(reference_of(config, task), None) for task in tasks])
 
-    def _batches(
+    def _read(
         self, fetcher: ImageFetcher, missing: Mapping[str, ItemReference], deadline: float | None
-    ) -> Iterator[dict[str, ItemFeatures | Failure]]:
-        """While one batch is extracted, the next one's pictures are on their way."""
+    ) -> dict[str, ItemFeatures | Failure]:
+        """Read what nobody else is reading; then look again and again at what others are at, and at what they left."""
+        found = self._round(fetcher, missing, deadline)
+        while left := {key: reference for key, reference in missing.items() if key not in found}:
+            if _is_over(deadline):
+                return found | dict.fromkeys(left, _LATE)
+            time.sleep(POLL_S)
+            found |= self._round(fetcher, left, deadline)
+        return found
+
+    def _round(
+        self, fetcher: ImageFetcher, missing: Mapping[str, ItemReference], deadline: float | None
+    ) -> dict[str, ItemFeatures | Failure]:
+        """Until the deadline. While one batch is extracted, the next one's pictures are on their way."""
         keys = list(missing)
         chunks = [keys[start : start + self._batch] for start in range(0, len(keys), self._batch)]
-        ahead = self._order(fetcher, chunks[:1], missing)
-        for number, chunk in enumerate(chunks):
-            pictures, ahead = ahead, self._order(fetcher, chunks[number + 1 : number + 2], missing)
-            if deadline is not None and time.monotonic() >= deadline:
-                for future in [*pictures.values(), *ahead.values()]:
-                    future.cancel()
-                yield {key: _LATE for late in chunks[number:] for key in late}
-                return
-            yield self._extract(chunk, missing, pictures, deadline)
+        found: dict[str, ItemFeatures | Failure] = {}
+        batch = ahead = _Batch()
+        try:
+            ahead = self._order(fetcher, chunks[0], missing)
+            for number in range(len(chunks)):
+                batch, ahead = ahead, _Batch()
+                if _is_over(deadline):
+                    break
+                if number + 1 < len(chunks):
+                    ahead = self._order(fetcher, chunks[number + 1], missing)
+                found |= batch.known | self._extract(batch, missing, deadline)
+                self._claims.release(batch.pictures)
+        finally:
+            self._drop(batch)
+            self._drop(ahead)
+        return found
 
-    def _order(
-        self, fetcher: ImageFetcher, chunks: list[list[str]], missing: Mapping[str, ItemReference]
-    ) -> "dict[str, Future[Image]]":
-        return {
-            key: self._threads.submit(fetcher.fetch, missing[key])
-            for chunk in chunks
-            for key in chunk
-            if missing[key].image
-        }
+    def _order(self, fetcher: ImageFetcher, chunk: list[str], missing: Mapping[str, ItemReference]) -> _Batch:
+        batch = _Batch()
+        for key in chunk:
+            if not self._claims.take(key):
+                features = self._cache.get(key)
+            elif (features := self._cache.get(key)) is not None:
+                self._claims.release([key])
+            else:
+                image = missing[key].image
+                batch.pictures[key] = self._threads.submit(fetcher.fetch, missing[key]) if image else None
+            if features is not None:
+                batch.known[key] = features
+        return batch
+
+    def _drop(self, batch: _Batch) -> None:
+        for picture in batch.pictures.values():
+            if picture is not None:
+                picture.cancel()
+        self._claims.release(batch.pictures)
 
     def _extract(
-        self,
-        chunk: list[str],
-        missing: Mapping[str, ItemReference],
-        pictures: "dict[str, Future[Image]]",
-        deadline: float | None,
+        self, batch: _Batch, missing: Mapping[str, ItemReference], deadline: float | None
     ) -> dict[str, ItemFeatures | Failure]:
         items: dict[str, Item] = {}
         failures: dict[str, ItemFeatures | Failure] = {}
-        for key in chunk:
-            picture = _await(pictures[key], deadline) if key in pictures else None
+        for key, ordered in batch.pictures.items():
+            picture = _await(ordered, deadline) if ordered else None
             if isinstance(picture, Failure):
                 failures[key] = picture
             else:
@@ -136,6 +179,10 @@ _LATE = Failure("the time for this request was over before the picture was read"
 def _nothing(config: LabelConfig) -> Failure:
     wanted = ", ".join(f"${key}" for key in (config.image_key, config.title_key, *config.text_keys) if key)
     return Failure(f"the task has no data under any key that the labelling config shows ({wanted})", permanent=True)
+
+
+def _is_over(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() >= deadline
 
 
 def _await(picture: "Future[Image]", deadline: float | None) -> Image | Failure:

@@ -31,6 +31,11 @@ def result_of(config: LabelConfig, prediction: Prediction, size: tuple[int, int]
     return [{"id": _region_id(seed, number), **region} for number, region in enumerate(regions)]
 
 
+def region_seed(project: object, task_id: int | None, version: str) -> str:
+    """What the region ids of one task's prediction derive from, whoever writes it."""
+    return f"{project}/{task_id}/{version}"
+
+
 def checked(config: LabelConfig, result: list[Region], score: float) -> dict[str, Any]:
     """``{"result", "score"}`` that Label Studio accepts, also with its own validation on. Raises InvalidResultError."""
     answer = {"result": result, "score": score}

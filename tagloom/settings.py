@@ -124,5 +124,9 @@ class Settings(BaseSettings):
         return self.home / "features"
 
     @property
+    def claims_folder(self) -> Path:
+        return self.home / "claims"
+
+    @property
     def checkpoints_folder(self) -> Path:
         return self.home / "checkpoints"

@@ -9,6 +9,7 @@ from functools import cached_property
 import torch
 
 from labelstudio.api import LabelStudioClient
+from labelstudio.claims import Claims
 from labelstudio.config import LabelConfig
 from labelstudio.encoding import TaskEncoder
 from labelstudio.project import ProjectKey
@@ -39,7 +40,8 @@ class Workplace:
 
     @cached_property
     def encoder(self) -> TaskEncoder:
-        return TaskEncoder(self.extractor, self.cache, self.sites)
+        claims = Claims(self.settings.claims_folder / self.extractor.space)
+        return TaskEncoder(self.extractor, self.cache, self.sites, claims)
 
     def client_of(self, project: Project) -> LabelStudioClient:
         """API client of the project's Label Studio; its connection's URL is empty when none is configured."""
@@ -47,7 +49,7 @@ class Workplace:
 
     def config_of(self, project: Project) -> LabelConfig:
         """The project's parsed label config; ConfigError when it is unusable."""
-        return LabelConfig.parse(project.label_config, self.settings.industry_keys)
+        return LabelConfig.parse(project.label_config, project.industry_keys or self.settings.industry_keys)
 
 
 @contextmanager

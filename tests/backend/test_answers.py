@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from backend.fast_answers import FastAnswers
 from model.tagger import Tagger
 from tests import captured
 from tests.backend.parts import Backend, CheapEncoders, running
@@ -153,10 +152,21 @@ def test_tasks_of_a_question_are_learned_behind_the_answer(backend: Backend) -> 
     assert [task.id for task in backend.store.tasks.all(captured.PROJECT)] == [1, 2, 3]
 
 
-def test_fast_answers_forget_the_oldest() -> None:
-    fast = FastAnswers(capacity=2)
-    assert fast.first("p", 1, "v0")
-    assert not fast.first("p", 1, "v0")
-    assert fast.first("p", 1, "v1")
-    assert fast.first("q", 1, "v0")
-    assert fast.first("p", 1, "v0"), "forgotten"
+def test_a_second_backend_gives_no_second_fast_answer(tmp_path: Path, studio: Studio) -> None:
+    studio.pause = 1.0
+    where: dict[str, Any] = {"label_studio_url": studio.url, "label_studio_token": studio.token, "predict_budget": 0.2}
+    with running(tmp_path, **where) as one, running(tmp_path, **where) as two:
+        version = one.setup({**captured.body("02"), "schema": TAGS})
+        two.setup({**captured.body("02"), "schema": TAGS})
+        assert ask(one, question(1))[0]["model_version"] == f"{version}+fast"
+        assert ask(two, question(1))[0]["model_version"] == version
+
+
+def test_interactive_mode_has_no_fast_answers(tmp_path: Path, studio: Studio) -> None:
+    studio.pause = 1.0
+    body = captured.body("07")
+    with running(tmp_path, label_studio_url=studio.url, label_studio_token=studio.token, predict_budget=0.2) as backend:
+        version = backend.setup(captured.body("02"))
+        assert ask(backend, body)[0]["model_version"] == version
+        body["params"]["context"] = None
+        assert ask(backend, body)[0]["model_version"] == f"{version}+fast", "it still has its one"

@@ -192,3 +192,24 @@ def test_status_and_metrics_say_what_serves(backend: Backend) -> None:
     text = backend.client.get("/metrics").text
     assert 'tagloom_tasks_total{outcome="full"}' in text
     assert 'tagloom_requests_total{route="predict",status="200"} 1.0' in text
+
+
+def test_a_connections_own_industry_keys_count_and_are_kept(backend: Backend) -> None:
+    config = captured.CONFIG
+    extra = {"industry_keys": ["大类", "小类"]}
+    backend.setup({**captured.body("02"), "extra_params": extra})
+    body = captured.body("04")
+    for task in body["tasks"]:
+        task["data"] |= {"大类": "食品", "小类": "零食", "industry": "家电"}
+    assert backend.client.post("/predict", json=body).status_code == 200
+    seen = [entry.industry for entry in backend.service.engine.result()._canaries.of(captured.PROJECT)]
+    assert seen == [("食品", "零食")] * len(body["tasks"])
+    project = backend.store.projects.get(captured.PROJECT)
+    assert project is not None
+    assert project.industry_keys == ("大类", "小类"), "for the worker, which sees no /setup"
+    backend.setup({**captured.body("02"), "schema": config})
+    backend.settle()
+    assert backend.asked.encode.count(captured.PROJECT) >= 2, "other keys: other items"
+    backend.client.post("/predict", json=body)
+    seen = [entry.industry for entry in backend.service.engine.result()._canaries.of(captured.PROJECT)]
+    assert seen[-1] == ("家电",)

@@ -144,9 +144,20 @@ def test_13_versions_by_get(backend: Backend) -> None:
     assert backend.client.get("/versions").json() == {"versions": [version]}
 
 
-@pytest.mark.parametrize("extra", [None, {}, {"hello": "world"}, [], "text", 5])
-def test_14_extra_params_of_any_form(backend: Backend, extra: Any) -> None:
+@pytest.mark.parametrize(
+    "extra", [None, {}, "", {"hello": "world"}, {"industry_keys": ["level1"]}, '{"industry_keys": "level1"}']
+)
+def test_14_extra_params_as_null_object_and_text(backend: Backend, extra: Any) -> None:
     assert backend.setup({**captured.body("02"), "extra_params": extra})
+
+
+@pytest.mark.parametrize("extra", [{"industry": "level1"}, "text", 5, [1]])
+def test_14_extra_params_that_mean_nothing_are_told(backend: Backend, extra: Any) -> None:
+    body = {**captured.body("02"), "extra_params": extra}
+    answer = backend.client.post("/setup", json=body, follow_redirects=True)
+    assert answer.status_code == 400
+    assert "industry_keys" in answer.json()["detail"]
+    assert "industry_keys" in str(answer.url), "of an error Label Studio shows the URL"
 
 
 def test_15_pictures_come_with_the_configured_token_from_data_upload(backend: Backend, studio: Any) -> None:

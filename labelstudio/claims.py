@@ -1,0 +1,83 @@
+"""Who is reading which picture now, so that backend and workers do not read the same new one at once.
+
+A claim is a file per item key on the disk that holds the features. It only saves work: where a claimer dies, or the
+file system is in the way, the worst that happens is that a picture is read twice.
+"""
+
+import contextlib
+import logging
+import os
+import time
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+
+LOG = logging.getLogger(__name__)
+
+TTL_S = 60.0
+
+
+class Claims:
+    """One reader's claims in ``folder``. Threads and processes share the folder; each process has an object of its own.
+
+    Between the threads of a process a claim counts too: what one has taken, the others do not get.
+    """
+
+    def __init__(self, folder: Path, ttl: float = TTL_S) -> None:
+        self._folder = folder
+        self._ttl = ttl
+        self._node = os.uname().nodename
+        self._own = f"{self._node} {os.getpid()} {uuid.uuid4().hex}"
+
+    def take(self, key: str) -> bool:
+        """Whether the key is ours to read now. A claim whose process is gone, or that is too old, is taken over."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            return self._create(key) or self._take_over(key)
+        except OSError as error:
+            LOG.warning("claims: %s", error)
+            return True
+
+    def release(self, keys: Iterable[str]) -> None:
+        """Give claims back; those of others stay."""
+        for key in keys:
+            path = self._folder / key
+            with contextlib.suppress(OSError):  # taken over by another, who has given it back
+                if path.read_text() == self._own:
+                    path.unlink()
+
+    def _create(self, key: str) -> bool:
+        try:
+            with (self._folder / key).open("x") as file:
+                file.write(self._own)
+        except FileExistsError:
+            return False
+        return True
+
+    def _take_over(self, key: str) -> bool:
+        path = self._folder / key
+        try:
+            if not self._is_stale(path):
+                return False
+        except FileNotFoundError:
+            return self._create(key)  # given back just now
+        ours = path.with_name(f"{key}.{uuid.uuid4().hex}")
+        ours.write_text(self._own)
+        os.replace(ours, path)
+        return True
+
+    def _is_stale(self, path: Path) -> bool:
+        if time.time() - path.stat().st_mtime > self._ttl:
+            return True
+        node, _, rest = path.read_text().partition(" ")
+        return node == self._node and not _is_alive(int(rest.partition(" ")[0]))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,0 +1,140 @@
+"""Tasks → features: each picture is read once, however many processes ask for it."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labelstudio.claims import Claims
+from labelstudio.config import LabelConfig
+from labelstudio.encoding import Failure, TaskEncoder
+from labelstudio.project import ProjectKey
+from labelstudio.sites import Sites
+from labelstudio.tasks import item_key, reference_of
+from model.feature_cache import FeatureCache
+from model.features import ItemFeatures
+from model.items import Item
+from tagloom.settings import Settings
+from tests import captured
+from tests.backend.parts import SPACE, features_of
+from tests.labelstudio.studio import Studio
+
+KEY = ProjectKey.parse(captured.PROJECT)
+CONFIG = LabelConfig.parse(captured.CONFIG)
+
+
+class Reader:
+    """Stands for one process: an encoder of its own on the shared folder, which notes what it reads."""
+
+    def __init__(self, home: Path, studio: Studio, pause: float = 0.0) -> None:
+        settings = Settings(home=home, label_studio_url=studio.url, label_studio_token=studio.token)
+        self.cache = FeatureCache(settings.features_folder, SPACE)
+        self.claims = Claims(settings.claims_folder)
+        self._sites = Sites(settings)
+        self.encoder = TaskEncoder(self, self.cache, self._sites, self.claims)
+        self.read: list[str] = []
+        self.begun = threading.Event()
+        self.pause = pause
+
+    def extract(self, items: Sequence[Item]) -> list[ItemFeatures]:
+        self.read += [item.title for item in items]
+        self.begun.set()
+        time.sleep(self.pause)
+        return [features_of(item) for item in items]
+
+    def ask(self, tasks: Sequence[dict[str, Any]], seconds: float | None = None) -> list[ItemFeatures | Failure]:
+        return self.encoder.features(KEY, CONFIG, tasks, None if seconds is None else time.monotonic() + seconds)
+
+    def close(self) -> None:
+        self.encoder.close()
+        self._sites.close()
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Callable[..., Reader]]:
+    with Studio() as studio:
+        made: list[Reader] = []
+
+        def make(pause: float = 0.0) -> Reader:
+            made.append(Reader(tmp_path, studio, pause))
+            return made[-1]
+
+        yield make
+        for each in made:
+            each.close()
+
+
+def tasks_of(count: int) -> list[dict[str, Any]]:
+    return [{"id": n, "data": {"image": f"/{n}.png", "title": f"t{n}"}} for n in range(1, count + 1)]
+
+
+@contextmanager
+def beside(work: Callable[[], object]) -> Iterator[None]:
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def test_what_another_is_reading_is_waited_for(reader: Callable[..., Reader]) -> None:
+    worker, backend = reader(pause=0.3), reader()
+    with beside(lambda: worker.ask(tasks_of(2))):
+        assert worker.begun.wait(5)
+        answers = backend.ask(tasks_of(2), seconds=10)
+    assert all(isinstance(answer, ItemFeatures) for answer in answers)
+    assert (worker.read, backend.read) == (["t1", "t2"], [])
+
+
+def test_two_readers_share_a_large_selection(reader: Callable[..., Reader]) -> None:
+    one, two = reader(pause=0.02), reader(pause=0.02)
+    with beside(lambda: one.ask(tasks_of(40))):
+        assert one.begun.wait(5)
+        assert not any(isinstance(answer, Failure) for answer in two.ask(tasks_of(40)))
+    assert sorted(one.read + two.read) == sorted(task["data"]["title"] for task in tasks_of(40))
+    assert two.read, "the rest is not left to the first one"
+
+
+def test_nobody_waits_past_the_deadline(reader: Callable[..., Reader]) -> None:
+    worker, backend = reader(pause=1.0), reader()
+    with beside(lambda: worker.ask(tasks_of(1))):
+        assert worker.begun.wait(5)
+        began = time.monotonic()
+        (answer,) = backend.ask(tasks_of(1), seconds=0.2)
+        assert time.monotonic() - began < 0.8
+    assert isinstance(answer, Failure)
+    assert answer.late
+
+
+def test_what_another_could_not_have_is_tried_by_us(reader: Callable[..., Reader]) -> None:
+    worker, backend = reader(), reader()
+    task = tasks_of(1)
+    key = item_key(KEY.connection, reference_of(CONFIG, task[0], KEY))
+    assert worker.claims.take(key)
+
+    def give_up() -> None:
+        time.sleep(0.2)
+        worker.claims.release([key])
+
+    with beside(give_up):
+        (answer,) = backend.ask(task, seconds=10)
+    assert isinstance(answer, ItemFeatures)
+    assert backend.read == ["t1"]
+
+
+def test_no_claim_is_left_behind(reader: Callable[..., Reader], tmp_path: Path) -> None:
+    made = reader(pause=0.1)
+    made.ask(tasks_of(12), seconds=0.15)
+
+    def broken(_: Sequence[Item]) -> list[ItemFeatures]:
+        raise RuntimeError("no")
+
+    made.extract = broken  # type: ignore[method-assign,assignment]
+    with pytest.raises(RuntimeError):
+        made.ask([{"id": 99, "data": {"image": "/99.png", "title": "t99"}}])
+    assert list((tmp_path / "claims").iterdir()) == []

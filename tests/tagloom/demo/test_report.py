@@ -10,13 +10,14 @@ from PIL import Image
 
 from model.boxes.metrics import GoldPicture
 from model.items import Box, LabelledBox
-from tagloom.demo.curve import Curve, curve_of
+from tagloom.demo.curve import curve_of
 from tagloom.demo.data import Cast, Subject
 from tagloom.demo.report import gallery, write_report
 from tagloom.demo.scoring import Scores
 from tagloom.demo.story import Outcome
 from tagloom.demo.table import Row
 from tagloom.demo.verdict import Condition, Verdict
+from tagloom.pages.plot import Plot
 from tests.tagloom.demo.stub import tags
 
 LABELS = ("主体", "LOGO")
@@ -77,9 +78,9 @@ def test_the_curve_leaves_out_rows_without_boxes(outcome: Outcome) -> None:
     assert curve
     lines = {line.name: line.points for line in curve.lines}
     xs, ys = zip(*lines["macro-F1"], strict=True)
-    assert xs[0] == Curve.left
-    assert ys[0] == (Curve.bottom + Curve.top) / 2
-    assert xs[-1] == Curve.right
+    assert xs[0] == Plot.left
+    assert ys[0] == (Plot.bottom + Plot.top) / 2
+    assert xs[-1] == Plot.right
     assert len(lines["boxes mAP@0.5"]) == 2
 
 

@@ -1,0 +1,71 @@
+"""A plot of lines in the pixels of an SVG; ``parts.html.jinja`` draws it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+NAME_HEIGHT = 15
+COLOURS = ("#1d4ed8", "#0b7a75", "#c2410c", "#7c3aed", "#4d7c0f", "#db2777", "#0891b2", "#57534e")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line; its name is written at ``name_y``."""
+
+    name: str
+    colour: str
+    points: list[tuple[float, float]]
+    name_y: float = 0.0
+    dashed: bool = False
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A text at a place on an axis."""
+
+    text: str
+    x: float = 0.0
+    y: float = 0.0
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Everything that is drawn; the plot lies between left and right, top and bottom."""
+
+    lines: list[Line]
+    levels: list[Mark]
+    marks: list[Mark]
+    across: str
+    width: int = 760
+    height: int = 340
+    left: int = 52
+    right: int = 610
+    top: int = 16
+    bottom: int = 296
+
+    @classmethod
+    def of(cls, lines: Sequence[Line], marks: Sequence[tuple[str, float]], across: str) -> "Plot":
+        """A plot of lines and of marks on the axis ``across``, both given in shares (0 to 1) of the axes."""
+        placed = [replace(line, points=[(_x(x), _y(y)) for x, y in line.points]) for line in lines if line.points]
+        return cls(
+            lines=_named(placed),
+            levels=[Mark(f"{tenth / 10:.1f}", y=_y(tenth / 10)) for tenth in range(0, 11, 2)],
+            marks=[Mark(text, x=_x(x)) for text, x in marks],
+            across=across,
+        )
+
+
+def _named(lines: list[Line]) -> list[Line]:
+    """The lines with places for their names: at their ends, but never closer than a text's height."""
+    named: list[Line] = []
+    for line in sorted(lines, key=lambda line: line.points[-1][1]):
+        above = named[-1].name_y if named else -NAME_HEIGHT
+        named.append(replace(line, name_y=max(line.points[-1][1] + 4, above + NAME_HEIGHT)))
+    return named
+
+
+def _x(share: float) -> float:
+    return round(Plot.left + (Plot.right - Plot.left) * share, 1)
+
+
+def _y(share: float) -> float:
+    return round(Plot.bottom - (Plot.bottom - Plot.top) * share, 1)

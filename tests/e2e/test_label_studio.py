@@ -2,13 +2,14 @@
 
 import re
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from samples.dataset import Sample
 from tests.e2e.browser import annotator
-from tests.e2e.checks import check_shown, prediction_of
+from tests.e2e.checks import check_shown, prediction_of, rectangles_of, tags_of
 from tests.e2e.conftest import Running
 
 pytestmark = pytest.mark.e2e
@@ -28,17 +29,17 @@ def test_a_label_comes_back_as_a_better_pre_annotation(running: Running) -> None
         prediction_of(task, cold)
 
     with annotator(running.url, running.account.email, running.account.password) as person:
-        richest = max(tasks, key=lambda task: len(prediction_of(task, cold)["result"]))
-        shown = person.open(running.project, richest["id"])
+        telling = max(tasks, key=lambda task: _variety(prediction_of(task, cold)))
+        shown = person.open(running.project, telling["id"])
         person.screenshot(running.screenshots / "cold-start.png")
-        check_shown(shown, prediction_of(richest, cold))
+        check_shown(shown, prediction_of(telling, cold))
         person.submit()
 
-        others = [task for task in tasks if task["id"] != richest["id"]]
+        others = [task for task in tasks if task["id"] != telling["id"]]
         version, labelled = _label_until_new_version(running, others, cold)
 
         task_id, shown = person.label_all(running.project)
-        assert task_id not in {richest["id"], *labelled}
+        assert task_id not in {telling["id"], *labelled}
         after = running.api.call("GET", f"/api/tasks/{task_id}")
         served = running.served_version()
         newest = [one for one in after["predictions"] if one["model_version"] in {version, served}]
@@ -67,6 +68,13 @@ def test_an_empty_answer_does_not_pass(running: Running) -> None:
     empty = {**task, "predictions": [{"model_version": "v0.0000", "result": [], "score": 0.0}]}
     with pytest.raises(AssertionError, match="is empty"):
         prediction_of(empty, "v0.0000")
+
+
+def _variety(prediction: Mapping[str, Any]) -> tuple[int, int]:
+    """How many kinds are tagged, and next how close the rectangles come to one a kind: what a picture of it shows."""
+    tags = tags_of(prediction)
+    rectangles = rectangles_of(prediction, 1, 1)
+    return len(tags), -abs(len(rectangles) - len(tags))
 
 
 def _retrieve_predictions(running: Running, version: str) -> list[dict[str, Any]]:

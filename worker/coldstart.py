@@ -20,15 +20,18 @@ def ensure_cold_start(
     *,
     names: Mapping[str, Sequence[str]] | None = None,
     encoders: Mapping[str, str] | None = None,
+    instead_of: Current | None = None,
 ) -> Current:
     """The version that serves the project, made from cues alone when there is none for these labels and this space.
 
-    ``project`` is its key. ``names`` are all names that the label config gives each label. Backend and worker may both
-    call it at once: one of them installs its version, both get it.
+    ``project`` is its key. ``names`` are all names that the label config gives each label. ``instead_of`` is a version
+    that must not serve any longer. Backend and worker may both call it at once: one of them installs its version, both
+    get it.
     """
     key = str(project)
     current = store.versions.current(key)
-    if current and current.space == space and current.labels == tuple(labels):
+    fits = current is not None and current.space == space and current.labels == tuple(labels)
+    if current and fits and (instead_of is None or current.generation != instead_of.generation):
         return current
     number = store.versions.reserve(key) if current else 0
     lexicon = lexicon_with(Lexicon.load(), names or {})

@@ -5,6 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from worker.corpus import Corpus, assemble
 from worker.promotion import Verdict, judge
 from worker.propagation import propagate
 from worker.publication import Publisher, promote_due
+from worker.recovery import readable
 from worker.referee import Referee
 from worker.watch import Watch
 from worker.workplace import Workplace
@@ -44,9 +46,10 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Watch, pr
     config = workplace.config_of(project)
     space, encoders = workplace.extractor.space, workplace.extractor.describe()
     settings, store = workplace.settings, workplace.store
-    current = ensure_cold_start(
-        settings, store, project_key, space, config.labels, names=config.names, encoders=encoders
+    cold_start = partial(
+        ensure_cold_start, settings, store, project_key, space, config.labels, names=config.names, encoders=encoders
     )
+    current = readable(settings, store, project_key, lease, cold_start(), lambda it: cold_start(instead_of=it))
     progress({"stage": "reading features"})
     corpus = assemble(workplace, project, config, watch)
     if not corpus.trainable:

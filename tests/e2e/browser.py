@@ -129,7 +129,7 @@ def annotator(url: str, email: str, password: str) -> Iterator[Annotator]:
     with sync_playwright() as playwright:
         options: dict[str, Any] = {"executable_path": executable, "args": _ARGUMENTS}
         browser = playwright.chromium.launch(**options)
-        page = browser.new_page(viewport={"width": 1500, "height": 1000})
+        page = browser.new_page(viewport={"width": 1500, "height": 1150})
         page.set_default_timeout(60_000)
         person = Annotator(page, url)
         person.log_in(email, password)

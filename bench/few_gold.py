@@ -1,0 +1,123 @@
+"""Do few gold labels ever make the tags worse, and does the gate let them through?
+
+    python -m bench.few_gold --data samples/data --cache CACHE
+
+Draws so many gold items (whole products as far as they go), trains from the cold start, and measures macro-F1 on all
+other products against the cold start's: as published, without credence, and with the usual threshold instead of the
+expected one; then what the gate says of the out-of-fold answers. Prints a Markdown table.
+"""
+
+import argparse
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.calibration import Calibration
+from model.evaluation.corpus import LabelledCorpus
+from model.extraction import FeatureExtractor
+from model.feature_cache import FeatureCache
+from model.metrics import macro_f1
+from model.phases import CONTINUATION
+from model.tagger import Tagger
+from model.training import TrainConfig, fit, out_of_fold
+from samples.dataset import load
+from tagloom.evaluation.features import features_of
+from worker.promotion import Evidence, judge
+
+SIZES = (10, 20, 40, 80, 120)
+SEED = 7
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Differences in macro-F1 to the cold start on other products' items; whether the gate would publish."""
+
+    published: float
+    without_credence: float
+    usual_threshold: float
+    accepted: bool
+
+
+def corpus_of(data: Path, cache: Path) -> LabelledCorpus:
+    samples = [sample for sample in load(data) if sample.labelled]
+    extractor = FeatureExtractor.from_names("shipped", "shipped")
+    features = features_of(samples, extractor, FeatureCache(cache, extractor.space))
+    labels = tuple(frozenset(sample.labels) for sample in samples)
+    return LabelledCorpus(load(data).labels(), tuple(features), labels, tuple(sample.product_id for sample in samples))
+
+
+def draw(corpus: LabelledCorpus, count: int, seed: int) -> Draw:
+    names = sorted(set(corpus.families))
+    random.Random(seed).shuffle(names)
+    ordered = [row for name in names for row, family in enumerate(corpus.families) if family == name]
+    gold = ordered[:count]
+    seen = {corpus.families[row] for row in gold}
+    test = [row for row in ordered if corpus.families[row] not in seen]
+    cold = Tagger.cold_start(corpus.labels, space="bench", seed=SEED, with_boxes=False)
+    trained = fit(cold, corpus.features, corpus.gold_of(gold), families=corpus.families, config=TrainConfig(seed=SEED))
+    items = [corpus.features[row] for row in test]
+    opinions = trained.sources.opinions(items)
+    logits_NK = trained.label_model.log_odds(opinions) + trained.correction(items) + trained.network_logits(items)
+    usual = Calibration.neutral(len(corpus.labels))
+    truth_NK = corpus.truth(test)
+    base = macro_f1(truth_NK, cold.calibration.decide(cold.probabilities(items)))
+
+    def gain(calibration: Calibration, probability_NK: Tensor) -> float:
+        return macro_f1(truth_NK, calibration.decide(probability_NK)) - base
+
+    tempered_NK = trained.probabilities(items)
+    free_NK = torch.sigmoid(logits_NK)
+    return Draw(
+        gain(trained.calibration, tempered_NK),
+        gain(Calibration.expected(free_NK), free_NK),
+        gain(usual, free_NK),
+        judge(_evidence(corpus, cold, gold), must_gain=False).accepted,
+    )
+
+
+def _evidence(corpus: LabelledCorpus, cold: Tagger, gold: Sequence[int]) -> Evidence:
+    rest = [row for row in range(len(corpus.features)) if row not in set(gold)][: 2 * len(gold) + 32]
+    rows = [*gold, *rest]
+    answers = out_of_fold(
+        cold,
+        [corpus.features[row] for row in rows],
+        dict(enumerate(corpus.gold_of(gold).values())),
+        families=[corpus.families[row] for row in rows],
+        config=replace(TrainConfig(seed=SEED), first=CONTINUATION),
+    )
+    items = [corpus.features[row] for row in gold]
+    served_NK = cold.calibration.decide(cold.probabilities(items)).numpy()
+    families = [corpus.families[row] for row in gold]
+    truth_NK = corpus.truth(gold).numpy() > 0.5
+    return Evidence("out-of-fold", truth_NK, served_NK, answers.given_NK[: len(gold)].numpy(), families)
+
+
+def line(count: int, draws: Sequence[Draw]) -> str:
+    """One row: mean and worst of each gain, and how often the gate agrees."""
+    columns = [[d.published for d in draws], [d.without_credence for d in draws], [d.usual_threshold for d in draws]]
+    cells = [f"{np.mean(column):+.3f} (worst {min(column):+.3f})" for column in columns]
+    accepted = sum(d.accepted for d in draws)
+    return f"| {count} | " + " | ".join(cells) + f" | {accepted} of {len(draws)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, required=True, help="folder for features")
+    parser.add_argument("--draws", type=int, default=6)
+    parser.add_argument("--gold", type=int, nargs="+", default=SIZES)
+    options = parser.parse_args()
+    corpus = corpus_of(options.data, options.cache)
+    print("| gold | published | without credence | nor expected thresholds | gate lets through |")
+    print("|---|---|---|---|---|")
+    for count in options.gold:
+        print(line(count, [draw(corpus, count, seed) for seed in range(options.draws)]), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -105,9 +105,18 @@ class LabelStudioClient:
         return len(predictions)
 
     def predictions_of(self, task_id: int) -> list[dict[str, Any]]:
-        """The stored predictions of one task."""
-        found = self._call("GET", "/api/predictions/", params={"task": task_id})
+        """The stored predictions of one task; none when the task is gone."""
+        try:
+            found = self._call("GET", "/api/predictions/", params={"task": task_id})
+        except LabelStudioError as error:
+            if error.status == 400:  # a filter by a task that is not there
+                return []
+            raise
         return found if isinstance(found, list) else []
+
+    def replace_prediction(self, prediction_id: int, prediction: Mapping[str, Any]) -> None:
+        """Let a stored prediction say something else (``task``, ``result``, ``score``, ``model_version``)."""
+        self._call("PATCH", f"/api/predictions/{prediction_id}/", json=dict(prediction))
 
     def delete_prediction(self, prediction_id: int) -> None:
         """Remove one stored prediction."""

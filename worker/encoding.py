@@ -10,7 +10,8 @@ from labelstudio.project import ProjectKey
 from labelstudio.tasks import item_key, reference_of
 from store.projects import Project
 from store.tasks import Task
-from worker.watch import Interrupted, Watch
+from worker.fast_predictions import replace_due
+from worker.watch import GivesWay, Interrupted, Watch
 from worker.workplace import Workplace
 
 PART = 16  # tasks; on 2 cores reading them takes two to eight seconds
@@ -20,7 +21,12 @@ Progress = Callable[[Mapping[str, Any]], None]
 
 
 def encode(workplace: Workplace, project: Project, watch: Watch, progress: Progress) -> str:
-    """Encode tasks without features until none is left; returns a line about it. Interrupted when gold waits."""
+    """Encode tasks without features until none is left; returns a line about it. Interrupted when gold waits.
+
+    Before and in between, tasks that were answered before their pictures were read get their whole predictions.
+    """
+    gold_first = GivesWay(watch, workplace.store)
+    replaced = replace_due(workplace, project, gold_first)
     config, key = workplace.config_of(project), ProjectKey.parse(project.key)
     missing = _missing(workplace, project, config, key)
     total, failed = len(missing), 0
@@ -31,11 +37,12 @@ def encode(workplace: Workplace, project: Project, watch: Watch, progress: Progr
             raise Interrupted(f"gave way to gold with {len(missing)} of {total} tasks left")
         done, gone = _step(workplace, config, key, missing)
         missing, failed = missing[done:], failed + gone
+        replaced += replace_due(workplace, project, gold_first)
         progress({"stage": "reading pictures", "done": total - len(missing), "total": total, "failed": failed})
     if labelled:
         # Gold that was trained on without its picture, or not at all, has it now.
         workplace.store.projects.request_training(project.key)
-    return f"{total - failed} tasks encoded, {failed} without a picture"
+    return f"{total - failed} tasks encoded, {failed} without a picture, {replaced} fast predictions replaced"
 
 
 def _missing(workplace: Workplace, project: Project, config: LabelConfig, key: ProjectKey) -> list[Task]:

@@ -9,14 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from labelstudio.encoding import Failure
 from labelstudio.project import ProjectKey
-from labelstudio.results import InvalidResultError, checked, result_of
-from model import checkpoint
-from model.features import ItemFeatures
-from model.items import Prediction
 from store.projects import Project
-from worker.coldstart import ensure_cold_start
+from worker.answering import Answering
 from worker.watch import Ends
 from worker.workplace import Workplace
 
@@ -72,16 +67,13 @@ class _Refresh:
     def __init__(
         self, workplace: Workplace, project: Project, watch: Ends, progress: Progress, unlabelled_only: bool
     ) -> None:
-        settings, store, space = workplace.settings, workplace.store, workplace.extractor.space
         self._workplace, self._watch, self._progress = workplace, watch, progress
         self._unlabelled_only = unlabelled_only
         self._key = ProjectKey.parse(project.key)
-        self._config = workplace.config_of(project)
         self._client = workplace.client_of(project)
-        current = ensure_cold_start(settings, store, project.key, space, self._config.labels, names=self._config.names)
-        self._tagger = checkpoint.load(settings.checkpoints_folder / current.folder, space=space)
-        self._ours = {entry.version for entry in store.versions.list(project.key)}
-        self._done = Refreshed(current.version, current.generation)
+        self._answering = Answering(workplace, project)
+        self._ours = {entry.version for entry in workplace.store.versions.list(project.key)}
+        self._done = Refreshed(self._answering.version, self._answering.generation)
 
     def run(self) -> Refreshed:
         total = int(self._client.project(self._key.id).get("task_number") or 0)
@@ -114,38 +106,11 @@ class _Refresh:
 
     def _write(self, tasks: Sequence[Task]) -> set[int]:
         """Answer these tasks; the ids of those that have a prediction of the version now."""
-        known = self._features(tasks)
-        said = self._say(list(known.values()))
-        answers = [
-            self._answer(number, features, prediction)
-            for (number, features), prediction in zip(known.items(), said, strict=True)
-        ]
-        self._client.post_predictions(self._key.id, answers)
+        known = self._answering.answers(tasks)
+        self._client.post_predictions(self._key.id, list(known.values()))
         unread = len(tasks) - len(known)
         self._done = replace(self._done, written=self._done.written + len(known), unread=self._done.unread + unread)
         return set(known)
-
-    def _features(self, tasks: Sequence[Task]) -> dict[int, ItemFeatures]:
-        """Features by task id. A picture that is gone for good leaves the texts; one that may come leaves the task."""
-        encoder = self._workplace.encoder
-        found = dict(zip([task["id"] for task in tasks], encoder.features(self._key, self._config, tasks), strict=True))
-        gone = [task for task in tasks if isinstance(fail := found[task["id"]], Failure) and fail.permanent]
-        texts = encoder.texts_only(self._config, gone) if gone else []
-        read = {number: features for number, features in found.items() if not isinstance(features, Failure)}
-        return read | dict(zip([task["id"] for task in gone], texts, strict=True))
-
-    def _say(self, features: Sequence[ItemFeatures]) -> list[Prediction]:
-        return self._tagger.predict(features, boxes=bool(self._config.rectangles)) if features else []
-
-    def _answer(self, number: int, features: ItemFeatures, prediction: Prediction) -> dict[str, Any]:
-        seed = f"{self._key}/{number}/{self._done.version}"  # as the backend's, so that regions have the same ids
-        try:
-            result = result_of(self._config, prediction, features.size, seed)
-            answer = checked(self._config, result, prediction.score)
-        except InvalidResultError as error:
-            LOG.error("%s: the answer to task %d was held back: %s", self._key, number, error)
-            answer = {"result": [], "score": 0.0}
-        return {"task": number, "model_version": self._done.version, **answer}
 
     def _delete(self, tasks: Sequence[Task]) -> None:
         """Of these tasks, which have the served version's prediction, delete what earlier versions of ours said."""

@@ -63,6 +63,8 @@ def _tick(settings: Settings, store: Store, holder: str) -> None:
         _promote(settings, store, project_key, holder)
     for project_key in sampling.due(settings, store):
         queue.wake_predicting(settings, project_key)
+    for project_key in store.fast_answers.projects_due():
+        queue.wake_encoding(settings, project_key)
     if settings.reconcile_minutes:
         due = time.time() - settings.reconcile_minutes * 60
         for project in store.projects.all():

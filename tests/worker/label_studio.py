@@ -77,7 +77,9 @@ class WritableLabelStudio(SimulatedLabelStudio):
         routes = [
             Route(f"/api/projects/{number}/import/predictions", self._import, methods=["POST"]),
             Route(f"/api/projects/{number}/", self._project, methods=["GET", "PATCH"]),
+            Route("/api/predictions/", self._predictions),
             Route("/api/predictions/{id:int}/", self._delete_prediction, methods=["DELETE"]),
+            Route("/api/predictions/{id:int}/", self._change_prediction, methods=["PATCH"]),
             Route("/api/ml/", self._backends),
             Route("/api/ml/{id:int}", self._backend, methods=["PATCH"]),
             Route(BUSY, _busy),
@@ -105,6 +107,21 @@ class WritableLabelStudio(SimulatedLabelStudio):
             self.written.append(f"project goes by {self.project.model_version}")
             self.deliveries.send(payloads.project_event("PROJECT_UPDATED", self.project))
         return JSONResponse({**self.project.body(), "sampling": self.sampling})
+
+    async def _predictions(self, request: Request) -> Response:
+        task = self.project.tasks.get(int(request.query_params["task"]))
+        if task is None:
+            return JSONResponse({"task": ["Select a valid choice."]}, 400)
+        return JSONResponse([{"id": one.id, "model_version": one.model_version} for one in task.predictions])
+
+    async def _change_prediction(self, request: Request) -> Response:
+        changed = await request.json()
+        for one in self.project.tasks[changed["task"]].predictions:
+            if one.id == request.path_params["id"]:
+                one.result, one.score, one.model_version = (
+                    changed[name] for name in ("result", "score", "model_version")
+                )
+        return JSONResponse({})
 
     async def _delete_prediction(self, request: Request) -> Response:
         for task in self.project.tasks.values():

@@ -27,6 +27,15 @@ test: env ## The quick tests, two processes at a time (under 5 minutes on 2 core
 test-slow: env ## The tests that take longer: real workers killed, refused demos
 	$(BIN)/python -m pytest -m "slow and not gpu and not e2e" --timeout 600 $(ARGS)
 
+fuzz: env ## 20,000 odd requests at the backend (TAGLOOM_FUZZ_CASES sets how many)
+	TAGLOOM_FUZZ_CASES=$${TAGLOOM_FUZZ_CASES:-20000} $(BIN)/python -m pytest tests/backend/test_fuzz.py --timeout 7200 $(ARGS)
+
+faults: env ## Processes killed, disk filled, files spoilt; then everything compared (short form, under 4 minutes)
+	@$(BIN)/python -m bench.faults $(ARGS)
+
+faults-long: env ## The same with 300 kills and 1,000 annotations (under 35 minutes)
+	@$(BIN)/python -m bench.faults --long $(ARGS)
+
 e2e: env label-studio ## Tagloom against a real Label Studio in a real browser
 	@scripts/browser
 	$(BIN)/python -m pytest -m e2e --timeout 900 tests/e2e $(ARGS)
@@ -51,4 +60,4 @@ lock: ## Resolve requirements/lock.txt anew
 clean: ## Remove environments and the demo's output (not .tagloom, which holds your labels' journal and models)
 	rm -rf .venv .venv-label-studio .demo
 
-.PHONY: help env demo up down test test-slow e2e lint types label-studio samples lock clean
+.PHONY: help env demo up down test test-slow fuzz faults faults-long e2e lint types label-studio samples lock clean

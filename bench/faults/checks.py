@@ -1,0 +1,149 @@
+"""What must hold while Tagloom is harmed, and at the end."""
+
+import json
+import shutil
+import threading
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from bench.faults.crew import Crew, wait
+from bench.faults.office import Office
+from bench.faults.record import Record
+from model import checkpoint
+from store.store import Store
+from store.versions import State, training_lease
+from tagloom.settings import Settings
+from worker import queue
+from worker.reconcile import reconcile
+from worker.recovery import SPOILT
+from worker.training import train
+from worker.watch import NeverEnds, Watch
+from worker.workplace import Workplace, open_workplace
+
+TOLERANCE = 1e-4
+
+
+def watch(crew: Crew, office: Office, record: Record, over: threading.Event) -> None:
+    """CURRENT must never go back to a version that knew less gold, except when the served checkpoint was spoilt."""
+    newest = 0
+    with crew.store() as store:
+        while not over.wait(0.2):
+            serving = store.versions.current(office.key)
+            known = {entry.number: entry for entry in store.versions.list(office.key)}
+            entry = known.get(serving.number) if serving else None
+            if entry is None:
+                continue
+            if any(SPOILT in other.reason for other in known.values() if other.number >= entry.number):
+                newest = min(newest, entry.gold_revision)
+            if entry.gold_revision < newest:
+                record.complain(f"CURRENT went from gold revision {newest} back to {entry.gold_revision}")
+            newest = max(newest, entry.gold_revision)
+
+
+def check(crew: Crew, office: Office, record: Record, folder: Path) -> None:
+    """Compare everything with Label Studio and with a run that nobody disturbed; complaints go to the record."""
+    with crew.store() as store:
+        _acknowledged(office, _held(store, office.key), record)
+        _in_order(store, office.key, record)
+        try:
+            for _ in range(2):  # the second time with what the first one found to be unread
+                wait(lambda: office.studio.start_training() is not None, 60, "a training is asked for")
+                wait(
+                    lambda: _held(store, office.key) == _truth(office), 180, "the gold equals Label Studio's", every=0.5
+                )
+                wait(lambda: _idle(store, office.key), 240, "all gold is trained on", every=0.5)
+            _in_order(store, office.key, record)
+            _one_current(crew, store, office.key, record)
+            _same_as_fresh(crew, store, office, record, folder)
+        except TimeoutError as late:
+            record.complain(str(late))
+
+
+def _acknowledged(office: Office, held: dict[int, Any], record: Record) -> None:
+    alive = {entry.id: entry for task in office.studio.project.tasks.values() for entry in task.annotations}
+    for number, (stamp, content) in record.told.items():
+        entry = alive.get(number)
+        if entry is None or entry.updated_at != stamp:
+            continue  # deleted or changed later, and that event may be one of the lost ones
+        if json.dumps(held.get(number, (None, None))[0], sort_keys=True) != content:
+            record.complain(f"annotation {number} was acknowledged and is not in the store")
+
+
+def _in_order(store: Store, key: str, record: Record) -> None:
+    """Who trained on older gold must not publish behind who trained on newer gold: that is what fencing is for."""
+    trained = [entry for entry in store.versions.list(key) if entry.phase != "cold start"]
+    trained.sort(key=lambda entry: entry.created_at)
+    for before, after in pairwise(trained):
+        if after.gold_revision < before.gold_revision:
+            record.complain(
+                f"{after.version} was published with gold revision {after.gold_revision} after {before.version} "
+                f"with {before.gold_revision}"
+            )
+
+
+def _one_current(crew: Crew, store: Store, key: str, record: Record) -> None:
+    count = sum(entry.state is State.CURRENT for entry in store.versions.list(key))
+    if count != 1:
+        record.complain(f"{count} versions are CURRENT")
+    current = store.versions.current(key)
+    assert current
+    try:
+        checkpoint.load(crew.settings.checkpoints_folder / current.folder, space=current.space)
+    except ValueError as spoilt:
+        record.complain(f"the served checkpoint cannot be read at the end: {spoilt}")
+
+
+def _same_as_fresh(crew: Crew, store: Store, office: Office, record: Record, folder: Path) -> None:
+    """Weak labels must equal those of one training in an empty home, on the same features and Label Studio's gold."""
+    home = folder / "fresh"
+    shutil.copytree(crew.settings.features_folder, home / "features")
+    connected = {"label_studio_url": office.studio.url, "label_studio_token": office.studio.token}
+    settings = Settings(home=home, database_url="", settle_seconds=0.0, training_threads=1, **connected)  # type: ignore[arg-type]
+    with open_workplace(settings) as workplace:
+        fresh = _trained(workplace, office)
+    found = {number: _probabilities(labels) for number, labels in store.weak_labels.of_project(office.key).items()}
+    if found.keys() != fresh.keys():
+        differing = sorted(found.keys() ^ fresh.keys())
+        record.complain(f"weak labels of {len(differing)} tasks are there once and not the other time: {differing[:5]}")
+    far = [number for number in found.keys() & fresh.keys() if _distance(found[number], fresh[number]) > TOLERANCE]
+    if far:
+        worst = max(_distance(found[number], fresh[number]) for number in far)
+        record.complain(f"weak labels of {len(far)} tasks differ from a fresh run's by up to {worst:.5f}")
+    record.harm["tasks with weak labels compared"] = len(found)
+
+
+def _trained(workplace: Workplace, office: Office) -> dict[int, dict[str, float]]:
+    store, key = workplace.store, office.key
+    project = store.projects.ensure(key, office.studio.project.label_config)
+    reconcile(store, workplace.client_of(project), project, NeverEnds(), lambda _: None)
+    store.projects.request_training(key)
+    lease = store.leases.acquire(training_lease(key), "fresh", 600)
+    assert lease
+    watch = Watch(store, lease, queue.redis_of(workplace.settings.redis_url), lambda: None)
+    train(workplace, key, lease, watch, lambda _: None)
+    return {number: _probabilities(labels) for number, labels in store.weak_labels.of_project(key).items()}
+
+
+def _probabilities(labels: Any) -> dict[str, float]:
+    return {label: weak.probability for label, weak in labels.items()}
+
+
+def _distance(one: dict[str, float], other: dict[str, float]) -> float:
+    """A label that only one of them tells is one that says next to nothing: both sides leave those out."""
+    return max((abs(one[label] - other[label]) for label in one.keys() & other.keys()), default=0.0)
+
+
+def _held(store: Store, key: str) -> dict[int, Any]:
+    entries = (entry for found in store.annotations.of_project(key).values() for entry in found)
+    return {entry["id"]: (entry["result"], entry["was_cancelled"]) for entry in entries}
+
+
+def _truth(office: Office) -> dict[int, Any]:
+    tasks = office.studio.project.tasks.values()
+    return {entry.id: (entry.result, entry.was_cancelled) for task in tasks for entry in task.annotations}
+
+
+def _idle(store: Store, key: str) -> bool:
+    project = store.projects.get(key)
+    return project is not None and not project.has_new_gold and not store.leases.held(training_lease(key))

@@ -1,0 +1,186 @@
+"""What is done to Tagloom: processes killed at chosen moments, Redis emptied, files spoilt, the disk filled."""
+
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from redis.exceptions import RedisError
+
+from bench.faults.crew import WORKERS, Crew, send
+from bench.faults.office import Office
+from bench.faults.record import Record
+from model import checkpoint
+from store.versions import training_lease
+
+STAGES = ("base", "fusion", "refine", "judging", "writing weak labels")
+FROZEN_S = 45.0  # for longer than a lease lives and a successor needs to publish
+IN_FLIGHT_S = 0.015  # a webhook is on its way for about so long
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much harm: ``kills`` in all; of the rest so many times each. ``seconds``: no kill comes later."""
+
+    kills: int
+    frozen: int
+    emptied: int
+    spoilt: int
+    filled: int
+    pause: float
+    seconds: float
+
+
+class Harm:
+    """Does a plan's harm in an order that its seed decides."""
+
+    def __init__(self, crew: Crew, office: Office, record: Record, plan: Plan, seed: int) -> None:
+        self._crew, self._office, self._record, self._plan = crew, office, record, plan
+        self._chance = random.Random(seed + 1)
+        self._armed = threading.Event()
+        office.on_webhook = self._webhook_leaves
+
+    def do(self) -> None:
+        """All of it, one after the other. Complains when there was no time for all kills."""
+        end = time.monotonic() + self._plan.seconds
+        for act in self._acts():
+            while not act():
+                if time.monotonic() > end:
+                    self._record.complain(f"only {self._record.killed} of {self._plan.kills} kills in time")
+                    return
+                time.sleep(0.2)
+            time.sleep(self._plan.pause * (0.5 + self._chance.random()))
+
+    def _acts(self) -> Iterator[Callable[[], bool]]:
+        plan, chance = self._plan, self._chance
+        in_flight, in_training = -(-plan.kills // 8), -(-plan.kills * 3 // 10)
+        acts: list[Callable[[], bool]] = [self._kill_with_webhook] * in_flight + [self._kill_in_training] * in_training
+        rest = plan.kills - len(acts)
+        acts += [lambda name=name: self._kill(name) for name in chance.choices(  # type: ignore[misc]
+            ["horse", "backend", *WORKERS, "valkey"], [3, 3, 1, 1, 2], k=rest
+        )]  # fmt: skip
+        acts += [self._freeze] * plan.frozen + [self._empty] * plan.emptied
+        acts += [self._spoil] * plan.spoilt + [self._fill] * plan.filled
+        chance.shuffle(acts)
+        return iter(acts)
+
+    def _kill(self, name: str) -> bool:
+        stage = self._crew.stage()
+        pid = self._crew.horse() if name == "horse" else self._crew.children[name].pid
+        if not self._crew.kill(pid):
+            return False
+        self._count(name, stage if name in ("horse", *WORKERS) else "")
+        return True
+
+    def _kill_in_training(self) -> bool:
+        """A work horse at a moment of its training that the seed chose, if that moment comes soon."""
+        wanted, end = self._chance.choice(STAGES), time.monotonic() + 6
+        while self._crew.stage() != wanted and time.monotonic() < end:
+            time.sleep(0.02)
+        time.sleep(0.1 * self._chance.random())
+        stage = self._crew.stage()
+        if stage not in STAGES or not self._crew.kill(self._crew.horse()):
+            return False
+        self._count("horse", stage)
+        return True
+
+    def _kill_with_webhook(self) -> bool:
+        """The backend while a webhook is on its way to it."""
+        before = self._record.harm["webhooks in flight at a kill"]
+        self._armed.set()
+        end = time.monotonic() + 10
+        while self._armed.is_set() and time.monotonic() < end:
+            time.sleep(0.01)
+        self._armed.clear()
+        time.sleep(0.1)
+        return self._record.harm["webhooks in flight at a kill"] > before
+
+    def _webhook_leaves(self) -> None:
+        if not self._armed.is_set():
+            return
+        self._armed.clear()
+        pause, pid = IN_FLIGHT_S * self._chance.random(), self._crew.children["backend"].pid
+
+        def kill() -> None:
+            time.sleep(pause)
+            in_flight = self._office.in_flight
+            if self._crew.kill(pid):
+                self._count("backend", "")
+                self._record.harm["webhooks in flight at a kill"] += in_flight
+
+        threading.Thread(target=kill).start()
+
+    def _freeze(self) -> bool:
+        """A work horse sleeps just before it publishes, and wakes up when its successor has published newer gold."""
+        wanted, end = ("refine", "judging"), time.monotonic() + 10
+        while self._crew.stage() not in wanted and time.monotonic() < end:
+            time.sleep(0.02)
+        pid = self._crew.horse()
+        if self._crew.stage() not in wanted or pid is None or not send(pid, signal.SIGSTOP):
+            return False
+        try:
+            self._wait_for_successor()
+        finally:
+            send(pid, signal.SIGCONT)
+        self._record.harm["work horses frozen past their lease"] += 1
+        return True
+
+    def _wait_for_successor(self) -> None:
+        end = time.monotonic() + FROZEN_S
+        with self._crew.store() as store:
+            known = len(store.versions.list(self._office.key))
+            while len(store.versions.list(self._office.key)) == known and time.monotonic() < end:
+                time.sleep(0.2)
+
+    def _empty(self) -> bool:
+        with suppress(RedisError):
+            self._crew.redis.flushall()
+            self._record.harm["Redis emptied"] += 1
+            return True
+        return False
+
+    def _spoil(self) -> bool:
+        """Damage what serves and what a training has kept; leave a checkpoint that was written by half."""
+        with self._crew.store() as store:
+            current = store.versions.current(self._office.key)
+            busy = store.leases.held(training_lease(self._office.key))
+        if current is None or not busy:
+            return False
+        tensors = self._crew.settings.checkpoints_folder / current.folder / checkpoint.TENSORS
+        with suppress(FileNotFoundError), tensors.open("r+b") as file:
+            file.seek(tensors.stat().st_size // 2)
+            file.write(b"\xff" * 64)
+            self._record.harm["served checkpoints spoilt"] += 1
+        half = tensors.parents[1] / "v999999.0000.part"
+        half.mkdir(exist_ok=True)
+        (half / checkpoint.TENSORS).write_bytes(b"\0" * 100)
+        # Features are left whole: without one of them the pool, and with it the space, would be another for good.
+        kept = [path for name in ("runs", "neighbours") for path in (self._crew.home / name).glob("*.safetensors")]
+        for path in kept:
+            with suppress(FileNotFoundError):
+                path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+                self._record.harm["files cut in half"] += 1
+        return True
+
+    def _fill(self) -> bool:
+        """No byte is free for a while."""
+        filler = self._crew.home / "filler"
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            size = 1 << 22
+            while size:
+                try:
+                    file.write(b"\0" * size)
+                except OSError:
+                    size //= 2
+        time.sleep(3 + 3 * self._chance.random())
+        filler.unlink(missing_ok=True)
+        self._record.harm["disk filled"] += 1
+        return True
+
+    def _count(self, name: str, stage: str) -> None:
+        self._record.kills[name] += 1
+        if stage in STAGES:
+            self._record.stages[stage] += 1

@@ -1,0 +1,73 @@
+"""What happened in a run, as seen from outside Tagloom: the senders write it down, not the code that is tested."""
+
+import json
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+
+
+@dataclass
+class Record:
+    """Counts and complaints of one run. ``told`` is each annotation's last stamp and content that was acknowledged."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    stages: Counter[str] = field(default_factory=Counter)
+    harm: Counter[str] = field(default_factory=Counter)
+    predictions: Counter[str] = field(default_factory=Counter)
+    operations: Counter[str] = field(default_factory=Counter)
+    told: dict[int, tuple[str, str]] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def killed(self) -> int:
+        return sum(self.kills.values())
+
+    def complain(self, what: str) -> None:
+        """Something that must not be; told once."""
+        if what not in self.wrong:
+            self.wrong.append(what)
+
+
+class Protocol:
+    """A file with a line for each request that is sent to the backend and for each answer that comes."""
+
+    def __init__(self, file: Path) -> None:
+        self._file: IO[str] = file.open("w", encoding="utf-8")
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def sent(self, request: httpx.Request) -> None:
+        body = _body(request)
+        annotation = body.get("annotation")
+        number = annotation.get("id") if isinstance(annotation, dict) else None
+        self._write({"sent": request.url.path, "action": body.get("action"), "annotation": number})
+
+    def answered(self, response: httpx.Response) -> None:
+        self._write({"answered": response.request.url.path, "status": response.status_code})
+
+    def _write(self, line: dict[str, Any]) -> None:
+        with self._lock:
+            self._file.write(json.dumps({"at": round(time.time(), 3), **line}) + "\n")
+            self._file.flush()
+
+
+def acknowledged(response: httpx.Response, record: Record) -> None:
+    """Note an annotation that the backend said it has."""
+    if response.request.url.path != "/webhook" or not response.is_success:
+        return
+    annotation = _body(response.request).get("annotation")
+    if isinstance(annotation, dict):
+        told = annotation["updated_at"], json.dumps(annotation["result"], sort_keys=True)
+        record.told[annotation["id"]] = max(record.told.get(annotation["id"], ("", "")), told)
+
+
+def _body(request: httpx.Request) -> dict[str, Any]:
+    body = json.loads(request.content or b"{}")
+    return body if isinstance(body, dict) else {}

@@ -7,7 +7,6 @@ drawn ``--draws`` times, the test set all others). Features are kept in ``--cach
 """
 
 import argparse
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,13 +22,13 @@ from model.boxes.peers import attended, cued_blocks
 from model.extraction import FeatureExtractor
 from model.feature_cache import FeatureCache
 from model.features import ItemFeatures
-from model.items import Box, Gold, LabelledBox, PredictedBox
+from model.items import Gold, PredictedBox
 from model.tagger import Tagger
 from model.training import fit
-from samples.dataset import GoldBox, load
+from samples.dataset import load
+from tagloom.evaluation.data import gold_picture
 from tagloom.evaluation.features import features_of
 
-REGION = re.compile(r"(gift_text|ignore|block|text|group)(?:\([^)]*\))?=([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+)")
 Boxes = list[tuple[PredictedBox, ...]]
 
 
@@ -46,23 +45,6 @@ class Data:
 
     def gold_of(self, rows: Sequence[int]) -> dict[int, Gold]:
         return {row: Gold(self.tags[row], self.gold[row].boxes) for row in rows}
-
-
-def gold_picture(boxes: Sequence[GoldBox], labels: Sequence[str]) -> GoldPicture:
-    """Gold boxes, and what ``extra`` says is no error: second readings, announcements of gifts, doubtful boxes."""
-    sure: list[LabelledBox] = []
-    ignored: list[LabelledBox] = []
-    for entry in boxes:
-        box = _box(entry.x, entry.y, entry.width, entry.height)
-        (ignored if entry.extra.startswith("doubtful") else sure).append(LabelledBox(entry.label, box))
-        for name, *numbers in REGION.findall(entry.extra):
-            meant = {"gift_text": ("文案", "赠品"), "ignore": labels}.get(name, (entry.label,))
-            ignored += [LabelledBox(label, _box(*map(float, numbers))) for label in meant]
-    return GoldPicture(tuple(sure), tuple(ignored))
-
-
-def _box(x: float, y: float, width: float, height: float) -> Box:
-    return Box(max(0.0, x / 100), max(0.0, y / 100), min(1.0, (x + width) / 100), min(1.0, (y + height) / 100))
 
 
 def read(folder: Path, extractor: FeatureExtractor, cache: FeatureCache) -> Data:

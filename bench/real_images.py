@@ -16,7 +16,8 @@ import numpy as np
 import torch
 
 from model.evaluation.corpus import LabelledCorpus
-from model.evaluation.run import Result, run, table
+from model.evaluation.run import Result, run
+from model.evaluation.tables import f1_table
 from model.extraction import FeatureExtractor
 from model.feature_cache import FeatureCache
 from samples.dataset import load
@@ -86,7 +87,7 @@ def main() -> None:
         results=options.cache / "results.jsonl",
         on_result=tell,
     )
-    print(table(results))
+    print(f1_table(results).markdown())
     print(intervals(results, sorted({result.method for result in results} - {"Tagloom"})))
 
 

@@ -118,27 +118,43 @@ def down() -> None:
     type=click.Path(path_type=Path),
     default=Path("samples/data"),
     show_default=True,
-    help="Folder with items.csv and pictures, as for `tagloom demo`.",
+    help="Folder as for `tagloom demo`, or a file that Label Studio exported as JSON or JSON_MIN.",
+)
+@click.option(
+    "--pictures",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Folder with an export's pictures, found by file name; without it the export's own folder.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=Path(".evaluation"),
     show_default=True,
-    help="Folder for features and results: a killed run goes on from there.",
+    help="Folder for features, results, report and pictures: a killed run goes on from there.",
 )
 @click.option(
-    "--gold", default="0,0.01,0.05,0.1,0.2", show_default=True, help="Shares of the products whose labels are gold."
+    "--gold",
+    default="0,0.01,0.05,0.1,0.2,1",
+    show_default=True,
+    help="Shares of the products whose labels are gold; 0 is the cold start, 1 all but a fifth to test on.",
 )
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Draws of gold at each share.")
 @click.option("--method", "methods", multiple=True, help="Only this method; may be given several times.")
-def evaluate(data: Path, out: Path, gold: str, seeds: int, methods: tuple[str, ...]) -> None:
+@click.option("--effort", is_flag=True, help="Tell the effort of correcting the boxes, too.")
+@click.option("--effort-seconds", default="", help="Seconds of its actions, by commas, such as draw=20,edge=5.")
+def evaluate(
+    data: Path, pictures: Path | None, out: Path, gold: str, seeds: int, methods: tuple[str, ...], effort: bool,
+    effort_seconds: str,
+) -> None:  # fmt: skip
     """Measure Tagloom against its ablations and plain methods on labelled pictures."""
-    from tagloom.evaluate import Plan
+    from tagloom.evaluate import REPORT, Plan, seconds_of
     from tagloom.evaluate import evaluate as run
 
-    plan = Plan(data, out, _shares(gold), seeds, methods or None)
+    prices = seconds_of(effort_seconds)
+    plan = Plan(data, out, _shares(gold), seeds, methods or None, pictures, effort or bool(effort_seconds), prices)
     click.echo("\n" + run(plan, settings(), click.echo))
+    click.echo(f"\nreport: {out / REPORT}")
 
 
 @main.command()

@@ -1,90 +1,155 @@
-"""`tagloom evaluate`: Tagloom, its ablations and plain methods on a folder of labelled pictures, on the same draws."""
+"""`tagloom evaluate`: Tagloom, its ablations and plain methods on labelled pictures, on the same draws of gold."""
 
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from math import inf
 from pathlib import Path
 
+from tqdm import tqdm
+
+from model.boxes.effort import Seconds
 from model.evaluation.corpus import LabelledCorpus, families_at
-from model.evaluation.run import Result, run, table
+from model.evaluation.methods import methods
+from model.evaluation.run import Result, run
+from model.evaluation.tables import box_table, effort_table, f1_table
 from model.extraction import FeatureExtractor
 from model.feature_cache import FeatureCache
-from model.features import ItemFeatures
-from model.items import Item
-from samples.dataset import Sample, load
+from samples.dataset import Dataset
 from tagloom.errors import UserError
+from tagloom.evaluation.data import gold_picture, read
+from tagloom.evaluation.features import features_of
+from tagloom.evaluation.pictures import write_pictures
+from tagloom.evaluation.report import write_report
 from tagloom.settings import Settings
 
-AT_ONCE = 16
 RESULTS = "results.jsonl"
 TABLE = "table.md"
+REPORT = "report.html"
+PICTURES = "pictures.html"
+TYPICAL_GOLD = 0.1
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """``gold`` holds shares of the labelled product families, each in [0, 1); ``methods`` None: all of them."""
+    """``data`` is a folder or an export of Label Studio, whose pictures lie under ``pictures``.
+
+    ``gold`` holds shares of the labelled product families, from 0 to 1; ``methods`` None: all of them.
+    """
 
     data: Path
     out: Path
     gold: tuple[float, ...]
     seeds: int
     methods: tuple[str, ...] | None
+    pictures: Path | None = None
+    effort: bool = False
+    prices: Seconds = field(default_factory=Seconds)
+
+
+def seconds_of(text: str) -> Seconds:
+    """Prices such as ``draw=20,edge=5``, the others as they are. Raises UserError."""
+    prices = asdict(Seconds())
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, value = part.partition("=")
+        try:
+            prices[name.strip()] = float(value)
+        except ValueError as wrong:
+            raise UserError(f"--effort-seconds {part!r}: write action=seconds, such as draw=20") from wrong
+    unknown = set(prices) - set(asdict(Seconds()))
+    if unknown or not all(0 <= value < inf for value in prices.values()):
+        raise UserError(
+            f"--effort-seconds {text!r}: actions are {', '.join(asdict(Seconds()))}, each at least 0 seconds"
+        )
+    return Seconds(**prices)
 
 
 def evaluate(plan: Plan, settings: Settings, say: Say) -> str:
-    """Run the plan, telling each result; returns the Markdown table, which also lies in ``plan.out``.
+    """Run the plan, telling each result; returns the Markdown tables, which also lie in ``plan.out``, beside a report
+    and, where there are gold boxes, a page of pictures.
 
     A killed run goes on where it was. Raises UserError for data or methods that can't be evaluated.
     """
     try:
-        corpus = corpus_of(plan, settings, say)
-        sizes = sorted({families_at(corpus, share) for share in plan.gold})
-        results = run(
+        samples = read(plan.data, plan.pictures)
+        extractor = FeatureExtractor.from_names(settings.image_encoder, settings.text_encoder, device=settings.device)
+        encoders = "; ".join(f"{part}: {name}" for part, name in extractor.describe().items())
+        say(f"encoders: {encoders}")
+        corpus = corpus_of(samples, extractor, plan.out)
+        results = _results(plan, corpus, say)
+        if any(picture is not None for picture in corpus.boxes):
+            write_pictures(plan.out / PICTURES, corpus, samples, families=families_at(corpus, TYPICAL_GOLD))
+    except ValueError as wrong:
+        raise UserError(str(wrong)) from wrong
+    text = _text(results, effort=plan.effort)
+    (plan.out / TABLE).write_text(text + "\n", "utf-8")
+    facts = {"data": f"{plan.data.name}, {_told(corpus)}", "encoders": encoders, "machine": f"{os.cpu_count()} cores"}
+    write_report(plan.out / REPORT, results, facts)
+    return text
+
+
+def corpus_of(samples: Dataset, extractor: FeatureExtractor, out: Path) -> LabelledCorpus:
+    """The data with their features, which are computed once and kept in ``out``."""
+    out.mkdir(parents=True, exist_ok=True)
+    labels = samples.labels()
+    with tqdm(desc="pictures read and encoded", unit="", disable=None, leave=False) as bar:
+
+        def progress(done: int, of: int) -> None:
+            bar.total = of
+            bar.update(done - bar.n)
+
+        features = features_of(samples.samples, extractor, FeatureCache(out / "features", extractor.space), progress)
+    return LabelledCorpus(
+        labels,
+        tuple(features),
+        tuple(frozenset(sample.labels) if sample.labelled else None for sample in samples),
+        tuple(sample.product_id for sample in samples),
+        tuple(gold_picture(sample.boxes, labels) if sample.boxed else None for sample in samples),
+    )
+
+
+def _results(plan: Plan, corpus: LabelledCorpus, say: Say) -> list[Result]:
+    sizes = sorted({families_at(corpus, share) for share in plan.gold})
+    total = len(sizes) * plan.seeds * len(plan.methods or methods())
+    with tqdm(total=total, desc="methods on draws", unit="", disable=None, leave=False) as bar:
+
+        def tell(result: Result) -> None:
+            with bar.external_write_mode():
+                say(_line(result))
+            bar.update()
+
+        return run(
             corpus,
             gold_families=sizes,
             seeds=range(plan.seeds),
             names=plan.methods,
             results=plan.out / RESULTS,
-            on_result=lambda result: say(_line(result)),
+            on_result=tell,
+            prices=plan.prices,
         )
-    except ValueError as wrong:
-        raise UserError(str(wrong)) from wrong
-    text = table(results)
-    (plan.out / TABLE).write_text(text + "\n", "utf-8")
-    return text
 
 
-def corpus_of(plan: Plan, settings: Settings, say: Say) -> LabelledCorpus:
-    """The data with their features, which are computed once and kept in ``plan.out``."""
-    samples = load(plan.data)
-    extractor = FeatureExtractor.from_names(settings.image_encoder, settings.text_encoder, device=settings.device)
-    plan.out.mkdir(parents=True, exist_ok=True)
-    cache = FeatureCache(plan.out / "features", extractor.space)
-    say("encoders: " + "; ".join(f"{part}: {name}" for part, name in extractor.describe().items()))
-    return LabelledCorpus(
-        samples.labels(),
-        tuple(_features(samples.samples, extractor, cache, say)),
-        tuple(frozenset(sample.labels) if sample.labelled else None for sample in samples),
-        tuple(sample.product_id for sample in samples),
-    )
+def _text(results: Sequence[Result], *, effort: bool) -> str:
+    """The tables to print: tags, then boxes where there are gold boxes, then the effort when asked for."""
+    tables = [f1_table(results)]
+    if any(result.boxes for result in results):
+        tables += [box_table(results), *([effort_table(results)] if effort else [])]
+    return "\n\n".join(f"{table.title}: {table.note}\n\n{table.markdown()}" for table in tables)
 
 
-def _features(
-    samples: Sequence[Sample], extractor: FeatureExtractor, cache: FeatureCache, say: Say
-) -> list[ItemFeatures]:
-    missing = [sample for sample in samples if sample.id not in cache]
-    for start in range(0, len(missing), AT_ONCE):
-        part = missing[start : start + AT_ONCE]
-        items = [Item(sample.open(), sample.title, (sample.level1, sample.level2)) for sample in part]
-        for sample, computed in zip(part, extractor.extract(items), strict=True):
-            cache.put(sample.id, computed)
-        say(f"pictures read and encoded: {start + len(part)} of {len(missing)}")
-    return [features for sample in samples if (features := cache.get(sample.id)) is not None]
+def _told(corpus: LabelledCorpus) -> str:
+    labelled = sum(known is not None for known in corpus.gold)
+    boxed = sum(picture is not None for picture in corpus.boxes)
+    products = len(set(corpus.families))
+    return f"{len(corpus.features)} pictures of {products} products, {labelled} labelled, {boxed} with gold boxes"
 
 
 def _line(result: Result) -> str:
+    own = result.boxes.get(result.method)
+    boxes = f", boxes mAP@0.5 {own.mean:.3f}, effort saved {own.effort.saved:.0%}" if own else ""
     return (
         f"{result.method}, {result.gold_families} products ({result.gold_items} gold items), seed {result.seed}: "
-        f"macro-F1 {result.macro_f1:.3f}, weighted-F1 {result.weighted_f1:.3f} ({result.seconds:.1f} s)"
+        f"macro-F1 {result.macro_f1:.3f}, weighted-F1 {result.weighted_f1:.3f}{boxes} ({result.seconds:.1f} s)"
     )

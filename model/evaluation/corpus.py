@@ -5,36 +5,61 @@ Shape suffixes: N items, K classes.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from model.boxes.metrics import GoldPicture
 from model.features import ItemFeatures
-from model.items import Gold
+from model.items import Gold, LabelledBox
+
+TESTED = 0.2
+"""The least share of the families that is tested on."""
 
 
 @dataclass(frozen=True)
 class LabelledCorpus:
-    """Items, gold labels of some (None: unlabelled, part of the pool only), product families."""
+    """Items, gold labels of some (None: unlabelled, part of the pool only), product families.
+
+    ``boxes`` are the gold boxes of some items (None: nobody drew any there); empty where there are none at all.
+    """
 
     labels: tuple[str, ...]
     features: tuple[ItemFeatures, ...]
     gold: tuple[frozenset[str] | None, ...]
     families: tuple[str, ...]
+    boxes: tuple[GoldPicture | None, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.features) == len(self.gold) == len(self.families):
             raise ValueError(
                 f"{len(self.features)} features, {len(self.gold)} labels and {len(self.families)} families do not fit"
             )
+        if self.boxes and len(self.boxes) != len(self.features):
+            raise ValueError(f"{len(self.features)} features and boxes of {len(self.boxes)} items do not fit")
         if len({family for family, known in zip(self.families, self.gold, strict=True) if known is not None}) < 2:
             raise ValueError("an evaluation needs labelled items of at least two product families")
 
     def gold_of(self, rows: Sequence[int]) -> dict[int, Gold]:
         """Gold of these rows, as training takes it."""
         known = {row: self.gold[row] for row in rows}
-        return {row: Gold(labels) for row, labels in known.items() if labels is not None}
+        return {row: Gold(labels, self._drawn(row)) for row, labels in known.items() if labels is not None}
+
+    def _drawn(self, row: int) -> tuple[LabelledBox, ...] | None:
+        picture = self.boxes[row] if self.boxes else None
+        return picture.boxes if picture else None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits that change with the gold and with what the encoders saw; results belong to them."""
+        digest = blake2b(repr((self.labels, self.families, self.boxes)).encode(), digest_size=8)
+        digest.update(repr([sorted(labels) if labels is not None else None for labels in self.gold]).encode())
+        for item in self.features:
+            digest.update(item.image_C.numpy().tobytes() + repr(item.blocks).encode())
+        return digest.hexdigest()
 
     def truth(self, rows: Sequence[int]) -> Tensor:
         """(len(rows), K) 1 where the label is there."""
@@ -68,8 +93,12 @@ def split(corpus: LabelledCorpus, *, families: int, seed: int) -> Split:
 
 
 def families_at(corpus: LabelledCorpus, fraction: float) -> int:
-    """How many families make about this share of the labelled items gold; at least 1 where the share is above 0."""
+    """How many families make about this share of the labelled items gold; at least 1 where the share is above 0.
+
+    At 1 all are gold but those tested on, a fifth.
+    """
     names = {family for family, known in zip(corpus.families, corpus.gold, strict=True) if known is not None}
-    if not 0 <= fraction < 1:
-        raise ValueError(f"gold fraction {fraction}: use at least 0 and less than 1")
-    return 0 if fraction == 0 else min(max(1, round(fraction * len(names))), len(names) - 1)
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"gold fraction {fraction}: use a share from 0 to 1")
+    most = max(1, len(names) - max(1, round(TESTED * len(names))))
+    return 0 if fraction == 0 else min(max(1, round(fraction * len(names))), most)

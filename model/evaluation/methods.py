@@ -6,7 +6,7 @@ Shape suffixes: N items, K classes, D width.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,10 @@ from torch import Tensor
 
 from model.calibration import Calibration
 from model.cues import CueSet
+from model.evaluation.boxes import Drawn, drawn_by
 from model.evaluation.corpus import Split
 from model.evidence import Evidence
+from model.label_model import Opinions
 from model.lexicon import Lexicon
 from model.phases import ALL_AT_ONCE
 from model.tagger import Tagger
@@ -28,13 +30,18 @@ from model.training import TrainConfig, fit
 
 Vectors = NDArray[np.float64]
 
+TAGLOOM = "Tagloom"
+COLD = "cold start"
+
 
 @dataclass(frozen=True)
 class Answers:
-    """Of the test items of one split."""
+    """Of the test items of one split; ``drawn`` by name of the way, ``opinions`` of the sources that took part."""
 
     probability_NK: Tensor
     given_NK: Tensor
+    drawn: Mapping[str, Drawn] = field(default_factory=dict)
+    opinions: Opinions | None = None
 
 
 Method = Callable[[Split], Answers]
@@ -49,7 +56,7 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "network without attention between channels": {"network": {"image_to_text": False, "text_to_image": False}},
     "image to text only": {"network": {"text_to_image": False}},
     "text to image only": {"network": {"image_to_text": False}},
-    "no gate": {"network": {"use_gate": False}},
+    "no gate": {"network": {"fusion": "average"}},
     "no weak labels": {"weak_weight": 0.0},
     "no progressive schedule": {"first": ALL_AT_ONCE, "continuation": ALL_AT_ONCE},
 }
@@ -57,39 +64,48 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
 
 def methods() -> dict[str, Method]:
     """All of them by name, Tagloom first."""
-    ours: dict[str, Method] = {"Tagloom": tagloom(), "cold start": cold_start, "no cues": tagloom(lexicon=Lexicon())}
+    ours: dict[str, Method] = {
+        TAGLOOM: tagloom(with_boxes=True), COLD: cold_start, "no cues": tagloom(lexicon=Lexicon()),
+    }  # fmt: skip
     ablated = {name: tagloom(**changes) for name, changes in ABLATIONS.items()}
     return {**ours, **ablated, **BASELINES}
 
 
-def tagloom(*, lexicon: Lexicon | None = None, **changes: Any) -> Method:
+def tagloom(*, lexicon: Lexicon | None = None, with_boxes: bool = False, **changes: Any) -> Method:
     """Tagloom trained from its cold start, with these changes to its training."""
 
     def answer(split: Split) -> Answers:
-        if not split.gold:
-            return _answers(_cold(split, lexicon), split)
-        corpus, config = split.corpus, replace(TrainConfig(seed=split.seed), **changes)
-        gold = corpus.gold_of(split.gold)
-        cold = _cold(split, lexicon)
-        return _answers(fit(cold, corpus.features, gold, families=corpus.families, config=config), split)
+        return _answers(trained(split, lexicon=lexicon, with_boxes=with_boxes, **changes), split, TAGLOOM)
 
     return answer
 
 
+def trained(split: Split, *, lexicon: Lexicon | None = None, with_boxes: bool = True, **changes: Any) -> Tagger:
+    """The tagger that a split's gold makes; the cold start without any."""
+    cold = _cold(split, lexicon, with_boxes=with_boxes)
+    if not split.gold:
+        return cold
+    corpus, config = split.corpus, replace(TrainConfig(seed=split.seed), **changes)
+    return fit(cold, corpus.features, corpus.gold_of(split.gold), families=corpus.families, config=config)
+
+
 def cold_start(split: Split) -> Answers:
     """Cues and priors alone, whatever the gold."""
-    return _answers(_cold(split, None), split)
+    return _answers(_cold(split, None, with_boxes=True), split, COLD)
 
 
-def _cold(split: Split, lexicon: Lexicon | None) -> Tagger:
+def _cold(split: Split, lexicon: Lexicon | None, *, with_boxes: bool) -> Tagger:
+    with_boxes = with_boxes and any(picture is not None for picture in split.corpus.boxes)
     return Tagger.cold_start(
-        split.corpus.labels, space="evaluation", seed=split.seed, lexicon=lexicon, with_boxes=False
+        split.corpus.labels, space="evaluation", seed=split.seed, lexicon=lexicon, with_boxes=with_boxes
     )
 
 
-def _answers(tagger: Tagger, split: Split) -> Answers:
-    probability_NK = tagger.probabilities([split.corpus.features[row] for row in split.test])
-    return Answers(probability_NK, tagger.calibration.decide(probability_NK))
+def _answers(tagger: Tagger, split: Split, name: str) -> Answers:
+    items = [split.corpus.features[row] for row in split.test]
+    probability_NK = tagger.probabilities(items)
+    given_NK = tagger.calibration.decide(probability_NK)
+    return Answers(probability_NK, given_NK, drawn_by(tagger, split, name), tagger.sources.opinions(items))
 
 
 def _parts(split: Split) -> dict[str, Vectors]:

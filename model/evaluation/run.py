@@ -5,20 +5,34 @@ A run that was killed goes on: a result that stands in the file is not computed 
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from model.boxes.effort import Effort, Seconds
+from model.evaluation.boxes import BoxResult, box_results
 from model.evaluation.corpus import LabelledCorpus, split
 from model.evaluation.methods import Method, methods
+from model.label_model import Opinions
 from model.metrics import average_precision, class_scores, macro_f1, weighted_f1
+
+BINS = 10
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Result:
-    """One method on one draw."""
+    """One method on one draw.
+
+    ``reliability``: mean probability, share of those that are right, and number, of the answers in each tenth of
+    probability. ``sources``: for each source and label, on how many items it spoke and on how many it was right.
+    ``data`` and ``prices`` say what the result holds for.
+    """
 
     method: str
     gold_families: int
@@ -31,6 +45,11 @@ class Result:
     class_precision: dict[str, float]
     class_recall: dict[str, float]
     seconds: float
+    data: str = ""
+    prices: dict[str, float] = field(default_factory=dict)
+    boxes: dict[str, BoxResult] = field(default_factory=dict)
+    reliability: list[list[float]] = field(default_factory=list)
+    sources: dict[str, dict[str, list[int]]] = field(default_factory=dict)
 
 
 def nothing_to_tell(_: Result) -> None:
@@ -45,19 +64,27 @@ def run(
     names: Sequence[str] | None = None,
     results: Path | None = None,
     on_result: Callable[[Result], None] = nothing_to_tell,
+    prices: Seconds | None = None,
 ) -> list[Result]:
-    """Every method at every number of gold families and seed. ``results`` is a file of one JSON line a result."""
+    """Every method at every number of gold families and seed. ``results`` is a file of one JSON line a result.
+
+    Results of other data, or of another effort's ``prices``, are not taken for these. Raises ValueError for an unknown
+    method.
+    """
+    prices = prices or Seconds()
+    same = (corpus.fingerprint, asdict(prices))
     available = methods()
     unknown = set(names or ()) - set(available)
     if unknown:
         raise ValueError(f"unknown methods {sorted(unknown)}; use some of {sorted(available)}")
     chosen = {name: available[name] for name in (names or available)}
-    done = {(r.method, r.gold_families, r.seed): r for r in read(results)} if results else {}
+    known = [result for result in (read(results) if results else []) if (result.data, result.prices) == same]
+    done = {(r.method, r.gold_families, r.seed): r for r in known}
     found = []
     for families in gold_families:
         for seed in seeds:
             for name, method in chosen.items():
-                result = done.get((name, families, seed)) or _measure(corpus, name, method, families, seed)
+                result = done.get((name, families, seed)) or _measure(corpus, name, method, families, seed, prices)
                 if results and (name, families, seed) not in done:
                     with results.open("a", encoding="utf-8") as file:
                         file.write(json.dumps(asdict(result), ensure_ascii=False) + "\n")
@@ -71,13 +98,20 @@ def read(path: Path) -> list[Result]:
     results = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         try:
-            results.append(Result(**json.loads(line)))
-        except (ValueError, TypeError):
+            results.append(_parsed(json.loads(line)))
+        except (ValueError, TypeError, KeyError):
             continue
     return results
 
 
-def _measure(corpus: LabelledCorpus, name: str, method: Method, families: int, seed: int) -> Result:
+def _parsed(fields: dict[str, Any]) -> Result:
+    boxes = {
+        name: BoxResult(**{**entry, "effort": Effort(**entry["effort"])}) for name, entry in fields["boxes"].items()
+    }
+    return Result(**{**fields, "boxes": boxes})
+
+
+def _measure(corpus: LabelledCorpus, name: str, method: Method, families: int, seed: int, prices: Seconds) -> Result:
     drawn = split(corpus, families=families, seed=seed)
     started = time.monotonic()
     answers = method(drawn)
@@ -97,36 +131,33 @@ def _measure(corpus: LabelledCorpus, name: str, method: Method, families: int, s
         class_precision={label: score.precision for label, score in scores.items()},
         class_recall={label: score.recall for label, score in scores.items()},
         seconds=time.monotonic() - started,
+        data=corpus.fingerprint,
+        prices=asdict(prices),
+        boxes=box_results(answers.drawn, drawn, prices),
+        reliability=reliability(truth_NK, probability_NK),
+        sources=heard(answers.opinions, truth_NK, corpus.labels) if answers.opinions else {},
     )
 
 
-def table(results: Sequence[Result], against: str = "Tagloom") -> str:
-    """Markdown: macro-F1 with spread and weighted-F1 by method and gold, with the paired difference to ``against``."""
-    sizes = sorted({result.gold_families for result in results})
-    names = list(dict.fromkeys(result.method for result in results))
-    by_place = _by_place(results)
-    lines = [
-        "| method | " + " | ".join(f"{size} gold products" for size in sizes) + " |",
-        "|---" * (len(sizes) + 1) + "|",
+def reliability(truth_NK: Floats, probability_NK: Floats) -> list[list[float]]:
+    """Mean probability, share right and number of the answers in each tenth that has any (DeGroot and Fienberg)."""
+    place_NK = (probability_NK * BINS).astype(int).clip(0, BINS - 1)
+    cells = [place_NK == place for place in range(BINS)]
+    return [
+        [float(probability_NK[cell].mean()), float(truth_NK[cell].mean()), int(cell.sum())]
+        for cell in cells
+        if cell.any()
     ]
-    for name in names:
-        cells = [_cell(by_place.get((name, size), {}), by_place.get((against, size), {})) for size in sizes]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
 
 
-def _by_place(results: Sequence[Result]) -> dict[tuple[str, int], dict[int, Result]]:
-    places: dict[tuple[str, int], dict[int, Result]] = {}
-    for result in results:
-        places.setdefault((result.method, result.gold_families), {})[result.seed] = result
-    return places
-
-
-def _cell(mine: Mapping[int, Result], reference: Mapping[int, Result]) -> str:
-    if not mine:
-        return ""
-    macro = np.array([result.macro_f1 for result in mine.values()])
-    weighted = np.mean([result.weighted_f1 for result in mine.values()])
-    cell = f"{macro.mean():.3f} ± {macro.std():.3f} / {weighted:.3f}"
-    paired = [mine[seed].macro_f1 - reference[seed].macro_f1 for seed in mine.keys() & reference.keys()]
-    return cell if not any(paired) else f"{cell} ({np.mean(paired):+.3f})"
+def heard(opinions: Opinions, truth_NK: Floats, labels: Sequence[str]) -> dict[str, dict[str, list[int]]]:
+    """For each source and label: on how many items it spoke at all, and on how many of them it was right."""
+    said_SNK = opinions.log_odds_SNK.numpy()
+    told: dict[str, dict[str, list[int]]] = {}
+    for name, said_NK in zip(opinions.names, said_SNK, strict=True):
+        right_NK = (said_NK > 0) == (truth_NK > 0)
+        for k, label in enumerate(labels):
+            spoke_N = said_NK[:, k] != 0
+            if spoke_N.any():
+                told.setdefault(name, {})[label] = [int(spoke_N.sum()), int((spoke_N & right_NK[:, k]).sum())]
+    return told

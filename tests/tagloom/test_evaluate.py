@@ -7,13 +7,14 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from model.boxes.effort import Seconds
 from model.extraction import FeatureExtractor
 from model.features import ItemFeatures
 from model.items import Item
 from tagloom import evaluate
 from tagloom.cli import main
 from tagloom.errors import UserError
-from tagloom.evaluate import RESULTS, TABLE, Plan
+from tagloom.evaluate import PICTURES, REPORT, RESULTS, TABLE, Plan, seconds_of
 from tagloom.settings import Settings
 from tests.tagloom.demo.test_data import folder_of
 
@@ -78,3 +79,26 @@ def test_shares_must_be_numbers() -> None:
     result = CliRunner().invoke(main, ["evaluate", "--gold", "all"])
     assert result.exit_code == 1
     assert "--gold 'all'" in result.stderr
+
+
+def test_boxes_bring_their_tables_and_a_page_of_pictures(tmp_path: Path, extractor: Extractor) -> None:
+    folder = folder_of(tmp_path, 40)
+    ids = [row.split(",")[0] for row in (folder / "items.csv").read_text("utf-8").splitlines()[1:]]
+    rows = [f"{name},主体,10,10,50,50" for name in ids]
+    (folder / "boxes.csv").write_text("\n".join(["id,label,x,y,width,height", *rows]) + "\n", "utf-8")
+    asked = Plan(folder, tmp_path / "out", (0.0,), 1, ("cold start",), effort=True, prices=Seconds(draw=10))
+    told = evaluate.evaluate(asked, Settings(home=tmp_path), lambda _: None)
+    assert told.count("| cold start | 0 gold products |") == 2
+    assert "draw 10" in told
+    page = (tmp_path / "out" / PICTURES).read_text("utf-8")
+    assert page.count("<figure>") == 24
+    assert len(page) < 1_000_000
+    assert "Effort of correcting" in (tmp_path / "out" / REPORT).read_text("utf-8")
+
+
+def test_effort_seconds_are_set_by_name() -> None:
+    assert seconds_of("") == Seconds()
+    assert seconds_of("draw=20, edge=5") == Seconds(draw=20, edge=5)
+    for wrong in ("draw", "draw=quick", "dance=3", "draw=-1", "draw=nan"):
+        with pytest.raises(UserError, match="--effort-seconds"):
+            seconds_of(wrong)

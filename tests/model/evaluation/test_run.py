@@ -1,10 +1,16 @@
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from model.boxes.effort import Seconds
 from model.evaluation.corpus import LabelledCorpus, families_at, split
 from model.evaluation.methods import methods
-from model.evaluation.run import Result, read, run, table
+from model.evaluation.run import Result, heard, read, reliability, run
+from model.evaluation.tables import f1_table
+from model.label_model import Opinions
 from tests.model.shop import LABELS, pool
 
 ITEMS, GOLD, FAMILIES = pool(60)
@@ -25,9 +31,9 @@ def test_families_are_never_on_both_sides(corpus: LabelledCorpus) -> None:
 
 
 def test_fractions_leave_something_to_test_on(corpus: LabelledCorpus) -> None:
-    assert [families_at(corpus, share) for share in (0, 0.001, 0.2, 0.999)] == [0, 1, 5, 24]
-    with pytest.raises(ValueError, match="less than 1"):
-        families_at(corpus, 1.0)
+    assert [families_at(corpus, share) for share in (0, 0.001, 0.2, 0.999, 1)] == [0, 1, 5, 20, 20]
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        families_at(corpus, 1.5)
     with pytest.raises(ValueError, match="nothing to test on"):
         split(corpus, families=25, seed=0)
 
@@ -60,7 +66,7 @@ def test_a_killed_run_goes_on(corpus: LabelledCorpus, tmp_path: Path) -> None:
 
 def test_the_table_tells_mean_spread_and_difference(corpus: LabelledCorpus) -> None:
     found = run(corpus, gold_families=[5], seeds=[0, 1], names=["cold start", "image, logistic regression"])
-    told = table(found, against="cold start").splitlines()
+    told = f1_table(found, against="cold start").markdown().splitlines()
     assert told[0] == "| method | 5 gold products |"
     assert "±" in told[2]
     assert "(" in told[3]
@@ -73,3 +79,27 @@ def test_unknown_methods_and_misfits_are_told(corpus: LabelledCorpus) -> None:
         LabelledCorpus(LABELS, tuple(ITEMS), (), tuple(FAMILIES))
     with pytest.raises(ValueError, match="two product families"):
         LabelledCorpus(LABELS, tuple(ITEMS), (None,) * 60, tuple(FAMILIES))
+
+
+def test_results_of_other_data_or_other_prices_are_not_taken(corpus: LabelledCorpus, tmp_path: Path) -> None:
+    kept = tmp_path / "results.jsonl"
+    options = {"gold_families": [0], "seeds": [0], "names": ["cold start"], "results": kept}
+    run(corpus, **options)  # type: ignore[arg-type]
+    run(corpus, **options)  # type: ignore[arg-type]
+    assert len(read(kept)) == 1
+    run(corpus, prices=Seconds(draw=9), **options)  # type: ignore[arg-type]
+    relabelled = (frozenset[str](), *corpus.gold[1:])
+    run(replace(corpus, gold=relabelled), **options)  # type: ignore[arg-type]
+    assert len(read(kept)) == 3
+
+
+def test_reliability_counts_every_answer_once() -> None:
+    truth, probability = np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([[0.95, 0.05], [1.0, 0.0]])
+    assert reliability(truth, probability) == [[pytest.approx(0.025), 0.0, 2], [pytest.approx(0.975), 1.0, 2]]
+
+
+def test_sources_are_right_where_they_speak() -> None:
+    said = torch.tensor([[[2.0, 0.0], [-1.0, 0.0], [3.0, 0.0]]]).double()
+    opinions = Opinions(("a cue",), said, torch.ones(1, 2).double(), torch.zeros(2).double())
+    truth = np.array([[1.0, 1.0], [0.0, 1.0], [0.0, 1.0]])
+    assert heard(opinions, truth, ["价格", "LOGO"]) == {"a cue": {"价格": [3, 2]}}

@@ -9,7 +9,8 @@ from label_studio_sdk.label_interface.interface import LabelInterface
 
 from labelstudio.config import LabelConfig
 from tests import captured
-from tests.backend.parts import Backend
+from tests.backend.parts import Backend, cold, publish
+from tests.backend.swaps import wait_for
 
 FIELDS = {"result", "score", "model_version"}
 
@@ -144,6 +145,38 @@ def test_a_changed_label_config_serves_at_once_and_asks_for_training(backend: Ba
     answer = backend.client.post("/predict", json=body).json()
     assert_valid(answer["results"], changed)
     assert all(result["result"] for result in answer["results"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('<Choice value="价格"/>', '<Choice value="价格"/><Choice value="新品"/>'),
+        ('<Choice value="价格"/>', ""),
+        ('value="价格"', 'value="标价" predicted_values="价格"'),
+        ('value="价格"', 'value="Preis"'),
+    ],
+    ids=["added", "removed", "renamed", "unknown"],
+)
+def test_a_trained_version_serves_other_labels_until_the_worker_has_one_for_them(
+    backend: Backend, old: str, new: str
+) -> None:
+    backend.setup(captured.body("02"))
+    current = backend.store.versions.current(captured.PROJECT)
+    assert current is not None
+    tagger = cold(current.labels, 11)
+    trained = publish(
+        backend.settings, backend.store, captured.PROJECT, tagger, current.number + 1, current.generation
+    ).version
+    project = captured.body("19")["project"] | {"label_config": captured.CONFIG.replace(old, new)}
+    assert project["label_config"] != captured.CONFIG
+    assert backend.client.post("/webhook", json={"action": "PROJECT_UPDATED", "project": project}).status_code == 200
+    backend.settle()
+    assert backend.asked.train == [captured.PROJECT]
+    wait_for(trained, backend)
+    assert backend.setup({**captured.body("02"), "schema": project["label_config"]}) == trained
+    answer = backend.client.post("/predict", json={**captured.body("04"), "label_config": project["label_config"]})
+    assert_valid(answer.json()["results"], project["label_config"])
+    assert {result["model_version"] for result in answer.json()["results"]} == {trained}
 
 
 def test_a_config_that_cannot_work_is_told_where_label_studio_shows_it(backend: Backend) -> None:

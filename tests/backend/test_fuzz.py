@@ -1,5 +1,9 @@
-"""Whatever is sent, nobody is blocked: no 5xx, and every task has its answer."""
+"""Whatever is sent, nobody is blocked: no 5xx, and every task has its answer.
 
+TAGLOOM_FUZZ_CASES is how many cases all tests here try together; `make fuzz` tries ten times the usual.
+"""
+
+import copy
 import json
 import os
 from collections.abc import Iterator
@@ -20,12 +24,19 @@ from tests.backend.parts import Backend, CheapEncoders, running
 from tests.backend.test_answers import TAGS
 from tests.labelstudio.test_config import TREES
 
-CASES = int(os.environ.get("TAGLOOM_FUZZ_CASES", "15"))
-QUIET = settings(
-    max_examples=CASES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+CASES = int(os.environ.get("TAGLOOM_FUZZ_CASES", "2000"))
+SCHEMA_SHARE = CASES // 12  # each of /setup, /predict and /webhook; the others take nothing and are asked once
+CONFIG_SHARE = CASES // 16  # each config makes a project's version anew
+OWN_SHARE = (CASES - 3 * SCHEMA_SHARE - CONFIG_SHARE + 2) // 3  # each of the other three
+
+
+def cases(count: int) -> settings:
+    """So many examples, however long one takes on a busy machine."""
+    return settings(
+        max_examples=count,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +57,7 @@ DESCRIPTION = described()
 
 
 @DESCRIPTION.parametrize()  # type: ignore[untyped-decorator]
-@QUIET
+@cases(SCHEMA_SHARE)
 def test_the_description_holds(case: "schemathesis.Case[Any]", alive: Backend) -> None:
     request: dict[str, Any] = dict(case.as_transport_kwargs(base_url="http://testserver"))
     passed = ("method", "url", "params", "json", "data", "headers")
@@ -68,6 +79,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
+WEBHOOKS = [name for name in captured.NAMES if "webhook" in name]
 PICTURES = st.sampled_from(
     [
         "/data/upload/2/a.png",
@@ -83,7 +95,7 @@ TASKS = st.fixed_dictionaries({}, optional={"id": st.integers(0, 2**63 - 1), "da
 CONFIGS = st.sampled_from([captured.CONFIG, TAGS, "", "<View/>"]) | TREES
 
 
-@QUIET
+@cases(OWN_SHARE)
 @given(
     tasks=st.lists(TASKS, max_size=4),
     config=CONFIGS,
@@ -101,19 +113,46 @@ def test_every_task_has_its_answer(alive: Backend, tasks: list[Any], config: str
     assert all(isinstance(result["result"], list) and 0 <= result["score"] <= 1 for result in results)
 
 
-@QUIET
+@cases(CONFIG_SHARE)
 @given(config=CONFIGS)
 def test_any_config_is_set_up_or_told_what_to_change(alive: Backend, config: str) -> None:
     answer = alive.client.post("/setup", json={"project": "8.1", "schema": config}, follow_redirects=True)
     assert answer.status_code in (200, 400), answer.text
 
 
-@QUIET
+@cases(OWN_SHARE)
 @given(
-    name=st.sampled_from([name for name in captured.NAMES if "webhook" in name]),
+    name=st.sampled_from(WEBHOOKS),
     field=st.sampled_from(["annotation", "annotations", "task", "tasks", "action", "project"]),
     value=JSON,
 )
 def test_webhooks_with_one_odd_field(alive: Backend, name: str, field: str, value: Any) -> None:
     answer = post(alive, "/webhook", {**captured.body(name), field: value})
     assert answer.status_code in (200, 422), answer.text
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Paths of everything inside a JSON value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, entry in inner:
+        yield (*path, key)
+        yield from places(entry, (*path, key))
+
+
+BODIES = {name: captured.request(name) for name in captured.NAMES if captured.request(name)["method"] == "POST"}
+PLACES = [(name, path) for name, asked in BODIES.items() for path in places(asked["body"])]
+
+
+@cases(OWN_SHARE)
+@given(place=st.sampled_from(PLACES), value=JSON | st.sampled_from([2**63, 10**400, -1, 1e308]))
+def test_one_odd_value_anywhere_in_a_captured_request(alive: Backend, place: tuple[str, Any], value: Any) -> None:
+    name, (*way, last) = place
+    body = copy.deepcopy(BODIES[name]["body"])
+    inner = body
+    for step in way:
+        inner = inner[step]
+    inner[last] = value
+    answer = post(alive, BODIES[name]["path"], body)
+    assert answer.status_code < 500, answer.text
+    if answer.status_code == 200 and "results" in answer.json():
+        assert len(answer.json()["results"]) == len(body["tasks"])

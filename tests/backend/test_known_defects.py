@@ -15,8 +15,8 @@ from store.store import Store
 from tagloom.settings import Settings
 from tests import captured
 from tests.backend.parts import Backend, cold, publish, running
+from tests.backend.swaps import next_version, wait_for
 from tests.backend.test_access import NEW, basic, secrets
-from tests.backend.test_hot_swap import next_version, wait_for
 
 KEY = captured.PROJECT
 

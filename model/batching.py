@@ -1,10 +1,11 @@
 """Features of many items as padded tensors, ready for the network.
 
 Text comes as segments: the title is one, each read block is one (the mean of its tokens), since a block is what
-carries a place and what a cue speaks of. The picture comes as a coarse grid of regions.
+carries a place and what a cue speaks of. The picture comes as a coarse grid of regions. Industry comes as the row of
+each level's value in the vocabulary beside the value's own embedding.
 
-Shape suffixes: N items, T segments, E text width, G geometry, F cue flags, R regions, C image width, I industry
-columns.
+Shape suffixes: N items, T segments, E text width, G geometry, F cue flags, R regions, C image width, L industry levels,
+X further text fields.
 """
 
 from collections.abc import Sequence
@@ -17,8 +18,8 @@ from torch.nn.functional import adaptive_avg_pool2d, normalize
 from model.cues import CueSet
 from model.features import ItemFeatures
 from model.items import TextBlock
-from model.propagation import hashed_industry
 from model.reduction import Reduction
+from model.vocabulary import UNSEEN, Vocabulary
 
 SEGMENTS = 24
 GRID = 7
@@ -35,7 +36,11 @@ class Batch:
     segment_mask_NT: Tensor
     region_NRC: Tensor
     region_mask_NR: Tensor
-    industry_NI: Tensor
+    level_NL: Tensor
+    level_NLE: Tensor
+    level_mask_NL: Tensor
+    field_NXE: Tensor
+    field_mask_NX: Tensor
 
     def __len__(self) -> int:
         return len(self.segment_NTE)
@@ -57,7 +62,7 @@ class Batch:
         return Batch(*(tensor.float() if tensor.is_floating_point() else tensor for tensor in tensors))
 
 
-def collate(items: Sequence[ItemFeatures], cues: CueSet, reduction: Reduction) -> Batch:
+def collate(items: Sequence[ItemFeatures], cues: CueSet, reduction: Reduction, vocabulary: Vocabulary) -> Batch:
     """Pad to the longest item of these."""
     blocks = [kept_blocks(item) for item in items]
     longest = max((1 + len(kept) for kept in blocks), default=1)
@@ -71,7 +76,8 @@ def collate(items: Sequence[ItemFeatures], cues: CueSet, reduction: Reduction) -
         torch.stack([row[3] for row in rows]),
         regions_NRC,
         pictures_N1.expand(-1, GRID * GRID).clone(),
-        torch.stack([hashed_industry(item.industry) for item in items]).half(),
+        *_levels(items, reduction, vocabulary),
+        *_fields(items, reduction, vocabulary),
     )
 
 
@@ -131,3 +137,31 @@ def _regions(item: ItemFeatures, reduction: Reduction) -> Tensor:
     grid_CRR = item.grid_RC.float().T.reshape(1, -1, *item.grid_shape)
     pooled_RC = adaptive_avg_pool2d(grid_CRR, GRID)[0].flatten(1).T
     return reduction.regions(normalize(pooled_RC, dim=1)).half()
+
+
+def _levels(
+    items: Sequence[ItemFeatures], reduction: Reduction, vocabulary: Vocabulary
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows in the vocabulary, components of the values' embeddings, and which levels are there."""
+    levels = max((len(item.industry) for item in items), default=0)
+    row_NL = torch.full((len(items), levels), UNSEEN)
+    value_NLE = torch.zeros(len(items), levels, reduction.text_EP.shape[1], dtype=torch.float16)
+    there_NL = torch.zeros(len(items), levels, dtype=torch.bool)
+    for n, item in enumerate(items):
+        row_NL[n, : len(item.industry)] = torch.tensor(vocabulary.rows(item.industry), dtype=torch.int64)
+        there_NL[n, : len(item.industry)] = torch.tensor([bool(value) for value in item.industry], dtype=torch.bool)
+        if item.industry_LE.numel():
+            value_NLE[n, : len(item.industry)] = reduction.segments(normalize(item.industry_LE.float(), dim=1)).half()
+    return row_NL, value_NLE, there_NL
+
+
+def _fields(items: Sequence[ItemFeatures], reduction: Reduction, vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:
+    """Components of the further texts' embeddings, and which fields are there."""
+    text_NXE = torch.zeros(len(items), len(vocabulary.fields), reduction.text_EP.shape[1], dtype=torch.float16)
+    there_NX = torch.zeros(len(items), len(vocabulary.fields), dtype=torch.bool)
+    for n, item in enumerate(items):
+        for x, name in enumerate(vocabulary.fields):
+            if item.texts.get(name, "").strip():
+                text_NXE[n, x] = reduction.segments(normalize(item.texts_E[name].float(), dim=0)).half()
+                there_NX[n, x] = True
+    return text_NXE, there_NX

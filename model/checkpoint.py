@@ -35,7 +35,7 @@ from model.tagger import Tagger
 
 TENSORS = "model.safetensors"
 MANIFEST = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -228,7 +228,7 @@ def _network(config: dict[str, Any] | None, state: dict[str, Tensor]) -> Network
     if config is None:
         return None
     with torch.device("meta"):
-        network = Network(NetworkConfig(**config))
+        network = Network(NetworkConfig.from_dict(config))
     network.load_state_dict(state, assign=True)
     return network.eval()
 

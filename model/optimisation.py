@@ -1,6 +1,6 @@
 """The moving parts of training: AdamW over the parts that a phase trains, averaged weights, state that survives a kill.
 
-Shape suffixes: B batch.
+Shape suffixes: B batch, M modalities (picture, text, industry, each further text).
 """
 
 import copy
@@ -20,6 +20,7 @@ from model.network import Network
 from model.phases import PARTS, Phase
 
 GRADIENT_LIMIT = 1.0
+MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class Learner:
@@ -64,15 +65,12 @@ class Learner:
         }
 
     def load_optimizer(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from ``optimizer_state()``; parameters that it does not know start afresh."""
+        """Continue from ``optimizer_state()``; parameters, and rows, that it does not know start afresh."""
         for name, parameter in self.network.named_parameters():
-            found = {
-                key: state[f"{name}.{key}"].clone()
-                for key in ("step", "exp_avg", "exp_avg_sq")
-                if f"{name}.{key}" in state
-            }
-            if len(found) == 3 and found["exp_avg"].shape == parameter.shape:
-                self.adam.state[parameter] = found
+            found = {key: state[f"{name}.{key}"] for key in ("step", *MOMENTS) if f"{name}.{key}" in state}
+            if len(found) == 3 and found["exp_avg"].shape[1:] == parameter.shape[1:]:
+                moments = {key: _with_rows(found[key], len(parameter)) for key in MOMENTS}
+                self.adam.state[parameter] = {"step": found["step"].clone(), **moments}
 
     def save(self, path: Path, fingerprint: str, epoch: int) -> None:
         """Keep the state after an epoch; an earlier state is replaced in one move."""
@@ -102,16 +100,22 @@ class Learner:
 
 
 def modality_dropout(batch: Batch, share: float) -> Batch:
-    """Hide picture, text or industry of some items, each by itself, so that no modality is relied on alone."""
+    """Hide picture, text, industry or a further text of some items, each by itself: none is to be relied on alone."""
     if not share:
         return batch
-    kept_3B = torch.rand(3, len(batch)) >= share
+    kept_BM = (torch.rand(3 + batch.field_mask_NX.shape[1], len(batch)) >= share).T
     return replace(
         batch,
-        region_mask_NR=batch.region_mask_NR & kept_3B[0, :, None],
-        segment_mask_NT=batch.segment_mask_NT & kept_3B[1, :, None],
-        industry_NI=batch.industry_NI * kept_3B[2, :, None],
+        region_mask_NR=batch.region_mask_NR & kept_BM[:, :1],
+        segment_mask_NT=batch.segment_mask_NT & kept_BM[:, 1:2],
+        level_mask_NL=batch.level_mask_NL & kept_BM[:, 2:3],
+        field_mask_NX=batch.field_mask_NX & kept_BM[:, 3:],
     )
+
+
+def _with_rows(moment: Tensor, rows: int) -> Tensor:
+    """A copy with rows of zeros behind its own."""
+    return torch.cat([moment, moment.new_zeros(rows - len(moment), *moment.shape[1:])])
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -112,21 +112,21 @@ class Tagger:
         if self.network is None or self.reduction is None or not features:
             return torch.zeros(len(features), len(self.labels), dtype=torch.float64)
         parts = [features[at : at + CHUNK] for at in range(0, len(features), CHUNK)]
-        chunks = [collate(part, self.sources.cues, self.reduction).floats() for part in parts]
+        vocabulary = self.network.config.vocabulary
+        chunks = [collate(part, self.sources.cues, self.reduction, vocabulary).floats() for part in parts]
         return run(self.network, chunks)
 
     def attention(self, features: Sequence[ItemFeatures]) -> Attention | None:
-        """Where each class looked, on regions and text segments; None before the network has been trained."""
+        """Where each class looked, on regions and text segments; None before a network that asks has been trained."""
         if self.network is None or self.reduction is None or not features:
             return None
+        batch = collate(features, self.sources.cues, self.reduction, self.network.config.vocabulary)
         with torch.inference_mode():
-            return self.network.attention(collate(features, self.sources.cues, self.reduction).floats())
+            return self.network.attention(batch.floats())
 
     def _answer(self, probability_K: Tensor, given_K: Tensor, boxes: tuple[PredictedBox, ...]) -> Prediction:
         by_label = dict(zip(self.labels, probability_K.tolist(), strict=True))
-        drawn = {
-            box.label for box in boxes
-        }  # a box that is shown says its tag: neither stands without the other's leave
+        drawn = {box.label for box in boxes}  # a box that is shown says its tag
         given = tuple(label for label, yes in zip(self.labels, given_K.tolist(), strict=True) if yes or label in drawn)
         return Prediction(by_label, given, boxes, whole_task_confidence(probability_K))
 

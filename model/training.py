@@ -20,13 +20,14 @@ from model.boxes.model import BoxModel
 from model.calibration import Calibration
 from model.features import ItemFeatures
 from model.items import Gold
-from model.network import Network, NetworkConfig, make_network
+from model.network import Network, NetworkConfig, grown, make_network
 from model.optimisation import Learner, modality_dropout
 from model.phases import CONTINUATION, STUDY, Phase, epochs
 from model.propagation import FusedSpace, Neighbours
 from model.reduction import Reduction
 from model.supervision import GoldTable, Supervision, family_folds, supervise
 from model.tagger import CHUNK, Tagger, run
+from model.vocabulary import Vocabulary
 
 LEAST_WEAK = 64
 WEAK_PRIOR = 20.0
@@ -54,7 +55,7 @@ class TrainConfig:
     use_neighbours: bool = True
     use_regression: bool = True
     use_network: bool = True
-    network: Mapping[str, bool | int | float] = field(default_factory=dict)
+    network: Mapping[str, bool | int | float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -167,23 +168,28 @@ class _Course:
     ) -> None:
         self.config, self.resume = config, resume
         assert served.reduction is not None
-        self.data = collate(pool, supervision.sources.cues, served.reduction)
+        known = served.network.config.vocabulary if served.network else Vocabulary()
+        vocabulary = known.grown(pool)
+        self.data = collate(pool, supervision.sources.cues, served.reduction, vocabulary)
         self.gold_NK, self.weight_N = gold.labels_NK.float(), gold.weight_N.float()
         self.gold_rows = torch.tensor(gold.rows)
         self.weak_rows = torch.tensor(sorted(set(range(len(pool))) - set(gold.rows)), dtype=torch.int64)
         self.base_NK = supervision.base_NK.float()
         self.weak_NK = supervision.weak.probability_NK.float()
         self.weak_weight_NK = supervision.weak.confidence_NK.float() * self._trust(supervision)
-        self.network = _continued(served, self._network_config(len(supervision.sources.cues.cues)), config.seed)
-        trained_before = served.network is not None and self.network.config == served.network.config
+        form = self._network_config(len(supervision.sources.cues.cues), vocabulary)
+        trained_before = served.network is not None and form.extends(served.network.config)
+        self.network = (
+            grown(served.network, form) if served.network and trained_before else make_network(form, config.seed)
+        )
         self.phases = config.continuation if trained_before else config.first
         self.learner = Learner(self.network, config.weight_decay, config.ema_decay)
         if trained_before:
             self.learner.load_optimizer(served.optimizer)
 
-    def _network_config(self, flags: int) -> NetworkConfig:
-        widths = {"image_width": self.data.region_NRC.shape[2], "text_width": self.data.segment_NTE.shape[2]}
-        return NetworkConfig(**widths, flags=flags, classes=self.gold_NK.shape[1], **self.config.network)  # type: ignore[arg-type]
+    def _network_config(self, flags: int, vocabulary: Vocabulary) -> NetworkConfig:
+        widths = self.data.region_NRC.shape[2], self.data.segment_NTE.shape[2]
+        return NetworkConfig(*widths, flags, self.gold_NK.shape[1], vocabulary, **self.config.network)  # type: ignore[arg-type]
 
     def _trust(self, supervision: Supervision) -> Tensor:
         """(K,) how much a weak label counts: by the label model's own accuracy on gold, less the more gold there is."""
@@ -258,13 +264,6 @@ class _Course:
         """What a resumed run must share with the one that was killed."""
         gold = self.gold_NK[self.gold_rows].tolist()
         return f"{self.config}|{self.network.config}|{len(self.gold_NK)}|{self.gold_rows.tolist()}|{gold}"
-
-
-def _continued(served: Tagger, config: NetworkConfig, seed: int) -> Network:
-    """The served network's copy, or a new one when there is none of this form."""
-    if served.network is not None and served.network.config == config:
-        return copy.deepcopy(served.network)
-    return make_network(config, seed)
 
 
 @dataclass(frozen=True)

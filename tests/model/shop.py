@@ -1,6 +1,9 @@
 """A small shop without encoders: what an item carries shows in its read text, and in its grid where the text is
 silent."""
 
+import zlib
+from dataclasses import replace
+
 import torch
 
 from model.features import ItemFeatures
@@ -40,6 +43,21 @@ def features(
         title=title,
         industry=industry,
     )
+
+
+def with_text(item: ItemFeatures, text: str = "轻便好用", name: str = "description") -> ItemFeatures:
+    """The same item with one more text in a further field; the same text has the same embedding."""
+    return replace(item, texts={**item.texts, name: text}, texts_E={**item.texts_E, name: embedding(text)})
+
+
+def with_industry(item: ItemFeatures, *path: str) -> ItemFeatures:
+    """The same item in another industry, with the values' own embeddings."""
+    return replace(item, industry=path, industry_LE=torch.stack([embedding(value) for value in path]))
+
+
+def embedding(text: str) -> torch.Tensor:
+    """(TEXT_WIDTH,) what stands for a text, by the text alone."""
+    return torch.randn(TEXT_WIDTH, generator=torch.Generator().manual_seed(zlib.crc32(text.encode()))).half()
 
 
 def item(number: int, *, told: float = 0.7) -> tuple[ItemFeatures, Gold]:

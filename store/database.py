@@ -76,7 +76,9 @@ def now(connection: Connection) -> float:
 def insert_missing(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
     """Insert a row unless its primary key is there; True when it was inserted."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return connection.execute(insert(table).values(row).on_conflict_do_nothing()).rowcount > 0
+    # Not by rowcount: the PostgreSQL driver does not tell it of such a statement.
+    statement = insert(table).values(row).on_conflict_do_nothing().returning(*table.primary_key.columns)
+    return connection.execute(statement).first() is not None
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:

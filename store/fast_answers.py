@@ -7,9 +7,9 @@ next in the label stream. Quick view never asks again: there the worker puts the
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select, tuple_, update
+from sqlalchemy import select, tuple_, update
 
-from store.database import Database, now
+from store.database import Database, insert_missing, now
 from store.state import chunks
 from store.tables import FAST_ANSWERS
 
@@ -48,9 +48,8 @@ class FastAnswers:
             at = now(connection)
             fixed = {"project_key": project_key, "version": version, "given_at": at, "settled": False}
             rows = [{**fixed, "task_id": task_id, "due_at": at + FIRST_LOOK_S} for task_id in sorted(wanted)]
-            if rows:
-                connection.execute(insert(FAST_ANSWERS), rows)
-        return wanted
+            # Where writers do not wait for each other (PostgreSQL), another backend may have been faster meanwhile.
+            return {row["task_id"] for row in rows if insert_missing(connection, FAST_ANSWERS, row)}
 
     def due(self, project_key: str) -> list[FastAnswer]:
         """Those that are to be replaced now, by task."""

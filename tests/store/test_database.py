@@ -23,8 +23,8 @@ def test_many_may_open_a_new_database_at_once(url: str) -> None:
             database.close()
 
 
-def test_a_commit_is_on_the_disk(url: str) -> None:
-    database = Database(url)
+def test_a_commit_is_on_the_disk(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'tagloom.db'}")
     with database.read() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL

@@ -1,6 +1,5 @@
 import itertools
 import random
-import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from store.changes import Change
 from store.journal import JournalError
 from store.store import Store
+from store.tables import EVENTS
 from tests.store import webhooks
+from tests.store.conftest import new_database
 
 KEY = "default/2.1795288797"
 ids = itertools.count()
@@ -40,10 +42,10 @@ def revision(store: Store) -> int:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    folder: Path = tmp_path_factory.mktemp("store")
-    opened = Store.open(f"sqlite:///{folder / 'shared.db'}")
-    yield opened
-    opened.close()
+    with new_database(tmp_path_factory.mktemp("store")) as url:
+        opened = Store.open(url)
+        yield opened
+        opened.close()
 
 
 class LabelStudio:
@@ -164,15 +166,16 @@ def test_a_late_config_does_not_replace_a_newer_one(store: Store) -> None:
     assert project.label_config == "<new/>"
 
 
-def test_an_unreadable_event_is_logged_and_harms_no_other(store: Store, tmp_path: Path) -> None:
+def test_an_unreadable_event_is_logged_and_harms_no_other(store: Store) -> None:
     odd = {"action": "ANNOTATION_CREATED", "annotation": {"id": "x"}, "task": None, "project": webhooks.project()}
     lone = webhooks.saved(webhooks.annotation(2, 1, 1, ("\ud800\x00",)), 1)
     record(store, odd, lone, webhooks.saved(webhooks.annotation(1, 1, 1), 1))
     assert set(labels(store)[1]) == {1, 2}
-    assert len(events(tmp_path)) == 3
+    assert len(events(store)) == 3
 
 
-def test_secrets_do_not_reach_the_disk(store: Store, tmp_path: Path) -> None:
+def test_secrets_do_not_reach_the_disk(tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path / 'tagloom.db'}")
     body = webhooks.saved(webhooks.annotation(1, 1, 1), 1) | {"access_token": "secret-access"}
     record(store, body)
     store.close()
@@ -181,7 +184,7 @@ def test_secrets_do_not_reach_the_disk(store: Store, tmp_path: Path) -> None:
     assert b"secret-" not in written
 
 
-def test_many_submitters_share_commits_and_all_are_durable(store: Store, tmp_path: Path) -> None:
+def test_many_submitters_share_commits_and_all_are_durable(store: Store) -> None:
     def submit(number: int) -> None:
         record(store, webhooks.saved(webhooks.annotation(number, number, 1), 1))
         done.append(number)
@@ -193,19 +196,18 @@ def test_many_submitters_share_commits_and_all_are_durable(store: Store, tmp_pat
     for thread in threads:
         thread.join()
     assert sorted(done) == list(range(1, 101))
-    assert len(events(tmp_path)) == 100
+    assert len(events(store)) == 100
     assert len(labels(store)) == 100
 
 
-def test_a_refused_commit_is_told_and_later_ones_go_through(store: Store, tmp_path: Path) -> None:
+def test_a_refused_commit_is_told_and_later_ones_go_through(store: Store) -> None:
     record(store, webhooks.saved(webhooks.annotation(1, 1, 1), 1))
-    with sqlite3.connect(tmp_path / "tagloom.db") as other:
-        other.execute("ALTER TABLE events RENAME TO hidden")
+    with store._database.write() as other:
+        other.exec_driver_sql("ALTER TABLE events RENAME TO hidden")
     with pytest.raises(JournalError):
         record(store, webhooks.saved(webhooks.annotation(2, 2, 1), 1))
-    with sqlite3.connect(tmp_path / "tagloom.db") as other:
-        other.execute("ALTER TABLE hidden RENAME TO events")
-    other.close()
+    with store._database.write() as other:
+        other.exec_driver_sql("ALTER TABLE hidden RENAME TO events")
     record(store, webhooks.saved(webhooks.annotation(3, 3, 1), 1))
     assert set(labels(store)) == {1, 3}
 
@@ -217,17 +219,14 @@ def test_closing_commits_what_waits_and_recording_again_starts_anew(store: Store
     assert set(labels(store)) == {1, 2}
 
 
-def test_pruning_keeps_the_state(store: Store, tmp_path: Path) -> None:
+def test_pruning_keeps_the_state(store: Store) -> None:
     record(store, webhooks.saved(webhooks.annotation(1, 1, 1), 1))
     assert store.journal.prune(before=0.0) == 0
     assert store.journal.prune(before=1e12) == 1
-    assert events(tmp_path) == []
+    assert events(store) == []
     assert set(labels(store)) == {1}
 
 
-def events(folder: Path) -> list[tuple[str, str]]:
-    connection = sqlite3.connect(folder / "tagloom.db")
-    try:
-        return connection.execute("SELECT action, failure FROM events").fetchall()
-    finally:
-        connection.close()
+def events(store: Store) -> list[tuple[str, str]]:
+    with store._database.read() as connection:
+        return [(row.action, row.failure) for row in connection.execute(select(EVENTS.c.action, EVENTS.c.failure))]

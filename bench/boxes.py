@@ -3,7 +3,9 @@
 Prints a Markdown table of average precision at overlap 0.5 per label, mAP with its 95 % bootstrap interval over
 products, and the simulated effort. Rows: cues on single read blocks, thresholded class attention, the cold start, and
 what learns from gold by cross-validation over products (``--gold-share``: gold is that share of the products instead,
-drawn ``--draws`` times, the test set all others). Features are kept in ``--cache``.
+drawn ``--draws`` times, the test set all others). Features are kept in ``--cache``. ``--detector-steps`` trains
+torchvision's FCOS on the same gold boxes too, which takes its hours (batches of 4; 1500 steps are about 25 rounds over
+240 pictures).
 """
 
 import argparse
@@ -15,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from model.boxes.effort import effort
 from model.boxes.metrics import GoldPicture, bootstrap_interval, box_scores
@@ -25,7 +28,7 @@ from model.features import ItemFeatures
 from model.items import Gold, PredictedBox
 from model.tagger import Tagger
 from model.training import fit
-from samples.dataset import load
+from samples.dataset import Sample, load
 from tagloom.evaluation.data import gold_picture
 from tagloom.evaluation.features import features_of
 
@@ -42,6 +45,7 @@ class Data:
     tags: list[frozenset[str]]
     families: list[str]
     space: str
+    samples: list[Sample]
 
     def gold_of(self, rows: Sequence[int]) -> dict[int, Gold]:
         return {row: Gold(self.tags[row], self.gold[row].boxes) for row in rows}
@@ -59,6 +63,7 @@ def read(folder: Path, extractor: FeatureExtractor, cache: FeatureCache) -> Data
         [frozenset(sample.labels) for sample in wanted],
         [sample.product_id for sample in wanted],
         extractor.space,
+        wanted,
     )
 
 
@@ -134,7 +139,22 @@ def learned(data: Data, cold: Tagger, options: argparse.Namespace) -> None:
     count = round(np.mean([len(gold) for gold, _ in parts]))
     print(line(f"class attention, {count} gold pictures", data, rows, attention, None))
     print(line(f"box head, {count} gold pictures", data, rows, every, given))
+    if options.detector_steps:
+        print(line(f"FCOS, {count} gold pictures", data, rows, detected(data, parts, options), None))
     print(f"\n{seconds:.1f} s to train tags and boxes and to answer, each of {len(parts)} times")
+
+
+def detected(data: Data, parts: Sequence[tuple[list[int], list[int]]], options: argparse.Namespace) -> Boxes:
+    """Boxes of a torchvision detector trained on the same gold, in the order of all parts' test rows."""
+    from bench.detector import Detector
+
+    found: Boxes = []
+    for gold, test in tqdm(parts, desc="FCOS", disable=None):
+        detector = Detector(data.labels, options.detector_weights)
+        images = [data.samples[row].open() for row in gold]
+        detector.learn(images, [data.gold[row].boxes for row in gold], steps=options.detector_steps, seed=options.seed)
+        found += detector.predict([data.samples[row].open() for row in test])
+    return found
 
 
 def _options() -> argparse.Namespace:
@@ -147,6 +167,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--gold-share", type=float)
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--detector-steps", type=int, default=0, help="steps of FCOS; 0: leave it out")
+    parser.add_argument("--detector-weights", type=Path, help="SqueezeNet 1.1 (.safetensors); without it random ones")
     return parser.parse_args()
 
 

@@ -170,5 +170,5 @@ def _labels(gold: Gold | None) -> tuple[str, ...]:
 
 def _percent(entry: LabelledBox) -> GoldBox:
     box = entry.box
-    edges = (round(100 * edge, 6) for edge in (box.left, box.top, box.width, box.height))
-    return GoldBox(entry.label, *edges)
+    x, y, width, height = (round(100 * edge, 6) for edge in (box.left, box.top, box.width, box.height))
+    return GoldBox(entry.label, x, y, width, height)

@@ -16,10 +16,10 @@ Entries = list[dict[str, Any]]
 
 
 def annotation(*labels: str, box: str = "", **more: Any) -> dict[str, Any]:
-    result = [{"from_name": "tag", "to_name": "image", "type": "choices", "value": {"choices": list(labels)}}]
+    result: Entries = [{"from_name": "tag", "to_name": "image", "type": "choices", "value": {"choices": list(labels)}}]
     if box:
-        region: dict[str, Any] = {"from_name": "box", "to_name": "image", "type": "rectanglelabels", "original_width": 8}
-        result.append({**region, "original_height": 8, "value": {**RECTANGLE, "rectanglelabels": [box]}})
+        drawn = {**RECTANGLE, "rectanglelabels": [box]}
+        result.append({"from_name": "box", "to_name": "image", "type": "rectanglelabels", "value": drawn})
     return {"id": 1, "result": result, "was_cancelled": False, **more}
 
 

@@ -49,7 +49,11 @@ class FastAnswers:
             fixed = {"project_key": project_key, "version": version, "given_at": at, "settled": False}
             rows = [{**fixed, "task_id": task_id, "due_at": at + FIRST_LOOK_S} for task_id in sorted(wanted)]
             # Where writers do not wait for each other (PostgreSQL), another backend may have been faster meanwhile.
-            return {row["task_id"] for row in rows if insert_missing(connection, FAST_ANSWERS, row)}
+            return {
+                task_id
+                for task_id, row in zip(sorted(wanted), rows, strict=True)
+                if insert_missing(connection, FAST_ANSWERS, row)
+            }
 
     def due(self, project_key: str) -> list[FastAnswer]:
         """Those that are to be replaced now, by task."""

@@ -42,6 +42,14 @@ from tagloom.services.ports import free_port
 SHORT, SHORT_OPERATIONS = Plan(kills=8, frozen=1, emptied=1, spoilt=1, filled=1, pause=0.5, seconds=120), 100
 LONG, LONG_OPERATIONS = Plan(kills=300, frozen=8, emptied=6, spoilt=5, filled=4, pause=1.5, seconds=1700), 1000
 TASKS = 150
+QUICK = {
+    "TAGLOOM_PROMOTION_SECONDS": "0",
+    "TAGLOOM_RECONCILE_MINUTES": "0",
+    "TAGLOOM_SETTLE_SECONDS": "0.3",
+    "TAGLOOM_TRAINING_THREADS": "1",
+    "TAGLOOM_KEEP_VERSIONS": "3",
+    "OMP_NUM_THREADS": "1",
+}
 DISK = "512m"
 INSIDE = "BENCH_FAULTS_DISK"
 
@@ -57,8 +65,8 @@ def main(is_long: bool, seed: int, sabotage: str, out: Path | None, protocol: Pa
     disk = _small_disk()
     began, record = time.monotonic(), Record()
     plan, operations = (LONG, LONG_OPERATIONS) if is_long else (SHORT, SHORT_OPERATIONS)
-    with TemporaryDirectory(dir=disk) as folder:
-        _run(Path(folder), record, plan, operations, seed, sabotage, protocol)
+    with TemporaryDirectory(dir=disk) as folder, TemporaryDirectory() as beside:
+        _run(Path(folder), record, plan, operations, seed, sabotage, protocol or Path(beside) / "protocol.jsonl")
     result = {"seed": seed, "seconds": round(time.monotonic() - began), "sabotage": sabotage, **_told(record)}
     click.echo(json.dumps(result, ensure_ascii=False, indent=2))
     if out:
@@ -66,13 +74,12 @@ def main(is_long: bool, seed: int, sabotage: str, out: Path | None, protocol: Pa
     sys.exit(bool(record.wrong))
 
 
-def _run(
-    folder: Path, record: Record, plan: Plan, operations: int, seed: int, sabotage: str, protocol: Path | None
-) -> None:
+def _run(folder: Path, record: Record, plan: Plan, operations: int, seed: int, sabotage: str, protocol: Path) -> None:
     port, home = free_port(), folder / "home"
-    lines = Protocol(protocol or folder / "protocol.jsonl")
+    lines = Protocol(protocol)
     office = Office(f"http://127.0.0.1:{port}", record, lines, seed)
-    with office.studio, Crew(home, port, office.studio.url, office.studio.token, sabotage) as crew:
+    options = {**QUICK, "TAGLOOM_SABOTAGE": sabotage}
+    with office.studio, Crew(home, port, office.studio.url, office.studio.token, options) as crew:
         office.open(crew, TASKS, folder)
         _play(crew, office, record, plan, operations, seed)
         check(crew, office, record, folder)
@@ -91,12 +98,14 @@ def _play(crew: Crew, office: Office, record: Record, plan: Plan, operations: in
     ]
     for thread in [harming, *beside]:
         thread.start()
-    office.annotate(operations, lambda: not harming.is_alive(), pause=0.3 if plan is SHORT else 0.8)
-    harming.join()
-    office.studio.deliveries.close()
-    over.set()
-    for thread in beside:
-        thread.join()
+    try:
+        office.annotate(operations, lambda: not harming.is_alive(), pause=0.3 if plan is SHORT else 0.8)
+    finally:
+        harming.join()
+        office.studio.deliveries.close()
+        over.set()
+        for thread in beside:
+            thread.join()
 
 
 def _told(record: Record) -> dict[str, Any]:

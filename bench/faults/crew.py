@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -29,25 +29,20 @@ ROOT = Path(__file__).parents[2]
 class Crew:
     """A backend, a Valkey and two stock RQ workers. A context manager."""
 
-    def __init__(self, home: Path, port: int, url: str, token: str, sabotage: str) -> None:
+    def __init__(self, home: Path, port: int, url: str, token: str, options: Mapping[str, str]) -> None:
+        """``options`` are further environment variables."""
         self.home, self.port, redis_port = home, port, free_port()
         self.redis = Redis(port=redis_port, socket_timeout=1, socket_connect_timeout=1)
         self.environment = {
             "TAGLOOM_HOME": str(home),
             "TAGLOOM_PORT": str(self.port),
             "TAGLOOM_DATABASE_URL": "",
-            "TAGLOOM_PROMOTION_SECONDS": "0",
-            "TAGLOOM_RECONCILE_MINUTES": "0",
-            "TAGLOOM_SETTLE_SECONDS": "0.3",
-            "TAGLOOM_TRAINING_THREADS": "1",
-            "TAGLOOM_KEEP_VERSIONS": "3",
             "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
             "RQ_CONFIG": "worker.rq_settings",
             "LABEL_STUDIO_URL": url,
             "LABEL_STUDIO_API_KEY": token,
-            "OMP_NUM_THREADS": "1",
-            "TAGLOOM_SABOTAGE": sabotage,
             "PYTHONPATH": f"{ROOT / 'bench' / 'sabotage'}:{ROOT}",
+            **options,
         }
         worker = [program("rq"), "worker", "-S", "json", "tagloom"]
         self.children = {

@@ -1,12 +1,15 @@
-"""How fast /predict is: steady, and while versions are swapped; beside label-studio-ml 1.0.9 with the same model.
+"""How fast /predict is: steady, during swaps, and while the worker trains; beside label-studio-ml 1.0.9, same model.
 
-    python bench/serve.py --seconds 10 --clients 4
+    python -m bench.serve --seconds 30 --clients 4
 
 Both servers run in processes of their own on the same home, one after the other, on pictures whose features are cached
-(as the worker leaves them). Every request asks for one task.
+(as the worker leaves them). Every request asks for one task. The worker is a stock RQ worker in a process of its own;
+it trains another project of the same home without pause, so that the swaps stay those that are asked for. Prints a
+Markdown table.
 """
 
 import os
+import platform
 import random
 import socket
 import subprocess
@@ -14,9 +17,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +31,20 @@ from labelstudio.config import LabelConfig
 from model import checkpoint
 from model.tagger import Tagger
 from samples import dataset
+from samples.dataset import Sample
+from store.changes import AnnotationState
 from store.store import Store
-from store.versions import Current, NewVersion
+from store.versions import Current, NewVersion, training_lease
+from tagloom.services.stack import Stack
 from tagloom.settings import Settings
+from worker import queue
 
 FOLDER = Path(__file__).parents[1] / "samples" / "data"
 PROJECT = "1.1700000000"
 KEY = f"default/{PROJECT}"
+TRAINED_KEY = "default/2.1700000001"  # the project that is trained beside
+WARM_TASKS = 16  # pictures of one warming request
+TRAINING_SECONDS = 300  # until one must have begun, or ended
 XML = (
     '<View><Image name="image" value="$image"/><Text name="title" value="$title"/>'
     '<Choices name="tags" toName="image" choice="multiple">{labels}</Choices>'
@@ -108,11 +119,7 @@ def serving(code: str, settings: Settings) -> Iterator[str]:
     """A server process on a free port; its log goes to the home folder."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    environment = os.environ | {
-        "TAGLOOM_HOME": str(settings.home),
-        "TAGLOOM_PORT": str(port),
-        "TAGLOOM_IMAGE_ROOTS": str(FOLDER),
-    }
+    environment = os.environ | surroundings(settings) | {"TAGLOOM_PORT": str(port), "REDIS_URL": settings.redis_url}
     with (settings.home / "serve.log").open("ab") as log:
         process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=log, stderr=log)
     try:
@@ -122,6 +129,17 @@ def serving(code: str, settings: Settings) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(60)
+
+
+def surroundings(settings: Settings) -> dict[str, str]:
+    """What server and worker have in common."""
+    return {
+        "TAGLOOM_HOME": str(settings.home),
+        "TAGLOOM_IMAGE_ROOTS": str(FOLDER),
+        "TAGLOOM_SETTLE_SECONDS": "0",
+        "TAGLOOM_PROMOTION_SECONDS": "0",
+        "TAGLOOM_RECONCILE_MINUTES": "0",
+    }
 
 
 def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
@@ -172,9 +190,66 @@ def _publish(settings: Settings, store: Store, seed: int) -> Current:
     return store.versions.install(KEY, new, generation=current.generation)
 
 
-def project_of(count: int) -> tuple[str, list[dict[str, Any]]]:
-    """Labelling config and tasks of the first sample pictures."""
-    items = list(dataset.load(FOLDER).samples)[:count]
+@contextmanager
+def training(settings: Settings) -> Iterator[None]:
+    """The worker trains the other project again and again; begins once it does, ends when it is done."""
+    store = Store.open(settings.database)
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.is_set():
+            if not store.leases.held(training_lease(TRAINED_KEY)):
+                store.projects.request_training(TRAINED_KEY)
+                queue.wake_training(settings, TRAINED_KEY)
+            stop.wait(0.5)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        _until(lambda: store.leases.held(training_lease(TRAINED_KEY)), "no training began; see logs/worker.log")
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        _until(lambda: not store.leases.held(training_lease(TRAINED_KEY)), "the training does not end")
+        store.close()
+
+
+def _until(condition: Callable[[], bool], problem: str) -> None:
+    end = time.monotonic() + TRAINING_SECONDS
+    while not condition():
+        if time.monotonic() > end:
+            raise click.ClickException(problem)
+        time.sleep(0.1)
+
+
+def annotate(settings: Settings, items: Sequence[Sample], xml: str, tasks: Sequence[dict[str, Any]]) -> None:
+    """Gold for every task of the project that is trained."""
+    store = Store.open(settings.database)
+    store.projects.ensure(TRAINED_KEY, xml)
+    store.tasks.upsert(TRAINED_KEY, tasks)
+    entries = [
+        {
+            "id": task["id"],
+            "task": task["id"],
+            "result": [
+                {
+                    "id": "t",
+                    "from_name": "tags",
+                    "to_name": "image",
+                    "type": "choices",
+                    "value": {"choices": list(labels)},
+                }
+            ],
+        }
+        for task, labels in zip(tasks, (item.labels for item in items), strict=True)
+    ]
+    store.annotations.apply(TRAINED_KEY, [AnnotationState.of(entry) for entry in entries])
+    store.close()
+
+
+def project_of(items: Sequence[Sample]) -> tuple[str, list[dict[str, Any]]]:
+    """Labelling config and tasks of sample pictures."""
     labels = sorted({label for item in items for label in item.labels})
     xml = XML.format(
         labels="".join(f'<Choice value="{label}"/>' for label in labels),
@@ -188,38 +263,56 @@ def project_of(count: int) -> tuple[str, list[dict[str, Any]]]:
     return xml, tasks
 
 
-def measure(name: str, settings: Settings, pictures: int, seconds: float, clients: int, every: float) -> None:
-    """Run one server through both parts and print its two lines."""
-    xml, tasks = project_of(pictures)
+def measure(name: str, settings: Settings, items: Sequence[Sample], seconds: float, clients: int, every: float) -> None:
+    """Run one server through all parts and print a line of each."""
+    xml, tasks = project_of(items)
     with serving(SERVERS[name], settings) as url:
         setup = {"project": PROJECT, "schema": xml, "hostname": "", "access_token": ""}
-        httpx.post(f"{url}/setup", json=setup, timeout=60)
-        warm = {"tasks": tasks, "project": PROJECT, "label_config": xml, "params": {}}
-        httpx.post(f"{url}/predict", json=warm, timeout=600).raise_for_status()
+        httpx.post(f"{url}/setup", json=setup, timeout=60).raise_for_status()
+        for start in range(0, len(tasks), WARM_TASKS):  # until every picture is read
+            warm = {"tasks": tasks[start : start + WARM_TASKS], "project": PROJECT, "label_config": xml, "params": {}}
+            httpx.post(f"{url}/predict", json=warm, timeout=600).raise_for_status()
+        annotate(settings, items, xml, tasks)
         load = Load(url, tasks, xml, clients)
         load.run(min(2.0, seconds))
-        _print(name, "steady", load.run(seconds))
-        with swapping(settings, every):
-            _print(name, f"swap every {every:g} s", load.run(seconds))
+        swaps = f"swap every {every:g} s"
+        for beside, together in (("", nullcontext()), ("worker trains", training(settings))):
+            with together:
+                steady = load.run(seconds)
+                _print(name, beside or "steady", steady, steady)
+                with swapping(settings, every):
+                    _print(name, f"{beside}, {swaps}" if beside else swaps, load.run(seconds), steady)
 
 
-def _print(name: str, part: str, figures: Figures) -> None:
-    numbers = f"{figures.rate:8.1f} {figures.p50:8.1f} {figures.p99:8.1f} {figures.failed:7} {figures.versions:9}"
-    click.echo(f"{name:24} {part:18} {numbers}")
+def _print(name: str, part: str, figures: Figures, steady: Figures) -> None:
+    cells = (
+        name, part, f"{figures.rate:.1f}", f"{figures.p50:.1f}", f"{figures.p99:.1f}",
+        f"{figures.p99 / steady.p99:.2f}", str(figures.failed), str(figures.versions),
+    )  # fmt: skip
+    click.echo(f"| {' | '.join(cells)} |")
 
 
 @click.command(help=__doc__)
-@click.option("--pictures", default=24, show_default=True)
-@click.option("--seconds", default=10.0, show_default=True, help="Of each part.")
+@click.option("--pictures", default=60, show_default=True)
+@click.option("--seconds", default=30.0, show_default=True, help="Of each part.")
 @click.option("--clients", default=4, show_default=True)
 @click.option("--every", default=1.0, show_default=True, help="Seconds between swaps.")
 def main(pictures: int, seconds: float, clients: int, every: float) -> None:
+    items = list(dataset.load(FOLDER).samples)[:pictures]
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(home=Path(folder))
-        heads = ("server", "part", "req/s", "p50 ms", "p99 ms", "failed", "versions")
-        click.echo("{:24} {:18} {:>8} {:>8} {:>8} {:>7} {:>9}".format(*heads))
-        for name in SERVERS:
-            measure(name, settings, pictures, seconds, clients, every)
+        own = Settings(home=Path(folder))
+        with Stack(own, surroundings(own)) as stack:
+            stack.start_queue()
+            stack.start_worker()
+            settings = Settings(home=own.home, redis_url=stack.environment["REDIS_URL"])
+            click.echo(
+                f"{pictures} pictures, {clients} clients, {seconds:g} s a part; {os.cpu_count()} cores, "
+                f"Python {platform.python_version()}, {datetime.now(UTC):%d %B %Y}\n"
+            )
+            heads = ("server", "part", "req/s", "p50 ms", "p99 ms", "p99 to without swaps", "failed", "versions seen")
+            click.echo(f"| {' | '.join(heads)} |\n|{'---|' * 2}{'---:|' * 6}")
+            for name in SERVERS:
+                measure(name, settings, items, seconds, clients, every)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,7 @@ from tqdm import tqdm
 
 from model.boxes.effort import Seconds
 from model.evaluation.corpus import LabelledCorpus, families_at
-from model.evaluation.methods import methods
-from model.evaluation.run import Result, run
+from model.evaluation.run import Result, run, steps
 from model.evaluation.tables import box_table, effort_table, f1_table
 from model.extraction import FeatureExtractor
 from model.feature_cache import FeatureCache
@@ -112,7 +111,7 @@ def corpus_of(samples: Dataset, extractor: FeatureExtractor, out: Path) -> Label
 
 def _results(plan: Plan, corpus: LabelledCorpus, say: Say) -> list[Result]:
     sizes = sorted({families_at(corpus, share) for share in plan.gold})
-    total = len(sizes) * plan.seeds * len(plan.methods or methods())
+    total = len(steps(sizes, range(plan.seeds), plan.methods))
     with tqdm(total=total, desc="methods on draws", unit="", disable=None, leave=False) as bar:
 
         def tell(result: Result) -> None:

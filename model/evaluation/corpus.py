@@ -63,7 +63,8 @@ class LabelledCorpus:
 
     def truth(self, rows: Sequence[int]) -> Tensor:
         """(len(rows), K) 1 where the label is there."""
-        return torch.tensor([[label in (self.gold[row] or ()) for label in self.labels] for row in rows]).double()
+        there = [[label in (self.gold[row] or ()) for label in self.labels] for row in rows]
+        return torch.tensor(there).double().reshape(len(rows), len(self.labels))
 
 
 @dataclass(frozen=True)

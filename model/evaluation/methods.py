@@ -32,6 +32,9 @@ Vectors = NDArray[np.float64]
 
 TAGLOOM = "Tagloom"
 COLD = "cold start"
+NO_CUES = "no cues"
+WITHOUT_GOLD = (TAGLOOM, COLD, NO_CUES)
+"""All others are the cold start without gold, or cannot do without."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
 def methods() -> dict[str, Method]:
     """All of them by name, Tagloom first."""
     ours: dict[str, Method] = {
-        TAGLOOM: tagloom(with_boxes=True), COLD: cold_start, "no cues": tagloom(lexicon=Lexicon()),
+        TAGLOOM: tagloom(with_boxes=True), COLD: cold_start, NO_CUES: tagloom(lexicon=Lexicon()),
     }  # fmt: skip
     ablated = {name: tagloom(**changes) for name, changes in ABLATIONS.items()}
     return {**ours, **ablated, **BASELINES}

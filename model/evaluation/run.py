@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from model.boxes.effort import Effort, Seconds
 from model.evaluation.boxes import BoxResult, box_results
 from model.evaluation.corpus import LabelledCorpus, split
-from model.evaluation.methods import Method, methods
+from model.evaluation.methods import WITHOUT_GOLD, Method, methods
 from model.label_model import Opinions
 from model.metrics import average_precision, class_scores, macro_f1, weighted_f1
 
@@ -74,23 +75,32 @@ def run(
     prices = prices or Seconds()
     same = (corpus.fingerprint, asdict(prices))
     available = methods()
-    unknown = set(names or ()) - set(available)
-    if unknown:
-        raise ValueError(f"unknown methods {sorted(unknown)}; use some of {sorted(available)}")
-    chosen = {name: available[name] for name in (names or available)}
     known = [result for result in (read(results) if results else []) if (result.data, result.prices) == same]
     done = {(r.method, r.gold_families, r.seed): r for r in known}
     found = []
-    for families in gold_families:
-        for seed in seeds:
-            for name, method in chosen.items():
-                result = done.get((name, families, seed)) or _measure(corpus, name, method, families, seed, prices)
-                if results and (name, families, seed) not in done:
-                    with results.open("a", encoding="utf-8") as file:
-                        file.write(json.dumps(asdict(result), ensure_ascii=False) + "\n")
-                found.append(result)
-                on_result(result)
+    for families, seed, name in steps(gold_families, seeds, names):
+        result = done.get((name, families, seed)) or _measure(corpus, name, available[name], families, seed, prices)
+        if results and (name, families, seed) not in done:
+            with results.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(result), ensure_ascii=False) + "\n")
+        found.append(result)
+        on_result(result)
     return found
+
+
+def steps(
+    gold_families: Sequence[int], seeds: Sequence[int], names: Sequence[str] | None
+) -> list[tuple[int, int, str]]:
+    """Gold families, seed and method of each result, in order; without gold only what needs none.
+
+    Raises ValueError for an unknown method.
+    """
+    available = list(methods())
+    unknown = set(names or ()) - set(available)
+    if unknown:
+        raise ValueError(f"unknown methods {sorted(unknown)}; use some of {sorted(available)}")
+    every = product(gold_families, seeds, names or available)
+    return [(size, seed, name) for size, seed, name in every if size or name in WITHOUT_GOLD]
 
 
 def read(path: Path) -> list[Result]:

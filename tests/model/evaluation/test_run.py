@@ -8,7 +8,7 @@ import torch
 from model.boxes.effort import Seconds
 from model.evaluation.corpus import LabelledCorpus, families_at, split
 from model.evaluation.methods import methods
-from model.evaluation.run import Result, heard, read, reliability, run
+from model.evaluation.run import Result, heard, read, reliability, run, steps
 from model.evaluation.tables import f1_table
 from model.label_model import Opinions
 from tests.model.shop import LABELS, pool
@@ -103,3 +103,9 @@ def test_sources_are_right_where_they_speak() -> None:
     opinions = Opinions(("a cue",), said, torch.ones(1, 2).double(), torch.zeros(2).double())
     truth = np.array([[1.0, 1.0], [0.0, 1.0], [0.0, 1.0]])
     assert heard(opinions, truth, ["价格", "LOGO"]) == {"a cue": {"价格": [3, 2]}}
+
+
+def test_without_gold_only_what_needs_none_is_run(corpus: LabelledCorpus) -> None:
+    names = ["Tagloom", "late fusion", "no gate"]
+    assert steps([0, 5], [1], names) == [(0, 1, "Tagloom"), *((5, 1, name) for name in names)]
+    assert corpus.truth([]).shape == (0, len(LABELS))

@@ -33,7 +33,7 @@ class Learner:
         self.steps = 0
         parts = network.parts()
         groups = [{"params": parts[part], "name": part, "lr": 0.0} for part in PARTS]
-        self.adam = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=weight_decay)
+        self.adam = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=weight_decay, fused=True)
 
     def start(self, phase: Phase) -> None:
         """Let exactly the phase's parts learn, at its rate."""

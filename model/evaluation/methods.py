@@ -22,6 +22,7 @@ from model.cues import CueSet
 from model.evaluation.boxes import Drawn, drawn_by
 from model.evaluation.corpus import Split
 from model.evidence import Evidence
+from model.fusion import FUSIONS
 from model.label_model import Opinions
 from model.lexicon import Lexicon
 from model.phases import ALL_AT_ONCE
@@ -49,6 +50,7 @@ class Answers:
 
 Method = Callable[[Split], Answers]
 
+APART = {"image_to_text": False, "text_to_image": False}
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "no network": {"use_network": False},
     "no regression": {"use_regression": False},
@@ -56,10 +58,11 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "network without picture": {"network": {"use_image": False}},
     "network without text": {"network": {"use_text": False}},
     "network without industry": {"network": {"use_industry": False}},
-    "network without attention between channels": {"network": {"image_to_text": False, "text_to_image": False}},
+    "network without attention between channels": {"network": APART},
     "image to text only": {"network": {"text_to_image": False}},
     "text to image only": {"network": {"image_to_text": False}},
     "no gate": {"network": {"fusion": "average"}},
+    **{f"fusion: {name}": {"network": {**APART, "fusion": name}} for name in FUSIONS if name != "gate"},
     "no weak labels": {"weak_weight": 0.0},
     "no progressive schedule": {"first": ALL_AT_ONCE, "continuation": ALL_AT_ONCE},
 }

@@ -7,10 +7,11 @@ import torch
 
 from model.calibration import LEAST, USUAL, Calibration
 from model.checkpoint import MANIFEST, TENSORS, content_sha, load, read_manifest, save, version_name
+from model.fusion import FUSIONS
 from model.phases import PARTS, Phase
 from model.tagger import Tagger, whole_task_confidence
 from model.training import TrainConfig, fit
-from tests.model.shop import LABELS, block, features, pool
+from tests.model.shop import LABELS, block, features, pool, with_industry, with_text
 
 ITEMS, GOLD, FAMILIES = pool(24)
 CONFIG = TrainConfig(first=(Phase("refine", 2, PARTS, 1e-2),), network={"width": 16})
@@ -78,6 +79,26 @@ def test_a_checkpoint_answers_as_before(trained: Tagger, tmp_path: Path) -> None
     assert read_manifest(tmp_path / version) == manifest
     assert again.version == version == f"v4.{manifest.sha256[:4]}"
     assert content_sha(again) == manifest.sha256
+
+
+@pytest.mark.parametrize(
+    "network",
+    [{"fusion": name} for name in FUSIONS]
+    + [{"use_industry": False}, {"use_text": False}, {"image_to_text": False, "text_to_image": False}],
+    ids=str,
+)
+def test_every_form_of_network_comes_back_from_a_checkpoint(
+    cold: Tagger, tmp_path: Path, network: dict[str, bool | str]
+) -> None:
+    items = [with_text(with_industry(item, *item.industry)) for item in ITEMS[:8]]
+    short = replace(CONFIG, first=(Phase("refine", 1, PARTS, 1e-2),), network={"width": 16, **network})
+    tagger = fit(cold, items, {row: GOLD[row] for row in range(8)}, families=FAMILIES[:8], config=short)
+    save(tagger, tmp_path / "v1", version="v1")
+    again = load(tmp_path / "v1")
+    assert again.network is not None
+    assert tagger.network is not None
+    assert again.network.config == tagger.network.config
+    assert torch.equal(again.probabilities(items), tagger.probabilities(items))
 
 
 def test_a_checkpoint_continues_where_it_stopped(trained: Tagger, tmp_path: Path) -> None:

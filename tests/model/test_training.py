@@ -13,7 +13,7 @@ from model.phases import PARTS, Phase
 from model.supervision import GoldTable, family_folds
 from model.tagger import Tagger
 from model.training import Cancelled, EpochReport, TrainConfig, fit, out_of_fold
-from tests.model.shop import LABELS, features, pool
+from tests.model.shop import LABELS, features, pool, with_industry, with_text
 
 SHORT = (
     Phase("base", 1, ("head",), 1e-2),
@@ -110,6 +110,38 @@ def test_a_continuation_starts_from_the_served_weights_and_optimizer(cold: Tagge
     steps = [float(first.optimizer["head.step"]), float(again.optimizer["head.step"])]
     assert steps[1] == 2 * steps[0]
     assert not same(first, again)
+
+
+def test_a_continuation_keeps_what_it_knew_and_has_rows_for_new_industries_and_texts(cold: Tagger) -> None:
+    told = [with_industry(item, *item.industry) for item in ITEMS]
+    first = fit(cold, told, SOME, families=FAMILIES, config=CONFIG)
+    more = [with_text(with_industry(item, "园艺", "花盆")) for item in ITEMS[:12]]
+    head_only = replace(CONFIG, continuation=SHORT[:1])
+    again = fit(first, [*told, *more], SOME, families=[*FAMILIES, *FAMILIES[:12]], config=head_only)
+    assert first.network is not None
+    assert again.network is not None
+    old, new = first.network.config.vocabulary, again.network.config.vocabulary
+    assert new.industries == (*old.industries, "0:园艺", "1:花盆")
+    assert (old.fields, new.fields) == ((), ("description",))
+    known = len(old.industries)
+    assert torch.equal(weights(again)["industry_offset"][:known], weights(first)["industry_offset"])
+    assert weights(first)["industry_offset"].any(1).all()
+    assert not weights(again)["industry_offset"][known:].any()
+    assert float(again.optimizer["head.step"]) > float(first.optimizer["head.step"])
+    assert again.optimizer["industry_value.exp_avg"].shape == weights(again)["industry_value"].shape
+
+
+def test_the_weight_of_a_text_is_learned_from_what_it_tells(cold: Tagger) -> None:
+    """Reviews that say whether there is a gift, in a shop whose pictures do not."""
+    silent = [replace(features(seed=row), industry=()) for row in range(40)]
+    items = [with_text(item, "送杯子" if row % 2 else "没有", "reviews") for row, item in enumerate(silent)]
+    gold = {row: Gold(frozenset({"赠品"} if row % 2 else ())) for row in range(40)}
+    config = replace(CONFIG, use_regression=False, use_neighbours=False, logit_penalty=0.0, modality_dropout=0.0)
+    slow = replace(config, first=(Phase("refine", 12, PARTS, 1e-2),))
+    tagger = fit(cold, items, gold, families=[str(row) for row in range(40)], config=slow)
+    assert float(weights(tagger)["field_weight"]) != 1.0
+    gift_N = tagger.network_logits(items)[:, 1]
+    assert gift_N[1::2].min() > gift_N[::2].max()
 
 
 def test_held_out_gold_teaches_nothing_but_thresholds(cold: Tagger) -> None:

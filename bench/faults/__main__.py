@@ -25,6 +25,7 @@ import shutil
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -39,9 +40,19 @@ from bench.faults.office import Office
 from bench.faults.record import Protocol, Record
 from tagloom.services.ports import free_port
 
-SHORT, SHORT_OPERATIONS = Plan(kills=8, frozen=1, emptied=1, spoilt=1, filled=1, pause=0.5, seconds=120), 100
-LONG, LONG_OPERATIONS = Plan(kills=300, frozen=8, emptied=6, spoilt=5, filled=4, pause=1.5, seconds=1700), 1000
-TASKS = 150
+
+@dataclass(frozen=True)
+class Form:
+    """How long a run is: tasks, annotations made, changed or deleted, seconds between two of these, and the harm."""
+
+    tasks: int
+    operations: int
+    pause: float
+    plan: Plan
+
+
+SHORT = Form(150, 100, 0.3, Plan(kills=8, frozen=1, emptied=1, spoilt=1, filled=1, pause=0.5, seconds=120))
+LONG = Form(400, 1000, 0.8, Plan(kills=300, frozen=8, emptied=6, spoilt=5, filled=4, pause=1.5, seconds=1700))
 QUICK = {
     "TAGLOOM_PROMOTION_SECONDS": "0",
     "TAGLOOM_RECONCILE_MINUTES": "0",
@@ -64,9 +75,9 @@ def main(is_long: bool, seed: int, sabotage: str, out: Path | None, protocol: Pa
     """Run the fault suite."""
     disk = _small_disk()
     began, record = time.monotonic(), Record()
-    plan, operations = (LONG, LONG_OPERATIONS) if is_long else (SHORT, SHORT_OPERATIONS)
+    form = LONG if is_long else SHORT
     with TemporaryDirectory(dir=disk) as folder, TemporaryDirectory() as beside:
-        _run(Path(folder), record, plan, operations, seed, sabotage, protocol or Path(beside) / "protocol.jsonl")
+        _run(Path(folder), record, form, seed, sabotage, protocol or Path(beside) / "protocol.jsonl")
     result = {"seed": seed, "seconds": round(time.monotonic() - began), "sabotage": sabotage, **_told(record)}
     click.echo(json.dumps(result, ensure_ascii=False, indent=2))
     if out:
@@ -74,14 +85,14 @@ def main(is_long: bool, seed: int, sabotage: str, out: Path | None, protocol: Pa
     sys.exit(bool(record.wrong))
 
 
-def _run(folder: Path, record: Record, plan: Plan, operations: int, seed: int, sabotage: str, protocol: Path) -> None:
+def _run(folder: Path, record: Record, form: Form, seed: int, sabotage: str, protocol: Path) -> None:
     port, home = free_port(), folder / "home"
     lines = Protocol(protocol)
     office = Office(f"http://127.0.0.1:{port}", record, lines, seed)
     options = {**QUICK, "TAGLOOM_SABOTAGE": sabotage}
     with office.studio, Crew(home, port, office.studio.url, office.studio.token, options) as crew:
-        office.open(crew, TASKS, folder)
-        _play(crew, office, record, plan, operations, seed)
+        office.open(crew, form.tasks, folder)
+        _play(crew, office, record, form, seed)
         check(crew, office, record, folder)
         webhooks = office.studio.deliveries
         record.harm["webhooks sent"], record.harm["webhooks lost"] = webhooks.sent, webhooks.lost
@@ -89,8 +100,8 @@ def _run(folder: Path, record: Record, plan: Plan, operations: int, seed: int, s
     lines.close()
 
 
-def _play(crew: Crew, office: Office, record: Record, plan: Plan, operations: int, seed: int) -> None:
-    over, harm = threading.Event(), Harm(crew, office, record, plan, seed)
+def _play(crew: Crew, office: Office, record: Record, form: Form, seed: int) -> None:
+    over, harm = threading.Event(), Harm(crew, office, record, form.plan, seed)
     harming = threading.Thread(target=harm.do)
     beside = [
         threading.Thread(target=office.ask, args=(crew, over)),
@@ -99,7 +110,7 @@ def _play(crew: Crew, office: Office, record: Record, plan: Plan, operations: in
     for thread in [harming, *beside]:
         thread.start()
     try:
-        office.annotate(operations, lambda: not harming.is_alive(), pause=0.3 if plan is SHORT else 0.8)
+        office.annotate(form.operations, lambda: not harming.is_alive(), form.pause)
     finally:
         harming.join()
         office.studio.deliveries.close()

@@ -14,7 +14,7 @@ from tagloom.settings import Settings
 from tests.backend.parts import running
 from tests.worker import label_studio
 from tests.worker.label_studio import Encoders, WritableLabelStudio, publish_next
-from worker import queue, sampling, timer
+from worker import jobs, queue, sampling, timer
 from worker.sampling import offer
 from worker.watch import GivesWay, Interrupted, NeverEnds
 from worker.workplace import open_workplace
@@ -132,6 +132,23 @@ def test_the_timer_wakes_it_while_it_is_due_and_switched_on(
     redis.flushall()
     run(settings, studio)
     assert woken() == []
+
+
+def test_the_job_does_it(
+    settings: Settings, store: Store, studio: WritableLabelStudio, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "TAGLOOM_HOME": str(settings.home),
+        "TAGLOOM_QUEUE": settings.queue,
+        "TAGLOOM_UNCERTAINTY_SAMPLING": "true",
+        "REDIS_URL": settings.redis_url,
+        "LABEL_STUDIO_URL": studio.url,
+        "LABEL_STUDIO_API_KEY": studio.token,
+    }.items():
+        monkeypatch.setenv(name, value)
+    version = promote(settings, store, studio)
+    assert jobs.predict(str(studio.key)).startswith(f"{version}: 40 predictions written")
+    assert studio.project.model_version == version
 
 
 def test_another_first_backend_is_left_alone(settings: Settings, store: Store, studio: WritableLabelStudio) -> None:

@@ -22,6 +22,10 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # NAT64, RFC 6052: the IPv4 address is in the last 32 bits
 
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")  # RFC 4291
+# In IANA's registries of special addresses, and still global to Python 3.11.
+_SPECIAL = tuple(ipaddress.ip_network(block) for block in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20"))
+
 
 class ForbiddenAddressError(Exception):
     """A host that may not be fetched; the message says why and which setting allows it."""
@@ -54,7 +58,14 @@ class AddressRules:
 
 def is_public(address: Address) -> bool:
     """Whether an address is on the public internet; IPv6 forms that carry an IPv4 address count as that one."""
-    return all(part.is_global and not part.is_multicast for part in _unwrap(address))
+    return all(_is_routed(part) for part in _unwrap(address))
+
+
+def _is_routed(address: Address) -> bool:
+    """Of IPv6 only global unicast: what else Python calls global holds forms that carry a private IPv4 address."""
+    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST:
+        return False
+    return address.is_global and not address.is_multicast and not any(address in block for block in _SPECIAL)
 
 
 def _unwrap(address: Address) -> Iterator[Address]:

@@ -1,7 +1,7 @@
 """Fast predictions → whole ones, in place, through Label Studio's API: its quick view never asks again by itself.
 
-In place, and not by deleting: an annotator may have the fast one open, and Label Studio refuses an annotation whose
-prediction is gone.
+In place, and not by deleting: an annotator may have the fast one open, and the annotation will name it as the one that
+it was made from.
 """
 
 import logging

@@ -1,4 +1,5 @@
 import base64
+import hmac
 import logging
 from pathlib import Path
 from typing import Any
@@ -146,3 +147,24 @@ def test_settings_that_are_safe() -> None:
 )
 def test_loopback(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
+
+
+def test_every_secret_is_compared_and_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+    whole = hmac.compare_digest
+
+    def noting(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return whole(one, other)
+
+    password = {"basic_user": "u", "basic_password": SecretStr("p"), "webhook_secret": SecretStr("hook")}
+    guards = Guards.of(Settings(url_secrets=secrets(OLD, NEW), **password))  # type: ignore[arg-type]
+    monkeypatch.setattr(hmac, "compare_digest", noting)
+    for part in (OLD, NEW, "wrong", "ü\udcff"):
+        compared.clear()
+        assert (guards.connection(part) == "default") == (part in (OLD, NEW))
+        assert len(compared) == 2, "also after the first one fits"
+    compared.clear()
+    guards.admits("/predict", "default", basic("u", "p")["Authorization"].encode())
+    guards.admits("/webhook", None, b"Bearer hook")
+    assert {b"u:p", b"Bearer hook"} <= {other for _, other in compared}

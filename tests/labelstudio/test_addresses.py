@@ -19,6 +19,9 @@ OWN = Origin("http", "studio.internal", 8080)
         "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
         "255.255.255.255", "198.18.0.1", "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1",
         "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a00:1", "2002:7f00:1::", "2002:a00:1::", "fd00:ec2::254",
+        "::127.0.0.1", "::10.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b:1::7f00:1", "2001:0:7f00:1::", "fec0::1", "5f00::1",
+        "fe80::5efe:7f00:1", "2001:db8::1", "3fff::1", "100::1", "::ffff:169.254.169.254", "2002:c0a8:101::",
+        "192.0.0.8", "192.0.2.1", "192.88.99.1", "198.51.100.1", "203.0.113.1", "240.0.0.1", "0.1.2.3",
     ],
 )  # fmt: skip
 def test_private_addresses_in_all_their_clothes(address: str) -> None:
@@ -44,7 +47,14 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
     return asked
 
 
-@pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "017700000001", "127.1", "localhost", "127.0.0.1"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "2130706433", "0x7f000001", "017700000001", "127.1", "localhost", "127.0.0.1", "0177.0.0.1", "0x7f.1",
+        "127.0.1", "0", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1", "0:0:0:0:0:ffff:7f00:1",
+        "::127.0.0.1", "[::1]", "localhost.",
+    ],
+)  # fmt: skip
 def test_every_way_to_write_loopback_is_refused(host: str) -> None:
     rules = AddressRules(OWN, ["*"])
     try:

@@ -107,6 +107,8 @@ def test_redirects_inside_label_studio_are_followed(studio: Studio) -> None:
     [
         "http://127.0.0.1:1/a.png", "http://169.254.169.254/latest/meta-data/", "file:///etc/passwd",
         "//evil.example/a", "gopher://evil.example/", "http://[::1]/a.png", "https://evil.example/a.png", "http://user@127.0.0.1/",
+        "http://2130706433/", "http://0177.0.0.1/", "http://0x7f.1/", "http://[::ffff:127.0.0.1]/", "http://[::127.0.0.1]/",
+        "http://10.0.0.1/", "http://[fd00:ec2::254]/latest/", "data:image/png;base64,AAAA", "http://127.0.0.1:99999/",
     ],
 )  # fmt: skip
 def test_redirects_elsewhere_are_refused_without_asking(studio: Studio, target: str) -> None:
@@ -231,3 +233,37 @@ def test_html_instead_of_a_picture_is_told(studio: Studio) -> None:
 def test_no_picture_in_the_task(studio: Studio) -> None:
     with Fetching(studio.url) as fetching, pytest.raises(ImageUnavailableError, match="names no picture"):
         fetching.fetcher.fetch(ItemReference(None))
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "2130706433", "0177.0.0.1", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]", "0"]
+)
+def test_a_redirect_to_this_machine_is_refused_even_where_every_host_is_allowed(studio: Studio, host: str) -> None:
+    with Studio() as hidden, Fetching(studio.url, studio.token, allowed_hosts=["*"]) as fetching:
+        port = hidden.url.rsplit(":", 1)[1]
+        studio.redirects = {"/a": f"http://{host}:{port}/b"}
+        fetching.refusal("/a")
+        assert hidden.requests == []
+
+
+def test_a_name_that_turns_private_between_check_and_connection_finds_nothing(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DNS rebinding against the whole fetcher: the name is public when asked first, and ours ever after."""
+    asked: list[str] = []
+    known = socket.getaddrinfo
+
+    def getaddrinfo(host: str, port: int, *rest: Any, **more: Any) -> list[Any]:
+        if host != "rebind.example":
+            return known(host, port, *rest, **more)
+        asked.append(host)
+        address = "192.0.2.1" if len(asked) == 1 else "127.0.0.1"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    limits = ImageLimits(seconds=0.3)
+    with Studio() as hidden, Fetching(studio.url, allowed_hosts=["rebind.example"], limits=limits) as fetching:
+        port = hidden.url.rsplit(":", 1)[1]
+        for _ in range(3):
+            fetching.refusal(f"http://rebind.example:{port}/a.png")
+        assert hidden.requests == []

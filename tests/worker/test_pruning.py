@@ -51,3 +51,22 @@ def test_a_version_that_an_operator_went_back_to_stays(store: Store, settings: S
     store.versions.override(KEY, "v2.abcd")
     prune(none, store, KEY)
     assert {number for number, folder in folders.items() if folder.exists()} == {2}
+
+
+def test_what_killed_trainings_left_goes(store: Store, settings: Settings) -> None:
+    store.projects.ensure(KEY, shop.CONFIG)
+    cold = ensure_cold_start(settings, store, KEY, shop.SPACE, items.LABELS)
+    lease = store.leases.acquire(training_lease(KEY), "training", ttl=60)
+    assert lease
+    home = (settings.checkpoints_folder / cold.folder).parent
+    for number in (1, 4):
+        new = NewVersion(
+            number=number, version=f"v{number}.abcd", parent="", folder=f"{KEY}/v{number}.abcd", phase="refine",
+            space=cold.space, labels=cold.labels, metrics={}, gold_revision=1, gold_count=1, weak_count=0,
+        )  # fmt: skip
+        store.versions.add(KEY, new, lease)
+    for name in ("v1.abcd", "v2.abcd", ".v3.abcd.x1y2", "v4.abcd", ".v5.abcd.x1y2", "evidence"):
+        (home / name).mkdir()
+    none = settings.model_copy(update={"keep_versions": 0})
+    assert prune(none, store, KEY) == ["v1.abcd"]
+    assert {folder.name for folder in home.iterdir()} == {cold.version, "v4.abcd", ".v5.abcd.x1y2", "evidence"}

@@ -17,6 +17,8 @@ CONTRASTS = (16, 32, 64)
 REACHES = (0, 1, 3)
 SMALLEST_SIDE = 5
 SMALLEST_AREA = 60
+MARKS = (1.3, 5.0)
+"""A name with its sign is so many times the name alone, at least and at most."""
 
 Steps = npt.NDArray[np.int16]
 
@@ -53,3 +55,24 @@ def _clusters(edges_HW: npt.NDArray[np.bool_], reach: int) -> list[Box]:
     kept = (np.minimum(long, tall) >= SMALLEST_SIDE) & (long * tall >= SMALLEST_AREA)
     edges = np.stack([left / width, top / height, (left + long) / width, (top + tall) / height], axis=1)[kept]
     return [Box(*row) for row in edges.tolist()]
+
+
+def cluster_around(pixels_HW3: Pixels, box: Box, hidden: Sequence[Box] = ()) -> Box | None:
+    """Bounds of the edges that hang together with ``box``, such as the sign beside a name; None without any.
+
+    None too where they go far beyond it: then the box stands on something, and nothing stands beside it.
+    """
+    if not pixels_HW3.size:
+        return None
+    steps_HW = _steps(pixels_HW3)
+    for other in hidden:
+        steps_HW[cells(other, *steps_HW.shape)] = 0
+    height, width = steps_HW.shape
+    strong = (steps_HW > CONTRASTS[1]).view(np.uint8)
+    inside = cells(box, height, width)
+    strong[inside] = 1
+    wide = cv2.dilate(strong, np.ones((3, 3), dtype=np.uint8))
+    _, names, bounds, _ = cv2.connectedComponentsWithStatsWithAlgorithm(wide, 8, cv2.CV_32S, cv2.CCL_WU)
+    left, top, long, tall, _ = bounds[names[inside].ravel()[0]].tolist() if names[inside].size else (0, 0, 0, 0, 0)
+    found = Box((left + 1) / width, (top + 1) / height, (left + long - 1) / width, (top + tall - 1) / height)
+    return found if MARKS[0] * box.area <= found.area <= MARKS[1] * box.area else None

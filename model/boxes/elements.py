@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from model.boxes.contours import cluster_around
 from model.boxes.grouping import connected, share_inside, union
 from model.boxes.scene import Scene
 from model.items import Box
@@ -31,7 +32,8 @@ def text_elements(scene: Scene) -> list[Element]:
         members = [block for block, own in enumerate(kinds) if own == kind]
         for group in connected(members, links):
             sticker = any(scene.roles[block].sticker for block in group)
-            found.append(Element(kind, _extent(scene, group), score(scene, group), group, sticker))
+            extent = _marked(scene, group) if kind == "logo" else _extent(scene, group)
+            found.append(Element(kind, extent, score(scene, group), group, sticker))
     return found
 
 
@@ -113,3 +115,11 @@ def _extent(scene: Scene, group: Sequence[int]) -> Box:
     plate = scene.plate(text)
     others = (box for block, box in enumerate(scene.boxes) if block not in group)
     return text if plate is None or any(share_inside(box, plate) > 0.5 for box in others) else plate
+
+
+def _marked(scene: Scene, group: Sequence[int]) -> Box:
+    """A name with the sign that stands beside, above or around it; its own extent where there is none."""
+    name = _extent(scene, group)
+    others = [box for block, box in enumerate(scene.boxes) if block not in group]
+    around = cluster_around(scene.pixels, name, others)
+    return name if around is None or any(share_inside(box, around) > 0.5 for box in others) else around

@@ -71,3 +71,13 @@ def test_a_block_at_the_top_is_what_its_words_say(text: str, title: str, kind: s
 def test_unsure_and_empty_readings_are_left_out() -> None:
     item = picture([(Box(0.1, 0.5, 0.1, 0.6), "全国联保送货上门")])
     assert elements(item) == []
+
+
+def test_a_logo_holds_the_sign_beside_its_name() -> None:
+    """The sign is painted beside, the name's letters are painted where they are read; a far sign is none of its."""
+    name, sign, far = Box(0.12, 0.03, 0.3, 0.09), Box(0.03, 0.02, 0.115, 0.1), Box(0.8, 0.02, 0.9, 0.1)
+    item = picture([(name, "Konka")], [(sign, RED), (name, RED), (far, RED)], title="Konka/康佳 电视机")
+    (logo,) = [element for element in elements(item) if element.kind == "logo"]
+    assert logo.box.iou(Box(0.03, 0.02, 0.3, 0.1)) > 0.75
+    (alone,) = elements(picture([(name, "Konka")], [(far, RED)], title="Konka/康佳 电视机"))
+    assert alone.box == name

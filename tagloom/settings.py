@@ -105,7 +105,11 @@ class Settings(BaseSettings):
     image_encoder: str = Field(
         "shipped", description="`shipped`, `torchvision:NAME` or `timm:NAME`, or `...@WEIGHTS_PATH`."
     )
-    text_encoder: str = Field("shipped", description="`shipped`, a transformers model name, or a local folder.")
+    text_encoder: str = Field(
+        "shipped",
+        description="`shipped`, `ngrams` (character n-grams, nothing trained), a transformers model name, or a local "
+        "folder.",
+    )
     device: str = Field("cpu", description="Where encoders run and training happens: `cpu`, `cuda` or `cuda:1`.")
     seed: int = Field(7, description="Seed of training; same seed and data give the same checkpoint.")
 

@@ -12,7 +12,8 @@ from model.encoders.vocabulary import vocabulary
 TEXTS = ["买一送一 限时", "¥199", "", "华为HUAWEI Mate60 官方旗舰店正品手机", "   ", "¥199"]
 
 
-def _folder(folder: Path, width: int = 32, layers: int = 2, heads: int = 2) -> str:
+def bert_folder(folder: Path, width: int = 32, layers: int = 2, heads: int = 2) -> str:
+    """A BERT of this size with random weights and the shipped vocabulary; its folder."""
     words = vocabulary(["华为HUAWEI"] * 30)
     BertTokenizer(vocab={word: number for number, word in enumerate(words)}).save_pretrained(folder)
     config = BertConfig(
@@ -29,7 +30,7 @@ def _folder(folder: Path, width: int = 32, layers: int = 2, heads: int = 2) -> s
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return _folder(tmp_path_factory.mktemp("bert"))
+    return bert_folder(tmp_path_factory.mktemp("bert"))
 
 
 @pytest.fixture(scope="module")
@@ -84,5 +85,5 @@ def test_a_folder_without_a_model_says_so(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_bert_base_from_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    encoded = TransformerTextEncoder(_folder(tmp_path, 768, 12, 12)).encode(["买一送一"])[0]
+    encoded = TransformerTextEncoder(bert_folder(tmp_path, 768, 12, 12)).encode(["买一送一"])[0]
     assert (encoded.tokens_TE.shape, encoded.pooled_E.shape) == ((5, 768), (768,))

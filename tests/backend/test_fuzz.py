@@ -6,6 +6,7 @@ TAGLOOM_FUZZ_CASES is how many cases all tests here try together; `make fuzz` tr
 import copy
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,17 @@ def alive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     with running(tmp_path_factory.mktemp("fuzz"), predict_budget=5.0) as made:
         made.service.engine.result(20)
         yield made
+        print("\nrequests by status:", dict(answered(made)))  # `make fuzz` shows it, also when it is cut short
+
+
+def answered(backend: Backend) -> Counter[str]:
+    """How many requests were answered with which status."""
+    (requests,) = backend.service.metrics.requests.collect()
+    counts: Counter[str] = Counter()
+    for sample in requests.samples:
+        if sample.name.endswith("_total"):
+            counts[sample.labels["status"]] += int(sample.value)
+    return counts
 
 
 def described() -> Any:

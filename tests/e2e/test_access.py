@@ -1,6 +1,7 @@
 """A real Label Studio at its strictest: no legacy tokens, Basic auth and a secret URL, its own validation on."""
 
 import secrets
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ import pytest
 from labelstudio.config import LabelConfig
 from samples.dataset import load
 from tagloom.errors import UserError
+from tagloom.services.child import Child
 from tagloom.services.ports import free_port
-from tagloom.services.stack import Stack
+from tagloom.services.stack import Stack, healthy
 from tagloom.settings import Settings
 from tagloom.up.account import Account
 from tagloom.up.project import LabelStudio, ensure_project
@@ -25,6 +27,11 @@ pytestmark = pytest.mark.e2e
 TASKS = 16
 BUDGET = 1.5  # seconds of a /predict: too few for all pictures
 WORKER_SECONDS = 240
+LABEL_STUDIO_ML = (
+    "import os; from werkzeug.serving import run_simple; from backend.label_studio_ml import server; "
+    "from tagloom.settings import Settings; "
+    "run_simple('127.0.0.1', int(os.environ['TAGLOOM_PORT']), server(Settings()), threaded=True)"
+)
 VALIDATION = "fflag_feat_utc_210_prediction_validation_15082025"
 
 
@@ -180,6 +187,34 @@ def test_the_worker_replaces_fast_predictions_in_place(guarded: Guarded) -> None
         assert stored["id"] in before[task], "in place, for an annotator may have it open"
     kinds = {region["type"] for task in after.values() for one in task["predictions"] for region in one["result"]}
     assert kinds == {"choices", "rectanglelabels"}, "from the pictures, and Label Studio's own validation let them pass"
+
+
+def test_label_studio_ml_serves_the_same_version(guarded: Guarded) -> None:
+    """The engine behind label-studio-ml 1.0.9's own server, which knows neither secrets nor Basic auth."""
+    port = free_port()
+    environment = {**guarded.stack.environment, "TAGLOOM_PORT": str(port)}
+    log = guarded.stack.logs / "label-studio-ml.log"
+    command = [sys.executable, "-c", LABEL_STUDIO_ML]
+    server = guarded.stack.start(Child("label-studio-ml", command, log=log, environment=environment))
+    server.wait_until(lambda: healthy(f"http://127.0.0.1:{port}"), seconds=START_SECONDS)
+
+    (own,) = guarded.api.call("GET", f"/api/ml/?project={guarded.project}")
+    body = {"project": guarded.project, "url": f"http://127.0.0.1:{port}", "title": "label-studio-ml"}
+    number = guarded.api.call("POST", "/api/ml/", json=body)["id"]
+    there: dict[str, Any] = {}
+
+    def is_ready() -> bool:
+        there.update(guarded.api.call("GET", f"/api/ml/{number}"))
+        return bool(there["model_version"])
+
+    _until(is_ready, lambda: server.tail())
+    assert there["state"] == "CO", there
+    assert there["model_version"] == own["model_version"]
+    tested = guarded.api.call("POST", f"/api/ml/{number}/predict/test?random=true")
+    (answer,) = tested["response"]
+    assert answer["model_version"] == own["model_version"]
+    assert isinstance(answer["result"], list)
+    guarded.api.call("DELETE", f"/api/ml/{number}")
 
 
 def test_no_secret_is_in_any_log(guarded: Guarded) -> None:

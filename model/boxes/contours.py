@@ -17,8 +17,8 @@ CONTRASTS = (16, 32, 64)
 REACHES = (0, 1, 3)
 SMALLEST_SIDE = 5
 SMALLEST_AREA = 60
-MARKS = (1.3, 5.0)
-"""A name with its sign is so many times the name alone, at least and at most."""
+LARGEST_MARK = 5.0
+"""A name with its sign is at most so many times the name alone."""
 
 Steps = npt.NDArray[np.int16]
 
@@ -75,4 +75,4 @@ def cluster_around(pixels_HW3: Pixels, box: Box, hidden: Sequence[Box] = ()) -> 
     _, names, bounds, _ = cv2.connectedComponentsWithStatsWithAlgorithm(wide, 8, cv2.CV_32S, cv2.CCL_WU)
     left, top, long, tall, _ = bounds[names[inside].ravel()[0]].tolist() if names[inside].size else (0, 0, 0, 0, 0)
     found = Box((left + 1) / width, (top + 1) / height, (left + long - 1) / width, (top + tall - 1) / height)
-    return found if MARKS[0] * box.area <= found.area <= MARKS[1] * box.area else None
+    return found if box.area < found.area <= LARGEST_MARK * box.area else None

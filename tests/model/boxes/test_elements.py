@@ -80,4 +80,4 @@ def test_a_logo_holds_the_sign_beside_its_name() -> None:
     (logo,) = [element for element in elements(item) if element.kind == "logo"]
     assert logo.box.iou(Box(0.03, 0.02, 0.3, 0.1)) > 0.75
     (alone,) = elements(picture([(name, "Konka")], [(far, RED)], title="Konka/康佳 电视机"))
-    assert alone.box == name
+    assert alone.box.iou(name) > 0.7

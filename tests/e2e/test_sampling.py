@@ -1,5 +1,6 @@
 """Uncertainty sampling in the community edition: the least certain task comes next, and the backend is still asked."""
 
+import time
 from typing import Any
 
 import pytest
@@ -35,6 +36,10 @@ def test_the_least_certain_task_comes_next_and_the_backend_is_still_asked(runnin
         assert scores(running, version)[next_task["id"]] == min(scores(running, version).values())
 
         newer = publish_next(settings, workplace.store, project.key)
+        end = time.monotonic() + 60
+        while running.served_version() != newer:
+            assert time.monotonic() < end, f"the backend does not serve {newer}"
+            time.sleep(0.5)
         asked = running.api.call("GET", f"/api/projects/{running.project}/next")
         versions = {
             entry["model_version"] for entry in running.api.call("GET", f"/api/tasks/{asked['id']}")["predictions"]
@@ -68,7 +73,7 @@ def scores(running: Running, version: str) -> dict[int, float]:
 
 
 def publish_next(settings: Settings, store: Store, key: str) -> str:
-    """The served version once more under the next number; returns when the backend serves it."""
+    """The served version once more under the next number; its name."""
     current = served(store, key)
     tagger = checkpoint.load(settings.checkpoints_folder / current.folder)
     number = store.versions.reserve(key)

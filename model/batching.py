@@ -48,6 +48,10 @@ class Batch:
     def __getitem__(self, rows: Tensor) -> "Batch":
         return Batch(*(getattr(self, field.name)[rows] for field in fields(self)))
 
+    def to(self, device: torch.device) -> "Batch":
+        """All of it on this device."""
+        return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
+
     def floats(self) -> "Batch":
         """Single precision, as the network computes (the pool is kept in half), without columns that all of it pads."""
         longest = max(1, int(self.segment_mask_NT.sum(1).amax()) + 1)

@@ -18,6 +18,7 @@ from torch import Tensor
 from model.batching import Batch
 from model.network import Network
 from model.phases import PARTS, Phase
+from model.processes import Processes
 
 GRADIENT_LIMIT = 1.0
 MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -29,6 +30,7 @@ class Learner:
     def __init__(self, network: Network, weight_decay: float, ema_decay: float) -> None:
         self.network = network
         self.average = copy.deepcopy(network)
+        self.processes = Processes.current()
         self.ema_decay = ema_decay
         self.steps = 0
         parts = network.parts()
@@ -45,9 +47,10 @@ class Learner:
                 parameter.grad = None
 
     def step(self, loss: Tensor) -> None:
-        """One update. A loss that nothing hangs on (no weight in the batch) changes nothing."""
+        """One update by the sum of all processes' losses."""
         self.adam.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
+        self.processes.add_gradients(self.network.parameters())
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_LIMIT)
         self.adam.step()
         self.steps += 1
@@ -59,7 +62,7 @@ class Learner:
     def optimizer_state(self) -> dict[str, Tensor]:
         """AdamW's state as flat tensors: ``parameter.exp_avg`` and so on."""
         return {
-            f"{name}.{key}": value.detach().clone()
+            f"{name}.{key}": value.detach().cpu().clone()
             for name, parameter in self.network.named_parameters()
             for key, value in self.adam.state.get(parameter, {}).items()
         }
@@ -70,10 +73,13 @@ class Learner:
             found = {key: state[f"{name}.{key}"] for key in ("step", *MOMENTS) if f"{name}.{key}" in state}
             if len(found) == 3 and found["exp_avg"].shape[1:] == parameter.shape[1:]:
                 moments = {key: _with_rows(found[key], len(parameter)) for key in MOMENTS}
-                self.adam.state[parameter] = {"step": found["step"].clone(), **moments}
+                kept = {"step": found["step"].clone(), **moments}
+                self.adam.state[parameter] = {key: value.to(parameter.device) for key, value in kept.items()}
 
     def save(self, path: Path, fingerprint: str, epoch: int) -> None:
-        """Keep the state after an epoch; an earlier state is replaced in one move."""
+        """Keep the state after an epoch; an earlier state is replaced in one move. One process writes for all."""
+        if self.processes.rank:
+            return
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
         tensors |= {f"adam.{name}": value for name, value in self.optimizer_state().items()}
@@ -103,7 +109,7 @@ def modality_dropout(batch: Batch, share: float) -> Batch:
     """Hide picture, text, industry or a further text of some items, each by itself: none is to be relied on alone."""
     if not share:
         return batch
-    kept_BM = (torch.rand(3 + batch.field_mask_NX.shape[1], len(batch)) >= share).T
+    kept_BM = (torch.rand(3 + batch.field_mask_NX.shape[1], len(batch)) >= share).T  # the same draw on any device
     return replace(
         batch,
         region_mask_NR=batch.region_mask_NR & kept_BM[:, :1],

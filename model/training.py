@@ -3,6 +3,9 @@
 Gold counts in full. Weak labels count by their confidence and by the accuracy that gold has shown, and fall as gold
 grows: at constant weight they would pin the network to the sources' errors. Same seed and data give the same tagger.
 
+The same code trains on the CPU, on one GPU (``TrainConfig.device``) and in several processes: where torch.distributed
+has been started, each process takes its share of every batch (``model.processes``) and all end in the same tagger.
+
 Shape suffixes: N pool items, B batch, K classes.
 """
 
@@ -18,6 +21,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from model.batching import collate
 from model.boxes.model import BoxModel
 from model.calibration import Calibration
+from model.encoders.precision import has_bfloat16
 from model.features import ItemFeatures
 from model.items import Gold
 from model.network import Network, NetworkConfig, grown, make_network
@@ -52,6 +56,7 @@ class TrainConfig:
     modality_dropout: float = 0.15
     weight_decay: float = 0.05
     ema_decay: float = 0.98
+    device: str = "cpu"
     use_neighbours: bool = True
     use_regression: bool = True
     use_network: bool = True
@@ -179,9 +184,9 @@ class _Course:
         self.weak_weight_NK = supervision.weak.confidence_NK.float() * self._trust(supervision)
         form = self._network_config(len(supervision.sources.cues.cues), vocabulary)
         trained_before = served.network is not None and form.extends(served.network.config)
-        self.network = (
-            grown(served.network, form) if served.network and trained_before else make_network(form, config.seed)
-        )
+        self.device = torch.device(config.device)
+        network = grown(served.network, form) if served.network and trained_before else make_network(form, config.seed)
+        self.network = network.to(self.device)
         self.phases = config.continuation if trained_before else config.first
         self.learner = Learner(self.network, config.weight_decay, config.ema_decay)
         if trained_before:
@@ -221,17 +226,21 @@ class _Course:
                 self.learner.save(self.resume, self._fingerprint(), number)
             on_epoch(EpochReport(number, len(schedule), phase.name, gold_loss, weak_loss))
             if number == len(schedule) or schedule[number] is not phase:
-                tagger = tagger_of(copy.deepcopy(self.learner.average), self.learner.optimizer_state())
+                tagger = tagger_of(*self._learned())
                 on_phase(phase.name, tagger)
         if self.resume:
             self.resume.unlink(missing_ok=True)
-        return tagger or tagger_of(copy.deepcopy(self.learner.average), self.learner.optimizer_state())
+        return tagger or tagger_of(*self._learned())
+
+    def _learned(self) -> tuple[Network, Mapping[str, Tensor]]:
+        """What serves next, off the training's device."""
+        return copy.deepcopy(self.learner.average).cpu(), self.learner.optimizer_state()
 
     def _epoch(self, phase: Phase, number: int) -> tuple[float, float]:
         """One pass over all gold, with as much weak as the batch scheme takes; its mean losses."""
         self.learner.start(phase)
         # Randomness hangs on seed and epoch alone, so that a resumed run draws what the unbroken one would have drawn.
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(self.config.seed * 1000 + number)
             losses = torch.tensor([self._step(rows) for rows in self._schedule()])
         return float(losses[:, 0].mean()), float(losses[:, 1].mean())
@@ -243,22 +252,34 @@ class _Course:
         return list(torch.split(rows[torch.randperm(len(rows))], self.config.batch))
 
     def _step(self, rows: Tensor) -> tuple[float, float]:
-        batch = modality_dropout(self.data[rows].floats(), self.config.modality_dropout)
-        correction_BK = self.network(batch)
-        logit_BK = correction_BK + self.base_NK[rows]
-        gold_BK, known_BK = self.gold_NK[rows].nan_to_num(0.0), ~self.gold_NK[rows].isnan()
-        gold_loss_BK = binary_cross_entropy_with_logits(logit_BK, gold_BK, reduction="none")
-        weak_loss_BK = binary_cross_entropy_with_logits(logit_BK, self.weak_NK[rows], reduction="none")
-        gold_weight_BK = known_BK * self.weight_N[rows, None]
-        weak_weight_BK = ~known_BK * self.weak_weight_NK[rows]
-        total = (gold_weight_BK.sum() + weak_weight_BK.sum()).clamp(min=1.0)
-        gold_loss, weak_loss = (gold_loss_BK * gold_weight_BK).sum(), (weak_loss_BK * weak_weight_BK).sum()
-        prior = self.config.logit_penalty * correction_BK.square().mean()
-        self.learner.step((gold_loss + weak_loss) / total + prior)
-        return (
-            float(gold_loss.detach() / gold_weight_BK.sum().clamp(min=1.0)),
-            float(weak_loss.detach() / weak_weight_BK.sum().clamp(min=1.0)),
+        """One batch; its gold and weak loss. Losses are sums over this process's share, over the whole batch's weight,
+        so that the processes' gradients add up to the batch's."""
+        known_BK = ~self.gold_NK[rows].isnan()
+        gold_weight_BK, weak_weight_BK = known_BK * self.weight_N[rows, None], ~known_BK * self.weak_weight_NK[rows]
+        gold_weight, weak_weight = gold_weight_BK.sum(), weak_weight_BK.sum()
+        share = self.learner.processes.share(torch.arange(len(rows)))
+        mine = rows[share]
+        correction_BK = self._corrections(rows, share)
+        logit_BK = correction_BK + self.base_NK[mine]
+        gold_loss_BK = binary_cross_entropy_with_logits(logit_BK, self.gold_NK[mine].nan_to_num(0.0), reduction="none")
+        weak_loss_BK = binary_cross_entropy_with_logits(logit_BK, self.weak_NK[mine], reduction="none")
+        gold_loss, weak_loss = (
+            (gold_loss_BK * gold_weight_BK[share]).sum(),
+            (weak_loss_BK * weak_weight_BK[share]).sum(),
         )
+        prior = self.config.logit_penalty * correction_BK.square().sum() / gold_weight_BK.numel()
+        self.learner.step((gold_loss + weak_loss) / (gold_weight + weak_weight).clamp(min=1.0) + prior)
+        lost = self.learner.processes.total(torch.stack([gold_loss, weak_loss]).detach())
+        return float(lost[0] / gold_weight.clamp(min=1.0)), float(lost[1] / weak_weight.clamp(min=1.0))
+
+    def _corrections(self, rows: Tensor, share: Tensor) -> Tensor:
+        """(B, K) what the network adds to this process's share of the batch, on the CPU in single precision."""
+        batch = modality_dropout(self.data[rows].floats(), self.config.modality_dropout)[share].to(self.device)
+        # On processors it stays single precision, in which all recorded results were made.
+        halves = self.device.type == "cuda" and has_bfloat16(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=halves):
+            correction_BK: Tensor = self.network(batch)
+        return correction_BK.float().cpu()
 
     def _fingerprint(self) -> str:
         """What a resumed run must share with the one that was killed."""

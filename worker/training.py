@@ -74,7 +74,7 @@ class _Run:
         self._corpus = corpus
         self._watch = watch
         self._progress = progress
-        self._config = TrainConfig(seed=workplace.settings.seed)
+        self._config = TrainConfig(seed=workplace.settings.seed, device=workplace.settings.device)
         self._state = RunState.of(workplace.settings.home / "runs", publisher.project)
         checkpoints = workplace.settings.checkpoints_folder
         self._parent = self._state.parent(checkpoints, publisher.current)

@@ -28,7 +28,7 @@ TAG_POWER = 0.25
 """Measured on real pictures: at 1 an unsure tag costs more boxes than it saves, at 0 tags and boxes fall apart."""
 NESTED = 0.5
 NEUTRAL = 0.15
-"""Both chosen by the effort on half of the products of real pictures and samples, told on the other half
+"""Both chosen by the effort on real pictures and samples; either half of the products chooses the same threshold
 (docs/results.md)."""
 LEVELS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6)
 SCARCE = 50.0

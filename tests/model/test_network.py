@@ -147,6 +147,15 @@ def test_parts_are_all_parameters_once(batch: Batch) -> None:
     assert sum(len(part) for part in parts.values()) == len(list(network.parameters()))
 
 
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_new_parts_are_trained_in_the_phase_that_the_schedule_says(batch: Batch, fusion: str) -> None:
+    network = make_network(config(batch, fusion=fusion), seed=1)
+    parts = {name: {id(p) for p in part} for name, part in network.parts().items()}
+    assert {id(parameter) for parameter in network.fusion.parameters()} <= parts["head"]
+    assert id(network.field_weight) in parts["attention"]
+    assert {id(network.industry_offset), id(network.industry_value), id(network.field_name)} <= parts["projections"]
+
+
 def test_weights_hang_on_the_seed_alone(batch: Batch) -> None:
     torch.manual_seed(1)
     first = make_network(config(batch), seed=3)

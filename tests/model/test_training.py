@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from model.features import ItemFeatures
 from model.items import Box, Gold, LabelledBox
 from model.metrics import macro_f1
 from model.phases import PARTS, Phase
 from model.supervision import GoldTable, family_folds
 from model.tagger import Tagger
 from model.training import Cancelled, EpochReport, TrainConfig, fit, out_of_fold
-from tests.model.shop import LABELS, features, pool, with_industry, with_text
+from tests.model.shop import LABELS, features, item, pool, with_industry, with_text
 
 SHORT = (
     Phase("base", 1, ("head",), 1e-2),
@@ -113,9 +114,9 @@ def test_a_continuation_starts_from_the_served_weights_and_optimizer(cold: Tagge
 
 
 def test_a_continuation_keeps_what_it_knew_and_has_rows_for_new_industries_and_texts(cold: Tagger) -> None:
-    told = [with_industry(item, *item.industry) for item in ITEMS]
+    told = [with_industry(one, *one.industry) for one in ITEMS]
     first = fit(cold, told, SOME, families=FAMILIES, config=CONFIG)
-    more = [with_text(with_industry(item, "园艺", "花盆")) for item in ITEMS[:12]]
+    more = [with_text(with_industry(one, "园艺", "花盆")) for one in ITEMS[:12]]
     head_only = replace(CONFIG, continuation=SHORT[:1])
     again = fit(first, [*told, *more], SOME, families=[*FAMILIES, *FAMILIES[:12]], config=head_only)
     assert first.network is not None
@@ -134,7 +135,7 @@ def test_a_continuation_keeps_what_it_knew_and_has_rows_for_new_industries_and_t
 def test_the_weight_of_a_text_is_learned_from_what_it_tells(cold: Tagger) -> None:
     """Reviews that say whether there is a gift, in a shop whose pictures do not."""
     silent = [replace(features(seed=row), industry=()) for row in range(40)]
-    items = [with_text(item, "送杯子" if row % 2 else "没有", "reviews") for row, item in enumerate(silent)]
+    items = [with_text(one, "送杯子" if row % 2 else "没有", "reviews") for row, one in enumerate(silent)]
     gold = {row: Gold(frozenset({"赠品"} if row % 2 else ())) for row in range(40)}
     config = replace(CONFIG, use_regression=False, use_neighbours=False, logit_penalty=0.0, modality_dropout=0.0)
     slow = replace(config, first=(Phase("refine", 12, PARTS, 1e-2),))
@@ -142,6 +143,24 @@ def test_the_weight_of_a_text_is_learned_from_what_it_tells(cold: Tagger) -> Non
     assert float(weights(tagger)["field_weight"]) != 1.0
     gift_N = tagger.network_logits(items)[:, 1]
     assert gift_N[1::2].min() > gift_N[::2].max()
+
+
+def test_a_continuation_follows_when_the_copy_of_the_season_falls_silent(cold: Tagger) -> None:
+    """In spring most of what an item carries is written in its picture, in autumn nothing is: only the look tells."""
+    spring, autumn = [item(n, told=1.0) for n in range(40)], [item(n, told=0.0) for n in range(300, 340)]
+    unseen = [item(n, told=0.0) for n in range(600, 640)]
+
+    def fitted(served: Tagger, pairs: list[tuple[ItemFeatures, Gold]]) -> Tagger:
+        gold = {row: said for row, (_, said) in enumerate(pairs)}
+        families = [str(row // 2) for row in range(len(pairs))]
+        return fit(served, [made for made, _ in pairs], gold, families=families, config=CONFIG)
+
+    def right(tagger: Tagger) -> float:
+        gold_NK = GoldTable.of(dict(enumerate(said for _, said in unseen)), LABELS, len(unseen)).labels_NK
+        return macro_f1(gold_NK, tagger.calibration.decide(tagger.probabilities([made for made, _ in unseen])))
+
+    before = fitted(cold, spring)
+    assert right(fitted(before, [*spring, *autumn])) > right(before) + 0.05
 
 
 def test_held_out_gold_teaches_nothing_but_thresholds(cold: Tagger) -> None:

@@ -79,17 +79,18 @@ def test_the_same_seed_gives_the_same_tagger_and_another_another(cold: Tagger) -
 
 def test_a_killed_training_goes_on_to_the_same_end(cold: Tagger, tmp_path: Path) -> None:
     state = tmp_path / "run.safetensors"
+    told = [with_text(with_industry(one, *one.industry), f"第{row}件") for row, one in enumerate(ITEMS)]
 
     def kill(report: EpochReport) -> None:
         if report.epoch == 2:
             raise Cancelled
 
-    whole = fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG)
+    whole = fit(cold, told, SOME, families=FAMILIES, config=CONFIG)
     with pytest.raises(Cancelled):
-        fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG, on_epoch=kill, resume=state)
+        fit(cold, told, SOME, families=FAMILIES, config=CONFIG, on_epoch=kill, resume=state)
     left: list[int] = []
     resumed = fit(
-        cold, ITEMS, SOME, families=FAMILIES, config=CONFIG, on_epoch=lambda r: left.append(r.epoch), resume=state
+        cold, told, SOME, families=FAMILIES, config=CONFIG, on_epoch=lambda r: left.append(r.epoch), resume=state
     )
     assert left == [3]
     assert same(whole, resumed)

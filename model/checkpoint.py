@@ -133,10 +133,12 @@ def load(folder: Path, *, space: str | None = None) -> Tagger:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
-    if about.get("format") != FORMAT or tuple(about["labels"]) != manifest.labels:
+    if about.get("format") != FORMAT:
         raise ValueError(
-            f"{path} does not belong to its manifest (format {about.get('format')}, labels {about.get('labels')})"
+            f"{path} is of format {about.get('format')} and this Tagloom reads format {FORMAT}: train a new version"
         )
+    if tuple(about["labels"]) != manifest.labels:
+        raise ValueError(f"{path} does not belong to its manifest (labels {about['labels']})")
     return _tagger(about, tensors, manifest.version)
 
 

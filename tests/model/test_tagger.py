@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from model.calibration import LEAST, USUAL, Calibration
-from model.checkpoint import MANIFEST, TENSORS, content_sha, load, read_manifest, save, version_name
+from model.checkpoint import FORMAT, MANIFEST, TENSORS, content_sha, load, read_manifest, save, version_name
 from model.fusion import FUSIONS
 from model.phases import PARTS, Phase
 from model.tagger import Tagger, whole_task_confidence
@@ -136,6 +136,14 @@ def test_a_damaged_checkpoint_is_refused(cold: Tagger, tmp_path: Path) -> None:
         load(tmp_path / "v0")
     with pytest.raises(ValueError, match="is no checkpoint"):
         load(tmp_path / "nowhere")
+
+
+def test_a_checkpoint_of_an_older_format_says_what_to_do(cold: Tagger, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as earlier:
+        earlier.setattr("model.checkpoint.FORMAT", FORMAT - 1)
+        save(cold, tmp_path / "v0", version="v0")
+    with pytest.raises(ValueError, match=f"format {FORMAT - 1} .* reads format {FORMAT}: train a new version"):
+        load(tmp_path / "v0")
 
 
 def test_a_foreign_manifest_is_refused(cold: Tagger, tmp_path: Path) -> None:

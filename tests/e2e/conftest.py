@@ -1,4 +1,4 @@
-"""One ``tagloom up`` with a project of its own for the whole end-to-end run."""
+"""A ``tagloom up`` with a project of its own for each module: who labelled last changes what comes next."""
 
 import json
 import os
@@ -55,7 +55,7 @@ class Running:
         return str(backend["model_version"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Running]:
     home = tmp_path_factory.mktemp("up")
     port, backend_port = free_port(), free_port()

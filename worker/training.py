@@ -19,6 +19,7 @@ from store.versions import Current
 from store.weak_labels import WeakLabel
 from worker.coldstart import ensure_cold_start
 from worker.corpus import Corpus, assemble
+from worker.inheritance import heir
 from worker.promotion import Verdict, judge
 from worker.propagation import propagate
 from worker.publication import Publisher, promote_due
@@ -78,6 +79,8 @@ class _Run:
         self._state = RunState.of(workplace.settings.home / "runs", publisher.project)
         checkpoints = workplace.settings.checkpoints_folder
         self._parent = self._state.parent(checkpoints, publisher.current)
+        if self._parent.network is None:
+            self._parent = heir(workplace.settings, workplace.store, publisher.project.key, self._parent)
         self._served = checkpoint.load(checkpoints / publisher.current.folder)
         evidence = checkpoints / publisher.project.key / "evidence"
         self._referee = Referee(corpus, self._served, self._config, evidence)

@@ -72,13 +72,15 @@ def test_gold_is_kept_when_labels_come_and_go(store: Store, settings: Settings) 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("labels", [MORE, FEWER, RENAMED], ids=["added", "removed", "renamed"])
 def test_a_version_for_the_new_labels_follows_by_itself(
-    store: Store, settings: Settings, labels: tuple[str, ...]
+    store: Store, settings: Settings, labels: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
     shop.open_shop(store, settings, tasks=60)
     shop.annotate(store, range(1, 46))
     assert "45 gold labels" in jobs.train(KEY)
     change_labels(store, labels, 1)
-    assert "45 gold labels" in jobs.train(KEY)
+    with caplog.at_level("INFO", "worker.inheritance"):
+        assert "45 gold labels" in jobs.train(KEY)
+    assert "other labels; training goes on from v1" in caplog.text
     current = store.versions.current(KEY)
     assert current is not None
     assert current.labels == labels

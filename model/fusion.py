@@ -7,6 +7,7 @@ missing is zeros and has no share.
 Shape suffixes: B batch, K classes, M modalities (picture, text, industry), D width, S voices.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -33,7 +34,7 @@ class Voices:
     share_BKS: Tensor
 
 
-class Fusion(nn.Module):
+class Fusion(nn.Module, ABC):
     """``voices`` says how many heads a class has; ``asks`` whether class queries are needed."""
 
     voices = 1
@@ -43,8 +44,9 @@ class Fusion(nn.Module):
         super().__init__()
         self.width = width
 
+    @abstractmethod
     def forward(self, channels: Channels) -> Voices:
-        raise NotImplementedError
+        """What each voice says to each class, and how much it counts."""
 
 
 class Weighing(Fusion):
@@ -54,9 +56,9 @@ class Weighing(Fusion):
         share_BKM = shares(self.score(channels), channels.there_BM)
         return _alone((share_BKM[..., None] * channels.asked_BKMD).sum(2))
 
+    @abstractmethod
     def score(self, channels: Channels) -> Tensor:
         """(B, K, M) before the softmax."""
-        raise NotImplementedError
 
 
 class Average(Weighing):

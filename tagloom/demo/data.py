@@ -1,21 +1,17 @@
 """Who is labelled and who is only measured on: gold candidates and test subjects, apart by product."""
 
 import random
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import ExifTags, Image
 
 from model.boxes.metrics import GoldPicture
-from model.items import Box, LabelledBox
-from samples.dataset import GoldBox, Sample, load
+from samples.dataset import Sample, load
 from tagloom.errors import UserError
-
-# name=x y width height: a region in which a detection is no error
-_REGION = re.compile(r"=\s*([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+)")
+from tagloom.evaluation.data import gold_picture
 
 
 @dataclass(frozen=True)
@@ -101,7 +97,7 @@ def _subject(sample: Sample, labels: Sequence[str]) -> Subject:
         title=sample.title,
         industry=(sample.level1, sample.level2),
         labels=frozenset(sample.labels),
-        boxes=_gold_picture(sample.boxes, labels) if sample.boxed else None,
+        boxes=gold_picture(sample.boxes, labels) if sample.boxed else None,
         product=sample.product_id,
     )
 
@@ -114,20 +110,3 @@ def _upright_size(picture: Path) -> tuple[int, int]:
             return (image.height, image.width) if turned else image.size
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as broken:
         raise UserError(f"the picture {picture} can't be read ({broken}): replace it or take its row out") from broken
-
-
-def _gold_picture(boxes: Iterable[GoldBox], labels: Sequence[str]) -> GoldPicture:
-    """Doubtful boxes and the regions named in ``extra`` are ignored for every label."""
-    gold: list[LabelledBox] = []
-    ignored: list[LabelledBox] = []
-    for box in boxes:
-        doubtful = box.extra.startswith("doubtful:")
-        (ignored if doubtful else gold).append(LabelledBox(box.label, _box(box.x, box.y, box.width, box.height)))
-        regions = [_box(*map(float, numbers)) for numbers in _REGION.findall(box.extra)]
-        ignored += [LabelledBox(label, region) for region in regions for label in labels]
-    return GoldPicture(tuple(gold), tuple(ignored))
-
-
-def _box(x: float, y: float, width: float, height: float) -> Box:
-    left, top, right, bottom = (min(max(side / 100, 0.0), 1.0) for side in (x, y, x + width, y + height))
-    return Box(left, top, right, bottom)

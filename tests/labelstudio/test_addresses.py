@@ -56,13 +56,10 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
     ],
 )  # fmt: skip
 def test_every_way_to_write_loopback_is_refused(host: str) -> None:
-    rules = AddressRules(OWN, ["*"])
-    try:
-        socket.getaddrinfo(host, 80)
-    except OSError:
-        pytest.skip("this system does not resolve that form at all")
-    with pytest.raises(ForbiddenAddressError, match="private address"):
-        rules.resolve(host, 80)
+    with pytest.raises((ForbiddenAddressError, socket.gaierror)) as refused:
+        AddressRules(OWN, ["*"]).resolve(host, 80)
+    # Systems differ in which forms they resolve; one that resolves nowhere leads nowhere.
+    assert isinstance(refused.value, socket.gaierror) or "private address" in str(refused.value)
 
 
 def test_one_private_address_among_public_ones_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,9 @@ import torch
 from model.calibration import LEAST, USUAL, Calibration
 from model.checkpoint import FORMAT, MANIFEST, TENSORS, content_sha, load, read_manifest, save, version_name
 from model.fusion import FUSIONS
+from model.items import Gold
 from model.phases import PARTS, Phase
-from model.tagger import Tagger, whole_task_confidence
+from model.tagger import HALF_CREDENCE, Tagger, whole_task_confidence
 from model.training import TrainConfig, fit
 from tests.model.shop import LABELS, block, features, pool, with_industry, with_text
 
@@ -49,6 +50,22 @@ def test_answers_do_not_hang_on_the_company(trained: Tagger) -> None:
     together = trained.probabilities(ITEMS)
     alone = torch.cat([trained.probabilities([item]) for item in ITEMS])
     assert torch.allclose(together, alone, atol=1e-4)
+
+
+def test_a_dozen_gold_labels_do_not_overrule_the_cues(cold: Tagger) -> None:
+    wrong = {row: Gold(frozenset(LABELS) - (GOLD[row].labels or frozenset())) for row in range(12)}
+    few = fit(cold, ITEMS, wrong, families=FAMILIES, config=CONFIG)
+    far = torch.logit(few.probabilities(ITEMS)) - torch.logit(cold.probabilities(ITEMS))
+    opinions = few.sources.opinions(ITEMS)
+    learned = few.label_model.log_odds(opinions) + few.correction(ITEMS) + few.network_logits(ITEMS)
+    whole = learned - torch.logit(cold.probabilities(ITEMS))
+    assert torch.allclose(far, whole * 144 / (144 + HALF_CREDENCE**2), atol=1e-4)
+
+
+def test_a_class_without_cues_has_nobody_to_overrule() -> None:
+    cold = Tagger.cold_start(("主体", "没有线索"), space="space", seed=1, with_boxes=False)
+    asked = replace(cold, label_model=replace(cold.label_model, gold=int(HALF_CREDENCE)))
+    assert asked.credence_K.tolist() == [0.5, 1.0]
 
 
 def test_many_threads_get_the_same_answers(trained: Tagger) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from model.calibration import Calibration
 from model.features import ItemFeatures
 from model.items import Box, Gold, LabelledBox
 from model.metrics import macro_f1
@@ -249,3 +250,11 @@ def test_folds_keep_families_whole() -> None:
         if fold is not other
     )
     assert family_folds({0: "a"}, 4, seed=1) == [[0]]
+
+
+def test_without_held_out_gold_thresholds_come_from_the_pool(cold: Tagger) -> None:
+    few = {row: GOLD[row] for row in range(4)}  # so that nearly all of the pool is new to the tagger
+    tagger = fit(cold, ITEMS, few, families=FAMILIES, config=CONFIG)
+    expected_K = Calibration.expected(tagger.probabilities(ITEMS)).threshold_K
+    assert torch.allclose(tagger.calibration.threshold_K, expected_K, atol=0.01)
+    assert not torch.allclose(tagger.calibration.threshold_K, cold.calibration.threshold_K, atol=0.02)

@@ -17,7 +17,7 @@ from labelstudio.encoding import Failure, TaskEncoder
 from labelstudio.project import ProjectKey
 from labelstudio.regions import Region
 from labelstudio.results import checked, region_seed, result_of
-from model.features import ItemFeatures
+from model.features.item import ItemFeatures
 from model.items import Prediction
 from store.fast_answers import SUFFIX, FastAnswers
 

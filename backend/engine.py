@@ -20,8 +20,8 @@ from labelstudio.encoding import TaskEncoder
 from labelstudio.project import ProjectKey
 from labelstudio.results import checked
 from labelstudio.sites import Sites
-from model.feature_cache import FeatureCache
-from model.features import ItemFeatures
+from model.features.cache import FeatureCache
+from model.features.item import ItemFeatures
 from model.items import Item
 from model.tagger import Tagger
 from store.store import Store

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from backend.versions import RefusedVersionError, Served, Shelf, VersionLoader
-from model.features import ItemFeatures
+from model.features.item import ItemFeatures
 from store.store import Store
 from store.versions import Current
 

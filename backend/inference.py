@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 import structlog
 
 from labelstudio.encoding import Extractor
-from model.features import ItemFeatures
+from model.features.item import ItemFeatures
 from model.items import Item, Prediction
 
 LOG = structlog.stdlib.get_logger(__name__)

@@ -7,7 +7,7 @@ from labelstudio.config import LabelConfig
 from labelstudio.controls.rectangle_labels import RectangleLabels, box_of
 from labelstudio.regions import Region, names_in
 from labelstudio.results import result_of
-from model.features import ItemFeatures
+from model.features.item import ItemFeatures
 from model.items import Box, PredictedBox, Prediction
 
 SAME_THING = 0.5  # IoU from which a predicted box is what was drawn, whatever its label

@@ -8,16 +8,16 @@ from typing import Protocol
 from labelstudio.config import LabelConfig
 from labelstudio.encoding import Extractor
 from labelstudio.project import ProjectKey
-from model.extraction import FeatureExtractor
+from model.features.extraction import FeatureExtractor
 from store.store import Store
 from store.versions import Current
 from tagloom.settings import Settings
 from worker import queue
-from worker.coldstart import ensure_cold_start
+from worker.training.cold_start import ensure_cold_start
 
 
 class Encoders(Extractor, Protocol):
-    """``model.extraction.FeatureExtractor``, or one like it."""
+    """``model.features.extraction.FeatureExtractor``, or one like it."""
 
     space: str
 

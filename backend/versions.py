@@ -13,7 +13,7 @@ from pathlib import Path
 
 from backend.inference import Predictor
 from model import checkpoint
-from model.features import ItemFeatures
+from model.features.item import ItemFeatures
 from store.versions import Current
 
 

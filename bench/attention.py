@@ -14,14 +14,14 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from model.batching import GRID, kept_blocks
-from model.extraction import FeatureExtractor
-from model.feature_cache import FeatureCache
-from model.features import ItemFeatures
+from model.attention.batching import GRID, kept_blocks
+from model.attention.network import Attention
+from model.features.cache import FeatureCache
+from model.features.extraction import FeatureExtractor
+from model.features.item import ItemFeatures
 from model.items import Gold
-from model.network import Attention
 from model.tagger import Tagger
-from model.training import fit
+from model.training.progressive import fit
 from samples.dataset import Sample, load
 from tagloom.evaluation.features import features_of
 

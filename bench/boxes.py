@@ -22,12 +22,12 @@ from tqdm import tqdm
 from model.boxes.effort import effort
 from model.boxes.metrics import GoldPicture, bootstrap_interval, box_scores
 from model.boxes.peers import attended, cued_blocks
-from model.extraction import FeatureExtractor
-from model.feature_cache import FeatureCache
-from model.features import ItemFeatures
+from model.features.cache import FeatureCache
+from model.features.extraction import FeatureExtractor
+from model.features.item import ItemFeatures
 from model.items import Gold, PredictedBox
 from model.tagger import Tagger
-from model.training import fit
+from model.training.progressive import fit
 from samples.dataset import Sample, load
 from tagloom.evaluation.data import gold_picture
 from tagloom.evaluation.features import features_of

@@ -19,15 +19,15 @@ from torch import Tensor
 
 from model.calibration import Calibration
 from model.evaluation.corpus import LabelledCorpus
-from model.extraction import FeatureExtractor
-from model.feature_cache import FeatureCache
+from model.features.cache import FeatureCache
+from model.features.extraction import FeatureExtractor
 from model.metrics import macro_f1
-from model.phases import CONTINUATION
 from model.tagger import Tagger
-from model.training import TrainConfig, fit, out_of_fold
+from model.training.phases import CONTINUATION
+from model.training.progressive import TrainConfig, fit, out_of_fold
 from samples.dataset import load
 from tagloom.evaluation.features import features_of
-from worker.promotion import Evidence, judge
+from worker.promotion.gate import Evidence, judge
 
 SIZES = (10, 20, 40, 80, 120)
 SEED = 7

@@ -18,8 +18,8 @@ import torch
 from model.evaluation.corpus import LabelledCorpus
 from model.evaluation.run import Result, run
 from model.evaluation.tables import f1_table
-from model.extraction import FeatureExtractor
-from model.feature_cache import FeatureCache
+from model.features.cache import FeatureCache
+from model.features.extraction import FeatureExtractor
 from samples.dataset import load
 from tagloom.evaluation.features import features_of
 

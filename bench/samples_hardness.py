@@ -63,7 +63,7 @@ def readings(samples: Sequence[Sample], cache: Path) -> list[Reading]:
 
 
 def _read(fresh: list[tuple[str, Sample]]) -> dict[str, list[list[Any]]]:
-    from model.reading import Reader
+    from model.reading.reader import Reader
 
     reader, found = Reader(threads=1), {}
     for key, sample in fresh:
@@ -91,10 +91,10 @@ def cues(sample: Sample, lines: Reading) -> list[float]:
 
 def shipped_cues(samples: Sequence[Sample], read: Sequence[Reading]) -> Array:
     """What the model's own cues say before any gold."""
-    from model.cues import CueSet
-    from model.features import ItemFeatures
+    from model.features.item import ItemFeatures
     from model.items import Box, TextBlock
-    from model.lexicon import Lexicon
+    from model.weak_supervision.cues import CueSet
+    from model.weak_supervision.lexicon import Lexicon
 
     none = torch.zeros(0)
     items = [

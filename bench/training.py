@@ -19,14 +19,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, distributed
 
-from model.extraction import FeatureExtractor
-from model.feature_cache import FeatureCache
-from model.features import ItemFeatures
+from model.features.cache import FeatureCache
+from model.features.extraction import FeatureExtractor
+from model.features.item import ItemFeatures
 from model.items import Gold
-from model.phases import STUDY, epochs
-from model.processes import Processes
 from model.tagger import Tagger
-from model.training import EpochReport, TrainConfig, fit
+from model.training.phases import STUDY, epochs
+from model.training.processes import Processes
+from model.training.progressive import EpochReport, TrainConfig, fit
 from samples.dataset import load
 from tagloom.evaluation.features import features_of
 

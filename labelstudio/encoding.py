@@ -15,20 +15,20 @@ from labelstudio.images import ImageFetcher
 from labelstudio.project import ProjectKey
 from labelstudio.sites import Sites
 from labelstudio.tasks import ItemReference, item_key, reference_of
-from model.features import ItemFeatures
+from model.features.item import ItemFeatures
 from model.items import Item
 
 POLL_S = 0.05  # between two looks at what others are reading
 
 
 class Extractor(Protocol):
-    """What turns items into features; ``model.extraction.FeatureExtractor`` or a queue in front of it."""
+    """What turns items into features; ``model.features.extraction.FeatureExtractor`` or a queue in front of it."""
 
     def extract(self, items: Sequence[Item]) -> list[ItemFeatures]: ...
 
 
 class Cache(Protocol):
-    """Features by item key; ``model.feature_cache.FeatureCache``."""
+    """Features by item key; ``model.features.cache.FeatureCache``."""
 
     def get(self, key: str) -> ItemFeatures | None: ...
 

@@ -20,18 +20,18 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from model.attention.network import Network, NetworkConfig
+from model.attention.reduction import Reduction
 from model.boxes.model import BoxModel
 from model.calibration import Calibration
-from model.cues import CueSet
-from model.evidence import Evidence
-from model.label_model import LabelModel
-from model.lexicon import Lexicon
-from model.network import Network, NetworkConfig
-from model.propagation import PARTS, FusedSpace
-from model.reduction import Reduction
-from model.regression import Regression
-from model.sources import Memory, Sources
+from model.regression.evidence import Evidence
+from model.regression.logistic import Regression
 from model.tagger import Tagger
+from model.weak_supervision.cues import CueSet
+from model.weak_supervision.label_model import LabelModel
+from model.weak_supervision.lexicon import Lexicon
+from model.weak_supervision.propagation import PARTS, FusedSpace
+from model.weak_supervision.sources import Memory, Sources
 
 TENSORS = "model.safetensors"
 MANIFEST = "manifest.json"

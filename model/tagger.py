@@ -9,19 +9,19 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from model.batching import Batch, collate
+from model.attention.batching import Batch, collate
+from model.attention.network import Attention, Network
+from model.attention.reduction import Reduction
 from model.boxes.model import BoxModel
 from model.calibration import Calibration
-from model.cues import CueSet
-from model.evidence import Evidence
-from model.features import ItemFeatures
+from model.features.item import ItemFeatures
 from model.items import PredictedBox, Prediction
-from model.label_model import LabelModel
-from model.lexicon import Lexicon
-from model.network import Attention, Network
-from model.reduction import Reduction
-from model.regression import Regression
-from model.sources import Sources
+from model.regression.evidence import Evidence
+from model.regression.logistic import Regression
+from model.weak_supervision.cues import CueSet
+from model.weak_supervision.label_model import LabelModel
+from model.weak_supervision.lexicon import Lexicon
+from model.weak_supervision.sources import Sources
 
 CHUNK = 128
 HALF_CREDENCE = 25.0

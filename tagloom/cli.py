@@ -198,7 +198,7 @@ def doubtful(project: str, most: int) -> None:
     long. Nothing is changed: correct in Label Studio what is wrong.
     """
     from tagloom import operate
-    from worker.doubtful import doubtful as find
+    from worker.training.doubtful import doubtful as find
     from worker.workplace import open_workplace
 
     with open_workplace(settings()) as workplace, operate.told():
@@ -219,8 +219,8 @@ def predict(project: str, unlabelled: bool) -> None:
     earlier versions are deleted.
     """
     from tagloom import operate
-    from worker.preannotation import refresh
-    from worker.watch import NeverEnds
+    from worker.predictions.preannotation import refresh
+    from worker.training.watch import NeverEnds
     from worker.workplace import open_workplace
 
     with open_workplace(settings()) as workplace, operate.told():

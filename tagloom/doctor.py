@@ -103,7 +103,7 @@ def _label_studio(settings: Settings) -> str:
 
 
 def _encoders(settings: Settings) -> str:
-    from model.extraction import FeatureExtractor
+    from model.features.extraction import FeatureExtractor
 
     extractor = FeatureExtractor.from_names(settings.image_encoder, settings.text_encoder)
     return "; ".join(f"{part}: {text}" for part, text in extractor.describe().items())

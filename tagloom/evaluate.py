@@ -12,8 +12,8 @@ from model.boxes.effort import Seconds
 from model.evaluation.corpus import LabelledCorpus, families_at
 from model.evaluation.run import Result, run, steps
 from model.evaluation.tables import box_table, effort_table, f1_table
-from model.extraction import FeatureExtractor
-from model.feature_cache import FeatureCache
+from model.features.cache import FeatureCache
+from model.features.extraction import FeatureExtractor
 from samples.dataset import Dataset
 from tagloom.errors import UserError
 from tagloom.evaluation.data import gold_picture, read

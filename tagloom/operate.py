@@ -14,7 +14,7 @@ from tagloom.errors import UserError
 from tagloom.settings import Settings
 
 if TYPE_CHECKING:
-    from worker.doubtful import Doubt
+    from worker.training.doubtful import Doubt
 
 _HEADINGS = ("version", "state", "phase", "gold", "weak", "macro-F1", "made (UTC)", "")
 _DOUBT_HEADINGS = ("task", "label", "gold says", "model says", "")

@@ -10,8 +10,8 @@ from labelstudio.project import ProjectKey
 from labelstudio.tasks import item_key, reference_of
 from store.projects import Project
 from store.tasks import Task
-from worker.fast_predictions import replace_due
-from worker.watch import GivesWay, Interrupted, Watch
+from worker.predictions.fast import replace_due
+from worker.training.watch import GivesWay, Interrupted, Watch
 from worker.workplace import Workplace
 
 PART = 16  # tasks; on 2 cores reading them takes two to eight seconds

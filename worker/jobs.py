@@ -14,13 +14,14 @@ from store.leases import Lease, LeaseLost
 from store.projects import Project
 from store.versions import Conflict, training_lease
 from tagloom import logs
-from worker import queue, sampling
+from worker import queue
 from worker.encoding import encode as encode_project
-from worker.pruning import prune
+from worker.predictions import sampling
+from worker.promotion.pruning import prune
 from worker.queue import Kind
 from worker.reconcile import reconcile as reconcile_project
-from worker.training import train as train_project
-from worker.watch import LEASE_S, GivesWay, Interrupted, Watch
+from worker.training.run import train as train_project
+from worker.training.watch import LEASE_S, GivesWay, Interrupted, Watch
 from worker.workplace import Workplace, open_workplace
 
 LOG = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from store.changes import AnnotationState
 from store.projects import Project
 from store.store import Store
 from tagloom.errors import UserError
-from worker.watch import Ends
+from worker.training.watch import Ends
 
 GRACE_S = 10.0  # Label Studio sends a webhook before its own transaction is certain to be over
 Progress = Callable[[Mapping[str, Any]], None]

@@ -12,8 +12,9 @@ from store.leases import LeaseLost
 from store.store import Store
 from store.versions import training_lease
 from tagloom.settings import Settings
-from worker import queue, sampling
-from worker.publication import promote_due
+from worker import queue
+from worker.predictions import sampling
+from worker.promotion.publication import promote_due
 
 LOG = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from labelstudio.config import LabelConfig
 from labelstudio.encoding import TaskEncoder
 from labelstudio.project import ProjectKey
 from labelstudio.sites import Sites
-from model.extraction import FeatureExtractor
-from model.feature_cache import FeatureCache
+from model.features.cache import FeatureCache
+from model.features.extraction import FeatureExtractor
 from store.projects import Project
 from store.store import Store
 from tagloom.settings import Settings

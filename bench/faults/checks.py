@@ -16,9 +16,9 @@ from store.versions import State, training_lease
 from tagloom.settings import Settings
 from worker import queue
 from worker.reconcile import reconcile
-from worker.recovery import SPOILT
-from worker.training import train
-from worker.watch import NeverEnds, Watch
+from worker.training.recovery import SPOILT
+from worker.training.run import train
+from worker.training.watch import NeverEnds, Watch
 from worker.workplace import Workplace, open_workplace
 
 TOLERANCE = 1e-4

@@ -17,7 +17,7 @@ from model.boxes.describe import describe
 from model.boxes.forest import Floats
 from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
-from model.features import ItemFeatures
+from model.features.item import ItemFeatures
 
 MOST = 2000
 """Items kept by one process; at 30 to 70 kB each."""

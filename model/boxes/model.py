@@ -30,9 +30,9 @@ from model.boxes.nms import ious, to_box, to_tensor
 from model.boxes.pooling import Pooling
 from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
-from model.features import ItemFeatures
+from model.features.item import ItemFeatures
 from model.items import Box, LabelledBox, PredictedBox
-from model.lexicon import Lexicon
+from model.weak_supervision.lexicon import Lexicon
 
 UNKNOWN = 0.5
 SAME_REGION = 0.5

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from model.batching import GRID
+from model.attention.batching import GRID
 from model.boxes.elements import block_kinds
 from model.boxes.model import BoxModel
 from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
-from model.features import ItemFeatures
+from model.features.item import ItemFeatures
 from model.items import Box, PredictedBox
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from model.boxes.describe import box_sums
 from model.boxes.forest import Floats
-from model.features import ItemFeatures
+from model.features.item import ItemFeatures
 
 DIRECTIONS = 12
 MOST_CELLS = 20_000

@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from model.features import ItemFeatures
+from model.features.item import ItemFeatures
 from model.items import TextBlock
-from model.lexicon import Kind, Lexicon
+from model.weak_supervision.lexicon import Kind, Lexicon
 
 CURRENCY = re.compile(
     r"^[¥￥夫]$|^(rmb|元|圆|起|/?[枚件个只台套盒瓶])[¥￥]?$", re.IGNORECASE

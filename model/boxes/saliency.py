@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from model.boxes.pixels import Pixels, cells
-from model.features import ItemFeatures
+from model.features.item import ItemFeatures
 from model.items import Box
 
 RASTER = 24

@@ -9,7 +9,7 @@ from model.boxes.grouping import Layout
 from model.boxes.nms import to_tensor
 from model.boxes.pixels import Pixels, plate
 from model.boxes.roles import Role, RoleReader
-from model.features import ItemFeatures
+from model.features.item import ItemFeatures
 from model.items import Box
 
 UNREADABLE = 0.5

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from model.boxes.metrics import GoldPicture
-from model.features import ItemFeatures
+from model.features.item import ItemFeatures
 from model.items import Gold, LabelledBox
 
 TESTED = 0.2

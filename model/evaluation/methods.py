@@ -17,17 +17,17 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.semi_supervised import LabelSpreading
 from torch import Tensor
 
+from model.attention.fusion import FUSIONS
 from model.calibration import Calibration
-from model.cues import CueSet
 from model.evaluation.boxes import Drawn, drawn_by
 from model.evaluation.corpus import Split
-from model.evidence import Evidence
-from model.fusion import FUSIONS
-from model.label_model import Opinions
-from model.lexicon import Lexicon
-from model.phases import ALL_AT_ONCE
+from model.regression.evidence import Evidence
 from model.tagger import Tagger
-from model.training import TrainConfig, fit
+from model.training.phases import ALL_AT_ONCE
+from model.training.progressive import TrainConfig, fit
+from model.weak_supervision.cues import CueSet
+from model.weak_supervision.label_model import Opinions
+from model.weak_supervision.lexicon import Lexicon
 
 Vectors = NDArray[np.float64]
 

@@ -18,8 +18,8 @@ from model.boxes.effort import Effort, Seconds
 from model.evaluation.boxes import BoxResult, box_results
 from model.evaluation.corpus import LabelledCorpus, split
 from model.evaluation.methods import WITHOUT_GOLD, Method, methods
-from model.label_model import Opinions
 from model.metrics import average_precision, class_scores, macro_f1, weighted_f1
+from model.weak_supervision.label_model import Opinions
 
 BINS = 10
 

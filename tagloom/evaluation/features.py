@@ -3,9 +3,9 @@
 import hashlib
 from collections.abc import Callable, Sequence
 
-from model.extraction import FeatureExtractor
-from model.feature_cache import FeatureCache
-from model.features import ItemFeatures
+from model.features.cache import FeatureCache
+from model.features.extraction import FeatureExtractor
+from model.features.item import ItemFeatures
 from model.items import Item
 from samples.dataset import Sample
 

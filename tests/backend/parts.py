@@ -16,7 +16,7 @@ from backend.app import create_app
 from backend.service import Service
 from backend.ties import Ties, ties_of
 from model import checkpoint
-from model.features import ItemFeatures
+from model.features.item import ItemFeatures
 from model.items import Box, Item, TextBlock
 from model.tagger import Tagger
 from store.store import Store

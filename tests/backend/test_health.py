@@ -9,7 +9,7 @@ import pytest
 
 from backend.app import create_app
 from backend.ties import Ties, ties_of
-from model.features import ItemFeatures
+from model.features.item import ItemFeatures
 from model.items import Item
 from tagloom.settings import Settings
 from tests import captured

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from backend.inference import EXTRACT_BATCH, Inference
-from model.features import ItemFeatures
+from model.features.item import ItemFeatures
 from model.items import Item, Prediction
 from tests.backend.parts import CheapEncoders, features_of
 

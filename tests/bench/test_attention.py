@@ -2,7 +2,7 @@ import torch
 from PIL import Image
 
 from bench.attention import BLUE, SIDE, drawn
-from model.batching import GRID
+from model.attention.batching import GRID
 from tests.model.shop import block, features
 
 

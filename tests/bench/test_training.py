@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from bench.training import NOISE, repeated, told
-from model.training import EpochReport
+from model.training.progressive import EpochReport
 from tests.model.shop import pool
 
 

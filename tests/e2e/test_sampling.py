@@ -13,8 +13,8 @@ from store.versions import Current
 from tagloom.settings import Settings
 from tests.backend.parts import publish
 from tests.e2e.conftest import Running
-from worker.sampling import offer
-from worker.watch import NeverEnds
+from worker.predictions.sampling import offer
+from worker.training.watch import NeverEnds
 from worker.workplace import open_workplace
 
 pytestmark = pytest.mark.e2e

@@ -15,8 +15,8 @@ from labelstudio.encoding import Failure, TaskEncoder
 from labelstudio.project import ProjectKey
 from labelstudio.sites import Sites
 from labelstudio.tasks import item_key, reference_of
-from model.feature_cache import FeatureCache
-from model.features import ItemFeatures
+from model.features.cache import FeatureCache
+from model.features.item import ItemFeatures
 from model.items import Item
 from tagloom.settings import Settings
 from tests import captured

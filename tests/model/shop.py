@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from model.features import ItemFeatures
+from model.features.item import ItemFeatures
 from model.items import Box, Gold, TextBlock
 
 LABELS = ("主体", "赠品", "LOGO", "文案", "价格")

@@ -9,10 +9,10 @@ from PIL import Image
 from model.encoders.catalogue import image_encoder, text_encoder
 from model.encoders.precision import has_bfloat16
 from model.tagger import Tagger
-from model.training import TrainConfig, fit
+from model.training.progressive import TrainConfig, fit
 from tests.model.shop import LABELS, pool
-from tests.model.test_processes import together
 from tests.model.together import PHASES, trained
+from tests.model.training.test_processes import together
 
 pytestmark = [
     pytest.mark.gpu,

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from model.attention.fusion import FUSIONS
 from model.calibration import LEAST, USUAL, Calibration
 from model.checkpoint import FORMAT, MANIFEST, TENSORS, content_sha, load, read_manifest, save, version_name
-from model.fusion import FUSIONS
 from model.items import Gold
-from model.phases import PARTS, Phase
 from model.tagger import HALF_CREDENCE, Tagger, whole_task_confidence
-from model.training import TrainConfig, fit
+from model.training.phases import PARTS, Phase
+from model.training.progressive import TrainConfig, fit
 from tests.model.shop import LABELS, block, features, pool, with_industry, with_text
 
 ITEMS, GOLD, FAMILIES = pool(24)

@@ -9,9 +9,9 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import Tensor, distributed
 
-from model.phases import PARTS, Phase
 from model.tagger import Tagger
-from model.training import TrainConfig, fit
+from model.training.phases import PARTS, Phase
+from model.training.progressive import TrainConfig, fit
 from tests.model.shop import LABELS, pool
 
 ITEMS, GOLD, FAMILIES = pool(24)

@@ -8,8 +8,8 @@ import torch
 from click.testing import CliRunner
 
 from model.boxes.effort import Seconds
-from model.extraction import FeatureExtractor
-from model.features import ItemFeatures
+from model.features.extraction import FeatureExtractor
+from model.features.item import ItemFeatures
 from model.items import Item
 from tagloom import evaluate
 from tagloom.cli import main

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-import worker.doubtful
+import worker.training.doubtful
 import worker.workplace
-from model.phases import CONTINUATION
+from model.training.phases import CONTINUATION
 from store.store import Store
 from tagloom.cli import main
 from tagloom.settings import Settings
@@ -32,7 +32,7 @@ def run(*arguments: str) -> Result:
 
 
 def test_doubtful_gold_is_listed_with_where_to_look_at_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker.doubtful, "CONTINUATION", CONTINUATION[:1])
+    monkeypatch.setattr(worker.training.doubtful, "CONTINUATION", CONTINUATION[:1])
     shop.open_shop(store, Settings(), tasks=20)
     shop.annotate(store, range(1, 19))
     shop.annotate(store, [7], second=2, wrong=True)

@@ -149,7 +149,7 @@ async def _busy(_request: Request) -> Response:
 
 
 class Encoders(CheapEncoders):
-    """In place of `model.extraction.FeatureExtractor` in a workplace."""
+    """In place of `model.features.extraction.FeatureExtractor` in a workplace."""
 
     @classmethod
     def from_names(cls, *_names: str, **_options: object) -> "Encoders":

@@ -6,7 +6,7 @@ from typing import Any
 from labelstudio.config import LabelConfig
 from labelstudio.project import ProjectKey
 from labelstudio.tasks import item_key, reference_of
-from model.feature_cache import FeatureCache
+from model.features.cache import FeatureCache
 from store.changes import Change
 from store.store import Store
 from tagloom.project import label_config

@@ -11,8 +11,8 @@ from redis import Redis
 from rq import Queue
 from rq.job import Job
 
-import model.training
-import worker.training
+import model.training.progressive
+import worker.training.run
 import worker.workplace
 from model import checkpoint
 from model.tagger import Tagger
@@ -81,13 +81,13 @@ def test_gold_becomes_a_version_that_serves(store: Store, settings: Settings) ->
 def test_a_broken_tagger_is_refused_though_its_recipe_is_good(
     store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = model.training.fit
+    whole = model.training.progressive.fit
 
     def spoilt(*given: Any, **options: Any) -> Tagger:
         tagger = whole(*given, **options)
         return replace(tagger, label_model=replace(tagger.label_model, bias_K=tagger.label_model.bias_K - 20))
 
-    monkeypatch.setattr(worker.training, "fit", spoilt)
+    monkeypatch.setattr(worker.training.run, "fit", spoilt)
     shop.open_shop(store, settings, tasks=50)
     shop.annotate(store, range(1, 41))
     jobs.train(KEY)

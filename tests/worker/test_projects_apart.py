@@ -15,8 +15,8 @@ from tagloom.settings import Settings
 from tests.worker import items, shop
 from tests.worker.crew import environment
 from worker import jobs, queue
-from worker.corpus import assemble
-from worker.watch import NeverEnds
+from worker.training.corpus import assemble
+from worker.training.watch import NeverEnds
 from worker.workplace import open_workplace
 
 KEY = str(shop.KEY)
@@ -78,7 +78,7 @@ def test_a_version_for_the_new_labels_follows_by_itself(
     shop.annotate(store, range(1, 46))
     assert "45 gold labels" in jobs.train(KEY)
     change_labels(store, labels, 1)
-    with caplog.at_level("INFO", "worker.inheritance"):
+    with caplog.at_level("INFO", "worker.training.inheritance"):
         assert "45 gold labels" in jobs.train(KEY)
     assert "other labels; training goes on from v1" in caplog.text
     current = store.versions.current(KEY)

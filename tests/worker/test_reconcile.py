@@ -15,7 +15,7 @@ from store.store import Store
 from tagloom.demo.simulator import SimulatedLabelStudio, Upload
 from tests.worker.shop import CONFIG
 from worker.reconcile import reconcile
-from worker.watch import Interrupted
+from worker.training.watch import Interrupted
 
 TAGS = [{"from_name": "elements", "to_name": "image", "type": "choices", "value": {"choices": ["LOGO"]}}]
 

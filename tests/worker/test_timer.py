@@ -9,8 +9,8 @@ from store.versions import NewVersion, State, training_lease
 from tagloom.settings import Settings
 from tests.worker import items, shop
 from worker import queue, timer
-from worker.coldstart import ensure_cold_start
 from worker.timer import Timer
+from worker.training.cold_start import ensure_cold_start
 
 KEY = str(shop.KEY)
 

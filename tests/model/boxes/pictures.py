@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from model.features import ItemFeatures
+from model.features.item import ItemFeatures
 from model.items import Box, TextBlock
 
 SIDE = 128

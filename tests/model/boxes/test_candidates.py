@@ -6,9 +6,9 @@ from model.boxes.describe import KINDS, describe, kind_scores
 from model.boxes.roles import RoleReader
 from model.boxes.saliency import best_rectangles
 from model.boxes.scene import Scene
-from model.features import ItemFeatures
+from model.features.item import ItemFeatures
 from model.items import Box
-from model.lexicon import Lexicon
+from model.weak_supervision.lexicon import Lexicon
 from tests.model.boxes.pictures import BLUE, PRODUCT, nothing, picture, price_plate, shop_picture
 
 

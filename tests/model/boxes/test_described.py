@@ -14,10 +14,10 @@ from model.boxes.described import Descriptions, content
 from model.boxes.model import BoxModel
 from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
-from model.feature_cache import FeatureCache
-from model.features import ItemFeatures
+from model.features.cache import FeatureCache
+from model.features.item import ItemFeatures
 from model.items import Box, TextBlock
-from model.lexicon import Lexicon
+from model.weak_supervision.lexicon import Lexicon
 from tests.model.boxes.pictures import LABELS, shop_picture
 
 READER = RoleReader(Lexicon.load())

@@ -3,9 +3,9 @@ import pytest
 from model.boxes.elements import Element, text_elements
 from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
-from model.features import ItemFeatures
+from model.features.item import ItemFeatures
 from model.items import Box
-from model.lexicon import Lexicon
+from model.weak_supervision.lexicon import Lexicon
 from tests.model.boxes.pictures import RED, picture, price_plate, shop_picture
 
 

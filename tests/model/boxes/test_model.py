@@ -5,7 +5,7 @@ import torch
 
 from model.boxes.model import BoxModel
 from model.items import Box, LabelledBox, PredictedBox
-from model.lexicon import Lexicon
+from model.weak_supervision.lexicon import Lexicon
 from tests.model.boxes.pictures import LABELS, PRODUCT, moved, nothing, picture, price_plate, shop_picture
 
 PICTURES = [shop_picture(seed) for seed in range(12)]

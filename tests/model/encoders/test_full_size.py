@@ -9,11 +9,11 @@ from PIL import Image
 from safetensors.torch import save_file
 from torchvision import models
 
-from model.extraction import FeatureExtractor
+from model.features.extraction import FeatureExtractor
 from model.items import Gold, Item
-from model.phases import PARTS, Phase
 from model.tagger import Tagger
-from model.training import TrainConfig, fit
+from model.training.phases import PARTS, Phase
+from model.training.progressive import TrainConfig, fit
 from tests.model.encoders.test_transformer_text import bert_folder
 
 SHORT = TrainConfig(first=(Phase("refine", 1, PARTS, 1e-3),))

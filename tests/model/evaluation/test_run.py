@@ -10,7 +10,7 @@ from model.evaluation.corpus import LabelledCorpus, families_at, split
 from model.evaluation.methods import methods
 from model.evaluation.run import Result, heard, read, reliability, run, steps
 from model.evaluation.tables import f1_table
-from model.label_model import Opinions
+from model.weak_supervision.label_model import Opinions
 from tests.model.shop import LABELS, pool
 
 ITEMS, GOLD, FAMILIES = pool(60)

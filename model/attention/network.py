@@ -1,0 +1,255 @@
+"""The dual-channel attention network: picture and text look at each other, each class asks its own question.
+
+    regions  x = norm(P_image grid + place)
+    tokens   t = norm(P_text segments + P_geometry + P_flags), and w · norm(P_text e + name) of each further text field
+    image→text   x' = norm(x + attend(x, t))    text→image   t' = norm(t + attend(t, x))
+    class k asks   v_k = attend(q_k, x')        u_k = attend(q_k, t')
+    industry       i = Σ over levels (one-hot · W + P_industry (e + offset)) / √levels
+    fused          logit_k = head_k · norm(fusion(v_k, u_k, i)) + bias_k          (model.fusion; the gate by default)
+
+e is a text's or value's own embedding: a value that was never trained on still has it, and what is learned of a value
+is added to it. The logits are added to the label model's log-odds; the head starts at zero, so that an untrained
+network leaves the cues as they are. A missing modality is masked in every attention and in the fusion.
+
+Shape suffixes: B batch, R regions, C image width, T segments, X further text fields, E text width, G geometry, F flags,
+L industry levels, V industry values, D width, K classes, H heads, M modalities (image, text, industry), S voices.
+"""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout, pad, scaled_dot_product_attention
+
+from model.attention.batching import GEOMETRY, GRID, Batch
+from model.attention.fusion import Channels, make_fusion
+from model.attention.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes and switches. A part that is switched off is not made; ``fusion`` is a key of ``FUSIONS``."""
+
+    image_width: int
+    text_width: int
+    flags: int
+    classes: int
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    width: int = 64
+    heads: int = 4
+    dropout: float = 0.2
+    use_image: bool = True
+    use_text: bool = True
+    use_industry: bool = True
+    image_to_text: bool = True
+    text_to_image: bool = True
+    fusion: str = "gate"
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "NetworkConfig":
+        """Back from ``dataclasses.asdict``, also by way of JSON."""
+        return cls(**{**stored, "vocabulary": Vocabulary.from_dict(stored["vocabulary"])})
+
+    def extends(self, other: "NetworkConfig") -> bool:
+        """Whether it is the same form, but for a vocabulary that may have grown."""
+        return replace(other, vocabulary=self.vocabulary) == self
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Where each class looked: (B, K, R) over regions, (B, K, T) over segments and (B, K, X) over further text fields.
+
+    Rows over regions sum to at most 1, those over segments and fields together too.
+    """
+
+    regions_BKR: Tensor
+    segments_BKT: Tensor
+    fields_BKX: Tensor
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """Both channels after they have looked at each other, and what of them is there; tokens are segments and fields."""
+
+    region_BRD: Tensor
+    token_BTD: Tensor
+    region_mask_BR: Tensor
+    token_mask_BT: Tensor
+
+
+class Attend(nn.Module):
+    """Multi-head attention with one place more to look at: nothing, so that an empty source has an answer of zero."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width, bias=False)
+        self.value = nn.Linear(width, width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+
+    def forward(self, query_BQD: Tensor, source_BSD: Tensor, mask_BS: Tensor) -> Tensor:
+        """Answers (B, Q, D); without biases, what is looked at in nothing is zero."""
+        source_BSD, mask_BS = pad(source_BSD, (0, 0, 1, 0)), pad(mask_BS, (1, 0), value=True)
+        answer_BHQd = scaled_dot_product_attention(
+            self._split(self.query(query_BQD)),
+            self._split(self.key(source_BSD)),
+            self._split(self.value(source_BSD)),
+            attn_mask=mask_BS[:, None, None, :],
+        )
+        merged_BQD: Tensor = self.out(answer_BHQd.transpose(1, 2).flatten(2))
+        return merged_BQD
+
+    def weights(self, query_BQD: Tensor, source_BSD: Tensor, mask_BS: Tensor) -> Tensor:
+        """(B, Q, S) where it looks, mean of the heads; what is missing to 1 was looked at in nothing."""
+        source_BSD, mask_BS = pad(source_BSD, (0, 0, 1, 0)), pad(mask_BS, (1, 0), value=True)
+        query_BHQd, key_BHSd = self._split(self.query(query_BQD)), self._split(self.key(source_BSD))
+        score_BHQS = query_BHQd @ key_BHSd.transpose(2, 3) / query_BHQd.shape[-1] ** 0.5
+        masked_BHQS = score_BHQS.masked_fill(~mask_BS[:, None, None, :], -torch.inf)
+        weight_BQS: Tensor = masked_BHQS.softmax(-1).mean(1)
+        return weight_BQS[..., 1:]
+
+    def _split(self, states_BSD: Tensor) -> Tensor:
+        batch, places, width = states_BSD.shape
+        return states_BSD.view(batch, places, self.heads, width // self.heads).transpose(1, 2)
+
+
+class Network(nn.Module):
+    """Logits of one batch, to be added to the label model's log-odds."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, values, fields = config.width, len(config.vocabulary.industries), len(config.vocabulary.fields)
+        self.image_in = nn.Linear(config.image_width, width)
+        self.place = nn.Parameter(torch.randn(GRID * GRID, width) * 0.02)
+        self.text_in = nn.Linear(config.text_width, width)
+        self.geometry_in = nn.Linear(GEOMETRY, width)
+        self.flag_in = nn.Linear(config.flags, width, bias=False) if config.flags else None
+        self.field_name = nn.Parameter(torch.zeros(fields, width))
+        self.field_weight = nn.Parameter(torch.ones(fields))
+        self.industry_in = nn.Linear(config.text_width, width, bias=False)
+        self.industry_offset = nn.Parameter(torch.zeros(values, config.text_width))
+        self.industry_value = nn.Parameter(torch.zeros(values, width))
+        self.image_norm, self.text_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.image_to_text = Attend(width, config.heads) if config.image_to_text else None
+        self.text_to_image = Attend(width, config.heads) if config.text_to_image else None
+        self.image_mix_norm, self.text_mix_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.fusion = make_fusion(config.fusion, width)
+        self.query = nn.Parameter(torch.randn(config.classes, width) * 0.2)
+        self.ask_image = Attend(width, config.heads) if self.fusion.asks else None
+        self.ask_text = Attend(width, config.heads) if self.fusion.asks else None
+        self.head_norm = nn.LayerNorm(width)
+        self.head = nn.Parameter(torch.zeros(config.classes, self.fusion.voices, width))
+        self.bias = nn.Parameter(torch.zeros(config.classes))
+
+    def parts(self) -> dict[str, list[nn.Parameter]]:
+        """Parameters by the part that a phase trains: head, attention, projections."""
+        head = ("head", "bias", "fusion", "query")
+        attention = ("image_to_text", "text_to_image", "ask_", "image_mix_norm", "text_mix_norm", "field_weight")
+        named: dict[str, list[nn.Parameter]] = {"head": [], "attention": [], "projections": []}
+        for name, parameter in self.named_parameters():
+            part = "head" if name.startswith(head) else "attention" if name.startswith(attention) else "projections"
+            named[part].append(parameter)
+        return named
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits (B, K)."""
+        voices = self.fusion(self._channels(batch))
+        said_BKSD = dropout(self.head_norm(voices.said_BKSD), self.config.dropout, self.training)
+        logit_BK: Tensor = ((said_BKSD * self.head).sum(-1) * voices.share_BKS).sum(-1) + self.bias
+        return logit_BK
+
+    def attention(self, batch: Batch) -> Attention | None:
+        """Where each class looks; None for a fusion that lets no class ask."""
+        if self.ask_image is None or self.ask_text is None:
+            return None
+        sides = self._sides(batch)
+        query_BKD = self.query.expand(len(batch), -1, -1)
+        region_BKR = self.ask_image.weights(query_BKD, sides.region_BRD, sides.region_mask_BR)
+        token_BKT = self.ask_text.weights(query_BKD, sides.token_BTD, sides.token_mask_BT)
+        segments = batch.segment_mask_NT.shape[1]
+        return Attention(region_BKR, token_BKT[..., :segments], token_BKT[..., segments:])
+
+    def _channels(self, batch: Batch) -> Channels:
+        sides, industry_BD = self._sides(batch), self._industry(batch)
+        has_industry_B = batch.level_mask_NL.any(1) & self.config.use_industry
+        there_BM = torch.stack([sides.region_mask_BR.any(1), sides.token_mask_BT.any(1), has_industry_B], dim=1)
+        pooled_BMD = torch.stack(
+            [_mean(sides.region_BRD, sides.region_mask_BR), _mean(sides.token_BTD, sides.token_mask_BT), industry_BD],
+            dim=1,
+        )
+        asked_BKMD = pooled_BMD[:, None].expand(-1, self.config.classes, -1, -1)
+        if self.ask_image is not None and self.ask_text is not None:
+            query_BKD = self.query.expand(len(batch), -1, -1)
+            seen_BKD = self.ask_image(query_BKD, sides.region_BRD, sides.region_mask_BR)
+            read_BKD = self.ask_text(query_BKD, sides.token_BTD, sides.token_mask_BT)
+            asked_BKMD = torch.stack([seen_BKD, read_BKD, asked_BKMD[:, :, 2]], dim=2)
+        return Channels(asked_BKMD * there_BM[:, None, :, None], pooled_BMD * there_BM[..., None], there_BM)
+
+    def _sides(self, batch: Batch) -> _Sides:
+        region_mask_BR = batch.region_mask_NR & self.config.use_image
+        token_mask_BT = torch.cat([batch.segment_mask_NT, batch.field_mask_NX], dim=1) & self.config.use_text
+        region_BRD = self.image_norm(self.image_in(batch.region_NRC) + self.place)
+        return self._exchanged(_Sides(region_BRD, self._tokens(batch), region_mask_BR, token_mask_BT))
+
+    def _tokens(self, batch: Batch) -> Tensor:
+        """(B, T + X, D): segments, then further text fields by their learned weights."""
+        token_BTD = self.text_in(batch.segment_NTE) + self.geometry_in(batch.geometry_NTG)
+        if self.flag_in is not None:
+            token_BTD = token_BTD + self.flag_in(batch.flag_NTF)
+        field_BXD = self.text_norm(self.text_in(batch.field_NXE) + self.field_name)
+        return torch.cat([self.text_norm(token_BTD), field_BXD * self.field_weight[:, None]], dim=1)
+
+    def _industry(self, batch: Batch) -> Tensor:
+        """(B, D); a value without a row has its own embedding alone."""
+        values = torch.arange(len(self.industry_value), device=batch.level_NL.device)
+        onehot_BLV = (batch.level_NL[..., None] == values).to(self.industry_value.dtype)
+        embedded_BLE = batch.level_NLE + onehot_BLV @ self.industry_offset
+        level_BLD = self.industry_in(embedded_BLE) + onehot_BLV @ self.industry_value
+        there_BL1 = batch.level_mask_NL[..., None]
+        industry_BD: Tensor = (level_BLD * there_BL1).sum(1) / there_BL1.sum(1).clamp(min=1) ** 0.5
+        return industry_BD
+
+    def _exchanged(self, sides: _Sides) -> _Sides:
+        """Both channels at once, from the same inputs."""
+        region_BRD, token_BTD = sides.region_BRD, sides.token_BTD
+        if self.image_to_text is not None:
+            told_BRD = self.image_to_text(sides.region_BRD, sides.token_BTD, sides.token_mask_BT)
+            region_BRD = self.image_mix_norm(region_BRD + told_BRD)
+        if self.text_to_image is not None:
+            shown_BTD = self.text_to_image(sides.token_BTD, sides.region_BRD, sides.region_mask_BR)
+            token_BTD = self.text_mix_norm(token_BTD + shown_BTD)
+        return replace(sides, region_BRD=region_BRD, token_BTD=token_BTD)
+
+
+def make_network(config: NetworkConfig, seed: int) -> Network:
+    """A new network whose weights depend on the seed alone, whatever was drawn before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Network(config)
+
+
+def grown(network: Network, config: NetworkConfig) -> Network:
+    """A copy with rows for the values and fields that ``config`` has more; new rows start as in a new network.
+
+    Raises ValueError when ``config`` is another form.
+    """
+    if not config.extends(network.config):
+        raise ValueError("this network cannot grow into another form; make a new one")
+    if config == network.config:
+        return copy.deepcopy(network)
+    larger = make_network(config, 0)
+    state = larger.state_dict()
+    for name, learned in network.state_dict().items():
+        state[name][: len(learned)] = learned
+    larger.load_state_dict(state)
+    return larger
+
+
+def _mean(states_BSD: Tensor, mask_BS: Tensor) -> Tensor:
+    """(B, D) over what is there; zeros where nothing is."""
+    return (states_BSD * mask_BS[..., None]).sum(1) / mask_BS.sum(1, keepdim=True).clamp(min=1)

@@ -1,0 +1,1 @@
+"""What encoders and reader make of an item, computed once and kept."""

@@ -1,0 +1,1 @@
+"""Optical character recognition: text blocks with their places."""

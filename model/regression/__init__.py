@@ -1,0 +1,1 @@
+"""Logistic regression around the cues' log-odds, and the evidence that it sees."""

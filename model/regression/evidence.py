@@ -1,0 +1,113 @@
+"""One dense vector of an item, for the regression: picture, read text, title, industry, and what the blocks look like.
+
+Parts are centred and scaled once, on the pool, and then frozen with the version, so that a vector means the same for
+every item it serves.
+
+Shape suffixes: N items, D width of a part, F cues.
+"""
+
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from model.features.item import ItemFeatures
+from model.weak_supervision.cues import CueSet
+from model.weak_supervision.propagation import hashed_industry
+
+SCALES = {"image": 1.0, "reading": 0.5, "words": 1.5, "title": 0.3, "industry": 0.3, "blocks": 0.25}
+"""How much of the regression's prior freedom each part gets: the picture and its text tell views apart."""
+WORD_COLUMNS = 2048
+_DIGIT = re.compile(r"\d")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Means of every part, spreads of the block statistics, and how rare each word column is in the pool.
+
+    Words are the characters and character pairs of the read text, hashed: they know the words that no encoder was
+    trained on and no lexicon holds.
+    """
+
+    means: dict[str, Tensor]
+    block_spread_D: Tensor
+    rarity_D: Tensor
+
+    @classmethod
+    def of(cls, items: Sequence[ItemFeatures], cues: CueSet) -> "Evidence":
+        """Centred on these items."""
+        parts = _parts(items, cues)
+        spread_D = parts["blocks"].std(0, correction=0) + 1e-3
+        rarity_D = ((1 + len(items)) / (1 + parts["words"].sum(0))).log()
+        parts["words"] = normalize(parts["words"] * rarity_D, dim=1)
+        return cls({part: values.mean(0) for part, values in parts.items()}, spread_D, rarity_D)
+
+    def vectors(self, items: Sequence[ItemFeatures], cues: CueSet) -> Tensor:
+        """(N, D) float64: the parts side by side."""
+        return torch.cat(list(self.parts(items, cues).values()), dim=1).double()
+
+    def parts(self, items: Sequence[ItemFeatures], cues: CueSet) -> dict[str, Tensor]:
+        """(N, D) of each part, centred and scaled."""
+        parts = _parts(items, cues)
+        parts["words"] = normalize(parts["words"] * self.rarity_D, dim=1)
+        centred = {part: values_ND - self.means[part] for part, values_ND in parts.items()}
+        scaled = {part: SCALES[part] * normalize(centred[part], dim=1) for part in SCALES if part != "blocks"}
+        return scaled | {"blocks": SCALES["blocks"] * (centred["blocks"] / self.block_spread_D).clamp(-4, 4)}
+
+
+def _parts(items: Sequence[ItemFeatures], cues: CueSet) -> dict[str, Tensor]:
+    return {
+        "image": torch.stack([normalize(item.image_C.float(), dim=0) for item in items]),
+        "reading": torch.stack([normalize(item.reading_E.float(), dim=0) for item in items]),
+        "words": torch.stack([_words(item) for item in items]),
+        "title": torch.stack([normalize(item.title_E.float(), dim=0) for item in items]),
+        "industry": torch.stack([hashed_industry(item.industry) for item in items]),
+        "blocks": torch.stack([_block_statistics(item, cues) for item in items]),
+    }
+
+
+def _words(item: ItemFeatures) -> Tensor:
+    """(WORD_COLUMNS,) 1 where a character or pair is read; digits count as one, since a price is no word."""
+    texts = [_DIGIT.sub("0", block.text.casefold()) for block in item.blocks]
+    grams = {text[at : at + n] for text in texts for n in (1, 2) for at in range(len(text) - n + 1)}
+    there_D = torch.zeros(WORD_COLUMNS)
+    there_D[[zlib.crc32(gram.encode()) % WORD_COLUMNS for gram in sorted(grams)]] = 1.0
+    return there_D
+
+
+def _block_statistics(item: ItemFeatures, cues: CueSet) -> Tensor:
+    """How many blocks, how large, where, of what letters; and the height of the largest block that each cue fires
+    on."""
+    boxes = [block.box for block in item.blocks]
+    text = "".join(block.text for block in item.blocks)
+    top = [box for box in boxes if box.top < 0.2]
+    digits = [sum(map(str.isdigit, block.text)) * block.box.height for block in item.blocks]
+    counts = [
+        len(boxes),
+        len(text),
+        sum("\u4e00" <= character <= "\u9fff" for character in text),
+        sum(map(str.isdigit, text)),
+        sum(character.isascii() and character.isalpha() for character in text),
+        len(top),
+    ]
+    areas = [
+        sum(box.area for box in boxes),
+        max((box.area for box in boxes), default=0.0),
+        max((box.height for box in boxes), default=0.0),
+        sum(box.area for box in top),
+        max(digits, default=0.0),
+    ]
+    counts_D = torch.tensor(counts, dtype=torch.float32).log1p()
+    areas_D = (10 * torch.tensor(areas, dtype=torch.float32)).log1p()
+    return torch.cat([counts_D, areas_D, (10 * _cue_heights(item, cues)).log1p()])
+
+
+def _cue_heights(item: ItemFeatures, cues: CueSet) -> Tensor:
+    if not item.blocks:
+        return torch.zeros(len(cues.cues))
+    height_B1 = torch.tensor([[block.box.height] for block in item.blocks], dtype=torch.float32)
+    return (cues.block_flags(item) * height_B1).amax(0)

@@ -1,0 +1,1 @@
+"""Progressive continual training: phases, optimizer, processes."""

@@ -1,0 +1,133 @@
+"""From gold to supervision: what each source says of the pool, how far gold supports it, and what the network may
+learn from.
+
+Shape suffixes: N items, K classes, S sources.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from model.features.item import ItemFeatures
+from model.items import Gold
+from model.regression.evidence import Evidence
+from model.regression.logistic import Regression
+from model.tagger import Tagger
+from model.weak_supervision.label_model import LabelModel, WeakLabels
+from model.weak_supervision.propagation import FusedSpace, Neighbours, votes
+from model.weak_supervision.sources import Memory, Sources
+
+FOLDS = 4
+
+
+@dataclass(frozen=True)
+class GoldTable:
+    """Gold as a table over the pool: 1, 0, or NaN where nobody has labelled; agreement of the annotators in (0, 1]."""
+
+    labels_NK: Tensor
+    weight_N: Tensor
+
+    @classmethod
+    def of(cls, gold: Mapping[int, Gold], labels: Sequence[str], items: int) -> "GoldTable":
+        """Labels that the project no longer has are left out; gold without tags counts the labels of its boxes."""
+        labels_NK = torch.full((items, len(labels)), torch.nan, dtype=torch.float64)
+        weight_N = torch.ones(items, dtype=torch.float64)
+        for row, said in gold.items():
+            there = said.labels if said.labels is not None else frozenset(box.label for box in said.boxes or ())
+            labels_NK[row] = torch.tensor([float(label in there) for label in labels])
+            weight_N[row] = said.weight
+        return cls(labels_NK, weight_N)
+
+    @property
+    def rows(self) -> list[int]:
+        """Rows with gold."""
+        known: list[int] = (~self.labels_NK.isnan().all(1)).nonzero()[:, 0].tolist()
+        return known
+
+    def without(self, rows: Sequence[int]) -> "GoldTable":
+        """The table as if these rows had no gold."""
+        labels_NK = self.labels_NK.clone()
+        labels_NK[list(rows)] = torch.nan
+        return GoldTable(labels_NK, self.weight_N)
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """What the network's training starts from.
+
+    ``sources``, ``label_model``, ``evidence`` and ``regression`` serve new items. ``base_NK`` are the pool's log-odds
+    before the network; on gold items they come from a regression that has not seen the item's family, so that the
+    network learns to correct what it will meet, not what was fitted. ``cold_NK`` are the cues' log-odds.
+    """
+
+    sources: Sources
+    label_model: LabelModel
+    evidence: Evidence
+    regression: Regression
+    cold_NK: Tensor
+    base_NK: Tensor
+    weak: WeakLabels
+
+
+def supervise(
+    served: Tagger,
+    pool: Sequence[ItemFeatures],
+    gold: GoldTable,
+    *,
+    families: Sequence[str],
+    neighbours: Neighbours | None = None,
+    space: FusedSpace | None = None,
+    use_neighbours: bool = True,
+    use_regression: bool = True,
+) -> Supervision:
+    """Ask the sources about the pool, weigh them by gold, correct them by regression.
+
+    ``neighbours`` in ``space`` spare the search when the caller keeps them; both or neither. The switches are for
+    ablation.
+    """
+    space = space or FusedSpace.of(pool)
+    neighbours = (neighbours or Neighbours.empty(space.vectors(pool))).with_gold(gold.rows)
+    cues = served.sources.cues
+    sources = Sources(cues, _memory(space, neighbours, gold) if use_neighbours else None)
+    votes_NK = votes(neighbours, gold.labels_NK, families)
+    opinions = sources.with_votes(pool, votes_NK if use_neighbours else torch.zeros_like(votes_NK))
+    label_model = LabelModel.fit(opinions, gold.labels_NK, gold.weight_N)
+    evidence = served.evidence or Evidence.of(pool, cues)
+    evidence_ND, offset_NK = evidence.vectors(pool, cues), label_model.log_odds(opinions)
+    if not use_regression:
+        evidence_ND = torch.zeros_like(evidence_ND)
+    regression = _regression(evidence_ND, offset_NK, gold, gold.rows)
+    correction_NK = regression.log_odds(evidence_ND)
+    for rows in family_folds({row: families[row] for row in gold.rows}, FOLDS, served.seed):
+        others = sorted(set(gold.rows) - set(rows))
+        correction_NK[rows] = _regression(evidence_ND, offset_NK, gold, others).log_odds(evidence_ND[rows])
+    weak = label_model.weak_labels(opinions, correction_NK)
+    cold_NK, base_NK = sources.cold_log_odds(opinions), offset_NK + correction_NK
+    return Supervision(sources, label_model, evidence, regression, cold_NK, base_NK, weak)
+
+
+def family_folds(families: Mapping[int, str], folds: int, seed: int) -> list[list[int]]:
+    """Rows in at most ``folds`` parts of like size; a family is never split, and each part has rows."""
+    members: dict[str, list[int]] = {}
+    for row, family in families.items():
+        members.setdefault(family, []).append(row)
+    names = sorted(members)
+    order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed)).tolist()
+    parts: list[list[int]] = [[] for _ in range(min(folds, len(names)))]
+    for name in sorted((names[place] for place in order), key=lambda name: -len(members[name])):
+        min(parts, key=len).extend(members[name])
+    return [sorted(part) for part in parts]
+
+
+def _regression(evidence_ND: Tensor, offset_NK: Tensor, gold: GoldTable, rows: Sequence[int]) -> Regression:
+    index = list(rows)
+    return Regression.fit(evidence_ND[index], offset_NK[index], gold.labels_NK[index], gold.weight_N[index])
+
+
+def _memory(space: FusedSpace, neighbours: Neighbours, gold: GoldTable) -> Memory | None:
+    rows = gold.rows
+    if not rows:
+        return None
+    return Memory(space, neighbours.vectors_ND[rows].half(), gold.labels_NK[rows].float())

@@ -1,0 +1,109 @@
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.features.cache import FeatureCache, to_bytes
+from model.features.item import ItemFeatures
+from model.items import Box, TextBlock
+
+KEY = "ab12" * 16
+
+
+def _features() -> ItemFeatures:
+    return ItemFeatures(
+        size=(640, 480),
+        grid_RC=torch.randn(4, 3).half(),
+        grid_shape=(2, 2),
+        image_C=torch.randn(3).half(),
+        tokens_TE=torch.randn(5, 2).half(),
+        token_block_T=torch.tensor([-1, -1, 0, 0, 1], dtype=torch.int16),
+        title_E=torch.randn(2).half(),
+        reading_E=torch.randn(2).half(),
+        blocks=(TextBlock(Box(0.1, 0.2, 0.3, 0.4), "送“礼”", 0.93), TextBlock(Box(0, 0, 1, 1), "¥99", 0.5)),
+        thumbnail_HW3=torch.randint(0, 256, (96, 128, 3), dtype=torch.uint8),
+        title="标题",
+        industry=("女装", "衬衫"),
+        industry_LE=torch.randn(2, 2).half(),
+        texts={"subtitle": "包邮"},
+        texts_E={"subtitle": torch.randn(2).half()},
+    )
+
+
+def _file(folder: Path) -> Path:
+    (file,) = folder.rglob("*.safetensors")
+    return file
+
+
+def test_what_is_put_comes_back(tmp_path: Path) -> None:
+    features = _features()
+    cache = FeatureCache(tmp_path, "space")
+    assert KEY not in cache
+    cache.put(KEY, features)
+    found = FeatureCache(tmp_path, "space").get(KEY)
+    assert found is not None
+    assert KEY in cache
+    assert to_bytes(found) == to_bytes(features)
+    assert (found.blocks, found.industry, found.texts) == (features.blocks, features.industry, features.texts)
+    assert torch.equal(found.texts_E["subtitle"], features.texts_E["subtitle"])
+
+
+def test_an_item_without_anything_comes_back(tmp_path: Path) -> None:
+    none = torch.zeros(0, 3).half()
+    empty = ItemFeatures(
+        (0, 0), none, (0, 0), none.sum(0), none, torch.zeros(0, dtype=torch.int16), none.sum(0), none.sum(0), (),
+        torch.zeros(0, 0, 3, dtype=torch.uint8), "", (),
+    )  # fmt: skip
+    cache = FeatureCache(tmp_path, "space")
+    cache.put(KEY, empty)
+    found = cache.get(KEY)
+    assert found is not None
+    assert found.grid_RC.shape == (0, 3)
+    assert found.thumbnail_HW3.shape == (0, 0, 3)
+
+
+def test_spaces_are_apart(tmp_path: Path) -> None:
+    FeatureCache(tmp_path, "one").put(KEY, _features())
+    assert FeatureCache(tmp_path, "other").get(KEY) is None
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x08\x00", b"not a safetensors file at all" * 9])
+def test_a_damaged_file_is_a_miss_and_goes(tmp_path: Path, damage: bytes) -> None:
+    cache = FeatureCache(tmp_path, "space")
+    cache.put(KEY, _features())
+    _file(tmp_path).write_bytes(damage)
+    assert cache.get(KEY) is None
+    assert KEY not in cache
+
+
+def test_a_half_written_file_is_a_miss(tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path, "space")
+    cache.put(KEY, _features())
+    whole = _file(tmp_path).read_bytes()
+    _file(tmp_path).write_bytes(whole[: len(whole) // 2])
+    assert cache.get(KEY) is None
+
+
+def test_features_of_another_format_are_a_miss(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    cache = FeatureCache(tmp_path, "space")
+    cache.put(KEY, _features())
+    save_file({"foreign": torch.zeros(1)}, _file(tmp_path))
+    assert cache.get(KEY) is None
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        FeatureCache(tmp_path, "space").put(KEY, _features())
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_key_cannot_leave_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="item key"):
+        FeatureCache(tmp_path, "space").put("../../outside", _features())

@@ -1,0 +1,48 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from model.training.processes import Processes
+from tests.model.together import trained
+
+
+def test_alone_one_process_has_every_row_and_nothing_to_add() -> None:
+    alone, rows = Processes.current(), torch.arange(7)
+    parameter = torch.nn.Parameter(torch.ones(2))
+    parameter.grad = torch.full((2,), 3.0)
+    alone.add_gradients([parameter])
+    assert (alone.count, alone.share(rows).tolist()) == (1, rows.tolist())
+    assert parameter.grad.tolist() == alone.total(parameter.grad).tolist() == [3.0, 3.0]
+
+
+def test_shares_are_all_rows_once() -> None:
+    rows = torch.randperm(11, generator=torch.Generator().manual_seed(1))
+    shares = [Processes(rank, 3).share(rows) for rank in range(3)]
+    assert sorted(torch.cat(shares).tolist()) == list(range(11))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def together(folder: Path, device: str, backend: str, count: int = 2) -> list[dict[str, torch.Tensor]]:
+    """The weights that each of several processes ended with."""
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.model.together", str(rank), str(count), str(folder / "meeting"), str(folder),
+             device, backend],
+        )
+        for rank in range(count)
+    ]  # fmt: skip
+    assert [process.wait(timeout=500) for process in started] == [0] * count
+    return [load_file(folder / f"{rank}.safetensors") for rank in range(count)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_two_processes_end_in_the_tagger_that_one_makes(tmp_path: Path) -> None:
+    first, second = together(tmp_path, "cpu", "gloo")
+    for name, alone in trained("cpu").items():
+        assert torch.equal(first[name], second[name])
+        assert torch.allclose(first[name], alone, atol=2e-3), name

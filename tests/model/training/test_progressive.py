@@ -1,0 +1,260 @@
+"""Training on a small shop: what each phase trains, what survives, what bad gold does."""
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.calibration import Calibration
+from model.features.item import ItemFeatures
+from model.items import Box, Gold, LabelledBox
+from model.metrics import macro_f1
+from model.tagger import Tagger
+from model.training.phases import PARTS, Phase
+from model.training.progressive import Cancelled, EpochReport, TrainConfig, fit, out_of_fold
+from model.weak_supervision.supervision import GoldTable, family_folds
+from tests.model.shop import LABELS, features, item, pool, with_industry, with_text
+
+SHORT = (
+    Phase("base", 1, ("head",), 1e-2),
+    Phase("fusion", 1, ("head", "attention"), 3e-3),
+    Phase("refine", 1, PARTS, 1e-3),
+)
+CONFIG = TrainConfig(seed=3, first=SHORT, continuation=SHORT, network={"width": 16})
+ITEMS, GOLD, FAMILIES = pool(40)
+SOME = {row: GOLD[row] for row in range(24)}
+
+
+@pytest.fixture(scope="module")
+def cold() -> Tagger:
+    return Tagger.cold_start(LABELS, space="space", seed=3, with_boxes=False)
+
+
+def weights(tagger: Tagger) -> dict[str, torch.Tensor]:
+    assert tagger.network is not None
+    return tagger.network.state_dict()
+
+
+def same(first: Tagger, second: Tagger) -> bool:
+    return all(torch.equal(value, weights(second)[name]) for name, value in weights(first).items())
+
+
+def score(tagger: Tagger, start: int = 200, count: int = 60) -> float:
+    items, gold, _ = pool(count, start=start)
+    gold_NK = GoldTable.of(gold, LABELS, count).labels_NK
+    return macro_f1(gold_NK, tagger.calibration.decide(tagger.probabilities(items)))
+
+
+def test_each_phase_trains_exactly_its_parts(cold: Tagger) -> None:
+    seen: list[tuple[str, Tagger]] = []
+    fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG, on_phase=lambda name, tagger: seen.append((name, tagger)))
+    assert [name for name, _ in seen] == ["base", "fusion", "refine"]
+    moved = []
+    for (_, before), (_, after) in pairwise(seen):
+        assert after.network is not None
+        parts = {name: {id(p) for p in group} for name, group in after.network.parts().items()}
+        changed = {
+            part
+            for name, parameter in after.network.named_parameters()
+            for part, members in parts.items()
+            if id(parameter) in members and not torch.equal(parameter, weights(before)[name])
+        }
+        moved.append(changed)
+    assert moved == [{"head", "attention"}, {"head", "attention", "projections"}]
+
+
+def test_gold_makes_it_better_than_the_cold_start(cold: Tagger) -> None:
+    items, gold, families = pool(100)
+    tagger = fit(cold, items, gold, families=families, config=CONFIG)
+    assert score(tagger) > score(cold) + 0.05
+
+
+def test_the_same_seed_gives_the_same_tagger_and_another_another(cold: Tagger) -> None:
+    first = fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG)
+    torch.manual_seed(99)
+    assert same(first, fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG))
+    assert not same(first, fit(cold, ITEMS, SOME, families=FAMILIES, config=replace(CONFIG, seed=4)))
+
+
+def test_a_killed_training_goes_on_to_the_same_end(cold: Tagger, tmp_path: Path) -> None:
+    state = tmp_path / "run.safetensors"
+    told = [with_text(with_industry(one, *one.industry), f"第{row}件") for row, one in enumerate(ITEMS)]
+
+    def kill(report: EpochReport) -> None:
+        if report.epoch == 2:
+            raise Cancelled
+
+    whole = fit(cold, told, SOME, families=FAMILIES, config=CONFIG)
+    with pytest.raises(Cancelled):
+        fit(cold, told, SOME, families=FAMILIES, config=CONFIG, on_epoch=kill, resume=state)
+    left: list[int] = []
+    resumed = fit(
+        cold, told, SOME, families=FAMILIES, config=CONFIG, on_epoch=lambda r: left.append(r.epoch), resume=state
+    )
+    assert left == [3]
+    assert same(whole, resumed)
+    assert not state.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 50])
+def test_a_broken_resume_file_starts_afresh(cold: Tagger, tmp_path: Path, content: bytes) -> None:
+    state = tmp_path / "run.safetensors"
+    state.write_bytes(content)
+    seen: list[int] = []
+    fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG, on_epoch=lambda r: seen.append(r.epoch), resume=state)
+    assert seen == [1, 2, 3]
+
+
+def test_a_continuation_starts_from_the_served_weights_and_optimizer(cold: Tagger) -> None:
+    first = fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG)
+    again = fit(first, ITEMS, SOME, families=FAMILIES, config=CONFIG)
+    steps = [float(first.optimizer["head.step"]), float(again.optimizer["head.step"])]
+    assert steps[1] == 2 * steps[0]
+    assert not same(first, again)
+
+
+def test_a_continuation_keeps_what_it_knew_and_has_rows_for_new_industries_and_texts(cold: Tagger) -> None:
+    told = [with_industry(one, *one.industry) for one in ITEMS]
+    first = fit(cold, told, SOME, families=FAMILIES, config=CONFIG)
+    more = [with_text(with_industry(one, "园艺", "花盆")) for one in ITEMS[:12]]
+    head_only = replace(CONFIG, continuation=SHORT[:1])
+    again = fit(first, [*told, *more], SOME, families=[*FAMILIES, *FAMILIES[:12]], config=head_only)
+    assert first.network is not None
+    assert again.network is not None
+    old, new = first.network.config.vocabulary, again.network.config.vocabulary
+    assert new.industries == (*old.industries, "0:园艺", "1:花盆")
+    assert (old.fields, new.fields) == ((), ("description",))
+    known = len(old.industries)
+    assert torch.equal(weights(again)["industry_offset"][:known], weights(first)["industry_offset"])
+    assert weights(first)["industry_offset"].any(1).all()
+    assert not weights(again)["industry_offset"][known:].any()
+    assert float(again.optimizer["head.step"]) > float(first.optimizer["head.step"])
+    assert again.optimizer["industry_value.exp_avg"].shape == weights(again)["industry_value"].shape
+
+
+def test_the_weight_of_a_text_is_learned_from_what_it_tells(cold: Tagger) -> None:
+    """Reviews that say whether there is a gift, in a shop whose pictures do not."""
+    silent = [replace(features(seed=row), industry=()) for row in range(40)]
+    items = [with_text(one, "送杯子" if row % 2 else "没有", "reviews") for row, one in enumerate(silent)]
+    gold = {row: Gold(frozenset({"赠品"} if row % 2 else ())) for row in range(40)}
+    config = replace(CONFIG, use_regression=False, use_neighbours=False, logit_penalty=0.0, modality_dropout=0.0)
+    slow = replace(config, first=(Phase("refine", 12, PARTS, 1e-2),))
+    tagger = fit(cold, items, gold, families=[str(row) for row in range(40)], config=slow)
+    assert float(weights(tagger)["field_weight"]) != 1.0
+    gift_N = tagger.network_logits(items)[:, 1]
+    assert gift_N[1::2].min() > gift_N[::2].max()
+
+
+def test_a_continuation_follows_when_the_copy_of_the_season_falls_silent(cold: Tagger) -> None:
+    """In spring most of what an item carries is written in its picture, in autumn nothing is: only the look tells."""
+    spring, autumn = [item(n, told=1.0) for n in range(40)], [item(n, told=0.0) for n in range(300, 340)]
+    unseen = [item(n, told=0.0) for n in range(600, 640)]
+
+    def fitted(served: Tagger, pairs: list[tuple[ItemFeatures, Gold]]) -> Tagger:
+        gold = {row: said for row, (_, said) in enumerate(pairs)}
+        families = [str(row // 2) for row in range(len(pairs))]
+        return fit(served, [made for made, _ in pairs], gold, families=families, config=CONFIG)
+
+    def right(tagger: Tagger) -> float:
+        gold_NK = GoldTable.of(dict(enumerate(said for _, said in unseen)), LABELS, len(unseen)).labels_NK
+        return macro_f1(gold_NK, tagger.calibration.decide(tagger.probabilities([made for made, _ in unseen])))
+
+    before = fitted(cold, spring)
+    assert right(fitted(before, [*spring, *autumn])) > right(before) + 0.05
+
+
+def test_held_out_gold_teaches_nothing_but_thresholds(cold: Tagger) -> None:
+    held_out = frozenset(range(12, 24))
+    turned = SOME | {row: Gold(frozenset(LABELS) - (SOME[row].labels or frozenset())) for row in held_out}
+    straight = fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG, held_out=held_out)
+    other = fit(cold, ITEMS, turned, families=FAMILIES, config=CONFIG, held_out=held_out)
+    assert same(straight, other)
+    assert not torch.equal(straight.calibration.threshold_K, other.calibration.threshold_K)
+
+
+@pytest.mark.parametrize(
+    "gold",
+    [
+        {0: GOLD[0]},
+        {row: Gold(frozenset()) for row in range(8)},
+        {row: Gold(frozenset(LABELS)) for row in range(8)},
+        {row: Gold(frozenset({"vanished"})) for row in range(8)},
+        {0: Gold(frozenset(LABELS)), 1: Gold(frozenset())},
+        {row: Gold(frozenset(LABELS) - (GOLD[row].labels or frozenset())) for row in range(24)},
+    ],
+    ids=["one label", "no positives", "no negatives", "labels that vanished", "contradiction", "all sources wrong"],
+)
+def test_bad_gold_trains_and_stays_finite(cold: Tagger, gold: dict[int, Gold]) -> None:
+    reports: list[EpochReport] = []
+    tagger = fit(cold, ITEMS, gold, families=FAMILIES, config=CONFIG, on_epoch=reports.append)
+    assert tagger.probabilities(ITEMS).isfinite().all()
+    assert all(report.gold_loss == report.gold_loss for report in reports)
+
+
+def test_identical_items_with_opposite_gold_stay_undecided(cold: Tagger) -> None:
+    twins = [ITEMS[0]] * 80
+    gold = {row: Gold(frozenset(LABELS) if row % 2 else frozenset()) for row in range(80)}
+    tagger = fit(cold, twins, gold, families=[str(row) for row in range(80)], config=CONFIG)
+    assert ((tagger.probabilities(twins) > 0.2) & (tagger.probabilities(twins) < 0.8)).all()
+
+
+def test_items_without_picture_or_text_are_trained_on(cold: Tagger) -> None:
+    bare = [features(title="", industry=()), features(), *ITEMS[:10]]
+    gold = {row: Gold(frozenset({"主体"})) for row in range(6)}
+    tagger = fit(cold, bare, gold, families=[str(row) for row in range(12)], config=CONFIG)
+    assert tagger.probabilities(bare).isfinite().all()
+
+
+def test_no_gold_is_told(cold: Tagger) -> None:
+    with pytest.raises(ValueError, match="no gold label"):
+        fit(cold, ITEMS, {}, families=FAMILIES, config=CONFIG)
+
+
+def test_boxes_without_tags_count_as_tags() -> None:
+    table = GoldTable.of({1: Gold(None, (LabelledBox("LOGO", Box(0, 0, 0.1, 0.1)),), 0.5)}, LABELS, 3)
+    assert table.labels_NK[1].tolist() == [0, 0, 1, 0, 0]
+    assert (table.rows, table.weight_N.tolist()) == ([1], [1.0, 0.5, 1.0])
+
+
+def test_out_of_fold_answers_gold_by_those_who_have_not_seen_it(cold: Tagger) -> None:
+    answers = out_of_fold(cold, ITEMS, GOLD, families=FAMILIES, config=CONFIG, folds=2)
+    gold_NK = GoldTable.of(GOLD, LABELS, len(ITEMS)).labels_NK
+    assert answers.probability_NK.isfinite().all()
+    assert macro_f1(gold_NK, answers.given_NK) > score(cold, 0, len(ITEMS))
+
+
+def test_shuffled_gold_does_not_look_better_than_the_cold_start(cold: Tagger) -> None:
+    order = torch.randperm(len(ITEMS), generator=torch.Generator().manual_seed(5)).tolist()
+    shuffled = {row: GOLD[order[row]] for row in GOLD}
+    answers = out_of_fold(cold, ITEMS, shuffled, families=FAMILIES, config=CONFIG, folds=2)
+    truth_NK = GoldTable.of(GOLD, LABELS, len(ITEMS)).labels_NK
+    assert macro_f1(truth_NK, answers.given_NK) <= score(cold, 0, len(ITEMS))
+
+
+def test_out_of_fold_of_a_single_family_is_the_cold_start(cold: Tagger) -> None:
+    answers = out_of_fold(cold, ITEMS[:6], {0: GOLD[0], 1: GOLD[1]}, families=["one"] * 6, config=CONFIG)
+    assert torch.equal(answers.probability_NK[:2], cold.probabilities(ITEMS[:2]))
+    assert answers.probability_NK[2:].isnan().all()
+
+
+def test_folds_keep_families_whole() -> None:
+    families = {row: f"p{row // 3}" for row in range(30)}
+    folds = family_folds(families, 4, seed=1)
+    assert sorted(row for fold in folds for row in fold) == list(range(30))
+    assert all(
+        len({families[row] for row in fold} & {families[row] for row in other}) == 0
+        for fold in folds
+        for other in folds
+        if fold is not other
+    )
+    assert family_folds({0: "a"}, 4, seed=1) == [[0]]
+
+
+def test_without_held_out_gold_thresholds_come_from_the_pool(cold: Tagger) -> None:
+    few = {row: GOLD[row] for row in range(4)}  # so that nearly all of the pool is new to the tagger
+    tagger = fit(cold, ITEMS, few, families=FAMILIES, config=CONFIG)
+    expected_K = Calibration.expected(tagger.probabilities(ITEMS)).threshold_K
+    assert torch.allclose(tagger.calibration.threshold_K, expected_K, atol=0.01)
+    assert not torch.allclose(tagger.calibration.threshold_K, cold.calibration.threshold_K, atol=0.02)

@@ -1,0 +1,47 @@
+import pytest
+
+from model.weak_supervision.lexicon import Lexicon
+
+
+@pytest.mark.parametrize(
+    ("label", "kind"),
+    [("主体", "product"), ("Gift", "gift"), ("logo", "logo"), ("促销文案", "copy"), ("price_tag", "price")],
+)
+def test_labels_are_known_by_their_aliases(label: str, kind: str) -> None:
+    assert Lexicon.load().kind_of(label).name == kind
+
+
+def test_an_unknown_label_gets_an_even_prior_and_no_cues() -> None:
+    kind = Lexicon.load().kind_of("underlay")
+    assert (kind.share, kind.cues) == (0.5, ())
+
+
+def test_plain_data_keep_everything() -> None:
+    lexicon = Lexicon.load()
+    assert Lexicon.from_dict(lexicon.as_dict()) == lexicon
+
+
+def test_a_project_adds_names_and_cues_and_changes_weights() -> None:
+    text = (
+        '[kinds.gift]\naliases = ["随单礼"]\n'
+        '[[kinds.gift.cues]]\nname = "gift announced"\npattern = "附带"\nweight = 1.0\n'
+    )
+    gift = Lexicon.load().extended(Lexicon.parse(text)).kind_of("随单礼")
+    assert gift.name == "gift"
+    assert [cue.pattern for cue in gift.cues if cue.name == "gift announced"] == ["附带"]
+    assert gift.share == Lexicon.load().kind_of("gift").share
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[kinds.gift", "no valid TOML"),
+        ('[[kinds.a.cues]]\nname = "x"\nweight = 1.0\npattern = "("', "no regular expression"),
+        ('[[kinds.a.cues]]\nname = "x"\nwieght = 1.0', "unknown or missing field"),
+        ('[[kinds.a.cues]]\nname = "x"\nweight = 1.0\nwhere = "moon"', "use 'reading' or 'title'"),
+        ("[kinds.a]\nshare = 1.5", "probability between 0 and 1"),
+    ],
+)
+def test_a_broken_file_is_told_what_is_wrong(text: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Lexicon.parse(text)

@@ -1,0 +1,72 @@
+import dataclasses
+from pathlib import Path
+
+from store.store import Store
+from store.versions import NewVersion, State, training_lease
+from tagloom.settings import Settings
+from tests.worker import items, shop
+from worker.promotion.pruning import prune
+from worker.training.cold_start import ensure_cold_start
+
+KEY = str(shop.KEY)
+
+
+def publish(store: Store, settings: Settings, number: int, *, promoted: bool) -> Path:
+    current = store.versions.current(KEY)
+    lease = store.leases.acquire(training_lease(KEY), "training", ttl=60)
+    assert current
+    assert lease
+    version = f"v{number}.abcd"
+    new = NewVersion(
+        number=number, version=version, parent=current.version, folder=f"{KEY}/{version}", phase="refine",
+        space=current.space, labels=current.labels, metrics={}, gold_revision=1, gold_count=1, weak_count=0,
+    )  # fmt: skip
+    folder = settings.checkpoints_folder / new.folder
+    folder.mkdir(parents=True)
+    store.versions.add(KEY, dataclasses.replace(new), lease)
+    if promoted:
+        store.versions.promote(KEY, number, lease, generation=current.generation)
+    else:
+        store.versions.decide(KEY, number, lease, state=State.REFUSED, reason="worse")
+    store.leases.release(lease)
+    return folder
+
+
+def test_the_newest_served_and_refused_ones_stay(store: Store, settings: Settings) -> None:
+    few = settings.model_copy(update={"keep_versions": 2})
+    store.projects.ensure(KEY, shop.CONFIG)
+    cold = ensure_cold_start(settings, store, KEY, shop.SPACE, items.LABELS)
+    folders = {number: publish(store, settings, number, promoted=number % 2 == 1) for number in range(1, 10)}
+    assert prune(few, store, KEY) == ["v3.abcd", "v1.abcd", "v4.abcd", "v2.abcd"]
+    assert {number for number, folder in folders.items() if folder.exists()} == {9, 7, 5, 8, 6}
+    assert (settings.checkpoints_folder / cold.folder).exists()
+    assert prune(few, store, KEY) == []
+
+
+def test_a_version_that_an_operator_went_back_to_stays(store: Store, settings: Settings) -> None:
+    none = settings.model_copy(update={"keep_versions": 0})
+    store.projects.ensure(KEY, shop.CONFIG)
+    ensure_cold_start(settings, store, KEY, shop.SPACE, items.LABELS)
+    folders = {number: publish(store, settings, number, promoted=True) for number in range(1, 4)}
+    store.versions.override(KEY, "v2.abcd")
+    prune(none, store, KEY)
+    assert {number for number, folder in folders.items() if folder.exists()} == {2}
+
+
+def test_what_killed_trainings_left_goes(store: Store, settings: Settings) -> None:
+    store.projects.ensure(KEY, shop.CONFIG)
+    cold = ensure_cold_start(settings, store, KEY, shop.SPACE, items.LABELS)
+    lease = store.leases.acquire(training_lease(KEY), "training", ttl=60)
+    assert lease
+    home = (settings.checkpoints_folder / cold.folder).parent
+    for number in (1, 4):
+        new = NewVersion(
+            number=number, version=f"v{number}.abcd", parent="", folder=f"{KEY}/v{number}.abcd", phase="refine",
+            space=cold.space, labels=cold.labels, metrics={}, gold_revision=1, gold_count=1, weak_count=0,
+        )  # fmt: skip
+        store.versions.add(KEY, new, lease)
+    for name in ("v1.abcd", "v2.abcd", ".v3.abcd.x1y2", "v4.abcd", ".v5.abcd.x1y2", "evidence"):
+        (home / name).mkdir()
+    none = settings.model_copy(update={"keep_versions": 0})
+    assert prune(none, store, KEY) == ["v1.abcd"]
+    assert {folder.name for folder in home.iterdir()} == {cold.version, "v4.abcd", ".v5.abcd.x1y2", "evidence"}

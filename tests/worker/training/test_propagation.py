@@ -1,0 +1,135 @@
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+import model.weak_supervision.propagation
+from model.items import Gold
+from model.tagger import Tagger
+from model.weak_supervision.propagation import Neighbours
+from model.weak_supervision.supervision import GoldTable, supervise
+from tests.worker import items
+from worker.training.corpus import Corpus
+from worker.training.propagation import Nearest, propagate
+
+SPACE = "5" * 16
+TASKS = 16
+
+Step = tuple[set[int], set[int], set[int]]
+
+
+def corpus_of(tasks: set[int], gold: set[int], changed: set[int]) -> Corpus:
+    """Tasks by id, some with gold, some with another picture than before."""
+    ids = sorted(tasks)
+    made = [items.item(task, seed=int(task in changed)) for task in ids]
+    features = [replace(features, title=f"商品{task}") for task, (features, _) in zip(ids, made, strict=True)]
+    said: dict[int, Gold] = {row: made[row][1] for row, task in enumerate(ids) if task in gold}
+    return Corpus(tuple(ids), features, [str(task) for task in ids], said, frozenset())
+
+
+def scratch(found: Nearest, corpus: Corpus) -> Neighbours:
+    return Neighbours.empty(found.space.vectors(corpus.features)).with_gold(corpus.trainable)
+
+
+def weak(corpus: Corpus, neighbours: Neighbours, found: Nearest) -> Tensor:
+    cold = Tagger.cold_start(items.LABELS, space=SPACE, seed=1, with_boxes=False)
+    table = GoldTable.of(corpus.gold, items.LABELS, len(corpus.features))
+    families = corpus.families
+    said = supervise(cold, corpus.features, table, families=families, neighbours=neighbours, space=found.space)
+    return said.weak.probability_NK
+
+
+def check(found: Nearest, corpus: Corpus) -> None:
+    kept, fresh = found.neighbours, scratch(found, corpus)
+    assert kept.gold == fresh.gold
+    assert torch.allclose(kept.similarity_NM, fresh.similarity_NM, atol=1e-4)
+    assert torch.equal(kept.gold_NM >= 0, fresh.gold_NM >= 0)
+    again_NM = (kept.vectors_ND[:, None] * kept.vectors_ND[kept.gold_NM.clamp(min=0)]).sum(-1)
+    known_NM = kept.gold_NM >= 0
+    assert torch.allclose(again_NM[known_NM], kept.similarity_NM[known_NM], atol=1e-4)
+    assert torch.allclose(weak(corpus, kept, found), weak(corpus, fresh, found), atol=1e-4)
+
+
+numbers = st.sets(st.integers(1, TASKS), max_size=TASKS)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.tuples(numbers, numbers, numbers), min_size=1, max_size=6))
+def test_after_any_history_it_is_as_from_scratch(history: list[Step]) -> None:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "nearest.safetensors"
+        for tasks, gold, changed in history:
+            corpus = corpus_of(tasks | {1, 2, 3}, gold | {2}, changed)
+            found = propagate(file, SPACE, corpus)
+        check(found, corpus)
+
+
+def products(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Inner products of each search from now on."""
+    counted: list[int] = []
+    search = model.weak_supervision.propagation._best
+
+    def counting(
+        rows: Tensor, vectors_ND: Tensor, gold_G: Tensor, old_NM: Tensor, old_similarity_NM: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        counted.append(len(rows) * len(gold_G))
+        return search(rows, vectors_ND, gold_G, old_NM, old_similarity_NM)
+
+    monkeypatch.setattr(model.weak_supervision.propagation, "_best", counting)
+    return counted
+
+
+def test_new_gold_costs_no_more_than_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, all_tasks = tmp_path / "nearest.safetensors", set(range(1, 61))
+    propagate(file, SPACE, corpus_of(all_tasks, set(range(1, 41)), set()))
+    counted = products(monkeypatch)
+    propagate(file, SPACE, corpus_of(all_tasks, set(range(1, 43)), set()))
+    assert sum(counted) == 60 * 2
+    counted.clear()
+    propagate(file, SPACE, corpus_of(all_tasks | {61}, set(range(1, 43)), set()))
+    assert sum(counted) == 42
+    counted.clear()
+    corpus = corpus_of(all_tasks | {61}, set(range(2, 43)), set())
+    found = propagate(file, SPACE, corpus)
+    assert 0 < sum(counted) < 61 * 41
+    check(found, corpus)
+
+
+def test_the_space_stays_until_the_pool_has_become_another(tmp_path: Path) -> None:
+    file = tmp_path / "nearest.safetensors"
+    first = propagate(file, SPACE, corpus_of(set(range(1, 11)), {1}, set()))
+    grown = propagate(file, SPACE, corpus_of(set(range(1, 16)), {1}, set()))
+    assert grown.space.version == first.space.version
+    other = propagate(file, SPACE, corpus_of(set(range(1, 25)), {1}, set()))
+    assert other.space.version != first.space.version
+    assert other.come == 0
+
+
+@pytest.mark.parametrize("spoil", ["cut", "flipped", "encoders", "nothing"])
+def test_what_cannot_be_used_is_searched_anew(tmp_path: Path, spoil: str) -> None:
+    file, corpus = tmp_path / "nearest.safetensors", corpus_of(set(range(1, 20)), {1, 5, 9}, set())
+    propagate(file, SPACE, corpus_of(set(range(1, 19)), {1, 5}, set()))
+    content = bytearray(file.read_bytes())
+    if spoil == "cut":
+        file.write_bytes(content[:-40])
+    if spoil == "flipped":
+        content[-9] ^= 0xFF
+        file.write_bytes(content)
+    if spoil == "nothing":
+        file.write_bytes(b"")
+    found = propagate(file, "other" if spoil == "encoders" else SPACE, corpus)
+    assert found.made_of == 19
+    check(found, corpus)
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_where_nothing_can_be_written_it_works_all_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").touch()
+    corpus = corpus_of({1, 2, 3}, {1}, set())
+    check(propagate(tmp_path / "file" / "below" / "nearest.safetensors", SPACE, corpus), corpus)
+    assert "not kept" in caplog.text

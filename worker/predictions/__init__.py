@@ -1,0 +1,1 @@
+"""Predictions that are written into Label Studio rather than asked for."""

@@ -1,0 +1,69 @@
+"""Tasks → whole predictions of the version that serves, as the worker writes them into Label Studio."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from labelstudio.encoding import Failure
+from labelstudio.project import ProjectKey
+from labelstudio.results import InvalidResultError, checked, region_seed, result_of
+from model import checkpoint
+from model.features.item import ItemFeatures
+from model.items import Prediction
+from store.projects import Project
+from worker.training.cold_start import ensure_cold_start
+from worker.workplace import Workplace
+
+LOG = logging.getLogger(__name__)
+
+Task = Mapping[str, Any]
+
+
+class Answering:
+    """Answers tasks of one project under the version that served when this was made.
+
+    Making it raises ValueError for a labelling config or a checkpoint that cannot be used.
+    """
+
+    def __init__(self, workplace: Workplace, project: Project) -> None:
+        settings, store, space = workplace.settings, workplace.store, workplace.extractor.space
+        self._workplace = workplace
+        self._key = ProjectKey.parse(project.key)
+        self._config = workplace.config_of(project)
+        current = ensure_cold_start(settings, store, project.key, space, self._config.labels, names=self._config.names)
+        self._tagger = checkpoint.load(settings.checkpoints_folder / current.folder, space=space)
+        self.version = current.version
+        self.generation = current.generation
+
+    def answers(self, tasks: Sequence[Task]) -> dict[int, dict[str, Any]]:
+        """Task id → prediction (``task``, ``model_version``, ``result``, ``score``), checked as the backend's are.
+
+        A task whose picture cannot be had for now is left out; one whose picture is gone for good is answered from its
+        texts.
+        """
+        known = self._features(tasks)
+        said = self._say(list(known.values()))
+        return {
+            number: self._answer(number, features, prediction)
+            for (number, features), prediction in zip(known.items(), said, strict=True)
+        }
+
+    def _features(self, tasks: Sequence[Task]) -> dict[int, ItemFeatures]:
+        encoder = self._workplace.encoder
+        found = dict(zip([task["id"] for task in tasks], encoder.features(self._key, self._config, tasks), strict=True))
+        gone = [task for task in tasks if isinstance(fail := found[task["id"]], Failure) and fail.permanent]
+        texts = encoder.texts_only(self._config, gone) if gone else []
+        read = {number: features for number, features in found.items() if not isinstance(features, Failure)}
+        return read | dict(zip([task["id"] for task in gone], texts, strict=True))
+
+    def _say(self, features: Sequence[ItemFeatures]) -> list[Prediction]:
+        return self._tagger.predict(features, boxes=bool(self._config.rectangles)) if features else []
+
+    def _answer(self, number: int, features: ItemFeatures, prediction: Prediction) -> dict[str, Any]:
+        try:
+            result = result_of(self._config, prediction, features.size, region_seed(self._key, number, self.version))
+            answer = checked(self._config, result, prediction.score)
+        except InvalidResultError as error:
+            LOG.error("%s: the answer to task %d was held back: %s", self._key, number, error)
+            answer = {"result": [], "score": 0.0}
+        return {"task": number, "model_version": self.version, **answer}

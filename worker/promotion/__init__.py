@@ -1,0 +1,1 @@
+"""Which version serves: the gate, its evidence, publication and pruning."""

@@ -1,0 +1,125 @@
+"""From a trained tagger to CURRENT: judge, write the checkpoint, register the version, promote it or say why not."""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from model import checkpoint
+from model.tagger import Tagger
+from store.leases import Lease
+from store.projects import Project
+from store.store import Store
+from store.versions import Conflict, Current, NewVersion, State, Version
+from tagloom.settings import Settings
+from worker.promotion.gate import Verdict
+from worker.training.cold_start import version_folder
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class Publisher:
+    """Publishes the versions of one training. `current` is what serves as far as this training knows."""
+
+    settings: Settings
+    store: Store
+    project: Project
+    lease: Lease
+    current: Current
+    encoders: Mapping[str, str]
+    counts: Mapping[str, int]
+    promoted: list[str] = field(default_factory=list)
+
+    def wait(self) -> float:
+        """Seconds until the next promotion may be; the first one after a cold start may be at once."""
+        if self.current.number == 0:
+            return 0.0
+        return max(0.0, self.current.since + self.settings.promotion_seconds - time.time())
+
+    def publish(self, phase: str, tagger: Tagger, verdict: Verdict) -> NewVersion:
+        """Write the checkpoint and do what the verdict says. LeaseLost when another worker has taken over.
+
+        Conflict when somebody else changed CURRENT: the candidate was judged against a version that no longer serves.
+        """
+        new = self._write(phase, tagger, verdict.metrics)
+        self.store.versions.add(self.project.key, new, self.lease)
+        if not verdict.accepted:
+            self._decide(new, State.REFUSED, verdict.reason)
+        elif (seconds := self.wait()) > 0:
+            self._decide(new, State.ACCEPTED, f"{verdict.reason}; waits {seconds:.0f} s, so that versions do not churn")
+        else:
+            self._promote(new, verdict.reason)
+        LOG.info("%s %s: %s", self.project.key, new.version, verdict.reason)
+        return new
+
+    def _promote(self, new: NewVersion, reason: str) -> None:
+        try:
+            self.current = self.store.versions.promote(
+                self.project.key, new.number, self.lease, generation=self.current.generation, reason=reason
+            )
+        except Conflict as conflict:
+            self._decide(new, State.REFUSED, f"judged against a version that no longer serves ({conflict})")
+            raise
+        self.promoted.append(new.version)
+
+    def _decide(self, new: NewVersion, state: State, reason: str) -> None:
+        self.store.versions.decide(self.project.key, new.number, self.lease, state=state, reason=reason)
+
+    def _write(self, phase: str, tagger: Tagger, metrics: Mapping[str, Any]) -> NewVersion:
+        key = self.project.key
+        number = self.store.versions.reserve(key)
+        version = checkpoint.version_name(number, tagger)
+        folder = version_folder(key, version)
+        checkpoint.save(
+            tagger.named(version),
+            self.settings.checkpoints_folder / folder,
+            version=version,
+            parent=self.current.version,
+            encoders=self.encoders,
+            metrics={name: value for name, value in metrics.items() if isinstance(value, float)},
+            phase=phase,
+            **self.counts,
+        )
+        return NewVersion(
+            number=number,
+            version=version,
+            parent=self.current.version,
+            folder=folder,
+            phase=phase,
+            space=tagger.space,
+            labels=tagger.labels,
+            metrics={**metrics, "generation": self.current.generation},
+            gold_revision=self.project.gold_revision,
+            **self.counts,
+        )
+
+
+def promote_due(settings: Settings, store: Store, project_key: str, lease: Lease) -> Current | None:
+    """Promote the newest accepted version once it may be; older ones are overtaken. None: nothing to do yet."""
+    accepted = [entry for entry in store.versions.list(project_key) if entry.state is State.ACCEPTED]
+    current = store.versions.current(project_key)
+    if not accepted or current is None:
+        return None
+    newest, *older = accepted
+    for entry in older:
+        store.versions.decide(
+            project_key, entry.number, lease, state=State.SUPERSEDED, reason="overtaken while it waited"
+        )
+    if newest.metrics.get("generation") != current.generation:
+        reason = "judged against a version that no longer serves"
+        store.versions.decide(project_key, newest.number, lease, state=State.REFUSED, reason=reason)
+        return None
+    if current.since + settings.promotion_seconds > time.time():
+        return None
+    return _promote_waiting(store, project_key, newest, lease)
+
+
+def _promote_waiting(store: Store, project_key: str, version: Version, lease: Lease) -> Current | None:
+    reason = version.reason.partition("; waits")[0]
+    try:
+        generation = version.metrics["generation"]
+        return store.versions.promote(project_key, version.number, lease, generation=generation, reason=reason)
+    except Conflict:
+        return None  # decided anew next time

@@ -1,0 +1,140 @@
+"""Gathers the evidence for the gate: answers to gold that neither version was trained on.
+
+Held-out gold where there is enough of it: both versions answer it directly. Otherwise out-of-fold answers over all
+gold: the candidate's from taggers that were trained without the item's family, the served version's from its own time
+as a candidate (kept beside the checkpoints), or direct ones where it never saw the item.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from model.calibration import Calibration
+from model.tagger import Tagger
+from model.training.phases import CONTINUATION
+from model.training.progressive import TrainConfig, out_of_fold
+from model.weak_supervision.supervision import GoldTable, family_folds
+from worker.promotion.gate import Booleans, Evidence, is_enough
+from worker.training.corpus import Corpus
+
+FEWEST_OTHERS = 32  # tasks without gold that the folds see beside, whatever the gold
+SANITY = 0.1  # a tagger that answers its own gold by so much worse than its recipe does others' is broken
+
+
+class Referee:
+    """Judges candidates of one training against the version that served when it began."""
+
+    def __init__(self, corpus: Corpus, served: Tagger, config: TrainConfig, folder: Path) -> None:
+        """`folder` keeps the out-of-fold answers of versions, one file each."""
+        self._corpus = corpus
+        self._served = served
+        self._config = config
+        self._folder = folder
+        self._gold = GoldTable.of(corpus.gold, served.labels, len(corpus.features)).labels_NK.numpy() > 0.5
+        self._held_out = sorted(corpus.held_out)
+        self._all = sorted(corpus.gold)
+
+    def served_by(self, tagger: Tagger) -> None:
+        """From now on this one serves, and candidates are judged against it."""
+        self._served = tagger
+
+    @property
+    def can_judge_early(self) -> bool:
+        """Whether held-out gold decides, so that each phase can be judged at once."""
+        return is_enough(self._gold[self._held_out], self._gold[self._all])
+
+    def evidence(self, candidate: Tagger, answers: Mapping[int, Sequence[bool]]) -> Evidence:
+        """What the gate needs. `answers` are the candidate's out-of-fold ones by task, when held-out gold is short."""
+        if self.can_judge_early:
+            rows = self._held_out
+            return self._compared("held-out", rows, self._direct(self._served, rows), self._honest(candidate, rows))
+        rows = self._all
+        theirs = np.array([answers[self._corpus.task_ids[row]] for row in rows], dtype=bool)
+        return self._compared("out-of-fold", rows, self._of_served(rows), theirs)
+
+    def out_of_fold(self) -> dict[int, list[bool]]:
+        """The recipe's out-of-fold answers by task, from short trainings on the gold and as many others as they use."""
+        corpus, config = self._corpus, replace(self._config, first=CONTINUATION)
+        unlabelled = [row for row in range(len(corpus.features)) if row not in corpus.gold]
+        rows = [*self._all, *unlabelled[: int(len(self._all) * config.weak_per_gold) + FEWEST_OTHERS]]
+        answers = out_of_fold(
+            self._served,
+            [corpus.features[row] for row in rows],
+            {place: corpus.gold[row] for place, row in enumerate(self._all)},
+            families=[corpus.families[row] for row in rows],
+            config=config,
+        )
+        return {corpus.task_ids[row]: answers.given_NK[place].tolist() for place, row in enumerate(self._all)}
+
+    def looks_broken(self, candidate: Tagger, evidence: Evidence) -> str:
+        """Why out-of-fold answers do not speak for it: it answers its own gold worse than its recipe others'."""
+        if self.can_judge_early:
+            return ""
+        direct = _agreement(self._gold[self._all], self._direct(candidate, self._all))
+        recipe = _agreement(evidence.gold_NK, evidence.candidate_NK)
+        return (
+            f"it agrees with {direct:.0%} of its own gold, its recipe with {recipe:.0%}"
+            if direct < recipe - SANITY
+            else ""
+        )
+
+    def keep(self, version: str, answers: Mapping[int, Sequence[bool]]) -> None:
+        """Keep a version's out-of-fold answers for the time when it serves."""
+        if not answers:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._path(version)
+        beside = path.with_suffix(f".{os.getpid()}.part")
+        beside.write_text(json.dumps({str(task): list(map(int, given)) for task, given in answers.items()}))
+        beside.replace(path)
+
+    def _of_served(self, rows: Sequence[int]) -> Booleans:
+        given_NK = self._direct(self._served, rows)
+        kept = self._kept(self._served.version)
+        for place, row in enumerate(rows):
+            answer = kept.get(str(self._corpus.task_ids[row]))
+            if answer is not None and len(answer) == len(self._served.labels):
+                given_NK[place] = np.array(answer, dtype=bool)
+        return given_NK
+
+    def _kept(self, version: str) -> dict[str, list[int]]:
+        try:
+            kept: dict[str, list[int]] = json.loads(self._path(version).read_text())
+        except (OSError, ValueError):
+            return {}
+        return kept
+
+    def _path(self, version: str) -> Path:
+        return self._folder / f"{version}.json"
+
+    def _direct(self, tagger: Tagger, rows: Sequence[int]) -> Booleans:
+        given: Booleans = tagger.calibration.decide(self._probabilities(tagger, rows)).numpy()
+        return given
+
+    def _honest(self, tagger: Tagger, rows: Sequence[int]) -> Booleans:
+        """Answers with thresholds from the other half of held-out gold: the tagger's own were chosen on all of it."""
+        probability_NK = self._probabilities(tagger, rows)
+        usual = Calibration.expected(probability_NK)
+        given_NK = np.zeros((len(rows), len(tagger.labels)), dtype=bool)
+        gold_NK = GoldTable.of(self._corpus.gold, tagger.labels, len(self._corpus.features)).labels_NK[list(rows)]
+        for part in family_folds({place: self._corpus.families[row] for place, row in enumerate(rows)}, 2, seed=0):
+            rest = sorted(set(range(len(rows))) - set(part))
+            thresholds = usual.fitted(probability_NK[rest], gold_NK[rest])
+            given_NK[part] = thresholds.decide(probability_NK[part]).numpy()
+        return given_NK
+
+    def _probabilities(self, tagger: Tagger, rows: Sequence[int]) -> Tensor:
+        return tagger.probabilities([self._corpus.features[row] for row in rows])
+
+    def _compared(self, basis: str, rows: Sequence[int], served: Booleans, candidate: Booleans) -> Evidence:
+        families = [self._corpus.families[row] for row in rows]
+        return Evidence(basis, self._gold[rows], served, candidate, families)
+
+
+def _agreement(gold_NK: Booleans, given_NK: Booleans) -> float:
+    return float((gold_NK == given_NK).mean()) if gold_NK.size else 1.0

@@ -1,0 +1,1 @@
+"""One project's training, from gold to a candidate version."""

@@ -1,0 +1,102 @@
+"""What one training sees: the features of a project's tasks and the gold there is."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from labelstudio.config import LabelConfig
+from labelstudio.encoding import Failure
+from labelstudio.gold import gold_of
+from labelstudio.project import ProjectKey
+from labelstudio.tasks import item_key, reference_of
+from model.features.item import ItemFeatures
+from model.items import Gold
+from store.projects import Project
+from store.tasks import Task
+from worker.training.families import family_of, is_held_out
+from worker.training.watch import Ends
+from worker.workplace import Workplace
+
+CHUNK = 16  # gold tasks encoded between two looks at whether the job must end
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Pool and gold, by row. `held_out` are the rows with gold that is never trained on."""
+
+    task_ids: tuple[int, ...]
+    features: list[ItemFeatures]
+    families: list[str]
+    gold: dict[int, Gold]
+    held_out: frozenset[int]
+
+    @property
+    def trainable(self) -> dict[int, Gold]:
+        """Gold that may be trained on."""
+        return {row: said for row, said in self.gold.items() if row not in self.held_out}
+
+
+def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch: Ends) -> Corpus:
+    """Read the project's tasks, gold and features. Gold tasks without features are encoded now, others are left out.
+
+    At most `training_pool` tasks without gold come in, chosen by a hash of their id, so that the choice is steady.
+    """
+    settings = workplace.settings
+    tasks = {task.id: task for task in workplace.store.tasks.all(project.key)}
+    gold = _gold(workplace, project, config, tasks)
+    others = sorted(tasks.keys() - gold.keys(), key=lambda number: _shuffled(project.key, number))
+    chosen = [tasks[number] for number in sorted([*gold, *others[: settings.training_pool]])]
+    found = _features(workplace, ProjectKey.parse(project.key), config, chosen, gold, watch)
+    kept = [task for task in chosen if task.id in found]
+    features = [found[task.id] for task in kept]
+    families = [
+        family_of(entry.title, task.data, task.id, settings.family_key)
+        for task, entry in zip(kept, features, strict=True)
+    ]
+    by_row = {row: gold[task.id] for row, task in enumerate(kept) if task.id in gold}
+    held_out = frozenset(row for row in by_row if is_held_out(families[row], settings.held_out_share))
+    return Corpus(tuple(task.id for task in kept), features, families, by_row, held_out)
+
+
+def _gold(workplace: Workplace, project: Project, config: LabelConfig, tasks: Mapping[int, Task]) -> dict[int, Gold]:
+    annotations = workplace.store.annotations.of_project(project.key)
+    read = {number: gold_of(config, entries) for number, entries in annotations.items() if number in tasks}
+    return {number: said for number, said in read.items() if said is not None}
+
+
+def _features(
+    workplace: Workplace,
+    key: ProjectKey,
+    config: LabelConfig,
+    tasks: Sequence[Task],
+    gold: Mapping[int, Gold],
+    watch: Ends,
+) -> dict[int, ItemFeatures]:
+    found: dict[int, ItemFeatures] = {}
+    missing: list[Task] = []
+    for task in tasks:
+        features = workplace.cache.get(item_key(key.connection, reference_of(config, task.payload(), key)))
+        if features is not None:
+            found[task.id] = features
+        elif task.id in gold:
+            missing.append(task)
+    for start in range(0, len(missing), CHUNK):
+        watch.check()
+        found |= _encoded(workplace, key, config, missing[start : start + CHUNK])
+    return found
+
+
+def _encoded(
+    workplace: Workplace, key: ProjectKey, config: LabelConfig, tasks: Sequence[Task]
+) -> dict[int, ItemFeatures]:
+    """Gold without its picture still teaches the text, when the picture is gone for good."""
+    payloads = [task.payload() for task in tasks]
+    answers = dict(zip([task.id for task in tasks], workplace.encoder.features(key, config, payloads), strict=True))
+    found = {number: answer for number, answer in answers.items() if not isinstance(answer, Failure)}
+    gone = [task for task in tasks if isinstance(answer := answers[task.id], Failure) and answer.permanent]
+    texts = workplace.encoder.texts_only(config, [task.payload() for task in gone]) if gone else []
+    return found | dict(zip([task.id for task in gone], texts, strict=True))
+
+
+def _shuffled(project_key: str, task_id: int) -> bytes:
+    return hashlib.blake2b(f"{project_key}:{task_id}".encode(), digest_size=8).digest()

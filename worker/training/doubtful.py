@@ -1,0 +1,80 @@
+"""Gold that everything speaks against: listed for a person to look at, never changed by itself.
+
+Confident learning (Northcutt, Jiang and Chuang, 2021) per class, on out-of-fold probabilities: a label is doubtful
+when the opposite is as probable as it usually is where the opposite is true; and only if cues and nearest gold are
+against it too.
+
+Shape suffixes: N items, K classes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model import checkpoint
+from model.training.phases import CONTINUATION
+from model.training.progressive import TrainConfig, out_of_fold
+from model.weak_supervision.supervision import GoldTable, supervise
+from worker.training.cold_start import ensure_cold_start
+from worker.training.corpus import assemble
+from worker.training.watch import NeverEnds
+from worker.workplace import Workplace
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """One label of one task: `given` by the annotators, `probability` of the label by who has not seen the item."""
+
+    task_id: int
+    label: str
+    given: bool
+    probability: float
+
+    @property
+    def strength(self) -> float:
+        """Probability that the gold is wrong here, as far as the model can tell."""
+        return 1 - self.probability if self.given else self.probability
+
+
+def doubtful(workplace: Workplace, project_key: str) -> list[Doubt]:
+    """A project's doubtful gold, the most doubtful first. ValueError when the project is unknown."""
+    project = workplace.store.projects.get(project_key)
+    if project is None:
+        raise ValueError(f"no project {project_key!r}: `tagloom versions` names those there are")
+    config, settings = workplace.config_of(project), workplace.settings
+    space = workplace.extractor.space
+    current = ensure_cold_start(settings, workplace.store, project_key, space, config.labels, names=config.names)
+    corpus = assemble(workplace, project, config, NeverEnds())
+    rows = sorted(corpus.gold)
+    if not rows:
+        return []
+    served = checkpoint.load(settings.checkpoints_folder / current.folder, space=space)
+    table = GoldTable.of(corpus.gold, served.labels, len(corpus.features))
+    weak = supervise(served, corpus.features, table, families=corpus.families).weak
+    short = TrainConfig(seed=settings.seed, first=CONTINUATION)
+    trained = out_of_fold(served, corpus.features, corpus.gold, families=corpus.families, config=short)
+    gold_NK = table.labels_NK[rows].numpy() > 0.5
+    probability_NK, sources_NK = trained.probability_NK[rows].numpy(), weak.probability_NK[rows].numpy()
+    against_NK = unlikely(gold_NK, probability_NK) & ((sources_NK > 0.5) != gold_NK)
+    found = [
+        Doubt(corpus.task_ids[rows[n]], served.labels[k], bool(gold_NK[n, k]), float(probability_NK[n, k]))
+        for n, k in zip(*np.nonzero(against_NK), strict=True)
+    ]
+    return sorted(found, key=lambda doubt: -doubt.strength)
+
+
+def unlikely(gold_NK: NDArray[np.bool_], probability_NK: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Where the opposite of the gold is at least as probable as on average where the opposite is the gold."""
+    yes_K = _mean_where(probability_NK, gold_NK)
+    no_K = _mean_where(1 - probability_NK, ~gold_NK)
+    wrongly_absent_NK = ~gold_NK & (probability_NK >= np.maximum(yes_K, 0.5))
+    wrongly_there_NK = gold_NK & (1 - probability_NK >= np.maximum(no_K, 0.5))
+    return wrongly_absent_NK | wrongly_there_NK
+
+
+def _mean_where(values_NK: NDArray[np.float64], where_NK: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(K,) mean of each column over its true cells; 1, which nothing exceeds, where there are none."""
+    counts_K = where_NK.sum(0)
+    sums_K = (values_NK * where_NK).sum(0)
+    return np.where(counts_K > 0, sums_K / np.maximum(counts_K, 1), 1.0)

@@ -1,0 +1,230 @@
+"""One project's training, from the store's gold to a version that serves."""
+
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from model import checkpoint
+from model.features.item import ItemFeatures
+from model.tagger import Tagger
+from model.training.progressive import EpochReport, TrainConfig, fit
+from store.leases import Lease
+from store.projects import Project
+from store.versions import Current
+from store.weak_labels import WeakLabel
+from worker.promotion.gate import Verdict, judge
+from worker.promotion.publication import Publisher, promote_due
+from worker.promotion.referee import Referee
+from worker.training.cold_start import ensure_cold_start
+from worker.training.corpus import Corpus, assemble
+from worker.training.inheritance import heir
+from worker.training.propagation import propagate
+from worker.training.recovery import readable
+from worker.training.watch import Watch
+from worker.workplace import Workplace
+
+LOG = logging.getLogger(__name__)
+
+LONGEST_SETTLE = 5  # × settle_seconds
+CONFIDENT = 0.05  # weak labels below are left out: they say nothing
+
+Progress = Callable[[Mapping[str, Any]], None]
+
+
+def train(workplace: Workplace, project_key: str, lease: Lease, watch: Watch, progress: Progress) -> str:
+    """Bring the project's model up to date with its gold; returns one line about what came of it.
+
+    Raises Interrupted when the job must end: what is done is kept, and the next run goes on from the last epoch.
+    """
+    promote_due(workplace.settings, workplace.store, project_key, lease)
+    project = _settled(workplace, project_key, watch)
+    workplace.store.projects.begin_attempt(project_key)
+    config = workplace.config_of(project)
+    space, encoders = workplace.extractor.space, workplace.extractor.describe()
+    settings, store = workplace.settings, workplace.store
+    cold_start = partial(
+        ensure_cold_start, settings, store, project_key, space, config.labels, names=config.names, encoders=encoders
+    )
+    current = readable(settings, store, project_key, lease, cold_start(), lambda it: cold_start(instead_of=it))
+    progress({"stage": "reading features"})
+    corpus = assemble(workplace, project, config, watch)
+    if not corpus.trainable:
+        store.projects.finish_training(project_key, project.gold_revision, lease)
+        return f"{len(corpus.gold)} gold labels, none to train on yet"
+    counts = {"gold_count": len(corpus.gold), "weak_count": len(corpus.features) - len(corpus.gold)}
+    publisher = Publisher(settings, store, project, lease, current, encoders, counts)
+    trained = _Run(workplace, publisher, corpus, watch, progress).work()
+    progress({"stage": "writing weak labels"})
+    _write_weak_labels(workplace, project, corpus, trained, lease)
+    store.projects.finish_training(project_key, project.gold_revision, lease)
+    return f"{len(corpus.gold)} gold labels; promoted {', '.join(publisher.promoted) or 'nothing'}"
+
+
+class _Run:
+    """Training and judging of one corpus."""
+
+    def __init__(
+        self, workplace: Workplace, publisher: Publisher, corpus: Corpus, watch: Watch, progress: Progress
+    ) -> None:
+        self._publisher = publisher
+        self._corpus = corpus
+        self._watch = watch
+        self._progress = progress
+        self._config = TrainConfig(seed=workplace.settings.seed, device=workplace.settings.device)
+        self._state = RunState.of(workplace.settings.home / "runs", publisher.project)
+        checkpoints = workplace.settings.checkpoints_folder
+        self._parent = self._state.parent(checkpoints, publisher.current)
+        if self._parent.network is None:
+            self._parent = heir(workplace.settings, workplace.store, publisher.project.key, self._parent)
+        self._served = checkpoint.load(checkpoints / publisher.current.folder)
+        evidence = checkpoints / publisher.project.key / "evidence"
+        self._referee = Referee(corpus, self._served, self._config, evidence)
+        self._nearest = workplace.settings.home / "neighbours" / self._state.file.name
+        self._begun = False
+        self._last_phase = self._config.continuation[-1].name
+
+    def work(self) -> Tagger:
+        """Train through the phases, offering each; returns the last one's tagger."""
+        corpus = self._corpus
+        nearest = propagate(self._nearest, self._publisher.current.space, corpus)
+        final = fit(
+            self._parent,
+            corpus.features,
+            corpus.gold,
+            families=corpus.families,
+            config=self._config,
+            held_out=corpus.held_out,
+            neighbours=nearest.neighbours,
+            space=nearest.space,
+            on_epoch=self._on_epoch,
+            on_phase=self._on_phase,
+            resume=self._state.file,
+        )
+        self._offer_last(final)
+        self._state.clear()
+        return final
+
+    def _on_epoch(self, report: EpochReport) -> None:
+        if not self._begun and report.epoch > 1:
+            LOG.info("%s: goes on after epoch %d", self._publisher.project.key, report.epoch - 1)
+        self._begun = True
+        self._progress({"stage": report.phase, "epoch": report.epoch, "epochs": report.epochs})
+        self._watch.check()
+
+    def _on_phase(self, phase: str, tagger: Tagger) -> None:
+        """An early phase is published only when it gains, and when nobody has to wait for it."""
+        early = phase != self._last_phase and self._referee.can_judge_early and self._publisher.wait() == 0
+        if not early:
+            return
+        verdict = judge(self._referee.evidence(tagger, {}), must_gain=True)
+        if verdict.accepted:
+            self._publish(phase, tagger, verdict)
+        else:
+            LOG.info("%s of %s is not published: %s", phase, self._publisher.project.key, verdict.reason)
+
+    def _offer_last(self, tagger: Tagger) -> None:
+        self._progress({"stage": "judging"})
+        answers = {} if self._referee.can_judge_early else self._referee.out_of_fold()
+        self._watch.check()
+        evidence = self._referee.evidence(tagger, answers)
+        verdict = judge(evidence, must_gain=False)
+        if broken := self._referee.looks_broken(tagger, evidence):
+            verdict = Verdict(False, broken, verdict.metrics)
+        self._referee.keep(self._publish(self._last_phase, tagger, verdict), answers)
+
+    def _publish(self, phase: str, tagger: Tagger, verdict: Verdict) -> str:
+        self._watch.check()
+        version = self._publisher.publish(phase, tagger, verdict).version
+        if self._publisher.current.version == version:
+            self._referee.served_by(tagger.named(version))
+        return version
+
+
+class RunState:
+    """What a killed training left: its state after the last epoch, and which version it had started from."""
+
+    def __init__(self, file: Path, about: Path, revision: int) -> None:
+        self.file = file
+        self._about = about
+        self._revision = revision
+
+    @classmethod
+    def of(cls, folder: Path, project: Project) -> "RunState":
+        """The state of this project's newest gold; that of older gold is dropped."""
+        folder.mkdir(parents=True, exist_ok=True)
+        slug = re.sub(r"[^A-Za-z0-9_-]", "-", project.key)
+        state = cls(folder / f"{slug}.safetensors", folder / f"{slug}.json", project.gold_revision)
+        if state._read().get("revision") != project.gold_revision:
+            state.clear()
+        return state
+
+    def parent(self, checkpoints: Path, current: Current) -> Tagger:
+        """The tagger to continue from: where the killed training had started, else the served one."""
+        try:
+            return checkpoint.load(checkpoints / str(self._read()["parent"]), space=current.space)
+        except (KeyError, ValueError):
+            self.clear()
+        self._about.write_text(json.dumps({"revision": self._revision, "parent": current.folder}))
+        return checkpoint.load(checkpoints / current.folder, space=current.space)
+
+    def clear(self) -> None:
+        """Forget it: the training is done, or its gold has changed."""
+        self.file.unlink(missing_ok=True)
+        self._about.unlink(missing_ok=True)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            about = json.loads(self._about.read_text())
+        except (OSError, ValueError):
+            return {}
+        return about if isinstance(about, dict) else {}
+
+
+def _settled(workplace: Workplace, project_key: str, watch: Watch) -> Project:
+    """The project once no gold came for a moment: a burst of webhooks makes one training, not two."""
+    pause, projects = workplace.settings.settle_seconds, workplace.store.projects
+    project = _present(projects.get(project_key))
+    end = time.monotonic() + LONGEST_SETTLE * pause
+    while time.monotonic() < end:
+        time.sleep(pause)
+        watch.check()
+        newer = _present(projects.get(project_key))
+        if newer.gold_revision == project.gold_revision:
+            return newer
+        project = newer
+    return project
+
+
+def _present(project: Project | None) -> Project:
+    if project is None:
+        raise ValueError("the project is not in the store")
+    return project
+
+
+def _write_weak_labels(workplace: Workplace, project: Project, corpus: Corpus, tagger: Tagger, lease: Lease) -> None:
+    """Keep what the sources say of tasks that nobody has labelled."""
+    rows = [row for row in range(len(corpus.features)) if row not in corpus.gold]
+    weak = _weak_labels(tagger, [corpus.features[row] for row in rows]) if rows else []
+    entries = [(corpus.task_ids[row], labels) for row, labels in zip(rows, weak, strict=True)]
+    workplace.store.weak_labels.replace(
+        project.key, entries, space=tagger.space, gold_revision=project.gold_revision, lease=lease
+    )
+
+
+def _weak_labels(tagger: Tagger, features: Sequence[ItemFeatures]) -> list[dict[str, WeakLabel]]:
+    opinions = tagger.sources.opinions(features)
+    weak = tagger.label_model.weak_labels(opinions, tagger.correction(features))
+
+    def of(row: int, k: int) -> WeakLabel:
+        sources = dict(weak.because(row, k))
+        return WeakLabel(float(weak.probability_NK[row, k]), float(weak.confidence_NK[row, k]), sources)
+
+    return [
+        {label: of(row, k) for k, label in enumerate(tagger.labels) if float(weak.confidence_NK[row, k]) >= CONFIDENT}
+        for row in range(len(features))
+    ]

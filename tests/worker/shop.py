@@ -1,12 +1,14 @@
 """A project with tasks whose features are there already, and annotators for it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from labelstudio.config import LabelConfig
 from labelstudio.project import ProjectKey
 from labelstudio.tasks import item_key, reference_of
 from model.features.cache import FeatureCache
+from model.features.item import ItemFeatures
+from model.items import Gold
 from store.changes import Change
 from store.store import Store
 from tagloom.project import label_config
@@ -17,6 +19,9 @@ from tests.worker import items
 KEY = ProjectKey("default", 2, 1795288797)
 CONFIG = label_config(items.LABELS)
 SPACE = "5" * 16
+
+Make = Callable[[int], tuple[ItemFeatures, Gold]]
+"""The item of a number, with its true labels."""
 
 
 class StubExtractor:
@@ -35,15 +40,20 @@ class StubExtractor:
         raise AssertionError(f"asked to encode {list(wanted)}")
 
 
-def open_shop(store: Store, settings: Settings, tasks: int = 60) -> None:
+def open_shop(store: Store, settings: Settings, tasks: int = 60, make: Make = items.item) -> None:
     """The project with its tasks and their features."""
+    store.projects.ensure(str(KEY), CONFIG, "shop")
+    add_tasks(store, settings, range(1, tasks + 1), make)
+
+
+def add_tasks(store: Store, settings: Settings, numbers: Iterable[int], make: Make = items.item) -> None:
+    """Tasks with their features."""
     config = LabelConfig.parse(CONFIG)
     cache = FeatureCache(settings.features_folder, SPACE)
-    store.projects.ensure(str(KEY), CONFIG, "shop")
-    payloads = [payload(number) for number in range(1, tasks + 1)]
+    payloads = [payload(number) for number in numbers]
     store.tasks.upsert(str(KEY), payloads)
     for task in payloads:
-        cache.put(item_key(KEY.connection, reference_of(config, task, KEY)), items.item(task["id"])[0])
+        cache.put(item_key(KEY.connection, reference_of(config, task, KEY)), make(task["id"])[0])
 
 
 def payload(number: int) -> dict[str, Any]:
@@ -51,10 +61,12 @@ def payload(number: int) -> dict[str, Any]:
     return {"id": number, "data": data, "updated_at": webhooks.stamp(0)}
 
 
-def annotate(store: Store, numbers: Iterable[int], *, second: int = 1, wrong: bool = False) -> None:
+def annotate(
+    store: Store, numbers: Iterable[int], *, second: int = 1, wrong: bool = False, make: Make = items.item
+) -> None:
     """Label these tasks truly, or with each label flipped."""
     for number in numbers:
-        truth = items.item(number)[1].labels or frozenset()
+        truth = make(number)[1].labels or frozenset()
         labels = tuple(label for label in items.LABELS if (label in truth) != wrong)
         entry = webhooks.annotation(number, number, second, labels)
         entry["result"][0]["from_name"] = "elements"

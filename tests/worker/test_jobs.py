@@ -13,7 +13,6 @@ from rq.job import Job
 
 import model.training.progressive
 import worker.training.run
-import worker.workplace
 from model import checkpoint
 from model.tagger import Tagger
 from store.leases import LeaseLost
@@ -21,25 +20,10 @@ from store.store import Store
 from store.versions import State, training_lease
 from tagloom.settings import Settings
 from tests.worker import shop
-from tests.worker.crew import Worker, crew, environment, until
+from tests.worker.crew import Worker, crew, until
 from worker import jobs, queue, timer
 
 KEY = str(shop.KEY)
-
-
-@pytest.fixture
-def redis(settings: Settings) -> Redis:
-    connection = queue.redis_of(settings.redis_url)
-    connection.flushall()
-    return connection
-
-
-@pytest.fixture
-def here(settings: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Jobs run in this process, with the stub encoders."""
-    for name, value in environment(settings).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(worker.workplace, "FeatureExtractor", shop.StubExtractor)
 
 
 def states(store: Store) -> dict[str, State]:

@@ -138,9 +138,14 @@ def _regions(item: ItemFeatures, reduction: Reduction) -> Tensor:
     """(R, C) components of the grid at GRID × GRID."""
     if not item.grid_RC.numel():
         return torch.zeros(GRID * GRID, reduction.image_CP.shape[1], dtype=torch.float16)
-    grid_CRR = item.grid_RC.float().T.reshape(1, -1, *item.grid_shape)
-    pooled_RC = adaptive_avg_pool2d(grid_CRR, GRID)[0].flatten(1).T
-    return reduction.regions(normalize(pooled_RC, dim=1)).half()
+    map_1CRR = item.grid_RC.float().T.reshape(1, -1, *item.grid_shape)
+    return region_components(map_1CRR, reduction)[0].half()
+
+
+def region_components(map_NCHW: Tensor, reduction: Reduction) -> Tensor:
+    """(N, R, C) components of feature maps of any size."""
+    pooled_NRC = adaptive_avg_pool2d(map_NCHW, GRID).flatten(2).transpose(1, 2)
+    return reduction.regions(normalize(pooled_NRC, dim=2))
 
 
 def _levels(

@@ -37,17 +37,27 @@ class GridEncoder:
     """
 
     def __init__(self, network: nn.Module, preprocessing: Preprocessing, description: str, device: str = "cpu") -> None:
-        self._device = torch.device(device)
-        self._preprocessing = preprocessing
+        self.device = torch.device(device)
+        self.preprocessing = preprocessing
         self._description = description
         self.fingerprint = fingerprints.of_module(network, preprocessing)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
-        self._network = network.eval().requires_grad_(False).to(self._device)
+        self.network = network.eval().requires_grad_(False).to(self.device)
         self.width, rows, columns = self._probe()
         self.grid_shape = (rows, columns)
 
     def describe(self) -> str:
         return self._description
+
+    def with_network(self, network: nn.Module, description: str) -> "GridEncoder":
+        """The same encoder with other weights: another one, with a fingerprint of its own."""
+        return GridEncoder(network, self.preprocessing, description, str(self.device))
+
+    def maps(self, network: nn.Module, images: Sequence[Image.Image]) -> Tensor:
+        """(N, C, rows, columns) of ``network``, a copy of this encoder's, on its device; gradients flow where they are
+        asked for."""
+        pixels_N3HW = self.preprocessing(images).to(self.device, memory_format=torch.channels_last)
+        return _map(network, pixels_N3HW)
 
     def encode(self, images: Sequence[Image.Image]) -> tuple[Tensor, Tensor]:
         if not images:
@@ -56,22 +66,24 @@ class GridEncoder:
         grid_NRC = torch.cat([self._grids(batch) for batch in _batches(images)])
         return grid_NRC, grid_NRC.mean(dim=1)
 
+    @torch.inference_mode()
     def _grids(self, images: Sequence[Image.Image]) -> Tensor:
-        map_NCHW = self._run(self._preprocessing(images))
-        return map_NCHW.flatten(2).transpose(1, 2)
+        return self.maps(self.network, images).cpu().flatten(2).transpose(1, 2)
 
     @torch.inference_mode()
-    def _run(self, pixels_N3HW: Tensor) -> Tensor:
-        with autocast(self._device):
-            output = self._network(pixels_N3HW.to(self._device, memory_format=torch.channels_last))
-        return torch.as_tensor(output).float().cpu()
-
     def _probe(self) -> tuple[int, int, int]:
-        size = self._preprocessing.size
-        shape = self._run(torch.zeros(1, 3, size, size)).shape
+        size = self.preprocessing.size
+        shape = _map(self.network, torch.zeros(1, 3, size, size, device=self.device)).shape
         if len(shape) != 4 or shape[2] * shape[3] == 1:
             raise ValueError(f"{self._description} gives {tuple(shape)}, not a grid of regions: name another encoder")
         return shape[1], shape[2], shape[3]
+
+
+def _map(network: nn.Module, pixels_N3HW: Tensor) -> Tensor:
+    """What the network makes of the pixels, in single precision."""
+    with autocast(pixels_N3HW.device):
+        output = network(pixels_N3HW)
+    return torch.as_tensor(output).float()
 
 
 def _batches(images: Sequence[Image.Image]) -> Iterator[Sequence[Image.Image]]:

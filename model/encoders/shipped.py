@@ -16,12 +16,20 @@ IMAGE_FOLDER = FOLDER / "image"
 TEXT_FOLDER = FOLDER / "text"
 
 
-def shipped_image_encoder(device: str) -> GridEncoder:
+def shipped_image_encoder(device: str, source: str = "") -> GridEncoder:
+    """``source``: a file of its weights after further training, or empty for those that come with Tagloom.
+
+    Raises ValueError when the file holds no weights of it.
+    """
     config = json.loads((IMAGE_FOLDER / "config.json").read_text(encoding="utf-8"))
     network = SmallResNet(config["widths"], config["blocks"])
-    network.load_state_dict(weights.load(IMAGE_FOLDER / "model.safetensors"))
+    try:
+        network.load_state_dict(weights.load(Path(source) if source else IMAGE_FOLDER / "model.safetensors"))
+    except RuntimeError as error:
+        raise ValueError(f"{source} holds no weights of the shipped picture encoder: {error}") from error
     preprocessing = Preprocessing(config["size"], tuple(config["mean"]), tuple(config["std"]))
-    return GridEncoder(network, preprocessing, "shipped small encoder (trained on drawings only)", device)
+    trained_on = f"weights of {Path(source).name}" if source else "trained on drawings only"
+    return GridEncoder(network, preprocessing, f"shipped small encoder ({trained_on})", device)
 
 
 def shipped_text_encoder(device: str) -> TransformerTextEncoder:

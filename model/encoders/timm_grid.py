@@ -33,16 +33,32 @@ def timm_encoder(name: str, source: str, device: str) -> GridEncoder:
         raise ValueError(f"timm has no model {name!r}: see timm.list_models()")
     if source and not Path(source).is_file():
         raise ValueError(f"{source} is no file: give the path of a weights file of timm's {name}")
-    overlay = {"file": source} if source else None
-    try:
-        body = timm.create_model(
-            name, pretrained=True, pretrained_cfg_overlay=overlay, features_only=True, out_indices=(-1,)
-        )
-    except Exception as error:
-        raise ValueError(
-            f"timm's {name} cannot be loaded ({error}): name a local weights file as timm:{name}@PATH, or use 'shipped'"
-        ) from error
+    body = _created(name, source, features_only=True, out_indices=(-1,))
     data = resolve_model_data_config(body)  # type: ignore[no-untyped-call]
     preprocessing = Preprocessing(data["input_size"][-1], tuple(data["mean"]), tuple(data["std"]))
     origin = f"weights of {Path(source).name}" if source else "timm's weights"
     return GridEncoder(_LastMap(body), preprocessing, f"timm {name}, {origin}", device)
+
+
+def whole_state(name: str, source: str, network: nn.Module) -> dict[str, Tensor]:
+    """The state of the whole model, with this grid network's tensors and the classifier of ``source``.
+
+    timm's feature networks rename what they take over: ``blocks.0`` becomes ``blocks_0``, or gets ``model.`` before it.
+    """
+    state = dict(_created(name, source).state_dict())
+    names = {key.replace(".", "_"): key for key in state}
+    for key, value in network.state_dict().items():
+        state[names[key.removeprefix("body.").removeprefix("model.").replace(".", "_")]] = value
+    return state
+
+
+def _created(name: str, source: str, **form: object) -> nn.Module:
+    import timm
+
+    overlay = {"file": source} if source else None
+    try:
+        return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, **form)  # type: ignore[arg-type]
+    except Exception as error:
+        raise ValueError(
+            f"timm's {name} cannot be loaded ({error}): name a local weights file as timm:{name}@PATH, or use 'shipped'"
+        ) from error

@@ -35,6 +35,12 @@ def torchvision_encoder(name: str, source: str, device: str) -> GridEncoder:
     return GridEncoder(_until_pooling(name, network.eval()), preprocessing, f"torchvision {name}, {origin}", device)
 
 
+def whole_state(name: str, source: str, network: nn.Module) -> dict[str, Tensor]:
+    """The state of the whole model, with this grid network's tensors and the classifier of ``source``."""
+    state, _ = _weights(name, source, _entry(name, source))
+    return state | {key.removeprefix("body."): value for key, value in network.state_dict().items()}
+
+
 def _entry(name: str, source: str) -> WeightsEnum:
     """Torchvision's record of the weights: where they are and how pictures are prepared for them."""
     known = models.get_model_weights(name)

@@ -4,6 +4,7 @@ A text's pooled vector is the mean of its tokens: the start token of a masked la
 further is no sentence vector (Reimers and Gurevych, Sentence-BERT, 2019). The start token is there as the first token.
 """
 
+import copy
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
@@ -34,14 +35,33 @@ class TransformerTextEncoder:
         self._device = torch.device(device)
         model, self._tokenizer = _load(name)
         self._tokenizer_lock = threading.Lock()  # fast tokenizers refuse two threads at once
-        self._description = description or f"transformers {Path(name).name if Path(name).is_dir() else name}"
-        vocabulary = fingerprints.of_words(*sorted(self._tokenizer.get_vocab().items()))
-        self.fingerprint = fingerprints.of_module(model, vocabulary, LONGEST)
-        self.width = int(model.config.hidden_size)
-        self._model = model.requires_grad_(False).to(self._device)
+        self._take(model, description or f"transformers {Path(name).name if Path(name).is_dir() else name}")
 
     def describe(self) -> str:
         return self._description
+
+    def with_network(self, network: nn.Module, description: str) -> "TransformerTextEncoder":
+        """The same tokenizer with other weights: another encoder, with a fingerprint of its own."""
+        other = copy.copy(self)
+        other._take(network, description)
+        return other
+
+    def save(self, folder: Path) -> None:
+        """Model and tokenizer as a folder that ``TransformerTextEncoder(str(folder))`` loads."""
+        with _quiet():
+            self.network.save_pretrained(folder)
+            self._tokenizer.save_pretrained(folder)
+
+    def states(self, network: nn.Module, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """States (N, T, E) of ``network``, a copy of this encoder's, and each text's number of tokens (N,) with start
+        and end token; on its device. Gradients flow where they are asked for."""
+        with self._tokenizer_lock:
+            inputs = self._tokenizer(
+                list(texts), padding=True, truncation=True, max_length=LONGEST, return_tensors="pt"
+            )
+        with autocast(self._device):
+            output = network(**inputs.to(self._device))
+        return output.last_hidden_state.float(), inputs["attention_mask"].sum(dim=1)
 
     def encode(self, texts: Sequence[str]) -> list[EncodedText]:
         """Each text's tokens; the same text twice is computed once."""
@@ -52,15 +72,18 @@ class TransformerTextEncoder:
             encoded |= dict(zip(batch, self._encode(batch), strict=True))
         return [encoded[text if text.strip() else ""] for text in texts]
 
+    def _take(self, network: Any, description: str) -> None:
+        self._description = description
+        vocabulary = fingerprints.of_words(*sorted(self._tokenizer.get_vocab().items()))
+        self.fingerprint = fingerprints.of_module(network, vocabulary, LONGEST)
+        self.width = int(network.config.hidden_size)
+        self.network = network.eval().requires_grad_(False).to(self._device)
+
     @torch.inference_mode()
     def _encode(self, texts: list[str]) -> list[EncodedText]:
-        with self._tokenizer_lock:
-            inputs = self._tokenizer(texts, padding=True, truncation=True, max_length=LONGEST, return_tensors="pt")
-        with autocast(self._device):
-            output = self._model(**inputs.to(self._device))
-        tokens_NTE = output.last_hidden_state.float().cpu()
-        lengths = inputs["attention_mask"].sum(dim=1).tolist()
-        return [_encoded(tokens_TE[:length]) for tokens_TE, length in zip(tokens_NTE, lengths, strict=True)]
+        states_NTE, length_N = self.states(self.network, texts)
+        pairs = zip(states_NTE.cpu(), length_N.tolist(), strict=True)
+        return [_encoded(tokens_TE[:length]) for tokens_TE, length in pairs]
 
 
 def _encoded(tokens_TE: Tensor) -> EncodedText:

@@ -1,4 +1,5 @@
-"""The moving parts of training: AdamW over the parts that a phase trains, averaged weights, state that survives a kill.
+"""The moving parts of training: AdamW over the parts that a phase trains, and over encoders where some are trained
+along; averaged weights; state that survives a kill.
 
 Shape suffixes: B batch, M modalities (picture, text, industry, each further text).
 """
@@ -13,7 +14,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from model.attention.batching import Batch
 from model.attention.network import Network
@@ -22,25 +23,41 @@ from model.training.processes import Processes
 
 GRADIENT_LIMIT = 1.0
 MOMENTS = ("exp_avg", "exp_avg_sq")
+ENCODERS = "encoders"
 
 
 class Learner:
-    """A network under training, its AdamW and the exponential average of its weights (which is what gets published)."""
+    """A network under training, its AdamW and the exponential average of its weights (which is what gets published).
 
-    def __init__(self, network: Network, weight_decay: float, ema_decay: float) -> None:
+    Of ``encoders``, those parameters learn along that ask for gradients, at ``encoder_rate`` in every phase.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        weight_decay: float,
+        ema_decay: float,
+        encoders: nn.Module | None = None,
+        encoder_rate: float = 0.0,
+    ) -> None:
         self.network = network
         self.average = copy.deepcopy(network)
+        self.average_encoders = copy.deepcopy(encoders)
+        tuned = _tuned(encoders)
+        self.learning: list[Tensor] = [*network.parameters(), *tuned]
+        self.averaged: list[Tensor] = [*self.average.parameters(), *_tuned(self.average_encoders)]
         self.processes = Processes.current()
         self.ema_decay = ema_decay
         self.steps = 0
         parts = network.parts()
         groups = [{"params": parts[part], "name": part, "lr": 0.0} for part in PARTS]
+        groups += [{"params": tuned, "name": ENCODERS, "lr": encoder_rate}] if tuned else []
         self.adam = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=weight_decay, fused=True)
 
     def start(self, phase: Phase) -> None:
         """Let exactly the phase's parts learn, at its rate."""
         self.network.train()
-        for group in self.adam.param_groups:
+        for group in self.adam.param_groups[: len(PARTS)]:
             group["lr"] = phase.learning_rate
             for parameter in group["params"]:
                 parameter.requires_grad_(group["name"] in phase.trains)
@@ -50,14 +67,14 @@ class Learner:
         """One update by the sum of all processes' losses."""
         self.adam.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        self.processes.add_gradients(self.network.parameters())
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_LIMIT)
+        self.processes.add_gradients(self.learning)
+        torch.nn.utils.clip_grad_norm_(self.learning, GRADIENT_LIMIT)
         self.adam.step()
         self.steps += 1
         # A short warm-up of the average, so that the first epochs are not mostly the weights before training.
         decay = min(self.ema_decay, (1 + self.steps) / (10 + self.steps))
         with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
+            torch._foreach_lerp_(self.averaged, self.learning, 1 - decay)
 
     def optimizer_state(self) -> dict[str, Tensor]:
         """AdamW's state as flat tensors: ``parameter.exp_avg`` and so on."""
@@ -117,6 +134,11 @@ def modality_dropout(batch: Batch, share: float) -> Batch:
         level_mask_NL=batch.level_mask_NL & kept_BM[:, 2:3],
         field_mask_NX=batch.field_mask_NX & kept_BM[:, 3:],
     )
+
+
+def _tuned(encoders: nn.Module | None) -> list[nn.Parameter]:
+    """The encoders' parameters that learn."""
+    return [parameter for parameter in encoders.parameters() if parameter.requires_grad] if encoders else []
 
 
 def _with_rows(moment: Tensor, rows: int) -> Tensor:

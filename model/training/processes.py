@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, distributed
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Processes:
             distributed.all_reduce(values)
         return values
 
-    def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+    def add_gradients(self, parameters: Iterable[Tensor]) -> None:
         """Give every process the sum of all gradients."""
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         if self.count == 1 or not gradients:

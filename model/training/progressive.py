@@ -14,6 +14,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -33,6 +34,9 @@ from model.training.optimisation import Learner, modality_dropout
 from model.training.phases import CONTINUATION, STUDY, Phase, epochs
 from model.weak_supervision.propagation import FusedSpace, Neighbours
 from model.weak_supervision.supervision import GoldTable, Supervision, family_folds, supervise
+
+if TYPE_CHECKING:  # who only trains on cached features needs no encoders
+    from model.training.live import Live
 
 LEAST_WEAK = 64
 WEAK_PRIOR = 20.0
@@ -128,7 +132,7 @@ def fit(
 
     if not config.use_network:
         return calibrated(tagger, 0.0)
-    course = _Course(tagger, pool, known, supervision, config, resume)
+    course = Course(tagger, pool, known, supervision, config, resume)
 
     def tagger_of(network: Network, optimizer: Mapping[str, Tensor]) -> Tagger:
         return calibrated(replace(tagger, network=network, optimizer=optimizer), course.logits(network))
@@ -160,8 +164,8 @@ def _box_model(
     )
 
 
-class _Course:
-    """One run over the phases."""
+class Course:
+    """One run over the phases; with ``live``, encoders learn along in all of them, and no state is kept."""
 
     def __init__(
         self,
@@ -170,9 +174,10 @@ class _Course:
         gold: GoldTable,
         supervision: Supervision,
         config: TrainConfig,
-        resume: Path | None,
+        resume: Path | None = None,
+        live: "Live | None" = None,
     ) -> None:
-        self.config, self.resume = config, resume
+        self.config, self.resume, self.live = config, resume, live
         assert served.reduction is not None
         known = served.network.config.vocabulary if served.network else Vocabulary()
         vocabulary = known.grown(pool)
@@ -189,7 +194,8 @@ class _Course:
         network = grown(served.network, form) if served.network and trained_before else make_network(form, config.seed)
         self.network = network.to(self.device)
         self.phases = config.continuation if trained_before else config.first
-        self.learner = Learner(self.network, config.weight_decay, config.ema_decay)
+        encoders = (live.encoders, live.rate) if live else ()
+        self.learner = Learner(self.network, config.weight_decay, config.ema_decay, *encoders)
         if trained_before:
             self.learner.load_optimizer(served.optimizer)
 
@@ -276,6 +282,8 @@ class _Course:
     def _corrections(self, rows: Tensor, share: Tensor) -> Tensor:
         """(B, K) what the network adds to this process's share of the batch, on the CPU in single precision."""
         batch = modality_dropout(self.data[rows].floats(), self.config.modality_dropout)[share].to(self.device)
+        if self.live:
+            batch = self.live.seen_anew(batch, rows[share])
         # On processors it stays single precision, in which all recorded results were made.
         halves = self.device.type == "cuda" and has_bfloat16(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=halves):

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from backend.inference import Inference
-from backend.interactive import drawn_answer
+from backend.inference import Inference, Predictor
+from backend.interactive import DrawnTagger, drawn_of, drawn_result
 from backend.metrics import Metrics
 from backend.schemas import TaskIn, TaskPrediction
 from backend.versions import Served
@@ -17,6 +18,7 @@ from labelstudio.encoding import Failure, TaskEncoder
 from labelstudio.project import ProjectKey
 from labelstudio.regions import Region
 from labelstudio.results import checked, region_seed, result_of
+from model.boxes.drawn import Drawn
 from model.features.item import ItemFeatures
 from model.items import Prediction
 from store.fast_answers import SUFFIX, FastAnswers
@@ -33,6 +35,11 @@ class Question:
     tasks: Sequence[TaskIn]
     deadline: float
     drawn: Sequence[Region] = ()
+
+    @cached_property
+    def pointed_at(self) -> tuple[Drawn, ...]:
+        """What of the drawn regions can be answered; if nothing can, the question is one like any other."""
+        return drawn_of(self.config, self.drawn)
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,8 @@ class Answers:
         found = self._encoder.features(question.project, question.config, payloads, question.deadline)
         evidence = self._evidence(question, served.version, found)
         known = [entry.features for entry in evidence if entry.features is not None]
-        answers = iter(self._say(question, served, known))
+        tagger = DrawnTagger(served.tagger, question.pointed_at) if question.pointed_at else served.tagger
+        answers = iter(self._say(question, tagger, known))
         said = [next(answers) if entry.features is not None else _Said(None) for entry in evidence]
         evidence = self._with_fast_names(question, served.version, found, evidence, said)
         results = [
@@ -90,22 +98,22 @@ class Answers:
             or any(isinstance(entry, Failure) and not entry.permanent for entry in found),
         )
 
-    def _say(self, question: Question, served: Served, features: Sequence[ItemFeatures]) -> list[_Said]:
+    def _say(self, question: Question, tagger: Predictor, features: Sequence[ItemFeatures]) -> list[_Said]:
         """Predictions in pieces; when the time is over the rest gets tags without boxes."""
         boxes = bool(question.config.rectangles)
         size = self._inference.max_batch
         said: list[_Said] = []
         for piece in (features[at : at + size] for at in range(0, len(features), size)):
             whole = not boxes or time.monotonic() < question.deadline
-            said += [_Said(entry, whole) for entry in self._predict(served, piece, boxes=boxes and whole)]
+            said += [_Said(entry, whole) for entry in self._predict(tagger, piece, boxes=boxes and whole)]
         return said
 
-    def _predict(self, served: Served, features: Sequence[ItemFeatures], *, boxes: bool) -> list[Prediction | None]:
+    def _predict(self, tagger: Predictor, features: Sequence[ItemFeatures], *, boxes: bool) -> list[Prediction | None]:
         """Where boxes make the model fail on an item, its tags are still worth having."""
-        found = self._inference.predict(served.tagger, features, boxes=boxes)
+        found = self._inference.predict(tagger, features, boxes=boxes)
         failed = [place for place, prediction in enumerate(found) if prediction is None]
         if failed and boxes:
-            again = self._inference.predict(served.tagger, [features[place] for place in failed], boxes=False)
+            again = self._inference.predict(tagger, [features[place] for place in failed], boxes=False)
             for place, prediction in zip(failed, again, strict=True):
                 found[place] = prediction
         return found
@@ -179,8 +187,10 @@ class Answers:
             return self._empty(evidence.version, evidence.outcome if features is None else "empty")
         seed = region_seed(question.project, task.id, evidence.version)
         try:
-            regions = drawn_answer(config, prediction, features, question.drawn, seed) if question.drawn else None
-            result = regions if regions is not None else result_of(config, prediction, features.size, seed)
+            if question.pointed_at:
+                result = drawn_result(config, prediction, features.size, question.drawn, seed)
+            else:
+                result = result_of(config, prediction, features.size, seed)
             answer = checked(config, result, prediction.score)
         except (ValueError, KeyError, TypeError, ArithmeticError) as error:
             LOG.error("an answer was held back", project=str(question.project), task=task.id, reason=str(error))

@@ -1,97 +1,84 @@
-"""Interactive mode: what an annotator just drew → its class, and a box that fits the thing tightly."""
+"""Interactive mode: what an annotator drew or clicked → the same regions, labelled and fitted by the served model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
+
+import torch
 
 from labelstudio.config import LabelConfig
 from labelstudio.controls.rectangle_labels import RectangleLabels, box_of
 from labelstudio.regions import Region, names_in
 from labelstudio.results import result_of
+from model.boxes.drawn import Drawn
 from model.features.item import ItemFeatures
 from model.items import Box, PredictedBox, Prediction
-
-SAME_THING = 0.5  # IoU from which a predicted box is what was drawn, whatever its label
-LIKELY_SAME = 0.3  # IoU that is enough when the label agrees
-INSIDE = 0.6  # share of a read block that must lie in the drawn box
-FILLED = 0.25  # share of the drawn box that its text must cover for the text to be the thing
+from model.tagger import Tagger
 
 
-def drawn_answer(
-    config: LabelConfig, prediction: Prediction, features: ItemFeatures, drawn: Sequence[Region], seed: str
-) -> list[Region] | None:
-    """Regions for what was drawn, in this config; None when nothing drawn has a place (then all is answered)."""
-    boxes = [box for region in drawn if (box := _refined(config, prediction, features, region)) is not None]
-    if not boxes:
-        return None
-    alone = Prediction(prediction.probabilities, (), tuple(boxes), prediction.score)
-    rectangles = {control.name for control in config.rectangles}
-    return [region for region in result_of(config, alone, features.size, seed) if region["from_name"] in rectangles]
+@dataclass(frozen=True)
+class DrawnTagger:
+    """A tagger whose predictions have the drawn regions for boxes, and no others."""
+
+    tagger: Tagger
+    drawn: Sequence[Drawn]
+
+    def predict(self, features: Sequence[ItemFeatures], *, boxes: bool = True) -> list[Prediction]:
+        """One prediction per item, in order; without ``boxes`` tags alone."""
+        said = self.tagger.predict(features, boxes=False)
+        if not boxes:
+            return said
+        return [
+            replace(prediction, boxes=self._boxes(item, prediction))
+            for item, prediction in zip(features, said, strict=True)
+        ]
+
+    def _boxes(self, item: ItemFeatures, prediction: Prediction) -> tuple[PredictedBox, ...]:
+        if self.tagger.box_model is None:
+            return ()
+        likely_K = torch.tensor([prediction.probabilities[label] for label in self.tagger.labels])
+        found = self.tagger.box_model.classify_regions(item, self.drawn, likely_K)
+        return tuple(box for box in found if box is not None)
 
 
-def _refined(
-    config: LabelConfig, prediction: Prediction, features: ItemFeatures, region: Region
-) -> PredictedBox | None:
+def drawn_of(config: LabelConfig, regions: Sequence[Region]) -> tuple[Drawn, ...]:
+    """What of Label Studio's context has a place in the picture and a rectangle control to answer in."""
+    found = (_drawn(_controls(config, region), region) for region in regions)
+    return tuple(drawn for drawn in found if drawn is not None)
+
+
+def drawn_result(
+    config: LabelConfig, prediction: Prediction, size: tuple[int, int], regions: Sequence[Region], seed: str
+) -> list[Region]:
+    """A ``DrawnTagger``'s prediction as regions of the controls that were drawn with.
+
+    Their ids hang on what was drawn too: the annotation holds earlier answers, and regions made of the prediction.
+    """
+    names = {control.name for region in regions for control in _controls(config, region)}
+    written = result_of(config, prediction, size, f"{seed}/{regions}")
+    return [region for region in written if region["from_name"] in names]
+
+
+def _controls(config: LabelConfig, region: Region) -> Sequence[RectangleLabels]:
+    """The rectangle control that drew it; any, where another kind of control did."""
+    own = [control for control in config.rectangles if control.name == region.get("from_name")]
+    return own or config.rectangles
+
+
+def _drawn(controls: Sequence[RectangleLabels], region: Region) -> Drawn | None:
     value = region.get("value")
     box = box_of(region) if isinstance(value, dict) and "x" in value else None
-    if box is None or not config.rectangles:
+    if box is None or not controls or not isinstance(value, dict):
         return None
-    label = _label(config, region, value or {})
-    if box.area == 0 or str(region.get("type", "")).startswith("keypoint"):
-        return _at_point(prediction.boxes, box, label)
-    best = max(prediction.boxes, key=lambda entry: _fit(entry, box, label), default=None)
-    if best is not None and _fit(best, box, label) >= SAME_THING:
-        return best
-    label = label or _likeliest(config.rectangles, prediction)
-    score = prediction.probabilities.get(label, 0.0) if label else 0.0
-    return PredictedBox(label, _tight(box, features), score) if label else None
+    if str(region.get("type", "")).startswith("keypoint") or not (value.get("width") and value.get("height")):
+        box = Box(box.left, box.top, box.left, box.top)
+    elif box.area == 0:
+        return None  # drawn beside the picture
+    known = {name: label for control in controls for name, label in control.labels.items()}
+    chosen = [known[name] for name in _names(value) if name in known]
+    return Drawn(box, tuple(chosen[:1] or dict.fromkeys(known.values())))
 
 
-def _fit(predicted: PredictedBox, drawn: Box, label: str | None) -> float:
-    """IoU, lifted where the annotator's own label agrees."""
-    return predicted.box.iou(drawn) + (SAME_THING - LIKELY_SAME) * (predicted.label == label)
-
-
-def _at_point(boxes: Sequence[PredictedBox], point: Box, label: str | None) -> PredictedBox | None:
-    """The smallest predicted box around a point, of the point's label if there is one."""
-    x, y = point.left, point.top
-    around = [
-        entry for entry in boxes if entry.box.left <= x <= entry.box.right and entry.box.top <= y <= entry.box.bottom
-    ]
-    own = [entry for entry in around if entry.label == label]
-    return min(own or around, key=lambda entry: entry.box.area, default=None)
-
-
-def _label(config: LabelConfig, region: Region, value: dict[str, Any]) -> str | None:
-    """The model's label that the annotator had chosen when drawing."""
-    names = [name for key in value if key.endswith("labels") for name in names_in(value, key)]
-    for control in config.rectangles:
-        for name in names:
-            if name in control.labels:
-                return control.labels[name]
-    return None
-
-
-def _likeliest(controls: Sequence[RectangleLabels], prediction: Prediction) -> str | None:
-    labels = [label for control in controls for label in control.labels.values() if label in prediction.probabilities]
-    return max(labels, key=prediction.probabilities.__getitem__, default=None)
-
-
-def _tight(drawn: Box, features: ItemFeatures) -> Box:
-    """Around the text inside, where text is what was drawn; else as drawn."""
-    inside = [block.box for block in features.blocks if block.box.area and _overlap(block.box, drawn) >= INSIDE]
-    if not inside:
-        return drawn
-    around = Box(
-        min(box.left for box in inside),
-        min(box.top for box in inside),
-        max(box.right for box in inside),
-        max(box.bottom for box in inside),
-    )
-    return around if around.area >= FILLED * drawn.area else drawn
-
-
-def _overlap(box: Box, other: Box) -> float:
-    """Share of ``box`` that lies in ``other``."""
-    width = min(box.right, other.right) - max(box.left, other.left)
-    height = min(box.bottom, other.bottom) - max(box.top, other.top)
-    return max(width, 0.0) * max(height, 0.0) / box.area
+def _names(value: Mapping[str, Any]) -> list[str]:
+    """The labels that the annotator had chosen when drawing."""
+    return [name for key in value if key.endswith("labels") for name in names_in(value, key)]

@@ -14,6 +14,7 @@ from pathlib import Path
 from backend.inference import Predictor
 from model import checkpoint
 from model.features.item import ItemFeatures
+from model.tagger import Tagger
 from store.versions import Current
 
 
@@ -21,7 +22,7 @@ from store.versions import Current
 class Served:
     """A version in memory. ``generation`` is CURRENT's when it was loaded."""
 
-    tagger: Predictor
+    tagger: Tagger
     version: str
     generation: int
     labels: tuple[str, ...]

@@ -4,6 +4,7 @@ Read blocks one by one and grouped at several reaches, the plates under them, re
 elements of the cold start. The box head scores them; nothing is decided here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,10 +43,10 @@ class Candidates:
     boxes_N4: Tensor
     from_text_N: Tensor  # bool
 
-    def with_box(self, box: Box) -> "Candidates":
-        """The same and one more box, which somebody drew; it is the last one."""
-        edges_N4 = torch.cat([self.boxes_N4, to_tensor([box])])
-        return replace(self, boxes_N4=edges_N4, from_text_N=torch.cat([self.from_text_N, torch.tensor([False])]))
+    def with_boxes(self, boxes: Sequence[Box]) -> "Candidates":
+        """The same and further boxes, which somebody drew, at the end."""
+        edges_N4 = torch.cat([self.boxes_N4, to_tensor(boxes)])
+        return replace(self, boxes_N4=edges_N4, from_text_N=torch.cat([self.from_text_N, torch.zeros(len(boxes)) > 0]))
 
 
 def candidates(scene: Scene) -> Candidates:

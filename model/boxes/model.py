@@ -3,7 +3,7 @@
     model = BoxModel.cold_start(labels, lexicon)
     boxes = model.predict(features, probabilities_NK)      # one tuple of PredictedBox an item, best first
     model = model.fit(features, gold, families=families, seed=7)
-    answer = model.classify_region(item, box)              # class and tightened box of what an annotator drew
+    answers = model.classify_regions(item, [Drawn(box, labels)])   # label and tightened box of what an annotator drew
     tensors = model.state(); model = BoxModel.from_state(labels, lexicon, tensors)
 
 ``gold[i]`` is None for an item without gold rectangles. ``probabilities_NK`` are the tagger's, one column a label; the
@@ -24,19 +24,17 @@ from model.boxes.candidates import candidates
 from model.boxes.decode import NEUTRAL, best_thresholds, decode, given, tagged
 from model.boxes.describe import describe, kind_scores
 from model.boxes.described import RECENT, Described
+from model.boxes.drawn import Drawn, clicked, label_of, tightened
 from model.boxes.forest import Floats
 from model.boxes.head import MOST_BAGS, Bag, BoxHead, Example
-from model.boxes.nms import ious, to_box, to_tensor
 from model.boxes.pooling import Pooling
 from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
 from model.features.item import ItemFeatures
-from model.items import Box, LabelledBox, PredictedBox
+from model.items import LabelledBox, PredictedBox
 from model.weak_supervision.lexicon import Lexicon
 
 UNKNOWN = 0.5
-SAME_REGION = 0.5
-"""A candidate that overlaps a drawn region so far is a tighter reading of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,17 +104,34 @@ class BoxModel:
         thresholds = best_thresholds(found, [example.gold for example in examples], self.labels)
         return replace(learner, head=head, threshold_K=thresholds)
 
-    def classify_region(self, item: ItemFeatures, box: Box, probabilities_K: Tensor | None = None) -> PredictedBox:
-        """The class of a region that somebody drew, and its box tightened to the element it most likely means."""
-        found = candidates(Scene.of(item, self._reader)).with_box(box)
+    def classify_regions(
+        self, item: ItemFeatures, drawn: Sequence[Drawn], probabilities_K: Tensor | None = None
+    ) -> list[PredictedBox | None]:
+        """The label of each region that somebody drew, and the box of the element that was most likely meant.
+
+        A chosen label that is not known here keeps its box as drawn. None: a click on nothing, or no known label.
+        """
+        found = candidates(Scene.of(item, self._reader)).with_boxes([region.box for region in drawn])
         quality_NK = self._quality(self._inputs(item, Described(found.boxes_N4, describe(found))))
-        if probabilities_K is not None:
-            quality_NK = tagged(quality_NK, probabilities_K)
-        overlap_N = ious(found.boxes_N4, to_tensor([box])).numpy()[:, 0]
-        overlap_N[-1] = 1.0
-        fitting_NK = np.where(overlap_N[:, None] >= SAME_REGION, quality_NK * overlap_N[:, None], -1.0)
-        row, label = np.unravel_index(fitting_NK.argmax(), fitting_NK.shape)
-        return PredictedBox(self.labels[label], to_box(found.boxes_N4[row]), float(quality_NK[row, label]))
+        likely_K = torch.ones(len(self.labels)) if probabilities_K is None else probabilities_K
+        quality_NK, boxes_N4, first = tagged(quality_NK, likely_K), found.boxes_N4.numpy(), -len(drawn)
+        return [
+            self._meant(region, boxes_N4[:first], quality_NK[:first], quality_NK[first + place], likely_K.numpy())
+            for place, region in enumerate(drawn)
+        ]
+
+    def _meant(
+        self, region: Drawn, boxes_N4: Floats, quality_NK: Floats, own_K: Floats, likely_K: Floats
+    ) -> PredictedBox | None:
+        known = [column for column, label in enumerate(self.labels) if label in region.labels]
+        if not known:
+            chosen = len(region.labels) == 1 and region.box.area > 0
+            return PredictedBox(region.labels[0], region.box, 0.0) if chosen else None
+        if region.box.area == 0:
+            return clicked(region.box, boxes_N4, quality_NK[:, known], [self.labels[column] for column in known])
+        column = known[label_of(own_K[known], likely_K[known])]
+        box = tightened(region.box, boxes_N4, quality_NK[:, column])
+        return PredictedBox(self.labels[column], box, float(own_K[column]))
 
     def _boxes(self, item: ItemFeatures, probabilities_K: Tensor | None, faint: bool) -> tuple[PredictedBox, ...]:
         described = RECENT.of(item, self._reader)

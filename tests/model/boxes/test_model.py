@@ -1,8 +1,7 @@
-import time
-
 import pytest
 import torch
 
+from model.boxes.drawn import Drawn
 from model.boxes.model import BoxModel
 from model.items import Box, LabelledBox, PredictedBox
 from model.weak_supervision.lexicon import Lexicon
@@ -134,17 +133,47 @@ def test_tags_alone_teach_which_cues_to_believe() -> None:
 def test_a_drawn_region_gets_its_class_and_the_tight_box(learned: BoxModel) -> None:
     shift = 0.02 * (11 % 5)
     rough = Box(0.02 + shift, 0.77, 0.35 + shift, 0.97)
-    learned.classify_region(PICTURES[11], rough)
-    started = time.perf_counter()
-    answer = learned.classify_region(PICTURES[11], rough, torch.ones(5))
-    assert time.perf_counter() - started < 0.3
+    (answer,) = learned.classify_regions(PICTURES[11], [Drawn(rough, LABELS)], torch.ones(5))
+    assert answer is not None
     assert answer.label == "价格"
     assert answer.box.iou(price_plate(shift)) > rough.iou(price_plate(shift))
 
 
+def test_several_drawn_regions_are_answered_each_by_itself(learned: BoxModel) -> None:
+    product = moved(PRODUCT, 0.02 * (11 % 5))
+    drawn = [Drawn(COPY, LABELS), Drawn(product, LABELS), Drawn(COPY, ("主体",)), Drawn(COPY, ("价格", "赠品"))]
+    answers = learned.classify_regions(PICTURES[11], drawn)
+    labels = [answer.label for answer in answers if answer is not None]
+    assert labels[:3] == ["文案", "主体", "主体"], "a chosen label stays"
+    assert labels[3] in ("价格", "赠品"), "only what the control may hold"
+    assert answers[0] == learned.classify_regions(PICTURES[11], drawn[:1])[0]
+
+
+def test_a_click_finds_the_element_around_it(learned: BoxModel) -> None:
+    x, y = (COPY.left + COPY.right) / 2, (COPY.top + COPY.bottom) / 2
+    (answer,) = learned.classify_regions(PICTURES[11], [Drawn(Box(x, y, x, y), LABELS)])
+    assert answer is not None
+    assert answer.label == "文案"
+    assert answer.box.iou(COPY) > 0.5
+
+
 def test_a_drawn_region_where_nothing_is_stays_as_drawn(learned: BoxModel) -> None:
     region = Box(0.75, 0.15, 0.95, 0.25)
-    answer = learned.classify_region(PICTURES[11], region)
+    (answer,) = learned.classify_regions(PICTURES[11], [Drawn(region, LABELS)])
+    assert answer is not None
     assert answer.label in LABELS
     assert answer.box.iou(region) > 0.99
-    assert learned.classify_region(nothing(), region).label in LABELS
+
+
+def test_without_a_picture_or_with_unknown_labels_a_region_stays_and_a_click_means_nothing(learned: BoxModel) -> None:
+    region, click = Box(0.75, 0.15, 0.95, 0.25), Box(0.5, 0.5, 0.5, 0.5)
+    (answer, on_nothing) = learned.classify_regions(nothing(), [Drawn(region, LABELS), Drawn(click, LABELS)])
+    assert answer is not None
+    assert answer.box.iou(region) > 0.99
+    assert on_nothing is None
+    new = [Drawn(region, ("新",)), Drawn(click, ("新",)), Drawn(region, ("新", "更新")), Drawn(region, ())]
+    assert learned.classify_regions(PICTURES[11], new) == [PredictedBox("新", region, 0.0), None, None, None]
+
+
+def test_nothing_drawn_gives_nothing(learned: BoxModel) -> None:
+    assert learned.classify_regions(PICTURES[11], []) == []

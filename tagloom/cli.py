@@ -157,6 +157,46 @@ def evaluate(
     click.echo(f"\nreport: {out / REPORT}")
 
 
+@main.command("train-encoders")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder as for `tagloom demo`, or a file that Label Studio exported as JSON or JSON_MIN.",
+)
+@click.option("--pictures", type=click.Path(path_type=Path), default=None, help="Folder with an export's pictures.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder for the new encoders, and for the features of the old ones.",
+)
+@click.option("--image", is_flag=True, help="Train the encoder of pictures.")
+@click.option("--text", is_flag=True, help="Train the encoder of texts.")
+@click.option("--epochs", type=click.IntRange(1), default=8, show_default=True, help="Passes over all gold.")
+@click.option(
+    "--gold",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Share of the labelled products to train on.",
+)
+@click.option("--seed", type=int, default=7, show_default=True, help="Seed of the training, and of the share's draw.")
+def train_encoders(
+    data: Path, pictures: Path | None, out: Path, image: bool, text: bool, epochs: int, gold: float, seed: int
+) -> None:
+    """Train the encoders themselves on labelled pictures, and write them as new encoders.
+
+    What is trained are the encoders that the settings name. Nothing that runs is changed: set what is printed at the
+    end for backend and workers, and all items are encoded anew.
+    """
+    from tagloom.train_encoders import Plan
+    from tagloom.train_encoders import run as train
+
+    names = train(Plan(data, out, image, text, epochs, gold, seed, pictures), settings(), click.echo)
+    click.echo("use them by:\n" + "\n".join(f"{variable}={name}" for variable, name in names.items()))
+
+
 @main.command()
 @click.option("--project", default="", help="Project key, where there are several.")
 def versions(project: str) -> None:

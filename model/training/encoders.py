@@ -16,6 +16,7 @@ from model.items import Gold
 from model.tagger import Tagger
 from model.training.live import IMAGE, TEXT, Live, Pictures
 from model.training.phases import STUDY
+from model.training.processes import Processes
 from model.training.progressive import Course, EpochReport, TrainConfig, no_publication, nothing_to_do
 from model.weak_supervision.supervision import GoldTable, supervise
 
@@ -90,6 +91,8 @@ def _check(
     texts: TransformerTextEncoder | None,
 ) -> None:
     """Raises ValueError saying what is missing."""
+    if Processes.current().count > 1:
+        raise ValueError("encoders are trained in one process: start it without torchrun")
     if not (images or texts):
         raise ValueError("name an encoder to train: that of pictures, that of texts, or both")
     if tagger.network is None or tagger.reduction is None:

@@ -1,0 +1,132 @@
+"""`tagloom train-encoders`: the encoders of the settings, trained further on labelled pictures, as new encoders."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from tqdm import tqdm
+
+from model.encoders.catalogue import image_encoder, save_image_encoder, save_text_encoder, text_encoder
+from model.encoders.protocols import TextEncoder
+from model.encoders.transformer_text import TransformerTextEncoder
+from model.evaluation.corpus import LabelledCorpus, families_at, split
+from model.features.extraction import FeatureExtractor
+from model.reading.reader import Reader
+from model.tagger import Tagger
+from model.training.encoders import EncoderTraining, TrainedEncoders, train_encoders
+from model.training.phases import STUDY, epochs
+from model.training.progressive import EpochReport, TrainConfig, fit
+from samples.dataset import Dataset
+from tagloom.errors import UserError
+from tagloom.evaluate import corpus_of
+from tagloom.evaluation.data import read
+from tagloom.settings import Settings
+
+Say = Callable[[str], None]
+Heard = Callable[[EpochReport], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``data`` and ``pictures`` as for an evaluation; ``gold`` is the share of the labelled products to train on."""
+
+    data: Path
+    out: Path
+    image: bool
+    text: bool
+    epochs: int = EncoderTraining().epochs
+    gold: float = 1.0
+    seed: int = TrainConfig().seed
+    pictures: Path | None = None
+
+
+def run(plan: Plan, settings: Settings, say: Say) -> dict[str, str]:
+    """The settings that name the new encoders, which lie in ``plan.out`` with the features of the old ones.
+
+    Features are kept as they are made; the training itself begins anew when it is run again. Raises UserError saying
+    what to change where nothing can be trained.
+    """
+    if not (plan.image or plan.text):
+        raise UserError("say which encoder to train: --image, --text, or both")
+    _check_folder(plan.out)
+    try:
+        texts = text_encoder(settings.text_encoder, settings.device)
+        if plan.text and not isinstance(texts, TransformerTextEncoder):
+            raise UserError(
+                f"TAGLOOM_TEXT_ENCODER={settings.text_encoder} has nothing to train: name a transformers model or "
+                "`shipped`, or train the pictures' encoder alone (--image)"
+            )
+        samples = read(plan.data, plan.pictures)
+        if not samples.labelled():
+            raise UserError(f"{plan.data} has no labelled pictures: label some, or name another folder or export")
+        return _saved(plan, settings, _trained(plan, settings, samples, texts, say))
+    except ValueError as wrong:
+        raise UserError(str(wrong)) from wrong
+    except OSError as wrong:
+        raise UserError(
+            f"{plan.out} cannot be written ({wrong}): make room, or name another folder by --out"
+        ) from wrong
+
+
+def _trained(plan: Plan, settings: Settings, samples: Dataset, texts: TextEncoder, say: Say) -> TrainedEncoders:
+    images = image_encoder(settings.image_encoder, settings.device)
+    say(f"encoders: image: {images.describe()}; text: {texts.describe()}")
+    extractor = FeatureExtractor(images, texts, Reader())
+    corpus = corpus_of(samples, extractor, plan.out)
+    gold = corpus.gold_of(_rows(corpus, plan))
+    say(f"gold: {len(gold)} of {len(corpus.features)} pictures")
+    config = TrainConfig(seed=plan.seed, device=settings.device)
+    cold = Tagger.cold_start(corpus.labels, space=extractor.space, seed=plan.seed, with_boxes=False)
+    with _bar("tagger, epochs", len(epochs(STUDY))) as heard:
+        tagger = fit(cold, corpus.features, gold, families=corpus.families, config=config, on_epoch=heard)
+    with _bar("encoders, epochs", plan.epochs) as heard:
+        return train_encoders(
+            tagger,
+            corpus.features,
+            gold,
+            lambda row: samples.samples[row].open(),
+            families=corpus.families,
+            images=images if plan.image else None,
+            texts=texts if plan.text and isinstance(texts, TransformerTextEncoder) else None,
+            config=EncoderTraining(epochs=plan.epochs, training=config),
+            on_epoch=heard,
+        )
+
+
+def _rows(corpus: LabelledCorpus, plan: Plan) -> tuple[int, ...]:
+    """All that is labelled, or a share of the products as `tagloom evaluate` draws them with this seed."""
+    if plan.gold < 1:
+        return split(corpus, families=families_at(corpus, plan.gold), seed=plan.seed).gold
+    return tuple(row for row, known in enumerate(corpus.gold) if known is not None)
+
+
+def _saved(plan: Plan, settings: Settings, trained: TrainedEncoders) -> dict[str, str]:
+    names = {}
+    if trained.images:
+        names["TAGLOOM_IMAGE_ENCODER"] = save_image_encoder(trained.images, settings.image_encoder, plan.out)
+    if trained.texts:
+        names["TAGLOOM_TEXT_ENCODER"] = save_text_encoder(trained.texts, plan.out)
+    return names
+
+
+def _check_folder(folder: Path) -> None:
+    """Raises UserError before the work, not after it, when nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as wrong:
+        raise UserError(f"{folder} cannot be written ({wrong}): name another folder by --out") from wrong
+
+
+@contextmanager
+def _bar(name: str, total: int) -> Iterator[Heard]:
+    with tqdm(total=total, desc=name, unit="", disable=None, leave=False) as bar:
+
+        def heard(report: EpochReport) -> None:
+            bar.set_postfix_str(f"loss on gold {report.gold_loss:.3f}")
+            bar.update()
+
+        yield heard

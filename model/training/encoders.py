@@ -1,7 +1,7 @@
 """Encoders trained end to end: the refine phase continued from pixels and characters.
 
 Encoders are frozen per space, since features, nearest gold and checkpoints all hang on what they give. So a trained
-encoder is another encoder, whose space begins anew (docs/decisions/0028-trained-encoders.md).
+encoder is another encoder, whose space begins anew (docs/decisions/0029-trained-encoders.md).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -74,6 +74,8 @@ def train_encoders(
         images=images, texts=texts, share=config.share, rate=config.learning_rate, device=device,
     )  # fmt: skip
     course = Course(tagger, pool, table, supervise(tagger, pool, table, families=families), train, live=live)
+    if course.phases is not train.continuation:
+        raise ValueError("the tagger's network has another form than config.training: give what it was trained by")
     course.run(lambda network, _: replace(tagger, network=network), on_epoch, no_publication)
     learned = course.learner.average_encoders
     assert isinstance(learned, torch.nn.ModuleDict)

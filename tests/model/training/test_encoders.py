@@ -274,6 +274,7 @@ def test_a_trained_encoder_makes_another_space(
         ({7: GOLD[7]}, "image", "no labelled item has a picture"),
         (GOLD, "cold", "no trained network"),
         (GOLD, "other", "trained on other encoders"),
+        (GOLD, "form", "another form than config.training"),
     ],
 )
 def test_what_is_missing_is_told(
@@ -288,5 +289,5 @@ def test_what_is_missing_is_told(
             PICTURES.__getitem__,
             families=FAMILIES,
             images={"": None, "other": wide}.get(asks, images),
-            config=QUICK,
+            config=replace(QUICK, training=replace(TRAIN, network={})) if asks == "form" else QUICK,
         )

@@ -79,6 +79,9 @@ class Settings(BaseSettings):
     image_seconds: float = Field(20.0, description="Seconds one picture may take to arrive.")
 
     training_threads: int = Field(0, description="Threads of a training; 0: half of the processors.")
+    training_processes: int = Field(
+        1, ge=1, description="Processes that train one project together; on `cuda` each has a GPU of its own."
+    )
     training_pool: int = Field(4000, description="Most tasks without gold that one training looks at.")
     promotion_seconds: float = Field(60.0, description="Least time between two promotions of a project.")
     held_out_share: float = Field(0.2, description="Share of product families whose gold is never trained on.")

@@ -22,6 +22,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "TAGLOOM_SETTLE_SECONDS": str(settings.settle_seconds),
         "TAGLOOM_PROMOTION_SECONDS": str(settings.promotion_seconds),
         "TAGLOOM_TRAINING_THREADS": "1",
+        "TAGLOOM_TRAINING_PROCESSES": str(settings.training_processes),
         "REDIS_URL": settings.redis_url,
         "RQ_CONFIG": "tests.worker.rq_stub",
         "OMP_NUM_THREADS": "1",

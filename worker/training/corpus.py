@@ -22,9 +22,11 @@ CHUNK = 16  # gold tasks encoded between two looks at whether the job must end
 
 @dataclass(frozen=True)
 class Corpus:
-    """Pool and gold, by row. `held_out` are the rows with gold that is never trained on."""
+    """Pool and gold, by row. `keys` are the items' in the cache of features; `held_out` are the rows with gold that is
+    never trained on."""
 
     task_ids: tuple[int, ...]
+    keys: tuple[str, ...]
     features: list[ItemFeatures]
     families: list[str]
     gold: dict[int, Gold]
@@ -46,7 +48,9 @@ def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch:
     gold = _gold(workplace, project, config, tasks)
     others = sorted(tasks.keys() - gold.keys(), key=lambda number: _shuffled(project.key, number))
     chosen = [tasks[number] for number in sorted([*gold, *others[: settings.training_pool]])]
-    found = _features(workplace, ProjectKey.parse(project.key), config, chosen, gold, watch)
+    key = ProjectKey.parse(project.key)
+    keys = {task.id: item_key(key.connection, reference_of(config, task.payload(), key)) for task in chosen}
+    found = _features(workplace, key, config, chosen, keys, gold, watch)
     kept = [task for task in chosen if task.id in found]
     features = [found[task.id] for task in kept]
     families = [
@@ -55,7 +59,8 @@ def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch:
     ]
     by_row = {row: gold[task.id] for row, task in enumerate(kept) if task.id in gold}
     held_out = frozenset(row for row in by_row if is_held_out(families[row], settings.held_out_share))
-    return Corpus(tuple(task.id for task in kept), features, families, by_row, held_out)
+    ids = tuple(task.id for task in kept)
+    return Corpus(ids, tuple(keys[number] for number in ids), features, families, by_row, held_out)
 
 
 def _gold(workplace: Workplace, project: Project, config: LabelConfig, tasks: Mapping[int, Task]) -> dict[int, Gold]:
@@ -69,13 +74,14 @@ def _features(
     key: ProjectKey,
     config: LabelConfig,
     tasks: Sequence[Task],
+    keys: Mapping[int, str],
     gold: Mapping[int, Gold],
     watch: Ends,
 ) -> dict[int, ItemFeatures]:
     found: dict[int, ItemFeatures] = {}
     missing: list[Task] = []
     for task in tasks:
-        features = workplace.cache.get(item_key(key.connection, reference_of(config, task.payload(), key)))
+        features = workplace.cache.get(keys[task.id])
         if features is not None:
             found[task.id] = features
         elif task.id in gold:

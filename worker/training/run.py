@@ -21,6 +21,7 @@ from worker.promotion.gate import Verdict, judge
 from worker.promotion.publication import Publisher, promote_due
 from worker.promotion.referee import Referee
 from worker.training.cold_start import ensure_cold_start
+from worker.training.companions import Order, together
 from worker.training.corpus import Corpus, assemble
 from worker.training.inheritance import heir
 from worker.training.propagation import propagate
@@ -71,6 +72,7 @@ class _Run:
     def __init__(
         self, workplace: Workplace, publisher: Publisher, corpus: Corpus, watch: Watch, progress: Progress
     ) -> None:
+        self._settings = workplace.settings
         self._publisher = publisher
         self._corpus = corpus
         self._watch = watch
@@ -92,19 +94,21 @@ class _Run:
         """Train through the phases, offering each; returns the last one's tagger."""
         corpus = self._corpus
         nearest = propagate(self._nearest, self._publisher.current.space, corpus)
-        final = fit(
-            self._parent,
-            corpus.features,
-            corpus.gold,
-            families=corpus.families,
-            config=self._config,
-            held_out=corpus.held_out,
-            neighbours=nearest.neighbours,
-            space=nearest.space,
-            on_epoch=self._on_epoch,
-            on_phase=self._on_phase,
-            resume=self._state.file,
-        )
+        order = Order(self._parent, corpus, self._config, nearest.neighbours, nearest.space, self._state.file)
+        with together(self._settings, order, self._watch):
+            final = fit(
+                self._parent,
+                corpus.features,
+                corpus.gold,
+                families=corpus.families,
+                config=self._config,
+                held_out=corpus.held_out,
+                neighbours=nearest.neighbours,
+                space=nearest.space,
+                on_epoch=self._on_epoch,
+                on_phase=self._on_phase,
+                resume=self._state.file,
+            )
         self._offer_last(final)
         self._state.clear()
         return final

@@ -29,7 +29,7 @@ def corpus_of(tasks: set[int], gold: set[int], changed: set[int]) -> Corpus:
     made = [items.item(task, seed=int(task in changed)) for task in ids]
     features = [replace(features, title=f"商品{task}") for task, (features, _) in zip(ids, made, strict=True)]
     said: dict[int, Gold] = {row: made[row][1] for row, task in enumerate(ids) if task in gold}
-    return Corpus(tuple(ids), features, [str(task) for task in ids], said, frozenset())
+    return Corpus(tuple(ids), tuple(map(str, ids)), features, [str(task) for task in ids], said, frozenset())
 
 
 def scratch(found: Nearest, corpus: Corpus) -> Neighbours:

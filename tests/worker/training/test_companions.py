@@ -1,0 +1,168 @@
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from redis import Redis
+
+from model.items import Gold
+from model.tagger import Tagger
+from model.training.phases import PARTS, Phase
+from model.training.progressive import EpochReport, TrainConfig, fit, nothing_to_do
+from model.weak_supervision.propagation import FusedSpace, Neighbours
+from store.store import Store
+from tagloom.errors import UserError
+from tagloom.settings import Settings
+from tests.worker import items, shop
+from tests.worker.crew import crew, until
+from tests.worker.test_jobs import begin, is_trained, log_of, served, tick, training
+from worker.training.companions import CompanionDied, Order, together
+from worker.training.corpus import Corpus
+from worker.training.watch import Interrupted, NeverEnds
+
+PHASES = (Phase("base", 2, ("head",), 1e-2), Phase("refine", 2, PARTS, 1e-3))
+CONFIG = TrainConfig(first=PHASES, network={"width": 16, "dropout": 0.0}, batch=10)  # each share draws its own dropout
+
+
+@pytest.fixture
+def order(tmp_path: Path) -> Order:
+    """A training of some items whose features are in no cache."""
+    features, gold = items.pool(24)
+    ids = tuple(range(len(features)))
+    corpus = Corpus(ids, tuple(map(str, ids)), features, [f"{n // 2}" for n in ids], gold, frozenset({0, 1}))
+    space = FusedSpace.of(features[:12])  # one that is made of other items than these, as one that is kept
+    neighbours = Neighbours.empty(space.vectors(features)).with_gold(corpus.trainable)
+    cold = Tagger.cold_start(items.LABELS, space=shop.SPACE, seed=3, with_boxes=False)
+    return Order(cold, corpus, CONFIG, neighbours, space, tmp_path / "runs" / "state.safetensors")
+
+
+def fitted(order: Order, on_epoch: Callable[[EpochReport], None] = nothing_to_do) -> Tagger:
+    order.state.parent.mkdir(exist_ok=True)
+    return fit(
+        order.parent, order.corpus.features, order.corpus.gold, families=order.corpus.families, config=order.config,
+        held_out=order.corpus.held_out, neighbours=order.neighbours, space=order.space, resume=order.state,
+        on_epoch=on_epoch,
+    )  # fmt: skip
+
+
+def two(settings: Settings) -> Settings:
+    return settings.model_copy(update={"training_processes": 2})
+
+
+def companions() -> list[psutil.Process]:
+    me = psutil.Process()
+    return [one for one in me.children() if "worker.training.companions" in one.cmdline()]
+
+
+def stop(_: EpochReport) -> None:
+    raise Interrupted("asked to")
+
+
+def killing(report: EpochReport) -> None:
+    if report.epoch == 2:
+        (companion,) = companions()
+        companion.kill()
+
+
+def test_one_process_starts_no_other(order: Order, settings: Settings) -> None:
+    with together(settings, order, NeverEnds()):
+        assert not companions()
+        assert not torch.distributed.is_initialized()
+
+
+@pytest.mark.parametrize(("device", "words"), [("cuda:1", "cpu or cuda"), ("cuda", "GPUs")])
+def test_devices_that_cannot_be_shared_out_are_refused(
+    order: Order, settings: Settings, device: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    elsewhere = replace(order, config=replace(CONFIG, device=device))
+    with pytest.raises(UserError, match=words), together(two(settings), elsewhere, NeverEnds()):
+        pytest.fail("it began")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_two_processes_make_the_tagger_that_one_makes_also_after_an_interruption(
+    order: Order, settings: Settings
+) -> None:
+    alone = fitted(order)
+    with pytest.raises(Interrupted), together(two(settings), order, NeverEnds()):
+        fitted(order, stop)
+    assert not companions()
+    epochs: list[int] = []
+    with together(two(settings), order, NeverEnds()):
+        both = fitted(order, lambda report: epochs.append(report.epoch))
+    assert epochs == [2, 3, 4]
+    assert not companions()
+    assert not list(order.state.with_suffix(".together").iterdir())
+    assert alone.network
+    assert both.network
+    for name, weight in alone.network.state_dict().items():
+        assert torch.allclose(both.network.state_dict()[name], weight, atol=2e-3), name
+    assert torch.allclose(
+        alone.probabilities(order.corpus.features), both.probabilities(order.corpus.features), atol=1e-3
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_process_that_dies_ends_the_training_and_says_so(order: Order, settings: Settings) -> None:
+    with (
+        pytest.raises(CompanionDied, match="process 1 ended with code -9"),
+        together(two(settings), order, NeverEnds()),
+    ):
+        fitted(order, killing)
+    assert order.state.exists()
+    assert not torch.distributed.is_initialized()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_process_that_cannot_begin_ends_the_training(order: Order, settings: Settings) -> None:
+    spoilt = replace(
+        order, corpus=replace(order.corpus, families=[], gold={0: Gold(frozenset())}, held_out=frozenset())
+    )
+    with (
+        pytest.raises(CompanionDied, match="process 1 ended with code 1"),
+        together(two(settings), spoilt, NeverEnds()),
+    ):
+        fitted(order)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_killed_work_horse_takes_its_companions_along_and_another_goes_on(
+    store: Store, settings: Settings, redis: Redis
+) -> None:
+    with crew(two(settings)) as stock:
+        begin(store, settings)
+        until(lambda: training(settings) >= 3, seconds=120, every=0.01)
+        horse = stock.horse()
+        assert horse
+        (companion,) = horse.children()
+        horse.kill()
+        until(lambda: not companion.is_running() or companion.status() == "zombie", seconds=10)
+        redis.delete(*redis.keys("rq:job:train-*"))
+        until(lambda: tick(store, settings), seconds=180, every=0.2)
+    assert "goes on after epoch" in log_of(settings)
+    assert served(store, settings)[:2] in {"v1", "v2", "v3", "v4"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("redis")
+def test_a_dead_companion_is_told_and_the_training_repeated(store: Store, settings: Settings) -> None:
+    with crew(two(settings)) as stock:
+        begin(store, settings)
+        until(lambda: training(settings) >= 3, seconds=120, every=0.01)
+        horse = stock.horse()
+        assert horse
+        os.kill(horse.children()[0].pid, signal.SIGKILL)
+        until(lambda: "process 1 ended with code -9" in log_of(settings), seconds=30)
+        assert not is_trained(store)
+        until(lambda: tick(store, settings), seconds=180, every=0.2)
+    assert "goes on after epoch" in log_of(settings)

@@ -1,0 +1,232 @@
+"""Further processes that train along with a work horse (`TAGLOOM_TRAINING_PROCESSES`), on a GPU each if there are.
+
+The work horse is rank 0 and the only one that judges, publishes and keeps state. What the others need is handed over as
+files (JSON, safetensors; no pickle) in a folder that goes when the training ends, and each of them, as
+
+    python -m worker.training.companions FOLDER RANK
+
+calls the same `fit`. They end with the work horse, whatever ends it, and one that dies ends the training, which is then
+repeated from its last epoch like any that failed.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import distributed
+
+from model import checkpoint
+from model.features.cache import FeatureCache
+from model.features.item import ItemFeatures
+from model.items import Gold
+from model.tagger import Tagger
+from model.training.phases import Phase
+from model.training.progressive import TrainConfig, fit
+from model.weak_supervision.propagation import FusedSpace, Neighbours
+from tagloom.errors import UserError
+from tagloom.settings import Settings
+from worker.training.corpus import Corpus
+from worker.training.watch import Ends
+
+LOOK_S = 0.1
+ORDER, PARENT, NEAREST, STATE = "order.json", "parent", "nearest.safetensors", "state.safetensors"
+
+
+class CompanionDied(Exception):  # noqa: N818 - names what happened
+    """A process that trained along has ended before the training did."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What all processes train on. ``state`` is where a killed training's last epoch is kept."""
+
+    parent: Tagger
+    corpus: Corpus
+    config: TrainConfig
+    neighbours: Neighbours
+    space: FusedSpace
+    state: Path
+
+
+@contextmanager
+def together(settings: Settings, order: Order, watch: Ends) -> Iterator[None]:
+    """Within, `fit` trains in as many processes as the settings say; in one, this does nothing.
+
+    Raises CompanionDied when another process ends early, UserError when there are fewer GPUs than processes.
+    """
+    count = settings.training_processes
+    if count == 1:
+        yield
+        return
+    _check_devices(order.config.device, count)
+    place = order.state.with_suffix(".together")
+    shutil.rmtree(place, ignore_errors=True)  # of a training that was killed
+    place.mkdir(parents=True)
+    with TemporaryDirectory(dir=place) as folder:
+        _write(Path(folder), settings, order)
+        companions = [_start(folder, rank) for rank in range(1, count)]
+        try:
+            _await_ready(Path(folder), companions, watch)
+            _join(Path(folder), 0, order.config.device)
+            yield
+        except RuntimeError as error:  # what torch.distributed raises when a peer is gone
+            if dead := _dead(companions, patience=2.0):
+                raise CompanionDied(dead) from error
+            raise
+        finally:
+            _end(companions)
+
+
+def _check_devices(device: str, count: int) -> None:
+    if device not in ("cpu", "cuda"):
+        raise UserError(f"TAGLOOM_TRAINING_PROCESSES={count} needs TAGLOOM_DEVICE=cpu or cuda, not {device}")
+    if device == "cuda" and torch.cuda.device_count() < count:
+        raise UserError(f"TAGLOOM_TRAINING_PROCESSES={count}, but there are {torch.cuda.device_count()} GPUs")
+
+
+def _start(folder: str, rank: int) -> "subprocess.Popen[bytes]":
+    # In the work horse's process group: who kills the group kills them too.
+    return subprocess.Popen([sys.executable, "-m", "worker.training.companions", folder, str(rank)])
+
+
+def _await_ready(folder: Path, companions: Sequence["subprocess.Popen[bytes]"], watch: Ends) -> None:
+    """Wait until all have read what they were handed: from then on they only wait for each other."""
+    while not all((folder / f"ready.{rank}").exists() for rank in range(1, len(companions) + 1)):
+        if dead := _dead(companions):
+            raise CompanionDied(dead)
+        watch.check()
+        time.sleep(LOOK_S)
+
+
+def _dead(companions: Sequence["subprocess.Popen[bytes]"], patience: float = 0.0) -> str:
+    """Which ones have failed, in words; empty when none has. ``patience``: a socket closes before its process ends."""
+    end = time.monotonic() + patience
+    while not any(one.poll() for one in companions) and time.monotonic() < end:
+        time.sleep(LOOK_S)
+    failed = [f"process {rank} ended with code {one.poll()}" for rank, one in enumerate(companions, 1) if one.poll()]
+    return f"of {len(companions) + 1} that trained together, {', '.join(failed)}; its log says why" if failed else ""
+
+
+def _end(companions: Sequence["subprocess.Popen[bytes]"]) -> None:
+    for one in companions:
+        one.kill()
+        one.wait()
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
+def _join(folder: Path, rank: int, device: str) -> None:
+    """Meet the others through a file; on GPUs this process takes the one of its rank."""
+    order = json.loads((folder / ORDER).read_text())
+    if sys.platform == "linux":  # one machine: nothing is to listen outside of it
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+        os.environ.setdefault("NCCL_SOCKET_IFNAME", "lo")
+    backend = "gloo"
+    if device == "cuda":
+        torch.cuda.set_device(rank)
+        backend = "cpu:gloo,cuda:nccl"
+    distributed.init_process_group(
+        backend, init_method=(folder / "meeting").resolve().as_uri(), rank=rank, world_size=order["processes"]
+    )
+
+
+def _write(folder: Path, settings: Settings, order: Order) -> None:
+    """Hand over everything; features by their place in the cache, those that are not there as files."""
+    corpus, parent = order.corpus, replace(order.parent, box_model=None)  # boxes are learned by rank 0 alone
+    checkpoint.save(parent, folder / PARENT, version=order.parent.version or "v0.0000")
+    tensors = {**order.neighbours.tensors(), **{f"mean.{part}": mean for part, mean in order.space.means.items()}}
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / NEAREST)
+    if order.state.exists():
+        shutil.copyfile(order.state, folder / STATE)
+    cache, beside = FeatureCache(settings.features_folder, parent.space), FeatureCache(folder, parent.space)
+    for key, features in zip(corpus.keys, corpus.features, strict=True):
+        if key not in cache:
+            beside.put(key, features)
+    about = {
+        "processes": settings.training_processes,
+        "threads": torch.get_num_threads(),
+        "work_horse": os.getpid(),
+        "config": asdict(order.config),
+        "features": str(settings.features_folder.resolve()),
+        "keys": corpus.keys,
+        "families": corpus.families,
+        "gold": {row: [sorted(_labels(said)), said.weight] for row, said in corpus.gold.items()},
+        "held_out": sorted(corpus.held_out),
+    }
+    (folder / ORDER).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+
+
+def _labels(said: Gold) -> frozenset[str]:
+    return frozenset(box.label for box in said.boxes or ()) if said.labels is None else said.labels
+
+
+def _features(folder: Path, about: dict[str, Any], space: str) -> list[ItemFeatures]:
+    cache, beside = FeatureCache(Path(about["features"]), space), FeatureCache(folder, space)
+    found = [cache.get(key) or beside.get(key) for key in about["keys"]]
+    there = [features for features in found if features is not None]
+    if len(there) < len(found):
+        raise ValueError(f"features of {len(found) - len(there)} items have gone from {about['features']}")
+    return there
+
+
+def _config(stored: dict[str, Any]) -> TrainConfig:
+    """Back from ``dataclasses.asdict`` by way of JSON."""
+
+    def phases(name: str) -> tuple[Phase, ...]:
+        return tuple(Phase(**{**phase, "trains": tuple(phase["trains"])}) for phase in stored[name])
+
+    return TrainConfig(**{**stored, "first": phases("first"), "continuation": phases("continuation")})
+
+
+def _end_with(work_horse: int) -> None:
+    while os.getppid() == work_horse:
+        time.sleep(LOOK_S)
+    os._exit(1)
+
+
+def main() -> None:
+    """Train along with the work horse that started this process."""
+    folder, rank = Path(sys.argv[1]), int(sys.argv[2])
+    about = json.loads((folder / ORDER).read_text(encoding="utf-8"))
+    threading.Thread(target=_end_with, args=(about["work_horse"],), daemon=True).start()
+    for asked in (signal.SIGTERM, signal.SIGINT):  # the work horse decides when the training ends
+        signal.signal(asked, signal.SIG_IGN)
+    torch.set_num_threads(about["threads"])
+    config, parent = _config(about["config"]), checkpoint.load(folder / PARENT)
+    features = _features(folder, about, parent.space)
+    tensors = load_file(folder / NEAREST)
+    means = {name.removeprefix("mean."): mean for name, mean in tensors.items() if name.startswith("mean.")}
+    space = FusedSpace(means)
+    vectors_ND = space.vectors(features)
+    gold = tuple(tensors["gold"].tolist())
+    (folder / f"ready.{rank}").touch()
+    _join(folder, rank, config.device)
+    fit(
+        parent,
+        features,
+        {int(row): Gold(frozenset(labels), None, weight) for row, (labels, weight) in about["gold"].items()},
+        families=about["families"],
+        config=config,
+        held_out=frozenset(about["held_out"]),
+        neighbours=Neighbours(vectors_ND, gold, tensors["gold_NM"], tensors["similarity_NM"]),
+        space=space,
+        resume=folder / STATE,
+    )
+    distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

@@ -75,7 +75,7 @@ def _trained(plan: Plan, settings: Settings, samples: Dataset, texts: TextEncode
     say(f"encoders: image: {images.describe()}; text: {texts.describe()}")
     extractor = FeatureExtractor(images, texts, Reader())
     corpus = corpus_of(samples, extractor, plan.out)
-    gold = corpus.gold_of(_rows(corpus, plan))
+    gold = corpus.gold_of(gold_rows(corpus, plan))
     say(f"gold: {len(gold)} of {len(corpus.features)} pictures")
     config = TrainConfig(seed=plan.seed, device=settings.device)
     cold = Tagger.cold_start(corpus.labels, space=extractor.space, seed=plan.seed, with_boxes=False)
@@ -95,7 +95,7 @@ def _trained(plan: Plan, settings: Settings, samples: Dataset, texts: TextEncode
         )
 
 
-def _rows(corpus: LabelledCorpus, plan: Plan) -> tuple[int, ...]:
+def gold_rows(corpus: LabelledCorpus, plan: Plan) -> tuple[int, ...]:
     """All that is labelled, or a share of the products as `tagloom evaluate` draws them with this seed."""
     if plan.gold < 1:
         return split(corpus, families=families_at(corpus, plan.gold), seed=plan.seed).gold

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from model.encoders.catalogue import image_encoder, text_encoder
+from model.evaluation.corpus import LabelledCorpus, families_at, split
 from model.features.extraction import FeatureExtractor
 from tagloom.cli import main
+from tagloom.train_encoders import Plan, gold_rows
+from tests.model.shop import LABELS, pool
 from tests.tagloom.demo.test_data import folder_of
 
 SAMPLES = Path("samples/data")
@@ -89,6 +93,15 @@ def test_without_any_label_it_says_so(tmp_path: Path) -> None:
     told = run("--data", tmp_path, "--out", tmp_path / "out", "--text")
     assert told.exit_code == 1
     assert "has no labelled pictures: label some" in told.output
+
+
+def test_a_share_is_the_draw_that_an_evaluation_makes_with_the_same_seed() -> None:
+    items, gold, families = pool(20)
+    known = tuple(gold[row].labels if row < 16 else None for row in range(20))
+    corpus = LabelledCorpus(LABELS, tuple(items), known, tuple(families))
+    plan = Plan(Path("data"), Path("out"), True, False, gold=0.5, seed=1)
+    assert gold_rows(corpus, plan) == split(corpus, families=families_at(corpus, 0.5), seed=1).gold
+    assert gold_rows(corpus, replace(plan, gold=1.0)) == tuple(range(16))
 
 
 def test_its_options_stand_in_the_help() -> None:

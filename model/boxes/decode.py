@@ -24,8 +24,6 @@ FAINTEST = 0.02
 MOST = 30
 CERTAIN = 0.9
 IMPOSSIBLE = 0.1
-TAG_POWER = 0.25
-"""Measured on real pictures: at 1 an unsure tag costs more boxes than it saves, at 0 tags and boxes fall apart."""
 NESTED = 0.5
 NEUTRAL = 0.15
 """Both chosen by the effort on real pictures and samples; either half of the products chooses the same threshold
@@ -52,7 +50,8 @@ def given(
 ) -> tuple[PredictedBox, ...]:
     """What is shown: those over their label's threshold, with a tag that is possible, and not within a better one.
 
-    The best box of a label whose tag is certain is shown under the threshold too.
+    The best box of a label whose tag is certain is shown under the threshold too. That is all that tags have to say:
+    weighing boxes by their tags' probabilities made boxes and effort worse (docs/decisions/0029-boxes-and-tags.md).
     """
     threshold = dict(zip(labels, thresholds, strict=True))
     certain = {label for label, probability in zip(labels, probabilities, strict=True) if probability >= CERTAIN}
@@ -72,12 +71,6 @@ def apart(found: Sequence[PredictedBox]) -> list[PredictedBox]:
     smaller_NN = torch.minimum(areas(edges_N4)[:, None], areas(edges_N4)[None]).clamp(min=1e-9)
     nested_NN = (intersections(edges_N4, edges_N4) / smaller_NN > NESTED).numpy()
     return [found[row] for row in suppress(nested_NN, np.array([box.score for box in found], dtype=np.float64))]
-
-
-def tagged(quality_NK: Floats, probabilities_K: Tensor) -> Floats:
-    """Quality under the picture's tags: a box counts less, the less likely its tag is."""
-    weighted: Floats = quality_NK * probabilities_K.numpy().astype(np.float32) ** TAG_POWER
-    return weighted
 
 
 def best_thresholds(

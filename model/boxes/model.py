@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from model.boxes.candidates import candidates
-from model.boxes.decode import NEUTRAL, best_thresholds, decode, given, tagged
+from model.boxes.decode import NEUTRAL, best_thresholds, decode, given
 from model.boxes.describe import describe, kind_scores
 from model.boxes.described import RECENT, Described
 from model.boxes.drawn import Drawn, clicked, label_of, tightened
@@ -114,7 +114,7 @@ class BoxModel:
         found = candidates(Scene.of(item, self._reader)).with_boxes([region.box for region in drawn])
         quality_NK = self._quality(self._inputs(item, Described(found.boxes_N4, describe(found))))
         likely_K = torch.ones(len(self.labels)) if probabilities_K is None else probabilities_K
-        quality_NK, boxes_N4, first = tagged(quality_NK, likely_K), found.boxes_N4.numpy(), -len(drawn)
+        boxes_N4, first = found.boxes_N4.numpy(), -len(drawn)
         return [
             self._meant(region, boxes_N4[:first], quality_NK[:first], quality_NK[first + place], likely_K.numpy())
             for place, region in enumerate(drawn)
@@ -137,10 +137,8 @@ class BoxModel:
         described = RECENT.of(item, self._reader)
         if not len(described.boxes_N4):
             return ()
-        quality_NK, likely = self._quality(self._inputs(item, described)), [UNKNOWN] * len(self.labels)
-        if probabilities_K is not None:
-            quality_NK, likely = tagged(quality_NK, probabilities_K), probabilities_K.tolist()
-        boxes = decode(described.boxes_N4, quality_NK, self.labels)
+        boxes = decode(described.boxes_N4, self._quality(self._inputs(item, described)), self.labels)
+        likely = [UNKNOWN] * len(self.labels) if probabilities_K is None else probabilities_K.tolist()
         return tuple(boxes) if faint else given(boxes, self.labels, self.threshold_K.tolist(), likely)
 
     @cached_property

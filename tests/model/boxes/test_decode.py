@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.boxes.decode import NEUTRAL, apart, best_thresholds, decode, given, tagged
+from model.boxes.decode import NEUTRAL, apart, best_thresholds, decode, given
 from model.items import Box, LabelledBox, PredictedBox
 
 A, B = Box(0, 0, 0.4, 0.4), Box(0.6, 0.6, 1, 1)
@@ -13,11 +13,6 @@ def test_overlapping_boxes_of_one_label_become_one_and_labels_do_not_disturb_eac
     quality = np.array([[0.9, 0.1], [0.5, 0.7], [0.3, 0.0]], dtype=np.float32)
     found = decode(edges, quality, ["主体", "价格"])
     assert [(box.label, round(box.score, 1)) for box in found] == [("主体", 0.9), ("价格", 0.7), ("主体", 0.3)]
-
-
-def test_a_box_counts_less_under_an_unlikely_tag() -> None:
-    quality = np.array([[0.8, 0.8]], dtype=np.float32)
-    assert tagged(quality, torch.tensor([1.0, 1 / 16])).tolist() == [[pytest.approx(0.8), pytest.approx(0.4)]]
 
 
 def test_a_certain_tag_keeps_its_best_box_and_an_uncertain_one_does_not() -> None:

@@ -73,6 +73,11 @@ def test_state_and_back(state: str, learned: BoxModel) -> None:
     assert restored.predict(PICTURES[:4], faint=True) == model.predict(PICTURES[:4], faint=True)
 
 
+def test_tags_choose_what_is_shown_and_do_not_rank_it(learned: BoxModel) -> None:
+    doubtful = torch.tensor([[0.3, 0.2, 0.5, 0.6, 0.4]])
+    assert learned.predict([PICTURES[11]], doubtful, faint=True) == learned.predict([PICTURES[11]], faint=True)
+
+
 def test_boxes_follow_the_tags(learned: BoxModel) -> None:
     without_price = torch.tensor([[1.0, 1.0, 1.0, 1.0, 0.01]])
     (boxes,) = learned.predict([PICTURES[11]], without_price)

@@ -51,7 +51,7 @@ def given(
     """What is shown: those over their label's threshold, with a tag that is possible, and not within a better one.
 
     The best box of a label whose tag is certain is shown under the threshold too. That is all that tags have to say:
-    weighing boxes by their tags' probabilities made boxes and effort worse (docs/decisions/0029-boxes-and-tags.md).
+    weighing boxes by their tags' probabilities made boxes and effort worse (docs/decisions/0030-boxes-and-tags.md).
     """
     threshold = dict(zip(labels, thresholds, strict=True))
     certain = {label for label, probability in zip(labels, probabilities, strict=True) if probability >= CERTAIN}

@@ -166,3 +166,22 @@ def test_a_dead_companion_is_told_and_the_training_repeated(store: Store, settin
         assert not is_trained(store)
         until(lambda: tick(store, settings), seconds=180, every=0.2)
     assert "goes on after epoch" in log_of(settings)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("redis")
+def test_sigterm_to_all_of_them_ends_after_the_epoch(store: Store, settings: Settings) -> None:
+    """As systemd does by default."""
+    with crew(two(settings)) as stock:
+        begin(store, settings)
+        until(lambda: training(settings) >= 3, seconds=120, every=0.01)
+        group = psutil.Process(stock.process.pid).children(recursive=True)
+        assert len(group) == 2
+        for one in [*group, stock.process]:
+            one.send_signal(signal.SIGTERM)
+        assert stock.wait(30) == 0
+        assert not any(one.is_running() for one in group)
+    assert not is_trained(store)
+    assert list((settings.home / "runs").glob("*.safetensors"))
+    assert "Traceback" not in log_of(settings)

@@ -28,6 +28,7 @@ from model.regression.evidence import Evidence
 from model.regression.logistic import Regression
 from model.tagger import Tagger
 from model.weak_supervision.cues import CueSet
+from model.weak_supervision.industry import IndustryPrior
 from model.weak_supervision.label_model import LabelModel
 from model.weak_supervision.lexicon import Lexicon
 from model.weak_supervision.propagation import PARTS, FusedSpace
@@ -35,7 +36,7 @@ from model.weak_supervision.sources import Memory, Sources
 
 TENSORS = "model.safetensors"
 MANIFEST = "manifest.json"
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,7 @@ def _about(tagger: Tagger) -> dict[str, Any]:
         "lexicon": tagger.sources.cues.lexicon.as_dict(),
         "sources": list(tagger.label_model.names),
         "gold": tagger.label_model.gold,
+        "industries": tagger.sources.industry.paths if tagger.sources.industry else None,
         "network": asdict(tagger.network.config) if tagger.network else None,
         "with_boxes": tagger.box_model is not None,
     }
@@ -174,6 +176,9 @@ def _tensors(tagger: Tagger) -> dict[str, Tensor]:
         memory = tagger.sources.memory
         tensors |= {"memory.vectors_GD": memory.vectors_GD, "memory.labels_GK": memory.labels_GK}
         tensors |= {f"memory.mean.{part}": mean for part, mean in memory.space.means.items()}
+    if tagger.sources.industry:
+        industry = tagger.sources.industry
+        tensors |= {"industry.positives_VK": industry.positives_VK, "industry.gold_VK": industry.gold_VK}
     if tagger.evidence and tagger.regression:
         tensors |= {f"evidence.mean.{part}": mean for part, mean in tagger.evidence.means.items()}
         tensors["evidence.block_spread_D"] = tagger.evidence.block_spread_D
@@ -196,6 +201,10 @@ def _tagger(about: dict[str, Any], tensors: dict[str, Tensor], version: str) -> 
     if "memory.vectors_GD" in tensors:
         space = FusedSpace({part: tensors[f"memory.mean.{part}"] for part in PARTS})
         memory = Memory(space, tensors["memory.vectors_GD"], tensors["memory.labels_GK"])
+    industry = None
+    if about["industries"] is not None:
+        paths = tuple(tuple(path) for path in about["industries"])
+        industry = IndustryPrior(paths, tensors["industry.positives_VK"], tensors["industry.gold_VK"])
     evidence = regression = None
     if "regression.bias_K" in tensors:
         evidence = Evidence(
@@ -214,7 +223,7 @@ def _tagger(about: dict[str, Any], tensors: dict[str, Tensor], version: str) -> 
         space=about["space"],
         version=version,
         seed=about["seed"],
-        sources=Sources(CueSet(labels, lexicon), memory),
+        sources=Sources(CueSet(labels, lexicon), memory, industry),
         label_model=model,
         calibration=Calibration(tensors["calibration.threshold_K"]),
         evidence=evidence,

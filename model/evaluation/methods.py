@@ -55,6 +55,7 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "no network": {"use_network": False},
     "no regression": {"use_regression": False},
     "no KNN": {"use_neighbours": False},
+    "no industry prior": {"use_industry": False},
     "network without picture": {"network": {"use_image": False}},
     "network without text": {"network": {"use_text": False}},
     "network without industry": {"network": {"use_industry": False}},
@@ -74,7 +75,7 @@ def methods() -> dict[str, Method]:
         TAGLOOM: tagloom(with_boxes=True), COLD: cold_start, NO_CUES: tagloom(lexicon=Lexicon()),
     }  # fmt: skip
     ablated = {name: tagloom(**changes) for name, changes in ABLATIONS.items()}
-    return {**ours, **ablated, **BASELINES}
+    return {**ours, "no industry": without_industry, **ablated, **BASELINES}
 
 
 def tagloom(*, lexicon: Lexicon | None = None, with_boxes: bool = False, **changes: Any) -> Method:
@@ -93,6 +94,13 @@ def trained(split: Split, *, lexicon: Lexicon | None = None, with_boxes: bool = 
         return cold
     corpus, config = split.corpus, replace(TrainConfig(seed=split.seed), **changes)
     return fit(cold, corpus.features, corpus.gold_of(split.gold), families=corpus.families, config=config)
+
+
+def without_industry(split: Split) -> Answers:
+    """Tagloom where no part of it, from the nearest gold to the network, is told an industry."""
+    bare = tuple(replace(item, industry=(), industry_LE=item.industry_LE[:0]) for item in split.corpus.features)
+    blind = replace(split, corpus=replace(split.corpus, features=bare))
+    return _answers(trained(blind, with_boxes=False), blind, TAGLOOM)
 
 
 def cold_start(split: Split) -> Answers:

@@ -63,6 +63,7 @@ class TrainConfig:
     ema_decay: float = 0.98
     device: str = "cpu"
     use_neighbours: bool = True
+    use_industry: bool = True
     use_regression: bool = True
     use_network: bool = True
     network: Mapping[str, bool | int | float | str] = field(default_factory=dict)
@@ -112,7 +113,11 @@ def fit(
     known = table.without(sorted(held_out))
     if not known.rows:
         raise ValueError("no gold label to train on; the cold start needs no training")
-    switches = {"use_neighbours": config.use_neighbours, "use_regression": config.use_regression}
+    switches = {
+        "use_neighbours": config.use_neighbours,
+        "use_industry": config.use_industry,
+        "use_regression": config.use_regression,
+    }
     supervision = supervise(served, pool, known, families=families, neighbours=neighbours, space=space, **switches)
     tagger = replace(
         served,

@@ -1,4 +1,4 @@
-"""Everything that has an opinion on an item's labels before the network does: cues, nearest gold.
+"""Everything that has an opinion on an item's labels before the network does: cues, nearest gold, industry prior.
 
 Shape suffixes: S sources, N items, G gold items, K classes, D width of the space, F cues.
 """
@@ -11,11 +11,14 @@ from torch import Tensor
 
 from model.features.item import ItemFeatures
 from model.weak_supervision.cues import CueSet
+from model.weak_supervision.industry import IndustryPrior
 from model.weak_supervision.label_model import Opinions
 from model.weak_supervision.propagation import FusedSpace, Neighbours, votes
 
 NEAREST = "nearest gold"
-NEAREST_TRUST = 0.3
+INDUSTRY = "industry prior"
+LEARNED_TRUST = 0.3
+"""Before any gold, of the sources that only gold gives a voice."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,11 @@ class Sources:
 
     cues: CueSet
     memory: Memory | None = None
+    industry: IndustryPrior | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (*self.cues.names, NEAREST)
+        return (*self.cues.names, NEAREST, INDUSTRY)
 
     def cold_log_odds(self, opinions: Opinions) -> Tensor:
         """(N, K) what the cues alone make of ``opinions``: the cold start, which asks for no gold."""
@@ -54,17 +58,19 @@ class Sources:
 
     def opinions(self, items: Sequence[ItemFeatures]) -> Opinions:
         """What the sources say of new items."""
-        nearest_NK = torch.zeros(len(items), len(self.cues.labels), dtype=torch.float64)
-        return self.with_votes(items, self.memory.votes(items) if self.memory and items else nearest_NK)
+        silent_NK = torch.zeros(len(items), len(self.cues.labels), dtype=torch.float64)
+        nearest_NK = self.memory.votes(items) if self.memory and items else silent_NK
+        industry_NK = self.industry.opinions([item.industry for item in items]) if self.industry else silent_NK
+        return self.together(items, nearest_NK, industry_NK)
 
-    def with_votes(self, items: Sequence[ItemFeatures], nearest_NK: Tensor) -> Opinions:
-        """The same with votes from elsewhere: the pool's, where a gold item does not vote for itself."""
+    def together(self, items: Sequence[ItemFeatures], nearest_NK: Tensor, industry_NK: Tensor) -> Opinions:
+        """The cues beside what gold says, from wherever: in the pool, a gold item does not speak for its own family."""
         classes = len(self.cues.labels)
         trust_FK = torch.ones(len(self.cues.cues), classes, dtype=torch.float64)
-        trust_1K = torch.full((1, classes), NEAREST_TRUST, dtype=torch.float64)
+        trust_2K = torch.full((2, classes), LEARNED_TRUST, dtype=torch.float64)
         return Opinions(
             self.names,
-            torch.cat([self.cues.opinions(items), nearest_NK[None].double()]),
-            torch.cat([trust_FK, trust_1K]),
+            torch.cat([self.cues.opinions(items), nearest_NK[None].double(), industry_NK[None]]),
+            torch.cat([trust_FK, trust_2K]),
             self.cues.prior_K,
         )

@@ -15,6 +15,7 @@ from model.items import Gold
 from model.regression.evidence import Evidence
 from model.regression.logistic import Regression
 from model.tagger import Tagger
+from model.weak_supervision.industry import IndustryPrior, opinions_among
 from model.weak_supervision.label_model import LabelModel, WeakLabels
 from model.weak_supervision.propagation import FusedSpace, Neighbours, votes
 from model.weak_supervision.sources import Memory, Sources
@@ -80,6 +81,7 @@ def supervise(
     neighbours: Neighbours | None = None,
     space: FusedSpace | None = None,
     use_neighbours: bool = True,
+    use_industry: bool = True,
     use_regression: bool = True,
 ) -> Supervision:
     """Ask the sources about the pool, weigh them by gold, correct them by regression.
@@ -90,9 +92,15 @@ def supervise(
     space = space or FusedSpace.of(pool)
     neighbours = (neighbours or Neighbours.empty(space.vectors(pool))).with_gold(gold.rows)
     cues = served.sources.cues
-    sources = Sources(cues, _memory(space, neighbours, gold) if use_neighbours else None)
-    votes_NK = votes(neighbours, gold.labels_NK, families)
-    opinions = sources.with_votes(pool, votes_NK if use_neighbours else torch.zeros_like(votes_NK))
+    industries, silent_NK = [item.industry for item in pool], torch.zeros_like(gold.labels_NK)
+    sources = Sources(
+        cues,
+        _memory(space, neighbours, gold) if use_neighbours else None,
+        IndustryPrior.of(industries, gold.labels_NK) if use_industry else None,
+    )
+    votes_NK = votes(neighbours, gold.labels_NK, families) if use_neighbours else silent_NK
+    industry_NK = opinions_among(industries, gold.labels_NK, families) if use_industry else silent_NK
+    opinions = sources.together(pool, votes_NK, industry_NK)
     label_model = LabelModel.fit(opinions, gold.labels_NK, gold.weight_N)
     evidence = served.evidence or Evidence.of(pool, cues)
     evidence_ND, offset_NK = evidence.vectors(pool, cues), label_model.log_odds(opinions)

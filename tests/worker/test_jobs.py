@@ -186,6 +186,18 @@ def test_a_killed_work_horse_is_replaced_and_goes_on(store: Store, settings: Set
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
+def test_a_dead_workers_training_goes_on_elsewhere_within_15_s(store: Store, settings: Settings, redis: Redis) -> None:
+    with crew(settings) as one, crew(settings) as another:
+        begin(store, settings)
+        until(lambda: training(settings) >= 3, every=0.01)
+        dead, alive = (one, another) if one.horse() else (another, one)
+        dead.end()
+        until(lambda: tick(store, settings) or ": train " in alive.log.read_text(), seconds=15, every=0.1)
+        until(lambda: "goes on after epoch" in alive.log.read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_sigterm_ends_after_the_epoch_and_another_worker_goes_on(
     store: Store, settings: Settings, redis: Redis
 ) -> None:

@@ -160,14 +160,20 @@ def detected(data: Data, parts: Sequence[tuple[list[int], list[int]]], options: 
     return found
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def data_parser(description: str | None) -> argparse.ArgumentParser:
+    """Options of what is measured on, and how it is split."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--image-encoder", default="shipped")
     parser.add_argument("--text-encoder", default="shipped")
     parser.add_argument("--cache", type=Path, default=Path(".tagloom/features"))
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--gold-share", type=float)
+    return parser
+
+
+def _options() -> argparse.Namespace:
+    parser = data_parser(__doc__)
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--seed", type=int, default=7, help="of all that is trained; the parts stay the same")
     parser.add_argument("--detector-steps", type=int, default=0, help="steps of FCOS; 0: leave it out")

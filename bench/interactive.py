@@ -20,7 +20,7 @@ import httpx
 import numpy as np
 import torch
 
-from bench.boxes import Data, read, splits
+from bench.boxes import Data, data_parser, read, splits
 from bench.serve import FOLDER, PROJECT, SERVERS, project_of, serving, surroundings
 from labelstudio.controls.rectangle_labels import percent
 from model import checkpoint
@@ -185,13 +185,7 @@ def asked(client: httpx.Client, body: dict[str, Any]) -> float:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--image-encoder", default="shipped")
-    parser.add_argument("--text-encoder", default="shipped")
-    parser.add_argument("--cache", type=Path, default=Path(".tagloom/features"))
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--gold-share", type=float)
+    parser = data_parser(__doc__)
     parser.add_argument("--error", type=float, default=0.1, help="of a drawn edge, in sides of the box")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--requests", type=int, default=0, help="for the time they take; shipped encoders only")

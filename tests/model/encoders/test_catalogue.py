@@ -4,6 +4,7 @@ import copy
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -40,7 +41,6 @@ def start_of(library: str, folder: Path) -> str:
         return f"torchvision:squeezenet1_1@{file}"
     if library.startswith("timm"):
         name = library.removeprefix("timm ")
-        timm = pytest.importorskip("timm")
         save_file(timm.create_model(name, pretrained=False).state_dict(), file)
         return f"timm:{name}@{file}"
     return library

@@ -1,12 +1,11 @@
 from pathlib import Path
 
 import pytest
+import timm
 from PIL import Image
 from safetensors.torch import save_file
 
 from model.encoders.catalogue import image_encoder
-
-timm = pytest.importorskip("timm")
 
 
 @pytest.mark.parametrize(("name", "width", "side"), [("resnet10t", 512, 6), ("vit_tiny_patch16_224", 192, 14)])

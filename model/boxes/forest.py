@@ -4,7 +4,8 @@ Shape suffixes: N rows, D inputs, K outputs, M nodes of all trees, T trees.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,12 @@ from torch import Tensor
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int32]
+Places = npt.NDArray[np.intp]
+
+CHUNK = 512
+"""Rows that walk together: all that a walk needs stays within some megabytes."""
+STEPS = 6
+"""Levels between two looks for entries that have arrived; a look costs about as much as a level."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,21 +74,51 @@ class Forest:
 
     def predict(self, inputs_ND: Floats) -> Floats:
         """(N, K) mean over the trees."""
-        rows = np.arange(len(inputs_ND))[:, None]
-        nodes = np.broadcast_to(self.root_T, (len(inputs_ND), len(self.root_T)))
-        while True:
-            below = inputs_ND[rows, self.feature_M[nodes]] <= self.threshold_M[nodes]
-            following = np.where(below, self.lower_M[nodes], self.upper_M[nodes])
-            if np.array_equal(following, nodes):
-                means: Floats = self.value_MK[nodes].mean(axis=1)
-                return means
-            nodes = following
+        means_NK = np.empty((len(inputs_ND), self.value_MK.shape[1]), dtype=np.float32)
+        for first in range(0, len(inputs_ND), CHUNK):
+            rows = slice(first, first + CHUNK)
+            means_NK[rows] = self.value_MK.take(self._leaves(inputs_ND[rows]), axis=0).mean(axis=1)
+        return means_NK
+
+    def _leaves(self, inputs_ND: Floats) -> Places:
+        """(N, T) where each row ends in each tree.
+
+        All rows walk all trees at once, one entry each; those that have arrived leave the walk now and then.
+        """
+        count, width = inputs_ND.shape
+        values = inputs_ND.ravel()
+        offsets = np.repeat(np.arange(count, dtype=np.intp) * width, len(self.root_T))
+        nodes: Places = np.tile(self.root_T.astype(np.intp), count)
+        leaves = np.empty_like(nodes)
+        walking: Places = np.arange(len(nodes))
+        while len(walking):
+            for _ in range(STEPS):
+                below = values.take(offsets + self._walk.feature_M.take(nodes)) <= self.threshold_M.take(nodes)
+                nodes = self._walk.child_MB.take(2 * nodes + below)
+            leaves[walking] = nodes
+            going = np.flatnonzero(self._walk.inner_M.take(nodes))
+            walking, nodes, offsets = walking.take(going), nodes.take(going), offsets.take(going)
+        return leaves.reshape(count, -1)
+
+    @cached_property
+    def _walk(self) -> "_Walk":
+        child_MB = np.stack([self.upper_M, self.lower_M], axis=1).astype(np.intp)
+        return _Walk(self.feature_M.astype(np.intp), child_MB, self.lower_M != np.arange(len(self.lower_M)))
 
     def state(self) -> dict[str, Tensor]:
         """The trees as tensors."""
-        return {name: torch.from_numpy(values) for name, values in vars(self).items()}
+        return {field.name: torch.from_numpy(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "Forest":
         """The forest whose ``state()`` this is."""
         return cls(**{name: tensor.numpy() for name, tensor in state.items()})
+
+
+@dataclass(frozen=True, eq=False)
+class _Walk:
+    """The trees as a walk reads them: places as numpy indexes with them, a node's two children side by side."""
+
+    feature_M: Places
+    child_MB: Places  # B: 0 above the threshold, 1 not above it
+    inner_M: npt.NDArray[np.bool_]

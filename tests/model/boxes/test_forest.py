@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import ExtraTreesRegressor
 
-from model.boxes.forest import Forest
+from model.boxes.forest import CHUNK, Floats, Forest
 
 RANDOM = np.random.default_rng(5)
 INPUTS = RANDOM.normal(size=(300, 6)).astype(np.float32)
@@ -36,3 +36,36 @@ def test_tensors_and_back() -> None:
 def test_one_output_and_one_row_are_enough() -> None:
     forest = Forest.grow(INPUTS[:1], TARGETS[:1, :1], trees=2, seed=0)
     assert forest.predict(INPUTS[:4]).tolist() == [[pytest.approx(float(TARGETS[0, 0]))]] * 4
+
+
+def leaf(forest: Forest, node: int, input_D: Floats) -> int:
+    """Where one row ends, walked one node at a time."""
+    lower, upper = int(forest.lower_M[node]), int(forest.upper_M[node])
+    if lower == upper == node:
+        return node
+    return leaf(forest, lower if input_D[forest.feature_M[node]] <= forest.threshold_M[node] else upper, input_D)
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+@pytest.mark.parametrize("rows", [0, 1, 7, CHUNK + 1])
+def test_each_row_goes_the_way_of_a_walk_node_by_node(outputs: int, rows: int) -> None:
+    parts = [Forest.grow(INPUTS, TARGETS[:, :outputs], trees=3, seed=seed) for seed in (1, 2)]
+    forest = Forest.joined([*parts, Forest.grow(INPUTS[:1], TARGETS[:1, :outputs], trees=1, seed=0)])
+    inputs = RANDOM.choice(INPUTS.ravel(), size=(6, rows)).T  # not contiguous, and often right at a threshold
+    inputs[: rows // 2] = RANDOM.choice(forest.threshold_M[np.isfinite(forest.threshold_M)], size=(rows // 2, 6))
+    ends = np.array([[leaf(forest, int(root), row) for root in forest.root_T] for row in inputs], dtype=np.intp)
+    walked = forest.value_MK[ends.reshape(rows, len(forest.root_T))].mean(axis=1)
+    assert np.array_equal(forest.predict(inputs), walked)
+
+
+def test_what_is_unknown_counts_as_above_every_threshold() -> None:
+    forest = Forest.grow(INPUTS, TARGETS, trees=5, seed=1)
+    unknown, large = np.full((2, 6), np.nan, dtype=np.float32), np.full((2, 6), np.inf, dtype=np.float32)
+    assert np.array_equal(forest.predict(unknown), forest.predict(large))
+
+
+def test_a_walk_adds_nothing_to_what_is_stored() -> None:
+    forest = Forest.grow(INPUTS, TARGETS, trees=2, seed=1)
+    before = set(forest.state())
+    forest.predict(INPUTS)
+    assert set(forest.state()) == before

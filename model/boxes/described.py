@@ -4,12 +4,17 @@ not on the version that asks.
 Shape suffixes: N candidates, D descriptor entries.
 """
 
+import logging
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from hashlib import blake2b
+from pathlib import Path
 from threading import Lock
 
+import torch
 from torch import Tensor
 
 from model.boxes.candidates import candidates
@@ -17,10 +22,17 @@ from model.boxes.describe import describe
 from model.boxes.forest import Floats
 from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
+from model.features.folder import TensorFolder
 from model.features.item import ItemFeatures
+from model.weak_supervision.lexicon import Kind
 
 MOST = 2000
 """Items kept by one process; at 30 to 70 kB each."""
+
+Key = tuple[bytes, tuple[Kind | None, ...]]
+"""An item's content and the words that its text was read with."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +49,24 @@ class Descriptions:
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._kept: OrderedDict[Hashable, Described] = OrderedDict()
+        self._kept: OrderedDict[Key, Described] = OrderedDict()
+        self._places: list[_Place] = []
         self._lock = Lock()
+
+    @contextmanager
+    def kept_in(self, folder: Path) -> Iterator[None]:
+        """Meanwhile they are kept in a folder too, for other processes and the next start.
+
+        Where several threads name one, the last named that is still wanted counts.
+        """
+        place = _Place(folder)
+        with self._lock:
+            self._places.append(place)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._places.remove(place)
 
     def of(self, item: ItemFeatures, reader: RoleReader) -> Described:
         """The item's description, computed at its first question."""
@@ -48,8 +76,8 @@ class Descriptions:
             if known is not None:
                 self._kept.move_to_end(key)
                 return known
-        found = candidates(Scene.of(item, reader))
-        described = Described(found.boxes_N4, describe(found))
+            place = self._places[-1] if self._places else None
+        described = place.of(key, item, reader) if place else _described(item, reader)
         with self._lock:
             self._kept[key] = described
             if len(self._kept) > self._most:
@@ -58,6 +86,49 @@ class Descriptions:
 
 
 RECENT = Descriptions()
+
+
+class _Place:
+    """Descriptions in a folder that processes share. What the disk refuses is told once, and done without."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files = TensorFolder(folder / _code(), "descriptions")
+
+    def of(self, key: Key, item: ItemFeatures, reader: RoleReader) -> Described:
+        name = blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        described = None
+        try:
+            described = self._files.get(name, _restored)
+            if described is None:
+                described = _described(item, reader)
+                inputs_ND = torch.from_numpy(described.inputs_ND)
+                self._files.put(name, {"boxes_N4": described.boxes_N4, "inputs_ND": inputs_ND})
+        except OSError as error:
+            _tell(self._folder, str(error.strerror))
+        return described or _described(item, reader)
+
+
+def _described(item: ItemFeatures, reader: RoleReader) -> Described:
+    found = candidates(Scene.of(item, reader))
+    return Described(found.boxes_N4, describe(found))
+
+
+def _restored(tensors: dict[str, Tensor], _strings: dict[str, str]) -> Described:
+    return Described(tensors["boxes_N4"], tensors["inputs_ND"].numpy())
+
+
+@lru_cache(maxsize=64)
+def _tell(folder: Path, reason: str) -> None:
+    """Once a process: it would come with every picture."""
+    logger.warning("descriptions of pictures cannot be kept in %s (%s): each process computes its own", folder, reason)
+
+
+@cache
+def _code() -> str:
+    """Digest of the code that describes, so that what other code has made is not taken for its own."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return blake2b(b"".join(file.read_bytes() for file in files), digest_size=8).hexdigest()
 
 
 def content(item: ItemFeatures) -> bytes:

@@ -1,6 +1,8 @@
 """Descriptions are made once an item, are the item's own, and do not pile up."""
 
+import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from model.boxes.candidates import candidates
+from model.boxes import described
+from model.boxes.candidates import Candidates, candidates
 from model.boxes.describe import describe
-from model.boxes.described import Descriptions, content
+from model.boxes.described import Described, Descriptions, content
 from model.boxes.model import BoxModel
 from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
@@ -21,6 +24,7 @@ from model.weak_supervision.lexicon import Lexicon
 from tests.model.boxes.pictures import LABELS, shop_picture
 
 READER = RoleReader(Lexicon.load())
+EMPTY = replace(shop_picture(1), blocks=(), thumbnail_HW3=torch.zeros(0, 0, 3, dtype=torch.uint8))
 
 
 def test_what_is_kept_is_what_would_be_computed() -> None:
@@ -75,8 +79,121 @@ def test_a_second_version_answers_at_once() -> None:
     items: list[ItemFeatures] = [shop_picture(seed) for seed in range(32)]
     gold = [() for _ in items]
     BoxModel.cold_start(LABELS, Lexicon.load()).predict(items)
-    learned = BoxModel.cold_start(LABELS, Lexicon.load()).fit(items[:4], gold[:4], seed=1)
+    learned = BoxModel.cold_start(LABELS, Lexicon.load()).fit(items[:4], gold[:4], seed=1)[0]
     learned.predict(items)
     started = time.process_time()
     learned.predict(items)
     assert (time.process_time() - started) / len(items) < 0.01
+
+
+def same(one: Described, other: Described) -> bool:
+    return (
+        torch.equal(one.boxes_N4, other.boxes_N4)
+        and one.inputs_ND.dtype == other.inputs_ND.dtype == np.float32
+        and np.array_equal(one.inputs_ND, other.inputs_ND)
+    )
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows by one with each description that is computed."""
+    computed: list[int] = []
+
+    def counted(scene: Scene) -> Candidates:
+        computed.append(1)
+        return candidates(scene)
+
+    monkeypatch.setattr(described, "candidates", counted)
+    return computed
+
+
+def test_another_process_finds_what_one_has_described(tmp_path: Path, asked: list[int]) -> None:
+    one, other = Descriptions(), Descriptions()
+    for item in (shop_picture(1), EMPTY):
+        with one.kept_in(tmp_path):
+            first = one.of(item, READER)
+        asked.clear()
+        with other.kept_in(tmp_path):
+            assert same(other.of(item, READER), first)
+        assert not asked
+    assert len(first.boxes_N4) == 0  # the last one shows nothing
+
+
+def test_it_finds_nothing_that_was_described_otherwise(
+    tmp_path: Path, asked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def describe_anew(reader: RoleReader = READER) -> None:
+        kept = Descriptions()
+        with kept.kept_in(tmp_path):
+            kept.of(shop_picture(1), reader)
+
+    describe_anew()
+    describe_anew(RoleReader(Lexicon()))
+    monkeypatch.setattr(described, "_code", lambda: "0123456789abcdef")
+    describe_anew()
+    assert len(asked) == len(files(tmp_path)) == 3
+
+
+def test_nothing_is_kept_on_disk_unless_asked_for(tmp_path: Path) -> None:
+    kept = Descriptions()
+    with kept.kept_in(tmp_path / "one"), kept.kept_in(tmp_path / "other"):
+        kept.of(shop_picture(1), READER)
+    kept.of(shop_picture(2), READER)
+    assert len(files(tmp_path / "other")) == 1
+    assert not (tmp_path / "one").exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a safetensors file at all" * 9, None])
+def test_a_spoilt_file_is_written_anew(
+    tmp_path: Path, damage: bytes | None, asked: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    kept, item = Descriptions(most=0), shop_picture(1)
+    with kept.kept_in(tmp_path):
+        first = kept.of(item, READER)
+        (file,) = files(tmp_path)
+        whole = file.read_bytes()
+        file.write_bytes(whole[: len(whole) // 2] if damage is None else damage)
+        assert same(kept.of(item, READER), first)
+        assert "computed again" in caplog.text
+        assert file.read_bytes() == whole
+        asked.clear()
+        assert same(kept.of(item, READER), first)
+        assert not asked
+
+
+def test_many_may_describe_the_same(tmp_path: Path) -> None:
+    def describe_it(_: int) -> Described:
+        kept = Descriptions()
+        with kept.kept_in(tmp_path):
+            return kept.of(shop_picture(1), READER)
+
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(describe_it, range(8)))
+    assert all(same(one, found[0]) for one in found)
+    assert len(files(tmp_path)) == 1
+
+
+def test_a_full_disk_is_told_once_and_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    kept = Descriptions()
+    with kept.kept_in(tmp_path):
+        for seed in (1, 2):
+            assert len(kept.of(shop_picture(seed), READER).boxes_N4)
+    assert caplog.text.count("No space left") == 1
+    assert not files(tmp_path)
+
+
+def test_a_folder_that_cannot_be_is_done_without(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    kept = Descriptions()
+    with kept.kept_in(tmp_path / "file"):
+        assert len(kept.of(shop_picture(1), READER).boxes_N4)

@@ -1,0 +1,73 @@
+"""Tensors on disk: one safetensors file a key, strings beside them in its metadata."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TypeVar
+
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+Made = TypeVar("Made")
+
+logger = logging.getLogger(__name__)
+
+
+class TensorFolder:
+    """Tensors by key. Several processes may share it.
+
+    A file appears whole or not at all. One that cannot be read is a miss: it is removed, and what was in it is computed
+    again. Keys are letters and digits (hashes). ``what`` says in the log what is kept.
+    """
+
+    def __init__(self, folder: Path, what: str) -> None:
+        self._folder = folder
+        self._what = what
+
+    def has(self, key: str) -> bool:
+        return self._path(key).is_file()
+
+    def get(self, key: str, made: Callable[[dict[str, Tensor], dict[str, str]], Made]) -> Made | None:
+        """What ``made`` makes of the tensors and strings; an error of it counts as a file that cannot be read."""
+        path = self._path(key)
+        try:
+            return made(*_read(path))
+        except FileNotFoundError:
+            return None
+        except Exception as error:
+            logger.warning("%s of %s cannot be read (%s): they are computed again", self._what, key, error)
+            path.unlink(missing_ok=True)
+            return None
+
+    def put(self, key: str, tensors: Mapping[str, Tensor], strings: Mapping[str, str] | None = None) -> None:
+        """Raises OSError when the file cannot be written (disk full); nothing half-written stays."""
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as file:
+            try:
+                file.write(to_bytes(tensors, strings or {}))
+                file.close()
+                os.replace(file.name, path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+
+    def _path(self, key: str) -> Path:
+        if not key.isalnum():
+            raise ValueError(f"{key!r} is no item key: letters and digits only")
+        return self._folder / key[:2] / f"{key}.safetensors"
+
+
+def to_bytes(tensors: Mapping[str, Tensor], strings: Mapping[str, str]) -> bytes:
+    """The content of a safetensors file."""
+    return save({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata=dict(strings))
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118

@@ -12,6 +12,7 @@ from backend.metrics import Metrics
 from backend.service import Service
 from backend.ties import Ties
 from labelstudio.sites import Sites
+from model.boxes.described import RECENT
 from store.store import Store
 from tagloom.settings import Settings
 from worker.timer import Timer
@@ -29,7 +30,7 @@ def running(settings: Settings, ties: Ties, metrics: Metrics) -> Iterator[Servic
     loading = threading.Thread(target=_load, args=(engine, service, sites, ties), name="loading", daemon=True)
     loading.start()
     try:
-        with Timer(settings, store):
+        with Timer(settings, store), RECENT.kept_in(settings.descriptions_folder):
             yield service
     finally:
         loading.join()

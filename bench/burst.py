@@ -2,9 +2,9 @@
 
     python -m bench.burst [--gold 100] [--tasks 160] [--transcript]
 
-Real backend, Valkey and two stock workers with the settings as they come, on the sample pictures, whose features are
-there before the first label. ``--transcript`` shows `rq info` and
-`tagloom versions` at the end, and the log of the worker that trained.
+Real backend, Valkey and two stock workers with the settings as they come, on the sample pictures, whose features and
+candidates for boxes are there before the first label. ``--transcript`` shows `rq info` and `tagloom versions` at the
+end, and the log of the worker that trained.
 """
 
 import json

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from model.boxes.described import RECENT
 from model.boxes.effort import Seconds
 from model.evaluation.corpus import LabelledCorpus, families_at
 from model.evaluation.run import Result, run, steps
@@ -77,9 +78,10 @@ def evaluate(plan: Plan, settings: Settings, say: Say) -> str:
         encoders = "; ".join(f"{part}: {name}" for part, name in extractor.describe().items())
         say(f"encoders: {encoders}")
         corpus = corpus_of(samples, extractor, plan.out)
-        results = _results(plan, corpus, say)
-        if any(picture is not None for picture in corpus.boxes):
-            write_pictures(plan.out / PICTURES, corpus, samples, families=families_at(corpus, TYPICAL_GOLD))
+        with RECENT.kept_in(plan.out / "descriptions"):
+            results = _results(plan, corpus, say)
+            if any(picture is not None for picture in corpus.boxes):
+                write_pictures(plan.out / PICTURES, corpus, samples, families=families_at(corpus, TYPICAL_GOLD))
     except ValueError as wrong:
         raise UserError(str(wrong)) from wrong
     text = _text(results, effort=plan.effort)

@@ -23,7 +23,10 @@ class Settings(BaseSettings):
         env_prefix="TAGLOOM_", frozen=True, extra="ignore", populate_by_name=True, protected_namespaces=()
     )
 
-    home: Path = Field(Path(".tagloom"), description="Folder of the database, features, checkpoints and logs.")
+    home: Path = Field(
+        Path(".tagloom"),
+        description="Folder of the database, features, descriptions of pictures, checkpoints and logs.",
+    )
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in `home`.")
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
@@ -129,6 +132,10 @@ class Settings(BaseSettings):
     @property
     def features_folder(self) -> Path:
         return self.home / "features"
+
+    @property
+    def descriptions_folder(self) -> Path:
+        return self.home / "descriptions"
 
     @property
     def claims_folder(self) -> Path:

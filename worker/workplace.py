@@ -14,6 +14,7 @@ from labelstudio.config import LabelConfig
 from labelstudio.encoding import TaskEncoder
 from labelstudio.project import ProjectKey
 from labelstudio.sites import Sites
+from model.boxes.described import RECENT
 from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor
 from store.projects import Project
@@ -60,7 +61,8 @@ def open_workplace(settings: Settings | None = None) -> Iterator[Workplace]:
     store, sites = Store.open(settings.database), Sites(settings)
     workplace = Workplace(settings, store, sites)
     try:
-        yield workplace
+        with RECENT.kept_in(settings.descriptions_folder):
+            yield workplace
     finally:
         if "encoder" in vars(workplace):
             workplace.encoder.close()

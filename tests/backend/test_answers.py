@@ -1,11 +1,13 @@
 """Answers when pictures are late, missing, or spoil the model."""
 
 import time
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from model.boxes.described import RECENT
 from model.tagger import Tagger
 from tests import captured
 from tests.backend.parts import Backend, CheapEncoders, running
@@ -143,6 +145,13 @@ def test_features_are_computed_once(backend: Backend) -> None:
     counted = backend.encoders.extracted
     ask(backend, question(3))
     assert backend.encoders.extracted == counted
+
+
+def test_pictures_are_described_for_other_processes_too(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RECENT, "_kept", OrderedDict())  # other tests may have described the same
+    backend.setup(captured.body("02"))
+    ask(backend, captured.body("04"))
+    assert list(backend.settings.descriptions_folder.rglob("*.safetensors"))
 
 
 def test_tasks_of_a_question_are_learned_behind_the_answer(backend: Backend) -> None:

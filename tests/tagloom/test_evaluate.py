@@ -1,5 +1,6 @@
 """`tagloom evaluate` on a small folder: features once, results kept, a second run computes nothing."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from model.boxes.described import RECENT
 from model.boxes.effort import Seconds
 from model.features.extraction import FeatureExtractor
 from model.features.item import ItemFeatures
@@ -81,7 +83,10 @@ def test_shares_must_be_numbers() -> None:
     assert "--gold 'all'" in result.stderr
 
 
-def test_boxes_bring_their_tables_and_a_page_of_pictures(tmp_path: Path, extractor: Extractor) -> None:
+def test_boxes_bring_their_tables_and_a_page_of_pictures(
+    tmp_path: Path, extractor: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RECENT, "_kept", OrderedDict())  # other tests may have described the same
     folder = folder_of(tmp_path, 40)
     ids = [row.split(",")[0] for row in (folder / "items.csv").read_text("utf-8").splitlines()[1:]]
     rows = [f"{name},主体,10,10,50,50" for name in ids]
@@ -93,6 +98,7 @@ def test_boxes_bring_their_tables_and_a_page_of_pictures(tmp_path: Path, extract
     page = (tmp_path / "out" / PICTURES).read_text("utf-8")
     assert page.count("<figure>") == 24
     assert len(page) < 1_000_000
+    assert len(list((tmp_path / "out" / "descriptions").rglob("*.safetensors"))) == 40
     assert "Effort of correcting" in (tmp_path / "out" / REPORT).read_text("utf-8")
 
 

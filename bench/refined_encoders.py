@@ -44,7 +44,7 @@ class Recalled(Reader):
 
 def score(drawn: Split) -> tuple[float, float]:
     """Macro-F1 and weighted-F1 on the draw's test items of a tagger trained on its gold."""
-    tagger = trained(drawn, with_boxes=False)
+    tagger = trained(drawn)
     given_NK = tagger.calibration.decide(tagger.probabilities([drawn.corpus.features[row] for row in drawn.test]))
     truth_NK = drawn.corpus.truth(drawn.test)
     return macro_f1(truth_NK, given_NK), weighted_f1(truth_NK, given_NK)
@@ -79,7 +79,7 @@ def main() -> None:
 
     def trained_on(drawn: Split) -> TrainedEncoders:
         return train_encoders(
-            trained(drawn, with_boxes=False),
+            trained(drawn),
             corpus.features,
             corpus.gold_of(drawn.gold),
             lambda row: samples.samples[row].open(),

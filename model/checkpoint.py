@@ -36,7 +36,7 @@ from model.weak_supervision.sources import Memory, Sources
 
 TENSORS = "model.safetensors"
 MANIFEST = "manifest.json"
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -158,6 +158,7 @@ def _about(tagger: Tagger) -> dict[str, Any]:
         "lexicon": tagger.sources.cues.lexicon.as_dict(),
         "sources": list(tagger.label_model.names),
         "gold": tagger.label_model.gold,
+        "credence": tagger.credence,
         "industries": tagger.sources.industry.paths if tagger.sources.industry else None,
         "network": asdict(tagger.network.config) if tagger.network else None,
         "with_boxes": tagger.box_model is not None,
@@ -190,6 +191,8 @@ def _tensors(tagger: Tagger) -> dict[str, Tensor]:
         tensors |= {f"network.{name}": value for name, value in tagger.network.state_dict().items()}
     if tagger.box_model:
         tensors |= {f"boxes.{name}": value for name, value in tagger.box_model.state().items()}
+    if tagger.box_centre_K is not None:
+        tensors["box_centre_K"] = tagger.box_centre_K
     return tensors | {f"optimizer.{name}": value for name, value in tagger.optimizer.items()}
 
 
@@ -232,6 +235,8 @@ def _tagger(about: dict[str, Any], tensors: dict[str, Tensor], version: str) -> 
         network=_network(about["network"], _under(tensors, "network.")),
         optimizer=_under(tensors, "optimizer."),
         box_model=box_model,
+        box_centre_K=tensors.get("box_centre_K"),
+        credence=about["credence"],
     )
 
 

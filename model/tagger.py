@@ -12,20 +12,19 @@ from torch import Tensor
 from model.attention.batching import Batch, collate
 from model.attention.network import Attention, Network
 from model.attention.reduction import Reduction
-from model.boxes.model import BoxModel
+from model.boxes.model import BoxModel, Seen
 from model.calibration import Calibration
 from model.features.item import ItemFeatures
 from model.items import PredictedBox, Prediction
 from model.regression.evidence import Evidence
 from model.regression.logistic import Regression
+from model.weak_supervision.boxes import box_opinions
 from model.weak_supervision.cues import CueSet
-from model.weak_supervision.label_model import LabelModel
+from model.weak_supervision.label_model import LabelModel, Opinions
 from model.weak_supervision.lexicon import Lexicon
 from model.weak_supervision.sources import Sources
 
 CHUNK = 128
-HALF_CREDENCE = 25.0
-"""With so many gold items, what was learned from them moves the cold start's log-odds half of the way."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +33,10 @@ class Tagger:
     goes.
 
     Where cues know a class, a dozen gold labels must not overrule them: the log-odds are ``cold + credence · (trained -
-    cold)``. Credence grows as gold² / (gold² + 25²), measured to keep every draw of 10 and 20 gold items from falling
-    below the cues (docs/results.md); it is 1 for a class without cues.
+    cold)`` (``model.weak_supervision.credence``); a class without cues has nobody to overrule.
 
     ``optimizer`` holds the optimizer's state by parameter, so that the next training continues from it.
+    ``box_centre_K`` is what is usual of the best boxes; boxes are no source without it (at the cold start).
     """
 
     labels: tuple[str, ...]
@@ -53,6 +52,8 @@ class Tagger:
     network: Network | None = None
     optimizer: Mapping[str, Tensor] = field(default_factory=dict)
     box_model: BoxModel | None = None
+    box_centre_K: Tensor | None = None
+    credence: float = 0.0
 
     @classmethod
     def cold_start(
@@ -76,19 +77,34 @@ class Tagger:
 
     def predict(self, features: Sequence[ItemFeatures], *, boxes: bool = True) -> list[Prediction]:
         """One answer per item, in order."""
-        probability_NK = self.probabilities(features)
-        given_NK = self.calibration.decide(probability_NK)
         found: Sequence[tuple[PredictedBox, ...]] = [()] * len(features)
         if boxes and self.box_model:
-            found = self.box_model.predict(features, probability_NK)
+            seen = self.box_model.see(features)
+            probability_NK = self.probabilities(features, self.box_opinions(features, seen))
+            found = self.box_model.drawn(seen, probability_NK)
+        else:
+            probability_NK = self.probabilities(features)
+        given_NK = self.calibration.decide(probability_NK)
         rows = zip(probability_NK, given_NK, found, strict=True)
         return [self._answer(p_K, given_K, boxes_of) for p_K, given_K, boxes_of in rows]
 
-    def probabilities(self, features: Sequence[ItemFeatures]) -> Tensor:
-        """(N, K) float64 probability of each label."""
-        opinions = self.sources.opinions(features)
+    def probabilities(self, features: Sequence[ItemFeatures], boxes_NK: Tensor | None = None) -> Tensor:
+        """(N, K) float64 probability of each label; ``boxes_NK`` is what the boxes say, asked when None."""
+        opinions = self.opinions(features, boxes_NK)
         trained_NK = self.label_model.log_odds(opinions) + self.correction(features) + self.network_logits(features)
         return self.tempered(self.sources.cold_log_odds(opinions), trained_NK)
+
+    def opinions(self, features: Sequence[ItemFeatures], boxes_NK: Tensor | None = None) -> Opinions:
+        """What each source says; ``boxes_NK`` as in ``probabilities``."""
+        return self.sources.opinions(features, self.box_opinions(features) if boxes_NK is None else boxes_NK)
+
+    def box_opinions(self, features: Sequence[ItemFeatures], seen: Sequence[Seen] | None = None) -> Tensor | None:
+        """(N, K) what boxes say as a source, of candidates that are looked for unless ``seen``; None where they are no
+        source."""
+        if self.box_model is None or self.box_centre_K is None:
+            return None
+        found = self.box_model.see(features) if seen is None else seen
+        return box_opinions(self.box_model.best(found), self.box_centre_K)
 
     def tempered(self, cold_NK: Tensor, trained_NK: Tensor) -> Tensor:
         """(N, K) probabilities between the cues' log-odds and the trained ones, by credence."""
@@ -97,9 +113,7 @@ class Tagger:
     @property
     def credence_K(self) -> Tensor:  # noqa: N802  (shape suffix)
         """(K,) in [0, 1]: how far what was learned may move each class from its cues."""
-        gold = float(self.label_model.gold) ** 2
-        has_cues_K = torch.tensor([bool(kind.cues) for kind in self.sources.cues.kinds])
-        return torch.where(has_cues_K, gold / (gold + HALF_CREDENCE**2), 1.0).double()
+        return torch.where(self.sources.cues.has_cues_K, self.credence, 1.0).double()
 
     def correction(self, features: Sequence[ItemFeatures]) -> Tensor:
         """(N, K) what the regression adds to the label model's log-odds; 0 before it has been trained."""

@@ -2,7 +2,8 @@
 
 A forest regresses the quality of a candidate per label: 0 where it overlaps gold by 0.3 or less, 1 from 0.7 on. It is
 grown in as many parts as there are folds, each without one fold of products, so that every gold picture also has an
-answer that did not see it; all parts together serve. The cold start's opinion fades as a label's gold grows.
+answer that did not see it; all parts together serve. So it is for bags. The cold start's opinion fades as a label's
+gold grows.
 
 Pictures with tags and no rectangles are bags: a tag that is not there denies all of the bag's candidates, and one that
 is there confirms the candidates that the cold start thinks best. They sharpen the cold start and nothing else: once
@@ -11,7 +12,7 @@ there are rectangles of a label, bags made it worse (measured, docs/results.md).
 Shape suffixes: N candidates, D descriptor entries, K labels.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +51,7 @@ class Bag:
     inputs_ND: Floats
     cold_NK: Floats
     tag_K: Floats
+    family: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,23 +65,27 @@ class BoxHead:
     @classmethod
     def fit(
         cls, examples: Sequence[Example], labels: Sequence[str], *, seed: int, bags: Sequence[Bag] = ()
-    ) -> tuple["BoxHead", list[Floats]]:
-        """A head, and for each example the quality (N, K) as given by the parts that did not see its family."""
-        sharpened = _forest_of_bags(bags, seed)
-        if not any(len(example.inputs_ND) for example in examples):
-            head = cls(None, np.zeros(len(labels), dtype=np.float32), sharpened)
-            return head, [head.quality(example.inputs_ND, example.cold_NK) for example in examples]
+    ) -> tuple["BoxHead", dict[str, "BoxHead"]]:
+        """A head learned from all pictures, and for each family the part of it that has not seen the family.
+
+        One family alone has nobody to be judged by but the cold start.
+        """
         targets = [quality_of(example, labels) for example in examples]
-        fold = _folds([example.family for example in examples], seed)
-        parts = [_part(examples, targets, fold != left_out, seed + left_out) for left_out in range(int(fold.max()) + 1)]
         counts = [sum(entry.label == label for example in examples for entry in example.gold) for label in labels]
         boxes_K = np.array(counts, dtype=np.float32)
-        head = cls(Forest.joined(parts), boxes_K / (boxes_K + COLD_BOXES), sharpened)
-        held_out = [
-            blend(parts[own].predict(example.inputs_ND), head._before(example.inputs_ND, example.cold_NK), head.trust_K)
-            for example, own in zip(examples, fold, strict=True)
-        ]
-        return head, held_out
+        trust_K = boxes_K / (boxes_K + COLD_BOXES)
+        fold_of = _folds({example.family for example in examples} | {bag.family for bag in bags}, seed)
+
+        def without(left_out: int) -> BoxHead:
+            seen = [n for n, example in enumerate(examples) if fold_of[example.family] != left_out]
+            told = [bag for bag in bags if fold_of[bag.family] != left_out]
+            forest = _forest([examples[n] for n in seen], [targets[n] for n in seen], seed + left_out)
+            return cls(forest, trust_K, _forest_of_bags(told, seed + left_out))
+
+        parts = [without(fold) for fold in sorted(set(fold_of.values()))]
+        served = parts if len(parts) > 1 else [without(-1)]
+        head = cls(_joined([part.forest for part in served]), trust_K, _joined([part.bags for part in served]))
+        return head, {family: parts[fold] for family, fold in fold_of.items()}
 
     def quality(self, inputs_ND: Floats, cold_NK: Floats) -> Floats:
         """(N, K) how well each candidate shows each label, in [0, 1]."""
@@ -115,13 +121,13 @@ def _stored(state: Mapping[str, Tensor], prefix: str) -> Forest | None:
 
 
 def _forest_of_bags(bags: Sequence[Bag], seed: int) -> Forest | None:
-    """A forest that has seen the cold start's opinions under the tags; None without a candidate in any bag."""
+    """Trees that have seen the cold start's opinions under the tags; None without a candidate in any bag."""
     filled = [bag for bag in bags if len(bag.inputs_ND)]
     if not filled:
         return None
     inputs_ND = np.concatenate([bag.inputs_ND for bag in filled])
     targets_NK = np.concatenate([_confirmed(bag) for bag in filled])
-    return Forest.grow(inputs_ND, targets_NK, trees=TREES // 2, seed=seed)
+    return Forest.grow(inputs_ND, targets_NK, trees=TREES // 2 // FOLDS, seed=seed)
 
 
 def _confirmed(bag: Bag) -> Floats:
@@ -149,20 +155,24 @@ def quality_of(example: Example, labels: Sequence[str]) -> Floats:
     return quality
 
 
-def _folds(families: Sequence[str], seed: int) -> npt.NDArray[np.int64]:
-    """Fold of each example; a family is in one fold. A single family is one fold that its own part never leaves out."""
-    names = sorted(set(families))
+def _folds(families: Set[str], seed: int) -> dict[str, int]:
+    """Fold of each family."""
+    names = sorted(families)
     order = np.random.default_rng(seed).permutation(len(names))
-    fold = {names[position]: rank % FOLDS for rank, position in enumerate(order)}
-    return np.array([fold[family] for family in families])
+    return {names[position]: rank % FOLDS for rank, position in enumerate(order)}
 
 
-def _part(examples: Sequence[Example], targets: Sequence[Floats], seen: npt.NDArray[np.bool_], seed: int) -> Forest:
-    if not any(len(example.inputs_ND) for example, is_seen in zip(examples, seen, strict=True) if is_seen):
-        seen = np.ones(len(examples), dtype=bool)
-    chosen = np.flatnonzero(seen)
-    inputs_ND = np.concatenate([examples[i].inputs_ND for i in chosen])
-    targets_NK = np.concatenate([targets[i] for i in chosen])
+def _joined(forests: Sequence[Forest | None]) -> Forest | None:
+    grown = [forest for forest in forests if forest is not None]
+    return Forest.joined(grown) if grown else None
+
+
+def _forest(examples: Sequence[Example], targets: Sequence[Floats], seed: int) -> Forest | None:
+    """A part's trees; None without a candidate in any picture."""
+    if not any(len(example.inputs_ND) for example in examples):
+        return None
+    inputs_ND = np.concatenate([example.inputs_ND for example in examples])
+    targets_NK = np.concatenate(targets)
     kept = _kept(targets_NK, seed)
     return Forest.grow(inputs_ND[kept], targets_NK[kept], trees=TREES // FOLDS, seed=seed)
 

@@ -2,7 +2,8 @@
 
     model = BoxModel.cold_start(labels, lexicon)
     boxes = model.predict(features, probabilities_NK)      # one tuple of PredictedBox an item, best first
-    model = model.fit(features, gold, families=families, seed=7)
+    model, unseen = model.fit(features, gold, families=families, seed=7)    # unseen[family]: what has not seen it
+    best_NK = model.best(model.see(features))              # how well the best candidate shows each label
     answers = model.classify_regions(item, [Drawn(box, labels)])   # label and tightened box of what an annotator drew
     tensors = model.state(); model = BoxModel.from_state(labels, lexicon, tensors)
 
@@ -38,6 +39,14 @@ UNKNOWN = 0.5
 
 
 @dataclass(frozen=True, eq=False)
+class Seen:
+    """The candidates of one picture, and how well each shows each label."""
+
+    boxes_N4: Tensor
+    quality_NK: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class BoxModel:
     """Predicts boxes of ``labels``; immutable and safe to call from several threads."""
 
@@ -63,6 +72,16 @@ class BoxModel:
         learned = {**(self.head.state() if self.head else {}), **(self.pooling.state() if self.pooling else {})}
         return {"threshold": self.threshold_K, **learned}
 
+    def see(self, features: Sequence[ItemFeatures]) -> list[Seen]:
+        """All candidates of each item, with how well they show each label."""
+        return [self._seen(item) for item in features]
+
+    def best(self, seen: Sequence[Seen]) -> Tensor:
+        """(N, K) quality of the best candidate for each label; NaN for an item without candidates."""
+        nothing_K = np.full(len(self.labels), np.nan, dtype=np.float32)
+        rows = [one.quality_NK.max(0) if len(one.quality_NK) else nothing_K for one in seen]
+        return torch.from_numpy(np.stack(rows)) if rows else torch.zeros(0, len(self.labels))
+
     def predict(
         self, features: Sequence[ItemFeatures], probabilities_NK: Tensor | None = None, *, faint: bool = False
     ) -> list[tuple[PredictedBox, ...]]:
@@ -70,9 +89,15 @@ class BoxModel:
 
         ``faint`` gives the boxes under their label's threshold too (average precision needs them).
         """
-        if probabilities_NK is None:
-            return [self._boxes(item, None, faint) for item in features]
-        return [self._boxes(item, p_K, faint) for item, p_K in zip(features, probabilities_NK, strict=True)]
+        return self.drawn(self.see(features), probabilities_NK, faint=faint)
+
+    def drawn(
+        self, seen: Sequence[Seen], probabilities_NK: Tensor | None = None, *, faint: bool = False
+    ) -> list[tuple[PredictedBox, ...]]:
+        """``predict`` for items that were seen before."""
+        unknown_NK = torch.full((len(seen), len(self.labels)), UNKNOWN)
+        likely_NK = unknown_NK if probabilities_NK is None else probabilities_NK
+        return [self._boxes(one, likely_K.tolist(), faint) for one, likely_K in zip(seen, likely_NK, strict=True)]
 
     def fit(
         self,
@@ -82,27 +107,29 @@ class BoxModel:
         tags: Sequence[frozenset[str] | None] | None = None,
         families: Sequence[str] | None = None,
         seed: int = 7,
-    ) -> "BoxModel":
-        """A model learned from all gold rectangles given; itself when there is nothing to learn from.
+    ) -> tuple["BoxModel", dict[str, "BoxModel"]]:
+        """A model learned from all gold rectangles given, itself when there is nothing to learn from; and for each
+        family in the gold the model as it would be without that family.
 
         ``tags`` are the gold labels of whole pictures; those of pictures without gold rectangles teach too.
-        ``families`` names each item's product: a product's pictures are held out together where thresholds are chosen.
+        ``families`` names each item's product: a product's pictures are held out together.
         """
         names = families or [str(position) for position in range(len(features))]
         drawn = [i for i, boxes in enumerate(gold) if boxes is not None]
         told = [i for i, said in enumerate(tags or ()) if said is not None and gold[i] is None][:MOST_BAGS]
         learner = replace(self, pooling=Pooling.fit([features[i] for i in (*drawn, *told)], seed=seed))
         examples = [learner._example(features[i], gold[i] or (), names[i]) for i in drawn]
-        bags = [learner._bag(features[i], (tags or ())[i] or frozenset()) for i in told]
+        bags = [learner._bag(features[i], (tags or ())[i] or frozenset(), names[i]) for i in told]
         if not sum(len(example.inputs_ND) for example in examples) + sum(len(bag.inputs_ND) for bag in bags):
-            return self
-        head, held_out = BoxHead.fit(examples, self.labels, seed=seed, bags=bags)
+            return self, {}
+        head, unseen = BoxHead.fit(examples, self.labels, seed=seed, bags=bags)
         found = [
-            decode(example.boxes_N4, quality_NK, self.labels)
-            for example, quality_NK in zip(examples, held_out, strict=True)
+            decode(entry.boxes_N4, unseen[entry.family].quality(entry.inputs_ND, entry.cold_NK), self.labels)
+            for entry in examples
         ]
         thresholds = best_thresholds(found, [example.gold for example in examples], self.labels)
-        return replace(learner, head=head, threshold_K=thresholds)
+        learned = replace(learner, head=head, threshold_K=thresholds)
+        return learned, {family: replace(learned, head=part) for family, part in unseen.items()}
 
     def classify_regions(
         self, item: ItemFeatures, drawn: Sequence[Drawn], probabilities_K: Tensor | None = None
@@ -133,12 +160,14 @@ class BoxModel:
         box = tightened(region.box, boxes_N4, quality_NK[:, column])
         return PredictedBox(self.labels[column], box, float(own_K[column]))
 
-    def _boxes(self, item: ItemFeatures, probabilities_K: Tensor | None, faint: bool) -> tuple[PredictedBox, ...]:
+    def _seen(self, item: ItemFeatures) -> Seen:
         described = RECENT.of(item, self._reader)
         if not len(described.boxes_N4):
-            return ()
-        boxes = decode(described.boxes_N4, self._quality(self._inputs(item, described)), self.labels)
-        likely = [UNKNOWN] * len(self.labels) if probabilities_K is None else probabilities_K.tolist()
+            return Seen(described.boxes_N4, np.zeros((0, len(self.labels)), dtype=np.float32))
+        return Seen(described.boxes_N4, self._quality(self._inputs(item, described)))
+
+    def _boxes(self, seen: Seen, likely: Sequence[float], faint: bool) -> tuple[PredictedBox, ...]:
+        boxes = decode(seen.boxes_N4, seen.quality_NK, self.labels) if len(seen.boxes_N4) else []
         return tuple(boxes) if faint else given(boxes, self.labels, self.threshold_K.tolist(), likely)
 
     @cached_property
@@ -155,10 +184,10 @@ class BoxModel:
         inputs_ND = self._inputs(item, described)
         return Example(described.boxes_N4, inputs_ND, self._cold(inputs_ND), tuple(gold), family)
 
-    def _bag(self, item: ItemFeatures, tags: frozenset[str]) -> Bag:
+    def _bag(self, item: ItemFeatures, tags: frozenset[str], family: str) -> Bag:
         inputs_ND = self._inputs(item, RECENT.of(item, self._reader))
         there_K = np.array([label in tags for label in self.labels], dtype=np.float32)
-        return Bag(inputs_ND, self._cold(inputs_ND), there_K)
+        return Bag(inputs_ND, self._cold(inputs_ND), there_K, family)
 
     def _inputs(self, item: ItemFeatures, described: Described) -> Floats:
         """(N, D) descriptors, with pooled features once something was learned."""

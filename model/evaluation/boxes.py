@@ -50,10 +50,9 @@ def drawn_by(tagger: Tagger, split: Split, name: str) -> dict[str, Drawn]:
     if tagger.box_model is None or not rows:
         return {}
     items = [split.corpus.features[row] for row in rows]
-    probability_NK = tagger.probabilities(items)
-    own = Drawn(
-        tagger.box_model.predict(items, probability_NK, faint=True), tagger.box_model.predict(items, probability_NK)
-    )
+    seen = tagger.box_model.see(items)
+    probability_NK = tagger.probabilities(items, tagger.box_opinions(items, seen))
+    own = Drawn(tagger.box_model.drawn(seen, faint=True), tagger.box_model.drawn(seen, probability_NK))
     plain = cued_blocks(tagger.box_model, items) if tagger.network is None else attended(tagger, items)
     return {name: own, BLOCKS if tagger.network is None else ATTENTION: Drawn(plain, plain)}
 

@@ -13,14 +13,17 @@ import torch
 from torch import Tensor
 
 from model.boxes.metrics import GoldPicture
+from model.boxes.model import BoxModel
 from model.features.item import ItemFeatures
 from model.items import Gold, LabelledBox
+from model.weak_supervision.boxes import LearnedBoxes, learn_boxes
+from model.weak_supervision.lexicon import Lexicon
 
 TESTED = 0.2
 """The least share of the families that is tested on."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelledCorpus:
     """Items, gold labels of some (None: unlabelled, part of the pool only), product families.
 
@@ -67,7 +70,7 @@ class LabelledCorpus:
         return torch.tensor(there).double().reshape(len(rows), len(self.labels))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """One draw: gold rows that a method may learn from, test rows of other families; everything else is pool."""
 
@@ -75,6 +78,12 @@ class Split:
     gold: tuple[int, ...]
     test: tuple[int, ...]
     seed: int
+
+    @cached_property
+    def boxes(self) -> LearnedBoxes | None:
+        """What all methods that differ elsewhere have learned of this draw's boxes."""
+        corpus, cold = self.corpus, BoxModel.cold_start(self.corpus.labels, Lexicon.load())
+        return learn_boxes(cold, corpus.features, corpus.gold_of(self.gold), families=corpus.families, seed=self.seed)
 
 
 def split(corpus: LabelledCorpus, *, families: int, seed: int) -> Split:

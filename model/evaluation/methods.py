@@ -56,6 +56,7 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "no regression": {"use_regression": False},
     "no KNN": {"use_neighbours": False},
     "no industry prior": {"use_industry": False},
+    "no boxes": {"use_boxes": False},
     "network without picture": {"network": {"use_image": False}},
     "network without text": {"network": {"use_text": False}},
     "network without industry": {"network": {"use_industry": False}},
@@ -72,54 +73,55 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
 def methods() -> dict[str, Method]:
     """All of them by name, Tagloom first."""
     ours: dict[str, Method] = {
-        TAGLOOM: tagloom(with_boxes=True), COLD: cold_start, NO_CUES: tagloom(lexicon=Lexicon()),
+        TAGLOOM: tagloom(draws=True), COLD: cold_start, NO_CUES: tagloom(lexicon=Lexicon()),
     }  # fmt: skip
     ablated = {name: tagloom(**changes) for name, changes in ABLATIONS.items()}
     return {**ours, "no industry": without_industry, **ablated, **BASELINES}
 
 
-def tagloom(*, lexicon: Lexicon | None = None, with_boxes: bool = False, **changes: Any) -> Method:
-    """Tagloom trained from its cold start, with these changes to its training."""
+def tagloom(*, lexicon: Lexicon | None = None, draws: bool = False, **changes: Any) -> Method:
+    """Tagloom trained from its cold start, with these changes to its training; boxes are told where it ``draws``."""
 
     def answer(split: Split) -> Answers:
-        return _answers(trained(split, lexicon=lexicon, with_boxes=with_boxes, **changes), split, TAGLOOM)
+        return _answers(trained(split, lexicon=lexicon, **changes), split, TAGLOOM if draws else "")
 
     return answer
 
 
-def trained(split: Split, *, lexicon: Lexicon | None = None, with_boxes: bool = True, **changes: Any) -> Tagger:
+def trained(split: Split, *, lexicon: Lexicon | None = None, **changes: Any) -> Tagger:
     """The tagger that a split's gold makes; the cold start without any."""
-    cold = _cold(split, lexicon, with_boxes=with_boxes)
+    cold = _cold(split, lexicon)
     if not split.gold:
         return cold
     corpus, config = split.corpus, replace(TrainConfig(seed=split.seed), **changes)
-    return fit(cold, corpus.features, corpus.gold_of(split.gold), families=corpus.families, config=config)
+    boxes = None if lexicon else split.boxes
+    return fit(cold, corpus.features, corpus.gold_of(split.gold), families=corpus.families, config=config, boxes=boxes)
 
 
 def without_industry(split: Split) -> Answers:
     """Tagloom where no part of it, from the nearest gold to the network, is told an industry."""
     bare = tuple(replace(item, industry=(), industry_LE=item.industry_LE[:0]) for item in split.corpus.features)
     blind = replace(split, corpus=replace(split.corpus, features=bare))
-    return _answers(trained(blind, with_boxes=False), blind, TAGLOOM)
+    return _answers(trained(blind), blind)
 
 
 def cold_start(split: Split) -> Answers:
     """Cues and priors alone, whatever the gold."""
-    return _answers(_cold(split, None, with_boxes=True), split, COLD)
+    return _answers(_cold(split), split, COLD)
 
 
-def _cold(split: Split, lexicon: Lexicon | None, *, with_boxes: bool) -> Tagger:
-    with_boxes = with_boxes and any(picture is not None for picture in split.corpus.boxes)
-    return Tagger.cold_start(
-        split.corpus.labels, space="evaluation", seed=split.seed, lexicon=lexicon, with_boxes=with_boxes
-    )
+def _cold(split: Split, lexicon: Lexicon | None = None) -> Tagger:
+    return Tagger.cold_start(split.corpus.labels, space="evaluation", seed=split.seed, lexicon=lexicon)
 
 
-def _answers(tagger: Tagger, split: Split, name: str) -> Answers:
+def _answers(tagger: Tagger, split: Split, name: str = "") -> Answers:
+    """To the test items; with boxes under ``name`` where it has one."""
     items = [split.corpus.features[row] for row in split.test]
-    probability_NK = tagger.probabilities(items)
+    boxes_NK = tagger.box_opinions(items)
+    probability_NK = tagger.probabilities(items, boxes_NK)
     given_NK = tagger.calibration.decide(probability_NK)
-    return Answers(probability_NK, given_NK, drawn_by(tagger, split, name), tagger.sources.opinions(items))
+    drawn = drawn_by(tagger, split, name) if name else {}
+    return Answers(probability_NK, given_NK, drawn, tagger.opinions(items, boxes_NK))
 
 
 def _parts(split: Split) -> dict[str, Vectors]:

@@ -7,7 +7,8 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import product
+from itertools import groupby, product
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from model.boxes.effort import Effort, Seconds
 from model.evaluation.boxes import BoxResult, box_results
-from model.evaluation.corpus import LabelledCorpus, split
+from model.evaluation.corpus import LabelledCorpus, Split, split
 from model.evaluation.methods import WITHOUT_GOLD, Method, methods
 from model.metrics import average_precision, class_scores, macro_f1, weighted_f1
 from model.weak_supervision.label_model import Opinions
@@ -78,13 +79,15 @@ def run(
     known = [result for result in (read(results) if results else []) if (result.data, result.prices) == same]
     done = {(r.method, r.gold_families, r.seed): r for r in known}
     found = []
-    for families, seed, name in steps(gold_families, seeds, names):
-        result = done.get((name, families, seed)) or _measure(corpus, name, available[name], families, seed, prices)
-        if results and (name, families, seed) not in done:
-            with results.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(result), ensure_ascii=False) + "\n")
-        found.append(result)
-        on_result(result)
+    for (families, seed), steps_of in groupby(steps(gold_families, seeds, names), key=itemgetter(0, 1)):
+        drawn = split(corpus, families=families, seed=seed)  # its methods share what was learned of boxes
+        for _, _, name in steps_of:
+            result = done.get((name, families, seed)) or _measure(drawn, name, available[name], families, prices)
+            if results and (name, families, seed) not in done:
+                with results.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(result), ensure_ascii=False) + "\n")
+            found.append(result)
+            on_result(result)
     return found
 
 
@@ -121,8 +124,8 @@ def _parsed(fields: dict[str, Any]) -> Result:
     return Result(**{**fields, "boxes": boxes})
 
 
-def _measure(corpus: LabelledCorpus, name: str, method: Method, families: int, seed: int, prices: Seconds) -> Result:
-    drawn = split(corpus, families=families, seed=seed)
+def _measure(drawn: Split, name: str, method: Method, families: int, prices: Seconds) -> Result:
+    corpus = drawn.corpus
     started = time.monotonic()
     answers = method(drawn)
     truth_NK = corpus.truth(drawn.test).numpy()
@@ -132,7 +135,7 @@ def _measure(corpus: LabelledCorpus, name: str, method: Method, families: int, s
     return Result(
         method=name,
         gold_families=families,
-        seed=seed,
+        seed=drawn.seed,
         gold_items=len(drawn.gold),
         macro_f1=macro_f1(truth_NK, given_NK),
         weighted_f1=weighted_f1(truth_NK, given_NK),

@@ -18,6 +18,7 @@ from model.training.live import IMAGE, TEXT, Live, Pictures
 from model.training.phases import STUDY
 from model.training.processes import Processes
 from model.training.progressive import Course, EpochReport, TrainConfig, no_publication, nothing_to_do
+from model.weak_supervision.boxes import learn_boxes
 from model.weak_supervision.supervision import GoldTable, supervise
 
 
@@ -73,7 +74,9 @@ def train_encoders(
         pool, pictures, tagger.reduction,
         images=images, texts=texts, share=config.share, rate=config.learning_rate, device=device,
     )  # fmt: skip
-    course = Course(tagger, pool, table, supervise(tagger, pool, table, families=families), train, live=live)
+    boxes = learn_boxes(tagger.box_model, pool, gold, families=families, seed=train.seed)
+    supervision = supervise(tagger, pool, table, families=families, boxes=boxes)
+    course = Course(tagger, pool, table, supervision, train, live=live)
     if course.phases is not train.continuation:
         raise ValueError("the tagger's network has another form than config.training: give what it was trained by")
     course.run(lambda network, _: replace(tagger, network=network), on_epoch, no_publication)

@@ -24,7 +24,6 @@ from model.attention.batching import collate
 from model.attention.network import Network, NetworkConfig, grown, make_network
 from model.attention.reduction import Reduction
 from model.attention.vocabulary import Vocabulary
-from model.boxes.model import BoxModel
 from model.calibration import Calibration
 from model.encoders.precision import has_bfloat16
 from model.features.item import ItemFeatures
@@ -32,6 +31,7 @@ from model.items import Gold
 from model.tagger import CHUNK, Tagger, run
 from model.training.optimisation import Learner, modality_dropout
 from model.training.phases import CONTINUATION, STUDY, Phase, epochs
+from model.weak_supervision.boxes import LearnedBoxes, learn_boxes
 from model.weak_supervision.propagation import FusedSpace, Neighbours
 from model.weak_supervision.supervision import GoldTable, Supervision, family_folds, supervise
 
@@ -64,6 +64,7 @@ class TrainConfig:
     device: str = "cpu"
     use_neighbours: bool = True
     use_industry: bool = True
+    use_boxes: bool = True
     use_regression: bool = True
     use_network: bool = True
     network: Mapping[str, bool | int | float | str] = field(default_factory=dict)
@@ -98,6 +99,7 @@ def fit(
     held_out: frozenset[int] = frozenset(),
     neighbours: Neighbours | None = None,
     space: FusedSpace | None = None,
+    boxes: LearnedBoxes | None = None,
     on_epoch: Callable[[EpochReport], None] = nothing_to_do,
     on_phase: Callable[[str, Tagger], None] = no_publication,
     resume: Path | None = None,
@@ -105,8 +107,9 @@ def fit(
     """Train the next tagger on the pool's gold and weak labels.
 
     ``gold`` maps rows of ``pool``; rows in ``held_out`` are never trained on and choose the thresholds. ``families``
-    names each pool item's product family. With ``resume``, the state after each epoch is kept in that file, a run
-    that was killed goes on from it, and it is removed at the end. Raises ValueError without gold to train on.
+    names each pool item's product family. ``boxes`` spare learning them when the caller has. With ``resume``, the state
+    after each epoch is kept in that file, a run that was killed goes on from it, and it is removed at the end. Raises
+    ValueError without gold to train on.
     """
     config = config or TrainConfig()
     table = GoldTable.of(gold, served.labels, len(pool))
@@ -118,7 +121,12 @@ def fit(
         "use_industry": config.use_industry,
         "use_regression": config.use_regression,
     }
-    supervision = supervise(served, pool, known, families=families, neighbours=neighbours, space=space, **switches)
+    if boxes is None:
+        boxes = learn_boxes(served.box_model, pool, gold, families=families, held_out=held_out, seed=config.seed)
+    heard = boxes if config.use_boxes else None
+    supervision = supervise(
+        served, pool, known, families=families, neighbours=neighbours, space=space, boxes=heard, **switches
+    )
     tagger = replace(
         served,
         sources=supervision.sources,
@@ -126,7 +134,9 @@ def fit(
         evidence=supervision.evidence,
         regression=supervision.regression,
         reduction=served.reduction or Reduction.of(pool, config.seed),
-        box_model=_box_model(served, pool, gold, families=families, held_out=held_out, seed=config.seed),
+        box_model=boxes.model if boxes else None,
+        box_centre_K=heard.centre_K if heard else None,
+        credence=supervision.credence,
         version="",
     )
 
@@ -143,30 +153,6 @@ def fit(
         return calibrated(replace(tagger, network=network, optimizer=optimizer), course.logits(network))
 
     return course.run(tagger_of, on_epoch, on_phase)
-
-
-def _box_model(
-    served: Tagger,
-    pool: Sequence[ItemFeatures],
-    gold: Mapping[int, Gold],
-    *,
-    families: Sequence[str],
-    held_out: frozenset[int],
-    seed: int,
-) -> BoxModel | None:
-    """The box model learned from gold rectangles; None for a project without them."""
-    if served.box_model is None:
-        return None
-    # Labels without any rectangle: the annotator has tagged and not drawn, so that the picture says nothing of places.
-    drawn = {row: said.boxes for row, said in gold.items() if said.boxes or (said.boxes == () and not said.labels)}
-    rows = sorted(row for row in gold if row not in held_out)
-    return served.box_model.fit(
-        [pool[row] for row in rows],
-        [drawn.get(row) for row in rows],
-        tags=[gold[row].labels for row in rows],
-        families=[families[row] for row in rows],
-        seed=seed,
-    )
 
 
 class Course:
@@ -318,13 +304,17 @@ def out_of_fold(
     config: TrainConfig | None = None,
     folds: int = 4,
     space: FusedSpace | None = None,
+    boxes: LearnedBoxes | None = None,
 ) -> OutOfFold:
     """What the recipe makes of gold that it has not seen, fold by fold.
 
     Every fold starts from a cold start (the served tagger has seen the gold). With a single family there is nobody to
-    learn from, and the answer is the cold start's.
+    learn from, and the answer is the cold start's. Boxes are learned once for all folds, or given as ``boxes``: what
+    they say of a gold item has not seen the item's family, but does hang on the boxes of other folds.
     """
     config = config or TrainConfig()
+    if boxes is None:
+        boxes = learn_boxes(served.box_model, pool, gold, families=families, seed=config.seed)
     cold = Tagger.cold_start(
         served.labels, space=served.space, seed=config.seed, lexicon=served.sources.cues.lexicon, with_boxes=False
     )
@@ -333,7 +323,8 @@ def out_of_fold(
     space = space or FusedSpace.of(pool)
     for rows in family_folds({row: families[row] for row in gold}, folds, config.seed):
         rest = {row: said for row, said in gold.items() if row not in rows}
-        tagger = fit(cold, pool, rest, families=families, config=config, space=space) if rest else cold
-        probability_NK[rows] = tagger.probabilities([pool[row] for row in rows])
+        tagger = fit(cold, pool, rest, families=families, config=config, space=space, boxes=boxes) if rest else cold
+        heard_NK = boxes.opinions_NK[rows] if boxes and tagger.box_centre_K is not None else None
+        probability_NK[rows] = tagger.probabilities([pool[row] for row in rows], heard_NK)
         given_NK[rows] = tagger.calibration.decide(probability_NK[rows])
     return OutOfFold(probability_NK, given_NK)

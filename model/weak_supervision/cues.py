@@ -52,6 +52,11 @@ class CueSet:
         return tuple(f"{self.labels[k]}: {cue.name}" for k, cue in self.cues)
 
     @cached_property
+    def has_cues_K(self) -> Tensor:  # noqa: N802  (shape suffix)
+        """True for each class that some cue speaks for."""
+        return torch.tensor([bool(kind.cues) for kind in self.kinds])
+
+    @cached_property
     def prior_K(self) -> Tensor:  # noqa: N802  (shape suffix)
         """Log-odds of each class when no cue speaks."""
         return torch.logit(torch.tensor([kind.share for kind in self.kinds], dtype=torch.float64))

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-BIAS_DEVIATION = 0.5
+BIAS_DEVIATION = 1.0
 TRUST_DEVIATION = 0.5
 REGRESSION = "regression on the evidence"
 ACCURACY_PRIOR = (4.0, 1.0)

@@ -1,4 +1,5 @@
-"""Everything that has an opinion on an item's labels before the network does: cues, nearest gold, industry prior.
+"""Everything that has an opinion on an item's labels before the network does: cues, nearest gold, industry prior,
+boxes.
 
 Shape suffixes: S sources, N items, G gold items, K classes, D width of the space, F cues.
 """
@@ -17,8 +18,11 @@ from model.weak_supervision.propagation import FusedSpace, Neighbours, votes
 
 NEAREST = "nearest gold"
 INDUSTRY = "industry prior"
+BOXES = "boxes"
 LEARNED_TRUST = 0.3
-"""Before any gold, of the sources that only gold gives a voice."""
+"""Before any gold, of the nearest gold and the industry prior."""
+BOX_TRUST = 1.0
+"""Before any gold, of the boxes."""
 
 
 @dataclass(frozen=True)
@@ -50,27 +54,29 @@ class Sources:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (*self.cues.names, NEAREST, INDUSTRY)
+        return (*self.cues.names, NEAREST, INDUSTRY, BOXES)
 
     def cold_log_odds(self, opinions: Opinions) -> Tensor:
         """(N, K) what the cues alone make of ``opinions``: the cold start, which asks for no gold."""
         return self.cues.prior_K + opinions.log_odds_SNK[: len(self.cues.cues)].sum(0)
 
-    def opinions(self, items: Sequence[ItemFeatures]) -> Opinions:
-        """What the sources say of new items."""
+    def opinions(self, items: Sequence[ItemFeatures], boxes_NK: Tensor | None = None) -> Opinions:
+        """What the sources say of new items; ``boxes_NK`` is what boxes say of them, None for nothing."""
         silent_NK = torch.zeros(len(items), len(self.cues.labels), dtype=torch.float64)
         nearest_NK = self.memory.votes(items) if self.memory and items else silent_NK
         industry_NK = self.industry.opinions([item.industry for item in items]) if self.industry else silent_NK
-        return self.together(items, nearest_NK, industry_NK)
+        return self.together(items, nearest_NK, industry_NK, silent_NK if boxes_NK is None else boxes_NK)
 
-    def together(self, items: Sequence[ItemFeatures], nearest_NK: Tensor, industry_NK: Tensor) -> Opinions:
+    def together(
+        self, items: Sequence[ItemFeatures], nearest_NK: Tensor, industry_NK: Tensor, boxes_NK: Tensor
+    ) -> Opinions:
         """The cues beside what gold says, from wherever: in the pool, a gold item does not speak for its own family."""
         classes = len(self.cues.labels)
         trust_FK = torch.ones(len(self.cues.cues), classes, dtype=torch.float64)
-        trust_2K = torch.full((2, classes), LEARNED_TRUST, dtype=torch.float64)
+        trust_3 = torch.tensor([LEARNED_TRUST, LEARNED_TRUST, BOX_TRUST], dtype=torch.float64)
         return Opinions(
             self.names,
-            torch.cat([self.cues.opinions(items), nearest_NK[None].double(), industry_NK[None]]),
-            torch.cat([trust_FK, trust_2K]),
+            torch.cat([self.cues.opinions(items), torch.stack([nearest_NK.double(), industry_NK, boxes_NK])]),
+            torch.cat([trust_FK, trust_3[:, None].expand(3, classes)]),
             self.cues.prior_K,
         )

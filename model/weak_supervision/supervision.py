@@ -15,6 +15,9 @@ from model.items import Gold
 from model.regression.evidence import Evidence
 from model.regression.logistic import Regression
 from model.tagger import Tagger
+from model.weak_supervision.boxes import LearnedBoxes
+from model.weak_supervision.credence import credence
+from model.weak_supervision.cues import CueSet
 from model.weak_supervision.industry import IndustryPrior, opinions_among
 from model.weak_supervision.label_model import LabelModel, WeakLabels
 from model.weak_supervision.propagation import FusedSpace, Neighbours, votes
@@ -58,15 +61,17 @@ class GoldTable:
 class Supervision:
     """What the network's training starts from.
 
-    ``sources``, ``label_model``, ``evidence`` and ``regression`` serve new items. ``base_NK`` are the pool's log-odds
-    before the network; on gold items they come from a regression that has not seen the item's family, so that the
-    network learns to correct what it will meet, not what was fitted. ``cold_NK`` are the cues' log-odds.
+    ``sources``, ``label_model``, ``evidence``, ``regression`` and ``credence`` serve new items. ``base_NK`` are the
+    pool's log-odds before the network; on gold items they come from a label model and a regression that have not seen
+    the item's family, so that the network learns to correct what it will meet, not what was fitted, and that credence
+    is given for what is new. ``cold_NK`` are the cues' log-odds.
     """
 
     sources: Sources
     label_model: LabelModel
     evidence: Evidence
     regression: Regression
+    credence: float
     cold_NK: Tensor
     base_NK: Tensor
     weak: WeakLabels
@@ -80,14 +85,15 @@ def supervise(
     families: Sequence[str],
     neighbours: Neighbours | None = None,
     space: FusedSpace | None = None,
+    boxes: LearnedBoxes | None = None,
     use_neighbours: bool = True,
     use_industry: bool = True,
     use_regression: bool = True,
 ) -> Supervision:
     """Ask the sources about the pool, weigh them by gold, correct them by regression.
 
-    ``neighbours`` in ``space`` spare the search when the caller keeps them; both or neither. The switches are for
-    ablation.
+    ``neighbours`` in ``space`` spare the search when the caller keeps them; both or neither. Without ``boxes`` that
+    source is silent. The switches are for ablation.
     """
     space = space or FusedSpace.of(pool)
     neighbours = (neighbours or Neighbours.empty(space.vectors(pool))).with_gold(gold.rows)
@@ -100,20 +106,23 @@ def supervise(
     )
     votes_NK = votes(neighbours, gold.labels_NK, families) if use_neighbours else silent_NK
     industry_NK = opinions_among(industries, gold.labels_NK, families) if use_industry else silent_NK
-    opinions = sources.together(pool, votes_NK, industry_NK)
+    opinions = sources.together(pool, votes_NK, industry_NK, boxes.opinions_NK if boxes else silent_NK)
     label_model = LabelModel.fit(opinions, gold.labels_NK, gold.weight_N)
     evidence = served.evidence or Evidence.of(pool, cues)
     evidence_ND, offset_NK = evidence.vectors(pool, cues), label_model.log_odds(opinions)
     if not use_regression:
         evidence_ND = torch.zeros_like(evidence_ND)
-    regression = _regression(evidence_ND, offset_NK, gold, gold.rows)
-    correction_NK = regression.log_odds(evidence_ND)
+    regression = _regression(evidence_ND, offset_NK, gold)
+    base_NK = offset_NK + regression.log_odds(evidence_ND)
     for rows in family_folds({row: families[row] for row in gold.rows}, FOLDS, served.seed):
-        others = sorted(set(gold.rows) - set(rows))
-        correction_NK[rows] = _regression(evidence_ND, offset_NK, gold, others).log_odds(evidence_ND[rows])
-    weak = label_model.weak_labels(opinions, correction_NK)
-    cold_NK, base_NK = sources.cold_log_odds(opinions), offset_NK + correction_NK
-    return Supervision(sources, label_model, evidence, regression, cold_NK, base_NK, weak)
+        others = gold.without(rows)
+        unseen_NK = LabelModel.fit(opinions, others.labels_NK, gold.weight_N).log_odds(opinions)
+        correction = _regression(evidence_ND, unseen_NK, others)
+        base_NK[rows] = unseen_NK[rows] + correction.log_odds(evidence_ND[rows])
+    weak = label_model.weak_labels(opinions, base_NK - offset_NK)
+    cold_NK = sources.cold_log_odds(opinions)
+    trust = _credence(cues, cold_NK, base_NK, gold)
+    return Supervision(sources, label_model, evidence, regression, trust, cold_NK, base_NK, weak)
 
 
 def family_folds(families: Mapping[int, str], folds: int, seed: int) -> list[list[int]]:
@@ -129,8 +138,14 @@ def family_folds(families: Mapping[int, str], folds: int, seed: int) -> list[lis
     return [sorted(part) for part in parts]
 
 
-def _regression(evidence_ND: Tensor, offset_NK: Tensor, gold: GoldTable, rows: Sequence[int]) -> Regression:
-    index = list(rows)
+def _credence(cues: CueSet, cold_NK: Tensor, base_NK: Tensor, gold: GoldTable) -> float:
+    """By the classes that have cues: the others have nobody to overrule."""
+    told, rows = cues.has_cues_K, gold.rows
+    return credence(cold_NK[rows][:, told], base_NK[rows][:, told], gold.labels_NK[rows][:, told], gold.weight_N[rows])
+
+
+def _regression(evidence_ND: Tensor, offset_NK: Tensor, gold: GoldTable) -> Regression:
+    index = gold.rows
     return Regression.fit(evidence_ND[index], offset_NK[index], gold.labels_NK[index], gold.weight_N[index])
 
 

@@ -8,8 +8,7 @@ import torch
 from model.attention.fusion import FUSIONS
 from model.calibration import LEAST, USUAL, Calibration
 from model.checkpoint import FORMAT, MANIFEST, TENSORS, content_sha, load, read_manifest, save, version_name
-from model.items import Gold
-from model.tagger import HALF_CREDENCE, Tagger, whole_task_confidence
+from model.tagger import Tagger, whole_task_confidence
 from model.training.phases import PARTS, Phase
 from model.training.progressive import TrainConfig, fit
 from tests.model.shop import LABELS, block, features, pool, with_industry, with_text
@@ -52,20 +51,17 @@ def test_answers_do_not_hang_on_the_company(trained: Tagger) -> None:
     assert torch.allclose(together, alone, atol=1e-4)
 
 
-def test_a_dozen_gold_labels_do_not_overrule_the_cues(cold: Tagger) -> None:
-    wrong = {row: Gold(frozenset(LABELS) - (GOLD[row].labels or frozenset())) for row in range(12)}
-    few = fit(cold, ITEMS, wrong, families=FAMILIES, config=CONFIG)
+def test_what_was_learned_moves_the_cues_as_far_as_its_credence(cold: Tagger) -> None:
+    few = fit(cold, ITEMS, {row: GOLD[row] for row in range(12)}, families=FAMILIES, config=CONFIG)
     far = torch.logit(few.probabilities(ITEMS)) - torch.logit(cold.probabilities(ITEMS))
-    opinions = few.sources.opinions(ITEMS)
-    learned = few.label_model.log_odds(opinions) + few.correction(ITEMS) + few.network_logits(ITEMS)
-    whole = learned - torch.logit(cold.probabilities(ITEMS))
-    assert torch.allclose(far, whole * 144 / (144 + HALF_CREDENCE**2), atol=1e-4)
+    learned = few.label_model.log_odds(few.opinions(ITEMS)) + few.correction(ITEMS) + few.network_logits(ITEMS)
+    assert 0 < few.credence < 1
+    assert torch.allclose(far, few.credence * (learned - torch.logit(cold.probabilities(ITEMS))), atol=1e-4)
 
 
 def test_a_class_without_cues_has_nobody_to_overrule() -> None:
     cold = Tagger.cold_start(("主体", "没有线索"), space="space", seed=1, with_boxes=False)
-    asked = replace(cold, label_model=replace(cold.label_model, gold=int(HALF_CREDENCE)))
-    assert asked.credence_K.tolist() == [0.5, 1.0]
+    assert replace(cold, credence=0.5).credence_K.tolist() == [0.5, 1.0]
 
 
 def test_many_threads_get_the_same_answers(trained: Tagger) -> None:

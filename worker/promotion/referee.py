@@ -18,6 +18,7 @@ from model.calibration import Calibration
 from model.tagger import Tagger
 from model.training.phases import CONTINUATION
 from model.training.progressive import TrainConfig, out_of_fold
+from model.weak_supervision.boxes import LearnedBoxes
 from model.weak_supervision.supervision import GoldTable, family_folds
 from worker.promotion.gate import Booleans, Evidence, is_enough
 from worker.training.corpus import Corpus
@@ -57,8 +58,11 @@ class Referee:
         theirs = np.array([answers[self._corpus.task_ids[row]] for row in rows], dtype=bool)
         return self._compared("out-of-fold", rows, self._of_served(rows), theirs)
 
-    def out_of_fold(self) -> dict[int, list[bool]]:
-        """The recipe's out-of-fold answers by task, from short trainings on the gold and as many others as they use."""
+    def out_of_fold(self, boxes: LearnedBoxes | None) -> dict[int, list[bool]]:
+        """The recipe's out-of-fold answers by task, from short trainings on the gold and as many others as they use.
+
+        ``boxes`` are those that the candidate has learned.
+        """
         corpus, config = self._corpus, replace(self._config, first=CONTINUATION)
         unlabelled = [row for row in range(len(corpus.features)) if row not in corpus.gold]
         rows = [*self._all, *unlabelled[: int(len(self._all) * config.weak_per_gold) + FEWEST_OTHERS]]
@@ -68,6 +72,7 @@ class Referee:
             {place: corpus.gold[row] for place, row in enumerate(self._all)},
             families=[corpus.families[row] for row in rows],
             config=config,
+            boxes=boxes.rows(rows) if boxes else None,
         )
         return {corpus.task_ids[row]: answers.given_NK[place].tolist() for place, row in enumerate(self._all)}
 

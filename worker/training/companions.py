@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import distributed
+from torch import Tensor, distributed
 
 from model import checkpoint
 from model.features.cache import FeatureCache
@@ -35,6 +35,7 @@ from model.items import Gold
 from model.tagger import Tagger
 from model.training.phases import Phase
 from model.training.progressive import TrainConfig, fit
+from model.weak_supervision.boxes import LearnedBoxes
 from model.weak_supervision.propagation import FusedSpace, Neighbours
 from tagloom.errors import UserError
 from tagloom.settings import Settings
@@ -42,7 +43,8 @@ from worker.training.corpus import Corpus
 from worker.training.watch import Ends
 
 LOOK_S = 0.1
-ORDER, PARENT, NEAREST, STATE = "order.json", "parent", "nearest.safetensors", "state.safetensors"
+ORDER, PARENT, TENSORS, STATE = "order.json", "parent", "tensors.safetensors", "state.safetensors"
+BOXES = "boxes"
 
 
 class CompanionDied(Exception):  # noqa: N818 - names what happened
@@ -58,6 +60,7 @@ class Order:
     config: TrainConfig
     neighbours: Neighbours
     space: FusedSpace
+    boxes: LearnedBoxes | None
     state: Path
 
 
@@ -145,10 +148,13 @@ def _join(folder: Path, rank: int, device: str) -> None:
 
 def _write(folder: Path, settings: Settings, order: Order) -> None:
     """Hand over everything; features by their place in the cache, those that are not there as files."""
-    corpus, parent = order.corpus, replace(order.parent, box_model=None)  # boxes are learned by rank 0 alone
+    corpus, parent, boxes = order.corpus, order.parent, order.boxes
+    if boxes:  # learned by rank 0 alone
+        parent = replace(parent, box_model=boxes.model, box_centre_K=boxes.centre_K)
     checkpoint.save(parent, folder / PARENT, version=order.parent.version or "v0.0000")
-    tensors = {**order.neighbours.tensors(), **{f"mean.{part}": mean for part, mean in order.space.means.items()}}
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / NEAREST)
+    means = {f"mean.{part}": mean for part, mean in order.space.means.items()}
+    tensors = {**order.neighbours.tensors(), **means, **({BOXES: boxes.opinions_NK} if boxes else {})}
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / TENSORS)
     if order.state.exists():
         shutil.copyfile(order.state, folder / STATE)
     cache, beside = FeatureCache(settings.features_folder, parent.space), FeatureCache(folder, parent.space)
@@ -191,6 +197,12 @@ def _config(stored: dict[str, Any]) -> TrainConfig:
     return TrainConfig(**{**stored, "first": phases("first"), "continuation": phases("continuation")})
 
 
+def _boxes(parent: Tagger, opinions_NK: Tensor | None) -> LearnedBoxes | None:
+    if parent.box_model is None or parent.box_centre_K is None or opinions_NK is None:
+        return None
+    return LearnedBoxes(parent.box_model, parent.box_centre_K, opinions_NK)
+
+
 def _end_with(work_horse: int) -> None:
     while os.getppid() == work_horse:
         time.sleep(LOOK_S)
@@ -207,7 +219,7 @@ def main() -> None:
     torch.set_num_threads(about["threads"])
     config, parent = _config(about["config"]), checkpoint.load(folder / PARENT)
     features = _features(folder, about, parent.space)
-    tensors = load_file(folder / NEAREST)
+    tensors = load_file(folder / TENSORS)
     means = {name.removeprefix("mean."): mean for name, mean in tensors.items() if name.startswith("mean.")}
     space = FusedSpace(means)
     vectors_ND = space.vectors(features)
@@ -223,6 +235,7 @@ def main() -> None:
         held_out=frozenset(about["held_out"]),
         neighbours=Neighbours(vectors_ND, gold, tensors["gold_NM"], tensors["similarity_NM"]),
         space=space,
+        boxes=_boxes(parent, tensors.get(BOXES)),
         resume=folder / STATE,
     )
     distributed.destroy_process_group()

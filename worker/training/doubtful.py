@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from model import checkpoint
 from model.training.phases import CONTINUATION
 from model.training.progressive import TrainConfig, out_of_fold
+from model.weak_supervision.boxes import learn_boxes
 from model.weak_supervision.supervision import GoldTable, supervise
 from worker.training.cold_start import ensure_cold_start
 from worker.training.corpus import assemble
@@ -51,9 +52,10 @@ def doubtful(workplace: Workplace, project_key: str) -> list[Doubt]:
         return []
     served = checkpoint.load(settings.checkpoints_folder / current.folder, space=space)
     table = GoldTable.of(corpus.gold, served.labels, len(corpus.features))
-    weak = supervise(served, corpus.features, table, families=corpus.families).weak
+    boxes = learn_boxes(served.box_model, corpus.features, corpus.gold, families=corpus.families, seed=settings.seed)
+    weak = supervise(served, corpus.features, table, families=corpus.families, boxes=boxes).weak
     short = TrainConfig(seed=settings.seed, first=CONTINUATION)
-    trained = out_of_fold(served, corpus.features, corpus.gold, families=corpus.families, config=short)
+    trained = out_of_fold(served, corpus.features, corpus.gold, families=corpus.families, config=short, boxes=boxes)
     gold_NK = table.labels_NK[rows].numpy() > 0.5
     probability_NK, sources_NK = trained.probability_NK[rows].numpy(), weak.probability_NK[rows].numpy()
     against_NK = unlikely(gold_NK, probability_NK) & ((sources_NK > 0.5) != gold_NK)

@@ -9,10 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from model import checkpoint
 from model.features.item import ItemFeatures
 from model.tagger import Tagger
 from model.training.progressive import EpochReport, TrainConfig, fit
+from model.weak_supervision.boxes import LearnedBoxes, learn_boxes
 from store.leases import Lease
 from store.projects import Project
 from store.versions import Current
@@ -59,9 +62,10 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Watch, pr
         return f"{len(corpus.gold)} gold labels, none to train on yet"
     counts = {"gold_count": len(corpus.gold), "weak_count": len(corpus.features) - len(corpus.gold)}
     publisher = Publisher(settings, store, project, lease, current, encoders, counts)
-    trained = _Run(workplace, publisher, corpus, watch, progress).work()
+    run = _Run(workplace, publisher, corpus, watch, progress)
+    trained = run.work()
     progress({"stage": "writing weak labels"})
-    _write_weak_labels(workplace, project, corpus, trained, lease)
+    _write_weak_labels(workplace, project, corpus, trained, run.boxes, lease)
     store.projects.finish_training(project_key, project.gold_revision, lease)
     return f"{len(corpus.gold)} gold labels; promoted {', '.join(publisher.promoted) or 'nothing'}"
 
@@ -87,6 +91,7 @@ class _Run:
         evidence = checkpoints / publisher.project.key / "evidence"
         self._referee = Referee(corpus, self._served, self._config, evidence)
         self._nearest = workplace.settings.home / "neighbours" / self._state.file.name
+        self.boxes: LearnedBoxes | None = None
         self._begun = False
         self._last_phase = self._config.continuation[-1].name
 
@@ -94,7 +99,17 @@ class _Run:
         """Train through the phases, offering each; returns the last one's tagger."""
         corpus = self._corpus
         nearest = propagate(self._nearest, self._publisher.current.space, corpus)
-        order = Order(self._parent, corpus, self._config, nearest.neighbours, nearest.space, self._state.file)
+        self._progress({"stage": "learning boxes"})
+        boxes = self.boxes = learn_boxes(
+            self._parent.box_model,
+            corpus.features,
+            corpus.gold,
+            families=corpus.families,
+            held_out=corpus.held_out,
+            seed=self._config.seed,
+        )
+        self._watch.check()
+        order = Order(self._parent, corpus, self._config, nearest.neighbours, nearest.space, boxes, self._state.file)
         with together(self._settings, order, self._watch):
             final = fit(
                 self._parent,
@@ -105,6 +120,7 @@ class _Run:
                 held_out=corpus.held_out,
                 neighbours=nearest.neighbours,
                 space=nearest.space,
+                boxes=boxes,
                 on_epoch=self._on_epoch,
                 on_phase=self._on_phase,
                 resume=self._state.file,
@@ -133,7 +149,7 @@ class _Run:
 
     def _offer_last(self, tagger: Tagger) -> None:
         self._progress({"stage": "judging"})
-        answers = {} if self._referee.can_judge_early else self._referee.out_of_fold()
+        answers = {} if self._referee.can_judge_early else self._referee.out_of_fold(self.boxes)
         self._watch.check()
         evidence = self._referee.evidence(tagger, answers)
         verdict = judge(evidence, must_gain=False)
@@ -210,18 +226,23 @@ def _present(project: Project | None) -> Project:
     return project
 
 
-def _write_weak_labels(workplace: Workplace, project: Project, corpus: Corpus, tagger: Tagger, lease: Lease) -> None:
+def _write_weak_labels(
+    workplace: Workplace, project: Project, corpus: Corpus, tagger: Tagger, boxes: LearnedBoxes | None, lease: Lease
+) -> None:
     """Keep what the sources say of tasks that nobody has labelled."""
     rows = [row for row in range(len(corpus.features)) if row not in corpus.gold]
-    weak = _weak_labels(tagger, [corpus.features[row] for row in rows]) if rows else []
+    boxes_NK = boxes.rows(rows).opinions_NK if boxes else None
+    weak = _weak_labels(tagger, [corpus.features[row] for row in rows], boxes_NK) if rows else []
     entries = [(corpus.task_ids[row], labels) for row, labels in zip(rows, weak, strict=True)]
     workplace.store.weak_labels.replace(
         project.key, entries, space=tagger.space, gold_revision=project.gold_revision, lease=lease
     )
 
 
-def _weak_labels(tagger: Tagger, features: Sequence[ItemFeatures]) -> list[dict[str, WeakLabel]]:
-    opinions = tagger.sources.opinions(features)
+def _weak_labels(
+    tagger: Tagger, features: Sequence[ItemFeatures], boxes_NK: Tensor | None
+) -> list[dict[str, WeakLabel]]:
+    opinions = tagger.opinions(features, boxes_NK)
     weak = tagger.label_model.weak_labels(opinions, tagger.correction(features))
 
     def of(row: int, k: int) -> WeakLabel:

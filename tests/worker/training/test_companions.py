@@ -13,6 +13,7 @@ from model.items import Gold
 from model.tagger import Tagger
 from model.training.phases import PARTS, Phase
 from model.training.progressive import EpochReport, TrainConfig, fit, nothing_to_do
+from model.weak_supervision.boxes import learn_boxes
 from model.weak_supervision.propagation import FusedSpace, Neighbours
 from store.store import Store
 from tagloom.errors import UserError
@@ -36,16 +37,17 @@ def order(tmp_path: Path) -> Order:
     corpus = Corpus(ids, tuple(map(str, ids)), features, [f"{n // 2}" for n in ids], gold, frozenset({0, 1}))
     space = FusedSpace.of(features[:12])  # one that is made of other items than these, as one that is kept
     neighbours = Neighbours.empty(space.vectors(features)).with_gold(corpus.trainable)
-    cold = Tagger.cold_start(items.LABELS, space=shop.SPACE, seed=3, with_boxes=False)
-    return Order(cold, corpus, CONFIG, neighbours, space, tmp_path / "runs" / "state.safetensors")
+    cold = Tagger.cold_start(items.LABELS, space=shop.SPACE, seed=3)
+    boxes = learn_boxes(cold.box_model, features, corpus.trainable, families=corpus.families, seed=3)
+    return Order(cold, corpus, CONFIG, neighbours, space, boxes, tmp_path / "runs" / "state.safetensors")
 
 
 def fitted(order: Order, on_epoch: Callable[[EpochReport], None] = nothing_to_do) -> Tagger:
     order.state.parent.mkdir(exist_ok=True)
     return fit(
         order.parent, order.corpus.features, order.corpus.gold, families=order.corpus.families, config=order.config,
-        held_out=order.corpus.held_out, neighbours=order.neighbours, space=order.space, resume=order.state,
-        on_epoch=on_epoch,
+        held_out=order.corpus.held_out, neighbours=order.neighbours, space=order.space, boxes=order.boxes,
+        resume=order.state, on_epoch=on_epoch,
     )  # fmt: skip
 
 

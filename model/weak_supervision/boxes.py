@@ -1,0 +1,72 @@
+"""Boxes as a source: how well the best box of a picture shows each label, against what is usual in the pool.
+
+    opinion_k = logit q_k − centre_k,     q_k = quality of the best candidate for label k, within [.02, .98]
+
+A rectangle says which pixels its label means, so that a few dozen of them tell more of whole pictures than as many tags
+do (docs/decisions/0031-boxes-as-a-source.md). On gold items q comes from a box model that has not seen the family.
+
+Shape suffixes: N items, K classes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from model.boxes.model import BoxModel
+from model.features.item import ItemFeatures
+from model.items import Gold
+
+LEAST = 0.02
+"""Qualities nearer to 0 or 1 say no more: the faintest box that counts as found has this score."""
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedBoxes:
+    """A box model learned from gold, and its opinions on the pool that it was learned in."""
+
+    model: BoxModel
+    centre_K: Tensor
+    opinions_NK: Tensor
+
+    def rows(self, index: Sequence[int]) -> "LearnedBoxes":
+        """The same model beside some of the pool's items."""
+        return LearnedBoxes(self.model, self.centre_K, self.opinions_NK[list(index)])
+
+
+def learn_boxes(
+    served: BoxModel | None,
+    pool: Sequence[ItemFeatures],
+    gold: Mapping[int, Gold],
+    *,
+    families: Sequence[str],
+    held_out: frozenset[int] = frozenset(),
+    seed: int,
+) -> LearnedBoxes | None:
+    """Learn boxes from the gold that is not held out, and ask them about the whole pool; None without a box model."""
+    if served is None:
+        return None
+    # Labels without any rectangle: the annotator has tagged and not drawn, so that the picture says nothing of places.
+    drawn = {row: said.boxes for row, said in gold.items() if said.boxes or (said.boxes == () and not said.labels)}
+    rows = sorted(row for row in gold if row not in held_out)
+    model, unseen = served.fit(
+        [pool[row] for row in rows],
+        [drawn.get(row) for row in rows],
+        tags=[gold[row].labels for row in rows],
+        families=[families[row] for row in rows],
+        seed=seed,
+    )
+    asked = dict.fromkeys(range(len(pool)), model) | {row: unseen.get(families[row], model) for row in rows}
+    best_NK = torch.cat([one.best(one.see([item])) for item, one in zip(pool, asked.values(), strict=True)])
+    centre_K = _logit(best_NK).nanmean(0).nan_to_num(0.0)
+    return LearnedBoxes(model, centre_K, box_opinions(best_NK, centre_K))
+
+
+def box_opinions(best_NK: Tensor, centre_K: Tensor) -> Tensor:
+    """(N, K) float64 log-odds; 0 for an item without candidates, whose best qualities are NaN."""
+    return (_logit(best_NK) - centre_K).nan_to_num(0.0)
+
+
+def _logit(quality_NK: Tensor) -> Tensor:
+    return torch.logit(quality_NK.double().clamp(LEAST, 1 - LEAST))

@@ -1,5 +1,6 @@
 """What the encoding leaves behind for trainings and answers."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import worker.workplace
 from labelstudio.config import LabelConfig
 from model import checkpoint
 from model.boxes import described
-from model.boxes.described import Descriptions
+from model.boxes.described import RECENT, Descriptions
 from tests.backend.parts import SPACE
 from tests.worker import label_studio
 from tests.worker.label_studio import Encoders
@@ -27,6 +28,7 @@ TASKS = 3
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Workplace, str, LabelConfig]]:
     """A project with tasks that nobody has read yet."""
     monkeypatch.setattr(worker.workplace, "FeatureExtractor", Encoders)
+    monkeypatch.setattr(RECENT, "_kept", OrderedDict())  # other tests may have described the same
     with label_studio.opened(tmp_path, TASKS) as studio:
         settings, key = label_studio.settings_of(tmp_path, studio), str(studio.key)
         with open_workplace(settings) as workplace:

@@ -83,7 +83,7 @@ class BoxHead:
             return cls(forest, trust_K, _forest_of_bags(told, seed + left_out))
 
         parts = [without(fold) for fold in sorted(set(fold_of.values()))]
-        served = parts if len(parts) > 1 else [without(-1)]
+        served = parts if len(parts) > 1 else [without(FOLDS)]  # nobody is in that fold
         head = cls(_joined([part.forest for part in served]), trust_K, _joined([part.bags for part in served]))
         return head, {family: parts[fold] for family, fold in fold_of.items()}
 

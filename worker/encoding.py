@@ -67,8 +67,7 @@ def _step(workplace: Workplace, config: LabelConfig, key: ProjectKey, missing: l
         answers = workplace.encoder.features(key, config, [task.payload() for task in part])
         found = [answer for answer in answers if not isinstance(answer, Failure)]
         failed += len(part) - len(found)
-        if config.rectangles:  # what the next training and the first answer would have to wait for
-            for features in found:
-                RECENT.of(features, reader)
+        for features in found:  # the next training and the first answer would have to wait for it
+            RECENT.of(features, reader)
         done += len(part)
     return done, failed

@@ -19,14 +19,14 @@ from torch import Tensor
 
 from model.calibration import Calibration
 from model.evaluation.corpus import LabelledCorpus
-from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor
 from model.metrics import macro_f1
 from model.tagger import Tagger
 from model.training.phases import CONTINUATION
 from model.training.progressive import TrainConfig, fit, out_of_fold
-from samples.dataset import load
-from tagloom.evaluation.features import features_of
+from model.weak_supervision.boxes import LearnedBoxes, learn_boxes
+from tagloom.evaluate import corpus_of
+from tagloom.evaluation.data import read
 from worker.promotion.gate import Evidence, judge
 
 SIZES = (10, 20, 40, 80, 120)
@@ -43,14 +43,6 @@ class Draw:
     accepted: bool
 
 
-def corpus_of(data: Path, cache: Path) -> LabelledCorpus:
-    samples = [sample for sample in load(data) if sample.labelled]
-    extractor = FeatureExtractor.from_names("shipped", "shipped")
-    features = features_of(samples, extractor, FeatureCache(cache, extractor.space))
-    labels = tuple(frozenset(sample.labels) for sample in samples)
-    return LabelledCorpus(load(data).labels(), tuple(features), labels, tuple(sample.product_id for sample in samples))
-
-
 def draw(corpus: LabelledCorpus, count: int, seed: int) -> Draw:
     names = sorted(set(corpus.families))
     random.Random(seed).shuffle(names)
@@ -58,10 +50,12 @@ def draw(corpus: LabelledCorpus, count: int, seed: int) -> Draw:
     gold = ordered[:count]
     seen = {corpus.families[row] for row in gold}
     test = [row for row in ordered if corpus.families[row] not in seen]
-    cold = Tagger.cold_start(corpus.labels, space="bench", seed=SEED, with_boxes=False)
-    trained = fit(cold, corpus.features, corpus.gold_of(gold), families=corpus.families, config=TrainConfig(seed=SEED))
+    cold, said = Tagger.cold_start(corpus.labels, space="bench", seed=SEED), corpus.gold_of(gold)
+    boxes = learn_boxes(cold.box_model, corpus.features, said, families=corpus.families, seed=SEED)
+    config = TrainConfig(seed=SEED)
+    trained = fit(cold, corpus.features, said, families=corpus.families, config=config, boxes=boxes)
     items = [corpus.features[row] for row in test]
-    opinions = trained.sources.opinions(items)
+    opinions = trained.opinions(items)
     logits_NK = trained.label_model.log_odds(opinions) + trained.correction(items) + trained.network_logits(items)
     usual = Calibration.neutral(len(corpus.labels))
     truth_NK = corpus.truth(test)
@@ -76,11 +70,11 @@ def draw(corpus: LabelledCorpus, count: int, seed: int) -> Draw:
         gain(trained.calibration, tempered_NK),
         gain(Calibration.expected(free_NK), free_NK),
         gain(usual, free_NK),
-        judge(_evidence(corpus, cold, gold), must_gain=False).accepted,
+        judge(_evidence(corpus, cold, gold, boxes), must_gain=False).accepted,
     )
 
 
-def _evidence(corpus: LabelledCorpus, cold: Tagger, gold: Sequence[int]) -> Evidence:
+def _evidence(corpus: LabelledCorpus, cold: Tagger, gold: Sequence[int], boxes: LearnedBoxes | None) -> Evidence:
     rest = [row for row in range(len(corpus.features)) if row not in set(gold)][: 2 * len(gold) + 32]
     rows = [*gold, *rest]
     answers = out_of_fold(
@@ -89,6 +83,7 @@ def _evidence(corpus: LabelledCorpus, cold: Tagger, gold: Sequence[int]) -> Evid
         dict(enumerate(corpus.gold_of(gold).values())),
         families=[corpus.families[row] for row in rows],
         config=replace(TrainConfig(seed=SEED), first=CONTINUATION),
+        boxes=boxes.rows(rows) if boxes else None,
     )
     items = [corpus.features[row] for row in gold]
     served_NK = cold.calibration.decide(cold.probabilities(items)).numpy()
@@ -112,7 +107,8 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=6)
     parser.add_argument("--gold", type=int, nargs="+", default=SIZES)
     options = parser.parse_args()
-    corpus = corpus_of(options.data, options.cache)
+    data, extractor = read(options.data, None), FeatureExtractor.from_names("shipped", "shipped")
+    corpus = corpus_of(replace(data, samples=tuple(data.labelled())), extractor, options.cache)
     print("| gold | published | without credence | nor expected thresholds | gate lets through |")
     print("|---|---|---|---|---|")
     for count in options.gold:

@@ -15,29 +15,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from model.evaluation.corpus import LabelledCorpus
 from model.evaluation.run import Result, run
 from model.evaluation.tables import f1_table
-from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor
-from samples.dataset import load
-from tagloom.evaluation.features import features_of
-
-
-def corpus_of(folder: Path, extractor: FeatureExtractor, cache: Path) -> LabelledCorpus:
-    """The folder as an evaluation takes it."""
-    data = load(folder)
-    samples = list(data)
-    return LabelledCorpus(
-        data.labels(),
-        tuple(features_of(samples, extractor, FeatureCache(cache, extractor.space), tell_progress)),
-        tuple(frozenset(sample.labels) if sample.labelled else None for sample in samples),
-        tuple(sample.product_id for sample in samples),
-    )
-
-
-def tell_progress(done: int, of: int) -> None:
-    print(f"features {done}/{of}", flush=True)
+from tagloom.evaluate import corpus_of
+from tagloom.evaluation.data import read
 
 
 def tell(result: Result) -> None:
@@ -80,7 +62,7 @@ def main() -> None:
     encoder = f"torchvision:squeezenet1_1@{options.weights}" if options.weights else "shipped"
     extractor = FeatureExtractor.from_names(encoder, "shipped")
     results = run(
-        corpus_of(options.folder, extractor, options.cache),
+        corpus_of(read(options.folder, None), extractor, options.cache),
         gold_families=options.products,
         seeds=range(options.draws),
         names=options.methods,

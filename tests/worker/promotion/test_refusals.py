@@ -33,13 +33,18 @@ MEMORISING = partial(
 
 
 def shuffled(tagger: Tagger) -> Tagger:
-    """The same tagger, but each class answers by another one's heads."""
-    network, regression = copy.deepcopy(tagger.network), tagger.regression
+    """The same tagger, but each class answers by another one's heads: network, regression, trust in the sources."""
+    network, regression, model = copy.deepcopy(tagger.network), tagger.regression, tagger.label_model
     assert network
     assert regression
     with torch.no_grad():
         network.head.copy_(network.head.roll(1, dims=0))
-    return replace(tagger, network=network, regression=replace(regression, weight_DK=regression.weight_DK.roll(1, 1)))
+    return replace(
+        tagger,
+        network=network,
+        regression=replace(regression, weight_DK=regression.weight_DK.roll(1, 1)),
+        label_model=replace(model, bias_K=model.bias_K.roll(1), trust_SK=model.trust_SK.roll(1, 1)),
+    )
 
 
 @pytest.mark.usefixtures("here")

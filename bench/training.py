@@ -3,15 +3,15 @@
     python -m bench.training --items 4492 --gold 0.1 --cache CACHE
 
 The drawn samples are repeated, with noise on what the encoders made of them, until there are so many items; each repeat
-is a product family of its own. Features of the samples are computed into CACHE where they are not there. Under torchrun
-the processes share each batch: torchrun --nproc-per-node 2 -m bench.training …
+is a product family of its own. Features of the samples, and descriptions of all items, are computed into CACHE where
+they are not there. Under torchrun the processes share each batch: torchrun --nproc-per-node 2 -m bench.training …
 """
 
 import argparse
 import os
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, distributed
 
-from model.features.cache import FeatureCache
+from model.boxes.described import RECENT
 from model.features.extraction import FeatureExtractor
 from model.features.item import ItemFeatures
 from model.items import Gold
@@ -27,8 +27,8 @@ from model.tagger import Tagger
 from model.training.phases import STUDY, epochs
 from model.training.processes import Processes
 from model.training.progressive import EpochReport, TrainConfig, fit
-from samples.dataset import load
-from tagloom.evaluation.features import features_of
+from tagloom.evaluate import corpus_of
+from tagloom.evaluation.data import read
 
 SAMPLES = Path("samples/data")
 NOISE = 0.1  # of a vector's norm
@@ -76,14 +76,28 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     if "WORLD_SIZE" in os.environ:
         distributed.init_process_group("gloo")
-    samples = list(load(SAMPLES))
     extractor = FeatureExtractor.from_names("shipped", "shipped")
-    items = repeated(features_of(samples, extractor, FeatureCache(options.cache, extractor.space)), options.items)
-    owners = [samples[n % len(samples)] for n in range(options.items)]
-    families = [f"{sample.product_id} {n // len(samples)}" for n, sample in enumerate(owners)]
-    step = max(1, round(1 / options.gold))
-    gold = {n: Gold(frozenset(owners[n].labels)) for n in range(0, options.items, step)}
-    cold = Tagger.cold_start(load(SAMPLES).labels(), space=extractor.space, seed=7, with_boxes=False)
+    corpus = corpus_of(read(SAMPLES, None), extractor, options.cache)
+    items, owners = repeated(corpus.features, options.items), [n % len(corpus.features) for n in range(options.items)]
+    families = [f"{corpus.families[owner]} {n // len(corpus.features)}" for n, owner in enumerate(owners)]
+    said = corpus.gold_of(range(len(corpus.features)))
+    gold = {n: said[owners[n]] for n in range(0, options.items, max(1, round(1 / options.gold)))}
+    cold = Tagger.cold_start(corpus.labels, space=extractor.space, seed=7)
+    with RECENT.kept_in(options.cache / "descriptions"):
+        train(cold, items, gold, families, options)
+
+
+def train(
+    cold: Tagger,
+    items: Sequence[ItemFeatures],
+    gold: Mapping[int, Gold],
+    families: Sequence[str],
+    options: argparse.Namespace,
+) -> None:
+    """Train once, and print what it took."""
+    assert cold.box_model
+    for item in items:
+        cold.box_model.see([item])
     features_only = peak()
     starts, reports = [time.perf_counter()], list[EpochReport]()
 

@@ -39,7 +39,12 @@ class Forest:
     def grow(cls, inputs_ND: Floats, targets_NK: Floats, *, trees: int, seed: int) -> "Forest":
         """Fit regression trees; the same inputs and seed give the same forest."""
         grower = ExtraTreesRegressor(
-            n_estimators=trees, min_samples_leaf=2, max_features=0.3, max_leaf_nodes=512, random_state=seed
+            n_estimators=trees,
+            min_samples_leaf=2,
+            max_features=0.3,
+            max_leaf_nodes=512,
+            random_state=seed,
+            n_jobs=torch.get_num_threads(),  # what the rest of the training may use
         )
         grower.fit(inputs_ND, targets_NK if targets_NK.shape[1] > 1 else targets_NK[:, 0])
         return cls.joined([cls._of_tree(estimator.tree_) for estimator in grower.estimators_])

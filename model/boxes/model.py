@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from model.boxes.candidates import candidates
-from model.boxes.decode import NEUTRAL, best_thresholds, decode, given
+from model.boxes.decode import MOST_JUDGED, NEUTRAL, best_thresholds, decode, given
 from model.boxes.describe import describe, kind_scores
 from model.boxes.described import RECENT, Described
 from model.boxes.drawn import Drawn, clicked, label_of, tightened
@@ -123,11 +123,12 @@ class BoxModel:
         if not sum(len(example.inputs_ND) for example in examples) + sum(len(bag.inputs_ND) for bag in bags):
             return self, {}
         head, unseen = BoxHead.fit(examples, self.labels, seed=seed, bags=bags)
+        judged = examples[:MOST_JUDGED]
         found = [
             decode(entry.boxes_N4, unseen[entry.family].quality(entry.inputs_ND, entry.cold_NK), self.labels)
-            for entry in examples
+            for entry in judged
         ]
-        thresholds = best_thresholds(found, [example.gold for example in examples], self.labels)
+        thresholds = best_thresholds(found, [entry.gold for entry in judged], self.labels)
         learned = replace(learner, head=head, threshold_K=thresholds)
         return learned, {family: replace(learned, head=part) for family, part in unseen.items()}
 

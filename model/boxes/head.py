@@ -71,20 +71,20 @@ class BoxHead:
         One family alone has nobody to be judged by but the cold start.
         """
         targets = [quality_of(example, labels) for example in examples]
-        counts = [sum(entry.label == label for example in examples for entry in example.gold) for label in labels]
-        boxes_K = np.array(counts, dtype=np.float32)
-        trust_K = boxes_K / (boxes_K + COLD_BOXES)
         fold_of = _folds({example.family for example in examples} | {bag.family for bag in bags}, seed)
 
         def without(left_out: int) -> BoxHead:
             seen = [n for n, example in enumerate(examples) if fold_of[example.family] != left_out]
             told = [bag for bag in bags if fold_of[bag.family] != left_out]
             forest = _forest([examples[n] for n in seen], [targets[n] for n in seen], seed + left_out)
+            # By the boxes that it has seen: with all boxes' trust it would deny a label that only the left out have.
+            trust_K = _trust([examples[n] for n in seen], labels)
             return cls(forest, trust_K, _forest_of_bags(told, seed + left_out))
 
         parts = [without(fold) for fold in sorted(set(fold_of.values()))]
         served = parts if len(parts) > 1 else [without(FOLDS)]  # nobody is in that fold
-        head = cls(_joined([part.forest for part in served]), trust_K, _joined([part.bags for part in served]))
+        forest, sharpened = _joined([part.forest for part in served]), _joined([part.bags for part in served])
+        head = cls(forest, _trust(examples, labels), sharpened)
         return head, {family: parts[fold] for family, fold in fold_of.items()}
 
     def quality(self, inputs_ND: Floats, cold_NK: Floats) -> Floats:
@@ -160,6 +160,14 @@ def _folds(families: Set[str], seed: int) -> dict[str, int]:
     names = sorted(families)
     order = np.random.default_rng(seed).permutation(len(names))
     return {names[position]: rank % FOLDS for rank, position in enumerate(order)}
+
+
+def _trust(examples: Sequence[Example], labels: Sequence[str]) -> Floats:
+    """(K,) how far the forest of these examples is believed, by the label's gold boxes."""
+    counts = [sum(entry.label == label for example in examples for entry in example.gold) for label in labels]
+    boxes_K = np.array(counts, dtype=np.float32)
+    trust_K: Floats = boxes_K / (boxes_K + COLD_BOXES)
+    return trust_K
 
 
 def _joined(forests: Sequence[Forest | None]) -> Forest | None:

@@ -135,6 +135,35 @@ def test_tags_alone_teach_which_cues_to_believe() -> None:
     assert restored.predict(PICTURES[:2], faint=True) == taught.predict(PICTURES[:2], faint=True)
 
 
+def test_for_each_family_with_gold_there_is_a_model_that_has_not_seen_it() -> None:
+    tags = [frozenset({"主体"})] * 10
+    gold = [*GOLD[:4], *[None] * 6]
+    families = ["a", "a", "b", "c", "c", "d", "e", "e", "f", "g"]
+    model, unseen = cold().fit(PICTURES[:10], gold, tags=tags, families=families, seed=1)
+    assert set(unseen) == set(families)
+    others = [said if family != "b" else GOLD[9] for said, family in zip(gold, families, strict=True)]
+    other, other_unseen = cold().fit(PICTURES[:10], others, tags=tags, families=families, seed=1)
+    item = [PICTURES[11]]
+    assert torch.equal(unseen["b"].best(unseen["b"].see(item)), other_unseen["b"].best(other_unseen["b"].see(item)))
+    assert not torch.equal(model.best(model.see(item)), other.best(other.see(item)))
+
+
+def test_what_was_seen_once_is_drawn_as_it_would_be_predicted(learned: BoxModel) -> None:
+    likely = torch.tensor([[1.0, 1.0, 1.0, 1.0, 0.01]]).expand(2, -1)
+    seen = learned.see(PICTURES[10:])
+    assert learned.drawn(seen, likely) == learned.predict(PICTURES[10:], likely)
+    assert learned.drawn(seen, faint=True) == learned.predict(PICTURES[10:], faint=True)
+
+
+def test_the_best_candidate_of_each_label_is_told_and_none_of_an_empty_picture(learned: BoxModel) -> None:
+    best_NK = learned.best(learned.see([PICTURES[10], nothing()]))
+    faint = learned.predict([PICTURES[10]], faint=True)[0]
+    scores = {label: max(box.score for box in faint if box.label == label) for label in ("主体", "价格")}
+    assert {label: float(best_NK[0, LABELS.index(label)]) for label in scores} == pytest.approx(scores)
+    assert best_NK[1].isnan().all()
+    assert learned.best([]).shape == (0, len(LABELS))
+
+
 def test_a_drawn_region_gets_its_class_and_the_tight_box(learned: BoxModel) -> None:
     shift = 0.02 * (11 % 5)
     rough = Box(0.02 + shift, 0.77, 0.35 + shift, 0.97)

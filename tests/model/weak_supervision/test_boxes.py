@@ -1,0 +1,123 @@
+"""What boxes say of the pool's tags: on gold by those who have not seen the product, in the middle of what is usual."""
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+import torch
+
+from model.boxes.model import BoxModel
+from model.items import Box, Gold, LabelledBox
+from model.weak_supervision.boxes import LEAST, LearnedBoxes, learn_boxes
+from model.weak_supervision.lexicon import Lexicon
+from tests.model.boxes.pictures import LABELS, PRODUCT, moved, nothing, price_plate, shop_picture
+
+PICTURES = [shop_picture(seed) for seed in range(12)]
+POOL = [*PICTURES, nothing("电视机")]
+FAMILIES = [f"p{row // 2}" for row in range(len(POOL))]
+FAMILY = (4, 5)
+"""The rows of one family."""
+OTHERS = (0, 1, 2, 3, 6, 7)
+
+
+def drawn(seed: int) -> Gold:
+    shift = 0.02 * (seed % 5)
+    return Gold(
+        frozenset({"主体", "价格"}),
+        (LabelledBox("主体", moved(PRODUCT, shift)), LabelledBox("价格", price_plate(shift))),
+    )
+
+
+DRAWN = {row: drawn(row) for row in sorted((*FAMILY, *OTHERS))}
+TAGGED = {row: Gold(frozenset({"主体", "价格", "LOGO"})) for row in DRAWN}
+ELSEWHERE = Gold(frozenset({"文案", "LOGO"}), (LabelledBox("文案", PRODUCT), LabelledBox("LOGO", PRODUCT)))
+
+
+@pytest.fixture(scope="module")
+def cold() -> BoxModel:
+    return BoxModel.cold_start(LABELS, Lexicon.load())
+
+
+def learned(cold: BoxModel, gold: Mapping[int, Gold], held_out: frozenset[int] = frozenset()) -> LearnedBoxes:
+    found = learn_boxes(cold, POOL, gold, families=FAMILIES, held_out=held_out, seed=1)
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def boxes(cold: BoxModel) -> LearnedBoxes:
+    return learned(cold, DRAWN)
+
+
+def said(boxes: LearnedBoxes, rows: Sequence[int]) -> torch.Tensor:
+    """Before it is centred, since the centre hangs on all that is said."""
+    return boxes.opinions_NK[list(rows)] + boxes.centre_K
+
+
+@pytest.mark.parametrize("gold", [DRAWN, TAGGED], ids=["rectangles", "tags alone"])
+def test_what_is_said_of_gold_does_not_hang_on_the_gold_of_its_family(cold: BoxModel, gold: dict[int, Gold]) -> None:
+    other = ELSEWHERE if gold is DRAWN else Gold(frozenset({"文案"}))
+    before, after = learned(cold, gold), learned(cold, gold | dict.fromkeys(FAMILY, other))
+    assert torch.allclose(said(after, FAMILY), said(before, FAMILY), atol=1e-6)
+    for row in OTHERS:
+        assert not torch.allclose(said(after, [row]), said(before, [row]), atol=0.01)
+
+
+def test_pictures_that_nobody_has_labelled_are_asked_by_the_model_that_serves(boxes: LearnedBoxes) -> None:
+    best_NK = boxes.model.best(boxes.model.see(POOL))
+    assert torch.allclose(said(boxes, [8, 9, 10, 11]), torch.logit(best_NK[8:12].double().clamp(LEAST, 1 - LEAST)))
+    assert not torch.allclose(said(boxes, FAMILY), torch.logit(best_NK[list(FAMILY)].double().clamp(LEAST, 1 - LEAST)))
+
+
+def test_held_out_gold_is_never_learned_from(cold: BoxModel) -> None:
+    held_out = frozenset(FAMILY)
+    without = learned(cold, {row: DRAWN[row] for row in OTHERS})
+    beside = learned(cold, DRAWN | dict.fromkeys(FAMILY, ELSEWHERE), held_out)
+    assert torch.equal(beside.opinions_NK, without.opinions_NK)
+    assert torch.equal(beside.centre_K, without.centre_K)
+    assert all(torch.equal(tensor, without.model.state()[name]) for name, tensor in beside.model.state().items())
+
+
+def test_nothing_is_said_of_an_item_without_candidates(boxes: LearnedBoxes) -> None:
+    assert boxes.opinions_NK.shape == (len(POOL), len(LABELS))
+    assert boxes.opinions_NK.dtype == torch.float64
+    assert not boxes.opinions_NK[-1].any()
+    assert boxes.opinions_NK[:-1].any(1).all()
+
+
+def test_the_usual_says_nothing(boxes: LearnedBoxes) -> None:
+    """Each label's opinions are 0 on average over the pictures that have candidates."""
+    assert torch.allclose(boxes.opinions_NK[:-1].mean(0), torch.zeros(len(LABELS)).double(), atol=1e-6)
+    assert boxes.opinions_NK[:-1].std(0)[LABELS.index("主体")] > 0.1
+
+
+def test_a_pool_without_pictures_is_no_trouble(cold: BoxModel) -> None:
+    boxes = learn_boxes(cold, [nothing()] * 2, {0: Gold(frozenset())}, families=["a", "b"], seed=1)
+    assert boxes is not None
+    assert boxes.opinions_NK.tolist() == [[0.0] * len(LABELS)] * 2
+    assert boxes.centre_K.tolist() == [0.0] * len(LABELS)
+
+
+def test_who_has_tagged_and_not_drawn_says_nothing_of_places(cold: BoxModel) -> None:
+    """And who has seen that a picture shows none of the labels does."""
+    undrawn = {row: Gold(frozenset({"主体", "价格"}), ()) for row in DRAWN}
+    tags_alone = {row: Gold(said.labels) for row, said in undrawn.items()}
+    empty = {row: Gold(frozenset(), ()) for row in DRAWN}
+    assert torch.equal(learned(cold, undrawn).opinions_NK, learned(cold, tags_alone).opinions_NK)
+    heads = [learned(cold, gold).model.head for gold in (undrawn, empty)]
+    assert [head is not None and head.forest is not None for head in heads] == [False, True]
+
+
+def test_some_rows_of_the_pool_keep_what_is_said_of_them(boxes: LearnedBoxes) -> None:
+    some = boxes.rows([7, 0, 12])
+    assert torch.equal(some.opinions_NK, boxes.opinions_NK[[7, 0, 12]])
+    assert some.model is boxes.model
+    assert torch.equal(some.centre_K, boxes.centre_K)
+
+
+def test_without_a_box_model_nothing_is_learned() -> None:
+    assert learn_boxes(None, POOL, DRAWN, families=FAMILIES, seed=1) is None
+
+
+def test_a_box_of_a_label_that_the_project_does_not_have_teaches_nothing_and_breaks_nothing(cold: BoxModel) -> None:
+    foreign = {row: Gold(None, (LabelledBox("消失了", Box(0.1, 0.1, 0.2, 0.2)),)) for row in DRAWN}
+    assert learned(cold, foreign).opinions_NK.isfinite().all()

@@ -11,6 +11,7 @@ from model.checkpoint import FORMAT, MANIFEST, TENSORS, content_sha, load, read_
 from model.tagger import Tagger, whole_task_confidence
 from model.training.phases import PARTS, Phase
 from model.training.progressive import TrainConfig, fit
+from model.weak_supervision.sources import BOXES
 from tests.model.shop import LABELS, block, features, pool, with_industry, with_text
 
 ITEMS, GOLD, FAMILIES = pool(24)
@@ -64,6 +65,33 @@ def test_a_class_without_cues_has_nobody_to_overrule() -> None:
     assert replace(cold, credence=0.5).credence_K.tolist() == [0.5, 1.0]
 
 
+def test_boxes_say_nothing_at_the_cold_start(cold: Tagger) -> None:
+    assert cold.box_model is not None
+    assert any(answer.boxes for answer in cold.predict(ITEMS[:8]))
+    assert cold.box_opinions(ITEMS) is None
+    opinions = cold.opinions(ITEMS)
+    assert not opinions.log_odds_SNK[opinions.names.index(BOXES)].any()
+
+
+def test_boxes_are_heard_once_they_have_learned(trained: Tagger) -> None:
+    boxes_NK = trained.box_opinions(ITEMS)
+    assert boxes_NK is not None
+    opinions = trained.opinions(ITEMS)
+    assert torch.equal(opinions.log_odds_SNK[opinions.names.index(BOXES)], boxes_NK)
+    silent_NK = trained.probabilities(ITEMS, torch.zeros_like(boxes_NK))
+    assert not torch.allclose(trained.probabilities(ITEMS), silent_NK, atol=0.01)
+
+
+def test_probabilities_are_the_same_with_boxes_and_without_and_however_they_are_asked(trained: Tagger) -> None:
+    asked = trained.probabilities(ITEMS)
+    assert torch.equal(trained.probabilities(ITEMS, trained.box_opinions(ITEMS)), asked)
+    for with_boxes in (True, False):
+        answers = trained.predict(ITEMS, boxes=with_boxes)
+        assert [list(answer.probabilities.values()) for answer in answers] == asked.tolist()
+        assert any(answer.boxes for answer in answers) == with_boxes
+    assert trained.predict([]) == trained.predict([], boxes=False) == []
+
+
 def test_many_threads_get_the_same_answers(trained: Tagger) -> None:
     wanted = trained.probabilities(ITEMS)
     with ThreadPoolExecutor(4) as threads:
@@ -87,6 +115,10 @@ def test_a_checkpoint_answers_as_before(trained: Tagger, tmp_path: Path) -> None
     version = version_name(4, trained)
     manifest = save(trained, tmp_path / version, version=version, parent="v3.abcd", gold_count=24, metrics={"f1": 0.5})
     again = load(tmp_path / version, space="space")
+    assert trained.box_centre_K is not None
+    assert again.box_centre_K is not None
+    assert torch.equal(again.box_centre_K, trained.box_centre_K)
+    assert 0 < again.credence == trained.credence < 1
     assert torch.equal(again.probabilities(ITEMS), trained.probabilities(ITEMS))
     assert [a.boxes for a in again.predict(ITEMS[:4])] == [a.boxes for a in trained.predict(ITEMS[:4])]
     assert read_manifest(tmp_path / version) == manifest

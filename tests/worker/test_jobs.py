@@ -15,11 +15,12 @@ import model.training.progressive
 import worker.training.run
 from model import checkpoint
 from model.tagger import Tagger
+from model.weak_supervision.sources import BOXES
 from store.leases import LeaseLost
 from store.store import Store
 from store.versions import State, training_lease
 from tagloom.settings import Settings
-from tests.worker import shop
+from tests.worker import items, shop
 from tests.worker.crew import Worker, crew, until
 from worker import jobs, queue, timer
 
@@ -38,9 +39,13 @@ def is_trained(store: Store) -> bool:
 
 def served(store: Store, settings: Settings) -> str:
     """The version that serves; its checkpoint must load."""
+    return tagger_of(store, settings).version
+
+
+def tagger_of(store: Store, settings: Settings) -> Tagger:
     current = store.versions.current(KEY)
     assert current
-    return checkpoint.load(settings.checkpoints_folder / current.folder, space=shop.SPACE).version
+    return checkpoint.load(settings.checkpoints_folder / current.folder, space=shop.SPACE)
 
 
 def queued(settings: Settings, redis: Redis) -> list[Job]:
@@ -55,7 +60,19 @@ def test_gold_becomes_a_version_that_serves(store: Store, settings: Settings) ->
     assert is_trained(store)
     assert served(store, settings).startswith("v1.")
     assert sum(state is State.CURRENT for state in states(store).values()) == 1
-    assert set(store.weak_labels.of_project(KEY)) == set(range(46, 61))
+    weak = store.weak_labels.of_project(KEY)
+    assert set(weak) == set(range(46, 61))
+    tagger = tagger_of(store, settings)
+    opinions_NK = tagger.box_opinions([items.item(number)[0] for number in sorted(weak)])
+    assert opinions_NK is not None
+    spoke = {
+        (number, label): bool(opinion)
+        for number, opinions_K in zip(sorted(weak), opinions_NK.tolist(), strict=True)
+        for label, opinion in zip(tagger.labels, opinions_K, strict=True)
+    }
+    heard = {(number, label): BOXES in said.sources for number, of in weak.items() for label, said in of.items()}
+    assert any(heard.values())
+    assert heard == {key: spoke[key] for key in heard}
     assert jobs.train(KEY) == "nothing new"
     (kept,) = (settings.home / "neighbours").iterdir()
     assert kept.suffix == ".safetensors"

@@ -1,15 +1,20 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+import model.evaluation.corpus
+import model.evaluation.run
+import model.training.progressive
 from model.boxes.effort import Seconds
-from model.evaluation.corpus import LabelledCorpus, families_at, split
-from model.evaluation.methods import methods
+from model.evaluation.corpus import LabelledCorpus, Split, families_at, split
+from model.evaluation.methods import ABLATIONS, Answers, methods, trained
 from model.evaluation.run import Result, heard, read, reliability, run, steps
 from model.evaluation.tables import f1_table
+from model.weak_supervision.boxes import LearnedBoxes, learn_boxes
 from model.weak_supervision.label_model import Opinions
 from tests.model.shop import LABELS, pool
 
@@ -45,6 +50,36 @@ def test_each_method_answers_the_test_items(corpus: LabelledCorpus, name: str) -
     answers = methods()[name](drawn)
     assert answers.probability_NK.shape == answers.given_NK.shape == (len(drawn.test), len(LABELS))
     assert answers.probability_NK.isfinite().all()
+
+
+def test_methods_of_one_draw_share_what_was_learned_of_boxes(
+    corpus: LabelledCorpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned: list[int] = []
+
+    def learn(*given: Any, seed: int, **options: Any) -> LearnedBoxes | None:
+        learned.append(seed)
+        return learn_boxes(*given, seed=seed, **options)
+
+    def method(drawn: Split) -> Answers:
+        trained(drawn, use_network=False)
+        return methods()["cold start"](drawn)
+
+    monkeypatch.setattr(model.evaluation.corpus, "learn_boxes", learn)
+    monkeypatch.setattr(model.training.progressive, "learn_boxes", learn)
+    monkeypatch.setattr(model.evaluation.run, "methods", lambda: {"one": method, "other": method})
+    run(corpus, gold_families=[5], seeds=[0, 1], names=["one", "other"])
+    assert learned == [0, 1]
+
+
+def test_boxes_are_left_out_by_name(corpus: LabelledCorpus) -> None:
+    assert "no boxes" in methods()
+    drawn = split(corpus, families=5, seed=0)
+    with_boxes = trained(drawn, use_network=False)
+    assert with_boxes.box_centre_K is not None
+    without = trained(drawn, use_network=False, **ABLATIONS["no boxes"])
+    assert without.box_centre_K is None
+    assert without.box_model is with_boxes.box_model
 
 
 def test_without_gold_tagloom_is_the_cold_start(corpus: LabelledCorpus) -> None:

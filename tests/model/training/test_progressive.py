@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from model.boxes.model import BoxModel
 from model.calibration import Calibration
 from model.features.item import ItemFeatures
 from model.items import Box, Gold, LabelledBox
 from model.metrics import macro_f1
 from model.tagger import Tagger
+from model.training import progressive
 from model.training.phases import PARTS, Phase
 from model.training.progressive import Cancelled, EpochReport, TrainConfig, fit, out_of_fold
+from model.weak_supervision.boxes import LearnedBoxes
 from model.weak_supervision.supervision import GoldTable, family_folds
 from tests.model.shop import LABELS, features, item, pool, with_industry, with_text
 
@@ -23,6 +26,7 @@ SHORT = (
     Phase("refine", 1, PARTS, 1e-3),
 )
 CONFIG = TrainConfig(seed=3, first=SHORT, continuation=SHORT, network={"width": 16})
+SOURCES_ALONE = replace(CONFIG, use_network=False)
 ITEMS, GOLD, FAMILIES = pool(40)
 SOME = {row: GOLD[row] for row in range(24)}
 
@@ -30,6 +34,11 @@ SOME = {row: GOLD[row] for row in range(24)}
 @pytest.fixture(scope="module")
 def cold() -> Tagger:
     return Tagger.cold_start(LABELS, space="space", seed=3, with_boxes=False)
+
+
+@pytest.fixture(scope="module")
+def cold_with_boxes() -> Tagger:
+    return Tagger.cold_start(LABELS, space="space", seed=3)
 
 
 def weights(tagger: Tagger) -> dict[str, torch.Tensor]:
@@ -223,6 +232,56 @@ def test_out_of_fold_answers_gold_by_those_who_have_not_seen_it(cold: Tagger) ->
     gold_NK = GoldTable.of(GOLD, LABELS, len(ITEMS)).labels_NK
     assert answers.probability_NK.isfinite().all()
     assert macro_f1(gold_NK, answers.given_NK) > score(cold, 0, len(ITEMS))
+
+
+def loud(cold: Tagger, rows: range) -> LearnedBoxes:
+    """Boxes that know these items' labels, beside a model that knows nothing."""
+    assert cold.box_model is not None
+    opinions_NK = 8 * GoldTable.of({row: GOLD[row] for row in rows}, LABELS, len(ITEMS)).labels_NK - 4
+    return LearnedBoxes(cold.box_model, torch.zeros(len(LABELS)).double(), opinions_NK.nan_to_num(0.0))
+
+
+def test_boxes_can_be_silenced(cold_with_boxes: Tagger) -> None:
+    boxes = loud(cold_with_boxes, range(40))
+    silenced = replace(SOURCES_ALONE, use_boxes=False)
+    without = fit(cold_with_boxes, ITEMS, SOME, families=FAMILIES, config=silenced, boxes=boxes)
+    heard = fit(cold_with_boxes, ITEMS, SOME, families=FAMILIES, config=SOURCES_ALONE, boxes=boxes)
+    assert without.box_centre_K is None
+    assert without.box_opinions(ITEMS) is None
+    assert without.box_model is boxes.model  # it still draws
+    assert heard.box_centre_K is not None
+    bare = fit(replace(cold_with_boxes, box_model=None), ITEMS, SOME, families=FAMILIES, config=SOURCES_ALONE)
+    assert torch.equal(without.probabilities(ITEMS), bare.probabilities(ITEMS))
+    assert without.credence == bare.credence
+    told = boxes.opinions_NK
+    assert not torch.allclose(heard.probabilities(ITEMS, told), without.probabilities(ITEMS), atol=0.05)
+
+
+def test_out_of_fold_hears_what_boxes_have_said_of_the_pool_and_does_not_ask_them_again(
+    cold_with_boxes: Tagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would answer by what they have learned of the very item."""
+    monkeypatch.setattr(BoxModel, "see", never)
+    boxes = loud(cold_with_boxes, range(40))
+    answers = out_of_fold(cold_with_boxes, ITEMS, GOLD, families=FAMILIES, config=SOURCES_ALONE, folds=2, boxes=boxes)
+    assert macro_f1(GoldTable.of(GOLD, LABELS, len(ITEMS)).labels_NK, answers.given_NK) > 0.95
+
+
+def test_out_of_fold_learns_boxes_once_from_all_gold(cold_with_boxes: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[set[int]] = []
+
+    def learn(_served: BoxModel | None, _pool: object, gold: dict[int, Gold], **_: object) -> LearnedBoxes | None:
+        asked.append(set(gold))
+        return loud(cold_with_boxes, range(40))
+
+    monkeypatch.setattr(progressive, "learn_boxes", learn)
+    answers = out_of_fold(cold_with_boxes, ITEMS, GOLD, families=FAMILIES, config=SOURCES_ALONE, folds=2)
+    assert asked == [set(GOLD)]
+    assert macro_f1(GoldTable.of(GOLD, LABELS, len(ITEMS)).labels_NK, answers.given_NK) > 0.95
+
+
+def never(*_: object) -> None:
+    raise AssertionError("boxes are asked again")
 
 
 def test_shuffled_gold_does_not_look_better_than_the_cold_start(cold: Tagger) -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -48,6 +50,14 @@ def test_labels_that_go_take_their_rows_along_and_the_others_move(trained: Tagge
     assert torch.equal(other.network.query[2], trained.network.query[0])
     assert torch.equal(other.optimizer["head.exp_avg"][2], trained.optimizer["head.exp_avg"][0])
     assert (other.optimizer["head.exp_avg"][1] == 0).all()
+
+
+def test_what_gold_has_shown_under_other_labels_is_left_behind(trained: Tagger) -> None:
+    """A middle of other columns would be subtracted from these, and credence is given by gold under these labels."""
+    other = relabelled(replace(trained, box_centre_K=torch.ones(len(LABELS)), credence=0.7), cold_start(OTHER))
+    assert other.network is not None
+    assert other.box_centre_K is None
+    assert other.credence == 0.0
 
 
 def test_training_goes_on_from_it(trained: Tagger) -> None:

@@ -29,13 +29,10 @@ class Pooling:
     @classmethod
     def fit(cls, features: Sequence[ItemFeatures], *, seed: int) -> "Pooling | None":
         """Main directions of the grids of these items; None when none of them has a grid."""
-        grids = [_normal(item) for item in features if len(item.grid_RC)]
+        grids = [item.grid_RC for item in features if len(item.grid_RC)]
         if not grids:
             return None
-        cells_RC = torch.cat(grids).numpy()
-        if len(cells_RC) > MOST_CELLS:
-            chosen = np.random.default_rng(seed).choice(len(cells_RC), MOST_CELLS, replace=False)
-            cells_RC = cells_RC[np.sort(chosen)]
+        cells_RC = _some_cells(grids, seed)
         count = min(DIRECTIONS, *cells_RC.shape)
         _, scale_P, basis_PC = randomized_svd(cells_RC - cells_RC.mean(0), count, random_state=seed)
         spread_P = np.maximum(scale_P / np.sqrt(len(cells_RC)), 1e-6)
@@ -45,7 +42,7 @@ class Pooling:
         """(N, P) means over the cells that each box touches; 0 for an item without grid."""
         if not len(item.grid_RC):
             return np.zeros((len(boxes_N4), self.basis_CP.shape[1]), dtype=np.float32)
-        plane = (_normal(item) @ self.basis_CP).reshape(*item.grid_shape, -1).numpy()
+        plane = (_normal(item.grid_RC) @ self.basis_CP).reshape(*item.grid_shape, -1).numpy()
         sums, cells = box_sums(plane, boxes_N4.numpy())
         means: Floats = (sums / cells[:, None]).astype(np.float32)
         return means
@@ -60,5 +57,17 @@ class Pooling:
         return cls(state["pooling"]) if "pooling" in state else None
 
 
-def _normal(item: ItemFeatures) -> Tensor:
-    return functional.normalize(item.grid_RC.float(), dim=1)
+def _some_cells(grids: Sequence[Tensor], seed: int) -> Floats:
+    """(R, C) at most so many cells, in order. Chosen before they are unfolded: all of them fill gigabytes."""
+    starts = np.cumsum([0, *(len(grid_RC) for grid_RC in grids)])
+    chosen = np.arange(starts[-1])
+    if len(chosen) > MOST_CELLS:
+        chosen = np.sort(np.random.default_rng(seed).choice(len(chosen), MOST_CELLS, replace=False))
+    parts = np.split(chosen, np.searchsorted(chosen, starts[1:-1]))
+    found = [_normal(grid_RC[part - start]) for grid_RC, part, start in zip(grids, parts, starts[:-1], strict=True)]
+    cells_RC: Floats = torch.cat(found).numpy()
+    return cells_RC
+
+
+def _normal(grid_RC: Tensor) -> Tensor:
+    return functional.normalize(grid_RC.float(), dim=1)

@@ -1,6 +1,10 @@
+from typing import Any
+
 import pytest
 import torch
 
+from model.boxes import model as model_of_boxes
+from model.boxes.decode import decode
 from model.boxes.drawn import Drawn
 from model.boxes.model import BoxModel
 from model.items import Box, LabelledBox, PredictedBox
@@ -146,6 +150,19 @@ def test_for_each_family_with_gold_there_is_a_model_that_has_not_seen_it() -> No
     item = [PICTURES[11]]
     assert torch.equal(unseen["b"].best(unseen["b"].see(item)), other_unseen["b"].best(other_unseen["b"].see(item)))
     assert not torch.equal(model.best(model.see(item)), other.best(other.see(item)))
+
+
+def test_some_gold_pictures_choose_the_thresholds_and_no_more_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[int] = []
+
+    def counting(*given: Any) -> list[PredictedBox]:
+        decoded.append(1)
+        return decode(*given)
+
+    monkeypatch.setattr(model_of_boxes, "MOST_JUDGED", 3)
+    monkeypatch.setattr(model_of_boxes, "decode", counting)
+    cold().fit(PICTURES[:6], GOLD[:6], seed=1)
+    assert len(decoded) == 3
 
 
 def test_what_was_seen_once_is_drawn_as_it_would_be_predicted(learned: BoxModel) -> None:

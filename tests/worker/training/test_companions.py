@@ -8,7 +8,9 @@ import psutil
 import pytest
 import torch
 from redis import Redis
+from safetensors.torch import load_file
 
+from model import checkpoint
 from model.items import Gold
 from model.tagger import Tagger
 from model.training.phases import PARTS, Phase
@@ -21,7 +23,7 @@ from tagloom.settings import Settings
 from tests.worker import items, shop
 from tests.worker.crew import crew, until
 from tests.worker.test_jobs import begin, is_trained, log_of, served, tick, training
-from worker.training.companions import CompanionDied, Order, together
+from worker.training.companions import BOXES, PARENT, TENSORS, CompanionDied, Order, _boxes, _write, together
 from worker.training.corpus import Corpus
 from worker.training.watch import Interrupted, NeverEnds
 
@@ -84,6 +86,27 @@ def test_devices_that_cannot_be_shared_out_are_refused(
     elsewhere = replace(order, config=replace(CONFIG, device=device))
     with pytest.raises(UserError, match=words), together(two(settings), elsewhere, NeverEnds()):
         pytest.fail("it began")
+
+
+def test_what_was_learned_of_boxes_is_handed_over_and_not_learned_again(
+    order: Order, settings: Settings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "handed over"
+    folder.mkdir()
+    _write(folder, two(settings), order)
+    given, found = order.boxes, _boxes(checkpoint.load(folder / PARENT), load_file(folder / TENSORS).get(BOXES))
+    assert given is not None
+    assert found is not None
+    assert given.opinions_NK.any()
+    assert torch.equal(found.opinions_NK, given.opinions_NK)
+    assert torch.equal(found.centre_K, given.centre_K)
+    best_NK = [boxes.model.best(boxes.model.see(order.corpus.features[:4])) for boxes in (found, given)]
+    assert torch.equal(*best_NK)
+    without = replace(order, parent=replace(order.parent, box_model=None), boxes=None)
+    (folder / "without").mkdir()
+    _write(folder / "without", two(settings), without)
+    tensors = load_file(folder / "without" / TENSORS)
+    assert _boxes(checkpoint.load(folder / "without" / PARENT), tensors.get(BOXES)) is None
 
 
 @pytest.mark.slow

@@ -60,7 +60,7 @@ class Harm:
         acts: list[Callable[[], bool]] = [self._kill_with_webhook] * in_flight + [self._kill_in_training] * in_training
         rest = plan.kills - len(acts)
         acts += [lambda name=name: self._kill(name) for name in chance.choices(  # type: ignore[misc]
-            ["horse", "backend", *WORKERS, "valkey"], [3, 3, 1, 1, 2], k=rest
+            ["horse", "backend", *WORKERS, "valkey"], [1, 4, 2, 2, 3], k=rest
         )]  # fmt: skip
         acts += [self._freeze] * plan.frozen + [self._empty] * plan.emptied
         acts += [self._spoil] * plan.spoilt + [self._fill] * plan.filled
@@ -77,7 +77,7 @@ class Harm:
 
     def _kill_in_training(self) -> bool:
         """A work horse at a moment of its training that the seed chose, if that moment comes soon."""
-        wanted, end = self._chance.choice(STAGES), time.monotonic() + 6
+        wanted, end = self._chance.choice(STAGES), time.monotonic() + 4
         while self._crew.stage() != wanted and time.monotonic() < end:
             time.sleep(0.02)
         time.sleep(0.1 * self._chance.random())

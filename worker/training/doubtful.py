@@ -1,7 +1,7 @@
 """Gold that everything speaks against: listed for a person to look at, never changed by itself.
 
 Confident learning (Northcutt, Jiang and Chuang, 2021) per class, on out-of-fold probabilities: a label is doubtful
-when the opposite is as probable as it usually is where the opposite is true; and only if cues and nearest gold are
+when the opposite is as probable as it usually is where the opposite is true; and only if the sources are
 against it too.
 
 Shape suffixes: N items, K classes.

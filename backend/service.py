@@ -182,6 +182,7 @@ class Service:
         """Ask for a training; beyond the cap the request joins the one that already waits."""
         if self._training.allow(key):
             self.store.projects.request_training(key)
+            self.store.projects.request_reconcile(key)
             self._waker.ask("reconcile", key, lambda: self._ties.reconcile(key))
             self._waker.ask("train", key, lambda: self._ties.train(key))
         else:

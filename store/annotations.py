@@ -48,18 +48,17 @@ class Annotations:
                 grow_gold_revision(connection, project_key)
         return changed
 
-    def known(self, project_key: str, *, seen_before: float, tasks: Sequence[int]) -> set[int]:
-        """Ids of these tasks' annotations that exist as far as we know, and were last heard of before that instant."""
-        found: set[int] = set()
+    def heard_of(self, project_key: str, tasks: Sequence[int]) -> dict[int, float]:
+        """Id of each of these tasks' annotations that exists as far as we know → when we heard of it last (Unix s)."""
+        found: dict[int, float] = {}
         with self._database.read() as connection:
             for part in chunks(tasks):
-                query = select(ANNOTATIONS.c.annotation_id).where(
+                query = select(ANNOTATIONS.c.annotation_id, ANNOTATIONS.c.seen_at).where(
                     ANNOTATIONS.c.project_key == project_key,
                     ANNOTATIONS.c.task_id.in_(part),
                     ANNOTATIONS.c.deleted.is_(False),
-                    ANNOTATIONS.c.seen_at < seen_before,
                 )
-                found.update(connection.execute(query).scalars())
+                found |= {row.annotation_id: row.seen_at for row in connection.execute(query)}
         return found
 
     def delete(self, project_key: str, ids: Collection[int]) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, TypeGuard
 LOG = logging.getLogger(__name__)
 
 SECRETS = frozenset({"token", "access_token", "password", "task_data_login", "task_data_password"})
+INCOMPLETE = frozenset({"TASKS_CREATED"})  # annotations that were imported with their tasks are not told
 DELETIONS = frozenset({"TASKS_DELETED", "ANNOTATIONS_DELETED"})
 
 
@@ -85,6 +86,7 @@ class Change:
     label_config: str = ""
     title: str = ""
     config_us: int = 0
+    asks_reconcile: bool = False
     body: str = ""
 
     @classmethod
@@ -110,6 +112,7 @@ class Change:
             label_config=storable(str(project.get("label_config") or "")),
             title=storable(str(project.get("title") or "")),
             config_us=_microseconds(project),
+            asks_reconcile=action in INCOMPLETE,
             body=_without_secrets(body),
         )
 
@@ -127,6 +130,7 @@ def merged(changes: Sequence[Change]) -> Change:
         label_config=newest.label_config,
         title=newest.title,
         config_us=newest.config_us,
+        asks_reconcile=any(change.asks_reconcile for change in changes),
     )
 
 

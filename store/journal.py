@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from store.changes import Change, merged
 from store.database import Database, now
-from store.projects import insert_project
+from store.projects import ask_reconcile, insert_project
 from store.state import apply_annotations, apply_tasks, delete_annotations, delete_tasks, grow_gold_revision
 from store.tables import EVENTS, PROJECTS
 
@@ -123,6 +123,8 @@ def apply(connection: Connection, change: Change, at: float) -> None:
     gold |= apply_annotations(connection, change.project_key, change.annotations, at) > 0
     if gold:
         grow_gold_revision(connection, change.project_key)
+    if change.asks_reconcile:
+        ask_reconcile(connection, change.project_key, at)
 
 
 def _record(connection: Connection, changes: Sequence[Change], at: float) -> None:
@@ -134,6 +136,8 @@ def _record(connection: Connection, changes: Sequence[Change], at: float) -> Non
         failures = [""] * len(together)
         if _try(connection, merged(together), at):
             failures = [_try(connection, change, at) for change in together]
+        if any(failures):
+            ask_reconcile(connection, together[0].project_key, at)
         connection.execute(insert(EVENTS), [_entry(*pair, at) for pair in zip(together, failures, strict=True)])
 
 

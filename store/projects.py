@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, case, func, select, update
 
 from store.database import Database, insert_missing, now
 from store.leases import Lease, verify
@@ -122,12 +122,51 @@ class Projects:
         with self._database.write() as connection:
             grow_gold_revision(connection, key)
 
-    def set_reconcile_cursor(self, key: str, cursor: int) -> None:
-        """Where an interrupted reconcile goes on; 0 ends it and dates it."""
+    def request_reconcile(self, key: str, after: float = 0.0) -> None:
+        """Make a whole reconcile due in so many seconds: wake-ups get lost with Redis, this does not."""
         with self._database.write() as connection:
-            values: dict[str, Any] = {"reconcile_cursor": cursor}
-            if cursor == 0:
-                values["reconciled_at"] = now(connection)
+            ask_reconcile(connection, key, now(connection), after)
+
+    def waiting_for_reconcile(self, every: float) -> list[str]:
+        """Keys of projects for which one was asked, or whose last one is over `every` seconds ago (0: no matter)."""
+        with self._database.read() as connection:
+            at = now(connection)
+            is_due = PROJECTS.c.reconcile_asked_at > 0
+            if every:
+                is_due |= PROJECTS.c.reconciled_at < at - every
+            query = select(PROJECTS.c.key).where(is_due, PROJECTS.c.reconcile_retry_at <= at)
+            return list(connection.execute(query.order_by(PROJECTS.c.key)).scalars())
+
+    def begin_reconcile(self, key: str) -> int:
+        """The page to begin with: where an interrupted one stopped, unless a new one was asked for since it began."""
+        with self._database.write() as connection:
+            row = connection.execute(select(PROJECTS).where(PROJECTS.c.key == key)).one()
+            if row.reconcile_cursor and row.reconcile_asked_at <= row.reconcile_began_at:
+                return int(row.reconcile_cursor)
+            values = {"reconcile_began_at": now(connection), "reconcile_cursor": 1}
+            connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
+            return 1
+
+    def reach_in_reconcile(self, key: str, page: int) -> None:
+        """Pages up to this one are compared."""
+        with self._database.write() as connection:
+            connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(reconcile_cursor=page))
+
+    def finish_reconcile(self, key: str) -> None:
+        """All pages are compared; what was asked for since it began stays asked for."""
+        with self._database.write() as connection:
+            still = case((PROJECTS.c.reconcile_asked_at > PROJECTS.c.reconcile_began_at, PROJECTS.c.reconcile_asked_at))
+            values = {
+                "reconcile_cursor": 0,
+                "reconciled_at": now(connection),
+                "reconcile_asked_at": func.coalesce(still, 0.0),
+            }
+            connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
+
+    def postpone_reconcile(self, key: str, seconds: float) -> None:
+        """The last one failed: try again later, where it stopped."""
+        with self._database.write() as connection:
+            values = {"reconcile_retry_at": now(connection) + seconds}
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
 
     def waiting_for_offer(self) -> list[str]:
@@ -144,7 +183,7 @@ class Projects:
 
 
 def insert_project(connection: Connection, key: str, label_config: str, title: str, config_us: int, at: float) -> None:
-    """A project's first row; nothing when it has one."""
+    """A project's first row, with a reconcile due; nothing when it has one."""
     row = {
         "key": key,
         "title": title,
@@ -158,11 +197,20 @@ def insert_project(connection: Connection, key: str, label_config: str, title: s
         "failure": "",
         "reconciled_at": 0.0,
         "reconcile_cursor": 0,
+        "reconcile_asked_at": at,
+        "reconcile_began_at": 0.0,
+        "reconcile_retry_at": 0.0,
         "offered_generation": 0,
         "created_at": at,
         "industry_keys": "[]",
     }
     insert_missing(connection, PROJECTS, row)
+
+
+def ask_reconcile(connection: Connection, key: str, at: float, after: float = 0.0) -> None:
+    """Make a whole reconcile due, `after` seconds from `at`; it stays due until one that began after `at` is done."""
+    values = {"reconcile_asked_at": at, "reconcile_retry_at": at + after}
+    connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
 
 
 def _project(row: Row[Any]) -> Project:

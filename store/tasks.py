@@ -58,13 +58,13 @@ class Tasks:
         with self._database.read() as connection:
             return int(connection.execute(query.select_from(TASKS)).scalar_one())
 
-    def known(self, project_key: str, *, seen_before: float) -> list[int]:
-        """Ids of tasks that exist as far as we know, and were last heard of before that instant; sorted."""
-        query = select(TASKS.c.task_id).where(
-            TASKS.c.project_key == project_key, TASKS.c.deleted.is_(False), TASKS.c.seen_at < seen_before
+    def heard_of(self, project_key: str) -> dict[int, float]:
+        """Id of each task that exists as far as we know, sorted → when we heard of it last, in Unix seconds."""
+        query = select(TASKS.c.task_id, TASKS.c.seen_at).where(
+            TASKS.c.project_key == project_key, TASKS.c.deleted.is_(False)
         )
         with self._database.read() as connection:
-            return list(connection.execute(query.order_by(TASKS.c.task_id)).scalars())
+            return {row.task_id: row.seen_at for row in connection.execute(query.order_by(TASKS.c.task_id))}
 
     def delete(self, project_key: str, ids: Collection[int]) -> bool:
         """Tombstone tasks that Label Studio no longer has; True when one of them was labelled."""

@@ -26,7 +26,7 @@ from worker.workplace import Workplace, open_workplace
 
 LOG = logging.getLogger(__name__)
 
-
+RETRY_S = 60.0  # after a reconcile that failed: Label Studio is away, or the operator must change something
 Work = Callable[[Workplace, Project, Lease, Watch], str]
 
 
@@ -106,9 +106,16 @@ def _encode(workplace: Workplace, project: Project, _lease: Lease, watch: Watch)
 def _reconcile(workplace: Workplace, project: Project, _lease: Lease, watch: Watch) -> str:
     client = workplace.client_of(project)
     if not client.connection.url:
-        workplace.store.projects.set_reconcile_cursor(project.key, 0)
+        workplace.store.projects.begin_reconcile(project.key)
+        workplace.store.projects.finish_reconcile(project.key)
         return "no Label Studio is configured: set LABEL_STUDIO_URL to compare with it"
-    return reconcile_project(workplace.store, client, project, watch, _report)
+    try:
+        return reconcile_project(workplace.store, client, project, watch, _report)
+    except (Interrupted, LeaseLost):
+        raise
+    except Exception:
+        workplace.store.projects.postpone_reconcile(project.key, RETRY_S)
+        raise
 
 
 def _predict(workplace: Workplace, project: Project, _lease: Lease, watch: Watch) -> str:

@@ -3,7 +3,6 @@
 import logging
 import os
 import threading
-import time
 import uuid
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -45,7 +44,7 @@ class Timer:
 
 
 def tick(settings: Settings, store: Store, holder: str) -> None:
-    """Wake what waits in the store, promote what may be promoted, ask for a reconcile when one is due.
+    """Wake what waits in the store, promote what may be promoted.
 
     Many backends may call it: per interval one of them (`holder` names it) does the work. Logs what fails; never
     raises.
@@ -66,11 +65,8 @@ def _tick(settings: Settings, store: Store, holder: str) -> None:
         queue.wake_predicting(settings, project_key)
     for project_key in store.fast_answers.projects_due():
         queue.wake_encoding(settings, project_key)
-    if settings.reconcile_minutes:
-        due = time.time() - settings.reconcile_minutes * 60
-        for project in store.projects.all():
-            if project.reconciled_at < due:
-                queue.wake_reconcile(settings, project.key)
+    for project_key in store.projects.waiting_for_reconcile(settings.reconcile_minutes * 60):
+        queue.wake_reconcile(settings, project_key)
 
 
 def _promote(settings: Settings, store: Store, project_key: str, holder: str) -> None:

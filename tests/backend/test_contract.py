@@ -124,6 +124,15 @@ def test_events_wake_who_has_work(backend: Backend, name: str, expected: str | N
     assert woken == ([expected] if expected else [])
 
 
+@pytest.mark.parametrize("name", ["17", "20"])
+def test_a_reconcile_that_an_event_needs_outlives_its_wake_up(backend: Backend, name: str) -> None:
+    backend.setup(captured.body("02"))
+    backend.store.projects.begin_reconcile(captured.PROJECT)
+    backend.store.projects.finish_reconcile(captured.PROJECT)
+    backend.client.post("/webhook", json=captured.body(name))
+    assert backend.store.projects.waiting_for_reconcile(0.0) == [captured.PROJECT]
+
+
 def test_annotations_are_in_the_store_when_the_webhook_is_answered(backend: Backend) -> None:
     backend.client.post("/webhook", json=captured.body("10"))
     kept = backend.store.annotations.of_project(captured.PROJECT)

@@ -1,5 +1,7 @@
 import time
 
+import pytest
+
 from store.changes import AnnotationState, Change
 from store.store import Store
 from tests.store import webhooks
@@ -23,8 +25,8 @@ def test_what_the_api_says_is_joined_and_told_whether_it_was_news(store: Store) 
     states = [AnnotationState.of(webhooks.annotation(1, 1, 1))]
     assert store.annotations.apply(KEY, states)
     assert not store.annotations.apply(KEY, states)
-    assert store.annotations.known(KEY, seen_before=time.time() + 1, tasks=[1, 2]) == {1}
-    assert store.annotations.known(KEY, seen_before=time.time() - 60, tasks=[1]) == set()
-    assert store.annotations.known(KEY, seen_before=time.time() + 1, tasks=[2]) == set()
+    heard_of = store.annotations.heard_of(KEY, [1, 2])
+    assert heard_of == {1: pytest.approx(time.time(), abs=60)}
+    assert store.annotations.heard_of(KEY, [2]) == {}
     assert store.annotations.delete(KEY, [1])
     assert store.annotations.of_project(KEY) == {}

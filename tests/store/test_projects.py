@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from store.changes import Change
@@ -90,3 +92,52 @@ def test_other_industry_keys_make_work_once(store: Store) -> None:
     assert project
     assert project.industry_keys == ("一级", "二级")
     assert project.gold_revision == 1
+
+
+def test_a_reconcile_that_was_asked_for_is_due_until_a_later_one_is_done(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    assert store.projects.waiting_for_reconcile(0.0) == [KEY]  # of a new project nothing is known
+    assert store.projects.begin_reconcile(KEY) == 1
+    store.projects.request_reconcile(KEY)
+    store.projects.finish_reconcile(KEY)
+    assert store.projects.waiting_for_reconcile(0.0) == [KEY]  # what was asked for while it ran it may have missed
+    store.projects.begin_reconcile(KEY)
+    store.projects.finish_reconcile(KEY)
+    assert store.projects.waiting_for_reconcile(0.0) == []
+    time.sleep(0.01)
+    assert store.projects.waiting_for_reconcile(0.001) == [KEY]  # its time has come
+
+
+def test_a_reconcile_goes_on_where_it_stopped_and_later_when_it_failed(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    store.projects.begin_reconcile(KEY)
+    store.projects.reach_in_reconcile(KEY, 7)
+    store.projects.postpone_reconcile(KEY, 60.0)
+    assert store.projects.waiting_for_reconcile(1e-6) == []
+    assert store.projects.begin_reconcile(KEY) == 7
+    store.projects.request_reconcile(KEY)
+    assert store.projects.waiting_for_reconcile(0.0) == [KEY]
+    assert store.projects.begin_reconcile(KEY) == 1
+
+
+def test_tasks_that_come_in_and_events_that_do_not_fit_ask_for_a_reconcile(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compare() -> None:
+        store.projects.begin_reconcile(KEY)
+        store.projects.finish_reconcile(KEY)
+
+    annotate(store, 1)
+    compare()
+    annotate(store, 2)
+    assert store.projects.waiting_for_reconcile(0.0) == []
+    store.journal.record(Change(KEY, "TASKS_CREATED", asks_reconcile=True), timeout=10)
+    assert store.projects.waiting_for_reconcile(0.0) == [KEY]
+    compare()
+    monkeypatch.setattr("store.journal.apply_annotations", _refuse)
+    annotate(store, 3)
+    assert store.projects.waiting_for_reconcile(0.0) == [KEY]
+
+
+def _refuse(*_: object) -> int:
+    raise ValueError("no such thing")

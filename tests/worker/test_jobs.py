@@ -13,6 +13,7 @@ from rq.job import Job
 
 import model.training.progressive
 import worker.training.run
+from labelstudio.api import LabelStudioError
 from model import checkpoint
 from model.tagger import Tagger
 from model.weak_supervision.sources import BOXES
@@ -50,6 +51,27 @@ def tagger_of(store: Store, settings: Settings) -> Tagger:
 
 def queued(settings: Settings, redis: Redis) -> list[Job]:
     return [job for job in Queue(settings.queue, connection=redis, serializer="json").jobs if job]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_reconcile_that_fails_is_due_again_a_minute_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "0" * 40)
+    store.projects.ensure(KEY, shop.CONFIG)
+    with pytest.raises(LabelStudioError, match=r"127\.0\.0\.1:1"):
+        jobs.reconcile(KEY)
+    assert store.projects.waiting_for_reconcile(0.0) == []
+    monkeypatch.setattr(jobs, "RETRY_S", 0.0)
+    with pytest.raises(LabelStudioError):
+        jobs.reconcile(KEY)
+    assert store.projects.waiting_for_reconcile(0.0) == [KEY]
+
+
+@pytest.mark.usefixtures("here")
+def test_without_a_label_studio_a_reconcile_says_so_and_is_not_tried_again(store: Store) -> None:
+    store.projects.ensure(KEY, shop.CONFIG)
+    assert "set LABEL_STUDIO_URL" in jobs.reconcile(KEY)
+    assert store.projects.waiting_for_reconcile(60.0) == []
 
 
 @pytest.mark.usefixtures("here")

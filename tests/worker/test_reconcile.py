@@ -1,3 +1,4 @@
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -107,25 +108,59 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
         studio.annotate(task, TAGS)
     with pytest.raises(Interrupted):
         run(store, studio, client, looks=2)
-    assert project_of(store, studio).reconcile_cursor == 2
+    assert store.projects.waiting_for_reconcile(0.0) == [key_of(studio)]
     assert held(store, studio).keys() == {1, 150}
     studio.delete_tasks([1])  # behind us: the next full run finds it
     run(store, studio, client)
-    assert project_of(store, studio).reconcile_cursor == 0
+    assert store.projects.waiting_for_reconcile(0.0) == []
     assert held(store, studio).keys() == {1, 150, 229}
     run(store, studio, client)
     assert held(store, studio) == truth(studio)
 
 
-def test_what_was_heard_of_a_moment_ago_is_not_called_gone(
+def test_one_that_is_asked_for_since_it_stopped_begins_anew(
+    store: Store, studio: SimulatedLabelStudio, client: LabelStudioClient
+) -> None:
+    with pytest.raises(Interrupted):
+        run(store, studio, client, looks=2)
+    studio.annotate(1, TAGS)
+    store.projects.request_reconcile(key_of(studio))
+    run(store, studio, client)
+    assert held(store, studio).keys() == {1}
+
+
+def test_what_was_heard_of_a_moment_ago_is_not_called_gone_until_a_later_look(
     store: Store, studio: SimulatedLabelStudio, client: LabelStudioClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker.reconcile, "GRACE_S", 10.0)
+    run(store, studio, client)
+    monkeypatch.setattr(worker.reconcile, "GRACE_S", 1.0)
     number = studio.annotate(1, TAGS)
     run(store, studio, client)
+    assert held(store, studio) == {1: {number}}
     studio.delete([number])
     run(store, studio, client)
     assert held(store, studio) == {1: {number}}
+    assert store.projects.waiting_for_reconcile(0.0) == []  # not yet
+    time.sleep(1.1)
+    assert store.projects.waiting_for_reconcile(0.0) == [key_of(studio)]
+    run(store, studio, client)
+    assert held(store, studio) == {}
+    assert store.projects.waiting_for_reconcile(0.0) == []
+
+
+def test_a_new_task_that_is_not_listed_is_looked_for_again(
+    store: Store, studio: SimulatedLabelStudio, client: LabelStudioClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker.reconcile, "GRACE_S", 1.0)
+    run(store, studio, client)
+    studio.delete_tasks([150])
+    run(store, studio, client)
+    assert store.tasks.count(key_of(studio)) == 230
+    time.sleep(1.1)
+    assert store.projects.waiting_for_reconcile(0.0) == [key_of(studio)]
+    run(store, studio, client)
+    assert {task.id for task in store.tasks.all(key_of(studio))} == set(studio.project.tasks)
+    assert store.projects.waiting_for_reconcile(0.0) == []
 
 
 def test_another_project_of_the_same_number_is_told(

@@ -59,7 +59,15 @@ def accepted(store: Store, settings: Settings, number: int) -> None:
 
 def test_work_in_the_store_is_woken_and_a_reconcile_that_is_due(settings: Settings, store: Store, redis: Redis) -> None:
     shop.open_shop(store, settings, tasks=4)
-    store.projects.set_reconcile_cursor(KEY, 0)
+    assert woken(settings, redis) == []
+    tick(settings, store)
+    assert woken(settings, redis) == ["reconcile"]  # a new project is compared even when none is due by time
+    redis.flushall()
+    store.projects.begin_reconcile(KEY)
+    tick(settings, store)
+    assert woken(settings, redis) == ["reconcile"]  # the worker died with it, or Redis did
+    redis.flushall()
+    store.projects.finish_reconcile(KEY)
     tick(settings, store)
     assert woken(settings, redis) == []
     shop.annotate(store, [1])

@@ -127,6 +127,8 @@ def test_the_timer_wakes_it_while_it_is_due_and_switched_on(
         return [str(job.func_name) for job in jobs if job]
 
     promote(settings, store, studio)
+    store.projects.begin_reconcile(str(studio.key))
+    store.projects.finish_reconcile(str(studio.key))
     switched_off = label_studio.settings_of(tmp_path, studio)
     assert sampling.due(switched_off, store) == []
     assert woken() == ["worker.jobs.predict"]

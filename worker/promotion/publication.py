@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,12 +38,14 @@ class Publisher:
             return 0.0
         return max(0.0, self.current.since + self.settings.promotion_seconds - time.time())
 
-    def publish(self, phase: str, tagger: Tagger, verdict: Verdict) -> NewVersion:
+    def publish(self, phase: str, tagger: Tagger, verdict: Verdict, written: Callable[[str], None]) -> NewVersion:
         """Write the checkpoint and do what the verdict says. LeaseLost when another worker has taken over.
 
-        Conflict when somebody else changed CURRENT: the candidate was judged against a version that no longer serves.
+        ``written`` is told the version once its checkpoint is there, before it may serve. Conflict when somebody else
+        changed CURRENT: the candidate was judged against a version that no longer serves.
         """
         new = self._write(phase, tagger, verdict.metrics)
+        written(new.version)
         self.store.versions.add(self.project.key, new, self.lease)
         if not verdict.accepted:
             self._decide(new, State.REFUSED, verdict.reason)

@@ -1,14 +1,15 @@
 """Gathers the evidence for the gate: answers to gold that neither version was trained on.
 
-Held-out gold where there is enough of it: both versions answer it directly. Otherwise out-of-fold answers over all
-gold: the candidate's from taggers that were trained without the item's family, the served version's from its own time
-as a candidate (kept beside the checkpoints), or direct ones where it never saw the item.
+Held-out gold where there is enough of it: both versions answer it directly. Otherwise out-of-fold answers over gold:
+the candidate's from taggers that were trained without the item's family, the served version's from its own time as a
+candidate (kept beside the checkpoints), or direct ones where it never saw the item. Gold that it was trained on while
+held-out gold judged it has no such answer and says nothing.
 """
 
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,19 @@ from worker.training.corpus import Corpus
 
 FEWEST_OTHERS = 32  # tasks without gold that the folds see beside, whatever the gold
 SANITY = 0.1  # a tagger that answers its own gold by so much worse than its recipe does others' is broken
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Task ids that a version was trained on, and its out-of-fold answers by task id (as JSON keys them)."""
+
+    trained: frozenset[int]
+    answers: Mapping[str, Sequence[int]]
+
+    def answer(self, task: int, tagger: Tagger) -> Sequence[int] | None:
+        """None also when it answered other labels than the tagger does."""
+        answer = self.answers.get(str(task))
+        return answer if answer is not None and len(answer) == len(tagger.labels) else None
 
 
 class Referee:
@@ -54,9 +68,10 @@ class Referee:
         if self.can_judge_early:
             rows = self._held_out
             return self._compared("held-out", rows, self._direct(self._served, rows), self._honest(candidate, rows))
-        rows = self._all
+        kept = self._kept(self._served.version)
+        rows = [row for row in self._all if self._unseen(row, kept)] or self._all
         theirs = np.array([answers[self._corpus.task_ids[row]] for row in rows], dtype=bool)
-        return self._compared("out-of-fold", rows, self._of_served(rows), theirs)
+        return self._compared("out-of-fold", rows, self._of_served(rows, kept), theirs)
 
     def out_of_fold(self, boxes: LearnedBoxes | None) -> dict[int, list[bool]]:
         """The recipe's out-of-fold answers by task, from short trainings on the gold and as many others as they use.
@@ -88,31 +103,38 @@ class Referee:
             else ""
         )
 
-    def keep(self, version: str, answers: Mapping[int, Sequence[bool]]) -> None:
-        """Keep a version's out-of-fold answers for the time when it serves."""
-        if not answers:
-            return
+    def keep(self, answers: Mapping[int, Sequence[bool]], version: str) -> None:
+        """Keep what a version was trained on and its out-of-fold answers, before it may serve."""
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._path(version)
         beside = path.with_suffix(f".{os.getpid()}.part")
-        beside.write_text(json.dumps({str(task): list(map(int, given)) for task, given in answers.items()}))
+        given = {str(task): list(map(int, given)) for task, given in answers.items()}
+        beside.write_text(json.dumps({"trained": sorted(self._trainable), "answers": given}))
         beside.replace(path)
 
-    def _of_served(self, rows: Sequence[int]) -> Booleans:
+    def _unseen(self, row: int, kept: "_Kept") -> bool:
+        """Whether the served version can answer this gold as if it had not been trained on it."""
+        task = self._corpus.task_ids[row]
+        return task not in kept.trained or kept.answer(task, self._served) is not None
+
+    def _of_served(self, rows: Sequence[int], kept: "_Kept") -> Booleans:
         given_NK = self._direct(self._served, rows)
-        kept = self._kept(self._served.version)
         for place, row in enumerate(rows):
-            answer = kept.get(str(self._corpus.task_ids[row]))
-            if answer is not None and len(answer) == len(self._served.labels):
+            answer = kept.answer(self._corpus.task_ids[row], self._served)
+            if answer is not None:
                 given_NK[place] = np.array(answer, dtype=bool)
         return given_NK
 
-    def _kept(self, version: str) -> dict[str, list[int]]:
+    def _kept(self, version: str) -> "_Kept":
         try:
-            kept: dict[str, list[int]] = json.loads(self._path(version).read_text())
-        except (OSError, ValueError):
-            return {}
-        return kept
+            kept = json.loads(self._path(version).read_text())
+            return _Kept(frozenset(kept["trained"]), dict(kept["answers"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return _Kept(self._trainable if self._served.regression else frozenset(), {})
+
+    @property
+    def _trainable(self) -> frozenset[int]:
+        return frozenset(self._corpus.task_ids[row] for row in self._corpus.trainable)
 
     def _path(self, version: str) -> Path:
         return self._folder / f"{version}.json"

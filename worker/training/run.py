@@ -90,7 +90,7 @@ class _Run:
         self._served = checkpoint.load(checkpoints / publisher.current.folder)
         evidence = checkpoints / publisher.project.key / "evidence"
         self._referee = Referee(corpus, self._served, self._config, evidence)
-        self._nearest = workplace.settings.home / "neighbours" / self._state.file.name
+        self._nearest = workplace.settings.home / "neighbours" / f"{self._state.file.parent.name}.safetensors"
         self.boxes: LearnedBoxes | None = None
         self._begun = False
         self._last_phase = self._config.continuation[-1].name
@@ -143,7 +143,7 @@ class _Run:
             return
         verdict = judge(self._referee.evidence(tagger, {}), must_gain=True)
         if verdict.accepted:
-            self._publish(phase, tagger, verdict)
+            self._publish(phase, tagger, verdict, {})
         else:
             LOG.info("%s of %s is not published: %s", phase, self._publisher.project.key, verdict.reason)
 
@@ -155,33 +155,33 @@ class _Run:
         verdict = judge(evidence, must_gain=False)
         if broken := self._referee.looks_broken(tagger, evidence):
             verdict = Verdict(False, broken, verdict.metrics)
-        self._referee.keep(self._publish(self._last_phase, tagger, verdict), answers)
+        self._publish(self._last_phase, tagger, verdict, answers)
 
-    def _publish(self, phase: str, tagger: Tagger, verdict: Verdict) -> str:
+    def _publish(self, phase: str, tagger: Tagger, verdict: Verdict, answers: Mapping[int, Sequence[bool]]) -> None:
         self._watch.check()
-        version = self._publisher.publish(phase, tagger, verdict).version
+        version = self._publisher.publish(phase, tagger, verdict, partial(self._referee.keep, answers)).version
         if self._publisher.current.version == version:
             self._referee.served_by(tagger.named(version))
-        return version
 
 
 class RunState:
     """What a killed training left: its state after the last epoch, and which version it had started from."""
 
-    def __init__(self, file: Path, about: Path, revision: int) -> None:
+    def __init__(self, file: Path) -> None:
         self.file = file
-        self._about = about
-        self._revision = revision
+        self._about = file.with_suffix(".json")
 
     @classmethod
     def of(cls, folder: Path, project: Project) -> "RunState":
-        """The state of this project's newest gold; that of older gold is dropped."""
-        folder.mkdir(parents=True, exist_ok=True)
-        slug = re.sub(r"[^A-Za-z0-9_-]", "-", project.key)
-        state = cls(folder / f"{slug}.safetensors", folder / f"{slug}.json", project.gold_revision)
-        if state._read().get("revision") != project.gold_revision:
-            state.clear()
-        return state
+        """The state of this project's newest gold; that of older gold is dropped.
+
+        Each revision has files of its own: a training that was cut off may still save its last epoch.
+        """
+        own = folder / re.sub(r"[^A-Za-z0-9_-]", "-", project.key)
+        own.mkdir(parents=True, exist_ok=True)
+        for older in [path for path in own.iterdir() if path.stem != str(project.gold_revision)]:
+            older.unlink(missing_ok=True)
+        return cls(own / f"{project.gold_revision}.safetensors")
 
     def parent(self, checkpoints: Path, current: Current) -> Tagger:
         """The tagger to continue from: where the killed training had started, else the served one."""
@@ -189,7 +189,7 @@ class RunState:
             return checkpoint.load(checkpoints / str(self._read()["parent"]), space=current.space)
         except (KeyError, ValueError):
             self.clear()
-        self._about.write_text(json.dumps({"revision": self._revision, "parent": current.folder}))
+        self._about.write_text(json.dumps({"parent": current.folder}))
         return checkpoint.load(checkpoints / current.folder, space=current.space)
 
     def clear(self) -> None:

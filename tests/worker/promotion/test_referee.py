@@ -1,0 +1,75 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.tagger import Tagger
+from model.training.progressive import TrainConfig, fit
+from tests.worker import items
+from worker.promotion.referee import Referee
+from worker.training.corpus import Corpus
+
+SERVED = "v1.aaaa"
+GOLD = 20
+HELD_OUT = frozenset(range(0, GOLD, 5))
+QUICK = TrainConfig(use_network=False)
+COLD = Tagger.cold_start(items.LABELS, space="space", seed=7, with_boxes=False)
+
+
+def corpus_of(gold: int) -> Corpus:
+    """Items of a family each, the first so many of them with gold; a fifth of the first twenty is held out."""
+    made = [items.item(number) for number in range(40)]
+    features, said = [one for one, _ in made], dict(enumerate(said for _, said in made[:gold]))
+    ids = tuple(1000 + row for row in range(40))
+    return Corpus(ids, tuple(map(str, ids)), features, list(map(str, ids)), said, HELD_OUT)
+
+
+def trained() -> Tagger:
+    corpus = corpus_of(GOLD)
+    return fit(COLD, corpus.features, corpus.trainable, families=corpus.families, config=QUICK)
+
+
+def referee_of(gold: int, folder: Path, *, is_trained: bool = True) -> Referee:
+    served = trained() if is_trained else COLD
+    return Referee(corpus_of(gold), served.named(SERVED), QUICK, folder)
+
+
+def answers_of(gold: int) -> dict[int, list[bool]]:
+    return {1000 + row: [True] * len(items.LABELS) for row in range(gold)}
+
+
+def test_gold_that_the_served_version_has_learned_and_never_answered_unseen_says_nothing(tmp_path: Path) -> None:
+    """It was judged by held-out gold, which is short now: on its own gold it would look better than anybody can be."""
+    referee_of(GOLD, tmp_path).keep({}, SERVED)
+    later = referee_of(GOLD + 4, tmp_path)
+    assert not later.can_judge_early
+    evidence = later.evidence(COLD, answers_of(24))
+    assert sorted(evidence.families) == [str(1000 + row) for row in (0, 5, 10, 15, 20, 21, 22, 23)]
+
+
+def test_what_it_answered_unseen_stands_for_gold_that_it_has_learned(tmp_path: Path) -> None:
+    no = [False] * len(items.LABELS)
+    referee_of(GOLD, tmp_path).keep({1001: no, 1002: no}, SERVED)
+    evidence = referee_of(GOLD, tmp_path).evidence(COLD, answers_of(GOLD))
+    assert sorted(evidence.families) == [str(1000 + row) for row in (0, 1, 2, 5, 10, 15)]
+    learned = [evidence.families.index("1001"), evidence.families.index("1002")]
+    assert not evidence.served_NK[learned].any()
+
+
+@pytest.mark.parametrize(("is_trained", "rows"), [(True, len(HELD_OUT)), (False, GOLD)])
+def test_a_version_whose_evidence_is_lost_answers_what_it_cannot_have_seen(
+    tmp_path: Path, is_trained: bool, rows: int
+) -> None:
+    (tmp_path / f"{SERVED}.json").write_text("{")
+    referee = referee_of(GOLD, tmp_path, is_trained=is_trained)
+    evidence = referee.evidence(COLD, answers_of(GOLD))
+    assert len(evidence.gold_NK) == rows
+
+
+def test_where_it_can_have_seen_all_it_is_compared_all_the_same(tmp_path: Path) -> None:
+    referee = referee_of(GOLD, tmp_path)
+    referee._corpus = replace(referee._corpus, held_out=frozenset())
+    evidence = referee.evidence(COLD, answers_of(GOLD))
+    assert len(evidence.gold_NK) == GOLD
+    assert np.asarray(evidence.candidate_NK).all()

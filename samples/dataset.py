@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
@@ -30,7 +30,7 @@ class GoldBox:
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture with what is known of it."""
+    """One picture with what is known of it; `texts` are further texts by field."""
 
     id: str
     image: Path
@@ -45,6 +45,7 @@ class Sample:
     split: str = ""
     labelled: bool = True
     boxed: bool = False
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     def open(self) -> Image.Image:
         """The picture in RGB; a broken file is named."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from model.boxes.metrics import GoldPicture
 from model.boxes.model import BoxModel
+from model.features.cache import taken_apart
 from model.features.item import ItemFeatures
 from model.items import Gold, LabelledBox
 from model.weak_supervision.boxes import LearnedBoxes, learn_boxes
@@ -57,11 +58,14 @@ class LabelledCorpus:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits that change with the gold and with what the encoders saw; results belong to them."""
+        """16 hex digits that change with the gold and with anything that a tagger is told of an item."""
         digest = blake2b(repr((self.labels, self.families, self.boxes)).encode(), digest_size=8)
         digest.update(repr([sorted(labels) if labels is not None else None for labels in self.gold]).encode())
         for item in self.features:
-            digest.update(item.image_C.numpy().tobytes() + repr(item.blocks).encode())
+            tensors, facts = taken_apart(item)
+            digest.update(repr(facts).encode())
+            for name, tensor in sorted(tensors.items()):
+                digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode() + tensor.numpy().tobytes())
         return digest.hexdigest()
 
     def truth(self, rows: Sequence[int]) -> Tensor:

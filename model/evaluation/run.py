@@ -1,12 +1,16 @@
 """Run methods over gold fractions and seeds, keep every result at once, and tell what came out.
 
-A run that was killed goes on: a result that stands in the file is not computed again.
+A run that was killed goes on: a result that stands in the file is not computed again, unless the data, the encoders
+or the product are others now.
 """
 
 import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from hashlib import blake2b
+from importlib.metadata import version
+from inspect import signature
 from itertools import groupby, product
 from operator import itemgetter
 from pathlib import Path
@@ -15,12 +19,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.attention.network import NetworkConfig
 from model.boxes.effort import Effort, Seconds
+from model.checkpoint import FORMAT
 from model.evaluation.boxes import BoxResult, box_results
 from model.evaluation.corpus import LabelledCorpus, Split, split
 from model.evaluation.methods import WITHOUT_GOLD, Method, methods
 from model.metrics import average_precision, class_scores, macro_f1, weighted_f1
+from model.training.progressive import TrainConfig
 from model.weak_supervision.label_model import Opinions
+from model.weak_supervision.lexicon import Lexicon
 
 BINS = 10
 
@@ -33,7 +41,7 @@ class Result:
 
     ``reliability``: mean probability, share of those that are right, and number, of the answers in each tenth of
     probability. ``sources``: for each source and label, on how many items it spoke and on how many it was right.
-    ``data`` and ``prices`` say what the result holds for.
+    ``data``, ``tagger`` and ``prices`` say what the result holds for.
     """
 
     method: str
@@ -52,6 +60,7 @@ class Result:
     boxes: dict[str, BoxResult] = field(default_factory=dict)
     reliability: list[list[float]] = field(default_factory=list)
     sources: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    tagger: str = ""
 
 
 def nothing_to_tell(_: Result) -> None:
@@ -70,13 +79,13 @@ def run(
 ) -> list[Result]:
     """Every method at every number of gold families and seed. ``results`` is a file of one JSON line a result.
 
-    Results of other data, or of another effort's ``prices``, are not taken for these. Raises ValueError for an unknown
-    method.
+    Results of other data, of another ``tagger_fingerprint``, or of another effort's ``prices``, are not taken for
+    these. Raises ValueError for an unknown method.
     """
     prices = prices or Seconds()
-    same = (corpus.fingerprint, asdict(prices))
+    same = (corpus.fingerprint, tagger_fingerprint(), asdict(prices))
     available = methods()
-    known = [result for result in (read(results) if results else []) if (result.data, result.prices) == same]
+    known = [r for r in (read(results) if results else []) if (r.data, r.tagger, r.prices) == same]
     done = {(r.method, r.gold_families, r.seed): r for r in known}
     found = []
     for (families, seed), steps_of in groupby(steps(gold_families, seeds, names), key=itemgetter(0, 1)):
@@ -89,6 +98,16 @@ def run(
             found.append(result)
             on_result(result)
     return found
+
+
+def tagger_fingerprint() -> str:
+    """16 hex digits that change with what a tagger is made of: the built-in lexicon, the defaults of training and
+    network, the checkpoint format, the product's version.
+
+    A change of code that shows in none of them is not seen: measure it with another results file.
+    """
+    parts = (Lexicon.load().as_dict(), TrainConfig(), signature(NetworkConfig), FORMAT, version("tagloom"))
+    return blake2b(repr(parts).encode(), digest_size=8).hexdigest()
 
 
 def steps(
@@ -149,6 +168,7 @@ def _measure(drawn: Split, name: str, method: Method, families: int, prices: Sec
         boxes=box_results(answers.drawn, drawn, prices),
         reliability=reliability(truth_NK, probability_NK),
         sources=heard(answers.opinions, truth_NK, corpus.labels) if answers.opinions else {},
+        tagger=tagger_fingerprint(),
     )
 
 

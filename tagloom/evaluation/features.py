@@ -1,6 +1,7 @@
-"""Features of samples for measuring: computed once, kept under the samples' ids."""
+"""Features of samples for measuring: computed once, kept by what the encoders see of a sample."""
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 
 from model.features.cache import FeatureCache
@@ -19,8 +20,11 @@ def unheard(done: int, of: int) -> None:
 
 
 def key_of(sample: Sample) -> str:
-    """Cache key of a sample: ids may hold any letters."""
-    return hashlib.sha256(sample.id.encode()).hexdigest()[:32]
+    """Cache key of a sample: another one when its texts, its industry or its picture's file are changed."""
+    file = sample.image.stat()
+    picture = (str(sample.image.resolve()), file.st_size, file.st_mtime_ns)
+    seen = (sample.id, sample.title, sample.level1, sample.level2, sorted(sample.texts.items()), picture)
+    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:32]
 
 
 def features_of(
@@ -34,7 +38,9 @@ def features_of(
     missing = [sample for sample in samples if key_of(sample) not in cache]
     for start in range(0, len(missing), AT_ONCE):
         part = missing[start : start + AT_ONCE]
-        items = [Item(sample.open(), sample.title, (sample.level1, sample.level2)) for sample in part]
+        items = [
+            Item(sample.open(), sample.title, (sample.level1, sample.level2), dict(sample.texts)) for sample in part
+        ]
         for sample, computed in zip(part, extractor.extract(items), strict=True):
             cache.put(key_of(sample), computed)
         on_progress(start + len(part), len(missing))

@@ -60,16 +60,27 @@ def plan(folder: Path, *methods: str) -> Plan:
 
 
 def test_a_second_run_computes_nothing_anew(tmp_path: Path, extractor: Extractor) -> None:
+    asked = plan(tmp_path, "cold start")
     told: list[str] = []
-    first = evaluate.evaluate(plan(tmp_path, "cold start"), Settings(home=tmp_path), told.append)
+    first = evaluate.evaluate(asked, Settings(home=tmp_path), told.append)
     assert extractor.extracted == 40
     assert len((tmp_path / "out" / RESULTS).read_text().splitlines()) == 4
     assert sum("macro-F1" in line for line in told) == 4
     assert "| cold start |" in first
     assert (tmp_path / "out" / TABLE).read_text("utf-8") == first + "\n"
-    assert evaluate.evaluate(plan(tmp_path, "cold start"), Settings(home=tmp_path), told.append) == first
+    assert evaluate.evaluate(asked, Settings(home=tmp_path), told.append) == first
     assert extractor.extracted == 40
     assert len((tmp_path / "out" / RESULTS).read_text().splitlines()) == 4
+
+
+def test_an_item_that_was_edited_is_encoded_and_measured_anew(tmp_path: Path, extractor: Extractor) -> None:
+    asked = plan(tmp_path, "cold start")
+    evaluate.evaluate(asked, Settings(home=tmp_path), lambda _: None)
+    table = asked.data / "items.csv"
+    table.write_text(table.read_text("utf-8").replace("标题7,", "另一个标题,"), "utf-8")
+    evaluate.evaluate(asked, Settings(home=tmp_path), lambda _: None)
+    assert extractor.extracted == 41
+    assert len((tmp_path / "out" / RESULTS).read_text().splitlines()) == 8
 
 
 def test_an_unknown_method_is_told_with_those_there_are(tmp_path: Path, extractor: Extractor) -> None:

@@ -1,5 +1,9 @@
+import subprocess
+import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,13 +13,17 @@ import torch
 import model.evaluation.corpus
 import model.evaluation.run
 import model.training.progressive
+from model.attention.network import NetworkConfig
 from model.boxes.effort import Seconds
 from model.evaluation.corpus import LabelledCorpus, Split, families_at, split
 from model.evaluation.methods import ABLATIONS, Answers, methods, trained
-from model.evaluation.run import Result, heard, read, reliability, run, steps
+from model.evaluation.run import Result, heard, read, reliability, run, steps, tagger_fingerprint
 from model.evaluation.tables import f1_table
+from model.features.item import ItemFeatures
+from model.training.progressive import TrainConfig
 from model.weak_supervision.boxes import LearnedBoxes, learn_boxes
 from model.weak_supervision.label_model import Opinions
+from model.weak_supervision.lexicon import Lexicon
 from tests.model.shop import LABELS, pool
 
 ITEMS, GOLD, FAMILIES = pool(60)
@@ -126,6 +134,52 @@ def test_results_of_other_data_or_other_prices_are_not_taken(corpus: LabelledCor
     relabelled = (frozenset[str](), *corpus.gold[1:])
     run(replace(corpus, gold=relabelled), **options)  # type: ignore[arg-type]
     assert len(read(kept)) == 3
+
+
+def changed(item: ItemFeatures, name: str) -> ItemFeatures:
+    """The item with one field that says something else."""
+    if name == "texts":
+        return replace(item, texts={"description": "新品"}, texts_E={"description": item.title_E})
+    if name in ("title", "industry"):
+        return replace(item, **{name: "another" if name == "title" else ("another",)})  # type: ignore[arg-type]
+    tensor = getattr(item, name)
+    return replace(item, **{name: tensor + 1 if tensor.numel() else tensor.new_ones(1, 4)})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["image_C", "grid_RC", "title_E", "tokens_TE", "reading_E", "thumbnail_HW3", "industry_LE", "title", "industry",
+     "texts"],
+)  # fmt: skip
+def test_whatever_a_tagger_is_told_of_an_item_changes_the_fingerprint(corpus: LabelledCorpus, name: str) -> None:
+    other = replace(corpus, features=(changed(corpus.features[0], name), *corpus.features[1:]))
+    assert other.fingerprint != corpus.fingerprint
+    assert replace(corpus).fingerprint == corpus.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FORMAT", -1),
+        ("TrainConfig", partial(TrainConfig, weak_weight=0.5)),
+        ("NetworkConfig", partial(NetworkConfig, width=3)),
+        ("Lexicon", SimpleNamespace(load=Lexicon)),
+    ],
+)
+def test_results_of_another_tagger_are_not_taken(
+    corpus: LabelledCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: object
+) -> None:
+    kept = tmp_path / "results.jsonl"
+    run(corpus, gold_families=[0], seeds=[0], names=["cold start"], results=kept)
+    monkeypatch.setattr(model.evaluation.run, name, value)
+    run(corpus, gold_families=[0], seeds=[0], names=["cold start"], results=kept)
+    assert len(read(kept)) == 2
+
+
+def test_the_same_tagger_has_the_same_fingerprint_in_another_process() -> None:
+    code = "from model.evaluation.run import tagger_fingerprint as made; print(made())"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert told == tagger_fingerprint()
 
 
 def test_reliability_counts_every_answer_once() -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from store.database import Database, insert_missing, now
 from store.leases import Lease, revoke, verify
+from store.state import grow_gold_revision
 from store.tables import CURRENT, PROJECTS, VERSIONS
 
 
@@ -153,6 +154,7 @@ class Versions:
     def override(self, project_key: str, version: str) -> Current:
         """An operator's choice: make this version CURRENT, whatever the gate said, and fence off a training that runs.
 
+        Gold that waits for a training gets a new revision, so that none goes on from the version that was left.
         ValueError when there is no such version or its folder was pruned.
         """
         with self._database.write() as connection:
@@ -163,6 +165,9 @@ class Versions:
             if row.state == State.PRUNED:
                 raise ValueError(f"{version} of {project_key} was pruned, its checkpoint is gone: choose another.")
             revoke(connection, training_lease(project_key))
+            waiting = (PROJECTS.c.key == project_key) & (PROJECTS.c.gold_revision > PROJECTS.c.trained_revision)
+            if connection.execute(select(PROJECTS.c.key).where(waiting)).first():
+                grow_gold_revision(connection, project_key)
             return _switch(connection, project_key, row.number, now(connection), "chosen by the operator")
 
     def mark_pruned(self, project_key: str, numbers: Collection[int]) -> None:

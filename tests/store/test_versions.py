@@ -91,6 +91,21 @@ def test_an_operators_choice_counts_and_fences_off_a_running_training(store: Sto
         store.versions.override(KEY, "v9.none")
 
 
+def test_an_operators_choice_renews_gold_that_waits_and_no_other(store: Store, lease: Lease) -> None:
+    store.projects.request_training(KEY)
+    waiting = store.projects.get(KEY)
+    assert waiting
+    store.versions.override(KEY, "v0.abcd")
+    renewed = store.projects.get(KEY)
+    assert renewed
+    assert renewed.gold_revision > waiting.gold_revision
+    successor = store.leases.acquire(training_lease(KEY), "b", ttl=60)
+    assert successor
+    store.projects.finish_training(KEY, renewed.gold_revision, successor)
+    store.versions.override(KEY, "v0.abcd")
+    assert store.projects.waiting_for_training() == []
+
+
 def test_a_refused_version_keeps_its_reason(store: Store, lease: Lease) -> None:
     store.versions.add(KEY, version(1), lease)
     store.versions.decide(KEY, 1, lease, state=State.REFUSED, reason="macro-F1 .50 < .60")

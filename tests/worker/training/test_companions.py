@@ -208,5 +208,5 @@ def test_sigterm_to_all_of_them_ends_after_the_epoch(store: Store, settings: Set
         assert stock.wait(30) == 0
         assert not any(one.is_running() for one in group)
     assert not is_trained(store)
-    assert list((settings.home / "runs").glob("*.safetensors"))
+    assert list((settings.home / "runs").glob("*/*.safetensors"))
     assert "Traceback" not in log_of(settings)

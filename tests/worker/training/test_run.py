@@ -1,0 +1,79 @@
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import worker.training.run
+from model import checkpoint
+from model.tagger import Tagger
+from model.training.progressive import fit
+from store.projects import Project
+from store.store import Store
+from store.versions import NewVersion, training_lease
+from tagloom.settings import Settings
+from tests.backend.parts import cold
+from tests.worker import items, shop
+from worker import jobs
+from worker.training.cold_start import ensure_cold_start
+from worker.training.run import RunState
+from worker.training.watch import Interrupted
+
+KEY = str(shop.KEY)
+
+
+def serve(settings: Settings, store: Store, number: int) -> str:
+    """A version that was made by hand becomes CURRENT; its name."""
+    current = store.versions.current(KEY)
+    lease = store.leases.acquire(training_lease(KEY), "test", 60)
+    assert current
+    assert lease
+    assert store.versions.reserve(KEY) == number
+    version, folder = f"v{number}.{number:04}", f"{KEY}/v{number}"
+    tagger = replace(cold(items.LABELS, seed=number), space=shop.SPACE).named(version)
+    checkpoint.save(tagger, settings.checkpoints_folder / folder, version=version, phase="test")
+    new = NewVersion(number, version, "", folder, "test", shop.SPACE, items.LABELS, {}, 0, 0, 0)
+    store.versions.add(KEY, new, lease)
+    store.versions.promote(KEY, number, lease, generation=current.generation)
+    store.leases.release(lease)
+    return version
+
+
+@pytest.mark.usefixtures("here")
+def test_a_training_that_an_operator_cut_off_begins_anew_from_the_chosen_version(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.open_shop(store, settings, tasks=12)
+    chosen = ensure_cold_start(settings, store, KEY, shop.SPACE, items.LABELS).version
+    left = serve(settings, store, 1)
+    shop.annotate(store, range(1, 9))
+    begun: list[tuple[str, bool]] = []
+
+    def noting(parent: Tagger, *given: Any, **options: Any) -> Tagger:
+        begun.append((parent.version, options["resume"].exists()))
+        return fit(parent, *given, **options)
+
+    def cut_off(progress: Mapping[str, Any]) -> None:
+        if progress.get("epoch", 0) >= 2:
+            if len(begun) == 2:
+                store.versions.override(KEY, chosen)
+            raise Interrupted("cut off")
+
+    monkeypatch.setattr(worker.training.run, "fit", noting)
+    monkeypatch.setattr(jobs, "_report", cut_off)
+    for _ in range(3):
+        assert jobs.is_unfinished(jobs.train(KEY))
+    assert begun == [(left, False), (left, True), (chosen, False)]
+
+
+def test_what_an_older_revisions_training_still_saves_is_not_gone_on_from(tmp_path: Path) -> None:
+    def of(revision: int) -> RunState:
+        return RunState.of(tmp_path, Project(KEY, "", "", revision, 0, "", 0, 0.0, 0.0, 0))
+
+    older, newer = of(3), of(4)
+    older.file.write_bytes(b"late")
+    assert not newer.file.exists()
+    newer.file.write_bytes(b"state")
+    assert of(4).file.read_bytes() == b"state"
+    assert not older.file.exists()

@@ -30,10 +30,10 @@ class GoldBox:
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture with what is known of it; `texts` are further texts by field."""
+    """One item with what is known of it: its picture's file, where it has one, and `texts`, further texts by field."""
 
     id: str
-    image: Path
+    picture: Path | None
     title: str
     level1: str
     level2: str
@@ -46,6 +46,13 @@ class Sample:
     labelled: bool = True
     boxed: bool = False
     texts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def image(self) -> Path:
+        """The picture's file, for those that cannot do without. Raises ValueError where there is none."""
+        if self.picture is None:
+            raise ValueError(f"sample {self.id} has no picture: name one in its row or remove the row")
+        return self.picture
 
     def open(self) -> Image.Image:
         """The picture in RGB; a broken file is named."""
@@ -81,13 +88,16 @@ class Dataset:
         return tuple(sample for sample in self.samples if sample.labelled)
 
 
-def load(folder: Path | str) -> Dataset:
-    """Read a folder; every fault is a ValueError with file, line and remedy."""
+def load(folder: Path | str, *, need_pictures: bool = True) -> Dataset:
+    """Read a folder; every fault is a ValueError with file, line and remedy.
+
+    Without ``need_pictures`` an image cell may be empty.
+    """
     root = Path(folder)
     items = list(_rows(root / "items.csv", _REQUIRED))
     known = _known(root / "items.csv", items)
     boxes = _boxes(root / "boxes.csv", known)
-    return Dataset(root, tuple(_sample(root, number, row, boxes) for number, row in items))
+    return Dataset(root, tuple(_sample(root, number, row, boxes, need_pictures) for number, row in items))
 
 
 def _rows(path: Path, required: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -118,18 +128,19 @@ def _known(path: Path, items: list[tuple[int, dict[str, str]]]) -> set[str]:
     return seen
 
 
-def _sample(root: Path, number: int, row: dict[str, str], boxes: dict[str, list[GoldBox]]) -> Sample:
-    where, picture = f"{root / 'items.csv'}, line {number}", root / row["image"]
-    if not row["image"] or not picture.is_file():
-        raise ValueError(
-            f"{where}: picture {row['image'] or '(empty)'} is not there: correct the image cell or add the file"
-        )
+def _sample(
+    root: Path, number: int, row: dict[str, str], boxes: dict[str, list[GoldBox]], need_picture: bool
+) -> Sample:
+    where = f"{root / 'items.csv'}, line {number}"
+    picture = _picture(where, root, row["image"]) if need_picture or row["image"] else None
+    if picture is None and row["id"] in boxes:
+        raise ValueError(f"{where}: there are boxes for {row['id']} but no picture: name it or remove the boxes")
     view = row.get("view") or "1"
     if not view.isdecimal():
         raise ValueError(f"{where}: view {view!r} is not a whole number: count views from 1")
     return Sample(
         id=row["id"],
-        image=picture,
+        picture=picture,
         title=row["title"],
         level1=row["level1"],
         level2=row["level2"],
@@ -142,6 +153,13 @@ def _sample(root: Path, number: int, row: dict[str, str], boxes: dict[str, list[
         labelled=row.get("split") != "unlabelled",
         boxed=row["id"] in boxes,
     )
+
+
+def _picture(where: str, root: Path, cell: str) -> Path:
+    picture = root / cell
+    if not cell or not picture.is_file():
+        raise ValueError(f"{where}: picture {cell or '(empty)'} is not there: correct the image cell or add the file")
+    return picture
 
 
 def normalised(title: str) -> str:

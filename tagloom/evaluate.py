@@ -74,6 +74,7 @@ def evaluate(plan: Plan, settings: Settings, say: Say) -> str:
     """
     try:
         samples = read(plan.data, plan.pictures)
+        _tell_pictureless(samples, say)
         extractor = FeatureExtractor.from_names(settings.image_encoder, settings.text_encoder, device=settings.device)
         encoders = "; ".join(f"{part}: {name}" for part, name in extractor.describe().items())
         say(f"encoders: {encoders}")
@@ -109,6 +110,12 @@ def corpus_of(samples: Dataset, extractor: FeatureExtractor, out: Path) -> Label
         tuple(sample.product_id for sample in samples),
         tuple(gold_picture(sample.boxes, labels) if sample.boxed else None for sample in samples),
     )
+
+
+def _tell_pictureless(samples: Dataset, say: Say) -> None:
+    without = sum(sample.picture is None for sample in samples)
+    if without:
+        say(f"{without} of {len(samples)} items have no picture: they are measured by their texts alone")
 
 
 def _results(plan: Plan, corpus: LabelledCorpus, say: Say) -> list[Result]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,10 @@ Json = dict[str, Any]
 def read(source: Path, pictures: Path | None = None) -> Dataset:
     """The samples of a folder, or of an export whose pictures lie under ``pictures``, found by their file names.
 
-    Raises ValueError saying what is wrong and how to mend it.
+    Items without a picture are samples of their texts. Raises ValueError saying what is wrong and how to mend it.
     """
     if source.is_dir():
-        return load(source)
+        return load(source, need_pictures=False)
     tasks = _tasks(source)
     config = _config(tasks, source)
     files = _files(pictures or source.parent)
@@ -76,7 +76,8 @@ def _unfolded(entries: Sequence[Json]) -> list[Json]:
     kinds = {name: kind for entry in entries for name, value in entry.items() if (kind := _kind(value))}
     tasks: dict[Any, Json] = {}
     for place, entry in enumerate(entries):
-        task = tasks.setdefault(entry.get("id", place), {"data": {}, "annotations": []})
+        number = entry.get("id", place)
+        task = tasks.setdefault(number, {"id": number, "data": {}, "annotations": []})
         task["data"] |= {
             name: value for name, value in entry.items() if name not in kinds and name not in ABOUT_THE_ANNOTATION
         }
@@ -115,10 +116,11 @@ def _config(tasks: Sequence[Json], source: Path) -> LabelConfig:
         names |= dict.fromkeys(map(str, region.get("value", {}).get(region["type"]) or ()))
     if not controls:
         raise ValueError(f"{source} holds no annotation of Choices or RectangleLabels: label some tasks, export again")
-    texts = {name: value for name, value in tasks[0]["data"].items() if isinstance(value, str)}
-    image = next((name for name, value in texts.items() if PICTURE.search(value)), None)
-    if image is None:
-        raise ValueError(f"{source}: no field of the first task names a picture file: tasks need one to be measured on")
+    texts = dict.fromkeys(name for task in tasks for name, value in task["data"].items() if isinstance(value, str))
+    pictures = Counter(name for task in tasks for name, value in task["data"].items() if _names_a_picture(value))
+    if not pictures:
+        raise ValueError(f"{source}: no field of any task names a picture file: some tasks need one to be measured on")
+    image = pictures.most_common(1)[0][0]
     parts = [f"<Image name='image' value={quoteattr('$' + image)}/>"]
     parts += [
         f"<Text name={quoteattr('text ' + name)} value={quoteattr('$' + name)}/>" for name in texts if name != image
@@ -131,6 +133,10 @@ def _config(tasks: Sequence[Json], source: Path) -> LabelConfig:
     return LabelConfig.parse(f"<View>{''.join(parts)}</View>")
 
 
+def _names_a_picture(value: object) -> bool:
+    return isinstance(value, str) and PICTURE.search(value) is not None
+
+
 def _files(folder: Path) -> Mapping[str, Path]:
     """Pictures under a folder by name, and by the name that they had before Label Studio put its mark before it."""
     found = {path.name: path for path in sorted(folder.rglob("*")) if PICTURE.search(path.name)}
@@ -139,26 +145,32 @@ def _files(folder: Path) -> Mapping[str, Path]:
 
 def _sample(task: Json, config: LabelConfig, files: Mapping[str, Path], source: Path) -> Sample:
     seen = reference_of(config, task)
-    name = unquote(urlsplit(seen.image or "").path).rsplit("/", 1)[-1]
-    picture = files.get(name) or files.get(name.split("-", 1)[-1])
-    if picture is None:
-        raise ValueError(
-            f"{source}: picture {name or '(none)'} is in no folder below the one given: add --pictures FOLDER"
-        )
+    picture = _picture(seen.image, files, source) if seen.image else None
+    name = picture.name if picture else ""
     gold = gold_of(config, task.get("annotations") or ())
     level1, level2 = (*seen.industry, "", "")[:2]
     return Sample(
         id=f"{task.get('id', '')}/{name}",
-        image=picture,
+        picture=picture,
         title=seen.title,
         level1=level1,
         level2=level2,
-        product_id=normalised(seen.title) or name,
+        product_id=normalised(seen.title) or name or str(task.get("id", "")),
         labels=_labels(gold),
         boxes=tuple(_percent(entry) for entry in (gold.boxes if gold else None) or ()),
         labelled=gold is not None,
-        boxed=gold is not None and gold.boxes is not None,
+        boxed=picture is not None and gold is not None and gold.boxes is not None,
     )
+
+
+def _picture(address: str, files: Mapping[str, Path], source: Path) -> Path:
+    name = unquote(urlsplit(address).path).rsplit("/", 1)[-1]
+    picture = files.get(name) or files.get(name.split("-", 1)[-1])
+    if picture is None:
+        raise ValueError(
+            f"{source}: picture {name or address} is in no folder below the one given: add --pictures FOLDER"
+        )
+    return picture
 
 
 def _labels(gold: Gold | None) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor
@@ -21,10 +22,20 @@ def unheard(done: int, of: int) -> None:
 
 def key_of(sample: Sample) -> str:
     """Cache key of a sample: another one when its texts, its industry or its picture's file are changed."""
-    file = sample.image.stat()
-    picture = (str(sample.image.resolve()), file.st_size, file.st_mtime_ns)
-    seen = (sample.id, sample.title, sample.level1, sample.level2, sorted(sample.texts.items()), picture)
+    texts = (sample.title, sample.level1, sample.level2, sorted(sample.texts.items()))
+    seen = (sample.id, texts, _file(sample.picture) if sample.picture else None)
     return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:32]
+
+
+def _file(picture: Path) -> tuple[str, int, int]:
+    facts = picture.stat()
+    return str(picture.resolve()), facts.st_size, facts.st_mtime_ns
+
+
+def item_of(sample: Sample) -> Item:
+    """What the encoders see. Raises ValueError naming a picture that cannot be read."""
+    picture = sample.open() if sample.picture else None
+    return Item(picture, sample.title, (sample.level1, sample.level2), dict(sample.texts))
 
 
 def features_of(
@@ -38,10 +49,7 @@ def features_of(
     missing = [sample for sample in samples if key_of(sample) not in cache]
     for start in range(0, len(missing), AT_ONCE):
         part = missing[start : start + AT_ONCE]
-        items = [
-            Item(sample.open(), sample.title, (sample.level1, sample.level2), dict(sample.texts)) for sample in part
-        ]
-        for sample, computed in zip(part, extractor.extract(items), strict=True):
+        for sample, computed in zip(part, extractor.extract([item_of(sample) for sample in part]), strict=True):
             cache.put(key_of(sample), computed)
         on_progress(start + len(part), len(missing))
     return [_kept(sample, cache) for sample in samples]

@@ -73,6 +73,17 @@ def test_faults_are_named(
         load(_folder(tmp_path, *rows, header=header, boxes=boxes))
 
 
+def test_items_without_a_picture_are_read_where_none_is_needed(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, "a,,Vel 手表,腕表,男表,主体")
+    (sample,) = load(folder, need_pictures=False)
+    assert (sample.picture, sample.labels) == (None, ("主体",))
+    with pytest.raises(ValueError, match="sample a has no picture: name one"):
+        sample.open()
+    (folder / "boxes.csv").write_text(f"{BOXES}\na,主体,1,1,9,9\n", "utf-8")
+    with pytest.raises(ValueError, match=r"items.csv, line 2: there are boxes for a but no picture"):
+        load(folder, need_pictures=False)
+
+
 def test_missing_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"items.csv: there is no such file"):
         load(tmp_path)

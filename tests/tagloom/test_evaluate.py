@@ -28,12 +28,14 @@ class Extractor:
 
     def __init__(self) -> None:
         self.extracted = 0
+        self.without_picture = 0
 
     def describe(self) -> dict[str, str]:
         return {"text": "none"}
 
     def extract(self, items: Sequence[Item]) -> list[ItemFeatures]:
         self.extracted += len(items)
+        self.without_picture += sum(item.image is None for item in items)
         return [features_of(item) for item in items]
 
 
@@ -81,6 +83,15 @@ def test_an_item_that_was_edited_is_encoded_and_measured_anew(tmp_path: Path, ex
     evaluate.evaluate(asked, Settings(home=tmp_path), lambda _: None)
     assert extractor.extracted == 41
     assert len((tmp_path / "out" / RESULTS).read_text().splitlines()) == 8
+
+
+def test_items_without_a_picture_are_measured_by_their_texts(tmp_path: Path, extractor: Extractor) -> None:
+    asked = plan(tmp_path, "cold start")
+    table, told = asked.data / "items.csv", list[str]()
+    table.write_text(table.read_text("utf-8").replace(",0.png,", ",,").replace(",7.png,", ",,"), "utf-8")
+    evaluate.evaluate(asked, Settings(home=tmp_path), told.append)
+    assert told[0].startswith("2 of 40 items have no picture")
+    assert extractor.without_picture == 2
 
 
 def test_an_unknown_method_is_told_with_those_there_are(tmp_path: Path, extractor: Extractor) -> None:

@@ -74,6 +74,21 @@ def test_json_min_says_the_same(folder: Path) -> None:
     assert first.title == DATA["title"]
 
 
+@pytest.mark.parametrize("nothing", [{}, {"image": ""}, {"image": None}])
+def test_tasks_without_a_picture_are_read_by_their_texts(folder: Path, nothing: dict[str, Any]) -> None:
+    bare = {"title": "只有标题", "level1": "家电", **nothing}
+    tasks = [
+        {"id": 7, "data": {"note": "x", **nothing}, "annotations": [annotation("主体", box="价格")]},
+        {"id": 8, "data": bare, "annotations": [annotation("LOGO")]},
+        {"id": 9, "data": DATA, "annotations": [annotation("价格")]},
+    ]
+    untitled, titled, seen = read(written(folder, tasks))
+    assert (untitled.picture, titled.picture, seen.picture) == (None, None, folder / "a b.jpg")
+    assert (untitled.title, titled.title, seen.title) == ("", "只有标题", DATA["title"])
+    assert (untitled.product_id, untitled.boxed, titled.labels) == ("7", False, ("LOGO",))
+    assert len({sample.id for sample in (untitled, titled, seen)}) == 3
+
+
 @pytest.mark.parametrize(
     ("entries", "message"),
     [

@@ -1,13 +1,16 @@
-"""Per-class thresholds for the best F1: by the probabilities themselves where there is no gold to choose on, and by
-held-out gold as far as there is some.
+"""From log-odds to probabilities to labels, class by class: probabilities scaled by held-out gold, and thresholds for
+the best F1, by the probabilities themselves where there is no gold to choose on, by held-out gold as far as there is
+some.
 
-Shape suffixes: N items, K classes.
+Shape suffixes: N items, H held-out items, K classes.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 USUAL = 0.45
 """Where nothing is known: the threshold that gives the best F1 is half that best F1 where probabilities are calibrated
@@ -18,15 +21,38 @@ PRIOR_LABELS = 40.0
 """So many held-out labels of a class weigh as much as the expectation."""
 
 
-@dataclass(frozen=True)
+SLOPE_DEVIATION = 0.25
+SHIFT_DEVIATION = 0.5
+"""Of the scaling's prior around the identity: log-odds come from models with priors of their own."""
+LEAST_SLOPE = 0.2
+"""Whatever gold says, more log-odds are more probability."""
+ITERATIONS = 60
+
+
+@dataclass(frozen=True, eq=False)
 class Calibration:
-    """Label k is given when its probability is over ``threshold_K[k]``."""
+    """From log-odds z_k to p_k = sigmoid(slope_k · z_k + shift_k), and to the label k where p_k is over threshold_k."""
 
     threshold_K: Tensor
+    slope_K: Tensor
+    shift_K: Tensor
 
     @classmethod
     def neutral(cls, classes: int) -> "Calibration":
-        return cls(torch.full((classes,), USUAL, dtype=torch.float64))
+        """Log-odds are taken as they are, and the usual threshold holds for each class."""
+        ones_K = torch.ones(classes, dtype=torch.float64)
+        return cls(ones_K * USUAL, ones_K, ones_K * 0)
+
+    @classmethod
+    def of(cls, log_odds_NK: Tensor, held_out_HK: Tensor, gold_HK: Tensor) -> "Calibration":
+        """For a pool's (N, K) log-odds, by the gold (1, 0 or NaN) of H held-out items and their log-odds.
+
+        Scaling as in Platt (1999), held near the identity; then thresholds.
+        """
+        slope_K, shift_K = _scaling(held_out_HK, gold_HK)
+        scaled = cls(torch.full_like(slope_K, USUAL), slope_K, shift_K)
+        expected = replace(scaled, threshold_K=cls.expected(scaled.probability(log_odds_NK)).threshold_K)
+        return expected.fitted(scaled.probability(held_out_HK), gold_HK)
 
     @classmethod
     def expected(cls, probability_NK: Tensor) -> "Calibration":
@@ -40,14 +66,18 @@ class Calibration:
         ranked_NK = probability_NK.double().sort(dim=0, descending=True).values
         given_N1 = torch.arange(1, len(ranked_NK) + 1)[:, None]
         f1_NK = 2 * ranked_NK.cumsum(0) / (given_N1 + ranked_NK.sum(0))
-        return cls((f1_NK.max(0).values / 2).clamp(min=LEAST))
+        return replace(cls.neutral(probability_NK.shape[1]), threshold_K=(f1_NK.max(0).values / 2).clamp(min=LEAST))
 
     def fitted(self, probability_NK: Tensor, gold_NK: Tensor) -> "Calibration":
         """Moved towards the thresholds of the best F1 on items that the probabilities were not trained on."""
         thresholds = [
             _threshold(probability_NK[:, k], gold_NK[:, k], float(usual)) for k, usual in enumerate(self.threshold_K)
         ]
-        return Calibration(torch.tensor(thresholds, dtype=torch.float64))
+        return replace(self, threshold_K=torch.tensor(thresholds, dtype=torch.float64))
+
+    def probability(self, log_odds_NK: Tensor) -> Tensor:
+        """(N, K) float64 in (0, 1)."""
+        return torch.sigmoid(self.slope_K * log_odds_NK.double() + self.shift_K)
 
     def decide(self, probability_NK: Tensor) -> Tensor:
         """(N, K) True where the label is given."""
@@ -66,3 +96,26 @@ def _threshold(probability_N: Tensor, gold_N: Tensor, usual: float) -> float:
     best = grid[f1_J >= f1_J.max() - 1e-9].mean()
     trust = positives / (positives + PRIOR_LABELS)
     return float(trust * best + (1 - trust) * usual)
+
+
+def _scaling(log_odds_HK: Tensor, gold_HK: Tensor) -> tuple[Tensor, Tensor]:
+    """(K,) slopes and shifts: the mode given the gold and the prior, the identity without gold."""
+    known_HK = ~gold_HK.isnan()
+    target_HK = gold_HK.nan_to_num(0.0).double()
+    scaling_2K = torch.zeros(2, gold_HK.shape[1], dtype=torch.float64, requires_grad=True)  # from the identity
+    deviation_2K = torch.tensor([[SLOPE_DEVIATION], [SHIFT_DEVIATION]], dtype=torch.float64)
+    solver = torch.optim.LBFGS([scaling_2K], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        solver.zero_grad()
+        logit_HK = (1 + scaling_2K[0]) * log_odds_HK.double() + scaling_2K[1]
+        error_HK = binary_cross_entropy_with_logits(logit_HK, target_HK, reduction="none")
+        total = (error_HK * known_HK).sum() + (scaling_2K / deviation_2K).square().sum() / 2
+        torch.autograd.backward(total)
+        return total
+
+    if known_HK.any():
+        take_step: Callable[[Callable[[], Tensor]], Tensor] = solver.step
+        take_step(loss)
+    slope_K, shift_K = scaling_2K.detach()
+    return (1 + slope_K).clamp(min=LEAST_SLOPE), shift_K

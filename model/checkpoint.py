@@ -36,7 +36,7 @@ from model.weak_supervision.sources import Memory, Sources
 
 TENSORS = "model.safetensors"
 MANIFEST = "manifest.json"
-FORMAT = 4
+FORMAT = 5
 
 
 @dataclass(frozen=True)
@@ -171,8 +171,8 @@ def _tensors(tagger: Tagger) -> dict[str, Tensor]:
         "label_model.bias_K": model.bias_K,
         "label_model.trust_SK": model.trust_SK,
         "label_model.accuracy_SK": model.accuracy_SK,
-        "calibration.threshold_K": tagger.calibration.threshold_K,
     }
+    tensors |= {f"calibration.{name}": value for name, value in vars(tagger.calibration).items()}
     if tagger.sources.memory:
         memory = tagger.sources.memory
         tensors |= {"memory.vectors_GD": memory.vectors_GD, "memory.labels_GK": memory.labels_GK}
@@ -228,7 +228,7 @@ def _tagger(about: dict[str, Any], tensors: dict[str, Tensor], version: str) -> 
         seed=about["seed"],
         sources=Sources(CueSet(labels, lexicon), memory, industry),
         label_model=model,
-        calibration=Calibration(tensors["calibration.threshold_K"]),
+        calibration=Calibration(**_under(tensors, "calibration.")),
         evidence=evidence,
         regression=regression,
         reduction=Reduction(**reduction) if (reduction := _under(tensors, "reduction.")) else None,

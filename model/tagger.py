@@ -90,6 +90,10 @@ class Tagger:
 
     def probabilities(self, features: Sequence[ItemFeatures], boxes_NK: Tensor | None = None) -> Tensor:
         """(N, K) float64 probability of each label; ``boxes_NK`` is what the boxes say, asked when None."""
+        return self.calibration.probability(self.log_odds(features, boxes_NK))
+
+    def log_odds(self, features: Sequence[ItemFeatures], boxes_NK: Tensor | None = None) -> Tensor:
+        """(N, K) float64, before calibration; ``boxes_NK`` as in ``probabilities``."""
         opinions = self.opinions(features, boxes_NK)
         trained_NK = self.label_model.log_odds(opinions) + self.correction(features) + self.network_logits(features)
         return self.tempered(self.sources.cold_log_odds(opinions), trained_NK)
@@ -107,8 +111,8 @@ class Tagger:
         return box_opinions(self.box_model.best(found), self.box_centre_K)
 
     def tempered(self, cold_NK: Tensor, trained_NK: Tensor) -> Tensor:
-        """(N, K) probabilities between the cues' log-odds and the trained ones, by credence."""
-        return torch.sigmoid(torch.lerp(cold_NK, trained_NK, self.credence_K))
+        """(N, K) between the cues' log-odds and the trained ones, by credence."""
+        return torch.lerp(cold_NK, trained_NK, self.credence_K)
 
     @property
     def credence_K(self) -> Tensor:  # noqa: N802  (shape suffix)

@@ -18,7 +18,6 @@ from sklearn.semi_supervised import LabelSpreading
 from torch import Tensor
 
 from model.attention.fusion import FUSIONS
-from model.calibration import Calibration
 from model.evaluation.boxes import Drawn, drawn_by
 from model.evaluation.corpus import Split
 from model.regression.evidence import Evidence
@@ -149,7 +148,7 @@ def _each_class(split: Split, answer: Callable[[Vectors, NDArray[np.int_]], Vect
 
 
 def _plain(probability_NK: Tensor) -> Answers:
-    return Answers(probability_NK, Calibration(torch.full((probability_NK.shape[1],), 0.5)).decide(probability_NK))
+    return Answers(probability_NK, probability_NK > 0.5)
 
 
 def logistic(*parts: str) -> Method:

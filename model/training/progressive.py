@@ -106,7 +106,7 @@ def fit(
 ) -> Tagger:
     """Train the next tagger on the pool's gold and weak labels.
 
-    ``gold`` maps rows of ``pool``; rows in ``held_out`` are never trained on and choose the thresholds. ``families``
+    ``gold`` maps rows of ``pool``; rows in ``held_out`` are never trained on and calibrate. ``families``
     names each pool item's product family. ``boxes`` spare learning them when the caller has. With ``resume``, the state
     after each epoch is kept in that file, a run that was killed goes on from it, and it is removed at the end. Raises
     ValueError without gold to train on.
@@ -141,9 +141,9 @@ def fit(
     )
 
     def calibrated(trained: Tagger, network_NK: Tensor | float) -> Tagger:
-        probability_NK = trained.tempered(supervision.cold_NK, supervision.base_NK + network_NK)
-        rows, usual = sorted(held_out), Calibration.expected(probability_NK)
-        return replace(trained, calibration=usual.fitted(probability_NK[rows], table.labels_NK[rows]))
+        log_odds_NK = trained.tempered(supervision.cold_NK, supervision.base_NK + network_NK)
+        rows = sorted(held_out)
+        return replace(trained, calibration=Calibration.of(log_odds_NK, log_odds_NK[rows], table.labels_NK[rows]))
 
     if not config.use_network:
         return calibrated(tagger, 0.0)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from model.attention.fusion import FUSIONS
-from model.calibration import LEAST, USUAL, Calibration
+from model.calibration import USUAL
 from model.checkpoint import FORMAT, MANIFEST, TENSORS, content_sha, load, read_manifest, save, version_name
 from model.tagger import Tagger, whole_task_confidence
 from model.training.phases import PARTS, Phase
@@ -200,26 +200,3 @@ def test_a_foreign_manifest_is_refused(cold: Tagger, tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match="does not belong"):
         load(tmp_path / "v0")
-
-
-def test_thresholds_follow_plenty_of_gold_and_hardly_a_little() -> None:
-    gold_NK = (torch.arange(400) % 2 == 0).double()[:, None]
-    shifted_NK = torch.where(gold_NK > 0, 0.34, 0.26)
-    usual = Calibration.neutral(1)
-    many = usual.fitted(shifted_NK, gold_NK)
-    few = usual.fitted(shifted_NK[:4], gold_NK[:4])
-    assert 0.26 < float(many.threshold_K) < 0.36
-    assert abs(float(few.threshold_K) - USUAL) < 0.02
-    assert float(usual.fitted(shifted_NK[:1], gold_NK[:1]).threshold_K) == USUAL
-
-
-def test_without_gold_thresholds_are_those_of_the_best_expected_f1() -> None:
-    sure_NK = torch.tensor([[0.9, 0.1]] * 10 + [[0.1, 0.1]] * 10).double()
-    # 10 given of 10 expected 9: F1 18 / 20; with all of the second class given, 2 · 2 / 22, below the floor.
-    assert Calibration.expected(sure_NK).threshold_K.tolist() == pytest.approx([0.45, LEAST])
-    assert Calibration.expected(sure_NK[:0]).threshold_K.tolist() == [USUAL, USUAL]
-
-
-def test_a_class_whose_probabilities_all_sink_is_still_given() -> None:
-    doubtful_NK = torch.tensor([[0.4]] * 8 + [[0.02]] * 12).double()
-    assert Calibration.expected(doubtful_NK).decide(doubtful_NK).sum() == 8

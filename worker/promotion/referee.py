@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 
 from model.calibration import Calibration
+from model.features.item import ItemFeatures
 from model.tagger import Tagger
 from model.training.phases import CONTINUATION
 from model.training.progressive import TrainConfig, out_of_fold
@@ -140,23 +140,22 @@ class Referee:
         return self._folder / f"{version}.json"
 
     def _direct(self, tagger: Tagger, rows: Sequence[int]) -> Booleans:
-        given: Booleans = tagger.calibration.decide(self._probabilities(tagger, rows)).numpy()
+        given: Booleans = tagger.calibration.decide(tagger.probabilities(self._features(rows))).numpy()
         return given
 
     def _honest(self, tagger: Tagger, rows: Sequence[int]) -> Booleans:
-        """Answers with thresholds from the other half of held-out gold: the tagger's own were chosen on all of it."""
-        probability_NK = self._probabilities(tagger, rows)
-        usual = Calibration.expected(probability_NK)
+        """Answers calibrated by the other half of held-out gold: the tagger itself was calibrated by all of it."""
+        log_odds_NK = tagger.log_odds(self._features(rows))
         given_NK = np.zeros((len(rows), len(tagger.labels)), dtype=bool)
         gold_NK = GoldTable.of(self._corpus.gold, tagger.labels, len(self._corpus.features)).labels_NK[list(rows)]
         for part in family_folds({place: self._corpus.families[row] for place, row in enumerate(rows)}, 2, seed=0):
             rest = sorted(set(range(len(rows))) - set(part))
-            thresholds = usual.fitted(probability_NK[rest], gold_NK[rest])
-            given_NK[part] = thresholds.decide(probability_NK[part]).numpy()
+            calibration = Calibration.of(log_odds_NK, log_odds_NK[rest], gold_NK[rest])
+            given_NK[part] = calibration.decide(calibration.probability(log_odds_NK[part])).numpy()
         return given_NK
 
-    def _probabilities(self, tagger: Tagger, rows: Sequence[int]) -> Tensor:
-        return tagger.probabilities([self._corpus.features[row] for row in rows])
+    def _features(self, rows: Sequence[int]) -> list[ItemFeatures]:
+        return [self._corpus.features[row] for row in rows]
 
     def _compared(self, basis: str, rows: Sequence[int], served: Booleans, candidate: Booleans) -> Evidence:
         families = [self._corpus.families[row] for row in rows]

@@ -11,7 +11,8 @@ from tests.model.boxes.pictures import LABELS, shop_picture
 
 
 def test_a_box_that_is_shown_says_its_tag() -> None:
-    strict = Calibration(torch.full((len(LABELS),), 0.999, dtype=torch.float64))
+    usual = Calibration.neutral(len(LABELS))
+    strict = replace(usual, threshold_K=torch.full_like(usual.threshold_K, 0.999))
     tagger = replace(Tagger.cold_start(LABELS, space="space", seed=1), calibration=strict)
     (answer,) = tagger.predict([shop_picture()])
     assert answer.boxes

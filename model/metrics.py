@@ -62,10 +62,6 @@ class Comparison:
     low: float
     high: float
 
-    def not_worse(self, margin: float = 0.0) -> bool:
-        """Non-inferior: the data do not say that the new answers are worse by more than ``margin``."""
-        return self.difference >= -margin and self.high >= 0
-
 
 def paired_bootstrap(
     gold_NK: ArrayLike,

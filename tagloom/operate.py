@@ -61,9 +61,11 @@ def shown(say: Callable[[str], None]) -> Callable[[Mapping[str, Any]], None]:
 
 
 def version_lines(store: Store, project: Project) -> list[str]:
-    """A table of all versions, newest first, with why each is what it is."""
-    rows = [_HEADINGS, *(_row(version) for version in store.versions.list(project.key))]
-    return [f"{project.key}  {project.title}".rstrip(), *_table(rows)]
+    """A table of all versions, newest first, with why each is what it is, and what the newest trained one learned."""
+    versions = store.versions.list(project.key)
+    newest = next((version for version in versions if version.metrics.get("source_accuracy")), None)
+    rows = [_HEADINGS, *(_row(version) for version in versions)]
+    return [f"{project.key}  {project.title}".rstrip(), *_table(rows), *(_learned_lines(newest) if newest else [])]
 
 
 def doubt_lines(doubts: "Sequence[Doubt]", project: Project, label_studio_url: str) -> list[str]:
@@ -89,6 +91,17 @@ def roll_back(store: Store, project: Project) -> str:
     if not served:
         raise UserError(f"{project.key} has no earlier version to go back to: `tagloom versions` lists them")
     return promote(store, project, max(served, key=lambda version: version.promoted_at).version)
+
+
+def _learned_lines(version: Version) -> list[str]:
+    """How often each source is right on gold where it speaks, and labels that gold says nothing of yet."""
+    headings = (f"{version.version}: sources right on gold", *version.labels, "")
+    rows = [
+        (source, *(f"{accuracy[label]:.2f}" for label in version.labels), "")
+        for source, accuracy in version.metrics["source_accuracy"].items()
+    ]
+    missing = version.metrics["unlearnable"].items()
+    return ["", *_table([headings, *rows]), *(f"{label} cannot be learned yet: {why}" for label, why in missing)]
 
 
 def _row(version: Version) -> tuple[str, ...]:

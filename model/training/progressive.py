@@ -13,6 +13,7 @@ Shape suffixes: N pool items, B batch, K classes.
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,10 +42,6 @@ if TYPE_CHECKING:  # who only trains on cached features needs no encoders
 LEAST_WEAK = 64
 WEAK_PRIOR = 20.0
 """Weak labels weigh like gold when there is none, half when this many gold labels are there."""
-
-
-class Cancelled(Exception):  # noqa: N818  (a request, not an error)
-    """Raised by ``on_epoch`` to end a training; nothing is published."""
 
 
 @dataclass(frozen=True)
@@ -106,28 +103,51 @@ def fit(
 ) -> Tagger:
     """Train the next tagger on the pool's gold and weak labels.
 
-    ``gold`` maps rows of ``pool``; rows in ``held_out`` are never trained on and calibrate. ``families``
-    names each pool item's product family. ``boxes`` spare learning them when the caller has. With ``resume``, the state
-    after each epoch is kept in that file, a run that was killed goes on from it, and it is removed at the end. Raises
-    ValueError without gold to train on.
+    ``gold`` maps rows of ``pool``; rows in ``held_out`` are never trained on and calibrate. ``families`` names each
+    pool item's product family. ``boxes`` spare learning them when the caller has. What ``on_epoch`` raises ends the
+    training, and nothing is published. With ``resume``, the state after each epoch is kept in that file, a run that was
+    killed goes on from it, and it is removed at the end. Raises ValueError without gold to train on.
     """
     config = config or TrainConfig()
     table = GoldTable.of(gold, served.labels, len(pool))
     known = table.without(sorted(held_out))
     if not known.rows:
         raise ValueError("no gold label to train on; the cold start needs no training")
-    switches = {
-        "use_neighbours": config.use_neighbours,
-        "use_industry": config.use_industry,
-        "use_regression": config.use_regression,
-    }
     if boxes is None:
         boxes = learn_boxes(served.box_model, pool, gold, families=families, held_out=held_out, seed=config.seed)
-    heard = boxes if config.use_boxes else None
     supervision = supervise(
-        served, pool, known, families=families, neighbours=neighbours, space=space, boxes=heard, **switches
+        served,
+        pool,
+        known,
+        families=families,
+        neighbours=neighbours,
+        space=space,
+        boxes=boxes if config.use_boxes else None,
+        use_neighbours=config.use_neighbours,
+        use_industry=config.use_industry,
+        use_regression=config.use_regression,
     )
-    tagger = replace(
+    tagger = _supervised(served, pool, supervision, boxes, config)
+    calibrated = partial(_calibrated, supervision, table.labels_NK, sorted(held_out))
+    if not config.use_network:
+        return calibrated(tagger, 0.0)
+    course = Course(tagger, pool, known, supervision, config, resume, started_from=served.version)
+
+    def tagger_of(network: Network, optimizer: Mapping[str, Tensor]) -> Tagger:
+        return calibrated(replace(tagger, network=network, optimizer=optimizer), course.logits(network))
+
+    return course.run(tagger_of, on_epoch, on_phase)
+
+
+def _supervised(
+    served: Tagger,
+    pool: Sequence[ItemFeatures],
+    supervision: Supervision,
+    boxes: LearnedBoxes | None,
+    config: TrainConfig,
+) -> Tagger:
+    """The next tagger before its network has been trained."""
+    return replace(
         served,
         sources=supervision.sources,
         label_model=supervision.label_model,
@@ -135,24 +155,18 @@ def fit(
         regression=supervision.regression,
         reduction=served.reduction or Reduction.of(pool, config.seed),
         box_model=boxes.model if boxes else None,
-        box_centre_K=heard.centre_K if heard else None,
+        box_centre_K=boxes.centre_K if boxes and config.use_boxes else None,
         credence=supervision.credence,
         version="",
     )
 
-    def calibrated(trained: Tagger, network_NK: Tensor | float) -> Tagger:
-        log_odds_NK = trained.tempered(supervision.cold_NK, supervision.base_NK + network_NK)
-        rows = sorted(held_out)
-        return replace(trained, calibration=Calibration.of(log_odds_NK, log_odds_NK[rows], table.labels_NK[rows]))
 
-    if not config.use_network:
-        return calibrated(tagger, 0.0)
-    course = Course(tagger, pool, known, supervision, config, resume)
-
-    def tagger_of(network: Network, optimizer: Mapping[str, Tensor]) -> Tagger:
-        return calibrated(replace(tagger, network=network, optimizer=optimizer), course.logits(network))
-
-    return course.run(tagger_of, on_epoch, on_phase)
+def _calibrated(
+    supervision: Supervision, labels_NK: Tensor, held_out: list[int], tagger: Tagger, network_NK: Tensor | float
+) -> Tagger:
+    """By gold that nothing was trained on; ``network_NK`` is what the network adds on the pool."""
+    log_odds_NK = tagger.tempered(supervision.cold_NK, supervision.base_NK + network_NK)
+    return replace(tagger, calibration=Calibration.of(log_odds_NK, log_odds_NK[held_out], labels_NK[held_out]))
 
 
 class Course:
@@ -167,9 +181,11 @@ class Course:
         config: TrainConfig,
         resume: Path | None = None,
         live: "Live | None" = None,
+        started_from: str = "",
     ) -> None:
         self.config, self.resume, self.live = config, resume, live
         assert served.reduction is not None
+        self._start = f"{served.space}|{started_from}"
         known = served.network.config.vocabulary if served.network else Vocabulary()
         vocabulary = known.grown(pool)
         self.data = collate(pool, supervision.sources.cues, served.reduction, vocabulary)
@@ -284,7 +300,8 @@ class Course:
     def _fingerprint(self) -> str:
         """What a resumed run must share with the one that was killed."""
         gold = self.gold_NK[self.gold_rows].tolist()
-        return f"{self.config}|{self.network.config}|{len(self.gold_NK)}|{self.gold_rows.tolist()}|{gold}"
+        start = f"{self._start}|{self.config}|{self.network.config}"
+        return f"{start}|{len(self.gold_NK)}|{self.gold_rows.tolist()}|{gold}|{self.weight_N[self.gold_rows].tolist()}"
 
 
 @dataclass(frozen=True)
@@ -305,6 +322,7 @@ def out_of_fold(
     folds: int = 4,
     space: FusedSpace | None = None,
     boxes: LearnedBoxes | None = None,
+    on_epoch: Callable[[EpochReport], None] = nothing_to_do,
 ) -> OutOfFold:
     """What the recipe makes of gold that it has not seen, fold by fold.
 
@@ -323,7 +341,11 @@ def out_of_fold(
     space = space or FusedSpace.of(pool)
     for rows in family_folds({row: families[row] for row in gold}, folds, config.seed):
         rest = {row: said for row, said in gold.items() if row not in rows}
-        tagger = fit(cold, pool, rest, families=families, config=config, space=space, boxes=boxes) if rest else cold
+        tagger = cold
+        if rest:
+            tagger = fit(
+                cold, pool, rest, families=families, config=config, space=space, boxes=boxes, on_epoch=on_epoch
+            )
         heard_NK = boxes.opinions_NK[rows] if boxes and tagger.box_centre_K is not None else None
         probability_NK[rows] = tagger.probabilities([pool[row] for row in rows], heard_NK)
         given_NK[rows] = tagger.calibration.decide(probability_NK[rows])

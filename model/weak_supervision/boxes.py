@@ -8,7 +8,7 @@ do (docs/decisions/0031-boxes-as-a-source.md). On gold items q comes from a box 
 Shape suffixes: N items, K classes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +23,10 @@ LEAST = 0.02
 
 SAMPLED = 64
 """Pictures on which those who have not seen a family are compared with the model that serves."""
+
+
+def nothing_to_do() -> None:
+    """For callers that have nothing to look at meanwhile."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +50,12 @@ def learn_boxes(
     families: Sequence[str],
     held_out: frozenset[int] = frozenset(),
     seed: int,
+    between: Callable[[], None] = nothing_to_do,
 ) -> LearnedBoxes | None:
-    """Learn boxes from the gold that is not held out, and ask them about the whole pool; None without a box model."""
+    """Learn boxes from the gold that is not held out, and ask them about the whole pool; None without a box model.
+
+    ``between`` is called now and then; what it raises ends the learning.
+    """
     if served is None:
         return None
     # Labels without any rectangle: the annotator has tagged and not drawn, so that the picture says nothing of places.
@@ -61,8 +69,12 @@ def learn_boxes(
         seed=seed,
     )
     asked = dict.fromkeys(range(len(pool)), model) | {row: unseen.get(families[row], model) for row in rows}
-    best_NK = torch.cat([one.best(one.see([item])) for item, one in zip(pool, asked.values(), strict=True)])
-    logit_NK = _logit(best_NK)
+    best: list[Tensor] = []
+    for item, one in zip(pool, asked.values(), strict=True):
+        if len(best) % SAMPLED == 0:
+            between()
+        best.append(one.best(one.see([item])))
+    logit_NK = _logit(torch.cat(best))
     others = sorted(set(range(len(pool))).difference(rows))
     sample = [pool[row] for row in others[:: max(1, len(others) // SAMPLED)]]
     logit_NK[[row for row in rows if families[row] in unseen]] -= _excess(model, list(unseen.values()), sample)
@@ -79,7 +91,8 @@ def _excess(model: BoxModel, unseen: Sequence[BoxModel], sample: Sequence[ItemFe
     """(K,) how much more than ``model`` those who have not seen a family find in pictures that nobody has learned from.
 
     They have an eighth of its trees, and the best of many candidates is the best of their errors too: taken as it is,
-    gold would seem to show more than new pictures will.
+    gold would seem to show more than new pictures will. Where everything is gold there is nobody to tell by, and it is
+    taken as it is.
     """
 
     def usual(one: BoxModel) -> Tensor:

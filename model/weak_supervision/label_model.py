@@ -89,6 +89,11 @@ class LabelModel:
             int(known_N.sum()),
         )
 
+    def accuracies(self, labels: Sequence[str]) -> dict[str, dict[str, float]]:
+        """Source → label → share of gold that it is right about where it speaks (posterior mean)."""
+        rows = zip(self.names, self.accuracy_SK.tolist(), strict=True)
+        return {name: dict(zip(labels, row_K, strict=True)) for name, row_K in rows}
+
     def log_odds(self, opinions: Opinions) -> Tensor:
         """(N, K) combined log-odds."""
         if opinions.names != self.names:
@@ -108,11 +113,6 @@ class LabelModel:
         p = probability_NK.clamp(1e-6, 1 - 1e-6)
         entropy_NK = -(p * p.log2() + (1 - p) * (1 - p).log2())
         return WeakLabels(probability_NK, 1 - entropy_NK, names, shares_SNK)
-
-
-def combine(opinions: Opinions, gold_NK: Tensor) -> WeakLabels:
-    """Weak labels of all items from the sources' opinions and the gold there is."""
-    return LabelModel.fit(opinions, gold_NK).weak_labels(opinions)
 
 
 def _posterior_mode(opinions: Opinions, gold_NK: Tensor, weight_N: Tensor, k: int) -> Tensor:

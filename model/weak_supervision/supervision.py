@@ -50,6 +50,18 @@ class GoldTable:
         known: list[int] = (~self.labels_NK.isnan().all(1)).nonzero()[:, 0].tolist()
         return known
 
+    def unlearnable(self, labels: Sequence[str]) -> dict[str, str]:
+        """Labels that nothing can be learned of yet → what is missing; cues, priors and boxes alone answer them."""
+        known_NK = ~self.labels_NK.isnan()
+        positive_K, negative_K = (self.labels_NK == 1).sum(0), (self.labels_NK == 0).sum(0)
+        items = int(known_NK.any(1).sum())
+        missing = {
+            label: f"none of {items} gold items has it" if not yes else f"all of {items} gold items have it"
+            for label, yes, no in zip(labels, positive_K.tolist(), negative_K.tolist(), strict=True)
+            if not (yes and no)
+        }
+        return missing if items else dict.fromkeys(labels, "there is no gold")
+
     def without(self, rows: Sequence[int]) -> "GoldTable":
         """The table as if these rows had no gold."""
         labels_NK = self.labels_NK.clone()

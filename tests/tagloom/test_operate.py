@@ -8,11 +8,14 @@ from click.testing import CliRunner, Result
 
 import worker.training.doubtful
 import worker.workplace
+from model.features.item import ItemFeatures
+from model.items import Gold
 from model.training.phases import CONTINUATION
 from store.store import Store
 from tagloom.cli import main
 from tagloom.settings import Settings
-from tests.worker import label_studio, shop
+from tests.worker import items, label_studio, shop
+from worker import jobs
 
 
 @pytest.fixture
@@ -44,6 +47,25 @@ def test_doubtful_gold_is_listed_with_where_to_look_at_it(store: Store, monkeypa
     assert "7" in {row.split()[0] for row in rows}
     assert all(row.endswith(f"http://studio.test/projects/2/data?task={row.split()[0]}") for row in rows)
     assert "Nothing is changed" in last
+
+
+def test_versions_tell_what_was_learned_and_what_could_not_be(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "open_workplace", lambda: worker.workplace.open_workplace(Settings()))
+    shop.open_shop(store, Settings(), tasks=12)
+    shop.annotate(store, range(1, 9), make=without_gifts)
+    jobs.train(str(shop.KEY))
+    lines = run("versions").stdout.splitlines()
+    table = lines[lines.index("") + 1 :]
+    assert table[0].split()[1:] == ["sources", "right", "on", "gold", *items.LABELS]
+    sources = [row for row in table[1:] if "cannot" not in row]
+    assert {"nearest gold", "industry prior", "boxes"} < {row[:20].strip() for row in sources}
+    assert all(0 < float(cell) < 1 for row in sources for cell in row.split()[-len(items.LABELS) :])
+    assert any(row.startswith("赠品 cannot be learned yet: none of ") for row in table)
+
+
+def without_gifts(number: int) -> tuple[ItemFeatures, Gold]:
+    features, said = items.item(number)
+    return features, Gold((said.labels or frozenset()) - {"赠品"})
 
 
 def test_without_gold_nothing_is_doubtful(store: Store) -> None:

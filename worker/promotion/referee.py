@@ -8,7 +8,7 @@ held-out gold judged it has no such answer and says nothing.
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -73,10 +73,11 @@ class Referee:
         theirs = np.array([answers[self._corpus.task_ids[row]] for row in rows], dtype=bool)
         return self._compared("out-of-fold", rows, self._of_served(rows, kept), theirs)
 
-    def out_of_fold(self, boxes: LearnedBoxes | None) -> dict[int, list[bool]]:
+    def out_of_fold(self, boxes: LearnedBoxes | None, between: Callable[[], None]) -> dict[int, list[bool]]:
         """The recipe's out-of-fold answers by task, from short trainings on the gold and as many others as they use.
 
-        ``boxes`` are those that the candidate has learned.
+        ``boxes`` are those that the candidate has learned. ``between`` is called after each epoch; what it raises ends
+        the judging.
         """
         corpus, config = self._corpus, replace(self._config, first=CONTINUATION)
         unlabelled = [row for row in range(len(corpus.features)) if row not in corpus.gold]
@@ -88,6 +89,7 @@ class Referee:
             families=[corpus.families[row] for row in rows],
             config=config,
             boxes=boxes.rows(rows) if boxes else None,
+            on_epoch=lambda _: between(),
         )
         return {corpus.task_ids[row]: answers.given_NK[place].tolist() for place, row in enumerate(self._all)}
 

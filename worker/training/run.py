@@ -5,6 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from model.features.item import ItemFeatures
 from model.tagger import Tagger
 from model.training.progressive import EpochReport, TrainConfig, fit
 from model.weak_supervision.boxes import LearnedBoxes, learn_boxes
+from model.weak_supervision.supervision import GoldTable
 from store.leases import Lease
 from store.projects import Project
 from store.versions import Current
@@ -107,6 +109,7 @@ class _Run:
             families=corpus.families,
             held_out=corpus.held_out,
             seed=self._config.seed,
+            between=self._watch.check,
         )
         self._watch.check()
         order = Order(self._parent, corpus, self._config, nearest.neighbours, nearest.space, boxes, self._state.file)
@@ -149,7 +152,7 @@ class _Run:
 
     def _offer_last(self, tagger: Tagger) -> None:
         self._progress({"stage": "judging"})
-        answers = {} if self._referee.can_judge_early else self._referee.out_of_fold(self.boxes)
+        answers = {} if self._referee.can_judge_early else self._referee.out_of_fold(self.boxes, self._watch.check)
         self._watch.check()
         evidence = self._referee.evidence(tagger, answers)
         verdict = judge(evidence, must_gain=False)
@@ -159,9 +162,19 @@ class _Run:
 
     def _publish(self, phase: str, tagger: Tagger, verdict: Verdict, answers: Mapping[int, Sequence[bool]]) -> None:
         self._watch.check()
+        verdict = replace(verdict, metrics={**verdict.metrics, **self._learned(tagger)})
         version = self._publisher.publish(phase, tagger, verdict, partial(self._referee.keep, answers)).version
         if self._publisher.current.version == version:
             self._referee.served_by(tagger.named(version))
+
+    def _learned(self, tagger: Tagger) -> dict[str, Any]:
+        """What `tagloom versions` tells of a version beside its figures."""
+        corpus = self._corpus
+        gold = GoldTable.of(corpus.trainable, tagger.labels, len(corpus.features))
+        missing = gold.unlearnable(tagger.labels)
+        for label, reason in missing.items():
+            LOG.info("%s: %s cannot be learned yet: %s", self._publisher.project.key, label, reason)
+        return {"unlearnable": missing, "source_accuracy": tagger.label_model.accuracies(tagger.labels)}
 
 
 class RunState:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from model.attention.network import make_network
 from model.boxes.model import BoxModel
 from model.calibration import Calibration
 from model.features.item import ItemFeatures
@@ -15,7 +16,7 @@ from model.metrics import macro_f1
 from model.tagger import Tagger
 from model.training import progressive
 from model.training.phases import PARTS, Phase
-from model.training.progressive import Cancelled, EpochReport, TrainConfig, fit, out_of_fold
+from model.training.progressive import EpochReport, TrainConfig, fit, out_of_fold
 from model.weak_supervision.boxes import LearnedBoxes
 from model.weak_supervision.supervision import GoldTable, family_folds
 from tests.model.shop import LABELS, features, item, pool, with_industry, with_text
@@ -60,8 +61,10 @@ def test_each_phase_trains_exactly_its_parts(cold: Tagger) -> None:
     seen: list[tuple[str, Tagger]] = []
     fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG, on_phase=lambda name, tagger: seen.append((name, tagger)))
     assert [name for name, _ in seen] == ["base", "fusion", "refine"]
+    assert seen[0][1].network
+    untrained = replace(seen[0][1], network=make_network(seen[0][1].network.config, CONFIG.seed))
     moved = []
-    for (_, before), (_, after) in pairwise(seen):
+    for before, after in pairwise([untrained, *(tagger for _, tagger in seen)]):
         assert after.network is not None
         parts = {name: {id(p) for p in group} for name, group in after.network.parts().items()}
         changed = {
@@ -71,7 +74,7 @@ def test_each_phase_trains_exactly_its_parts(cold: Tagger) -> None:
             if id(parameter) in members and not torch.equal(parameter, weights(before)[name])
         }
         moved.append(changed)
-    assert moved == [{"head", "attention"}, {"head", "attention", "projections"}]
+    assert moved == [{"head"}, {"head", "attention"}, {"head", "attention", "projections"}]
 
 
 def test_gold_makes_it_better_than_the_cold_start(cold: Tagger) -> None:
@@ -87,16 +90,47 @@ def test_the_same_seed_gives_the_same_tagger_and_another_another(cold: Tagger) -
     assert not same(first, fit(cold, ITEMS, SOME, families=FAMILIES, config=replace(CONFIG, seed=4)))
 
 
+def test_what_another_start_has_left_is_not_gone_on_from(cold: Tagger, tmp_path: Path) -> None:
+    state = tmp_path / "run.safetensors"
+
+    def kill(_: EpochReport) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG, on_epoch=kill, resume=state)
+    seen: list[int] = []
+    other = cold.named("v7.beef")
+    fit(other, ITEMS, SOME, families=FAMILIES, config=CONFIG, on_epoch=lambda r: seen.append(r.epoch), resume=state)
+    assert seen == [1, 2, 3]
+
+
+def test_judging_out_of_fold_can_be_ended_after_an_epoch(cold: Tagger) -> None:
+    def stop(_: EpochReport) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        out_of_fold(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG, on_epoch=stop)
+
+
+def test_labels_that_gold_says_nothing_of_are_told() -> None:
+    table = GoldTable.of({0: Gold(frozenset(LABELS[:1])), 1: Gold(frozenset(LABELS[:2]))}, LABELS, 3)
+    missing = table.unlearnable(LABELS)
+    assert missing.pop(LABELS[0]) == "all of 2 gold items have it"
+    assert LABELS[1] not in missing
+    assert set(missing.values()) == {"none of 2 gold items has it"}
+    assert set(GoldTable.of({}, LABELS, 3).unlearnable(LABELS).values()) == {"there is no gold"}
+
+
 def test_a_killed_training_goes_on_to_the_same_end(cold: Tagger, tmp_path: Path) -> None:
     state = tmp_path / "run.safetensors"
     told = [with_text(with_industry(one, *one.industry), f"第{row}件") for row, one in enumerate(ITEMS)]
 
     def kill(report: EpochReport) -> None:
         if report.epoch == 2:
-            raise Cancelled
+            raise InterruptedError
 
     whole = fit(cold, told, SOME, families=FAMILIES, config=CONFIG)
-    with pytest.raises(Cancelled):
+    with pytest.raises(InterruptedError):
         fit(cold, told, SOME, families=FAMILIES, config=CONFIG, on_epoch=kill, resume=state)
     left: list[int] = []
     resumed = fit(

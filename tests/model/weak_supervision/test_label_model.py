@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from model.weak_supervision.label_model import LabelModel, Opinions, combine
+from model.weak_supervision.label_model import LabelModel, Opinions, WeakLabels
 
 SOURCES, CLASSES = 3, 2
 
@@ -21,6 +21,10 @@ def unknown(items: int) -> Tensor:
     return torch.full((items, CLASSES), torch.nan, dtype=torch.float64)
 
 
+def weak_labels(said: Opinions, gold_NK: Tensor) -> WeakLabels:
+    return LabelModel.fit(said, gold_NK).weak_labels(said)
+
+
 def drawn(items: int, right: float, seed: int) -> tuple[Tensor, Tensor]:
     """Gold, and a source that is right about it with this probability."""
     random = torch.Generator().manual_seed(seed)
@@ -31,7 +35,7 @@ def drawn(items: int, right: float, seed: int) -> tuple[Tensor, Tensor]:
 
 def test_without_gold_the_sources_are_believed_as_they_come() -> None:
     said = opinions(torch.tensor([[2.0, -1.0], [0.5, 0.0], [0.0, 0.0]]), prior=-1.0)
-    weak = combine(said, unknown(2))
+    weak = weak_labels(said, unknown(2))
     assert torch.allclose(weak.probability_NK[:, 0], torch.sigmoid(torch.tensor([1.5, -2.0], dtype=torch.float64)))
 
 
@@ -42,6 +46,9 @@ def test_gold_lifts_a_good_source_over_a_bad_one() -> None:
     assert model.trust_SK[0, 0] > 3 * model.trust_SK[1, 0]
     assert model.accuracy_SK[0, 0] == pytest.approx(0.95, abs=0.03)
     assert model.accuracy_SK[1, 0] == pytest.approx(0.5, abs=0.1)
+    told = model.accuracies(("a", "b"))
+    assert list(told) == ["s0", "s1"]
+    assert told["s0"] == {"a": float(model.accuracy_SK[0, 0]), "b": float(model.accuracy_SK[0, 1])}
 
 
 def test_scarce_gold_moves_trust_little() -> None:
@@ -56,8 +63,8 @@ def test_scarce_gold_moves_trust_little() -> None:
 def test_repeating_a_source_does_not_double_its_voice() -> None:
     gold_N, source_N = drawn(400, 0.8, seed=4)
     gold_NK = gold_N[:, None].expand(-1, CLASSES)
-    once = combine(opinions(source_N[None]), gold_NK).probability_NK
-    thrice = combine(opinions(source_N.expand(3, -1)), gold_NK).probability_NK
+    once = weak_labels(opinions(source_N[None]), gold_NK).probability_NK
+    thrice = weak_labels(opinions(source_N.expand(3, -1)), gold_NK).probability_NK
     assert torch.allclose(once, thrice, atol=0.03)
 
 
@@ -85,8 +92,8 @@ def test_any_gold_gives_finite_answers_that_provenance_adds_up_to(
 def test_the_order_of_items_does_not_matter(order: list[int]) -> None:
     log_odds_SN = torch.tensor([[2.0, -2, 1, 0, -1, 3], [1.0, 1, -1, 2, 0, 0]])
     gold_NK = torch.tensor([1.0, 0, torch.nan, 1, 0, 1])[:, None].expand(-1, CLASSES)
-    straight = combine(opinions(log_odds_SN), gold_NK).probability_NK
-    mixed = combine(opinions(log_odds_SN[:, order]), gold_NK[order]).probability_NK
+    straight = weak_labels(opinions(log_odds_SN), gold_NK).probability_NK
+    mixed = weak_labels(opinions(log_odds_SN[:, order]), gold_NK[order]).probability_NK
     assert torch.allclose(mixed, straight[order], atol=1e-6)
 
 
@@ -94,11 +101,13 @@ def test_contradicting_gold_cancels_out() -> None:
     said = opinions(torch.tensor([[1.0, 1.0]]))
     model = LabelModel.fit(said, torch.tensor([[1.0, 1.0], [0.0, 0.0]]))
     assert model.trust_SK.isfinite().all()
-    assert combine(said, torch.tensor([[1.0, 1.0], [0.0, 0.0]])).probability_NK[0, 0] < torch.sigmoid(torch.tensor(1.0))
+    assert weak_labels(said, torch.tensor([[1.0, 1.0], [0.0, 0.0]])).probability_NK[0, 0] < torch.sigmoid(
+        torch.tensor(1.0)
+    )
 
 
 def test_the_weightiest_source_comes_first() -> None:
-    weak = combine(opinions(torch.tensor([[0.5], [-3.0], [0.0]])), unknown(1))
+    weak = weak_labels(opinions(torch.tensor([[0.5], [-3.0], [0.0]])), unknown(1))
     assert weak.because(0, 0) == [("s1", -3.0), ("s0", 0.5)]
 
 

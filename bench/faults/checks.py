@@ -3,9 +3,13 @@
 import json
 import shutil
 import threading
+from collections.abc import Mapping
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy.exc import OperationalError
 
 from bench.faults.crew import Crew, wait
 from bench.faults.office import Office
@@ -13,11 +17,12 @@ from bench.faults.record import Record
 from model import checkpoint
 from store.store import Store
 from store.versions import State, training_lease
+from store.weak_labels import WeakLabel
 from tagloom.settings import Settings
 from worker import queue
 from worker.reconcile import reconcile
 from worker.training.recovery import SPOILT
-from worker.training.run import train
+from worker.training.run import CONFIDENT, train
 from worker.training.watch import NeverEnds, Watch
 from worker.workplace import Workplace, open_workplace
 
@@ -29,22 +34,29 @@ def watch(crew: Crew, office: Office, record: Record, over: threading.Event) -> 
     newest = 0
     with crew.store() as store:
         while not over.wait(0.2):
-            serving = store.versions.current(office.key)
-            known = {entry.number: entry for entry in store.versions.list(office.key)}
-            entry = known.get(serving.number) if serving else None
-            if entry is None:
-                continue
-            if any(SPOILT in other.reason for other in known.values() if other.number >= entry.number):
-                newest = min(newest, entry.gold_revision)
-            if entry.gold_revision < newest:
-                record.complain(f"CURRENT went from gold revision {newest} back to {entry.gold_revision}")
-            newest = max(newest, entry.gold_revision)
+            with suppress(OperationalError):  # the disk is full: not even reading has room then
+                newest = _advanced(store, office.key, newest, record)
+
+
+def _advanced(store: Store, key: str, newest: int, record: Record) -> int:
+    """The newest gold revision that served so far."""
+    serving = store.versions.current(key)
+    known = {entry.number: entry for entry in store.versions.list(key)}
+    entry = known.get(serving.number) if serving else None
+    if entry is None:
+        return newest
+    if any(SPOILT in other.reason for other in known.values() if other.number >= entry.number):
+        newest = min(newest, entry.gold_revision)
+    if entry.gold_revision < newest:
+        record.complain(f"CURRENT went from gold revision {newest} back to {entry.gold_revision}")
+    return max(newest, entry.gold_revision)
 
 
 def check(crew: Crew, office: Office, record: Record, folder: Path) -> None:
     """Compare everything with Label Studio and with a run that nobody disturbed; complaints go to the record."""
     with crew.store() as store:
         _acknowledged(office, _held(store, office.key), record)
+        office.reopen(store)
         _in_order(store, office.key, record)
         try:
             for _ in range(2):  # the second time with what the first one found to be unread
@@ -54,6 +66,7 @@ def check(crew: Crew, office: Office, record: Record, folder: Path) -> None:
                 )
                 wait(lambda: _idle(store, office.key), 240, "all gold is trained on", every=0.5)
             _in_order(store, office.key, record)
+            wait(lambda: not _left(crew, store, office.key), 30, "what was written by half is deleted")
             _one_current(crew, store, office.key, record)
             _same_as_fresh(crew, store, office, record, folder)
         except TimeoutError as late:
@@ -74,6 +87,8 @@ def _acknowledged(office: Office, held: dict[int, Any], record: Record) -> None:
     ]  # fmt: skip
     if missing:
         record.complain(f"{len(missing)} annotations were acknowledged and are not in the store: {missing[:5]}")
+    if kept := sorted(record.gone & held.keys()):
+        record.complain(f"{len(kept)} deletions were acknowledged and are not in the store: {kept[:5]}")
 
 
 def _in_order(store: Store, key: str, record: Record) -> None:
@@ -86,6 +101,13 @@ def _in_order(store: Store, key: str, record: Record) -> None:
                 f"{after.version} was published with gold revision {after.gold_revision} after {before.version} "
                 f"with {before.gold_revision}"
             )
+
+
+def _left(crew: Crew, store: Store, key: str) -> list[Path]:
+    """Folders of checkpoints that no version has."""
+    folder = crew.settings.checkpoints_folder
+    known = {folder / entry.folder for entry in store.versions.list(key)}
+    return [path for path in (folder / key).glob("*v*.*") if path not in known]
 
 
 def _one_current(crew: Crew, store: Store, key: str, record: Record) -> None:
@@ -108,7 +130,7 @@ def _same_as_fresh(crew: Crew, store: Store, office: Office, record: Record, fol
     settings = Settings(home=home, database_url="", settle_seconds=0.0, training_threads=1, **connected)  # type: ignore[arg-type]
     with open_workplace(settings) as workplace:
         fresh = _trained(workplace, office)
-    found = {number: _probabilities(labels) for number, labels in store.weak_labels.of_project(office.key).items()}
+    found = store.weak_labels.of_project(office.key)
     if found.keys() != fresh.keys():
         differing = sorted(found.keys() ^ fresh.keys())
         record.complain(f"weak labels of {len(differing)} tasks are there once and not the other time: {differing[:5]}")
@@ -119,7 +141,7 @@ def _same_as_fresh(crew: Crew, store: Store, office: Office, record: Record, fol
     record.harm["tasks with weak labels compared"] = len(found)
 
 
-def _trained(workplace: Workplace, office: Office) -> dict[int, dict[str, float]]:
+def _trained(workplace: Workplace, office: Office) -> dict[int, dict[str, WeakLabel]]:
     store, key = workplace.store, office.key
     project = store.projects.ensure(key, office.studio.project.label_config)
     reconcile(store, workplace.client_of(project), project, NeverEnds(), lambda _: None)
@@ -128,16 +150,14 @@ def _trained(workplace: Workplace, office: Office) -> dict[int, dict[str, float]
     assert lease
     watch = Watch(store, lease, queue.redis_of(workplace.settings.redis_url), lambda: None)
     train(workplace, key, lease, watch, lambda _: None)
-    return {number: _probabilities(labels) for number, labels in store.weak_labels.of_project(key).items()}
+    return store.weak_labels.of_project(key)
 
 
-def _probabilities(labels: Any) -> dict[str, float]:
-    return {label: weak.probability for label, weak in labels.items()}
-
-
-def _distance(one: dict[str, float], other: dict[str, float]) -> float:
-    """A label that only one of them tells is one that says next to nothing: both sides leave those out."""
-    return max((abs(one[label] - other[label]) for label in one.keys() & other.keys()), default=0.0)
+def _distance(one: Mapping[str, WeakLabel], other: Mapping[str, WeakLabel]) -> float:
+    """Of probabilities; of a label that one side leaves out, how much more confident than what is left out it is."""
+    both = [abs(one[label].probability - other[label].probability) for label in one.keys() & other.keys()]
+    alone = [(one.get(label) or other[label]).confidence - CONFIDENT for label in one.keys() ^ other.keys()]
+    return max([*both, *alone], default=0.0)
 
 
 def _held(store: Store, key: str) -> dict[int, Any]:

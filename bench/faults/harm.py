@@ -1,5 +1,7 @@
 """What is done to Tagloom: processes killed at chosen moments, Redis emptied, files spoilt, the disk filled."""
 
+import math
+import os
 import random
 import signal
 import threading
@@ -7,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from redis.exceptions import RedisError
 
@@ -19,6 +22,8 @@ from store.versions import training_lease
 STAGES = ("base", "fusion", "refine", "judging", "writing weak labels")
 FROZEN_S = 45.0  # for longer than a lease lives and a successor needs to publish
 IN_FLIGHT_S = 0.015  # a webhook is on its way for about so long
+IN_FLIGHT, FROZEN, EMPTIED = "webhooks in flight at a kill", "work horses frozen past their lease", "Redis emptied"
+SPOILT, FILLED = "served checkpoints spoilt", "disk filled"
 
 
 @dataclass(frozen=True)
@@ -44,15 +49,24 @@ class Harm:
         office.on_webhook = self._webhook_leaves
 
     def do(self) -> None:
-        """All of it, one after the other. Complains when there was no time for all kills."""
+        """All of it, one after the other, as far as there is time."""
         end = time.monotonic() + self._plan.seconds
         for act in self._acts():
             while not act():
                 if time.monotonic() > end:
-                    self._record.complain(f"only {self._record.killed} of {self._plan.kills} kills in time")
                     return
                 time.sleep(0.2)
             time.sleep(self._plan.pause * (0.5 + self._chance.random()))
+
+    def account(self) -> None:
+        """Complain about harm that was not done: a run without it would prove nothing."""
+        plan, record = self._plan, self._record
+        done = {**record.harm, "kills": record.killed, "kills while training or publishing": record.stages.total()}
+        shares = {"kills while training or publishing": plan.kills / 5, IN_FLIGHT: plan.kills / 10}
+        others = {FROZEN: plan.frozen, EMPTIED: plan.emptied, SPOILT: plan.spoilt, FILLED: plan.filled}
+        for what, wanted in {"kills": plan.kills, **shares, **others}.items():
+            if done.get(what, 0) < wanted:
+                record.complain(f"only {done.get(what, 0)} of {math.ceil(wanted)} {what}")
 
     def _acts(self) -> Iterator[Callable[[], bool]]:
         plan, chance = self._plan, self._chance
@@ -89,14 +103,14 @@ class Harm:
 
     def _kill_with_webhook(self) -> bool:
         """The backend while a webhook is on its way to it."""
-        before = self._record.harm["webhooks in flight at a kill"]
+        before = self._record.harm[IN_FLIGHT]
         self._armed.set()
         end = time.monotonic() + 10
         while self._armed.is_set() and time.monotonic() < end:
             time.sleep(0.01)
         self._armed.clear()
         time.sleep(0.1)
-        return self._record.harm["webhooks in flight at a kill"] > before
+        return self._record.harm[IN_FLIGHT] > before
 
     def _webhook_leaves(self) -> None:
         if not self._armed.is_set():
@@ -109,9 +123,9 @@ class Harm:
             in_flight = self._office.in_flight
             if self._crew.kill(pid):
                 self._count("backend", "")
-                self._record.harm["webhooks in flight at a kill"] += in_flight
+                self._record.harm[IN_FLIGHT] += in_flight
 
-        threading.Thread(target=kill).start()
+        self._record.thread(kill).start()
 
     def _freeze(self) -> bool:
         """A work horse sleeps just before it publishes, and wakes up when its successor has published newer gold."""
@@ -125,7 +139,7 @@ class Harm:
             self._wait_for_successor()
         finally:
             send(pid, signal.SIGCONT)
-        self._record.harm["work horses frozen past their lease"] += 1
+        self._record.harm[FROZEN] += 1
         return True
 
     def _wait_for_successor(self) -> None:
@@ -138,7 +152,7 @@ class Harm:
     def _empty(self) -> bool:
         with suppress(RedisError):
             self._crew.redis.flushall()
-            self._record.harm["Redis emptied"] += 1
+            self._record.harm[EMPTIED] += 1
             return True
         return False
 
@@ -149,20 +163,16 @@ class Harm:
             busy = store.leases.held(training_lease(self._office.key))
         if current is None or not busy:
             return False
-        tensors = self._crew.settings.checkpoints_folder / current.folder / checkpoint.TENSORS
-        with suppress(FileNotFoundError), tensors.open("r+b") as file:
-            file.seek(tensors.stat().st_size // 2)
-            file.write(b"\xff" * 64)
-            self._record.harm["served checkpoints spoilt"] += 1
-        half = tensors.parents[1] / "v999999.0000.part"
+        folder = self._crew.settings.checkpoints_folder / current.folder
+        spoil = self._chance.choice((_cut, _overwrite))
+        if not spoil(folder / checkpoint.TENSORS):
+            return False
+        self._record.harm[SPOILT] += 1
+        half = folder.with_name(f".v{current.number}.0000.half")  # as a killed training leaves it
         half.mkdir(exist_ok=True)
         (half / checkpoint.TENSORS).write_bytes(b"\0" * 100)
-        # Features are left whole: without one of them the pool, and with it the space, would be another for good.
-        kept = [path for name in ("runs", "neighbours") for path in (self._crew.home / name).glob("*.safetensors")]
-        for path in kept:
-            with suppress(FileNotFoundError):
-                path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-                self._record.harm["files cut in half"] += 1
+        kept = [path for name in ("runs", "neighbours") for path in (self._crew.home / name).rglob("*.safetensors")]
+        self._record.harm["files cut in half"] += sum(_cut(path) for path in kept)
         return True
 
     def _fill(self) -> bool:
@@ -177,10 +187,27 @@ class Harm:
                     size //= 2
         time.sleep(3 + 3 * self._chance.random())
         filler.unlink(missing_ok=True)
-        self._record.harm["disk filled"] += 1
+        self._record.harm[FILLED] += 1
         return True
 
     def _count(self, name: str, stage: str) -> None:
         self._record.kills[name] += 1
         if stage in STAGES:
             self._record.stages[stage] += 1
+
+
+def _cut(file: Path) -> bool:
+    """Leave the first half; False when the file is gone."""
+    with suppress(FileNotFoundError):
+        os.truncate(file, file.stat().st_size // 2)
+        return True
+    return False
+
+
+def _overwrite(file: Path) -> bool:
+    """Other bytes in the middle; False when the file is gone."""
+    with suppress(FileNotFoundError), file.open("r+b") as opened:
+        opened.seek(file.stat().st_size // 2)
+        opened.write(b"\xff" * 64)
+        return True
+    return False

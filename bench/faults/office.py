@@ -13,6 +13,7 @@ from PIL import Image
 from bench.faults.crew import Crew, is_over, wait
 from bench.faults.record import Protocol, Record, acknowledged
 from labelstudio.project import ProjectKey
+from store.store import Store
 from tagloom.demo.delivery import Faults
 from tagloom.demo.simulator import BackendFailed, SimulatedLabelStudio, Upload
 from tagloom.services.stack import healthy
@@ -25,6 +26,7 @@ CONFIG = (
     + "</Choices></View>"
 )
 LOST, DOUBLED, DELAYED = 0.1, 0.1, 0.1
+DEATH_S = 0.5  # a killed process drops its connections a little before it is seen to be over
 
 
 class Office:
@@ -35,9 +37,12 @@ class Office:
         self.studio = SimulatedLabelStudio(CONFIG, backend_url, faults=faults)
         self.record = record
         self.in_flight = False
+        self._reconciled_at = 0.0
         self.on_webhook: Callable[[], None] = lambda: None
         self._chance = random.Random(seed)
         self._protocol = protocol
+        # One connection a request: an idle one may be closed by the backend at the moment it is used again.
+        self.studio._client.headers["Connection"] = "close"
         self.studio._client.event_hooks = {"request": [self._sent], "response": [self._answered]}
 
     @property
@@ -46,7 +51,10 @@ class Office:
         return str(ProjectKey("default", project.id, int(project.created.timestamp())))
 
     def open(self, crew: Crew, tasks: int, folder: Path) -> None:
-        """Import tasks; returns when a version serves, all tasks are read and nothing is reconciled any more."""
+        """Import tasks; returns when a version serves, all tasks are read and nothing can be reconciled any more.
+
+        From then on Label Studio's API is away, until `reopen`: what a webhook brought must not be found otherwise.
+        """
         wait(lambda: self.studio.setup() != "", 180, "the first version")
         picture = folder / "none.png"
         Image.new("RGB", (1, 1)).save(picture)
@@ -64,6 +72,15 @@ class Office:
 
             wait(lambda: store.tasks.count(self.key) == tasks or self._again(), 120, "the tasks are known", every=1.0)
             wait(is_ready, 240, "all tasks are read")
+            self.studio.is_away = True
+            wait(lambda: not store.leases.held(f"reconcile:{self.key}"), 60, "the last reconcile ends")
+            self._reconciled_at = _reconciled_at(store, self.key)
+
+    def reopen(self, store: Store) -> None:
+        """Label Studio's API answers again. Complains when something was reconciled meanwhile."""
+        if _reconciled_at(store, self.key) != self._reconciled_at:
+            self.record.complain("something was reconciled while Label Studio's API was away")
+        self.studio.is_away = False
 
     def annotate(self, operations: int, is_over: Callable[[], bool], pause: float) -> None:
         """Create, change and delete annotations, at least so many times and until it is over."""
@@ -80,19 +97,20 @@ class Office:
         while not over.is_set():
             task = chance.choice(sorted(self.studio.project.tasks))
             while not self._asked(crew, task):
-                wait(lambda: healthy(crew.url), 120, "the backend is back")
+                self.record.predictions["cut short, then asked again"] += 1
             self.record.predictions["answered"] += 1
             time.sleep(0.05)
 
     def _asked(self, crew: Crew, task: int) -> bool:
+        """Ask a backend that is there; False when it was killed meanwhile. Complains when it failed by itself."""
         backend = crew.children["backend"].pid
+        wait(lambda: healthy(crew.url), 120, "the backend is back")
         try:
             self.studio.predict([task], keep=False)
         except BackendFailed as error:
-            alive = backend and backend == crew.children["backend"].pid and not is_over(backend)
-            if alive and "no answer" not in str(error):
+            time.sleep(DEATH_S)
+            if backend and backend == crew.children["backend"].pid and not is_over(backend):
                 self.record.complain(f"a prediction failed without a kill: {error}")
-            self.record.predictions["cut short, then asked again"] += 1
             return False
         return True
 
@@ -132,3 +150,9 @@ class Office:
 
 def _title(chance: random.Random, number: int) -> str:
     return f"商品{number} " + " ".join(word for word in WORDS.values() if chance.random() < 0.5)
+
+
+def _reconciled_at(store: Store, key: str) -> float:
+    project = store.projects.get(key)
+    assert project
+    return project.reconciled_at

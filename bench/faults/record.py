@@ -3,7 +3,9 @@
 import json
 import threading
 import time
+import traceback
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -13,7 +15,10 @@ import httpx
 
 @dataclass
 class Record:
-    """Counts and complaints of one run. ``told`` is each annotation's last stamp and content that was acknowledged."""
+    """Counts and complaints of one run.
+
+    ``told`` is each annotation's last stamp and content that was acknowledged, ``gone`` are those whose deletion was.
+    """
 
     kills: Counter[str] = field(default_factory=Counter)
     stages: Counter[str] = field(default_factory=Counter)
@@ -21,6 +26,7 @@ class Record:
     predictions: Counter[str] = field(default_factory=Counter)
     operations: Counter[str] = field(default_factory=Counter)
     told: dict[int, tuple[str, str]] = field(default_factory=dict)
+    gone: set[int] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -31,6 +37,18 @@ class Record:
         """Something that must not be; told once."""
         if what not in self.wrong:
             self.wrong.append(what)
+
+    def thread(self, work: Callable[..., None], *given: Any) -> threading.Thread:
+        """A thread that does this; what ends it early is complained about, or nobody would hear of it."""
+
+        def guarded() -> None:
+            try:
+                work(*given)
+            except Exception as error:
+                traceback.print_exc()
+                self.complain(f"{work.__qualname__} of the suite ended early: {type(error).__name__}: {error}")
+
+        return threading.Thread(target=guarded)
 
 
 class Protocol:
@@ -59,13 +77,16 @@ class Protocol:
 
 
 def acknowledged(response: httpx.Response, record: Record) -> None:
-    """Note an annotation that the backend said it has."""
+    """Note an annotation that the backend said it has, or deletions that it said it has heard of."""
     if response.request.url.path != "/webhook" or not response.is_success:
         return
-    annotation = _body(response.request).get("annotation")
+    body = _body(response.request)
+    annotation = body.get("annotation")
     if isinstance(annotation, dict):
         told = annotation["updated_at"], json.dumps(annotation["result"], sort_keys=True)
         record.told[annotation["id"]] = max(record.told.get(annotation["id"], ("", "")), told)
+    if body.get("action") == "ANNOTATIONS_DELETED":
+        record.gone.update(entry["id"] for entry in body["annotations"])
 
 
 def _body(request: httpx.Request) -> dict[str, Any]:

@@ -14,9 +14,14 @@ from tagloom.demo.payloads import Json, Project, Task
 _REFUSED = {"detail": "Authentication credentials were not provided."}
 
 
-def build(project: Project, pictures: dict[str, Path], token: str) -> Starlette:
-    """The ASGI app. ``pictures`` maps file names below /data/upload/<project>/ to files; it may grow later."""
-    guarded = _guard(token)
+def build(
+    project: Project, pictures: dict[str, Path], token: str, is_away: Callable[[], bool] = lambda: False
+) -> Starlette:
+    """The ASGI app. ``pictures`` maps file names below /data/upload/<project>/ to files; it may grow later.
+
+    While it ``is_away``, all pages are answered with 503.
+    """
+    guarded = _guard(token, is_away)
 
     async def picture(request: Request) -> Response:
         path = pictures.get(request.path_params["name"])
@@ -58,9 +63,11 @@ def build(project: Project, pictures: dict[str, Path], token: str) -> Starlette:
 Page = Callable[[Request], Awaitable[Response]]
 
 
-def _guard(token: str) -> Callable[[Page], Page]:
+def _guard(token: str, is_away: Callable[[], bool]) -> Callable[[Page], Page]:
     def guarded(page: Page) -> Page:
         async def answer(request: Request) -> Response:
+            if is_away():
+                return JSONResponse({"detail": "Service Unavailable"}, status_code=503)
             if request.headers.get("authorization") != f"Token {token}":
                 return JSONResponse(_REFUSED, status_code=401)
             return await page(request)

@@ -41,7 +41,7 @@ class Upload:
 class SimulatedLabelStudio:
     """One project of a simulated Label Studio. A context manager: within, its pages are served on 127.0.0.1.
 
-    Methods may be called from several threads.
+    Methods may be called from several threads. While ``is_away`` is set, its pages are answered with 503.
     """
 
     def __init__(
@@ -58,7 +58,8 @@ class SimulatedLabelStudio:
         created = datetime.now(UTC)
         self.project = Project(project_id, title, label_config, created, token=secrets.token_hex(20))
         self._pictures: dict[str, Path] = {}
-        self._server = ThreadedServer(build(self.project, self._pictures, self.token))
+        self.is_away = False
+        self._server = ThreadedServer(build(self.project, self._pictures, self.token, lambda: self.is_away))
         self._client = httpx.Client(base_url=self.backend_url, headers=_HEADERS)
         self.deliveries = Deliveries(self._client, "/webhook", faults or Faults())
         self._changing = threading.RLock()

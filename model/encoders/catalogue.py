@@ -1,8 +1,8 @@
 """From an encoder's name in the settings to the encoder, and from an encoder that was trained further to its name.
 
-Pictures: ``shipped``, ``torchvision:NAME``, ``timm:NAME``, each with ``@WEIGHTS``, a file or (not for ``shipped``) the
-name of one of the library's own weights. Texts: ``shipped``, ``ngrams`` (hashed character n-grams), a local folder,
-or a name on the Hugging Face hub.
+Pictures: ``shipped``, ``torchvision:NAME``, ``timm:NAME``, ``transformers:FOLDER`` or ``transformers:NAME`` on the
+Hugging Face hub, each with ``@WEIGHTS``, a file or (torchvision alone) the name of one of the library's own weights.
+Texts: ``shipped``, ``ngrams`` (hashed character n-grams), a local folder, or a name on the Hugging Face hub.
 """
 
 import os
@@ -12,15 +12,23 @@ from tempfile import mkdtemp
 
 from safetensors.torch import save_file
 
-from model.encoders import timm_grid, torchvision_grid
+from model.encoders import timm_grid, torchvision_grid, transformers_grid
 from model.encoders.character_ngrams import CharacterNgrams
 from model.encoders.grid import GridEncoder
 from model.encoders.protocols import TextEncoder
 from model.encoders.shipped import shipped_image_encoder, shipped_text_encoder
 from model.encoders.transformer_text import TransformerTextEncoder
 
-LIBRARIES = {"torchvision": torchvision_grid.torchvision_encoder, "timm": timm_grid.timm_encoder}
-WHOLE = {"torchvision": torchvision_grid.whole_state, "timm": timm_grid.whole_state}
+LIBRARIES = {
+    "torchvision": torchvision_grid.torchvision_encoder,
+    "timm": timm_grid.timm_encoder,
+    "transformers": transformers_grid.transformers_encoder,
+}
+WHOLE = {
+    "torchvision": torchvision_grid.whole_state,
+    "timm": timm_grid.whole_state,
+    "transformers": transformers_grid.whole_state,
+}
 
 
 def image_encoder(name: str, device: str = "cpu") -> GridEncoder:
@@ -85,5 +93,8 @@ def _parts(name: str) -> tuple[str, str, str]:
     about, _, source = name.partition("@")
     library, _, model = about.partition(":")
     if not (about == "shipped" or (library in LIBRARIES and model)):
-        raise ValueError(f"{name!r} names no picture encoder: use 'shipped', 'torchvision:NAME[@WEIGHTS]' or 'timm:…'")
+        raise ValueError(
+            f"{name!r} names no picture encoder: use 'shipped', 'torchvision:NAME', 'timm:NAME' or "
+            "'transformers:FOLDER', each with '@WEIGHTS' for weights of your own"
+        )
     return library, model, source

@@ -1,4 +1,4 @@
-"""Any convolutional (or windowed) network as an encoder of pictures: its last feature map is the grid."""
+"""Any network of pictures as an encoder: its last feature map, or its last tokens folded into one, is the grid."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -60,6 +60,7 @@ class GridEncoder:
         return _map(network, pixels_N3HW)
 
     def encode(self, images: Sequence[Image.Image]) -> tuple[Tensor, Tensor]:
+        """Grid (N, R, C) with R = rows × columns cells, row by row, and pooled vectors (N, C); float32 on the CPU."""
         if not images:
             rows, columns = self.grid_shape
             return torch.zeros(0, rows * columns, self.width), torch.zeros(0, self.width)
@@ -77,6 +78,13 @@ class GridEncoder:
         if len(shape) != 4 or shape[2] * shape[3] == 1:
             raise ValueError(f"{self._description} gives {tuple(shape)}, not a grid of regions: name another encoder")
         return shape[1], shape[2], shape[3]
+
+
+def folded(token_NTC: Tensor, side: int) -> Tensor:
+    """(N, C, side, side) of the last side² tokens, which are patches row by row; what stands before them (class,
+    distillation, registers) goes."""
+    patch_NCR = token_NTC[:, token_NTC.shape[1] - side**2 :].transpose(1, 2)
+    return patch_NCR.reshape(*patch_NCR.shape[:2], side, side)
 
 
 def _map(network: nn.Module, pixels_N3HW: Tensor) -> Tensor:

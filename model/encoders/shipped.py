@@ -26,7 +26,10 @@ def shipped_image_encoder(device: str, source: str = "") -> GridEncoder:
     try:
         network.load_state_dict(weights.load(Path(source) if source else IMAGE_FOLDER / "model.safetensors"))
     except RuntimeError as error:
-        raise ValueError(f"{source} holds no weights of the shipped picture encoder: {error}") from error
+        raise ValueError(
+            f"{source} holds no weights of the shipped picture encoder: give a file that tagloom "
+            f"train-encoders wrote from it, or use 'shipped' ({error})"
+        ) from error
     preprocessing = Preprocessing(config["size"], tuple(config["mean"]), tuple(config["std"]))
     trained_on = f"weights of {Path(source).name}" if source else "trained on drawings only"
     return GridEncoder(network, preprocessing, f"shipped small encoder ({trained_on})", device)

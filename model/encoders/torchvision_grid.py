@@ -1,19 +1,23 @@
 """Classification models of torchvision as grid encoders, cut just before they pool."""
 
+from math import isqrt
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
 from torchvision import models
-from torchvision.models import WeightsEnum
+from torchvision.models import VisionTransformer, WeightsEnum
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
 from model.encoders import weights
-from model.encoders.grid import GridEncoder, Preprocessing
+from model.encoders.grid import GridEncoder, Preprocessing, folded
 
 # Where the classifier begins, as the first part of a node's name in the traced graph.
 HEADS = {"avgpool", "adaptive_avg_pool2d", "mean", "classifier"}
+# Their weights were trained behind another normalisation, which the model does itself if told to.
+RENORMALISING = ("googlenet", "inception_v3")
 
 
 def torchvision_encoder(name: str, source: str, device: str) -> GridEncoder:
@@ -22,17 +26,23 @@ def torchvision_encoder(name: str, source: str, device: str) -> GridEncoder:
     Raises ValueError naming the fix when the model is unknown, has no grid, or its weights cannot be had.
     """
     if name not in models.list_models(module=models):
-        raise ValueError(f"torchvision has no classification model {name!r}: see torchvision.models.list_models()")
+        raise ValueError(
+            f"torchvision has no classification model {name!r}: "
+            "see torchvision.models.list_models(module=torchvision.models)"
+        )
     entry = _entry(name, source)
     state, origin = _weights(name, source, entry)
-    network = models.get_model(name, weights=None)
+    network = models.get_model(name, weights=None, **_form(name, state))
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
-        raise ValueError(f"the weights of {origin} are not those of torchvision's {name}: {error}") from error
+        raise ValueError(
+            f"the {origin} are not those of torchvision's {name}: name the model that they were saved from ({error})"
+        ) from error
     preset = entry.transforms()
-    preprocessing = Preprocessing(preset.crop_size[0], tuple(preset.mean), tuple(preset.std))
-    return GridEncoder(_until_pooling(name, network.eval()), preprocessing, f"torchvision {name}, {origin}", device)
+    size = network.image_size if isinstance(network, VisionTransformer) else preset.crop_size[0]
+    preprocessing = Preprocessing(size, tuple(preset.mean), tuple(preset.std))
+    return GridEncoder(until_pooling(network.eval()), preprocessing, f"torchvision {name}, {origin}", device)
 
 
 def whole_state(name: str, source: str, network: nn.Module) -> dict[str, Tensor]:
@@ -61,21 +71,41 @@ def _weights(name: str, source: str, entry: WeightsEnum) -> tuple[dict[str, Tens
     return dict(state), f"weights {entry.name}"
 
 
-class _Cut(nn.Module):
-    """A traced network that ends at one node."""
+def _form(name: str, state: dict[str, Tensor]) -> dict[str, Any]:
+    """What the model's builder must know of the weights: a ViT's positions say how large its pictures are."""
+    if name in RENORMALISING:
+        return {"transform_input": True, "init_weights": False}
+    if name.startswith("vit_") and {"encoder.pos_embedding", "conv_proj.weight"} <= state.keys():
+        patches = state["encoder.pos_embedding"].shape[1] - 1
+        return {"image_size": isqrt(patches) * state["conv_proj.weight"].shape[-1]}
+    return {}
 
-    def __init__(self, network: nn.Module, node: str) -> None:
+
+class _Cut(nn.Module):
+    """A traced network that ends at one node, whose output is a map, or tokens with ``side`` × ``side`` patches."""
+
+    def __init__(self, network: nn.Module, node: str, side: int = 0) -> None:
         super().__init__()
+        self.side = side
         self.body = create_feature_extractor(network, {node: "grid"}, suppress_diff_warning=True)
 
     def forward(self, pixels_N3HW: Tensor) -> Tensor:
-        grid_NCHW: Tensor = self.body(pixels_N3HW)["grid"]
-        return grid_NCHW
+        grid: Tensor = self.body(pixels_N3HW)["grid"]
+        return folded(grid, self.side) if self.side else grid
 
 
-def _until_pooling(name: str, network: nn.Module) -> nn.Module:
+def until_pooling(network: nn.Module) -> nn.Module:
+    """(N, 3, size, size) → (N, C, rows, columns): the network without its classifier, a ViT without its class token.
+
+    Raises ValueError when it has no classifier to cut off.
+    """
+    if isinstance(network, VisionTransformer):
+        return _Cut(network, "encoder", network.image_size // network.patch_size)
     _, nodes = get_graph_node_names(network, suppress_diff_warning=True)
     heads = [index for index, node in enumerate(nodes) if node.split(".")[0] in HEADS]
     if not heads:
-        raise ValueError(f"torchvision's {name} has no feature map before its classifier: name a convolutional model")
+        raise ValueError(
+            f"{type(network).__name__} has no feature map before a classifier: name another of torchvision's models, "
+            "such as resnet50, swin_t or vit_b_16"
+        )
     return _Cut(network, nodes[heads[0] - 1])

@@ -6,17 +6,15 @@ further is no sentence vector (Reimers and Gurevych, Sentence-BERT, 2019). The s
 
 import copy
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, AutoTokenizer
-from transformers.utils import logging
+from transformers import AutoTokenizer
 
-from model.encoders import fingerprints
+from model.encoders import fingerprints, pretrained
 from model.encoders.precision import autocast
 from model.encoders.protocols import EncodedText
 
@@ -48,7 +46,7 @@ class TransformerTextEncoder:
 
     def save(self, folder: Path) -> None:
         """Model and tokenizer as a folder that ``TransformerTextEncoder(str(folder))`` loads."""
-        with _quiet():
+        with pretrained.quiet():
             self.network.save_pretrained(folder)
             self._tokenizer.save_pretrained(folder)
 
@@ -94,40 +92,14 @@ def _encoded(tokens_TE: Tensor) -> EncodedText:
 
 
 def _load(name: str) -> tuple[Any, Any]:
-    """The local cache first, so that a machine that has the model never asks the network."""
-    try:
-        return _pretrained(name, local_files_only=True)
-    except (OSError, ValueError) as missing:
-        if Path(name).is_dir():
-            raise ValueError(f"the folder {name} holds no transformers model with safetensors: {missing}") from missing
-    try:
-        return _pretrained(name, local_files_only=False)
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"the text encoder {name!r} is neither a folder, nor in the hub's cache, nor can it be downloaded: "
-            f"give a folder with config.json, model.safetensors and tokenizer files, or use 'shipped' ({error})"
-        ) from error
+    return pretrained.local_first(
+        "text encoder",
+        name,
+        "config.json, model.safetensors and tokenizer files",
+        lambda local: (pretrained.model(name, local_files_only=local), _tokenizer(name, local)),
+    )
 
 
-def _pretrained(name: str, *, local_files_only: bool) -> tuple[Any, Any]:
-    with _quiet():
-        tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=local_files_only)
-        model = AutoModel.from_pretrained(
-            name, local_files_only=local_files_only, use_safetensors=True, dtype=torch.float32
-        )
-    if getattr(model, "pooler", None) is not None:
-        model.pooler = None  # unused, and random where the weights lack it: it would change the fingerprint
-    return model, tokenizer
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without progress bars and without the report on weights that are not needed here."""
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+def _tokenizer(name: str, local_files_only: bool) -> Any:
+    with pretrained.quiet():
+        return AutoTokenizer.from_pretrained(name, local_files_only=local_files_only)

@@ -17,7 +17,10 @@ def load(path: Path) -> dict[str, Tensor]:
     try:
         state = load_file(path) if path.suffix == ".safetensors" else _load_torch(path)
     except Exception as error:
-        raise ValueError(f"{path} does not hold weights: {error}") from error
+        raise ValueError(
+            f"{path} does not hold weights ({error}): give a whole .safetensors file, or a .pth file of a "
+            "state_dict alone, as torch.save writes it"
+        ) from error
     return {name: tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
 
 

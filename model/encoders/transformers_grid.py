@@ -1,0 +1,126 @@
+"""Picture models of transformers as grid encoders: ViT, DINOv2, Swin, ConvNeXt, ResNet, CLIP's picture side and others.
+
+Shape suffixes: N pictures, T tokens, C width, H and W pixels or cells.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoImageProcessor
+
+from model.encoders import pretrained, weights
+from model.encoders.grid import GridEncoder, Preprocessing, folded
+
+KIND = "picture encoder"
+SPECIAL = 2  # tokens before the patches, besides registers: class and distillation
+
+
+class _Grid(nn.Module):
+    """The last hidden state as a feature map: it is one, or tokens whose last ones are the patches, row by row."""
+
+    def __init__(self, body: Any, size: int) -> None:
+        super().__init__()
+        self.body = body
+        self.side = _patches(body.config, size)
+        self.most = SPECIAL + getattr(body.config, "num_register_tokens", 0)
+
+    def forward(self, pixels_N3HW: Tensor) -> Tensor:
+        state: Tensor = self.body(pixel_values=pixels_N3HW).last_hidden_state
+        if state.dim() == 4:
+            return state
+        if not 0 <= state.shape[1] - self.side**2 <= self.most:
+            raise ValueError(f"{state.shape[1]} tokens are not those of {self.side}×{self.side} patches")
+        return folded(state, self.side)
+
+
+def transformers_encoder(name: str, source: str, device: str) -> GridEncoder:
+    """``name``: a local folder or a hub name; ``source``: a weights file for it, or empty for its own.
+
+    Pictures are scaled and normalised as its preprocessor_config.json says. Raises ValueError naming the fix when it
+    cannot be had, its weights are not whole, or it makes no grid.
+    """
+    model, processor = _loaded(name, source)
+    title = Path(name).name if Path(name).is_dir() else name
+    origin = f"weights of {Path(source).name}" if source else "its own weights"
+    try:
+        preprocessing = _preprocessing(processor)
+        network = _Grid(_pictures_side(model), preprocessing.size)
+        return GridEncoder(network, preprocessing, f"transformers {title}, {origin}", device)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"transformers' {name} makes no grid of pictures ({error}): name a ViT, DINOv2, Swin, ConvNeXt or ResNet "
+            "whose preprocessor_config.json gives the size that it was trained at"
+        ) from error
+
+
+def whole_state(name: str, source: str, network: nn.Module) -> dict[str, Tensor]:
+    """The state of the whole model, with this grid network's tensors and, where it has one, the text side of
+    ``source``."""
+    model, _ = _loaded(name, source)
+    _pictures_side(model).load_state_dict(
+        {key.removeprefix("body."): value for key, value in network.state_dict().items()}
+    )
+    return dict(model.state_dict())
+
+
+def _loaded(name: str, source: str) -> tuple[Any, Any]:
+    """The model, and the image processor that says how its pictures are prepared."""
+    files = "config.json and preprocessor_config.json"
+    if not source:
+        return pretrained.local_first(
+            KIND,
+            name,
+            f"{files}, and model.safetensors",
+            lambda local: (pretrained.model(name, local_files_only=local), _processor(name, local)),
+        )
+    state = weights.load(Path(source))
+    config, processor = pretrained.local_first(
+        KIND,
+        name,
+        files,
+        lambda local: (AutoConfig.from_pretrained(name, local_files_only=local), _processor(name, local)),
+    )
+    try:
+        return pretrained.model_with(config, state), processor
+    except pretrained.FAULTS as error:
+        raise ValueError(
+            f"the weights of {source} are not those of transformers' {name} ({error}): name the model that they were "
+            "saved from, or leave out @… to use its own"
+        ) from error
+
+
+def _processor(name: str, local_files_only: bool) -> Any:
+    with pretrained.quiet():
+        return AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]
+            name, local_files_only=local_files_only
+        )
+
+
+def _pictures_side(model: Any) -> Any:
+    """A model of pictures and texts (CLIP, SigLIP) has one that sees."""
+    return getattr(model, "vision_model", model)
+
+
+def _preprocessing(processor: Any) -> Preprocessing:
+    size = processor.crop_size if getattr(processor, "do_center_crop", False) else processor.size
+    side = size.get("height") or size.get("shortest_edge")
+    if not side or size.get("width", side) != side:
+        raise ValueError(f"it wants pictures of {dict(size)}, not squares")
+    if getattr(processor, "do_flip_channel_order", False):
+        raise ValueError("it wants blue before red")
+    if not getattr(processor, "do_normalize", False):
+        return Preprocessing(side, (0.0,) * 3, (1.0,) * 3)
+    return Preprocessing(side, tuple(processor.image_mean), tuple(processor.image_std))
+
+
+def _patches(config: Any, size: int) -> int:
+    """Rows (and columns) of patches in the last layer; 0 where the config has no patches. Each stage after the first
+    merges 2×2 of them (Swin)."""
+    patch = getattr(config, "patch_size", None)
+    if not patch:
+        return 0
+    side = size // (patch if isinstance(patch, int) else patch[0])
+    for _ in getattr(config, "depths", [])[1:]:
+        side = (side + 1) // 2
+    return int(side)

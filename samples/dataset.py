@@ -13,6 +13,7 @@ from PIL import Image
 
 _REQUIRED = ("id", "image", "title", "level1", "level2", "labels")
 _BOX_COLUMNS = ("id", "label", "x", "y", "width", "height")
+_TEXT = "text:"  # before the field in the name of a further text's column
 _SLACK = 0.5
 
 
@@ -152,6 +153,7 @@ def _sample(
         split=row.get("split", ""),
         labelled=row.get("split") != "unlabelled",
         boxed=row["id"] in boxes,
+        texts={name.removeprefix(_TEXT): cell for name, cell in row.items() if name.startswith(_TEXT) and cell.strip()},
     )
 
 

@@ -118,13 +118,19 @@ def down() -> None:
     type=click.Path(path_type=Path),
     default=Path("samples/data"),
     show_default=True,
-    help="Folder as for `tagloom demo`, or a file that Label Studio exported as JSON or JSON_MIN.",
+    help="Folder as for `tagloom demo`, or a file that Label Studio exported as JSON, JSON_MIN, CSV or TSV.",
 )
 @click.option(
     "--pictures",
     type=click.Path(path_type=Path),
     default=None,
     help="Folder with an export's pictures, found by file name; without it the export's own folder.",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="File with an export's labelling config: it says which fields are texts, and which answers are labels.",
 )
 @click.option(
     "--out",
@@ -144,15 +150,16 @@ def down() -> None:
 @click.option("--effort", is_flag=True, help="Tell the effort of correcting the boxes, too.")
 @click.option("--effort-seconds", default="", help="Seconds of its actions, by commas, such as draw=20,edge=5.")
 def evaluate(
-    data: Path, pictures: Path | None, out: Path, gold: str, seeds: int, methods: tuple[str, ...], effort: bool,
-    effort_seconds: str,
+    data: Path, pictures: Path | None, config: Path | None, out: Path, gold: str, seeds: int,
+    methods: tuple[str, ...], effort: bool, effort_seconds: str,
 ) -> None:  # fmt: skip
     """Measure Tagloom against its ablations and plain methods on labelled pictures."""
     from tagloom.evaluate import REPORT, Plan, seconds_of
     from tagloom.evaluate import evaluate as run
 
     prices = seconds_of(effort_seconds)
-    plan = Plan(data, out, _shares(gold), seeds, methods or None, pictures, effort or bool(effort_seconds), prices)
+    effort = effort or bool(effort_seconds)
+    plan = Plan(data, out, _shares(gold), seeds, methods or None, pictures, effort, prices, config)
     click.echo("\n" + run(plan, settings(), click.echo))
     click.echo(f"\nreport: {out / REPORT}")
 
@@ -162,9 +169,10 @@ def evaluate(
     "--data",
     type=click.Path(path_type=Path),
     required=True,
-    help="Folder as for `tagloom demo`, or a file that Label Studio exported as JSON or JSON_MIN.",
+    help="Folder as for `tagloom demo`, or a file that Label Studio exported as JSON, JSON_MIN, CSV or TSV.",
 )
 @click.option("--pictures", type=click.Path(path_type=Path), default=None, help="Folder with an export's pictures.")
+@click.option("--config", type=click.Path(path_type=Path), default=None, help="File with an export's labelling config.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -183,8 +191,9 @@ def evaluate(
 )
 @click.option("--seed", type=int, default=7, show_default=True, help="Seed of the training, and of the share's draw.")
 def train_encoders(
-    data: Path, pictures: Path | None, out: Path, image: bool, text: bool, epochs: int, gold: float, seed: int
-) -> None:
+    data: Path, pictures: Path | None, config: Path | None, out: Path, image: bool, text: bool, epochs: int,
+    gold: float, seed: int,
+) -> None:  # fmt: skip
     """Train the encoders themselves on labelled pictures, and write them as new encoders.
 
     What is trained are the encoders that the settings name. Nothing that runs is changed: set what is printed at the
@@ -193,7 +202,7 @@ def train_encoders(
     from tagloom.train_encoders import Plan
     from tagloom.train_encoders import run as train
 
-    names = train(Plan(data, out, image, text, epochs, gold, seed, pictures), settings(), click.echo)
+    names = train(Plan(data, out, image, text, epochs, gold, seed, pictures, config), settings(), click.echo)
     click.echo("use them by:\n" + "\n".join(f"{variable}={name}" for variable, name in names.items()))
 
 

@@ -34,7 +34,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """``data`` is a folder or an export of Label Studio, whose pictures lie under ``pictures``.
+    """``data`` is a folder, or an export of Label Studio with pictures under ``pictures`` and a labelling config.
 
     ``gold`` holds shares of the labelled product families, from 0 to 1; ``methods`` None: all of them.
     """
@@ -47,6 +47,7 @@ class Plan:
     pictures: Path | None = None
     effort: bool = False
     prices: Seconds = field(default_factory=Seconds)
+    config: Path | None = None
 
 
 def seconds_of(text: str) -> Seconds:
@@ -73,7 +74,7 @@ def evaluate(plan: Plan, settings: Settings, say: Say) -> str:
     A killed run goes on where it was. Raises UserError for data or methods that can't be evaluated.
     """
     try:
-        samples = read(plan.data, plan.pictures)
+        samples = read(plan.data, plan.pictures, plan.config)
         _tell_pictureless(samples, say)
         extractor = FeatureExtractor.from_names(settings.image_encoder, settings.text_encoder, device=settings.device)
         encoders = "; ".join(f"{part}: {name}" for part, name in extractor.describe().items())

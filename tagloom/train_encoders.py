@@ -30,7 +30,7 @@ Heard = Callable[[EpochReport], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """``data`` and ``pictures`` as for an evaluation; ``gold`` is the share of the labelled products to train on."""
+    """``data``, ``pictures`` and ``config`` as for an evaluation; ``gold`` is the share of the labelled products to train on."""
 
     data: Path
     out: Path
@@ -40,6 +40,7 @@ class Plan:
     gold: float = 1.0
     seed: int = TrainConfig().seed
     pictures: Path | None = None
+    config: Path | None = None
 
 
 def run(plan: Plan, settings: Settings, say: Say) -> dict[str, str]:
@@ -58,7 +59,7 @@ def run(plan: Plan, settings: Settings, say: Say) -> dict[str, str]:
                 f"TAGLOOM_TEXT_ENCODER={settings.text_encoder} has nothing to train: name a transformers model or "
                 "`shipped`, or train the pictures' encoder alone (--image)"
             )
-        samples = read(plan.data, plan.pictures)
+        samples = read(plan.data, plan.pictures, plan.config)
         if not samples.labelled():
             raise UserError(f"{plan.data} has no labelled pictures: label some, or name another folder or export")
         return _saved(plan, settings, _trained(plan, settings, samples, texts, say))

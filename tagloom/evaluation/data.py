@@ -1,11 +1,10 @@
-"""What is evaluated on: a folder of pictures with items.csv, or what Label Studio exported (JSON or JSON_MIN)."""
+"""What is evaluated on: a folder of pictures with items.csv, or what Label Studio exported."""
 
-import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 from xml.sax.saxutils import quoteattr
 
@@ -15,26 +14,33 @@ from labelstudio.tasks import reference_of
 from model.boxes.metrics import GoldPicture
 from model.items import Box, Gold, LabelledBox
 from samples.dataset import Dataset, GoldBox, Sample, load, normalised
+from tagloom.evaluation.exports import Json, export_of
 
 REGION = re.compile(r"(gift_text|ignore|block|text|group)(?:\([^)]*\))?=([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+)")
 PICTURE = re.compile(r"\.(jpe?g|png|webp|gif|bmp|avif)(\?|$)", re.IGNORECASE)
 KINDS = {"choices": "Choices", "rectanglelabels": "RectangleLabels"}
-ABOUT_THE_ANNOTATION = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"}
-
-Json = dict[str, Any]
 
 
-def read(source: Path, pictures: Path | None = None) -> Dataset:
+def read(source: Path, pictures: Path | None = None, config: Path | None = None) -> Dataset:
     """The samples of a folder, or of an export whose pictures lie under ``pictures``, found by their file names.
 
-    Items without a picture are samples of their texts. Raises ValueError saying what is wrong and how to mend it.
+    Items without a picture are samples of their texts. ``config`` is the project's labelling config: an export does
+    not hold it. Without it the controls are those that have answers, and texts are all that the data of a JSON export
+    say. In the other forms a text may be the only label of a task: they have a title but no further texts then.
+
+    Raises ValueError saying what is wrong and how to mend it.
     """
     if source.is_dir():
+        if config:
+            raise ValueError(f"{source} is a folder, whose items.csv says what is what: leave --config out")
         return load(source, need_pictures=False)
-    tasks = _tasks(source)
-    config = _config(tasks, source)
+    known = _parsed(config) if config else None
+    export = export_of(source, {control.name: control.KIND for control in known.controls} if known else {})
+    shown = known or _config(export.tasks, source)
     files = _files(pictures or source.parent)
-    return Dataset(source.parent, tuple(_sample(task, config, files, source) for task in tasks))
+    samples = tuple(_sample(task, shown, files, source) for task in export.tasks)
+    sure = known is not None or export.apart
+    return Dataset(source.parent, samples if sure else tuple(replace(sample, texts={}) for sample in samples))
 
 
 def gold_picture(boxes: Sequence[GoldBox], labels: Sequence[str]) -> GoldPicture:
@@ -54,83 +60,51 @@ def _box(x: float, y: float, width: float, height: float) -> Box:
     return Box(max(0.0, x / 100), max(0.0, y / 100), min(1.0, (x + width) / 100), min(1.0, (y + height) / 100))
 
 
-def _tasks(source: Path) -> list[Json]:
-    """Tasks in the form of the JSON export: ``data`` and ``annotations`` with results."""
-    try:
-        entries = json.loads(source.read_text("utf-8-sig"))
-    except FileNotFoundError as missing:
-        raise ValueError(f"{source} is not there: name a folder with items.csv or an exported JSON file") from missing
-    except ValueError as broken:
-        raise ValueError(f"{source} is no JSON ({broken}): export as JSON or JSON_MIN again") from broken
-    if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
-        raise ValueError(f"{source} holds no list of tasks: export the project as JSON or JSON_MIN")
-    return entries if "data" in entries[0] else _unfolded(entries)
-
-
-def _unfolded(entries: Sequence[Json]) -> list[Json]:
-    """JSON_MIN, one entry an annotation, as tasks.
-
-    A control is known by its lists of rectangles or its ``{"choices": [...]}``; where it chose one label, the export
-    has the label alone.
-    """
-    kinds = {name: kind for entry in entries for name, value in entry.items() if (kind := _kind(value))}
-    tasks: dict[Any, Json] = {}
-    for place, entry in enumerate(entries):
-        number = entry.get("id", place)
-        task = tasks.setdefault(number, {"id": number, "data": {}, "annotations": []})
-        task["data"] |= {
-            name: value for name, value in entry.items() if name not in kinds and name not in ABOUT_THE_ANNOTATION
-        }
-        result = [region for name, kind in kinds.items() for region in _regions(name, kind, entry.get(name))]
-        task["annotations"].append({"id": place, "updated_at": entry.get("updated_at"), "result": result})
-    return list(tasks.values())
-
-
-def _kind(value: object) -> str:
-    if isinstance(value, dict) and isinstance(value.get("choices"), list):
-        return "choices"
-    rectangles = isinstance(value, list) and any(isinstance(part, dict) and "rectanglelabels" in part for part in value)
-    return "rectanglelabels" if rectangles else ""
-
-
-def _regions(name: str, kind: str, value: Any) -> Iterator[Json]:
-    about = {"from_name": name, "to_name": "image", "type": kind}
-    if kind == "choices" and value:
-        yield {**about, "value": value if isinstance(value, dict) else {"choices": [value]}}
-    for part in value if kind == "rectanglelabels" and isinstance(value, list) else ():
-        yield {**about, "original_width": part.get("original_width"), "original_height": part.get("original_height"),
-               "value": part}  # fmt: skip
-
-
 def _results(tasks: Iterable[Json]) -> Iterator[Json]:
     for task in tasks:
         for annotation in task.get("annotations") or ():
             yield from (region for region in annotation.get("result") or () if region.get("type") in KINDS)
 
 
+def _parsed(config: Path) -> LabelConfig:
+    try:
+        return LabelConfig.parse(config.read_text("utf-8-sig"))
+    except OSError as missing:
+        raise ValueError(f"{config} cannot be read ({missing}): name a file with the labelling config") from missing
+    except ValueError as wrong:
+        raise ValueError(f"{config}: {wrong}") from wrong
+
+
 def _config(tasks: Sequence[Json], source: Path) -> LabelConfig:
-    """The labelling config that the annotations show: an export does not hold it."""
+    """The labelling config that tasks and annotations show."""
     controls: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for region in _results(tasks):
         names = controls[region["from_name"], region["type"]]
         names |= dict.fromkeys(map(str, region.get("value", {}).get(region["type"]) or ()))
     if not controls:
-        raise ValueError(f"{source} holds no annotation of Choices or RectangleLabels: label some tasks, export again")
-    texts = dict.fromkeys(name for task in tasks for name, value in task["data"].items() if isinstance(value, str))
+        raise ValueError(
+            f"{source} holds no annotation of Choices or RectangleLabels that can be told from a text: label some "
+            "tasks and export again, as JSON, or name the labelling config by --config"
+        )
     pictures = Counter(name for task in tasks for name, value in task["data"].items() if _names_a_picture(value))
     if not pictures:
-        raise ValueError(f"{source}: no field of any task names a picture file: some tasks need one to be measured on")
+        raise ValueError(f"{source}: no field of any task names a picture file: name the labelling config by --config")
     image = pictures.most_common(1)[0][0]
     parts = [f"<Image name='image' value={quoteattr('$' + image)}/>"]
-    parts += [
-        f"<Text name={quoteattr('text ' + name)} value={quoteattr('$' + name)}/>" for name in texts if name != image
-    ]
+    parts += [f"<Text name={quoteattr('text ' + name)} value={quoteattr('$' + name)}/>" for name in _texts(tasks)]
     for (name, kind), labels in controls.items():
         item = "Choice" if kind == "choices" else "Label"
         many = " choice='multiple'" if kind == "choices" else ""
         inner = "".join(f"<{item} value={quoteattr(label)}/>" for label in labels)
         parts.append(f"<{KINDS[kind]} name={quoteattr(name)} toName='image'{many}>{inner}</{KINDS[kind]}>")
     return LabelConfig.parse(f"<View>{''.join(parts)}</View>")
+
+
+def _texts(tasks: Sequence[Json]) -> list[str]:
+    """Data fields that hold texts, but no addresses, in any task."""
+    said = [(name, value) for task in tasks for name, value in task["data"].items() if isinstance(value, str)]
+    addresses = {name for name, value in said if _names_a_picture(value) or "://" in value}
+    return [name for name in dict.fromkeys(name for name, _ in said) if name not in addresses]
 
 
 def _names_a_picture(value: object) -> bool:
@@ -160,6 +134,7 @@ def _sample(task: Json, config: LabelConfig, files: Mapping[str, Path], source: 
         boxes=tuple(_percent(entry) for entry in (gold.boxes if gold else None) or ()),
         labelled=gold is not None,
         boxed=picture is not None and gold is not None and gold.boxes is not None,
+        texts=seen.texts,
     )
 
 

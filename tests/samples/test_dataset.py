@@ -73,6 +73,12 @@ def test_faults_are_named(
         load(_folder(tmp_path, *rows, header=header, boxes=boxes))
 
 
+def test_columns_of_further_texts_are_read(tmp_path: Path) -> None:
+    header = HEADER + ",subtitle,text:description,text:评价"
+    (sample,) = load(_folder(tmp_path, "a,a.png,t,l,m,主体,aside,新品,", header=header))
+    assert sample.texts == {"description": "新品"}
+
+
 def test_items_without_a_picture_are_read_where_none_is_needed(tmp_path: Path) -> None:
     folder = _folder(tmp_path, "a,,Vel 手表,腕表,男表,主体")
     (sample,) = load(folder, need_pictures=False)

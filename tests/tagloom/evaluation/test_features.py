@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from samples.dataset import Sample
-from tagloom.evaluation.features import key_of
+from tagloom.evaluation.features import item_of, key_of
 
 
 @pytest.fixture
@@ -38,3 +38,10 @@ def test_another_picture_of_the_same_name_has_another_key(sample: Sample) -> Non
     Image.new("RGB", (90, 90)).save(sample.image)
     os.utime(sample.image, ns=(file.st_atime_ns, file.st_mtime_ns))
     assert len({before, touched, key_of(sample)}) == 3
+
+
+def test_encoders_see_picture_and_all_texts(sample: Sample) -> None:
+    told = item_of(replace(sample, texts={"description": "新品"}))
+    assert (told.title, told.industry, told.texts) == ("title", ("家电", "水壶"), {"description": "新品"})
+    assert told.image is not None
+    assert item_of(replace(sample, picture=None)).image is None

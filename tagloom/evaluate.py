@@ -12,7 +12,7 @@ from model.boxes.described import RECENT
 from model.boxes.effort import Seconds
 from model.evaluation.corpus import LabelledCorpus, families_at
 from model.evaluation.run import Result, run, steps
-from model.evaluation.tables import box_table, effort_table, f1_table
+from model.evaluation.tables import box_table, class_table, effort_table, f1_table, leading, measure_table
 from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor
 from samples.dataset import Dataset
@@ -141,11 +141,14 @@ def _results(plan: Plan, corpus: LabelledCorpus, say: Say) -> list[Result]:
 
 
 def _text(results: Sequence[Result], *, effort: bool) -> str:
-    """The tables to print: tags, then boxes where there are gold boxes, then the effort when asked for."""
-    tables = [f1_table(results)]
+    """The tables to print: tags, then boxes where there are gold boxes, then the effort when asked for.
+
+    The labels of every method are too much to read here; the report has them all.
+    """
+    tables = [f1_table(results), measure_table(results), class_table(results, leading(results))]
     if any(result.boxes for result in results):
         tables += [box_table(results), *([effort_table(results)] if effort else [])]
-    return "\n\n".join(f"{table.title}: {table.note}\n\n{table.markdown()}" for table in tables)
+    return "\n\n".join(f"{table.title}: {table.note}\n\n{table.markdown()}" for table in tables if table.rows)
 
 
 def _told(corpus: LabelledCorpus) -> str:

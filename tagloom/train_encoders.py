@@ -30,7 +30,7 @@ Heard = Callable[[EpochReport], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """``data``, ``pictures`` and ``config`` as for an evaluation; ``gold`` is the share of the labelled products to train on."""
+    """``data``, ``pictures``, ``config`` as for an evaluation; ``gold`` is the share of labelled products to learn."""
 
     data: Path
     out: Path

@@ -1,15 +1,23 @@
 """What came out of an evaluation, as tables: means over the draws with their spread."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from model.evaluation.boxes import BoxResult
-from model.evaluation.methods import TAGLOOM
+from model.evaluation.methods import BASELINES, COLD, TAGLOOM
 from model.evaluation.run import Result
 
 Places = dict[tuple[str, int], dict[int, Result]]
+
+MEASURES: Mapping[str, Callable[[Result], float]] = {
+    "macro precision": lambda result: float(np.mean(list(result.class_precision.values()))),
+    "macro recall": lambda result: float(np.mean(list(result.class_recall.values()))),
+    "macro-F1": lambda result: result.macro_f1,
+    "weighted-F1": lambda result: result.weighted_f1,
+    "mAP": lambda result: result.mean_average_precision,
+}
 
 
 @dataclass(frozen=True)
@@ -39,21 +47,35 @@ def f1_table(results: Sequence[Result], against: str = TAGLOOM) -> Table:
     return Table("Tags", note, ("method", *(gold_name(size) for size in sizes)), tuple(rows))
 
 
-def class_table(results: Sequence[Result], method: str = TAGLOOM) -> Table:
-    """Precision / recall / F1 of each label by gold, and the mean average precision."""
-    sizes, places = sizes_of(results), by_place(results)
+def measure_table(results: Sequence[Result], against: str = TAGLOOM) -> Table:
+    """Macro precision, macro recall, macro-F1, weighted-F1 and mAP of the tags by gold and method."""
+    places = by_place(results)
+    rows = [
+        (name, gold_name(size), *(_cell(drawn, places.get((against, size), {}), value) for value in MEASURES.values()))
+        for (name, size), drawn in sorted(places.items(), key=lambda place: place[0][1])
+    ]
+    note = f"mean ± spread over the draws (paired difference to {against}); mAP is the mean average precision"
+    return Table("Precision and recall of the tags", note, ("method", "gold", *MEASURES), tuple(rows))
+
+
+def class_table(results: Sequence[Result], methods: Collection[str]) -> Table:
+    """Precision, recall and F1 of each label, of these methods by gold."""
     labels = list(results[0].class_f1) if results else []
+    rows = [
+        (name, gold_name(size), *(_class_cell(list(drawn.values()), label) for label in labels))
+        for (name, size), drawn in sorted(by_place(results).items(), key=lambda place: place[0][1])
+        if name in methods
+    ]
+    note = "precision / recall / F1, each mean ± spread over the draws"
+    return Table("Each label", note, ("method", "gold", *labels), tuple(rows))
 
-    def cell(label: str, size: int) -> str:
-        drawn = places.get((method, size), {}).values()
-        parts = [[r.class_precision[label], r.class_recall[label], r.class_f1[label]] for r in drawn]
-        return " / ".join(f"{value:.2f}" for value in np.mean(parts, axis=0)) if parts else ""
 
-    rows = [(label, *(cell(label, size) for size in sizes)) for label in labels]
-    mean = [[r.mean_average_precision for r in places.get((method, size), {}).values()] for size in sizes]
-    rows.append(("mAP of the tags", *(_mean_and_spread(values) for values in mean)))
-    headings = ("label", *(gold_name(size) for size in sizes))
-    return Table(f"Each label, {method}", "precision / recall / F1", headings, tuple(rows))
+def leading(results: Sequence[Result]) -> list[str]:
+    """Tagloom, the cold start and the plain method with the best mean macro-F1, as far as they were measured."""
+    names = dict.fromkeys(result.method for result in results)
+    plain = {name: np.mean([r.macro_f1 for r in results if r.method == name]) for name in names if name in BASELINES}
+    best = [max(plain, key=lambda name: plain[name])] if plain else []
+    return [name for name in (TAGLOOM, COLD, *best) if name in names]
 
 
 def box_table(results: Sequence[Result]) -> Table:
@@ -143,6 +165,19 @@ def _f1_cell(mine: Mapping[int, Result], reference: Mapping[int, Result]) -> str
         return ""
     macro = [result.macro_f1 for result in mine.values()]
     weighted = np.mean([result.weighted_f1 for result in mine.values()])
-    cell = f"{_mean_and_spread(macro)} / {weighted:.3f}"
-    paired = [mine[seed].macro_f1 - reference[seed].macro_f1 for seed in mine.keys() & reference.keys()]
-    return cell if not any(paired) else f"{cell} ({np.mean(paired):+.3f})"
+    return f"{_mean_and_spread(macro)} / {weighted:.3f}{_difference(mine, reference, MEASURES['macro-F1'])}"
+
+
+def _cell(mine: Mapping[int, Result], reference: Mapping[int, Result], value: Callable[[Result], float]) -> str:
+    return _mean_and_spread([value(result) for result in mine.values()]) + _difference(mine, reference, value)
+
+
+def _difference(mine: Mapping[int, Result], reference: Mapping[int, Result], value: Callable[[Result], float]) -> str:
+    """In brackets, over the draws that both have; nothing where they never differ."""
+    paired = [value(mine[seed]) - value(reference[seed]) for seed in mine.keys() & reference.keys()]
+    return f" ({np.mean(paired):+.3f})" if any(paired) else ""
+
+
+def _class_cell(drawn: Sequence[Result], label: str) -> str:
+    parts = np.array([[r.class_precision[label], r.class_recall[label], r.class_f1[label]] for r in drawn])
+    return " / ".join(f"{mean:.2f} ± {spread:.2f}" for mean, spread in zip(parts.mean(0), parts.std(0), strict=True))

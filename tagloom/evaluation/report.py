@@ -18,6 +18,7 @@ from model.evaluation.tables import (
     effort_table,
     f1_table,
     gold_name,
+    measure_table,
     sizes_of,
     source_table,
 )
@@ -41,8 +42,9 @@ def write_report(path: Path, results: Sequence[Result], facts: Mapping[str, str]
 
 def tables(results: Sequence[Result]) -> list[Table]:
     """All tables that have something to tell."""
-    makers = (f1_table, class_table, box_table, effort_table, source_table)
-    return [table for table in (make(results) for make in makers) if table.rows]
+    labels = class_table(results, {result.method for result in results})
+    found = (f1_table(results), measure_table(results), labels, box_table(results), effort_table(results))
+    return [table for table in (*found, source_table(results)) if table.rows]
 
 
 def plots(results: Sequence[Result]) -> dict[str, Plot]:

@@ -69,6 +69,8 @@ def test_a_second_run_computes_nothing_anew(tmp_path: Path, extractor: Extractor
     assert len((tmp_path / "out" / RESULTS).read_text().splitlines()) == 4
     assert sum("macro-F1" in line for line in told) == 4
     assert "| cold start |" in first
+    assert "| method | gold | macro precision | macro recall | macro-F1 | weighted-F1 | mAP |" in first
+    assert "| method | gold | 主体 | LOGO |" in first
     assert (tmp_path / "out" / TABLE).read_text("utf-8") == first + "\n"
     assert evaluate.evaluate(asked, Settings(home=tmp_path), told.append) == first
     assert extractor.extracted == 40
@@ -115,7 +117,7 @@ def test_boxes_bring_their_tables_and_a_page_of_pictures(
     (folder / "boxes.csv").write_text("\n".join(["id,label,x,y,width,height", *rows]) + "\n", "utf-8")
     asked = Plan(folder, tmp_path / "out", (0.0,), 1, ("cold start",), effort=True, prices=Seconds(draw=10))
     told = evaluate.evaluate(asked, Settings(home=tmp_path), lambda _: None)
-    assert told.count("| cold start | 0 gold products |") == 2
+    assert told.count("| cold start | 0 gold products |") == 4
     assert "draw 10" in told
     page = (tmp_path / "out" / PICTURES).read_text("utf-8")
     assert page.count("<figure>") == 24

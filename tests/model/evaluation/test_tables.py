@@ -8,7 +8,7 @@ from model.boxes.metrics import GoldPicture
 from model.evaluation.boxes import BLOCKS
 from model.evaluation.corpus import LabelledCorpus
 from model.evaluation.run import Result, read, run
-from model.evaluation.tables import box_table, class_table, effort_table, source_table
+from model.evaluation.tables import box_table, class_table, effort_table, leading, measure_table, source_table
 from model.items import Box, LabelledBox
 from tests.model.boxes.pictures import LABELS, PRODUCT, moved, price_plate, shop_picture
 
@@ -54,13 +54,55 @@ def test_effort_is_told_with_its_prices(results: list[Result]) -> None:
     assert float(cold[table.headings.index("saved")].rstrip("%")) > 50
 
 
-def test_classes_and_sources_are_told(results: list[Result]) -> None:
-    assert [row[0] for row in class_table(results, "cold start").rows] == [*LABELS, "mAP of the tags"]
+def scored(method: str, seed: int, price: tuple[float, float], *, size: int = 5, macro_f1: float = 0.5) -> Result:
+    """A result whose 价格 has this precision and recall, and whose 主体 was never wrong."""
+    precision, recall = price
+    f1 = 2 * precision * recall / (precision + recall)
+    return Result(
+        method, size, seed, 9, macro_f1, 0.6, precision * recall, {"价格": f1, "主体": 1.0},
+        {"价格": precision, "主体": 1.0}, {"价格": recall, "主体": 1.0}, 1.0,
+    )  # fmt: skip
+
+
+def test_precision_recall_and_map_are_told_of_every_method_with_differences() -> None:
+    found = [
+        scored("Tagloom", 0, (0.8, 0.5)), scored("Tagloom", 1, (0.6, 0.5)), scored("no gate", 0, (0.6, 0.7)),
+        scored("no gate", 1, (0.4, 0.7)), scored("cold start", 0, (0.5, 0.5), size=0),
+    ]  # fmt: skip
+    table = measure_table(found)
+    assert table.headings == ("method", "gold", "macro precision", "macro recall", "macro-F1", "weighted-F1", "mAP")
+    cold, ours, less = table.rows
+    assert cold[:3] == ("cold start", "0 gold products", "0.750 ± 0.000")
+    assert ours == ("Tagloom", "5 gold products", "0.850 ± 0.050", "0.750 ± 0.000", "0.500 ± 0.000", "0.600 ± 0.000",
+                    "0.350 ± 0.050")  # fmt: skip
+    assert less[2:4] == ("0.750 ± 0.050 (-0.100)", "0.850 ± 0.000 (+0.100)")
+    assert less[4] == "0.500 ± 0.000"
+
+
+def test_labels_are_told_with_their_spread_of_the_methods_asked_for() -> None:
+    found = [scored("Tagloom", 0, (0.8, 0.5)), scored("Tagloom", 1, (0.6, 0.5)), scored("no gate", 0, (0.6, 0.7))]
+    table = class_table(found, ["Tagloom"])
+    assert table.headings == ("method", "gold", "价格", "主体")
+    (row,) = table.rows
+    assert row[2] == "0.70 ± 0.10 / 0.50 ± 0.00 / 0.58 ± 0.03"
+    assert row[3] == "1.00 ± 0.00 / 1.00 ± 0.00 / 1.00 ± 0.00"
+    assert len(class_table(found, ["Tagloom", "no gate"]).rows) == 2
+
+
+def test_the_best_plain_method_leads_with_tagloom_and_the_cold_start() -> None:
+    measured = [("no gate", 0.9), ("late fusion", 0.6), ("label spreading", 0.7), ("Tagloom", 0.8), ("cold start", 0.5)]
+    found = [scored(method, 0, (0.5, 0.5), macro_f1=score) for method, score in measured]
+    assert leading(found) == ["Tagloom", "cold start", "label spreading"]
+    assert leading(found[:1]) == []
+
+
+def test_sources_are_told(results: list[Result]) -> None:
     sources = source_table(results, "cold start")
     assert "2 gold products" in sources.note
     assert any(row[1] == "价格" and row[3].endswith("%") for row in sources.rows)
 
 
 def test_without_results_tables_are_empty(tmp_path: Path) -> None:
-    for make in (box_table, effort_table, class_table, source_table):
-        assert [row for row in make([]).rows if any(row[1:])] == []
+    for make in (box_table, effort_table, measure_table, source_table):
+        assert make([]).rows == ()
+    assert class_table([], []).rows == ()

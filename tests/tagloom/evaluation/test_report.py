@@ -35,7 +35,8 @@ def test_it_is_well_formed_fetches_nothing_and_holds_all(results: list[Result], 
     html = (tmp_path / "report.html").read_text("utf-8")
     ElementTree.fromstring(re.sub(r"<!doctype html>|<meta[^>]*>", "", html))
     assert not re.search(r"https?://|src=|<script", html)
-    for text in ("&lt;some&gt; pictures", "a cue", "75%", "60%", "&lt;LOGO&gt;", "draw 25.5", "0.700 ± 0.000"):
+    told = ("&lt;some&gt; pictures", "a cue", "75%", "60%", "&lt;LOGO&gt;", "draw 25.5", "0.700 ± 0.000")
+    for text in (*told, "Precision and recall", "0.70 ± 0.00 / 0.70 ± 0.00 / 0.70 ± 0.00"):
         assert text in html
     assert html.count("<svg") == 5
 

@@ -172,8 +172,9 @@ class Service:
         if action is not None and action.changes_gold:
             self._waker.ask("train", key, lambda: self._ties.train(key))
         elif action is Action.TASKS_CREATED:
-            self._waker.ask("encode", key, lambda: self._ties.encode(key))
-            self._waker.ask("reconcile", key, lambda: self._ties.reconcile(key))
+            self._waker.ask(
+                "encode", key, lambda: self._ties.encode(key)
+            )  # the reconcile waits for its time in the store
         elif action is Action.PROJECT_UPDATED:
             self._waker.ask("train", key, lambda: self._train_if_due(key))
         return None
@@ -182,7 +183,7 @@ class Service:
         """Ask for a training; beyond the cap the request joins the one that already waits."""
         if self._training.allow(key):
             self.store.projects.request_training(key)
-            self.store.projects.request_reconcile(key)
+            self.store.projects.request_reconcile(key, urgent=True)
             self._waker.ask("reconcile", key, lambda: self._ties.reconcile(key))
             self._waker.ask("train", key, lambda: self._ties.train(key))
         else:

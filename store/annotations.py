@@ -49,7 +49,7 @@ class Annotations:
         return changed
 
     def heard_of(self, project_key: str, tasks: Sequence[int]) -> dict[int, float]:
-        """Id of each of these tasks' annotations that exists as far as we know → when we heard of it last (Unix s)."""
+        """Id of each annotation of these tasks that exists as far as we know → when we heard of it (`Store.now`)."""
         found: dict[int, float] = {}
         with self._database.read() as connection:
             for part in chunks(tasks):

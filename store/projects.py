@@ -3,9 +3,9 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, case, func, select, update
+from sqlalchemy import Connection, Row, case, select, update
 
 from store.database import Database, insert_missing, now
 from store.leases import Lease, verify
@@ -14,6 +14,9 @@ from store.tables import CURRENT, LEASES, PROJECTS
 
 FREE_ATTEMPTS = 3  # tries at once after a crash; a training that keeps dying then backs off
 LONGEST_BACKOFF_S = 600.0
+RECONCILE_PAUSE_S = (
+    60.0  # between the end of one and the begin of the next that an event asked for; doubled by failures
+)
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,18 @@ class Project:
     attempts: int
     retry_at: float
     reconciled_at: float
-    reconcile_cursor: int
     industry_keys: tuple[str, ...] = ()
 
     @property
     def has_new_gold(self) -> bool:
         return self.gold_revision > self.trained_revision
+
+
+class Begun(NamedTuple):
+    """A reconcile: the task id up to which it has compared, and when it began (by the store's clock)."""
+
+    after: int
+    at: float
 
 
 class Projects:
@@ -122,10 +131,10 @@ class Projects:
         with self._database.write() as connection:
             grow_gold_revision(connection, key)
 
-    def request_reconcile(self, key: str, after: float = 0.0) -> None:
-        """Make a whole reconcile due in so many seconds: wake-ups get lost with Redis, this does not."""
+    def request_reconcile(self, key: str, *, urgent: bool = False) -> None:
+        """Make a whole reconcile due, at once if urgent: wake-ups get lost with Redis, this does not."""
         with self._database.write() as connection:
-            ask_reconcile(connection, key, now(connection), after)
+            ask_reconcile(connection, key, now(connection), urgent=urgent)
 
     def waiting_for_reconcile(self, every: float) -> list[str]:
         """Keys of projects for which one was asked, or whose last one is over `every` seconds ago (0: no matter)."""
@@ -134,39 +143,50 @@ class Projects:
             is_due = PROJECTS.c.reconcile_asked_at > 0
             if every:
                 is_due |= PROJECTS.c.reconciled_at < at - every
-            query = select(PROJECTS.c.key).where(is_due, PROJECTS.c.reconcile_retry_at <= at)
+            query = select(PROJECTS.c.key).where(is_due, PROJECTS.c.reconcile_not_before <= at)
             return list(connection.execute(query.order_by(PROJECTS.c.key)).scalars())
 
-    def begin_reconcile(self, key: str) -> int:
-        """The page to begin with: where an interrupted one stopped, unless a new one was asked for since it began."""
+    def begin_reconcile(self, key: str) -> Begun:
+        """Begin one, or go on with one that was interrupted, however many were asked for since: those come after it."""
         with self._database.write() as connection:
-            row = connection.execute(select(PROJECTS).where(PROJECTS.c.key == key)).one()
-            if row.reconcile_cursor and row.reconcile_asked_at <= row.reconcile_began_at:
-                return int(row.reconcile_cursor)
-            values = {"reconcile_began_at": now(connection), "reconcile_cursor": 1}
+            row = connection.execute(select(PROJECTS).where(PROJECTS.c.key == key).with_for_update()).one()
+            if row.reconcile_cursor:
+                return Begun(row.reconcile_cursor, row.reconcile_began_at)
+            at = now(connection)
+            values = {"reconcile_began_at": at, "reconcile_not_before": at}
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
-            return 1
+            return Begun(0, at)
 
-    def reach_in_reconcile(self, key: str, page: int) -> None:
-        """Pages up to this one are compared."""
+    def reach_in_reconcile(self, key: str, task_id: int, lease: Lease) -> None:
+        """Tasks up to this one are compared. LeaseLost when somebody else has taken over."""
         with self._database.write() as connection:
-            connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(reconcile_cursor=page))
+            verify(connection, lease)
+            values = {"reconcile_cursor": task_id, "reconcile_failures": 0}
+            connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
 
-    def finish_reconcile(self, key: str) -> None:
-        """All pages are compared; what was asked for since it began stays asked for."""
+    def finish_reconcile(self, key: str, lease: Lease) -> None:
+        """All tasks are compared; what was asked for since it began stays asked for. LeaseLost as above."""
+        asked, not_before = PROJECTS.c.reconcile_asked_at, PROJECTS.c.reconcile_not_before
         with self._database.write() as connection:
-            still = case((PROJECTS.c.reconcile_asked_at > PROJECTS.c.reconcile_began_at, PROJECTS.c.reconcile_asked_at))
+            verify(connection, lease)
+            at = now(connection)
             values = {
                 "reconcile_cursor": 0,
-                "reconciled_at": now(connection),
-                "reconcile_asked_at": func.coalesce(still, 0.0),
+                "reconcile_failures": 0,
+                "reconciled_at": at,
+                "reconcile_asked_at": case((asked > PROJECTS.c.reconcile_began_at, asked), else_=0.0),
+                # 0: somebody has asked urgently since it began
+                "reconcile_not_before": case((not_before > 0, at + RECONCILE_PAUSE_S), else_=0.0),
             }
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
 
-    def postpone_reconcile(self, key: str, seconds: float) -> None:
-        """The last one failed: try again later, where it stopped."""
+    def postpone_reconcile(self, key: str) -> None:
+        """It failed: go on later where it stopped, ever later while no page more is compared."""
         with self._database.write() as connection:
-            values = {"reconcile_retry_at": now(connection) + seconds}
+            query = select(PROJECTS.c.reconcile_failures).where(PROJECTS.c.key == key).with_for_update()
+            failures = connection.execute(query).scalar_one()
+            pause = min(LONGEST_BACKOFF_S, RECONCILE_PAUSE_S * 2 ** min(failures, 9))
+            values = {"reconcile_failures": failures + 1, "reconcile_not_before": now(connection) + pause}
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
 
     def waiting_for_offer(self) -> list[str]:
@@ -199,7 +219,8 @@ def insert_project(connection: Connection, key: str, label_config: str, title: s
         "reconcile_cursor": 0,
         "reconcile_asked_at": at,
         "reconcile_began_at": 0.0,
-        "reconcile_retry_at": 0.0,
+        "reconcile_not_before": 0.0,
+        "reconcile_failures": 0,
         "offered_generation": 0,
         "created_at": at,
         "industry_keys": "[]",
@@ -207,9 +228,12 @@ def insert_project(connection: Connection, key: str, label_config: str, title: s
     insert_missing(connection, PROJECTS, row)
 
 
-def ask_reconcile(connection: Connection, key: str, at: float, after: float = 0.0) -> None:
-    """Make a whole reconcile due, `after` seconds from `at`; it stays due until one that began after `at` is done."""
-    values = {"reconcile_asked_at": at, "reconcile_retry_at": at + after}
+def ask_reconcile(connection: Connection, key: str, at: float, *, urgent: bool = False) -> None:
+    """Make a whole reconcile due, which stays due until one that began after `at` is done."""
+    asked = PROJECTS.c.reconcile_asked_at
+    values: dict[str, Any] = {"reconcile_asked_at": case((asked > at, asked), else_=at)}
+    if urgent:
+        values["reconcile_not_before"] = 0.0
     connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
 
 

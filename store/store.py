@@ -1,7 +1,7 @@
 """The store as one object."""
 
 from store.annotations import Annotations
-from store.database import Database
+from store.database import Database, now
 from store.fast_answers import FastAnswers
 from store.journal import Journal
 from store.leases import Leases
@@ -29,6 +29,11 @@ class Store:
     def open(cls, url: str) -> "Store":
         """The store at a SQLAlchemy URL (`Settings.database`), created or migrated when needed, else UserError."""
         return cls(Database(url))
+
+    def now(self) -> float:
+        """Unix seconds by the clock that all stamps in the store are of."""
+        with self._database.read() as connection:
+            return now(connection)
 
     def close(self) -> None:
         """Commit what the journal still holds and close all connections."""

@@ -58,13 +58,16 @@ class Tasks:
         with self._database.read() as connection:
             return int(connection.execute(query.select_from(TASKS)).scalar_one())
 
-    def heard_of(self, project_key: str) -> dict[int, float]:
-        """Id of each task that exists as far as we know, sorted → when we heard of it last, in Unix seconds."""
+    def heard_of(self, project_key: str, after: int, upto: int) -> dict[int, float]:
+        """Id of each task in (after, upto] that exists as far as we know → when we heard of it last (`Store.now`)."""
         query = select(TASKS.c.task_id, TASKS.c.seen_at).where(
-            TASKS.c.project_key == project_key, TASKS.c.deleted.is_(False)
+            TASKS.c.project_key == project_key,
+            TASKS.c.task_id > after,
+            TASKS.c.task_id <= upto,
+            TASKS.c.deleted.is_(False),
         )
         with self._database.read() as connection:
-            return {row.task_id: row.seen_at for row in connection.execute(query.order_by(TASKS.c.task_id))}
+            return {row.task_id: row.seen_at for row in connection.execute(query)}
 
     def delete(self, project_key: str, ids: Collection[int]) -> bool:
         """Tombstone tasks that Label Studio no longer has; True when one of them was labelled."""

@@ -26,7 +26,6 @@ from worker.workplace import Workplace, open_workplace
 
 LOG = logging.getLogger(__name__)
 
-RETRY_S = 60.0  # after a reconcile that failed: Label Studio is away, or the operator must change something
 Work = Callable[[Workplace, Project, Lease, Watch], str]
 
 
@@ -103,18 +102,19 @@ def _encode(workplace: Workplace, project: Project, _lease: Lease, watch: Watch)
     return encode_project(workplace, project, watch, _report)
 
 
-def _reconcile(workplace: Workplace, project: Project, _lease: Lease, watch: Watch) -> str:
-    client = workplace.client_of(project)
-    if not client.connection.url:
-        workplace.store.projects.begin_reconcile(project.key)
-        workplace.store.projects.finish_reconcile(project.key)
-        return "no Label Studio is configured: set LABEL_STUDIO_URL to compare with it"
+def _reconcile(workplace: Workplace, project: Project, lease: Lease, watch: Watch) -> str:
+    projects = workplace.store.projects
     try:
-        return reconcile_project(workplace.store, client, project, watch, _report)
+        client = workplace.client_of(project)
+        if not client.connection.url:
+            projects.begin_reconcile(project.key)
+            projects.finish_reconcile(project.key, lease)
+            return "no Label Studio is configured: set LABEL_STUDIO_URL to compare with it"
+        return reconcile_project(workplace.store, client, project, lease, watch, _report)
     except (Interrupted, LeaseLost):
         raise
-    except Exception:
-        workplace.store.projects.postpone_reconcile(project.key, RETRY_S)
+    except Exception:  # Label Studio is away, or the operator must change something
+        projects.postpone_reconcile(project.key)
         raise
 
 

@@ -1,9 +1,11 @@
 """Comparing the store with Label Studio, which is the source of truth: finds what webhooks lost.
 
-Missed, doubled or reordered events, annotations imported with their tasks, deletions while we were down. Page by
-page; an interrupted run goes on at the page where it stopped. What we know and Label Studio does not list is gone for
-good, since ids are never used again; but only if we had heard of it well before the page was read (of what is newer
-another reconcile decides soon), and for tasks only after asking for each one, since deletions shift pages.
+Missed, doubled or reordered events, annotations imported with their tasks, deletions while we were down. In steps by
+task id, so that deletions meanwhile shift nothing; an interrupted run goes on behind the last task that it compared.
+
+What we know and Label Studio does not list is gone for good, since ids are never used again, but only if we heard of it
+well before Label Studio was asked. What was newer then is looked at again a moment later, and what we heard of after
+the run began is left to the next one: a run waits once for at most that moment, however busy the project is.
 """
 
 import time
@@ -11,43 +13,54 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from labelstudio.api import LabelStudioClient
+from labelstudio.api import LabelStudioClient, LabelStudioError
 from labelstudio.project import ProjectKey
 from store.changes import AnnotationState
-from store.projects import Project
+from store.leases import Lease
+from store.projects import Begun, Project
 from store.store import Store
 from tagloom.errors import UserError
 from worker.training.watch import Ends
 
 GRACE_S = 10.0  # Label Studio sends a webhook before its own transaction is certain to be over
+LOOK_S = 0.2  # between two looks at whether the job must end
+LAST_ID = 2**63 - 1
 Progress = Callable[[Mapping[str, Any]], None]
 
 
-def reconcile(store: Store, client: LabelStudioClient, project: Project, watch: Ends, progress: Progress) -> str:
+def reconcile(
+    store: Store, client: LabelStudioClient, project: Project, lease: Lease, watch: Ends, progress: Progress
+) -> str:
     """Repair the store from Label Studio's API; returns a line about what was found.
 
-    Raises LabelStudioError when it does not answer and Interrupted when the job must end (the next run goes on),
-    UserError when the project there is another one.
+    Raises LabelStudioError when it does not answer, Interrupted when the job must end and LeaseLost when another took
+    over (the next run goes on), UserError when the project there is another one.
     """
-    number = ProjectKey.parse(project.key).id
-    _check_project(store, project, client.project(number))
-    page, repairs, is_last = store.projects.begin_reconcile(project.key), 0, False
-    last_id = 0 if page == 1 else None  # of a page that was read before we cannot know where it ended
-    while not is_last:
-        watch.check()
-        read_at = time.time() - GRACE_S
-        tasks, is_last = client.task_page(number, page)
-        entries = _repair_page(store, project.key, tasks, read_at)
-        gaps = _repair_gaps(store, client, project.key, tasks, last_id, is_last, read_at)
-        if entries.too_new or gaps.too_new:
-            store.projects.request_reconcile(project.key, after=GRACE_S)
-        repairs += entries.repairs + gaps.repairs
-        last_id = tasks[-1]["id"] if tasks else last_id
-        store.projects.reach_in_reconcile(project.key, page)
-        progress({"stage": "comparing with Label Studio", "pages": page, "repairs": repairs})
-        page += 1
-    store.projects.finish_reconcile(project.key)
-    return f"{page - 1} pages compared, {repairs} repairs that changed the gold"
+    there = _project_there(client, project)
+    begun = store.projects.begin_reconcile(project.key)
+    if there is None:
+        store.projects.finish_reconcile(project.key, lease)
+        return "Label Studio has no such project (404): there is nothing to compare with"
+    _check_project(store, project, there)
+    comparison = _Comparison(store, client, project.key, begun, watch)
+    step, steps, repairs = _Step(begun.after), 0, 0
+    while not step.is_last:
+        step = comparison.step(step.after)
+        store.projects.reach_in_reconcile(project.key, step.after, lease)
+        steps, repairs = steps + 1, repairs + step.repairs
+        progress({"stage": "comparing with Label Studio", "pages": steps, "repairs": repairs})
+    store.projects.finish_reconcile(project.key, lease)
+    return f"{steps} pages compared, {repairs} repairs that changed the gold"
+
+
+def _project_there(client: LabelStudioClient, project: Project) -> Mapping[str, Any] | None:
+    """Label Studio's project object; None when the project is not there (any more)."""
+    try:
+        return client.project(ProjectKey.parse(project.key).id)
+    except LabelStudioError as error:
+        if error.status == 404:
+            return None
+        raise
 
 
 def _check_project(store: Store, project: Project, there: Mapping[str, Any]) -> None:
@@ -61,41 +74,61 @@ def _check_project(store: Store, project: Project, there: Mapping[str, Any]) -> 
         store.projects.ensure(project.key, str(there["label_config"]), str(there.get("title") or ""))
 
 
-class Found(NamedTuple):
-    """Of a page: repairs that changed the gold, and what is not listed but too new to be called gone."""
+class _Step(NamedTuple):
+    """Tasks up to ``after`` are compared; ``repairs`` of this step changed the gold."""
 
-    repairs: int
-    too_new: int
-
-
-def _repair_page(store: Store, key: str, tasks: Sequence[Mapping[str, Any]], read_at: float) -> Found:
-    """Join one page, and drop annotations that its tasks no longer have."""
-    store.tasks.upsert(key, tasks)
-    listed = [{"task": task["id"], **entry} for task in tasks for entry in task.get("annotations") or []]
-    missed = store.annotations.apply(key, [AnnotationState.of(entry) for entry in listed])
-    there = {entry["id"] for entry in listed}
-    heard_of = store.annotations.heard_of(key, [task["id"] for task in tasks])
-    absent = heard_of.keys() - there
-    gone = sorted(number for number in absent if heard_of[number] < read_at)
-    repaired = len(gone) if gone and store.annotations.delete(key, gone) else 0
-    return Found(missed + repaired, len(absent) - len(gone))
+    after: int
+    is_last: bool = False
+    repairs: int = 0
 
 
-def _repair_gaps(
-    store: Store,
-    client: LabelStudioClient,
-    key: str,
-    tasks: Sequence[Mapping[str, Any]],
-    last_id: int | None,
-    is_last: bool,
-    read_at: float,
-) -> Found:
-    """Drop tasks that we know between the pages' ids and that Label Studio denies when asked for them."""
-    first = last_id if last_id is not None else tasks[0]["id"] if tasks else 0
-    end = None if is_last else tasks[-1]["id"]
-    listed = {task["id"] for task in tasks}
-    heard_of = store.tasks.heard_of(key)
-    gap = [number for number in heard_of if first < number and (end is None or number <= end) and number not in listed]
-    old = [number for number in gap if heard_of[number] < read_at]
-    gone = [number for number in old if not client.has_task(number)]
-    return Found(len(gone) if gone and store.tasks.delete(key, gone) else 0, len(gap) - len(old))
+class _Comparison:
+    """One run on one project."""
+
+    def __init__(self, store: Store, client: LabelStudioClient, key: str, begun: Begun, watch: Ends) -> None:
+        self._store = store
+        self._client = client
+        self._key = key
+        self._begun = begun
+        self._watch = watch
+
+    def step(self, after: int) -> _Step:
+        """Compare the next tasks behind that id; it stays there when it has waited and they are to be read again."""
+        self._watch.check()
+        certain = self._store.now() - GRACE_S  # what was heard of by then is listed, or gone
+        tasks, is_last = self._client.tasks_after(ProjectKey.parse(self._key).id, after)
+        joined = self._join(tasks)
+        unlisted_tasks, unlisted = self._unlisted(tasks, after, LAST_ID if is_last else tasks[-1]["id"])
+        if any(certain < heard <= self._begun.at for heard in (*unlisted_tasks.values(), *unlisted.values())):
+            self._wait(self._begun.at - certain)
+            return _Step(after, repairs=joined)
+        gone_tasks = [number for number, heard in unlisted_tasks.items() if heard <= certain]
+        gone = [number for number, heard in unlisted.items() if heard <= certain]
+        dropped = len(gone) if gone and self._store.annotations.delete(self._key, gone) else 0
+        dropped += len(gone_tasks) if gone_tasks and self._store.tasks.delete(self._key, gone_tasks) else 0
+        return _Step(tasks[-1]["id"] if tasks else after, is_last, joined + dropped)
+
+    def _join(self, tasks: Sequence[Mapping[str, Any]]) -> int:
+        """Learn what Label Studio lists; how much of it changed the gold."""
+        self._store.tasks.upsert(self._key, tasks)
+        listed = [{"task": task["id"], **entry} for task in tasks for entry in task.get("annotations") or []]
+        return self._store.annotations.apply(self._key, [AnnotationState.of(entry) for entry in listed])
+
+    def _unlisted(
+        self, tasks: Sequence[Mapping[str, Any]], after: int, upto: int
+    ) -> tuple[dict[int, float], dict[int, float]]:
+        """Tasks of the range, and annotations of the listed ones, that only we know → when we heard of them last."""
+        listed = {task["id"] for task in tasks}
+        entries = {entry["id"] for task in tasks for entry in task.get("annotations") or []}
+        known = self._store.tasks.heard_of(self._key, after, upto)
+        known_entries = self._store.annotations.heard_of(self._key, sorted(listed))
+        return (
+            {number: heard for number, heard in known.items() if number not in listed},
+            {number: heard for number, heard in known_entries.items() if number not in entries},
+        )
+
+    def _wait(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._watch.check()
+            time.sleep(min(left, LOOK_S))

@@ -144,10 +144,10 @@ def _same_as_fresh(crew: Crew, store: Store, office: Office, record: Record, fol
 def _trained(workplace: Workplace, office: Office) -> dict[int, dict[str, WeakLabel]]:
     store, key = workplace.store, office.key
     project = store.projects.ensure(key, office.studio.project.label_config)
-    reconcile(store, workplace.client_of(project), project, NeverEnds(), lambda _: None)
-    store.projects.request_training(key)
     lease = store.leases.acquire(training_lease(key), "fresh", 600)
     assert lease
+    reconcile(store, workplace.client_of(project), project, lease, NeverEnds(), lambda _: None)
+    store.projects.request_training(key)
     watch = Watch(store, lease, queue.redis_of(workplace.settings.redis_url), lambda: None)
     train(workplace, key, lease, watch, lambda _: None)
     return store.weak_labels.of_project(key)

@@ -1,5 +1,6 @@
 """The pages of Label Studio that a backend asks for: pictures with token access, and the API that reconciling reads."""
 
+import json
 from collections.abc import Awaitable, Callable
 from math import ceil
 from pathlib import Path
@@ -85,7 +86,7 @@ def _page(project: Project, request: Request) -> Json | None:
     """One page of tasks; None behind the last one, which Label Studio answers with a 404."""
     number = int(request.query_params.get("page", "1"))
     size = int(request.query_params.get("page_size", "100"))
-    ordered = list(project.tasks.values())
+    ordered = [task for task in project.tasks.values() if task.id > _after(request)]
     chosen = ordered[(number - 1) * size : number * size]
     if number > 1 and not chosen:
         return None
@@ -96,6 +97,15 @@ def _page(project: Project, request: Request) -> Json | None:
         "pages": max(1, ceil(len(ordered) / size)),
         "tasks": [_full(task) for task in chosen],
     }
+
+
+def _after(request: Request) -> int:
+    """The id behind which tasks are wanted: of the data manager's filters the one that reconciling uses."""
+    filters = json.loads(request.query_params.get("query", "{}")).get("filters", {"items": []})
+    for item in filters["items"]:
+        if (item["filter"], item["operator"], item["type"]) == ("filter:tasks:id", "greater", "Number"):
+            return int(item["value"])
+    return 0
 
 
 def _full(task: Task) -> Json:

@@ -34,6 +34,23 @@ def test_tasks_come_page_by_page_to_the_total(studio: Studio) -> None:
     client.close()
 
 
+def test_tasks_behind_an_id_are_asked_for_by_a_filter_that_must_work(studio: Studio) -> None:
+    behind = (
+        "%7B%22filters%22%3A+%7B%22conjunction%22%3A+%22and%22%2C+%22items%22%3A+%5B%7B%22filter%22%3A+"
+        "%22filter%3Atasks%3Aid%22%2C+%22operator%22%3A+%22greater%22%2C+%22type%22%3A+%22Number%22%2C+"
+        "%22value%22%3A+7%7D%5D%7D%2C+%22ordering%22%3A+%5B%22tasks%3Aid%22%5D%7D"
+    )
+    path = f"/api/tasks/?project=2&page_size={TASKS_PER_PAGE}&fields=all&query={behind}"
+    client = client_of(studio)
+    for body, is_last in (({"tasks": [{"id": 8}], "total": 2}, False), ({"tasks": [{"id": 8}], "total": 1}, True)):
+        studio.files[path] = json.dumps(body).encode()
+        assert client.tasks_after(2, 7) == ([{"id": 8}], is_last)
+    studio.files[path] = json.dumps({"tasks": [{"id": 7}, {"id": 8}], "total": 2}).encode()
+    with pytest.raises(LabelStudioError, match="not filtered"):
+        client.tasks_after(2, 7)
+    client.close()
+
+
 def test_a_personal_token_is_renewed_when_label_studio_says_401(studio: Studio) -> None:
     studio.token = personal_token()
     studio.files["/api/projects/2/"] = b'{"id": 2}'

@@ -4,6 +4,7 @@ import pytest
 
 from store.changes import Change
 from store.leases import Lease, LeaseLost
+from store.projects import ask_reconcile
 from store.store import Store
 from store.versions import training_lease
 from tests.store import webhooks
@@ -94,46 +95,101 @@ def test_other_industry_keys_make_work_once(store: Store) -> None:
     assert project.gold_revision == 1
 
 
+def compare(store: Store) -> None:
+    """A whole reconcile."""
+    store.projects.begin_reconcile(KEY)
+    store.projects.finish_reconcile(KEY, lease_of(store))
+
+
+@pytest.fixture
+def unpaused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reconcile may follow the one before at once."""
+    monkeypatch.setattr("store.projects.RECONCILE_PAUSE_S", 0.0)
+
+
+@pytest.mark.usefixtures("unpaused")
 def test_a_reconcile_that_was_asked_for_is_due_until_a_later_one_is_done(store: Store) -> None:
     store.projects.ensure(KEY, "<View/>")
     assert store.projects.waiting_for_reconcile(0.0) == [KEY]  # of a new project nothing is known
-    assert store.projects.begin_reconcile(KEY) == 1
+    assert store.projects.begin_reconcile(KEY).after == 0
     store.projects.request_reconcile(KEY)
-    store.projects.finish_reconcile(KEY)
+    store.projects.finish_reconcile(KEY, lease_of(store))
     assert store.projects.waiting_for_reconcile(0.0) == [KEY]  # what was asked for while it ran it may have missed
-    store.projects.begin_reconcile(KEY)
-    store.projects.finish_reconcile(KEY)
+    compare(store)
     assert store.projects.waiting_for_reconcile(0.0) == []
     time.sleep(0.01)
     assert store.projects.waiting_for_reconcile(0.001) == [KEY]  # its time has come
 
 
-def test_a_reconcile_goes_on_where_it_stopped_and_later_when_it_failed(store: Store) -> None:
+def test_a_reconcile_goes_on_where_it_stopped_whatever_was_asked_for_since(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    begun = store.projects.begin_reconcile(KEY)
+    store.projects.reach_in_reconcile(KEY, 2**40, lease_of(store))
+    store.projects.request_reconcile(KEY)
+    assert store.projects.begin_reconcile(KEY) == (2**40, begun.at)
+
+
+def test_asked_reconciles_keep_a_pause_unless_a_person_asks(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    compare(store)
+    for _ in range(5):
+        store.journal.record(Change(KEY, "TASKS_CREATED", asks_reconcile=True), timeout=10)
+    assert store.projects.waiting_for_reconcile(1e-6) == []
+    store.projects.request_reconcile(KEY, urgent=True)
+    assert store.projects.waiting_for_reconcile(0.0) == [KEY]
+    store.projects.begin_reconcile(KEY)
+    store.projects.request_reconcile(KEY, urgent=True)
+    store.projects.finish_reconcile(KEY, lease_of(store))
+    assert store.projects.waiting_for_reconcile(0.0) == [KEY]
+    compare(store)
+    assert store.projects.waiting_for_reconcile(0.0) == []
+
+
+def test_reconciles_that_fail_are_tried_ever_more_rarely_until_one_gets_on_or_a_person_asks(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = time.time()
+    monkeypatch.setattr("store.projects.now", lambda _: at)
+
+    def pause() -> float:
+        nonlocal at
+        store.projects.postpone_reconcile(KEY)
+        failed = at
+        while not store.projects.waiting_for_reconcile(0.0):
+            at += 20
+        return at - failed
+
     store.projects.ensure(KEY, "<View/>")
     store.projects.begin_reconcile(KEY)
-    store.projects.reach_in_reconcile(KEY, 7)
-    store.projects.postpone_reconcile(KEY, 60.0)
-    assert store.projects.waiting_for_reconcile(1e-6) == []
-    assert store.projects.begin_reconcile(KEY) == 7
-    store.projects.request_reconcile(KEY)
+    assert [pause() for _ in range(6)] == [60, 120, 240, 480, 600, 600]
+    store.projects.reach_in_reconcile(KEY, 100, lease_of(store))
+    assert pause() == 60
+    store.projects.postpone_reconcile(KEY)
+    store.projects.request_reconcile(KEY, urgent=True)
     assert store.projects.waiting_for_reconcile(0.0) == [KEY]
-    assert store.projects.begin_reconcile(KEY) == 1
 
 
+def test_an_older_request_does_not_replace_a_newer_one(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    begun = store.projects.begin_reconcile(KEY)
+    with store._database.write() as connection:
+        for at in (begun.at + 1, begun.at - 1):
+            ask_reconcile(connection, KEY, at, urgent=True)
+    store.projects.finish_reconcile(KEY, lease_of(store))
+    assert store.projects.waiting_for_reconcile(0.0) == [KEY]
+
+
+@pytest.mark.usefixtures("unpaused")
 def test_tasks_that_come_in_and_events_that_do_not_fit_ask_for_a_reconcile(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def compare() -> None:
-        store.projects.begin_reconcile(KEY)
-        store.projects.finish_reconcile(KEY)
-
     annotate(store, 1)
-    compare()
+    compare(store)
     annotate(store, 2)
     assert store.projects.waiting_for_reconcile(0.0) == []
     store.journal.record(Change(KEY, "TASKS_CREATED", asks_reconcile=True), timeout=10)
     assert store.projects.waiting_for_reconcile(0.0) == [KEY]
-    compare()
+    compare(store)
     monkeypatch.setattr("store.journal.apply_annotations", _refuse)
     annotate(store, 3)
     assert store.projects.waiting_for_reconcile(0.0) == [KEY]

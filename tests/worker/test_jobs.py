@@ -20,6 +20,7 @@ from model.weak_supervision.sources import BOXES
 from store.leases import LeaseLost
 from store.store import Store
 from store.versions import State, training_lease
+from tagloom.errors import UserError
 from tagloom.settings import Settings
 from tests.worker import items, shop
 from tests.worker.crew import Worker, crew, until
@@ -54,17 +55,24 @@ def queued(settings: Settings, redis: Redis) -> list[Job]:
 
 
 @pytest.mark.usefixtures("here")
-def test_a_reconcile_that_fails_is_due_again_a_minute_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reconcile_that_fails_is_due_again_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LABEL_STUDIO_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "0" * 40)
+    monkeypatch.setattr("store.projects.RECONCILE_PAUSE_S", 0.5)
     store.projects.ensure(KEY, shop.CONFIG)
     with pytest.raises(LabelStudioError, match=r"127\.0\.0\.1:1"):
         jobs.reconcile(KEY)
     assert store.projects.waiting_for_reconcile(0.0) == []
-    monkeypatch.setattr(jobs, "RETRY_S", 0.0)
-    with pytest.raises(LabelStudioError):
-        jobs.reconcile(KEY)
+    time.sleep(0.5)
     assert store.projects.waiting_for_reconcile(0.0) == [KEY]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_reconcile_of_a_connection_that_is_not_configured_any_more_waits_too(store: Store) -> None:
+    store.projects.ensure("removed/2.1", shop.CONFIG)
+    with pytest.raises(UserError, match="removed"):
+        jobs.reconcile("removed/2.1")
+    assert store.projects.waiting_for_reconcile(0.0) == []
 
 
 @pytest.mark.usefixtures("here")

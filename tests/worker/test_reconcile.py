@@ -1,7 +1,7 @@
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -11,9 +11,13 @@ import worker.reconcile
 from labelstudio.api import LabelStudioClient
 from labelstudio.connection import Connection
 from labelstudio.project import ProjectKey
+from store.changes import Change
+from store.leases import Lease, LeaseLost
 from store.projects import Project
 from store.store import Store
 from tagloom.demo.simulator import SimulatedLabelStudio, Upload
+from tagloom.errors import UserError
+from tests.store import webhooks
 from tests.worker.shop import CONFIG
 from worker.reconcile import reconcile
 from worker.training.watch import Interrupted
@@ -22,15 +26,20 @@ TAGS = [{"from_name": "elements", "to_name": "image", "type": "choices", "value"
 
 
 class Stop:
-    """A watch that lets so many looks pass."""
+    """A watch that lets so many looks pass, then does something: without anything else, ends the job."""
 
-    def __init__(self, looks: int = 10**9) -> None:
+    def __init__(self, looks: int = 10**9, then: Callable[[], object] | None = None) -> None:
         self._left = looks
+        self._then = then or _interrupt
 
     def check(self) -> None:
         self._left -= 1
-        if self._left < 0:
-            raise Interrupted("asked to stop")
+        if self._left == -1:
+            self._then()
+
+
+def _interrupt() -> None:
+    raise Interrupted("asked to stop")
 
 
 @pytest.fixture
@@ -58,9 +67,21 @@ def project_of(store: Store, studio: SimulatedLabelStudio) -> Project:
     return store.projects.ensure(key_of(studio), CONFIG)
 
 
-def run(store: Store, studio: SimulatedLabelStudio, client: LabelStudioClient, looks: int = 10**9) -> str:
-    seen: list[Any] = []
-    return reconcile(store, client, project_of(store, studio), Stop(looks), seen.append)
+def lease_of(store: Store, studio: SimulatedLabelStudio) -> Lease:
+    lease = store.leases.acquire(f"reconcile:{key_of(studio)}", "test", ttl=60)
+    assert lease
+    return lease
+
+
+def run(
+    store: Store,
+    studio: SimulatedLabelStudio,
+    client: LabelStudioClient,
+    looks: int = 10**9,
+    then: Callable[[], object] | None = None,
+) -> str:
+    lease = lease_of(store, studio)
+    return reconcile(store, client, project_of(store, studio), lease, Stop(looks, then), lambda _: None)
 
 
 def held(store: Store, studio: SimulatedLabelStudio) -> dict[int, set[int]]:
@@ -101,7 +122,7 @@ def test_nothing_changes_when_nothing_was_lost(
     assert after.reconciled_at > before.reconciled_at > 0
 
 
-def test_an_interrupted_run_goes_on_where_it_stopped(
+def test_an_interrupted_run_goes_on_where_it_stopped_and_what_was_asked_for_since_comes_after_it(
     store: Store, studio: SimulatedLabelStudio, client: LabelStudioClient
 ) -> None:
     for task in (1, 150, 229):
@@ -110,57 +131,121 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
         run(store, studio, client, looks=2)
     assert store.projects.waiting_for_reconcile(0.0) == [key_of(studio)]
     assert held(store, studio).keys() == {1, 150}
-    studio.delete_tasks([1])  # behind us: the next full run finds it
+    studio.annotate(2, TAGS)  # behind us: a whole run finds it
+    store.projects.request_reconcile(key_of(studio), urgent=True)
+    run(store, studio, client)
+    assert held(store, studio).keys() == {1, 150, 229}
+    assert store.projects.waiting_for_reconcile(0.0) == [key_of(studio)]
     run(store, studio, client)
     assert store.projects.waiting_for_reconcile(0.0) == []
-    assert held(store, studio).keys() == {1, 150, 229}
-    run(store, studio, client)
     assert held(store, studio) == truth(studio)
 
 
-def test_one_that_is_asked_for_since_it_stopped_begins_anew(
-    store: Store, studio: SimulatedLabelStudio, client: LabelStudioClient
+@pytest.mark.parametrize("rests", [True, False])
+def test_tasks_that_are_deleted_meanwhile_hide_no_others(
+    store: Store, studio: SimulatedLabelStudio, client: LabelStudioClient, rests: bool
 ) -> None:
-    with pytest.raises(Interrupted):
-        run(store, studio, client, looks=2)
-    studio.annotate(1, TAGS)
-    store.projects.request_reconcile(key_of(studio))
-    run(store, studio, client)
-    assert held(store, studio).keys() == {1}
+    for task in range(150, 231, 10):
+        studio.annotate(task, TAGS)
+
+    def gone() -> None:
+        studio.delete_tasks(list(range(1, 81)))
+
+    if rests:
+        with pytest.raises(Interrupted):
+            run(store, studio, client, looks=1)
+        gone()
+        run(store, studio, client)
+    else:
+        run(store, studio, client, looks=1, then=gone)
+    assert held(store, studio) == truth(studio)
+    assert {task.id for task in store.tasks.all(key_of(studio))} >= set(studio.project.tasks)
 
 
-def test_what_was_heard_of_a_moment_ago_is_not_called_gone_until_a_later_look(
+def test_a_deletion_of_what_was_heard_of_a_moment_ago_is_found_by_the_same_run(
     store: Store, studio: SimulatedLabelStudio, client: LabelStudioClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(store, studio, client)
-    monkeypatch.setattr(worker.reconcile, "GRACE_S", 1.0)
     number = studio.annotate(1, TAGS)
     run(store, studio, client)
-    assert held(store, studio) == {1: {number}}
     studio.delete([number])
-    run(store, studio, client)
-    assert held(store, studio) == {1: {number}}
-    assert store.projects.waiting_for_reconcile(0.0) == []  # not yet
-    time.sleep(1.1)
-    assert store.projects.waiting_for_reconcile(0.0) == [key_of(studio)]
-    run(store, studio, client)
-    assert held(store, studio) == {}
-    assert store.projects.waiting_for_reconcile(0.0) == []
-
-
-def test_a_new_task_that_is_not_listed_is_looked_for_again(
-    store: Store, studio: SimulatedLabelStudio, client: LabelStudioClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    studio.delete_tasks([150, 230])
     monkeypatch.setattr(worker.reconcile, "GRACE_S", 1.0)
+    began = time.monotonic()
     run(store, studio, client)
-    studio.delete_tasks([150])
-    run(store, studio, client)
-    assert store.tasks.count(key_of(studio)) == 230
-    time.sleep(1.1)
-    assert store.projects.waiting_for_reconcile(0.0) == [key_of(studio)]
-    run(store, studio, client)
+    assert 0.5 < time.monotonic() - began < 5
+    assert held(store, studio) == {}
     assert {task.id for task in store.tasks.all(key_of(studio))} == set(studio.project.tasks)
     assert store.projects.waiting_for_reconcile(0.0) == []
+
+
+def test_the_wait_for_what_is_certain_can_be_interrupted(
+    store: Store, studio: SimulatedLabelStudio, client: LabelStudioClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = studio.annotate(1, TAGS)
+    run(store, studio, client)
+    studio.delete([number])
+    monkeypatch.setattr(worker.reconcile, "GRACE_S", 60.0)
+    with pytest.raises(Interrupted):
+        run(store, studio, client, looks=3)
+    assert held(store, studio) == {1: {number}}
+
+
+def test_what_comes_while_it_runs_is_neither_dropped_nor_waited_for(
+    store: Store, studio: SimulatedLabelStudio, client: LabelStudioClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker.reconcile, "GRACE_S", 60.0)
+    run(store, studio, client)
+
+    def told_before_it_is_listed() -> None:
+        body = webhooks.saved(webhooks.annotation(999, 120, 1), 1)
+        store.journal.record(Change.of_webhook(key_of(studio), body), timeout=10)
+
+    began = time.monotonic()
+    run(store, studio, client, looks=1, then=told_before_it_is_listed)
+    assert time.monotonic() - began < 10
+    assert held(store, studio) == {120: {999}}
+    assert store.projects.waiting_for_reconcile(0.0) == []
+
+
+def test_a_worker_whose_clock_is_behind_the_database_finds_deletions(
+    store: Store, studio: SimulatedLabelStudio, client: LabelStudioClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.database.time", SimpleNamespace(time=lambda: time.time() + 3600))
+    number = studio.annotate(1, TAGS)
+    run(store, studio, client)
+    studio.delete([number])
+    run(store, studio, client)
+    assert held(store, studio) == {}
+
+
+def test_whose_lease_is_lost_marks_nothing_as_compared(
+    store: Store, studio: SimulatedLabelStudio, client: LabelStudioClient
+) -> None:
+    def taken() -> None:
+        store.leases.revoke(f"reconcile:{key_of(studio)}")
+
+    with pytest.raises(LeaseLost):
+        run(store, studio, client, looks=1, then=taken)
+    studio.annotate(1, TAGS)
+    run(store, studio, client)
+    assert held(store, studio) == {}  # the first page was compared under a lease that held
+    lease = lease_of(store, studio)
+    store.leases.revoke(lease.name)
+    store.projects.request_reconcile(key_of(studio), urgent=True)
+    with pytest.raises(LeaseLost):
+        store.projects.finish_reconcile(key_of(studio), lease)
+    assert store.projects.waiting_for_reconcile(0.0) == [key_of(studio)]
+
+
+def test_a_project_that_is_gone_is_told_once(
+    store: Store, studio: SimulatedLabelStudio, client: LabelStudioClient
+) -> None:
+    key = "default/77.1795288797"
+    project = store.projects.ensure(key, CONFIG)
+    lease = store.leases.acquire("reconcile", "test", ttl=60)
+    assert lease
+    assert "no such project" in reconcile(store, client, project, lease, Stop(), lambda _: None)
+    assert store.projects.waiting_for_reconcile(60.0) == []
 
 
 def test_another_project_of_the_same_number_is_told(
@@ -169,5 +254,5 @@ def test_another_project_of_the_same_number_is_told(
     store.projects.ensure("default/2.77", CONFIG)
     project = store.projects.get("default/2.77")
     assert project
-    with pytest.raises(Exception, match="made at another time"):
-        reconcile(store, client, project, Stop(), lambda _: None)
+    with pytest.raises(UserError, match="made at another time"):
+        reconcile(store, client, project, lease_of(store, studio), Stop(), lambda _: None)

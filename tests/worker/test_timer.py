@@ -57,7 +57,15 @@ def accepted(store: Store, settings: Settings, number: int) -> None:
     store.leases.release(lease)
 
 
-def test_work_in_the_store_is_woken_and_a_reconcile_that_is_due(settings: Settings, store: Store, redis: Redis) -> None:
+def finish_reconcile(store: Store) -> None:
+    lease = store.leases.acquire(f"reconcile:{KEY}", "test", ttl=60)
+    assert lease
+    store.projects.finish_reconcile(KEY, lease)
+
+
+def test_work_in_the_store_is_woken_and_a_reconcile_that_is_due(
+    settings: Settings, store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shop.open_shop(store, settings, tasks=4)
     assert woken(settings, redis) == []
     tick(settings, store)
@@ -67,12 +75,14 @@ def test_work_in_the_store_is_woken_and_a_reconcile_that_is_due(settings: Settin
     tick(settings, store)
     assert woken(settings, redis) == ["reconcile"]  # the worker died with it, or Redis did
     redis.flushall()
-    store.projects.finish_reconcile(KEY)
+    finish_reconcile(store)
     tick(settings, store)
     assert woken(settings, redis) == []
     shop.annotate(store, [1])
     tick(settings, store)
     assert woken(settings, redis) == ["train"]
+    monkeypatch.setattr("store.projects.RECONCILE_PAUSE_S", 0.0)
+    finish_reconcile(store)
     often = settings.model_copy(update={"reconcile_minutes": 1e-6})
     time.sleep(0.01)
     tick(often, store)

@@ -128,7 +128,9 @@ def test_the_timer_wakes_it_while_it_is_due_and_switched_on(
 
     promote(settings, store, studio)
     store.projects.begin_reconcile(str(studio.key))
-    store.projects.finish_reconcile(str(studio.key))
+    lease = store.leases.acquire(f"reconcile:{studio.key}", "test", ttl=60)
+    assert lease
+    store.projects.finish_reconcile(str(studio.key), lease)
     switched_off = label_studio.settings_of(tmp_path, studio)
     assert sampling.due(switched_off, store) == []
     assert woken() == ["worker.jobs.predict"]

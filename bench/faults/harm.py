@@ -1,7 +1,6 @@
 """What is done to Tagloom: processes killed at chosen moments, Redis emptied, files spoilt, the disk filled."""
 
 import math
-import os
 import random
 import signal
 import threading
@@ -23,7 +22,7 @@ STAGES = ("base", "fusion", "refine", "judging", "writing weak labels")
 FROZEN_S = 45.0  # for longer than a lease lives and a successor needs to publish
 IN_FLIGHT_S = 0.015  # a webhook is on its way for about so long
 IN_FLIGHT, FROZEN, EMPTIED = "webhooks in flight at a kill", "work horses frozen past their lease", "Redis emptied"
-SPOILT, FILLED = "served checkpoints spoilt", "disk filled"
+SPOILT, FILLED, CUT = "served checkpoints spoilt", "disk filled", "features of tasks cut in half"
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,13 @@ class Harm:
         plan, record = self._plan, self._record
         done = {**record.harm, "kills": record.killed, "kills while training or publishing": record.stages.total()}
         shares = {"kills while training or publishing": plan.kills / 5, IN_FLIGHT: plan.kills / 10}
-        others = {FROZEN: plan.frozen, EMPTIED: plan.emptied, SPOILT: plan.spoilt, FILLED: plan.filled}
+        others = {
+            FROZEN: plan.frozen,
+            EMPTIED: plan.emptied,
+            SPOILT: plan.spoilt,
+            FILLED: plan.filled,
+            CUT: plan.spoilt,
+        }
         for what, wanted in {"kills": plan.kills, **shares, **others}.items():
             if done.get(what, 0) < wanted:
                 record.complain(f"only {done.get(what, 0)} of {math.ceil(wanted)} {what}")
@@ -157,7 +162,7 @@ class Harm:
         return False
 
     def _spoil(self) -> bool:
-        """Damage what serves and what a training has kept; leave a checkpoint that was written by half."""
+        """Damage what serves, what a training has kept and some features; leave a checkpoint written by half."""
         with self._crew.store() as store:
             current = store.versions.current(self._office.key)
             busy = store.leases.held(training_lease(self._office.key))
@@ -172,7 +177,9 @@ class Harm:
         half.mkdir(exist_ok=True)
         (half / checkpoint.TENSORS).write_bytes(b"\0" * 100)
         kept = [path for name in ("runs", "neighbours") for path in (self._crew.home / name).rglob("*.safetensors")]
-        self._record.harm["files cut in half"] += sum(_cut(path) for path in kept)
+        features = sorted(self._crew.settings.features_folder.rglob("*.safetensors"))
+        self._record.harm["files cut in half"] += sum(map(_cut, kept))
+        self._record.harm[CUT] += sum(map(_cut, self._chance.sample(features, min(5, len(features)))))
         return True
 
     def _fill(self) -> bool:
@@ -198,16 +205,21 @@ class Harm:
 
 def _cut(file: Path) -> bool:
     """Leave the first half; False when the file is gone."""
-    with suppress(FileNotFoundError):
-        os.truncate(file, file.stat().st_size // 2)
-        return True
-    return False
+    return _replace(file, lambda content: content[: len(content) // 2])
 
 
 def _overwrite(file: Path) -> bool:
     """Other bytes in the middle; False when the file is gone."""
-    with suppress(FileNotFoundError), file.open("r+b") as opened:
-        opened.seek(file.stat().st_size // 2)
-        opened.write(b"\xff" * 64)
+    return _replace(
+        file, lambda content: content[: len(content) // 2] + b"\xff" * 64 + content[len(content) // 2 + 64 :]
+    )
+
+
+def _replace(file: Path, spoil: Callable[[bytes], bytes]) -> bool:
+    """In one move: what a process has already read (mapped into its memory) stays what it was."""
+    with suppress(FileNotFoundError):
+        beside = file.with_suffix(".spoilt")
+        beside.write_bytes(spoil(file.read_bytes()))
+        beside.replace(file)
         return True
     return False

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from bench.faults.checks import TOLERANCE, _acknowledged, _distance
 from bench.faults.crew import Crew
-from bench.faults.harm import EMPTIED, FILLED, FROZEN, IN_FLIGHT, SPOILT, Harm, Plan
+from bench.faults.harm import CUT, EMPTIED, FILLED, FROZEN, IN_FLIGHT, SPOILT, Harm, Plan
 from bench.faults.office import Office
 from bench.faults.record import Protocol, Record, acknowledged
 from store.weak_labels import WeakLabel
@@ -62,13 +62,13 @@ def test_each_harm_that_was_not_done_is_complained_about(office: Office) -> None
     record = office.record
     harm = Harm(cast(Crew, None), office, record, PLAN, 1)
     record.kills["backend"], record.stages["refine"] = 10, 2
-    record.harm.update({IN_FLIGHT: 1, FROZEN: 1, EMPTIED: 1, SPOILT: 1, FILLED: 1})
+    record.harm.update({IN_FLIGHT: 1, FROZEN: 1, EMPTIED: 1, SPOILT: 1, FILLED: 1, CUT: 5})
     harm.account()
     assert record.wrong == []
     record.kills["backend"], record.stages["refine"] = 9, 1
     record.harm.clear()
     harm.account()
-    assert len(record.wrong) == 7
+    assert len(record.wrong) == 8
     assert "only 9 of 10 kills" in record.wrong
 
 

@@ -39,7 +39,8 @@ class Corpus:
 
 
 def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch: Ends) -> Corpus:
-    """Read the project's tasks, gold and features. Gold tasks without features are encoded now, others are left out.
+    """Read the project's tasks, gold and features. Gold tasks without features are encoded now, so are those
+    whose file of features cannot be read; others are left out.
 
     At most `training_pool` tasks without gold come in, chosen by a hash of their id, so that the choice is steady.
     """
@@ -81,10 +82,11 @@ def _features(
     found: dict[int, ItemFeatures] = {}
     missing: list[Task] = []
     for task in tasks:
+        was_read = workplace.cache.has(keys[task.id])
         features = workplace.cache.get(keys[task.id])
         if features is not None:
             found[task.id] = features
-        elif task.id in gold:
+        elif was_read or task.id in gold:  # a file that is spoilt must not make the pool another one
             missing.append(task)
     for start in range(0, len(missing), CHUNK):
         watch.check()

@@ -109,7 +109,9 @@ class Settings(BaseSettings):
     log_json: bool = Field(False, description="Log one JSON object a line instead of plain text.")
 
     image_encoder: str = Field(
-        "shipped", description="`shipped`, `torchvision:NAME` or `timm:NAME`, or `...@WEIGHTS_PATH`."
+        "shipped",
+        description="`shipped`, `torchvision:NAME`, `timm:NAME`, `transformers:FOLDER` or `transformers:NAME` (hub), "
+        "or `...@WEIGHTS_PATH`.",
     )
     text_encoder: str = Field(
         "shipped",

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from store.changes import AnnotationState
 from store.database import Database, now
-from store.state import apply_annotations, chunks, delete_annotations, grow_gold_revision
+from store.state import apply_annotations, chunks, delete_annotations, grow_gold_revision, lock_project
 from store.tables import ANNOTATIONS, TASKS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,6 +43,7 @@ class Annotations:
     def apply(self, project_key: str, annotations: Sequence[AnnotationState]) -> int:
         """Join what the API says; how many of them changed the gold (their events were missed)."""
         with self._database.write() as connection:
+            lock_project(connection, project_key)
             changed = apply_annotations(connection, project_key, annotations, now(connection))
             if changed:
                 grow_gold_revision(connection, project_key)
@@ -64,6 +65,7 @@ class Annotations:
     def delete(self, project_key: str, ids: Collection[int]) -> bool:
         """Tombstone annotations that Label Studio no longer has; True when that changed the gold."""
         with self._database.write() as connection:
+            lock_project(connection, project_key)
             changed = delete_annotations(connection, project_key, list(ids), now(connection))
             if changed:
                 grow_gold_revision(connection, project_key)

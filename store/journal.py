@@ -18,7 +18,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from store.changes import Change, merged
 from store.database import Database, now
 from store.projects import ask_reconcile, insert_project
-from store.state import apply_annotations, apply_tasks, delete_annotations, delete_tasks, grow_gold_revision
+from store.state import (
+    apply_annotations,
+    apply_tasks,
+    delete_annotations,
+    delete_tasks,
+    grow_gold_revision,
+    lock_project,
+)
 from store.tables import EVENTS, PROJECTS
 
 LOG = logging.getLogger(__name__)
@@ -104,7 +111,7 @@ class Journal:
     def _commit(self, group: Sequence[_Pending]) -> None:
         try:
             with self._database.write() as connection:
-                _record(connection, [entry.change for entry in group], now(connection))
+                _record(connection, [entry.change for entry in group])
         except Exception as error:  # whatever it was, nobody may wait for ever
             LOG.error("journal: %d events not committed: %s", len(group), error)
             for entry in group:
@@ -127,17 +134,19 @@ def apply(connection: Connection, change: Change, at: float) -> None:
         ask_reconcile(connection, change.project_key, at)
 
 
-def _record(connection: Connection, changes: Sequence[Change], at: float) -> None:
+def _record(connection: Connection, changes: Sequence[Change]) -> None:
     by_project: dict[str, list[Change]] = defaultdict(list)
     for change in changes:
         by_project[change.project_key].append(change)
-    for together in by_project.values():
+    for key, together in sorted(by_project.items()):  # in one order, so that no two backends wait for each other
+        lock_project(connection, key)
+        at = now(connection)  # not before the lock: whoever held it may have begun a reconcile
         # What cannot be applied must not take others with it: it is logged with the reason, reconcile repairs.
         failures = [""] * len(together)
         if _try(connection, merged(together), at):
             failures = [_try(connection, change, at) for change in together]
         if any(failures):
-            ask_reconcile(connection, together[0].project_key, at)
+            ask_reconcile(connection, key, at)
         connection.execute(insert(EVENTS), [_entry(*pair, at) for pair in zip(together, failures, strict=True)])
 
 
@@ -165,10 +174,11 @@ def _entry(change: Change, failure: str, at: float) -> dict[str, object]:
 def _apply_project(connection: Connection, change: Change, at: float) -> bool:
     """Make or update the project's row; True when the label config changed."""
     query = select(PROJECTS.c.label_config, PROJECTS.c.config_us).where(PROJECTS.c.key == change.project_key)
-    known = connection.execute(query.with_for_update()).first()
+    known = connection.execute(query).first()
     if known is None:
-        insert_project(connection, change.project_key, change.label_config, change.title, change.config_us, at)
-        return False
+        if insert_project(connection, change.project_key, change.label_config, change.title, change.config_us, at):
+            return False
+        known = connection.execute(query.with_for_update()).one()  # another has just made it
     if not change.label_config or change.config_us <= known.config_us:
         return False
     connection.execute(

@@ -202,8 +202,8 @@ class Projects:
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(offered_generation=generation))
 
 
-def insert_project(connection: Connection, key: str, label_config: str, title: str, config_us: int, at: float) -> None:
-    """A project's first row, with a reconcile due; nothing when it has one."""
+def insert_project(connection: Connection, key: str, label_config: str, title: str, config_us: int, at: float) -> bool:
+    """A project's first row, with a reconcile due; False and nothing when it has one."""
     row = {
         "key": key,
         "title": title,
@@ -225,7 +225,7 @@ def insert_project(connection: Connection, key: str, label_config: str, title: s
         "created_at": at,
         "industry_keys": "[]",
     }
-    insert_missing(connection, PROJECTS, row)
+    return insert_missing(connection, PROJECTS, row)
 
 
 def ask_reconcile(connection: Connection, key: str, at: float, *, urgent: bool = False) -> None:

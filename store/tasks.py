@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from store.changes import TaskState, is_id
 from store.database import Database, now
-from store.state import apply_tasks, chunks, delete_tasks, grow_gold_revision
+from store.state import apply_tasks, chunks, delete_tasks, grow_gold_revision, lock_project
 from store.tables import TASKS
 
 BULK = 1_000  # rows of one transaction: the journal waits for no more than that
@@ -43,6 +43,7 @@ class Tasks:
         fresh = self._fresh(project_key, states)
         for start in range(0, len(fresh), BULK):
             with self._database.write() as connection:
+                lock_project(connection, project_key)
                 if apply_tasks(connection, project_key, fresh[start : start + BULK], now(connection)):
                     grow_gold_revision(connection, project_key)
 
@@ -72,6 +73,7 @@ class Tasks:
     def delete(self, project_key: str, ids: Collection[int]) -> bool:
         """Tombstone tasks that Label Studio no longer has; True when one of them was labelled."""
         with self._database.write() as connection:
+            lock_project(connection, project_key)
             changed = delete_tasks(connection, project_key, list(ids), now(connection))
             if changed:
                 grow_gold_revision(connection, project_key)

@@ -30,11 +30,11 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 class Worker:
-    """One `rq worker -S json`."""
+    """One `rq worker -S json`, or what else ``kind`` names."""
 
-    def __init__(self, settings: Settings, *options: str) -> None:
+    def __init__(self, settings: Settings, *options: str, kind: str = "worker") -> None:
         self.log = settings.home / f"worker-{time.monotonic_ns()}.log"
-        command = [str(Path(sys.executable).with_name("rq")), "worker", "-S", "json", *options, settings.queue]
+        command = [str(Path(sys.executable).with_name("rq")), kind, "-S", "json", *options, settings.queue]
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=environment(settings), stdout=output, stderr=output, start_new_session=True

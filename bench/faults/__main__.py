@@ -54,7 +54,7 @@ class Form:
     plan: Plan
 
 
-SHORT = Form(150, 100, 0.3, Plan(kills=8, frozen=1, emptied=1, spoilt=1, filled=1, pause=0.5, seconds=120))
+SHORT = Form(150, 100, 0.3, Plan(kills=8, frozen=1, emptied=1, spoilt=1, filled=1, pause=0.5, seconds=240))
 LONG = Form(400, 1000, 0.8, Plan(kills=300, frozen=8, emptied=6, spoilt=5, filled=4, pause=0.3, seconds=1980))
 QUICK = {
     "TAGLOOM_PROMOTION_SECONDS": "0",

@@ -14,6 +14,7 @@ from transformers import (
     ConvNextConfig,
     ConvNextImageProcessor,
     DeiTConfig,
+    Dinov2Config,
     Dinov2WithRegistersConfig,
     MobileViTImageProcessor,
     PreTrainedConfig,
@@ -38,6 +39,7 @@ PLAIN = ViTConfig(**PATCHES)
 CONFIGS: dict[str, PreTrainedConfig] = {
     "vit": PLAIN,
     "deit": DeiTConfig(**PATCHES),  # class and distillation token
+    "dinov2": Dinov2Config(**{**PATCHES, "image_size": 64}),  # fits its positions to smaller pictures
     "dinov2 with registers": Dinov2WithRegistersConfig(**PATCHES, num_register_tokens=4),
     "swin": SwinConfig(image_size=SIZE, patch_size=4, embed_dim=8, depths=[1, 1], num_heads=[1, 2], window_size=4),
     "convnext": ConvNextConfig(hidden_sizes=[4, 8, 16], depths=[1, 1, 1], num_stages=3, patch_size=2),
@@ -57,11 +59,11 @@ def model_of(config: PreTrainedConfig) -> Any:
     return AutoModel.from_config(config)  # type: ignore[no-untyped-call]
 
 
-def folder_of(config: PreTrainedConfig, folder: Path, seed: int = 0) -> Path:
-    """A model of this config with random weights, as a folder for pictures of SIZE pixels."""
+def folder_of(config: PreTrainedConfig, folder: Path, seed: int = 0, size: int = SIZE) -> Path:
+    """A model of this config with random weights, as a folder for pictures of this size."""
     torch.manual_seed(seed)
     model_of(config).save_pretrained(folder)
-    ViTImageProcessor(size={"height": SIZE, "width": SIZE}).save_pretrained(folder)
+    ViTImageProcessor(size={"height": size, "width": size}).save_pretrained(folder)
     return folder
 
 
@@ -260,3 +262,13 @@ def test_the_whole_state_has_all_that_the_folder_has(tmp_path: Path) -> None:
     assert changed
     assert all(key.startswith("vision_model.") for key in changed)
     assert isinstance(network, nn.Module)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("config", "side", "width"),
+    [(ViTConfig(), 14, 768), (SwinConfig(), 7, 768), (ConvNextConfig(), 7, 768), (ResNetConfig(), 7, 2048)],
+)
+def test_full_size_models(config: PreTrainedConfig, side: int, width: int, tmp_path: Path) -> None:
+    encoder = image_encoder(f"transformers:{folder_of(config, tmp_path, size=224)}")
+    assert (encoder.width, encoder.grid_shape) == (width, (side, side))

@@ -140,6 +140,14 @@ def test_webhooks_look_like_requests(studio: SimulatedLabelStudio, backend: Stub
     assert backend.requests[-1][2]["user-agent"].startswith("python-requests/")
 
 
+def test_while_it_is_away_no_page_is_answered(studio: SimulatedLabelStudio) -> None:
+    with httpx.Client(base_url=studio.url, headers={"Authorization": f"Token {studio.token}"}) as client:
+        studio.is_away = True
+        assert client.get("/api/projects/2").status_code == 503
+        studio.is_away = False
+        assert client.get("/api/projects/2").status_code == 200
+
+
 def test_pictures_and_pages_want_the_token(studio: SimulatedLabelStudio, tmp_path: Path) -> None:
     (task,) = studio.import_tasks([upload(tmp_path)])
     picture = studio.url + studio.project.tasks[task].data["image"]

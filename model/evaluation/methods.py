@@ -68,6 +68,9 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "no progressive schedule": {"first": ALL_AT_ONCE, "continuation": ALL_AT_ONCE},
 }
 
+ALONE = {"use_neighbours": False, "use_industry": False, "use_boxes": False, "use_regression": False}
+"""Without cues beside: the network and nothing else answers, on top of each label's share of the gold."""
+
 
 def methods() -> dict[str, Method]:
     """All of them by name, Tagloom first."""
@@ -75,7 +78,13 @@ def methods() -> dict[str, Method]:
         TAGLOOM: tagloom(draws=True), COLD: cold_start, NO_CUES: tagloom(lexicon=Lexicon()),
     }  # fmt: skip
     ablated = {name: tagloom(**changes) for name, changes in ABLATIONS.items()}
-    return {**ours, "no industry": without_industry, **ablated, **BASELINES}
+    alone = {
+        f"network alone: {name}": tagloom(lexicon=Lexicon(), **ALONE, network={**APART, "fusion": name})
+        for name in FUSIONS
+        if name != "gate"
+    }
+    dual = {"network alone": tagloom(lexicon=Lexicon(), **ALONE)}
+    return {**ours, "no industry": without_industry, **ablated, **dual, **alone, **BASELINES}
 
 
 def tagloom(*, lexicon: Lexicon | None = None, draws: bool = False, **changes: Any) -> Method:
@@ -93,7 +102,7 @@ def trained(split: Split, *, lexicon: Lexicon | None = None, **changes: Any) -> 
     if not split.gold:
         return cold
     corpus, config = split.corpus, replace(TrainConfig(seed=split.seed), **changes)
-    boxes = None if lexicon else split.boxes
+    boxes = None if lexicon and config.use_boxes else split.boxes  # those of a split were learned with the lexicon
     return fit(cold, corpus.features, corpus.gold_of(split.gold), families=corpus.families, config=config, boxes=boxes)
 
 

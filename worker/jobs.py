@@ -155,7 +155,9 @@ def _leased(workplace: Workplace, kind: Kind, name: str, project_key: str) -> It
             yield lease, watch
     finally:
         workplace.store.leases.release(lease)
-        queue.clear_running(redis, kind, project_key)
+        woken = queue.clear_running(redis, kind, project_key)
+        if woken and kind is Kind.ENCODE:  # of the others the store knows whether there is more work
+            queue.wake_encoding(workplace.settings, project_key)
 
 
 def _report(progress: Mapping[str, Any]) -> None:

@@ -27,6 +27,7 @@ TIMEOUT_S = 12 * 3600  # of one job; RQ's 180 s would kill a training
 RESULT_TTL_S = 3600
 FAILURE_TTL_S = 7 * 24 * 3600  # RQ keeps failed jobs for a year
 WAITING_TTL_S = 30 * 24 * 3600
+ONCE, AGAIN = b"1", b"again"  # what the key of a running job holds: nobody or somebody has woken it since it began
 
 
 class Kind(StrEnum):
@@ -68,18 +69,25 @@ def begin(connection: Redis, kind: Kind, project_key: str) -> None:
 
 def set_running(connection: Redis, kind: Kind, project_key: str, seconds: float) -> None:
     """Say for some seconds that this is being done by somebody who will look for more work at the end."""
+    key, milliseconds = _running_key(kind, project_key), max(1, int(seconds * 1000))
     try:
-        connection.set(_running_key(kind, project_key), b"1", px=max(1, int(seconds * 1000)))
+        if not connection.pexpire(key, milliseconds):
+            connection.set(key, ONCE, px=milliseconds)
     except RedisError as error:
         LOG.warning("redis: %s", error)
 
 
-def clear_running(connection: Redis, kind: Kind, project_key: str) -> None:
-    """The opposite of `set_running`; afterwards look at the store once more."""
+def clear_running(connection: Redis, kind: Kind, project_key: str) -> bool:
+    """The opposite of `set_running`: whether somebody woke it meanwhile. Afterwards look at the store once more."""
     try:
-        connection.delete(_running_key(kind, project_key))
+        with connection.pipeline() as pipeline:
+            pipeline.get(_running_key(kind, project_key))
+            pipeline.delete(_running_key(kind, project_key))
+            found, _ = pipeline.execute()
     except RedisError as error:
         LOG.warning("redis: %s", error)
+        return False
+    return bool(found == AGAIN)
 
 
 @lru_cache(maxsize=8)
@@ -108,7 +116,7 @@ def _enqueue_once(queue: Queue, kind: Kind, project_key: str) -> None:
     key = _waiting_key(kind, project_key)
     with queue.connection.pipeline() as pipeline:
         pipeline.watch(key)  # type: ignore[no-untyped-call]
-        if pipeline.exists(_running_key(kind, project_key)) or _is_waiting(queue, pipeline.get(key)):
+        if _is_running(queue.connection, kind, project_key) or _is_waiting(queue, pipeline.get(key)):
             return
         job = _job(queue, kind, project_key)
         pipeline.multi()
@@ -118,6 +126,11 @@ def _enqueue_once(queue: Queue, kind: Kind, project_key: str) -> None:
             pipeline.execute()
         except WatchError:
             return  # somebody else woke it at the same moment
+
+
+def _is_running(connection: Redis, kind: Kind, project_key: str) -> bool:
+    """Whether it is being done; whoever does it learns that it was woken again."""
+    return bool(connection.set(_running_key(kind, project_key), AGAIN, xx=True, keepttl=True))
 
 
 def _is_waiting(queue: Queue, marked: bytes | str | None) -> bool:

@@ -5,8 +5,6 @@ import os
 import threading
 import uuid
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from store.leases import LeaseLost
 from store.store import Store
 from store.versions import training_lease
@@ -52,8 +50,8 @@ def tick(settings: Settings, store: Store, holder: str) -> None:
     try:
         if store.leases.acquire("timer", holder, EVERY_S * 0.9):
             _tick(settings, store, holder)
-    except SQLAlchemyError as error:
-        LOG.error("timer: %s", error)
+    except Exception:  # whatever it was: the next look may go well, and without looks work is forgotten
+        LOG.exception("timer: this look failed, the next one follows")
 
 
 def _tick(settings: Settings, store: Store, holder: str) -> None:

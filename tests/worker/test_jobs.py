@@ -83,6 +83,25 @@ def test_without_a_label_studio_a_reconcile_says_so_and_is_not_tried_again(store
 
 
 @pytest.mark.usefixtures("here")
+def test_tasks_that_come_while_others_are_read_are_read_next(
+    store: Store, settings: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.open_shop(store, settings, tasks=4)
+
+    def reads(*_: object) -> str:
+        queue.wake_encoding(settings, KEY)  # tasks have come in
+        return "4 tasks encoded"
+
+    monkeypatch.setattr(jobs, "encode_project", reads)
+    jobs.encode(KEY)
+    assert [job.func_name for job in queued(settings, redis)] == ["worker.jobs.encode"]
+    monkeypatch.setattr(jobs, "encode_project", lambda *_: "nothing left")
+    redis.flushall()
+    jobs.encode(KEY)
+    assert queued(settings, redis) == []
+
+
+@pytest.mark.usefixtures("here")
 def test_gold_becomes_a_version_that_serves(store: Store, settings: Settings) -> None:
     shop.open_shop(store, settings, tasks=60)
     shop.annotate(store, range(1, 46))

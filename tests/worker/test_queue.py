@@ -54,7 +54,10 @@ def test_nobody_is_woken_for_what_a_running_job_will_see_at_its_end(settings: Se
     queue.set_running(redis, Kind.TRAIN, KEY, 60)
     queue.wake_training(settings, KEY)
     assert waiting(settings, redis) == []
-    queue.clear_running(redis, Kind.TRAIN, KEY)
+    queue.set_running(redis, Kind.TRAIN, KEY, 60)
+    assert queue.clear_running(redis, Kind.TRAIN, KEY)  # it was woken again
+    queue.set_running(redis, Kind.TRAIN, KEY, 60)
+    assert not queue.clear_running(redis, Kind.TRAIN, KEY)
     queue.wake_training(settings, KEY)
     assert len(waiting(settings, redis)) == 1
 

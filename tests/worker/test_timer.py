@@ -143,3 +143,20 @@ def test_the_thread_ticks_and_ends(
         while "train" not in woken(settings, redis):
             assert time.monotonic() < end
             time.sleep(0.02)
+
+
+def test_a_look_that_fails_is_told_and_the_next_one_works(
+    settings: Settings, store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop.open_shop(store, settings, tasks=2)
+    shop.annotate(store, [1])
+    with monkeypatch.context() as broken:
+        broken.setattr(queue, "wake_training", _fails)
+        tick(settings, store)
+    assert "RuntimeError: no such project" in caplog.text
+    tick(settings, store)
+    assert "train" in woken(settings, redis)
+
+
+def _fails(*_: object) -> None:
+    raise RuntimeError("no such project")

@@ -24,6 +24,8 @@ LOG = structlog.stdlib.get_logger(__name__)
 def running(settings: Settings, ties: Ties, metrics: Metrics) -> Iterator[Service]:
     """The service until the block ends; then what waits is done and everything is closed."""
     store = Store.open(settings.database)
+    for project in store.projects.all():  # webhooks may have been lost while no backend ran
+        store.projects.request_reconcile(project.key)
     sites = Sites(settings)
     engine: Future[Engine] = Future()
     service = Service(settings, store, sites, metrics, ties, engine)

@@ -6,9 +6,10 @@ from fastapi.testclient import TestClient
 
 from backend.app import create_app
 from backend.ties import Ties, ties_of
+from store.store import Store
 from tagloom.settings import Settings
 from tests import captured
-from tests.backend.parts import NO_REDIS, CheapEncoders
+from tests.backend.parts import NO_REDIS, CheapEncoders, running
 
 
 def test_why_the_models_cannot_be_loaded_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -24,3 +25,24 @@ def test_why_the_models_cannot_be_loaded_is_said_once(tmp_path: Path, caplog: py
         answers = client.post("/predict", json=captured.body("04")).json()["results"]
     assert [answer["result"] for answer in answers] == [[], []]
     assert caplog.text.count("no such weights") == 1
+
+
+def test_backends_that_start_ask_for_one_comparison_with_label_studio(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compare() -> None:
+        store.projects.begin_reconcile(captured.PROJECT)
+        lease = store.leases.acquire("test", "test", ttl=60)
+        assert lease
+        store.projects.finish_reconcile(captured.PROJECT, lease)
+
+    monkeypatch.setattr("store.projects.RECONCILE_PAUSE_S", 0.0)
+    store = Store.open(Settings(home=tmp_path).database)
+    store.projects.ensure(captured.PROJECT, "<View/>")
+    compare()
+    assert store.projects.waiting_for_reconcile(0.0) == []
+    with running(tmp_path), running(tmp_path):
+        assert store.projects.waiting_for_reconcile(0.0) == [captured.PROJECT]
+        compare()
+        assert store.projects.waiting_for_reconcile(0.0) == []
+    store.close()

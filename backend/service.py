@@ -161,7 +161,7 @@ class Service:
         key = str(project)
         payloads = [task.payload() for task in tasks]
         engine.remember(project, answered.features)
-        errand = f"learn {min((task.id or 0 for task in tasks), default=0)}+{len(tasks)}"
+        errand = f"learn {[(task.id, task.updated_at) for task in tasks]}"
         self._waker.ask(errand, key, lambda: self.store.tasks.upsert(key, payloads))
         if answered.unfinished:
             self._waker.ask("encode", key, lambda: self._ties.encode(key))
@@ -180,14 +180,19 @@ class Service:
         return None
 
     def _start_training(self, key: str) -> str:
-        """Ask for a training; beyond the cap the request joins the one that already waits."""
-        if self._training.allow(key):
+        """Ask for a training; beyond the cap only for comparing with Label Studio, which trains if that finds gold."""
+        allowed = self._training.allow(key)
+        self.store.projects.request_reconcile(key, urgent=allowed)
+        if allowed:
             self.store.projects.request_training(key)
-            self.store.projects.request_reconcile(key, urgent=True)
             self._waker.ask("reconcile", key, lambda: self._ties.reconcile(key))
             self._waker.ask("train", key, lambda: self._ties.train(key))
         else:
-            LOG.warning("training was asked for too often; it waits already", project=key)
+            LOG.warning(
+                "training was asked for too often: only what a comparison with Label Studio finds will be trained on",
+                project=key,
+                most_per_minute=self.settings.training_requests_per_minute,
+            )
         return "train-" + key.replace("/", "-").replace(".", "-")
 
     def _train_if_due(self, key: str) -> None:

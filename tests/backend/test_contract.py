@@ -1,6 +1,7 @@
 """Every captured request of Label Studio 1.23.2, replayed, and what the contract asks of the answers."""
 
 import re
+import threading
 import time
 from typing import Any
 
@@ -108,6 +109,32 @@ def test_training_requests_are_capped_and_still_answered(backend: Backend) -> No
     project = backend.store.projects.get(captured.PROJECT)
     assert project is not None
     assert project.gold_revision <= backend.settings.training_requests_per_minute + 1
+
+
+def test_a_training_request_beyond_the_cap_still_compares_with_label_studio(backend: Backend) -> None:
+    for _ in range(backend.settings.training_requests_per_minute):
+        backend.client.post("/webhook", json=captured.body("17"))
+    backend.store.projects.begin_reconcile(captured.PROJECT)
+    lease = backend.store.leases.acquire("test", "test", ttl=60)
+    assert lease
+    backend.store.projects.finish_reconcile(captured.PROJECT, lease)
+    assert backend.store.projects.waiting_for_reconcile(0.0) == []
+    backend.store.projects.begin_reconcile(captured.PROJECT)
+    assert backend.client.post("/webhook", json=captured.body("17")).status_code == 200
+    assert backend.store.projects.waiting_for_reconcile(0.0) == [captured.PROJECT]
+
+
+def test_tasks_that_are_learned_meanwhile_do_not_hide_others(backend: Backend) -> None:
+    version = backend.setup(captured.body("02"))
+    busy, learned = threading.Event(), captured.body("04")
+    backend.service._waker.ask("busy", "", lambda: busy.wait(20))
+    for numbers in ((1, 5, 9), (1, 6, 9)):
+        tasks = [{"id": number, "data": {"title": "tea"}} for number in numbers]
+        assert backend.client.post("/predict", json={**learned, "tasks": tasks}).status_code == 200
+    busy.set()
+    backend.settle()
+    assert version
+    assert {1, 5, 6, 9} <= {task.id for task in backend.store.tasks.all(captured.PROJECT)}
 
 
 @pytest.mark.parametrize(

@@ -125,10 +125,11 @@ class Harm:
 
         def kill() -> None:
             time.sleep(pause)
-            in_flight = self._office.in_flight
-            if self._crew.kill(pid):
+            if self._office.in_flight and self._crew.kill(
+                pid
+            ):  # else it was answered sooner: another one is waited for
                 self._count("backend", "")
-                self._record.harm[IN_FLIGHT] += in_flight
+                self._record.harm[IN_FLIGHT] += 1
 
         self._record.thread(kill).start()
 

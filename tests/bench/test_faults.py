@@ -1,6 +1,7 @@
 """The fault suite must not be green because it has looked away."""
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -70,6 +71,19 @@ def test_each_harm_that_was_not_done_is_complained_about(office: Office) -> None
     harm.account()
     assert len(record.wrong) == 8
     assert "only 9 of 10 kills" in record.wrong
+
+
+@pytest.mark.parametrize("is_answered", [False, True])
+def test_a_backend_is_killed_only_while_a_webhook_is_in_flight(office: Office, is_answered: bool) -> None:
+    crew = SimpleNamespace(children={"backend": SimpleNamespace(pid=1)}, kill=lambda _: True)
+    harm = Harm(cast(Crew, crew), office, office.record, PLAN, 1)
+    office.in_flight = not is_answered
+    harm._armed.set()
+    before = set(threading.enumerate())
+    office.on_webhook()
+    for thread in set(threading.enumerate()) - before:
+        thread.join()
+    assert office.record.harm[IN_FLIGHT] == office.record.killed == (not is_answered)
 
 
 def test_a_label_that_one_side_leaves_out_must_say_next_to_nothing_on_the_other() -> None:

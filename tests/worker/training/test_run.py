@@ -69,7 +69,7 @@ def test_a_training_that_an_operator_cut_off_begins_anew_from_the_chosen_version
 
 def test_what_an_older_revisions_training_still_saves_is_not_gone_on_from(tmp_path: Path) -> None:
     def of(revision: int) -> RunState:
-        return RunState.of(tmp_path, Project(KEY, "", "", revision, 0, "", 0, 0.0, 0.0, 0))
+        return RunState.of(tmp_path, Project(KEY, "", "", revision, 0, "", 0, 0.0, 0.0))
 
     older, newer = of(3), of(4)
     older.file.write_bytes(b"late")

@@ -172,9 +172,8 @@ class Service:
         if action is not None and action.changes_gold:
             self._waker.ask("train", key, lambda: self._ties.train(key))
         elif action is Action.TASKS_CREATED:
-            self._waker.ask(
-                "encode", key, lambda: self._ties.encode(key)
-            )  # the reconcile waits for its time in the store
+            # A reconcile is due too: the journal has asked for it, and the timer wakes it in its time.
+            self._waker.ask("encode", key, lambda: self._ties.encode(key))
         elif action is Action.PROJECT_UPDATED:
             self._waker.ask("train", key, lambda: self._train_if_due(key))
         return None

@@ -1,8 +1,8 @@
-"""From log-odds to probabilities to labels, class by class: probabilities scaled by held-out gold, and thresholds for
-the best F1, by the probabilities themselves where there is no gold to choose on, by held-out gold as far as there is
-some.
+"""From log-odds to probabilities to labels, class by class: probabilities scaled by gold that was not trained on, and
+thresholds for the best F1, by the probabilities themselves where there is no gold to choose on, by held-out gold as far
+as there is some.
 
-Shape suffixes: N items, H held-out items, K classes.
+Shape suffixes: N items, G gold items, H held-out items, K classes.
 """
 
 from collections.abc import Callable
@@ -44,15 +44,14 @@ class Calibration:
         return cls(ones_K * USUAL, ones_K, ones_K * 0)
 
     @classmethod
-    def of(cls, log_odds_NK: Tensor, held_out_HK: Tensor, gold_HK: Tensor) -> "Calibration":
-        """For a pool's (N, K) log-odds, by the gold (1, 0 or NaN) of H held-out items and their log-odds.
+    def of(cls, log_odds_NK: Tensor, unseen_GK: Tensor, gold_GK: Tensor) -> "Calibration":
+        """For a pool's (N, K) log-odds, by gold (1, 0 or NaN) and log-odds of it that were not trained on it.
 
-        Scaling as in Platt (1999), held near the identity; then thresholds.
+        Scaling as in Platt (1999), held near the identity; then thresholds of the best expected F1 in the pool.
         """
-        slope_K, shift_K = _scaling(held_out_HK, gold_HK)
+        slope_K, shift_K = _scaling(unseen_GK, gold_GK)
         scaled = cls(torch.full_like(slope_K, USUAL), slope_K, shift_K)
-        expected = replace(scaled, threshold_K=cls.expected(scaled.probability(log_odds_NK)).threshold_K)
-        return expected.fitted(scaled.probability(held_out_HK), gold_HK)
+        return replace(scaled, threshold_K=cls.expected(scaled.probability(log_odds_NK)).threshold_K)
 
     @classmethod
     def expected(cls, probability_NK: Tensor) -> "Calibration":
@@ -68,11 +67,10 @@ class Calibration:
         f1_NK = 2 * ranked_NK.cumsum(0) / (given_N1 + ranked_NK.sum(0))
         return replace(cls.neutral(probability_NK.shape[1]), threshold_K=(f1_NK.max(0).values / 2).clamp(min=LEAST))
 
-    def fitted(self, probability_NK: Tensor, gold_NK: Tensor) -> "Calibration":
-        """Moved towards the thresholds of the best F1 on items that the probabilities were not trained on."""
-        thresholds = [
-            _threshold(probability_NK[:, k], gold_NK[:, k], float(usual)) for k, usual in enumerate(self.threshold_K)
-        ]
+    def fitted(self, log_odds_HK: Tensor, gold_HK: Tensor) -> "Calibration":
+        """Thresholds moved towards those of the best F1 on held-out items."""
+        p_HK = self.probability(log_odds_HK)
+        thresholds = [_threshold(p_HK[:, k], gold_HK[:, k], float(usual)) for k, usual in enumerate(self.threshold_K)]
         return replace(self, threshold_K=torch.tensor(thresholds, dtype=torch.float64))
 
     def probability(self, log_odds_NK: Tensor) -> Tensor:
@@ -98,23 +96,23 @@ def _threshold(probability_N: Tensor, gold_N: Tensor, usual: float) -> float:
     return float(trust * best + (1 - trust) * usual)
 
 
-def _scaling(log_odds_HK: Tensor, gold_HK: Tensor) -> tuple[Tensor, Tensor]:
+def _scaling(log_odds_GK: Tensor, gold_GK: Tensor) -> tuple[Tensor, Tensor]:
     """(K,) slopes and shifts: the mode given the gold and the prior, the identity without gold."""
-    known_HK = ~gold_HK.isnan()
-    target_HK = gold_HK.nan_to_num(0.0).double()
-    scaling_2K = torch.zeros(2, gold_HK.shape[1], dtype=torch.float64, requires_grad=True)  # from the identity
+    known_GK = ~gold_GK.isnan()
+    target_GK = gold_GK.nan_to_num(0.0).double()
+    scaling_2K = torch.zeros(2, gold_GK.shape[1], dtype=torch.float64, requires_grad=True)  # from the identity
     deviation_2K = torch.tensor([[SLOPE_DEVIATION], [SHIFT_DEVIATION]], dtype=torch.float64)
     solver = torch.optim.LBFGS([scaling_2K], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         solver.zero_grad()
-        logit_HK = (1 + scaling_2K[0]) * log_odds_HK.double() + scaling_2K[1]
-        error_HK = binary_cross_entropy_with_logits(logit_HK, target_HK, reduction="none")
-        total = (error_HK * known_HK).sum() + (scaling_2K / deviation_2K).square().sum() / 2
+        logit_GK = (1 + scaling_2K[0]) * log_odds_GK.double() + scaling_2K[1]
+        error_GK = binary_cross_entropy_with_logits(logit_GK, target_GK, reduction="none")
+        total = (error_GK * known_GK).sum() + (scaling_2K / deviation_2K).square().sum() / 2
         torch.autograd.backward(total)
         return total
 
-    if known_HK.any():
+    if known_GK.any():
         take_step: Callable[[Callable[[], Tensor]], Tensor] = solver.step
         take_step(loss)
     slope_K, shift_K = scaling_2K.detach()

@@ -19,7 +19,7 @@ from model import checkpoint
 from store.versions import training_lease
 
 STAGES = ("base", "fusion", "refine", "judging", "writing weak labels")
-FROZEN_S = 45.0  # for longer than a lease lives and a successor needs to publish
+FROZEN_S = 25.0  # for longer than a lease lives and a successor needs to publish
 IN_FLIGHT_S = 0.015  # a webhook is on its way for about so long
 IN_FLIGHT, FROZEN, EMPTIED = "webhooks in flight at a kill", "work horses frozen past their lease", "Redis emptied"
 SPOILT, FILLED, CUT = "served checkpoints spoilt", "disk filled", "features of tasks cut in half"

@@ -128,7 +128,7 @@ def fit(
         use_regression=config.use_regression,
     )
     tagger = _supervised(served, pool, supervision, boxes, config)
-    calibrated = partial(_calibrated, supervision, table.labels_NK, sorted(held_out))
+    calibrated = partial(_calibrated, supervision, table, sorted(held_out))
     if not config.use_network:
         return calibrated(tagger, 0.0)
     course = Course(tagger, pool, known, supervision, config, resume, started_from=served.version)
@@ -162,11 +162,17 @@ def _supervised(
 
 
 def _calibrated(
-    supervision: Supervision, labels_NK: Tensor, held_out: list[int], tagger: Tagger, network_NK: Tensor | float
+    supervision: Supervision, gold: GoldTable, held_out: list[int], tagger: Tagger, network_NK: Tensor | float
 ) -> Tagger:
-    """By gold that nothing was trained on; ``network_NK`` is what the network adds on the pool."""
+    """By log-odds of gold that has not been trained on; ``network_NK`` is what the network adds on the pool.
+
+    Gold that is not held out counts with what was said of it out of fold, which is without the network's part.
+    """
     log_odds_NK = tagger.tempered(supervision.cold_NK, supervision.base_NK + network_NK)
-    return replace(tagger, calibration=Calibration.of(log_odds_NK, log_odds_NK[held_out], labels_NK[held_out]))
+    unseen_NK, labels_NK, rows = tagger.tempered(supervision.cold_NK, supervision.base_NK), gold.labels_NK, gold.rows
+    unseen_NK[held_out] = log_odds_NK[held_out]
+    calibration = Calibration.of(log_odds_NK, unseen_NK[rows], labels_NK[rows])
+    return replace(tagger, calibration=calibration.fitted(log_odds_NK[held_out], labels_NK[held_out]))
 
 
 class Course:

@@ -62,7 +62,7 @@ def test_a_class_without_both_answers_stays_finite() -> None:
 
 def test_thresholds_follow_plenty_of_gold_and_hardly_a_little() -> None:
     gold_NK = (torch.arange(400) % 2 == 0).double()[:, None]
-    shifted_NK = torch.where(gold_NK > 0, 0.34, 0.26)
+    shifted_NK = torch.logit(torch.where(gold_NK > 0, 0.34, 0.26).double())
     usual = Calibration.neutral(1)
     many = usual.fitted(shifted_NK, gold_NK)
     few = usual.fitted(shifted_NK[:4], gold_NK[:4])

@@ -153,6 +153,7 @@ class Referee:
         for part in family_folds({place: self._corpus.families[row] for place, row in enumerate(rows)}, 2, seed=0):
             rest = sorted(set(range(len(rows))) - set(part))
             calibration = Calibration.of(log_odds_NK, log_odds_NK[rest], gold_NK[rest])
+            calibration = calibration.fitted(log_odds_NK[rest], gold_NK[rest])
             given_NK[part] = calibration.decide(calibration.probability(log_odds_NK[part])).numpy()
         return given_NK
 

@@ -345,6 +345,21 @@ def test_folds_keep_families_whole() -> None:
     assert family_folds({0: "a"}, 4, seed=1) == [[0]]
 
 
+def test_gold_calibrates_by_what_was_said_of_it_out_of_fold(cold: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def noting(log_odds_NK: torch.Tensor, unseen_GK: torch.Tensor, gold_GK: torch.Tensor) -> Calibration:
+        asked.append((unseen_GK, gold_GK))
+        return Calibration.neutral(gold_GK.shape[1])
+
+    monkeypatch.setattr(Calibration, "of", noting)
+    tagger = fit(cold, ITEMS, SOME, families=FAMILIES, config=replace(CONFIG, use_network=False))
+    ((unseen_GK, gold_GK),) = asked
+    assert torch.equal(gold_GK, GoldTable.of(SOME, LABELS, len(ITEMS)).labels_NK[sorted(SOME)])
+    trained_GK = tagger.log_odds([ITEMS[row] for row in sorted(SOME)])
+    assert (torch.sigmoid(trained_GK) - gold_GK).abs().mean() < (torch.sigmoid(unseen_GK) - gold_GK).abs().mean() - 0.02
+
+
 def test_without_held_out_gold_thresholds_come_from_the_pool(cold: Tagger) -> None:
     few = {row: GOLD[row] for row in range(4)}  # so that nearly all of the pool is new to the tagger
     tagger = fit(cold, ITEMS, few, families=FAMILIES, config=CONFIG)

@@ -97,11 +97,21 @@ def _learned_lines(version: Version) -> list[str]:
     """How often each source is right on gold where it speaks, and labels that gold says nothing of yet."""
     headings = (f"{version.version}: sources right on gold", *version.labels, "")
     rows = [
-        (source, *(f"{accuracy[label]:.2f}" for label in version.labels), "")
+        (
+            source,
+            *(f"{accuracy[label]:.2f}" if _speaks_of(source, label, version) else "" for label in version.labels),
+            "",
+        )
         for source, accuracy in version.metrics["source_accuracy"].items()
     ]
     missing = version.metrics["unlearnable"].items()
     return ["", *_table([headings, *rows]), *(f"{label} cannot be learned yet: {why}" for label, why in missing)]
+
+
+def _speaks_of(source: str, label: str, version: Version) -> bool:
+    """A cue is named after the one label that it speaks of; all other sources speak of all."""
+    of = source.partition(": ")[0]
+    return of == label or of not in version.labels
 
 
 def _row(version: Version) -> tuple[str, ...]:

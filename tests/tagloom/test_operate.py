@@ -59,7 +59,11 @@ def test_versions_tell_what_was_learned_and_what_could_not_be(store: Store, monk
     assert table[0].split()[1:] == ["sources", "right", "on", "gold", *items.LABELS]
     sources = [row for row in table[1:] if "cannot" not in row]
     assert {"nearest gold", "industry prior", "boxes"} < {row[:20].strip() for row in sources}
-    assert all(0 < float(cell) < 1 for row in sources for cell in row.split()[-len(items.LABELS) :])
+    (boxes,) = (row for row in sources if row.startswith("boxes"))
+    assert all(0 < float(share) < 1 for share in boxes.split()[1:])
+    assert len(boxes.split()) == 1 + len(items.LABELS)
+    (brand,) = (row for row in sources if row.startswith("LOGO: brand at the top"))
+    assert 0 < float(brand.removeprefix("LOGO: brand at the top")) < 1
     assert any(row.startswith("赠品 cannot be learned yet: none of ") for row in table)
 
 

@@ -91,10 +91,10 @@ def _retrieve_predictions(running: Running, version: str) -> list[dict[str, Any]
 def _label_until_new_version(running: Running, tasks: list[dict[str, Any]], old: str) -> tuple[str, set[int]]:
     """Submit gold in batches until a version other than ``old`` is served: it, and the ids of the labelled tasks.
 
-    The gate may refuse what little gold has taught, so one batch need not do; half of the tasks must.
+    The gate may refuse what little gold has taught, so one batch need not do; two thirds of the tasks must.
     """
     labelled: set[int] = set()
-    for start in range(0, len(tasks) // 2, BATCH):
+    for start in range(0, len(tasks) * 2 // 3, BATCH):
         for task in tasks[start : start + BATCH]:
             _annotate(running, task)
             labelled.add(task["id"])

@@ -24,6 +24,9 @@ PRIOR_LABELS = 40.0
 SLOPE_DEVIATION = 0.25
 SHIFT_DEVIATION = 0.5
 """Of the scaling's prior around the identity: log-odds come from models with priors of their own."""
+FEWEST_TO_SCALE = 50
+"""With fewer gold items log-odds are taken as they are: a scaling by so few changes more answers than the gate can tell
+from chance (docs/decisions/0032-calibration-out-of-fold.md)."""
 LEAST_SLOPE = 0.2
 """Whatever gold says, more log-odds are more probability."""
 ITERATIONS = 60
@@ -97,7 +100,7 @@ def _threshold(probability_N: Tensor, gold_N: Tensor, usual: float) -> float:
 
 
 def _scaling(log_odds_GK: Tensor, gold_GK: Tensor) -> tuple[Tensor, Tensor]:
-    """(K,) slopes and shifts: the mode given the gold and the prior, the identity without gold."""
+    """(K,) slopes and shifts: the mode given the gold and the prior, the identity where there is too little gold."""
     known_GK = ~gold_GK.isnan()
     target_GK = gold_GK.nan_to_num(0.0).double()
     scaling_2K = torch.zeros(2, gold_GK.shape[1], dtype=torch.float64, requires_grad=True)  # from the identity
@@ -112,7 +115,7 @@ def _scaling(log_odds_GK: Tensor, gold_GK: Tensor) -> tuple[Tensor, Tensor]:
         torch.autograd.backward(total)
         return total
 
-    if known_GK.any():
+    if int(known_GK.any(1).sum()) >= FEWEST_TO_SCALE:
         take_step: Callable[[Callable[[], Tensor]], Tensor] = solver.step
         take_step(loss)
     slope_K, shift_K = scaling_2K.detach()

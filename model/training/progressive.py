@@ -40,9 +40,6 @@ if TYPE_CHECKING:  # who only trains on cached features needs no encoders
     from model.training.live import Live
 
 LEAST_WEAK = 64
-FEWEST_TO_SCALE = 50
-"""With fewer gold items probabilities stay as they are: a scaling by so few changes answers more than the gate can tell
-from chance (docs/decisions/0032-calibration-out-of-fold.md)."""
 WEAK_PRIOR = 20.0
 """Weak labels weigh like gold when there is none, half when this many gold labels are there."""
 
@@ -172,8 +169,7 @@ def _calibrated(
     Gold that is not held out counts with what was said of it out of fold, which is without the network's part.
     """
     log_odds_NK = tagger.tempered(supervision.cold_NK, supervision.base_NK + network_NK)
-    unseen_NK, labels_NK = tagger.tempered(supervision.cold_NK, supervision.base_NK), gold.labels_NK
-    rows = gold.rows if len(gold.rows) >= FEWEST_TO_SCALE else []
+    unseen_NK, labels_NK, rows = tagger.tempered(supervision.cold_NK, supervision.base_NK), gold.labels_NK, gold.rows
     unseen_NK[held_out] = log_odds_NK[held_out]
     calibration = Calibration.of(log_odds_NK, unseen_NK[rows], labels_NK[rows])
     return replace(tagger, calibration=calibration.fitted(log_odds_NK[held_out], labels_NK[held_out]))

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy
 
-from model.calibration import LEAST, USUAL, Calibration
+from model.calibration import FEWEST_TO_SCALE, LEAST, USUAL, Calibration
 
 
 def sample(items: int, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -29,9 +29,9 @@ def test_probabilities_are_scaled_by_what_gold_shows() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_dozen_gold_items_do_no_harm(seed: int) -> None:
+def test_the_fewest_gold_items_do_no_harm(seed: int) -> None:
     """The prior holds the scaling where so few cannot tell it from chance: here the log-odds are right as they are."""
-    log_odds_HK, gold_HK = sample(12, seed)
+    log_odds_HK, gold_HK = sample(FEWEST_TO_SCALE, seed)
     true_HK = torch.stack([log_odds_HK[:, 0] / 2, log_odds_HK[:, 1] + 1], dim=1)
     calibration = Calibration.of(true_HK, true_HK, gold_HK)
     log_odds_NK, gold_NK = sample(2000, seed=99)
@@ -39,9 +39,10 @@ def test_a_dozen_gold_items_do_no_harm(seed: int) -> None:
     assert loss(calibration, new) < loss(Calibration.neutral(2), new) + 0.015
 
 
-def test_without_gold_log_odds_are_taken_as_they_are() -> None:
+def test_without_enough_gold_log_odds_are_taken_as_they_are() -> None:
     pool_NK, _ = sample(50)
-    for gold_HK in (torch.zeros(0, 2), torch.full((3, 2), torch.nan)):
+    few_NK = (pool_NK[: FEWEST_TO_SCALE - 1] < 0).double()  # all against what was said, and still too few to tell
+    for gold_HK in (torch.zeros(0, 2), torch.full((3, 2), torch.nan), few_NK):
         calibration = Calibration.of(pool_NK, pool_NK[: len(gold_HK)], gold_HK)
         assert torch.equal(calibration.probability(pool_NK), torch.sigmoid(pool_NK))
         assert torch.equal(calibration.threshold_K, Calibration.expected(torch.sigmoid(pool_NK)).threshold_K)
@@ -54,8 +55,8 @@ def test_gold_against_everything_never_turns_an_order_round() -> None:
 
 
 def test_a_class_without_both_answers_stays_finite() -> None:
-    log_odds_HK, _ = sample(30)
-    calibration = Calibration.of(log_odds_HK, log_odds_HK, torch.tensor([[1.0, torch.nan]] * 30))
+    log_odds_HK, _ = sample(60)
+    calibration = Calibration.of(log_odds_HK, log_odds_HK, torch.tensor([[1.0, torch.nan]] * 60))
     assert all(torch.isfinite(value).all() for value in vars(calibration).values())
     assert (float(calibration.slope_K[1]), float(calibration.shift_K[1])) == (1.0, 0.0)
 

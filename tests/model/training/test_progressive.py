@@ -353,18 +353,11 @@ def test_gold_calibrates_by_what_was_said_of_it_out_of_fold(cold: Tagger, monkey
         return Calibration.neutral(gold_GK.shape[1])
 
     monkeypatch.setattr(Calibration, "of", noting)
-    monkeypatch.setattr(progressive, "FEWEST_TO_SCALE", len(SOME))
     tagger = fit(cold, ITEMS, SOME, families=FAMILIES, config=replace(CONFIG, use_network=False))
     ((unseen_GK, gold_GK),) = asked
     assert torch.equal(gold_GK, GoldTable.of(SOME, LABELS, len(ITEMS)).labels_NK[sorted(SOME)])
     trained_GK = tagger.log_odds([ITEMS[row] for row in sorted(SOME)])
     assert (torch.sigmoid(trained_GK) - gold_GK).abs().mean() < (torch.sigmoid(unseen_GK) - gold_GK).abs().mean() - 0.02
-
-
-def test_probabilities_are_not_scaled_by_few_gold_items(cold: Tagger) -> None:
-    tagger = fit(cold, ITEMS, SOME, families=FAMILIES, config=replace(CONFIG, use_network=False))
-    assert set(tagger.calibration.slope_K.tolist()) == {1.0}
-    assert not tagger.calibration.shift_K.any()
 
 
 def test_without_held_out_gold_thresholds_come_from_the_pool(cold: Tagger) -> None:

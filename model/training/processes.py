@@ -32,6 +32,11 @@ class Processes:
             distributed.all_reduce(values)
         return values
 
+    def check_same(self, epochs_done: int) -> None:
+        """Raises RuntimeError when another process goes on after another epoch: their steps would not fit together."""
+        if int(self.total(torch.tensor(epochs_done))) != epochs_done * self.count:
+            raise RuntimeError(f"process {self.rank} goes on after epoch {epochs_done}, another after another one")
+
     def add_gradients(self, parameters: Iterable[Tensor]) -> None:
         """Give every process the sum of all gradients."""
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]

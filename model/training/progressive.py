@@ -237,6 +237,7 @@ class Course:
     ) -> Tagger:
         schedule = epochs(self.phases)
         done = self.learner.resume(self.resume, self._fingerprint()) if self.resume else 0
+        self.learner.processes.check_same(done)
         tagger: Tagger | None = None
         for number, phase in enumerate(schedule, start=1):
             if number <= done:

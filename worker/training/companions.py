@@ -163,6 +163,7 @@ def _write(folder: Path, settings: Settings, order: Order) -> None:
             beside.put(key, features)
     about = {
         "processes": settings.training_processes,
+        "started_from": order.parent.version,
         "threads": torch.get_num_threads(),
         "work_horse": os.getpid(),
         "config": asdict(order.config),
@@ -217,7 +218,8 @@ def main() -> None:
     for asked in (signal.SIGTERM, signal.SIGINT):  # the work horse decides when the training ends
         signal.signal(asked, signal.SIG_IGN)
     torch.set_num_threads(about["threads"])
-    config, parent = _config(about["config"]), checkpoint.load(folder / PARENT)
+    config = _config(about["config"])
+    parent = replace(checkpoint.load(folder / PARENT), version=about["started_from"])
     features = _features(folder, about, parent.space)
     tensors = load_file(folder / TENSORS)
     means = {name.removeprefix("mean."): mean for name, mean in tensors.items() if name.startswith("mean.")}

@@ -26,6 +26,14 @@ def test_shares_are_all_rows_once() -> None:
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
+def test_processes_that_go_on_after_different_epochs_do_not_train(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda epochs: epochs.add_(3))  # another one's
+    Processes(0, 2).check_same(3)
+    with pytest.raises(RuntimeError, match="goes on after epoch 0"):
+        Processes(0, 2).check_same(0)
+    Processes().check_same(2)
+
+
 def together(folder: Path, device: str, backend: str, count: int = 2) -> list[dict[str, torch.Tensor]]:
     """The weights that each of several processes ended with."""
     started = [

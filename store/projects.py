@@ -21,7 +21,10 @@ RECONCILE_PAUSE_S = (
 
 @dataclass(frozen=True)
 class Project:
-    """One project of one Label Studio; gold_revision > trained_revision: there is gold that no training has seen."""
+    """One project of one Label Studio; gold_revision > trained_revision: there is gold that no training has seen.
+
+    ``unread_gold``: tasks whose gold the last training had to take without their pictures, or leave out.
+    """
 
     key: str
     title: str
@@ -33,6 +36,7 @@ class Project:
     retry_at: float
     reconciled_at: float
     industry_keys: tuple[str, ...] = ()
+    unread_gold: int = 0
 
     @property
     def has_new_gold(self) -> bool:
@@ -119,11 +123,15 @@ class Projects:
         with self._database.write() as connection:
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(failure=reason))
 
-    def finish_training(self, key: str, revision: int, lease: Lease) -> None:
-        """All gold up to `revision` has been trained on. LeaseLost when somebody else has taken over."""
+    def finish_training(self, key: str, revision: int, lease: Lease, *, unread: int = 0) -> None:
+        """All gold up to `revision` has been trained on, that of `unread` tasks without their pictures or not at all.
+
+        LeaseLost when somebody else has taken over.
+        """
         with self._database.write() as connection:
             verify(connection, lease)
             values = {"trained_revision": revision, "attempts": 0, "retry_at": 0.0, "failure": ""}
+            values["unread_gold"] = unread
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
 
     def request_training(self, key: str) -> None:
@@ -224,6 +232,7 @@ def insert_project(connection: Connection, key: str, label_config: str, title: s
         "offered_generation": 0,
         "created_at": at,
         "industry_keys": "[]",
+        "unread_gold": 0,
     }
     return insert_missing(connection, PROJECTS, row)
 

@@ -32,6 +32,7 @@ PROJECTS = Table(
     Column("offered_generation", BigInteger, nullable=False, server_default="0"),
     Column("created_at", Float, nullable=False),
     Column("industry_keys", Text, nullable=False, server_default="[]"),
+    Column("unread_gold", Integer, nullable=False, server_default="0"),
 )
 
 EVENTS = Table(

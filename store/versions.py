@@ -17,6 +17,9 @@ from store.leases import Lease, revoke, verify
 from store.state import grow_gold_revision
 from store.tables import CURRENT, PROJECTS, VERSIONS
 
+COLD_START = "cold start"
+"""The phase of a version that no gold has gone into."""
+
 
 class State(StrEnum):
     """What became of a version."""
@@ -71,6 +74,7 @@ class Current:
     space: str
     labels: tuple[str, ...]
     since: float
+    is_cold_start: bool = False
 
 
 class Versions:
@@ -122,7 +126,7 @@ class Versions:
             at = now(connection)
             if not insert_missing(connection, VERSIONS, _row(project_key, version, State.CANDIDATE, at)):
                 return _present(_current(connection, project_key))
-            return _switch(connection, project_key, version.number, at, "cold start")
+            return _switch(connection, project_key, version.number, at, COLD_START)
 
     def add(self, project_key: str, version: NewVersion, lease: Lease) -> None:
         """Register a candidate whose checkpoint is on disk. LeaseLost when the lease went to another."""
@@ -184,7 +188,8 @@ def training_lease(project_key: str) -> str:
     return f"train:{project_key}"
 
 
-_CURRENT_QUERY = select(CURRENT, VERSIONS.c.version, VERSIONS.c.folder, VERSIONS.c.space, VERSIONS.c.labels).join(
+_TOLD = ("version", "folder", "space", "labels", "phase")
+_CURRENT_QUERY = select(CURRENT, *(VERSIONS.c[name] for name in _TOLD)).join(
     VERSIONS, (VERSIONS.c.project_key == CURRENT.c.project_key) & (VERSIONS.c.number == CURRENT.c.number)
 )
 
@@ -201,7 +206,14 @@ def _present(current: Current | None) -> Current:
 
 def _as_current(row: Row[Any]) -> Current:
     return Current(
-        row.version, row.folder, row.generation, row.number, row.space, tuple(json.loads(row.labels)), row.since
+        row.version,
+        row.folder,
+        row.generation,
+        row.number,
+        row.space,
+        tuple(json.loads(row.labels)),
+        row.since,
+        row.phase == COLD_START,
     )
 
 

@@ -15,7 +15,8 @@ from store.projects import Project
 from store.tasks import Task
 from worker.predictions.fast import replace_due
 from worker.training.cold_start import lexicon_with
-from worker.training.watch import GivesWay, Interrupted, Watch
+from worker.training.corpus import gold_by_task
+from worker.training.watch import Ends, GivesWay, Interrupted
 from worker.workplace import Workplace
 
 PART = 16  # tasks; on 2 cores reading them takes two to eight seconds, describing them 0.4
@@ -24,7 +25,7 @@ STEP_S = 3.0  # waiting gold is looked for so often; a step ends at most one bat
 Progress = Callable[[Mapping[str, Any]], None]
 
 
-def encode(workplace: Workplace, project: Project, watch: Watch, progress: Progress) -> str:
+def encode(workplace: Workplace, project: Project, watch: Ends, progress: Progress) -> str:
     """Encode tasks without features until none is left; returns a line about it. Interrupted when gold waits.
 
     Before and in between, tasks that were answered before their pictures were read get their whole predictions.
@@ -34,7 +35,7 @@ def encode(workplace: Workplace, project: Project, watch: Watch, progress: Progr
     config, key = workplace.config_of(project), ProjectKey.parse(project.key)
     missing = _missing(workplace, project, config, key)
     total, failed = len(missing), 0
-    labelled = workplace.store.annotations.of_project(project.key).keys() & {task.id for task in missing}
+    _ask_for_training(workplace, project, config)
     while missing:
         watch.check()
         if workplace.store.projects.waiting_for_training():
@@ -43,10 +44,21 @@ def encode(workplace: Workplace, project: Project, watch: Watch, progress: Progr
         missing, failed = missing[done:], failed + gone
         replaced += replace_due(workplace, project, gold_first)
         progress({"stage": "reading pictures", "done": total - len(missing), "total": total, "failed": failed})
-    if labelled:
-        # Gold that was trained on without its picture, or not at all, has it now.
-        workplace.store.projects.request_training(project.key)
+    _ask_for_training(workplace, project, config)
     return f"{total - failed} tasks encoded, {failed} without a picture, {replaced} fast predictions replaced"
+
+
+def _ask_for_training(workplace: Workplace, project: Project, config: LabelConfig) -> None:
+    """If gold that was trained on without its picture, or not at all, has it now.
+
+    Asked at the beginning too: the job that read the picture may have been killed.
+    """
+    now = workplace.store.projects.get(project.key)
+    if now is None or now.has_new_gold or not now.unread_gold:
+        return
+    unread = {task.id for task in _missing(workplace, project, config, ProjectKey.parse(project.key))}
+    if len(gold_by_task(workplace, project, config, unread)) < now.unread_gold:
+        workplace.store.projects.request_training(project.key)
 
 
 def _missing(workplace: Workplace, project: Project, config: LabelConfig, key: ProjectKey) -> list[Task]:

@@ -19,6 +19,7 @@ from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor
 from store.projects import Project
 from store.store import Store
+from store.versions import Current
 from tagloom.settings import Settings
 
 
@@ -51,6 +52,18 @@ class Workplace:
     def config_of(self, project: Project) -> LabelConfig:
         """The project's parsed label config; ConfigError when it is unusable."""
         return LabelConfig.parse(project.label_config, project.industry_keys or self.settings.industry_keys)
+
+    def serving(self, project: Project) -> Current:
+        """The version that serves the project; ValueError when there is none, or none of this workplace's encoders."""
+        current = self.store.versions.current(project.key)
+        if current is None:
+            raise ValueError(f"no version serves {project.key} yet: open it in Label Studio once")
+        if current.space != self.extractor.space:
+            raise ValueError(
+                f"{current.version}, which serves {project.key}, was made with other encoders than these: give this "
+                "command the backend's TAGLOOM_IMAGE_ENCODER and TAGLOOM_TEXT_ENCODER"
+            )
+        return current
 
 
 @contextmanager

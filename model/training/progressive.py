@@ -105,8 +105,8 @@ def fit(
 
     ``gold`` maps rows of ``pool``; rows in ``held_out`` are never trained on and calibrate. ``families`` names each
     pool item's product family. ``boxes`` spare learning them when the caller has. What ``on_epoch`` raises ends the
-    training, and nothing is published. With ``resume``, the state after each epoch is kept in that file, a run that was
-    killed goes on from it, and it is removed at the end. Raises ValueError without gold to train on.
+    training, and nothing is published. With ``resume``, the state after each epoch is kept in that file, and a run that
+    was killed goes on from it, after the last epoch too. Raises ValueError without gold to train on.
     """
     config = config or TrainConfig()
     table = GoldTable.of(gold, served.labels, len(pool))
@@ -249,8 +249,6 @@ class Course:
             if number == len(schedule) or schedule[number] is not phase:
                 tagger = tagger_of(*self._learned())
                 on_phase(phase.name, tagger)
-        if self.resume:
-            self.resume.unlink(missing_ok=True)
         return tagger or tagger_of(*self._learned())
 
     def _learned(self) -> tuple[Network, Mapping[str, Tensor]]:

@@ -12,16 +12,19 @@ from labelstudio.config import LabelConfig
 from model import checkpoint
 from model.boxes import described
 from model.boxes.described import RECENT, Descriptions
+from store.changes import Change
 from tests.backend.parts import SPACE
+from tests.store import webhooks
 from tests.worker import label_studio
 from tests.worker.label_studio import Encoders
 from worker import queue
 from worker.encoding import encode
 from worker.training.cold_start import ensure_cold_start
-from worker.training.watch import Watch
+from worker.training.watch import NeverEnds, Watch
 from worker.workplace import Workplace, open_workplace
 
 TASKS = 3
+LATER = "2050-01-01T00:00:00.000000Z"  # than the tasks were made
 
 
 @pytest.fixture
@@ -59,6 +62,64 @@ def test_what_was_read_is_described_for_the_version_that_serves(
     with elsewhere.kept_in(settings.descriptions_folder):
         assert any(prediction.boxes for prediction in tagger.predict(items))
     assert len(items) == TASKS
+
+
+def label(workplace: Workplace, key: str, number: int, **data: str) -> None:
+    entry = webhooks.annotation(number, number, 1, ("LOGO",))
+    entry["result"][0]["from_name"] = "elements"
+    (task,) = [task for task in workplace.store.tasks.all(key) if task.id == number]
+    payload = task.payload()
+    payload = {**payload, "data": {**payload["data"], **data}, "updated_at": LATER}
+    body = {"action": "ANNOTATION_CREATED", "annotation": entry, "task": payload, "project": {}}
+    workplace.store.journal.record(Change.of_webhook(key, body), timeout=10)
+
+
+def trained_without(workplace: Workplace, key: str, unread: int) -> None:
+    """A training is over that could not have so many pictures."""
+    project = workplace.store.projects.get(key)
+    lease = workplace.store.leases.acquire("training", "test", 60)
+    assert project
+    assert lease
+    workplace.store.projects.finish_training(key, project.gold_revision, lease, unread=unread)
+    workplace.store.leases.release(lease)
+
+
+def is_training_due(workplace: Workplace, key: str) -> bool:
+    project = workplace.store.projects.get(key)
+    assert project
+    encode(workplace, project, NeverEnds(), lambda _: None)
+    now = workplace.store.projects.get(key)
+    assert now
+    return now.has_new_gold
+
+
+def test_gold_whose_picture_is_read_after_its_training_is_trained_on_again(
+    shop: tuple[Workplace, str, LabelConfig],
+) -> None:
+    workplace, key, _ = shop
+    label(workplace, key, 1)
+    trained_without(workplace, key, 1)
+    assert is_training_due(workplace, key)
+    trained_without(workplace, key, 0)
+    assert not is_training_due(workplace, key)
+
+
+def test_so_is_gold_whose_picture_was_read_by_a_job_that_was_killed_then(
+    shop: tuple[Workplace, str, LabelConfig],
+) -> None:
+    workplace, key, _ = shop
+    assert not is_training_due(workplace, key)  # it only reads the pictures
+    label(workplace, key, 1)
+    trained_without(workplace, key, 1)  # by a training that began before
+    assert is_training_due(workplace, key)
+
+
+def test_a_picture_that_cannot_be_had_makes_no_training(shop: tuple[Workplace, str, LabelConfig]) -> None:
+    workplace, key, _ = shop
+    label(workplace, key, 1, image=label_studio.BUSY)
+    trained_without(workplace, key, 1)
+    assert not is_training_due(workplace, key)
+    assert not is_training_due(workplace, key)
 
 
 def _never(_: object) -> None:

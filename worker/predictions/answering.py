@@ -11,7 +11,6 @@ from model import checkpoint
 from model.features.item import ItemFeatures
 from model.items import Prediction
 from store.projects import Project
-from worker.training.cold_start import ensure_cold_start
 from worker.workplace import Workplace
 
 LOG = logging.getLogger(__name__)
@@ -22,16 +21,15 @@ Task = Mapping[str, Any]
 class Answering:
     """Answers tasks of one project under the version that served when this was made.
 
-    Making it raises ValueError for a labelling config or a checkpoint that cannot be used.
+    Making it raises ValueError for a labelling config or a checkpoint that cannot be used, or where none serves.
     """
 
     def __init__(self, workplace: Workplace, project: Project) -> None:
-        settings, store, space = workplace.settings, workplace.store, workplace.extractor.space
         self._workplace = workplace
         self._key = ProjectKey.parse(project.key)
         self._config = workplace.config_of(project)
-        current = ensure_cold_start(settings, store, project.key, space, self._config.labels, names=self._config.names)
-        self._tagger = checkpoint.load(settings.checkpoints_folder / current.folder, space=space)
+        current = workplace.serving(project)
+        self._tagger = checkpoint.load(workplace.settings.checkpoints_folder / current.folder)
         self.version = current.version
         self.generation = current.generation
 

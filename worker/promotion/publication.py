@@ -33,8 +33,8 @@ class Publisher:
     promoted: list[str] = field(default_factory=list)
 
     def wait(self) -> float:
-        """Seconds until the next promotion may be; the first one after a cold start may be at once."""
-        if self.current.number == 0:
+        """Seconds until the next promotion may be; one after a cold start may be at once."""
+        if self.current.is_cold_start:
             return 0.0
         return max(0.0, self.current.since + self.settings.promotion_seconds - time.time())
 

@@ -7,7 +7,7 @@ from model import checkpoint
 from model.tagger import Tagger
 from model.weak_supervision.lexicon import Lexicon
 from store.store import Store
-from store.versions import Current, NewVersion
+from store.versions import COLD_START, Current, NewVersion
 from tagloom.settings import Settings
 
 
@@ -30,7 +30,7 @@ def ensure_cold_start(
     """
     key = str(project)
     current = store.versions.current(key)
-    fits = current is not None and current.space == space and current.labels == tuple(labels)
+    fits = current is not None and current.space == space and set(current.labels) == set(labels)
     if current and fits and (instead_of is None or current.generation != instead_of.generation):
         return current
     number = store.versions.reserve(key) if current else 0
@@ -69,7 +69,7 @@ def _install(
     folder = version_folder(key, version)
     place = settings.checkpoints_folder / folder
     try:
-        checkpoint.save(tagger.named(version), place, version=version, encoders=encoders, phase="cold start")
+        checkpoint.save(tagger.named(version), place, version=version, encoders=encoders, phase=COLD_START)
     except OSError:
         if not place.is_dir():
             raise
@@ -79,7 +79,7 @@ def _install(
         version=version,
         parent="",
         folder=folder,
-        phase="cold start",
+        phase=COLD_START,
         space=tagger.space,
         labels=tagger.labels,
         metrics={},

@@ -1,7 +1,7 @@
 """What one training sees: the features of a project's tasks and the gold there is."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from labelstudio.config import LabelConfig
@@ -23,7 +23,7 @@ CHUNK = 16  # gold tasks encoded between two looks at whether the job must end
 @dataclass(frozen=True)
 class Corpus:
     """Pool and gold, by row. `keys` are the items' in the cache of features; `held_out` are the rows with gold that is
-    never trained on."""
+    never trained on; of `unread` tasks with gold the picture could not be had."""
 
     task_ids: tuple[int, ...]
     keys: tuple[str, ...]
@@ -31,6 +31,7 @@ class Corpus:
     families: list[str]
     gold: dict[int, Gold]
     held_out: frozenset[int]
+    unread: int = 0
 
     @property
     def trainable(self) -> dict[int, Gold]:
@@ -46,7 +47,7 @@ def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch:
     """
     settings = workplace.settings
     tasks = {task.id: task for task in workplace.store.tasks.all(project.key)}
-    gold = _gold(workplace, project, config, tasks)
+    gold = gold_by_task(workplace, project, config, tasks)
     others = sorted(tasks.keys() - gold.keys(), key=lambda number: _shuffled(project.key, number))
     chosen = [tasks[number] for number in sorted([*gold, *others[: settings.training_pool]])]
     key = ProjectKey.parse(project.key)
@@ -61,10 +62,12 @@ def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch:
     by_row = {row: gold[task.id] for row, task in enumerate(kept) if task.id in gold}
     held_out = frozenset(row for row in by_row if is_held_out(families[row], settings.held_out_share))
     ids = tuple(task.id for task in kept)
-    return Corpus(ids, tuple(keys[number] for number in ids), features, families, by_row, held_out)
+    unread = sum(not workplace.cache.has(keys[number]) for number in gold)
+    return Corpus(ids, tuple(keys[number] for number in ids), features, families, by_row, held_out, unread)
 
 
-def _gold(workplace: Workplace, project: Project, config: LabelConfig, tasks: Mapping[int, Task]) -> dict[int, Gold]:
+def gold_by_task(workplace: Workplace, project: Project, config: LabelConfig, tasks: Container[int]) -> dict[int, Gold]:
+    """The gold of those of these tasks that have some."""
     annotations = workplace.store.annotations.of_project(project.key)
     read = {number: gold_of(config, entries) for number, entries in annotations.items() if number in tasks}
     return {number: said for number, said in read.items() if said is not None}

@@ -17,7 +17,6 @@ from model.training.phases import CONTINUATION
 from model.training.progressive import TrainConfig, out_of_fold
 from model.weak_supervision.boxes import learn_boxes
 from model.weak_supervision.supervision import GoldTable, supervise
-from worker.training.cold_start import ensure_cold_start
 from worker.training.corpus import assemble
 from worker.training.watch import NeverEnds
 from worker.workplace import Workplace
@@ -39,18 +38,20 @@ class Doubt:
 
 
 def doubtful(workplace: Workplace, project_key: str) -> list[Doubt]:
-    """A project's doubtful gold, the most doubtful first. ValueError when the project is unknown."""
+    """A project's doubtful gold, the most doubtful first.
+
+    ValueError when the project is unknown, or no version serves it that was made with this workplace's encoders.
+    """
     project = workplace.store.projects.get(project_key)
     if project is None:
         raise ValueError(f"no project {project_key!r}: `tagloom versions` names those there are")
     config, settings = workplace.config_of(project), workplace.settings
-    space = workplace.extractor.space
-    current = ensure_cold_start(settings, workplace.store, project_key, space, config.labels, names=config.names)
+    current = workplace.serving(project)
     corpus = assemble(workplace, project, config, NeverEnds())
     rows = sorted(corpus.gold)
     if not rows:
         return []
-    served = checkpoint.load(settings.checkpoints_folder / current.folder, space=space)
+    served = checkpoint.load(settings.checkpoints_folder / current.folder)
     table = GoldTable.of(corpus.gold, served.labels, len(corpus.features))
     boxes = learn_boxes(served.box_model, corpus.features, corpus.gold, families=corpus.families, seed=settings.seed)
     weak = supervise(served, corpus.features, table, families=corpus.families, boxes=boxes).weak

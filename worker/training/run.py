@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -60,7 +61,7 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Watch, pr
     progress({"stage": "reading features"})
     corpus = assemble(workplace, project, config, watch)
     if not corpus.trainable:
-        store.projects.finish_training(project_key, project.gold_revision, lease)
+        store.projects.finish_training(project_key, project.gold_revision, lease, unread=corpus.unread)
         return f"{len(corpus.gold)} gold labels, none to train on yet"
     counts = {"gold_count": len(corpus.gold), "weak_count": len(corpus.features) - len(corpus.gold)}
     publisher = Publisher(settings, store, project, lease, current, encoders, counts)
@@ -68,7 +69,8 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Watch, pr
     trained = run.work()
     progress({"stage": "writing weak labels"})
     _write_weak_labels(workplace, project, corpus, trained, run.boxes, lease)
-    store.projects.finish_training(project_key, project.gold_revision, lease)
+    store.projects.finish_training(project_key, project.gold_revision, lease, unread=corpus.unread)
+    run.state.clear()
     return f"{len(corpus.gold)} gold labels; promoted {', '.join(publisher.promoted) or 'nothing'}"
 
 
@@ -84,15 +86,15 @@ class _Run:
         self._watch = watch
         self._progress = progress
         self._config = TrainConfig(seed=workplace.settings.seed, device=workplace.settings.device)
-        self._state = RunState.of(workplace.settings.home / "runs", publisher.project)
+        self.state = RunState.of(workplace.settings.home / "runs", publisher.project)
         checkpoints = workplace.settings.checkpoints_folder
-        self._parent = self._state.parent(checkpoints, publisher.current)
+        self._parent = self.state.parent(checkpoints, publisher.current)
         if self._parent.network is None:
             self._parent = heir(workplace.settings, workplace.store, publisher.project.key, self._parent)
         self._served = checkpoint.load(checkpoints / publisher.current.folder)
         evidence = checkpoints / publisher.project.key / "evidence"
         self._referee = Referee(corpus, self._served, self._config, evidence)
-        self._nearest = workplace.settings.home / "neighbours" / f"{self._state.file.parent.name}.safetensors"
+        self._nearest = workplace.settings.home / "neighbours" / f"{self.state.file.parent.name}.safetensors"
         self.boxes: LearnedBoxes | None = None
         self._begun = False
         self._last_phase = self._config.continuation[-1].name
@@ -112,7 +114,7 @@ class _Run:
             between=self._watch.check,
         )
         self._watch.check()
-        order = Order(self._parent, corpus, self._config, nearest.neighbours, nearest.space, boxes, self._state.file)
+        order = Order(self._parent, corpus, self._config, nearest.neighbours, nearest.space, boxes, self.state.file)
         with together(self._settings, order, self._watch):
             final = fit(
                 self._parent,
@@ -126,10 +128,11 @@ class _Run:
                 boxes=boxes,
                 on_epoch=self._on_epoch,
                 on_phase=self._on_phase,
-                resume=self._state.file,
+                resume=self.state.file,
             )
-        self._offer_last(final)
-        self._state.clear()
+        if not self.state.is_offered:
+            self._offer_last(final)
+            self.state.set_offered()
         return final
 
     def _on_epoch(self, report: EpochReport) -> None:
@@ -178,7 +181,8 @@ class _Run:
 
 
 class RunState:
-    """What a killed training left: its state after the last epoch, and which version it had started from."""
+    """What a killed training left: its state after the last epoch, which version it had started from, and whether what
+    came of it has been judged and published."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -193,7 +197,10 @@ class RunState:
         own = folder / re.sub(r"[^A-Za-z0-9_-]", "-", project.key)
         own.mkdir(parents=True, exist_ok=True)
         for older in [path for path in own.iterdir() if path.stem != str(project.gold_revision)]:
-            older.unlink(missing_ok=True)
+            if older.is_dir():  # in which processes that trained together met when they were killed
+                shutil.rmtree(older, ignore_errors=True)
+            else:
+                older.unlink(missing_ok=True)
         return cls(own / f"{project.gold_revision}.safetensors")
 
     def parent(self, checkpoints: Path, current: Current) -> Tagger:
@@ -202,13 +209,24 @@ class RunState:
             return checkpoint.load(checkpoints / str(self._read()["parent"]), space=current.space)
         except (KeyError, ValueError):
             self.clear()
-        self._about.write_text(json.dumps({"parent": current.folder}))
+        self._write({"parent": current.folder})
         return checkpoint.load(checkpoints / current.folder, space=current.space)
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether all that is left to do comes after the publishing."""
+        return self._read().get("offered") is True
+
+    def set_offered(self) -> None:
+        self._write({**self._read(), "offered": True})
 
     def clear(self) -> None:
         """Forget it: the training is done, or its gold has changed."""
         self.file.unlink(missing_ok=True)
         self._about.unlink(missing_ok=True)
+
+    def _write(self, about: Mapping[str, Any]) -> None:
+        self._about.write_text(json.dumps(about))
 
     def _read(self) -> dict[str, Any]:
         try:

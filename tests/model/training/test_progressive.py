@@ -138,7 +138,11 @@ def test_a_killed_training_goes_on_to_the_same_end(cold: Tagger, tmp_path: Path)
     )
     assert left == [3]
     assert same(whole, resumed)
-    assert not state.exists()
+    after = fit(
+        cold, told, SOME, families=FAMILIES, config=CONFIG, on_epoch=lambda r: left.append(r.epoch), resume=state
+    )
+    assert left == [3]
+    assert same(whole, after)
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage" * 50])

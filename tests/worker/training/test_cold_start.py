@@ -24,6 +24,7 @@ def test_other_labels_or_encoders_start_anew_under_a_new_number(store: Store, se
     store.projects.ensure(KEY, "<View/>")
     first = ensure_cold_start(settings, store, KEY, "s" * 16, items.LABELS)
     assert ensure_cold_start(settings, store, KEY, "s" * 16, items.LABELS) == first
+    assert ensure_cold_start(settings, store, KEY, "s" * 16, items.LABELS[::-1]) == first
     second = ensure_cold_start(settings, store, KEY, "s" * 16, [*items.LABELS, "二维码"])
     third = ensure_cold_start(settings, store, KEY, "t" * 16, [*items.LABELS, "二维码"])
     assert [entry.generation for entry in (first, second, third)] == [1, 2, 3]

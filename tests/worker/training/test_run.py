@@ -11,7 +11,7 @@ from model.tagger import Tagger
 from model.training.progressive import fit
 from store.projects import Project
 from store.store import Store
-from store.versions import NewVersion, training_lease
+from store.versions import NewVersion, State, training_lease
 from tagloom.settings import Settings
 from tests.backend.parts import cold
 from tests.worker import items, shop
@@ -67,6 +67,49 @@ def test_a_training_that_an_operator_cut_off_begins_anew_from_the_chosen_version
     assert begun == [(left, False), (left, True), (chosen, False)]
 
 
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("stage", ["judging", "writing weak labels"])
+def test_a_training_that_ended_after_its_last_epoch_repeats_no_epoch_and_publishes_once(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    shop.open_shop(store, settings, tasks=12)
+    shop.annotate(store, range(1, 9))
+    seen: list[Mapping[str, Any]] = []
+
+    def cut_off(progress: Mapping[str, Any]) -> None:
+        seen.append(progress)
+        if progress["stage"] == stage and seen.count(progress) == 1:
+            raise Interrupted("cut off")
+
+    monkeypatch.setattr(jobs, "_report", cut_off)
+    assert jobs.is_unfinished(jobs.train(KEY))
+    before = seen.copy()
+    assert not jobs.is_unfinished(jobs.train(KEY))
+    assert {"stage": stage} in seen[len(before) :]
+    assert any("epoch" in progress for progress in before)
+    assert not any("epoch" in progress for progress in seen[len(before) :])
+    assert [entry.number for entry in store.versions.list(KEY)] == [1, 0]
+    project = store.projects.get(KEY)
+    assert project
+    assert not project.has_new_gold
+    assert not list((settings.home / "runs").rglob("*.*"))
+
+
+@pytest.mark.usefixtures("here")
+def test_what_follows_a_cold_start_for_other_labels_serves_at_once_and_what_follows_that_waits(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAGLOOM_PROMOTION_SECONDS", "60")
+    shop.open_shop(store, settings, tasks=60)
+    ensure_cold_start(settings, store, KEY, shop.SPACE, ["主体"])
+    shop.annotate(store, range(1, 31))
+    assert "promoted v2." in jobs.train(KEY)
+    shop.annotate(store, range(31, 46))
+    assert "promoted nothing" in jobs.train(KEY)
+    newest = store.versions.list(KEY)[0]
+    assert (newest.number, newest.state) == (3, State.ACCEPTED)
+
+
 def test_what_an_older_revisions_training_still_saves_is_not_gone_on_from(tmp_path: Path) -> None:
     def of(revision: int) -> RunState:
         return RunState.of(tmp_path, Project(KEY, "", "", revision, 0, "", 0, 0.0, 0.0))
@@ -77,3 +120,13 @@ def test_what_an_older_revisions_training_still_saves_is_not_gone_on_from(tmp_pa
     newer.file.write_bytes(b"state")
     assert of(4).file.read_bytes() == b"state"
     assert not older.file.exists()
+
+
+def test_what_processes_that_trained_together_left_when_they_were_killed_is_dropped(tmp_path: Path) -> None:
+    project = Project(KEY, "", "", 4, 0, "", 0, 0.0, 0.0)
+    own = RunState.of(tmp_path, project).file.parent
+    for left in ("together-4k2", "3.together"):
+        (own / left / "parent").mkdir(parents=True)
+        (own / left / "order.json").touch()
+    RunState.of(tmp_path, project)
+    assert list(own.iterdir()) == []

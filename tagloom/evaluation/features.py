@@ -22,7 +22,7 @@ def unheard(done: int, of: int) -> None:
 
 def key_of(sample: Sample) -> str:
     """Cache key of a sample: another one when its texts, its industry or its picture's file are changed."""
-    texts = (sample.title, sample.level1, sample.level2, sorted(sample.texts.items()))
+    texts = (sample.title, *_industry(sample), sorted(sample.texts.items()))
     seen = (sample.id, texts, _file(sample.picture) if sample.picture else None)
     return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:32]
 
@@ -35,7 +35,12 @@ def _file(picture: Path) -> tuple[str, int, int]:
 def item_of(sample: Sample) -> Item:
     """What the encoders see. Raises ValueError naming a picture that cannot be read."""
     picture = sample.open() if sample.picture else None
-    return Item(picture, sample.title, (sample.level1, sample.level2), dict(sample.texts))
+    return Item(picture, sample.title, _industry(sample), dict(sample.texts))
+
+
+def _industry(sample: Sample) -> tuple[str, ...]:
+    """The levels that are named, as of a task: an empty one would be a value like any other."""
+    return tuple(filter(None, (sample.level1, sample.level2)))
 
 
 def features_of(

@@ -45,3 +45,9 @@ def test_encoders_see_picture_and_all_texts(sample: Sample) -> None:
     assert (told.title, told.industry, told.texts) == ("title", ("家电", "水壶"), {"description": "新品"})
     assert told.image is not None
     assert item_of(replace(sample, picture=None)).image is None
+
+
+@pytest.mark.parametrize(("levels", "told"), [(("家电", ""), ("家电",)), (("", "水壶"), ("水壶",)), (("", ""), ())])
+def test_an_empty_level_of_the_industry_is_none(sample: Sample, levels: tuple[str, str], told: tuple[str, ...]) -> None:
+    changed = replace(sample, level1=levels[0], level2=levels[1])
+    assert item_of(changed).industry == told

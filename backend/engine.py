@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from PIL import Image
@@ -94,12 +94,13 @@ class Engine:
         current = self._store.versions.current(str(project))
         if current is None or current.space != self.extractor.space:  # no version, or other encoders than now
             current = self._ties.cold_start(self._store, project, config, self.extractor)
-        for wanted in [current, *self._earlier(str(project), current)]:
+        behind = replace(current, generation=current.generation - 1)  # a fallback's: the follower tries CURRENT again
+        for wanted in [current, *self._earlier(str(project), behind)]:
             try:
                 return self._loader.load(wanted, self._canaries.of(str(project)))
             except RefusedVersionError as error:
                 self._refused(str(project), wanted.version, str(error))
-        return self._bare(config, current)
+        return self._bare(config, behind)
 
     def _earlier(self, project: str, current: Current) -> list[Current]:
         """Versions that served before, newest first: what to fall back on when CURRENT cannot be loaded."""

@@ -20,7 +20,7 @@ from store.versions import Current
 
 @dataclass(frozen=True)
 class Served:
-    """A version in memory. ``generation`` is CURRENT's when it was loaded."""
+    """A version in memory. ``generation`` is CURRENT's when it was loaded; a lower one where CURRENT could not be."""
 
     tagger: Tagger
     version: str

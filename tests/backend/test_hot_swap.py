@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from backend import hot_swap
 from backend.versions import RefusedVersionError, Served, Shelf, VersionLoader, check_answers
 from model import checkpoint
 from model.items import Prediction
 from tests import captured
-from tests.backend.parts import Backend, cold, publish
+from tests.backend.parts import Backend, cold, publish, running
 from tests.backend.swaps import next_version, wait_for
 from tests.backend.test_answers import TAGS, question
 
@@ -121,14 +122,29 @@ def test_a_bad_checkpoint_is_refused_and_told_while_the_old_one_serves(backend: 
     assert backend.client.get("/status").json()["projects"][0]["refused"] is None
 
 
-def test_a_fresh_process_falls_back_on_an_earlier_version(backend: Backend) -> None:
-    old = ready(backend)
-    bad = broken(backend, "bytes")
-    engine = backend.service.engine.result()
-    engine.shelf = Shelf(4)
-    engine._follower._shelf = Shelf(4)
-    assert backend.setup({**captured.body("02"), "schema": TAGS}) == old
-    assert engine.refusals[KEY].version == bad
+@pytest.mark.parametrize("earlier", [True, False])
+def test_a_fresh_process_falls_back_until_current_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: bool
+) -> None:
+    """On the version that served before, else on cues alone; then CURRENT serves without a promotion or a restart."""
+    monkeypatch.setattr(hot_swap, "RETRY_SECONDS", 0.2)
+    with running(tmp_path) as first:
+        old = ready(first)
+        new = next_version(first, 5)
+        wait_for(new, first)
+    checkpoints = first.settings.checkpoints_folder
+    away = [path for path in checkpoints.rglob("v*.*") if path.is_dir() and (path.name == new or not earlier)]
+    for folder in away:
+        folder.rename(folder.with_name(f"away.{folder.name}"))
+    with running(tmp_path) as fresh:
+        assert ready(fresh) == (old if earlier else f"{new}+cues")
+        assert KEY in fresh.service.engine.result().refusals
+        answer = fresh.client.post("/predict", json=question(2)).json()
+        assert all(result["result"] for result in answer["results"])
+        for folder in away:
+            folder.with_name(f"away.{folder.name}").rename(folder)
+        wait_for(new, fresh)
+        assert ready(fresh) == new
 
 
 def test_requests_in_flight_end_on_their_version() -> None:

@@ -8,9 +8,11 @@ from functools import lru_cache
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from backend.answers import Answered, Question
 from backend.engine import Engine
+from backend.known_projects import KnownProjects
 from backend.metrics import Metrics
 from backend.schemas import TaskIn, TaskPrediction
 from backend.ties import Ties
@@ -53,6 +55,7 @@ class Service:
         self.engine = engine
         self._sites = sites
         self._ties = ties
+        self._known = KnownProjects(store.projects)
         self._waker = Waker()
         self._training = TrainingRequests(settings.training_requests_per_minute)
 
@@ -86,7 +89,7 @@ class Service:
         engine = self._wait(max(deadline - time.monotonic(), 0.0))
         if engine is None:
             return self._empty(tasks, "the encoders are not loaded"), NO_VERSION
-        known = self.store.projects.get(str(project))
+        known = self._known.get(str(project))
         try:
             config = self.config(xml or (known.label_config if known else ""), known.industry_keys if known else ())
         except ConfigError as error:
@@ -140,13 +143,21 @@ class Service:
         return [TaskPrediction(result=[], score=0.0, model_version=NO_VERSION) for _ in tasks]
 
     def _learn_project(self, project: ProjectKey, xml: str, industry_keys: tuple[str, ...]) -> bool:
-        """Whether the project, its labelling config or its industry keys are new."""
+        """Whether the project, its labelling config or its industry keys are new.
+
+        False also while the database is away: Label Studio asks /setup before every task, so it is learned later.
+        """
         key = str(project)
-        known = self.store.projects.get(key)
+        known = self._known.get(key)
         if known is not None and (known.label_config, known.industry_keys) == (xml, industry_keys):
             return False
-        self.store.projects.ensure(key, xml)
-        self.store.projects.set_industry_keys(key, industry_keys)
+        try:
+            self.store.projects.ensure(key, xml)
+            self.store.projects.set_industry_keys(key, industry_keys)
+        except SQLAlchemyError as error:
+            LOG.error("the labelling config cannot be noted yet", project=key, error=str(error))
+            return False
+        self._known.get(key)  # for as long as the database is away
         if known is None:
             LOG.info("a new project", project=key)
             self._waker.ask("reconcile", key, lambda: self._ties.reconcile(key))

@@ -1,0 +1,31 @@
+"""What the store knows of each project; while the database is away, what it knew last."""
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from store.projects import Project, Projects
+
+LOG = structlog.stdlib.get_logger(__name__)
+
+
+class KnownProjects:
+    """Reads projects for answers that a database which restarts must not take away. Threads may share it."""
+
+    def __init__(self, projects: Projects) -> None:
+        self._projects = projects
+        self._last: dict[str, Project] = {}
+        self._away = False
+
+    def get(self, key: str) -> Project | None:
+        """The project; None when nobody has heard of it, or when the database was away ever since."""
+        try:
+            known = self._projects.get(key)
+        except SQLAlchemyError as error:
+            if not self._away:
+                LOG.error("the database is away; answering by what was known last", error=str(error))
+            self._away = True
+            return self._last.get(key)
+        self._away = False
+        if known is not None:
+            self._last[key] = known
+        return known

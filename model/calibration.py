@@ -15,6 +15,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 USUAL = 0.45
 """Where nothing is known: the threshold that gives the best F1 is half that best F1 where probabilities are calibrated
 (Lipton et al., 2014)."""
+UNKNOWN = 0.5
+"""The cold start's, for a label that no cue speaks for: even odds are no reason to give it."""
 LEAST = 0.25
 """No lower, whatever the expectation: below, three labels given are wrong for one that is right."""
 PRIOR_LABELS = 40.0
@@ -45,6 +47,12 @@ class Calibration:
         """Log-odds are taken as they are, and the usual threshold holds for each class."""
         ones_K = torch.ones(classes, dtype=torch.float64)
         return cls(ones_K * USUAL, ones_K, ones_K * 0)
+
+    @classmethod
+    def cold(cls, has_cues_K: Tensor) -> "Calibration":
+        """Neutral, but that a class without cues is not given at even odds."""
+        neutral = cls.neutral(len(has_cues_K))
+        return replace(neutral, threshold_K=torch.where(has_cues_K, neutral.threshold_K, UNKNOWN))
 
     @classmethod
     def of(cls, log_odds_NK: Tensor, unseen_GK: Tensor, gold_GK: Tensor) -> "Calibration":

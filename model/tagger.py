@@ -67,7 +67,7 @@ class Tagger:
         nothing = sources.opinions([])
         unknown_NK = torch.zeros(0, len(labels))
         model = LabelModel.fit(nothing, unknown_NK)
-        calibration = Calibration.neutral(len(labels))
+        calibration = Calibration.cold(sources.cues.has_cues_K)
         box_model = BoxModel.cold_start(labels, lexicon) if with_boxes else None
         return cls(tuple(labels), space, "", seed, sources, model, calibration, box_model=box_model)
 

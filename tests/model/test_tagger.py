@@ -65,6 +65,13 @@ def test_a_class_without_cues_has_nobody_to_overrule() -> None:
     assert replace(cold, credence=0.5).credence_K.tolist() == [0.5, 1.0]
 
 
+def test_at_the_cold_start_a_label_of_which_nothing_is_known_is_given_to_nobody() -> None:
+    cold = Tagger.cold_start(("主体", "水印"), space="x", seed=1)
+    (said,) = cold.predict([features()])
+    assert said.labels == ("主体",)
+    assert said.probabilities["水印"] == 0.5
+
+
 def test_boxes_say_nothing_at_the_cold_start(cold: Tagger) -> None:
     assert cold.box_model is not None
     assert any(answer.boxes for answer in cold.predict(ITEMS[:8]))

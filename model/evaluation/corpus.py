@@ -76,7 +76,11 @@ class LabelledCorpus:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One draw: gold rows that a method may learn from, test rows of other families; everything else is pool."""
+    """One draw: gold rows that a method may learn from, and test rows of other families.
+
+    All rows are the pool. So test rows are trained on as unlabelled ones, by their weak labels, and thresholds are
+    chosen on what is expected of them; of their gold no method is told.
+    """
 
     corpus: LabelledCorpus
     gold: tuple[int, ...]

@@ -93,8 +93,7 @@ def run(
         for _, _, name in steps_of:
             result = done.get((name, families, seed)) or _measure(drawn, name, available[name], families, prices)
             if results and (name, families, seed) not in done:
-                with results.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(asdict(result), ensure_ascii=False) + "\n")
+                _keep(result, results)
             found.append(result)
             on_result(result)
     return found
@@ -128,12 +127,20 @@ def steps(
 def read(path: Path) -> list[Result]:
     """Results of an earlier run; a line that was cut off by a kill is left out."""
     results = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+    for line in path.read_bytes().splitlines() if path.exists() else ():  # it may be cut off within a character
         try:
             results.append(_parsed(json.loads(line)))
         except (ValueError, TypeError, KeyError):
             continue
     return results
+
+
+def _keep(result: Result, path: Path) -> None:
+    """Append a line of its own, also behind one that was cut off."""
+    with path.open("ab+") as file:
+        file.seek(max(0, file.tell() - 1))
+        cut_off = file.read() not in (b"", b"\n")
+        file.write(b"\n" * cut_off + json.dumps(asdict(result), ensure_ascii=False).encode() + b"\n")
 
 
 def _parsed(fields: dict[str, Any]) -> Result:

@@ -68,25 +68,16 @@ class LabelStudioClient:
                 return
             page += 1
 
-    def tasks(self, project_id: int) -> Iterator[dict[str, Any]]:
-        """All tasks of a project with their annotations, page by page."""
-        for page in range(1, 1_000_000):
-            tasks, is_last = self.task_page(project_id, page)
-            yield from tasks
-            if is_last:
-                return
-
     def task_page(self, project_id: int, page: int) -> tuple[list[dict[str, Any]], bool]:
         """One page (from 1) of a project's tasks with their annotations, by id, and whether it is the last one."""
         query = {"project": project_id, "page": page, "page_size": TASKS_PER_PAGE, "fields": "all"}
         try:
-            answer = _object(self._call("GET", "/api/tasks/", params=query))
+            tasks, total = _listed(self._call("GET", "/api/tasks/", params=query))
         except LabelStudioError as error:
             if error.status == 404 and page > 1:
                 return [], True  # Label Studio has no page behind the last one
             raise
-        tasks = answer.get("tasks") or []
-        return tasks, not tasks or page * TASKS_PER_PAGE >= int(answer.get("total") or 0)
+        return tasks, not tasks or page * TASKS_PER_PAGE >= total
 
     def tasks_after(self, project_id: int, task_id: int) -> tuple[list[dict[str, Any]], bool]:
         """The next tasks behind an id with their annotations, by id, and whether they are the last ones.
@@ -96,13 +87,12 @@ class LabelStudioClient:
         behind = {"filter": "filter:tasks:id", "operator": "greater", "type": "Number", "value": task_id}
         wanted = {"filters": {"conjunction": "and", "items": [behind]}, "ordering": ["tasks:id"]}
         query = {"project": project_id, "page_size": TASKS_PER_PAGE, "fields": "all", "query": json.dumps(wanted)}
-        answer = _object(self._call("GET", "/api/tasks/", params=query))
-        tasks = answer.get("tasks") or []
+        tasks, total = _listed(self._call("GET", "/api/tasks/", params=query))
         if any(task["id"] <= task_id for task in tasks):
             raise LabelStudioError(
                 "GET /api/tasks/ at Label Studio: tasks are not filtered by id; use its release 1.23.2"
             )
-        return tasks, not tasks or len(tasks) >= int(answer.get("total") or 0)
+        return tasks, not tasks or len(tasks) >= total
 
     def post_predictions(self, project_id: int, predictions: Sequence[dict[str, Any]]) -> int:
         """Store predictions (``task``, ``result``, ``score``, ``model_version``) in chunks; returns how many."""
@@ -180,6 +170,17 @@ class LabelStudioClient:
                 answer.status_code,
             ) from error
         return str(access)
+
+
+def _listed(answer: Any) -> tuple[list[dict[str, Any]], int]:
+    """Tasks of a page, and how many there are in all. Nothing may lack: what is not listed counts as deleted."""
+    page = _object(answer)
+    tasks, total = page.get("tasks"), page.get("total")
+    if not isinstance(tasks, list) or not isinstance(total, int):
+        raise LabelStudioError("GET /api/tasks/ at Label Studio: no list of tasks with a total; use its release 1.23.2")
+    if not all(isinstance(task.get("annotations"), list) for task in tasks):
+        raise LabelStudioError("GET /api/tasks/ at Label Studio: tasks without annotations; use its release 1.23.2")
+    return tasks, total
 
 
 def _object(answer: Any) -> dict[str, Any]:

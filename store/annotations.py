@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from store.changes import AnnotationState
 from store.database import Database, now
-from store.state import apply_annotations, chunks, delete_annotations, grow_gold_revision, lock_project
+from store.state import NEVER, apply_annotations, chunks, delete_annotations, grow_gold_revision, lock_project
 from store.tables import ANNOTATIONS, TASKS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,11 +40,14 @@ class Annotations:
                 found[row.task_id].append({**dated, **json.loads(row.content)})
         return dict(found)
 
-    def apply(self, project_key: str, annotations: Sequence[AnnotationState]) -> int:
-        """Join what the API says; how many of them changed the gold (their events were missed)."""
+    def apply(self, project_key: str, annotations: Sequence[AnnotationState], *, settled: float = NEVER) -> int:
+        """Join what the API says; how many of them changed the gold (their events were missed).
+
+        It overrules what was heard of by ``settled`` (`Store.now`, well before the API was asked), deletions too.
+        """
         with self._database.write() as connection:
             lock_project(connection, project_key)
-            changed = apply_annotations(connection, project_key, annotations, now(connection))
+            changed = apply_annotations(connection, project_key, annotations, now(connection), settled)
             if changed:
                 grow_gold_revision(connection, project_key)
         return changed

@@ -1,8 +1,12 @@
 """Applying what Label Studio said to the rows that hold it, so that the order and number of messages do not matter.
 
-Each row joins what it holds with what comes: a deletion is final (Label Studio never reuses an id), otherwise the newer
-`updated_us` wins, and of two contents with the same stamp the greater one. That join is commutative, associative and
-idempotent (a state-based CRDT, Shapiro et al. 2011), hence doubled, late and shuffled events end in the same state.
+Each row joins what it holds with what comes: a deletion is final, otherwise the newer `updated_us` wins, and of two
+contents with the same stamp the greater one. That join is commutative, associative and idempotent (a state-based CRDT,
+Shapiro et al. 2011), hence doubled, late and shuffled events end in the same state.
+
+Only Label Studio itself overrules that, when it was restored from a backup: it lists what was deleted (ids are given
+out again), or older contents. Who applies what it lists says up to which instant what we hold is ``settled``, that is,
+was heard of well before Label Studio was asked: there its list holds. Events settle nothing.
 """
 
 import json
@@ -15,6 +19,7 @@ from store.changes import AnnotationState, TaskState
 from store.database import upsert
 from store.tables import ANNOTATIONS, PROJECTS, TASKS
 
+NEVER = 0.0  # before everything that was heard of
 CHUNK = 500  # rows looked up by one statement; SQLite takes 32,766 parameters
 
 T = TypeVar("T")
@@ -29,50 +34,56 @@ def lock_project(connection: Connection, project_key: str) -> None:
     connection.execute(select(PROJECTS.c.key).where(PROJECTS.c.key == project_key).with_for_update())
 
 
-def apply_tasks(connection: Connection, project_key: str, tasks: Sequence[TaskState], at: float) -> bool:
+def apply_tasks(
+    connection: Connection, project_key: str, tasks: Sequence[TaskState], at: float, settled: float = NEVER
+) -> bool:
     """Join tasks into the store; True when that changed what a labelled task holds."""
     changed: list[int] = []
     for part in chunks(list({task.task_id: task for task in sorted(tasks, key=_task_order)}.values())):
         known = _rows(connection, TASKS, TASKS.c.task_id, project_key, [task.task_id for task in part])
         rows = []
         for task in part:
-            old, data = known.get(task.task_id), _json(task.data)
+            before, data = known.get(task.task_id), _json(task.data)
+            old = standing(before, task.updated_us, settled)
             if old is None or (not old["deleted"] and (task.updated_us, data) > (old["updated_us"], old["data"])):
                 rows.append(_task_row(project_key, task.task_id, data, task.updated_us, False, at))
-                if old is None or old["data"] != data:
+                if before is None or before["deleted"] or before["data"] != data:
                     changed.append(task.task_id)
         upsert(connection, TASKS, rows)
     return _any_labelled(connection, project_key, changed)
 
 
 def delete_tasks(connection: Connection, project_key: str, ids: Sequence[int], at: float) -> bool:
-    """Tombstone tasks; True when one of them was labelled."""
+    """Tombstone tasks; True when one of them was labelled. Of a repeated deletion the last one's time counts."""
     changed: list[int] = []
     for part in chunks(sorted(set(ids))):
         known = _rows(connection, TASKS, TASKS.c.task_id, project_key, part)
-        gone = [task_id for task_id in part if task_id not in known or not known[task_id]["deleted"]]
-        upsert(connection, TASKS, [_task_row(project_key, task_id, "{}", 0, True, at) for task_id in gone])
-        changed += gone
+        upsert(connection, TASKS, [_task_row(project_key, task_id, "{}", 0, True, at) for task_id in part])
+        changed += [task_id for task_id in part if task_id not in known or not known[task_id]["deleted"]]
     return _any_labelled(connection, project_key, changed)
 
 
 def apply_annotations(
-    connection: Connection, project_key: str, annotations: Sequence[AnnotationState], at: float
+    connection: Connection,
+    project_key: str,
+    annotations: Sequence[AnnotationState],
+    at: float,
+    settled: float = NEVER,
 ) -> int:
     """Join annotations into the store; how many of them changed the gold."""
     changed = 0
     newest = {entry.annotation_id: entry for entry in sorted(annotations, key=_annotation_order)}
     for part in chunks(list(newest.values())):
-        known = _rows(
-            connection, ANNOTATIONS, ANNOTATIONS.c.annotation_id, project_key, [entry.annotation_id for entry in part]
-        )
+        ids = [entry.annotation_id for entry in part]
+        known = _rows(connection, ANNOTATIONS, ANNOTATIONS.c.annotation_id, project_key, ids)
         rows = []
         for entry in part:
-            old = known.get(entry.annotation_id)
+            before = known.get(entry.annotation_id)
+            old = standing(before, entry.updated_us, settled)
             row = _annotation_row(project_key, entry, at)
             if old is None or (not old["deleted"] and _order(row) > _order(old)):
                 rows.append(row)
-                changed += _gold(row) != _gold(old)
+                changed += _gold(row) != _gold(before)
         upsert(connection, ANNOTATIONS, rows)
     return changed
 
@@ -85,11 +96,17 @@ def delete_annotations(connection: Connection, project_key: str, ids: Sequence[i
         rows = []
         for annotation_id in part:
             old = known.get(annotation_id)
-            if old is None or not old["deleted"]:
-                rows.append(_tombstone(project_key, annotation_id, old, at))
-                changed = changed or _gold(old) is not None
+            rows.append(_tombstone(project_key, annotation_id, old, at))
+            changed = changed or _gold(old) is not None
         upsert(connection, ANNOTATIONS, rows)
     return changed
+
+
+def standing(old: Mapping[str, Any] | None, listed_us: int, settled: float) -> Mapping[str, Any] | None:
+    """What is known of an id; nothing where a list overrules it: it is settled, and deleted or newer than listed."""
+    if old is None or old["seen_at"] > settled:
+        return old
+    return None if old["deleted"] or listed_us < old["updated_us"] else old
 
 
 def grow_gold_revision(connection: Connection, project_key: str) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from store.changes import TaskState, is_id
 from store.database import Database, now
-from store.state import apply_tasks, chunks, delete_tasks, grow_gold_revision, lock_project
+from store.state import NEVER, apply_tasks, chunks, delete_tasks, grow_gold_revision, lock_project, standing
 from store.tables import TASKS
 
 BULK = 1_000  # rows of one transaction: the journal waits for no more than that
@@ -34,17 +34,18 @@ class Tasks:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def upsert(self, project_key: str, tasks: Sequence[Mapping[str, Any]]) -> None:
+    def upsert(self, project_key: str, tasks: Sequence[Mapping[str, Any]], *, settled: float = NEVER) -> None:
         """Learn tasks from Label Studio's task objects (those of /predict too); older descriptions change nothing.
 
-        Tasks without a usable id are left out. Writes only what is new, in short transactions.
+        Tasks without a usable id are left out. Writes only what is new, in short transactions. What the API lists
+        overrules what was heard of by ``settled`` (`Store.now`, well before the API was asked), deletions too.
         """
         states = [TaskState.of(task) for task in tasks if is_id(task.get("id"))]
-        fresh = self._fresh(project_key, states)
+        fresh = self._fresh(project_key, states, settled)
         for start in range(0, len(fresh), BULK):
             with self._database.write() as connection:
                 lock_project(connection, project_key)
-                if apply_tasks(connection, project_key, fresh[start : start + BULK], now(connection)):
+                if apply_tasks(connection, project_key, fresh[start : start + BULK], now(connection), settled):
                     grow_gold_revision(connection, project_key)
 
     def all(self, project_key: str) -> list[Task]:
@@ -79,12 +80,15 @@ class Tasks:
                 grow_gold_revision(connection, project_key)
         return changed
 
-    def _fresh(self, project_key: str, tasks: Sequence[TaskState]) -> list[TaskState]:
-        known: dict[int, int] = {}
+    def _fresh(self, project_key: str, tasks: Sequence[TaskState], settled: float) -> list[TaskState]:
+        known: dict[int, Mapping[str, Any]] = {}
         with self._database.read() as connection:
             for part in chunks([task.task_id for task in tasks]):
-                query = select(TASKS.c.task_id, TASKS.c.updated_us).where(
+                query = select(TASKS.c.task_id, TASKS.c.updated_us, TASKS.c.deleted, TASKS.c.seen_at).where(
                     TASKS.c.project_key == project_key, TASKS.c.task_id.in_(part)
                 )
-                known |= {row.task_id: row.updated_us for row in connection.execute(query)}
-        return [task for task in tasks if known.get(task.task_id, -1) < task.updated_us or task.task_id not in known]
+                known |= {row["task_id"]: dict(row) for row in connection.execute(query).mappings()}
+        olds = [standing(known.get(task.task_id), task.updated_us, settled) for task in tasks]
+        return [
+            task for task, old in zip(tasks, olds, strict=True) if old is None or old["updated_us"] < task.updated_us
+        ]

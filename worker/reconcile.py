@@ -3,9 +3,10 @@
 Missed, doubled or reordered events, annotations imported with their tasks, deletions while we were down. In steps by
 task id, so that deletions meanwhile shift nothing; an interrupted run goes on behind the last task that it compared.
 
-What we know and Label Studio does not list is gone for good, since ids are never used again, but only if we heard of it
-well before Label Studio was asked. What was newer then is looked at again a moment later, and what we heard of after
-the run began is left to the next one: a run waits once for at most that moment, however busy the project is.
+What we know and Label Studio does not list is gone, and what it lists is there although we hold it for deleted or newer
+(it was restored from a backup), but only if we heard of it well before Label Studio was asked. What we hold, is not
+listed and was newer then is looked at again a moment later, and what we heard of after the run began is left to the
+next one: a run waits once for at most that moment, however busy the project is.
 """
 
 import time
@@ -97,7 +98,7 @@ class _Comparison:
         self._watch.check()
         certain = self._store.now() - GRACE_S  # what was heard of by then is listed, or gone
         tasks, is_last = self._client.tasks_after(ProjectKey.parse(self._key).id, after)
-        joined = self._join(tasks)
+        joined = self._join(tasks, certain)
         unlisted_tasks, unlisted = self._unlisted(tasks, after, LAST_ID if is_last else tasks[-1]["id"])
         if any(certain < heard <= self._begun.at for heard in (*unlisted_tasks.values(), *unlisted.values())):
             self._wait(self._begun.at - certain)
@@ -108,18 +109,19 @@ class _Comparison:
         dropped += len(gone_tasks) if gone_tasks and self._store.tasks.delete(self._key, gone_tasks) else 0
         return _Step(tasks[-1]["id"] if tasks else after, is_last, joined + dropped)
 
-    def _join(self, tasks: Sequence[Mapping[str, Any]]) -> int:
+    def _join(self, tasks: Sequence[Mapping[str, Any]], certain: float) -> int:
         """Learn what Label Studio lists; how much of it changed the gold."""
-        self._store.tasks.upsert(self._key, tasks)
-        listed = [{"task": task["id"], **entry} for task in tasks for entry in task.get("annotations") or []]
-        return self._store.annotations.apply(self._key, [AnnotationState.of(entry) for entry in listed])
+        self._store.tasks.upsert(self._key, tasks, settled=certain)
+        listed = [{"task": task["id"], **entry} for task in tasks for entry in task["annotations"]]
+        states = [AnnotationState.of(entry) for entry in listed]
+        return self._store.annotations.apply(self._key, states, settled=certain)
 
     def _unlisted(
         self, tasks: Sequence[Mapping[str, Any]], after: int, upto: int
     ) -> tuple[dict[int, float], dict[int, float]]:
         """Tasks of the range, and annotations of the listed ones, that only we know → when we heard of them last."""
         listed = {task["id"] for task in tasks}
-        entries = {entry["id"] for task in tasks for entry in task.get("annotations") or []}
+        entries = {entry["id"] for task in tasks for entry in task["annotations"]}
         known = self._store.tasks.heard_of(self._key, after, upto)
         known_entries = self._store.annotations.heard_of(self._key, sorted(listed))
         return (

@@ -1,5 +1,5 @@
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 from pydantic import SecretStr
@@ -25,12 +25,30 @@ def page(number: int) -> str:
     return f"/api/tasks/?project=2&page={number}&page_size={TASKS_PER_PAGE}&fields=all"
 
 
+def listing(ids: Iterable[int], total: int) -> bytes:
+    return json.dumps({"tasks": [{"id": number, "annotations": []} for number in ids], "total": total}).encode()
+
+
 def test_tasks_come_page_by_page_to_the_total(studio: Studio) -> None:
-    for number, ids in ((1, range(100)), (2, range(100, 130))):
-        studio.files[page(number)] = json.dumps({"tasks": [{"id": each} for each in ids], "total": 130}).encode()
+    pages = [range(100), range(100, 130)]
+    for number, ids in enumerate(pages, 1):
+        studio.files[page(number)] = listing(ids, 130)
     client = client_of(studio)
-    assert [task["id"] for task in client.tasks(2)] == list(range(130))
-    assert len(studio.requests) == 2
+    for number, ids in enumerate(pages, 1):
+        tasks, is_last = client.task_page(2, number)
+        assert [task["id"] for task in tasks] == list(ids)
+        assert is_last == (number == len(pages))
+    client.close()
+
+
+@pytest.mark.parametrize(
+    "answer", [[], {}, {"tasks": []}, {"total": 0}, {"tasks": None, "total": 0}, {"tasks": [{"id": 1}], "total": 1}]
+)
+def test_a_list_that_lacks_something_is_an_error_and_not_an_empty_project(studio: Studio, answer: object) -> None:
+    studio.default = json.dumps(answer).encode()
+    client = client_of(studio)
+    with pytest.raises(LabelStudioError, match=r"release 1\.23\.2"):
+        client.tasks_after(2, 0)
     client.close()
 
 
@@ -42,10 +60,10 @@ def test_tasks_behind_an_id_are_asked_for_by_a_filter_that_must_work(studio: Stu
     )
     path = f"/api/tasks/?project=2&page_size={TASKS_PER_PAGE}&fields=all&query={behind}"
     client = client_of(studio)
-    for body, is_last in (({"tasks": [{"id": 8}], "total": 2}, False), ({"tasks": [{"id": 8}], "total": 1}, True)):
-        studio.files[path] = json.dumps(body).encode()
-        assert client.tasks_after(2, 7) == ([{"id": 8}], is_last)
-    studio.files[path] = json.dumps({"tasks": [{"id": 7}, {"id": 8}], "total": 2}).encode()
+    for total, is_last in ((2, False), (1, True)):
+        studio.files[path] = listing([8], total)
+        assert client.tasks_after(2, 7) == ([{"id": 8, "annotations": []}], is_last)
+    studio.files[path] = listing([7, 8], 2)
     with pytest.raises(LabelStudioError, match="not filtered"):
         client.tasks_after(2, 7)
     client.close()

@@ -1,3 +1,4 @@
+import copy
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -216,6 +217,40 @@ def test_a_worker_whose_clock_is_behind_the_database_finds_deletions(
     studio.delete([number])
     run(store, studio, client)
     assert held(store, studio) == {}
+
+
+def test_what_a_label_studio_that_was_restored_from_a_backup_lists_holds(
+    store: Store, studio: SimulatedLabelStudio, client: LabelStudioClient
+) -> None:
+    """What was deleted since is there again, also under ids that we hold for deleted; what was edited since is not."""
+    edited, deleted, _ = (studio.annotate(task, TAGS) for task in (1, 2, 3))
+    run(store, studio, client)
+    before = store.annotations.of_project(key_of(studio))
+    backup = copy.deepcopy(studio.project.tasks)
+    studio.update(edited, [])
+    studio.delete([deleted])
+    studio.delete_tasks([3, 230])
+    studio.annotate(4, TAGS)
+    run(store, studio, client)
+    assert held(store, studio).keys() == {1, 4}
+    studio.project.tasks = backup
+    run(store, studio, client)
+    assert store.annotations.of_project(key_of(studio)) == before
+    assert {task.id for task in store.tasks.all(key_of(studio))} == set(studio.project.tasks)
+    assert "0 repairs" in run(store, studio, client)
+
+
+def test_a_deletion_that_is_newer_than_the_list_stays(
+    store: Store, studio: SimulatedLabelStudio, client: LabelStudioClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = studio.annotate(1, TAGS)
+    run(store, studio, client)
+    monkeypatch.setattr(worker.reconcile, "GRACE_S", 60.0)
+    for body in (webhooks.deleted(number), webhooks.tasks_deleted(230)):  # told before the transaction there is over
+        store.journal.record(Change.of_webhook(key_of(studio), body), timeout=10)
+    run(store, studio, client)
+    assert held(store, studio) == {}
+    assert store.tasks.count(key_of(studio)) == 229
 
 
 def test_whose_lease_is_lost_marks_nothing_as_compared(

@@ -7,6 +7,7 @@ submitters then wait for one or two commits, not for fifty; `bench/journal.py` m
 import logging
 import queue
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -31,6 +32,7 @@ from store.tables import EVENTS, PROJECTS
 LOG = logging.getLogger(__name__)
 
 LARGEST_GROUP = 256
+PRUNED_AT_ONCE = 1_000  # rows of one transaction
 ACTION_LENGTH = 64
 CLOSED = None
 
@@ -77,9 +79,21 @@ class Journal:
             thread.join()
 
     def prune(self, before: float) -> int:
-        """Delete log entries received before that instant (their effects stay). Returns how many."""
-        with self._database.write() as connection:
-            return connection.execute(delete(EVENTS).where(EVENTS.c.received_at < before)).rowcount
+        """Delete log entries received before that instant (their effects stay). Returns how many.
+
+        In short transactions with pauses as long as they: events that come meanwhile do not wait for all of it.
+        """
+        oldest = select(EVENTS.c.id).where(EVENTS.c.received_at < before).limit(PRUNED_AT_ONCE)
+        pruned = 0
+        while True:
+            began = time.monotonic()
+            with self._database.write() as connection:
+                ids = list(connection.execute(oldest).scalars())
+                connection.execute(delete(EVENTS).where(EVENTS.c.id.in_(ids)))
+            pruned += len(ids)
+            if len(ids) < PRUNED_AT_ONCE:
+                return pruned
+            time.sleep(time.monotonic() - began)
 
     def _start(self) -> None:
         if self._thread:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import event, select
 
+from store import journal
 from store.changes import Change
 from store.journal import JournalError
 from store.store import Store
@@ -219,12 +220,19 @@ def test_closing_commits_what_waits_and_recording_again_starts_anew(store: Store
     assert set(labels(store)) == {1, 2}
 
 
-def test_pruning_keeps_the_state(store: Store) -> None:
-    record(store, webhooks.saved(webhooks.annotation(1, 1, 1), 1))
+@pytest.mark.parametrize(("at_once", "transactions"), [(1000, 1), (2, 3), (5, 2)])
+def test_pruning_keeps_the_state_and_is_done_in_short_transactions(
+    store: Store, monkeypatch: pytest.MonkeyPatch, at_once: int, transactions: int
+) -> None:
+    monkeypatch.setattr(journal, "PRUNED_AT_ONCE", at_once)
+    record(store, *[webhooks.saved(webhooks.annotation(number, number, 1), 1) for number in range(1, 6)])
     assert store.journal.prune(before=0.0) == 0
-    assert store.journal.prune(before=1e12) == 1
+    commits: list[object] = []
+    event.listen(store._database.engine, "commit", lambda connection: commits.append(connection))
+    assert store.journal.prune(before=1e12) == 5
+    assert len(commits) == transactions
     assert events(store) == []
-    assert set(labels(store)) == {1}
+    assert set(labels(store)) == set(range(1, 6))
 
 
 def events(store: Store) -> list[tuple[str, str]]:

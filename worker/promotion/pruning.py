@@ -1,14 +1,15 @@
 """Which old versions keep their checkpoints, and for how long the event log is kept.
 
 Kept: what serves, what may serve next, the first cold start, and the newest `keep_versions` of those that once served
-(to roll back to) and of those that were refused (to look at). Of the others the row stays and the folder goes. What a
-killed training left goes too: candidates that nobody will judge any more, and folders that nobody knows.
+(to roll back to) and of those that were refused (to look at). Of the others the row stays; the folder and what was kept
+to judge successors by go. What a killed training left goes too: candidates that nobody will judge any more, and folders
+and files that nobody knows.
 """
 
 import re
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from store.store import Store
@@ -17,6 +18,7 @@ from tagloom.settings import Settings
 
 EVENT_LOG_S = 30 * 24 * 3600.0
 LIVE = frozenset({State.CURRENT, State.ACCEPTED, State.CANDIDATE})
+EVIDENCE = "evidence"  # folder beside the checkpoints: one file a version, which the training writes before it serves
 NUMBER = re.compile(r"\.?v(\d+)\.")  # of a checkpoint's folder, with a dot before it while it is being written
 
 
@@ -29,6 +31,8 @@ def prune(settings: Settings, store: Store, project_key: str) -> list[str]:
     gone = {entry.number: entry for entry in store.versions.list(project_key) if entry.state is State.PRUNED}
     for folder in [*(settings.checkpoints_folder / entry.folder for entry in gone.values()), *_left(settings, listed)]:
         shutil.rmtree(folder, ignore_errors=True)
+    for file in _evidence(settings, listed, gone):
+        file.unlink(missing_ok=True)
     store.journal.prune(time.time() - EVENT_LOG_S)
     return [entry.version for entry in old if entry.number in gone]
 
@@ -45,12 +49,23 @@ def to_prune(versions: Sequence[Version], keep: int) -> list[Version]:
 
 def _left(settings: Settings, versions: Sequence[Version]) -> list[Path]:
     """Folders of killed trainings: not registered, and of a lower number than a version that is."""
-    if not versions:
-        return []
     known = {settings.checkpoints_folder / entry.folder for entry in versions}
-    newest = max(versions, key=lambda entry: entry.number)
-    return [
-        folder
-        for folder in (settings.checkpoints_folder / newest.folder).parent.glob("*")
-        if folder not in known and (named := NUMBER.match(folder.name)) and int(named[1]) < newest.number
-    ]
+    return [path for path in _named(settings, versions) if path not in known]
+
+
+def _evidence(settings: Settings, versions: Sequence[Version], gone: Collection[int]) -> list[Path]:
+    """What was kept of versions that are gone, and of killed trainings."""
+    kept = {f"{entry.version}.json" for entry in versions if entry.number not in gone}
+    return [path for path in _named(settings, versions, EVIDENCE) if path.name not in kept]
+
+
+def _named(settings: Settings, versions: Sequence[Version], folder: str = "") -> list[Path]:
+    """What a project's folder of checkpoints, or one in it, holds of versions up to the newest registered one.
+
+    What bears a higher number is being written.
+    """
+    newest = max(versions, key=lambda entry: entry.number, default=None)
+    if newest is None:
+        return []
+    paths = (settings.checkpoints_folder / newest.folder).parent.joinpath(folder).glob("*")
+    return [path for path in paths if (named := NUMBER.match(path.name)) and int(named[1]) <= newest.number]

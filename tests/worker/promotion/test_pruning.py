@@ -23,6 +23,8 @@ def publish(store: Store, settings: Settings, number: int, *, promoted: bool) ->
     )  # fmt: skip
     folder = settings.checkpoints_folder / new.folder
     folder.mkdir(parents=True)
+    evidence_of(folder).parent.mkdir(exist_ok=True)
+    evidence_of(folder).write_text("{}")
     store.versions.add(KEY, dataclasses.replace(new), lease)
     if promoted:
         store.versions.promote(KEY, number, lease, generation=current.generation)
@@ -32,6 +34,11 @@ def publish(store: Store, settings: Settings, number: int, *, promoted: bool) ->
     return folder
 
 
+def evidence_of(folder: Path) -> Path:
+    """Where a training keeps what the successors of this checkpoint are judged by (`Referee.keep`)."""
+    return folder.parent / "evidence" / f"{folder.name}.json"
+
+
 def test_the_newest_served_and_refused_ones_stay(store: Store, settings: Settings) -> None:
     few = settings.model_copy(update={"keep_versions": 2})
     store.projects.ensure(KEY, shop.CONFIG)
@@ -39,6 +46,7 @@ def test_the_newest_served_and_refused_ones_stay(store: Store, settings: Setting
     folders = {number: publish(store, settings, number, promoted=number % 2 == 1) for number in range(1, 10)}
     assert prune(few, store, KEY) == ["v3.abcd", "v1.abcd", "v4.abcd", "v2.abcd"]
     assert {number for number, folder in folders.items() if folder.exists()} == {9, 7, 5, 8, 6}
+    assert {number for number, folder in folders.items() if evidence_of(folder).exists()} == {9, 7, 5, 8, 6}
     assert (settings.checkpoints_folder / cold.folder).exists()
     assert prune(few, store, KEY) == []
 
@@ -67,6 +75,9 @@ def test_what_killed_trainings_left_goes(store: Store, settings: Settings) -> No
         store.versions.add(KEY, new, lease)
     for name in ("v1.abcd", "v2.abcd", ".v3.abcd.x1y2", "v4.abcd", ".v5.abcd.x1y2", "evidence"):
         (home / name).mkdir()
+    for name in ("v1.abcd.json", "v2.abcd.json", "v3.abcd.77.part", "v4.abcd.json", "v5.abcd.78.part"):
+        (home / "evidence" / name).touch()
     none = settings.model_copy(update={"keep_versions": 0})
     assert prune(none, store, KEY) == ["v1.abcd"]
+    assert {file.name for file in (home / "evidence").iterdir()} == {"v4.abcd.json", "v5.abcd.78.part"}
     assert {folder.name for folder in home.iterdir()} == {cold.version, "v4.abcd", ".v5.abcd.x1y2", "evidence"}

@@ -3,7 +3,6 @@
 The payloads carry no event id: an annotation's id and updated_at are all there is to tell a repeated delivery by.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -38,8 +37,6 @@ class Event:
 
     action: Action | None
     project: ProjectKey
-    label_config: str
-    title: str
 
 
 _ACTIONS = {action.value: action for action in Action}
@@ -61,9 +58,4 @@ def parse(body: Any, connection: str = DEFAULT_CONNECTION) -> Event:
         key = ProjectKey.of_webhook(project, connection)
     except ValueError as error:
         raise BadEventError(str(error)) from error
-    return Event(_ACTIONS.get(name), key, _text(project, "label_config"), _text(project, "title"))
-
-
-def _text(project: Mapping[str, Any], key: str) -> str:
-    value = project.get(key)
-    return value if isinstance(value, str) else ""
+    return Event(_ACTIONS.get(name), key)

@@ -31,8 +31,7 @@ not."""
 class FusedSpace:
     """Where items lie: centred, L2-normalised parts side by side. The means are frozen when the space is made.
 
-    A new space (other encoders, or means of a pool that has become another) has another ``version``; neighbours found
-    in one space mean nothing in another.
+    Neighbours found in one space mean nothing in another (other encoders, or means of a pool that has become another).
     """
 
     means: dict[str, Tensor]
@@ -43,14 +42,6 @@ class FusedSpace:
         if not items:
             raise ValueError("a space needs at least one item to be centred on")
         return cls({part: _part(items, part).mean(0) for part in PARTS})
-
-    @property
-    def version(self) -> str:
-        """Fingerprint of the means and weights (16 hex)."""
-        digest = hashlib.sha256(repr(sorted(WEIGHTS.items())).encode())
-        for part in PARTS:
-            digest.update(self.means[part].to(torch.float32).numpy().tobytes())
-        return digest.hexdigest()[:16]
 
     def vectors(self, items: Sequence[ItemFeatures]) -> Tensor:
         """(N, D) float32; a missing modality is a part of zeros, so that it takes no side."""
@@ -166,14 +157,6 @@ class Neighbours:
             "gold_NM": self.gold_NM,
             "similarity_NM": self.similarity_NM,
         }
-
-    @classmethod
-    def from_tensors(cls, vectors_ND: Tensor, tensors: dict[str, Tensor]) -> "Neighbours":
-        """Back from ``tensors()``. Raises ValueError if they were found among other items."""
-        if len(tensors["gold_NM"]) != len(vectors_ND):
-            items = len(tensors["gold_NM"])
-            raise ValueError(f"neighbours of {items} items do not fit {len(vectors_ND)} vectors; search from scratch")
-        return cls(vectors_ND, tuple(tensors["gold"].tolist()), tensors["gold_NM"], tensors["similarity_NM"])
 
 
 def _best(

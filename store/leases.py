@@ -64,11 +64,6 @@ class Leases:
         with self._database.write() as connection:
             revoke(connection, name)
 
-    def check(self, lease: Lease) -> None:
-        """LeaseLost unless the lease still holds."""
-        with self._database.read() as connection:
-            verify(connection, lease)
-
     def held(self, name: str) -> bool:
         """Whether anybody holds it now."""
         with self._database.read() as connection:

@@ -29,10 +29,10 @@ def test_an_expired_lease_goes_to_another_and_its_token_is_stale(store: Store) -
     time.sleep(0.06)
     assert not store.leases.held("x")
     with pytest.raises(LeaseLost):
-        store.leases.check(first)
+        store.leases.renew(first, ttl=10)
     second = store.leases.acquire("x", "b", ttl=10)
     assert second
-    store.leases.check(second)
+    store.leases.renew(second, ttl=10)
     with pytest.raises(LeaseLost):
         store.leases.renew(first, ttl=10)
     store.leases.release(first)
@@ -53,10 +53,10 @@ def test_revoking_fences_the_holder_off(store: Store) -> None:
     assert lease
     store.leases.revoke("x")
     with pytest.raises(LeaseLost):
-        store.leases.check(lease)
+        store.leases.renew(lease, ttl=10)
     assert store.leases.acquire("x", "b", ttl=10)
 
 
 def test_an_invented_lease_does_not_hold(store: Store) -> None:
     with pytest.raises(LeaseLost):
-        store.leases.check(Lease("x", "a", 1))
+        store.leases.renew(Lease("x", "a", 1), ttl=10)

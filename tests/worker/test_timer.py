@@ -129,7 +129,7 @@ def test_a_running_training_is_not_disturbed(settings: Settings, store: Store) -
     lease = store.leases.acquire(training_lease(KEY), "training", ttl=60)
     assert lease
     tick(settings, store)
-    store.leases.check(lease)
+    store.leases.renew(lease, ttl=60)
 
 
 def test_the_thread_ticks_and_ends(

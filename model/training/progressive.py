@@ -146,14 +146,18 @@ def _supervised(
     boxes: LearnedBoxes | None,
     config: TrainConfig,
 ) -> Tagger:
-    """The next tagger before its network has been trained."""
+    """The next tagger before its network has been trained: the served one's goes on only where it sees what it saw."""
+    reduction = served.reduction.renewed(pool, config.seed) if served.reduction else Reduction.of(pool, config.seed)
+    goes_on = config.use_network and reduction is served.reduction
     return replace(
         served,
         sources=supervision.sources,
         label_model=supervision.label_model,
         evidence=supervision.evidence,
         regression=supervision.regression,
-        reduction=served.reduction or Reduction.of(pool, config.seed),
+        reduction=reduction,
+        network=served.network if goes_on else None,
+        optimizer=served.optimizer if goes_on else {},
         box_model=boxes.model if boxes else None,
         box_centre_K=boxes.centre_K if boxes and config.use_boxes else None,
         credence=supervision.credence,
@@ -305,7 +309,7 @@ class Course:
     def _fingerprint(self) -> str:
         """What a resumed run must share with the one that was killed."""
         gold = self.gold_NK[self.gold_rows].tolist()
-        start = f"{self._start}|{self.config}|{self.network.config}"
+        start = f"{self._start}|{self.config}|{self.phases}|{self.network.config}"
         return f"{start}|{len(self.gold_NK)}|{self.gold_rows.tolist()}|{gold}|{self.weight_N[self.gold_rows].tolist()}"
 
 

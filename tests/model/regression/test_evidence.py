@@ -1,6 +1,5 @@
 import torch
 
-from model.attention.reduction import COMPONENTS, Reduction
 from model.regression.evidence import Evidence
 from model.regression.logistic import Regression
 from model.weak_supervision.cues import CueSet
@@ -45,18 +44,3 @@ def test_few_rows_give_the_solution_of_all_columns() -> None:
     again = torch.cat([evidence_ND] * 4)
     wide = Regression.fit(again, torch.cat([offset_NK] * 4), torch.cat([gold_NK] * 4), torch.full((48,), 0.25))
     assert torch.allclose(narrow.weight_DK, wide.weight_DK, atol=1e-3)
-
-
-def test_components_keep_what_varies_most() -> None:
-    reduction = Reduction.of(ITEMS, seed=1)
-    assert reduction.image_CP.shape[1] == min(COMPONENTS, ITEMS[0].grid_RC.shape[1])
-    lengths = reduction.image_CP.norm(dim=0)
-    assert torch.allclose(lengths, lengths[0].expand_as(lengths), rtol=1e-3)
-    rows = torch.nn.functional.normalize(torch.cat([item.grid_RC.float() for item in ITEMS]), dim=1)
-    spread = reduction.regions(rows).std(0)
-    assert spread[0] > spread[-1]
-
-
-def test_a_pool_without_pictures_has_components() -> None:
-    bare = [features(seed=n) for n in range(5)]
-    assert Reduction.of(bare, seed=1).regions(torch.zeros(1, bare[0].image_C.shape[0])).isfinite().all()

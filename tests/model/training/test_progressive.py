@@ -11,14 +11,14 @@ from model.attention.network import make_network
 from model.boxes.model import BoxModel
 from model.calibration import Calibration
 from model.features.item import ItemFeatures
-from model.items import Box, Gold, LabelledBox
+from model.items import Gold
 from model.metrics import macro_f1
 from model.tagger import Tagger
 from model.training import progressive
 from model.training.phases import PARTS, Phase
 from model.training.progressive import EpochReport, TrainConfig, fit, out_of_fold
 from model.weak_supervision.boxes import LearnedBoxes
-from model.weak_supervision.supervision import GoldTable, family_folds
+from model.weak_supervision.supervision import GoldTable
 from tests.model.shop import LABELS, features, item, pool, with_industry, with_text
 
 SHORT = (
@@ -110,15 +110,6 @@ def test_judging_out_of_fold_can_be_ended_after_an_epoch(cold: Tagger) -> None:
 
     with pytest.raises(InterruptedError):
         out_of_fold(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG, on_epoch=stop)
-
-
-def test_labels_that_gold_says_nothing_of_are_told() -> None:
-    table = GoldTable.of({0: Gold(frozenset(LABELS[:1])), 1: Gold(frozenset(LABELS[:2]))}, LABELS, 3)
-    missing = table.unlearnable(LABELS)
-    assert missing.pop(LABELS[0]) == "all of 2 gold items have it"
-    assert LABELS[1] not in missing
-    assert set(missing.values()) == {"none of 2 gold items has it"}
-    assert set(GoldTable.of({}, LABELS, 3).unlearnable(LABELS).values()) == {"there is no gold"}
 
 
 def test_a_killed_training_goes_on_to_the_same_end(cold: Tagger, tmp_path: Path) -> None:
@@ -254,15 +245,54 @@ def test_items_without_picture_or_text_are_trained_on(cold: Tagger) -> None:
     assert tagger.probabilities(bare).isfinite().all()
 
 
+PICTURES = [features(title="", industry=(), grid_RC=one.grid_RC, seed=row) for row, one in enumerate(ITEMS[:6])]
+IN_INDUSTRIES = [with_industry(one, "家电", f"类{row % 2}") for row, one in enumerate(PICTURES)]
+TEXTS = [features(title=f"商品 {row}", industry=(), seed=row) for row in range(6)]
+
+
+def epochs_to(served: Tagger, pool: list[ItemFeatures], state: Path) -> tuple[Tagger, int]:
+    """The tagger that six gold items of the pool make of the served one, and the epochs that it took."""
+    reports: list[EpochReport] = []
+    gold = {row: Gold(frozenset({"主体"} if row % 2 else ())) for row in range(6)}
+    families = [str(row) for row in range(len(pool))]
+    config = replace(CONFIG, continuation=SHORT[:1])
+    tagger = fit(served, pool, gold, families=families, config=config, on_epoch=reports.append, resume=state)
+    return tagger, len(reports)
+
+
+@pytest.mark.parametrize("first", [PICTURES, IN_INDUSTRIES, TEXTS], ids=["pictures", "with industry", "texts"])
+def test_a_network_begins_anew_when_a_missing_modality_comes_and_goes_on_otherwise(
+    cold: Tagger, first: list[ItemFeatures], tmp_path: Path
+) -> None:
+    whole = [*first, *(with_text(with_industry(one, *one.industry)) for one in ITEMS[:4])]
+    served, taken = cold, []
+    for number, pool_then in enumerate([first, first, whole, whole, first]):
+        served, epochs = epochs_to(served, pool_then, tmp_path / f"{number}.safetensors")
+        taken.append(epochs)
+        assert served.probabilities(whole).isfinite().all()
+        assert served.calibration.threshold_K.isfinite().all()
+    assert taken == [3, 1, 3, 1, 1]
+
+
+def test_what_was_left_before_pictures_came_is_not_gone_on_from(cold: Tagger, tmp_path: Path) -> None:
+    start, _ = epochs_to(cold, TEXTS, tmp_path / "start.safetensors")
+    assert epochs_to(start, TEXTS, tmp_path / "left.safetensors")[1] == 1
+    shown = [features(title=f"商品 {row}", industry=(), seed=row, grid_RC=PICTURES[row].grid_RC) for row in range(6)]
+    assert epochs_to(start, shown, tmp_path / "left.safetensors")[1] == 3
+
+
+def test_without_the_network_the_served_one_neither_answers_nor_goes_on(cold: Tagger) -> None:
+    loud = replace(CONFIG, first=(Phase("refine", 5, PARTS, 1e-2),), logit_penalty=0.0)
+    trained = fit(cold, ITEMS, SOME, families=FAMILIES, config=loud)
+    without = fit(trained, ITEMS, SOME, families=FAMILIES, config=SOURCES_ALONE)
+    fresh = fit(cold, ITEMS, SOME, families=FAMILIES, config=SOURCES_ALONE)
+    assert (without.network, without.optimizer) == (None, {})
+    assert torch.equal(without.probabilities(ITEMS), fresh.probabilities(ITEMS))
+
+
 def test_no_gold_is_told(cold: Tagger) -> None:
     with pytest.raises(ValueError, match="no gold label"):
         fit(cold, ITEMS, {}, families=FAMILIES, config=CONFIG)
-
-
-def test_boxes_without_tags_count_as_tags() -> None:
-    table = GoldTable.of({1: Gold(None, (LabelledBox("LOGO", Box(0, 0, 0.1, 0.1)),), 0.5)}, LABELS, 3)
-    assert table.labels_NK[1].tolist() == [0, 0, 1, 0, 0]
-    assert (table.rows, table.weight_N.tolist()) == ([1], [1.0, 0.5, 1.0])
 
 
 def test_out_of_fold_answers_gold_by_those_who_have_not_seen_it(cold: Tagger) -> None:
@@ -334,19 +364,6 @@ def test_out_of_fold_of_a_single_family_is_the_cold_start(cold: Tagger) -> None:
     answers = out_of_fold(cold, ITEMS[:6], {0: GOLD[0], 1: GOLD[1]}, families=["one"] * 6, config=CONFIG)
     assert torch.equal(answers.probability_NK[:2], cold.probabilities(ITEMS[:2]))
     assert answers.probability_NK[2:].isnan().all()
-
-
-def test_folds_keep_families_whole() -> None:
-    families = {row: f"p{row // 3}" for row in range(30)}
-    folds = family_folds(families, 4, seed=1)
-    assert sorted(row for fold in folds for row in fold) == list(range(30))
-    assert all(
-        len({families[row] for row in fold} & {families[row] for row in other}) == 0
-        for fold in folds
-        for other in folds
-        if fold is not other
-    )
-    assert family_folds({0: "a"}, 4, seed=1) == [[0]]
 
 
 def test_gold_calibrates_by_what_was_said_of_it_out_of_fold(cold: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:

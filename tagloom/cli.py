@@ -124,7 +124,7 @@ def down() -> None:
     "--pictures",
     type=click.Path(path_type=Path),
     default=None,
-    help="Folder with an export's pictures, found by file name; without it the export's own folder.",
+    help="Folder with an export's pictures, whose paths end as their addresses do; without it the export's own folder.",
 )
 @click.option(
     "--config",

@@ -74,7 +74,9 @@ def evaluate(plan: Plan, settings: Settings, say: Say) -> str:
     A killed run goes on where it was. Raises UserError for data or methods that can't be evaluated.
     """
     try:
-        samples = read(plan.data, plan.pictures, plan.config)
+        samples = read(
+            plan.data, plan.pictures, plan.config, family_key=settings.family_key, industry_keys=settings.industry_keys
+        )
         _tell_pictureless(samples, say)
         extractor = FeatureExtractor.from_names(settings.image_encoder, settings.text_encoder, device=settings.device)
         encoders = "; ".join(f"{part}: {name}" for part, name in extractor.describe().items())

@@ -59,7 +59,9 @@ def run(plan: Plan, settings: Settings, say: Say) -> dict[str, str]:
                 f"TAGLOOM_TEXT_ENCODER={settings.text_encoder} has nothing to train: name a transformers model or "
                 "`shipped`, or train the pictures' encoder alone (--image)"
             )
-        samples = read(plan.data, plan.pictures, plan.config)
+        samples = read(
+            plan.data, plan.pictures, plan.config, family_key=settings.family_key, industry_keys=settings.industry_keys
+        )
         if not samples.labelled():
             raise UserError(f"{plan.data} has no labelled pictures: label some, or name another folder or export")
         return _saved(plan, settings, _trained(plan, settings, samples, texts, say))

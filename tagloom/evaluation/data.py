@@ -2,10 +2,9 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 from xml.sax.saxutils import quoteattr
 
 from labelstudio.config import LabelConfig
@@ -13,20 +12,29 @@ from labelstudio.gold import gold_of
 from labelstudio.tasks import reference_of
 from model.boxes.metrics import GoldPicture
 from model.items import Box, Gold, LabelledBox
-from samples.dataset import Dataset, GoldBox, Sample, load, normalised
+from samples.dataset import Dataset, GoldBox, Sample, load
 from tagloom.evaluation.exports import Json, export_of
+from tagloom.evaluation.files import PictureFiles, names_a_picture
+from worker.training.families import family_of
 
 REGION = re.compile(r"(gift_text|ignore|block|text|group)(?:\([^)]*\))?=([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+)")
-PICTURE = re.compile(r"\.(jpe?g|png|webp|gif|bmp|avif)(\?|$)", re.IGNORECASE)
 KINDS = {"choices": "Choices", "rectanglelabels": "RectangleLabels"}
 
 
-def read(source: Path, pictures: Path | None = None, config: Path | None = None) -> Dataset:
-    """The samples of a folder, or of an export whose pictures lie under ``pictures``, found by their file names.
+def read(
+    source: Path,
+    pictures: Path | None = None,
+    config: Path | None = None,
+    *,
+    family_key: str = "",
+    industry_keys: Sequence[str] = (),
+) -> Dataset:
+    """The samples of a folder, or of an export whose pictures lie under ``pictures``, found by ``PictureFiles``.
 
     Items without a picture are samples of their texts. ``config`` is the project's labelling config: an export does
     not hold it. Without it the controls are those that have answers, and texts are all that the data of a JSON export
     say. In the other forms a text may be the only label of a task: they have a title but no further texts then.
+    ``family_key`` and ``industry_keys`` are the settings of an export's project: a worker makes the same families.
 
     Raises ValueError saying what is wrong and how to mend it.
     """
@@ -34,11 +42,11 @@ def read(source: Path, pictures: Path | None = None, config: Path | None = None)
         if config:
             raise ValueError(f"{source} is a folder, whose items.csv says what is what: leave --config out")
         return load(source, need_pictures=False)
-    known = _parsed(config) if config else None
+    known = _parsed(config, industry_keys) if config else None
     export = export_of(source, {control.name: control.KIND for control in known.controls} if known else {})
-    shown = known or _config(export.tasks, source)
-    files = _files(pictures or source.parent)
-    samples = tuple(_sample(task, shown, files, source) for task in export.tasks)
+    shown = known or LabelConfig.parse(_config(export.tasks, source), industry_keys)
+    files = PictureFiles(pictures or source.parent)
+    samples = tuple(_sample(task, shown, files, family_key) for task in export.tasks)
     sure = known is not None or export.apart
     return Dataset(source.parent, samples if sure else tuple(replace(sample, texts={}) for sample in samples))
 
@@ -66,17 +74,17 @@ def _results(tasks: Iterable[Json]) -> Iterator[Json]:
             yield from (region for region in annotation.get("result") or () if region.get("type") in KINDS)
 
 
-def _parsed(config: Path) -> LabelConfig:
+def _parsed(config: Path, industry_keys: Sequence[str]) -> LabelConfig:
     try:
-        return LabelConfig.parse(config.read_text("utf-8-sig"))
+        return LabelConfig.parse(config.read_text("utf-8-sig"), industry_keys)
     except OSError as missing:
         raise ValueError(f"{config} cannot be read ({missing}): name a file with the labelling config") from missing
     except ValueError as wrong:
         raise ValueError(f"{config}: {wrong}") from wrong
 
 
-def _config(tasks: Sequence[Json], source: Path) -> LabelConfig:
-    """The labelling config that tasks and annotations show."""
+def _config(tasks: Sequence[Json], source: Path) -> str:
+    """The labelling config that tasks and annotations show, as XML."""
     controls: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for region in _results(tasks):
         names = controls[region["from_name"], region["type"]]
@@ -86,7 +94,7 @@ def _config(tasks: Sequence[Json], source: Path) -> LabelConfig:
             f"{source} holds no annotation of Choices or RectangleLabels that can be told from a text: label some "
             "tasks and export again, as JSON, or name the labelling config by --config"
         )
-    pictures = Counter(name for task in tasks for name, value in task["data"].items() if _names_a_picture(value))
+    pictures = Counter(name for task in tasks for name, value in task["data"].items() if names_a_picture(value))
     if not pictures:
         raise ValueError(f"{source}: no field of any task names a picture file: name the labelling config by --config")
     image = pictures.most_common(1)[0][0]
@@ -97,29 +105,19 @@ def _config(tasks: Sequence[Json], source: Path) -> LabelConfig:
         many = " choice='multiple'" if kind == "choices" else ""
         inner = "".join(f"<{item} value={quoteattr(label)}/>" for label in labels)
         parts.append(f"<{KINDS[kind]} name={quoteattr(name)} toName='image'{many}>{inner}</{KINDS[kind]}>")
-    return LabelConfig.parse(f"<View>{''.join(parts)}</View>")
+    return f"<View>{''.join(parts)}</View>"
 
 
 def _texts(tasks: Sequence[Json]) -> list[str]:
     """Data fields that hold texts, but no addresses, in any task."""
     said = [(name, value) for task in tasks for name, value in task["data"].items() if isinstance(value, str)]
-    addresses = {name for name, value in said if _names_a_picture(value) or "://" in value}
+    addresses = {name for name, value in said if names_a_picture(value) or "://" in value}
     return [name for name in dict.fromkeys(name for name, _ in said) if name not in addresses]
 
 
-def _names_a_picture(value: object) -> bool:
-    return isinstance(value, str) and PICTURE.search(value) is not None
-
-
-def _files(folder: Path) -> Mapping[str, Path]:
-    """Pictures under a folder by name, and by the name that they had before Label Studio put its mark before it."""
-    found = {path.name: path for path in sorted(folder.rglob("*")) if PICTURE.search(path.name)}
-    return {**{name.split("-", 1)[1]: path for name, path in found.items() if "-" in name}, **found}
-
-
-def _sample(task: Json, config: LabelConfig, files: Mapping[str, Path], source: Path) -> Sample:
+def _sample(task: Json, config: LabelConfig, files: PictureFiles, family_key: str) -> Sample:
     seen = reference_of(config, task)
-    picture = _picture(seen.image, files, source) if seen.image else None
+    picture = files.of(seen.image) if seen.image else None
     name = picture.name if picture else ""
     gold = gold_of(config, task.get("annotations") or ())
     level1, level2 = (*seen.industry, "", "")[:2]
@@ -129,23 +127,13 @@ def _sample(task: Json, config: LabelConfig, files: Mapping[str, Path], source: 
         title=seen.title,
         level1=level1,
         level2=level2,
-        product_id=normalised(seen.title) or name or str(task.get("id", "")),
+        product_id=family_of(seen.title, task["data"], task.get("id", 0), family_key),
         labels=_labels(gold),
         boxes=tuple(_percent(entry) for entry in (gold.boxes if gold else None) or ()),
         labelled=gold is not None,
         boxed=picture is not None and gold is not None and gold.boxes is not None,
         texts=seen.texts,
     )
-
-
-def _picture(address: str, files: Mapping[str, Path], source: Path) -> Path:
-    name = unquote(urlsplit(address).path).rsplit("/", 1)[-1]
-    picture = files.get(name) or files.get(name.split("-", 1)[-1])
-    if picture is None:
-        raise ValueError(
-            f"{source}: picture {name or address} is in no folder below the one given: add --pictures FOLDER"
-        )
-    return picture
 
 
 def _labels(gold: Gold | None) -> tuple[str, ...]:

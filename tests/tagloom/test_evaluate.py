@@ -1,5 +1,6 @@
 """`tagloom evaluate` on a small folder: features once, results kept, a second run computes nothing."""
 
+import json
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ class Extractor:
     def __init__(self) -> None:
         self.extracted = 0
         self.without_picture = 0
+        self.industries: set[tuple[str, ...]] = set()
 
     def describe(self) -> dict[str, str]:
         return {"text": "none"}
@@ -36,6 +38,7 @@ class Extractor:
     def extract(self, items: Sequence[Item]) -> list[ItemFeatures]:
         self.extracted += len(items)
         self.without_picture += sum(item.image is None for item in items)
+        self.industries |= {item.industry for item in items}
         return [features_of(item) for item in items]
 
 
@@ -94,6 +97,26 @@ def test_items_without_a_picture_are_measured_by_their_texts(tmp_path: Path, ext
     evaluate.evaluate(asked, Settings(home=tmp_path), told.append)
     assert told[0].startswith("2 of 40 items have no picture")
     assert extractor.without_picture == 2
+
+
+def test_an_exports_families_and_industry_follow_the_settings(tmp_path: Path, extractor: Extractor) -> None:
+    source, told = tmp_path / "export.json", list[str]()
+    result = [{"from_name": "tag", "to_name": "image", "type": "choices", "value": {"choices": ["主体"]}}]
+    tasks = [
+        {"id": number, "data": {"title": "标题", "sku": number, "shop": "一店"}, "annotations": [{"result": result}]}
+        for number in range(4)
+    ]
+    source.write_text(json.dumps(tasks), "utf-8")
+    config = tmp_path / "config.xml"
+    config.write_text(
+        '<View><Image name="image" value="$image"/><Choices name="tag" toName="image" choice="multiple">'
+        '<Choice value="主体"/></Choices></View>', "utf-8",
+    )  # fmt: skip
+    asked = Plan(source, tmp_path / "out", (0.0,), 1, ("cold start",), config=config)
+    with pytest.raises(UserError, match="two product families"):
+        evaluate.evaluate(asked, Settings(home=tmp_path), told.append)
+    evaluate.evaluate(asked, Settings(home=tmp_path, family_key="sku", industry_keys=("shop",)), told.append)
+    assert extractor.industries == {(), ("一店",)}
 
 
 def test_an_unknown_method_is_told_with_those_there_are(tmp_path: Path, extractor: Extractor) -> None:

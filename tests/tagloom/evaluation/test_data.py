@@ -9,6 +9,7 @@ from PIL import Image
 
 from samples.dataset import GoldBox
 from tagloom.evaluation.data import gold_picture, read
+from worker.training.families import family_of
 
 RECTANGLE: dict[str, Any] = {"x": 10.0, "y": 20.0, "width": 30.0, "height": 40.0, "rotation": 0}
 DATA = {"image": "/data/upload/1/0a1b2c3d-a%20b.jpg", "title": "Nova/诺瓦 电水壶", "level1": "家电", "level2": "水壶"}
@@ -85,8 +86,39 @@ def test_tasks_without_a_picture_are_read_by_their_texts(folder: Path, nothing: 
     untitled, titled, seen = read(written(folder, tasks))
     assert (untitled.picture, titled.picture, seen.picture) == (None, None, folder / "a b.jpg")
     assert (untitled.title, titled.title, seen.title) == ("", "只有标题", DATA["title"])
-    assert (untitled.product_id, untitled.boxed, titled.labels) == ("7", False, ("LOGO",))
+    assert (untitled.product_id, untitled.boxed, titled.labels) == ("task 7", False, ("LOGO",))
     assert len({sample.id for sample in (untitled, titled, seen)}) == 3
+
+
+def test_each_task_has_the_picture_that_its_address_ends_as(tmp_path: Path) -> None:
+    for name in ("p1/1.png", "p2/1.png"):
+        (tmp_path / name).parent.mkdir()
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    addresses = {7: "s3://bucket/p1/1.png", 8: "/data/local-files/?d=p2/1.png"}
+    tasks = [
+        {"id": number, "data": {"image": address}, "annotations": [annotation("主体")]}
+        for number, address in addresses.items()
+    ]
+    samples = read(written(tmp_path, tasks))
+    assert [sample.image for sample in samples] == [tmp_path / "p1/1.png", tmp_path / "p2/1.png"]
+    assert len({sample.product_id for sample in samples}) == 2
+
+
+def test_families_and_industry_are_those_that_a_worker_makes_with_the_same_settings(folder: Path) -> None:
+    data: Entries = [
+        {**DATA, "sku": "A-1", "shop": "一店"},
+        {**DATA, "sku": "a 1", "title": "另一个标题", "shop": "一店"},
+        {**DATA, "sku": "A-2", "shop": "二店"},
+    ]
+    tasks = [{"id": 7 + i, "data": told, "annotations": [annotation("主体")]} for i, told in enumerate(data)]
+    source = written(folder, tasks)
+    one, two, three = read(source)
+    assert one.product_id == three.product_id != two.product_id
+    one, two, three = read(source, family_key="sku", industry_keys=("shop",))
+    assert one.product_id == two.product_id != three.product_id
+    for sample, told, number in zip((one, two, three), data, (7, 8, 9), strict=True):
+        assert sample.product_id == family_of(told["title"], told, number, "sku")
+        assert (sample.level1, sample.level2) == (told["shop"], "")
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,6 @@ LOG = structlog.stdlib.get_logger(__name__)
 
 CANARIES = 8  # items of a project that a new version must answer before it serves
 FETCH_THREADS = 8
-COLD_START = "cold start"  # phase of a version that no gold has gone into
 
 
 @dataclass(frozen=True)
@@ -77,8 +76,7 @@ class Engine:
         current = self._store.versions.current(str(project))
         if current is None or set(current.labels) == set(config.labels):
             return
-        phases = {entry.number: entry.phase for entry in self._store.versions.list(str(project))}
-        if phases.get(current.number) == COLD_START:
+        if current.is_cold_start:
             self._ties.cold_start(self._store, project, config, self.extractor)
 
     def remember(self, project: ProjectKey, features: Sequence[ItemFeatures]) -> None:
@@ -92,7 +90,8 @@ class Engine:
 
     def _load(self, project: ProjectKey, config: LabelConfig) -> Served:
         current = self._store.versions.current(str(project))
-        if current is None or current.space != self.extractor.space:  # no version, or other encoders than now
+        if current is None or current.is_cold_start or current.space != self.extractor.space:
+            # No version, perhaps another lexicon than now, or other encoders.
             current = self._ties.cold_start(self._store, project, config, self.extractor)
         behind = replace(current, generation=current.generation - 1)  # a fallback's: the follower tries CURRENT again
         for wanted in [current, *self._earlier(str(project), behind)]:

@@ -118,6 +118,10 @@ class Settings(BaseSettings):
         description="`shipped`, `ngrams` (character n-grams, nothing trained), a transformers model name, or a local "
         "folder.",
     )
+    lexicon: Path | None = Field(
+        None,
+        description="File of further cues and names of labels, in the form of `model/weak_supervision/lexicon.toml`.",
+    )
     device: str = Field("cpu", description="Where encoders run and training happens: `cpu`, `cuda` or `cuda:1`.")
     seed: int = Field(7, description="Seed of training; same seed and data give the same checkpoint.")
 
@@ -125,6 +129,15 @@ class Settings(BaseSettings):
     @classmethod
     def _by_commas(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("lexicon")
+    @classmethod
+    def _usable(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            from model.weak_supervision.lexicon import Lexicon  # who has no such file need not load it
+
+            Lexicon.load(value)
+        return value
 
     @cached_property
     def database(self) -> str:

@@ -10,11 +10,10 @@ from labelstudio.project import ProjectKey
 from labelstudio.tasks import item_key, reference_of
 from model.boxes.described import RECENT
 from model.boxes.roles import RoleReader
-from model.weak_supervision.lexicon import Lexicon
 from store.projects import Project
 from store.tasks import Task
 from worker.predictions.fast import replace_due
-from worker.training.cold_start import lexicon_with
+from worker.training.cold_start import lexicon_of
 from worker.training.corpus import gold_by_task
 from worker.training.watch import Ends, GivesWay, Interrupted
 from worker.workplace import Workplace
@@ -73,7 +72,7 @@ def _step(workplace: Workplace, config: LabelConfig, key: ProjectKey, missing: l
     """Encode for a few seconds; how many tasks are done with, and how many of them failed."""
     end = time.monotonic() + STEP_S
     done = failed = 0
-    reader = RoleReader(lexicon_with(Lexicon.load(), config.names))
+    reader = RoleReader(lexicon_of(workplace.settings, config.names))
     while done < len(missing) and time.monotonic() < end:
         part = missing[done : done + PART]
         answers = workplace.encoder.features(key, config, [task.payload() for task in part])

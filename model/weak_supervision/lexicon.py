@@ -1,6 +1,6 @@
 """The lexicon: what an element class is called, and which words and places speak for it before anyone has labelled.
 
-``lexicon.toml`` beside this file explains the format; a project extends it with a file of the same form.
+``lexicon.toml`` beside this file explains the format; a file of the same form extends it (`TAGLOOM_LEXICON`).
 """
 
 import re
@@ -77,7 +77,10 @@ class Lexicon:
         lexicon = cls.parse(BUILT_IN.read_text(encoding="utf-8"))
         if path is None:
             return lexicon
-        return lexicon.extended(cls.parse(path.read_text(encoding="utf-8")))
+        try:
+            return lexicon.extended(cls.parse(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as wrong:
+            raise ValueError(f"{path}: {wrong}") from wrong
 
     @classmethod
     def parse(cls, text: str) -> "Lexicon":

@@ -24,19 +24,25 @@ def ensure_cold_start(
 ) -> Current:
     """The version that serves the project, made from cues alone when there is none for these labels and this space.
 
+    One that was made from cues alone is also made anew when the lexicon is another than it was then.
     ``project`` is its key. ``names`` are all names that the label config gives each label. ``instead_of`` is a version
     that must not serve any longer. Backend and worker may both call it at once: one of them installs its version, both
     get it.
     """
     key = str(project)
     current = store.versions.current(key)
-    fits = current is not None and current.space == space and set(current.labels) == set(labels)
-    if current and fits and (instead_of is None or current.generation != instead_of.generation):
+    lexicon = lexicon_of(settings, names or {})
+    may_stay = current is not None and (instead_of is None or current.generation != instead_of.generation)
+    if current and may_stay and _fits(settings, current, space, labels, lexicon):
         return current
     number = store.versions.reserve(key) if current else 0
-    lexicon = lexicon_with(Lexicon.load(), names or {})
     tagger = Tagger.cold_start(labels, space=space, seed=settings.seed, lexicon=lexicon)
     return _install(settings, store, key, tagger, number, current.generation if current else 0, encoders or {})
+
+
+def lexicon_of(settings: Settings, names: Mapping[str, Sequence[str]]) -> Lexicon:
+    """The built-in lexicon with the setting's file, for labels that also have these ``names``."""
+    return lexicon_with(Lexicon.load(settings.lexicon), names)
 
 
 def lexicon_with(lexicon: Lexicon, names: Mapping[str, Sequence[str]]) -> Lexicon:
@@ -49,6 +55,19 @@ def lexicon_with(lexicon: Lexicon, names: Mapping[str, Sequence[str]]) -> Lexico
         if meant:
             kinds[meant.name] = replace(kinds[meant.name], aliases=(*kinds[meant.name].aliases, label))
     return Lexicon(kinds)
+
+
+def _fits(settings: Settings, current: Current, space: str, labels: Sequence[str], lexicon: Lexicon) -> bool:
+    """A version that gold has gone into takes another lexicon up by training."""
+    if current.space != space or set(current.labels) != set(labels):
+        return False
+    if not current.is_cold_start:
+        return True
+    try:
+        tagger = checkpoint.load(settings.checkpoints_folder / current.folder)
+    except ValueError:
+        return True  # spoilt: that is seen to elsewhere
+    return tagger.sources.cues.lexicon == lexicon
 
 
 def version_folder(project_key: str, version: str) -> str:

@@ -1,10 +1,11 @@
-"""After a change of labels: the first training for the new ones goes on from what was learned under the old ones."""
+"""After a change of labels or of the lexicon: the next training goes on from what was learned under the old ones."""
 
 import logging
 
 from model import checkpoint
 from model.tagger import Tagger
 from model.training.relabelling import relabelled
+from model.weak_supervision.lexicon import Lexicon
 from store.store import Store
 from tagloom.settings import Settings
 
@@ -27,3 +28,12 @@ def heir(settings: Settings, store: Store, project_key: str, cold: Tagger) -> Ta
             LOG.info("%s: other labels; training goes on from %s", project_key, entry.version)
             return found
     return cold
+
+
+def with_lexicon(parent: Tagger, lexicon: Lexicon) -> Tagger:
+    """``parent`` with the cues of this lexicon, for a training to go on from; itself when they are its own."""
+    if parent.sources.cues.lexicon == lexicon:
+        return parent
+    LOG.info("the lexicon is another: training goes on from %s with its cues", parent.version)
+    cold = Tagger.cold_start(parent.labels, space=parent.space, seed=parent.seed, lexicon=lexicon)
+    return relabelled(parent, cold).named(parent.version)

@@ -18,6 +18,7 @@ from model.features.item import ItemFeatures
 from model.tagger import Tagger
 from model.training.progressive import EpochReport, TrainConfig, fit
 from model.weak_supervision.boxes import LearnedBoxes, learn_boxes
+from model.weak_supervision.lexicon import Lexicon
 from model.weak_supervision.supervision import GoldTable
 from store.leases import Lease
 from store.projects import Project
@@ -26,10 +27,10 @@ from store.weak_labels import WeakLabel
 from worker.promotion.gate import Verdict, judge
 from worker.promotion.publication import Publisher, promote_due
 from worker.promotion.referee import Referee
-from worker.training.cold_start import ensure_cold_start
+from worker.training.cold_start import ensure_cold_start, lexicon_of
 from worker.training.companions import Order, together
 from worker.training.corpus import Corpus, assemble
-from worker.training.inheritance import heir
+from worker.training.inheritance import heir, with_lexicon
 from worker.training.propagation import propagate
 from worker.training.recovery import readable
 from worker.training.watch import Watch
@@ -65,7 +66,7 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Watch, pr
         return f"{len(corpus.gold)} gold labels, none to train on yet"
     counts = {"gold_count": len(corpus.gold), "weak_count": len(corpus.features) - len(corpus.gold)}
     publisher = Publisher(settings, store, project, lease, current, encoders, counts)
-    run = _Run(workplace, publisher, corpus, watch, progress)
+    run = _Run(workplace, publisher, corpus, lexicon_of(settings, config.names), watch, progress)
     trained = run.work()
     progress({"stage": "writing weak labels"})
     _write_weak_labels(workplace, project, corpus, trained, run.boxes, lease)
@@ -78,7 +79,13 @@ class _Run:
     """Training and judging of one corpus."""
 
     def __init__(
-        self, workplace: Workplace, publisher: Publisher, corpus: Corpus, watch: Watch, progress: Progress
+        self,
+        workplace: Workplace,
+        publisher: Publisher,
+        corpus: Corpus,
+        lexicon: Lexicon,
+        watch: Watch,
+        progress: Progress,
     ) -> None:
         self._settings = workplace.settings
         self._publisher = publisher
@@ -91,6 +98,7 @@ class _Run:
         self._parent = self.state.parent(checkpoints, publisher.current)
         if self._parent.network is None:
             self._parent = heir(workplace.settings, workplace.store, publisher.project.key, self._parent)
+        self._parent = with_lexicon(self._parent, lexicon)
         self._served = checkpoint.load(checkpoints / publisher.current.folder)
         evidence = checkpoints / publisher.project.key / "evidence"
         self._referee = Referee(corpus, self._served, self._config, evidence)

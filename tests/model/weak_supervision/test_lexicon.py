@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from model.weak_supervision.lexicon import Lexicon
@@ -45,3 +47,11 @@ def test_a_project_adds_names_and_cues_and_changes_weights() -> None:
 def test_a_broken_file_is_told_what_is_wrong(text: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         Lexicon.parse(text)
+
+
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"missing\.toml"):
+        Lexicon.load(tmp_path / "missing.toml")
+    (tmp_path / "wrong.toml").write_text("[kinds.gift", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"wrong\.toml.*no valid TOML"):
+        Lexicon.load(tmp_path / "wrong.toml")

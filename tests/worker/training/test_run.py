@@ -8,6 +8,7 @@ import pytest
 import worker.training.run
 from model import checkpoint
 from model.tagger import Tagger
+from model.training.phases import CONTINUATION
 from model.training.progressive import fit
 from store.projects import Project
 from store.store import Store
@@ -108,6 +109,29 @@ def test_what_follows_a_cold_start_for_other_labels_serves_at_once_and_what_foll
     assert "promoted nothing" in jobs.train(KEY)
     newest = store.versions.list(KEY)[0]
     assert (newest.number, newest.state) == (3, State.ACCEPTED)
+
+
+@pytest.mark.usefixtures("here")
+def test_another_lexicon_is_taken_up_by_the_next_training_which_goes_on_from_what_was_learned(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shop.open_shop(store, settings, tasks=60)
+    shop.annotate(store, range(1, 46))
+    jobs.train(KEY)
+    served = store.versions.current(KEY)
+    assert served
+    file = tmp_path / "lexicon.toml"
+    file.write_text('[[kinds.gift.cues]]\nname = "house words"\npattern = "随单礼"\nweight = 4.0\n', encoding="utf-8")
+    monkeypatch.setenv("TAGLOOM_LEXICON", str(file))
+    epochs: list[Mapping[str, Any]] = []
+    monkeypatch.setattr(jobs, "_report", epochs.append)
+    store.projects.request_training(KEY)
+    jobs.train(KEY)
+    newest = store.versions.list(KEY)[0]
+    assert newest.parent == served.version
+    tagger = checkpoint.load(settings.checkpoints_folder / newest.folder)
+    assert "赠品: house words" in tagger.sources.cues.names
+    assert max(told["epochs"] for told in epochs if "epochs" in told) == sum(phase.epochs for phase in CONTINUATION)
 
 
 def test_what_an_older_revisions_training_still_saves_is_not_gone_on_from(tmp_path: Path) -> None:

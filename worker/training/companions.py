@@ -43,6 +43,7 @@ from worker.training.corpus import Corpus
 from worker.training.watch import Ends
 
 LOOK_S = 0.1
+ASKED = (signal.SIGTERM, signal.SIGINT)  # how a service manager and a terminal ask all processes to end
 ORDER, PARENT, TENSORS, STATE = "order.json", "parent", "tensors.safetensors", "state.safetensors"
 BOXES = "boxes"
 
@@ -68,6 +69,7 @@ class Order:
 def together(settings: Settings, order: Order, watch: Ends) -> Iterator[None]:
     """Within, `fit` trains in as many processes as the settings say; in one, this does nothing.
 
+    They meet in a folder of their own beside the state, which `RunState.of` drops when a kill has left it there.
     Raises CompanionDied when another process ends early, UserError when there are fewer GPUs than processes.
     """
     count = settings.training_processes
@@ -75,10 +77,7 @@ def together(settings: Settings, order: Order, watch: Ends) -> Iterator[None]:
         yield
         return
     _check_devices(order.config.device, count)
-    place = order.state.with_suffix(".together")
-    shutil.rmtree(place, ignore_errors=True)  # of a training that was killed
-    place.mkdir(parents=True)
-    with TemporaryDirectory(dir=place) as folder:
+    with TemporaryDirectory(dir=order.state.parent, prefix="together-") as folder:
         _write(Path(folder), settings, order)
         companions = [_start(folder, rank) for rank in range(1, count)]
         try:
@@ -86,7 +85,7 @@ def together(settings: Settings, order: Order, watch: Ends) -> Iterator[None]:
             _join(Path(folder), 0, order.config.device)
             yield
         except RuntimeError as error:  # what torch.distributed raises when a peer is gone
-            if dead := _dead(companions, patience=2.0):
+            if dead := _dead(companions, patience=10.0):
                 raise CompanionDied(dead) from error
             raise
         finally:
@@ -101,16 +100,21 @@ def _check_devices(device: str, count: int) -> None:
 
 
 def _start(folder: str, rank: int) -> "subprocess.Popen[bytes]":
-    # In the work horse's process group: who kills the group kills them too.
-    return subprocess.Popen([sys.executable, "-m", "worker.training.companions", folder, str(rank)])
+    # In the work horse's process group: who kills the group kills them too. But it is the work horse that decides when
+    # the training ends: from its first moment on nobody else may ask a companion to. It inherits what is blocked here.
+    mine = signal.pthread_sigmask(signal.SIG_BLOCK, ASKED)
+    try:
+        return subprocess.Popen([sys.executable, "-m", "worker.training.companions", folder, str(rank)])
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mine)
 
 
 def _await_ready(folder: Path, companions: Sequence["subprocess.Popen[bytes]"], watch: Ends) -> None:
     """Wait until all have read what they were handed: from then on they only wait for each other."""
     while not all((folder / f"ready.{rank}").exists() for rank in range(1, len(companions) + 1)):
+        watch.check()  # first: who asked the work horse to end may have ended the others
         if dead := _dead(companions):
             raise CompanionDied(dead)
-        watch.check()
         time.sleep(LOOK_S)
 
 
@@ -215,8 +219,6 @@ def main() -> None:
     folder, rank = Path(sys.argv[1]), int(sys.argv[2])
     about = json.loads((folder / ORDER).read_text(encoding="utf-8"))
     threading.Thread(target=_end_with, args=(about["work_horse"],), daemon=True).start()
-    for asked in (signal.SIGTERM, signal.SIGINT):  # the work horse decides when the training ends
-        signal.signal(asked, signal.SIG_IGN)
     torch.set_num_threads(about["threads"])
     config = _config(about["config"])
     parent = replace(checkpoint.load(folder / PARENT), version=about["started_from"])

@@ -1,5 +1,8 @@
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +25,21 @@ from tagloom.errors import UserError
 from tagloom.settings import Settings
 from tests.worker import items, shop
 from tests.worker.crew import crew, until
-from tests.worker.test_jobs import begin, is_trained, log_of, served, tick, training
-from worker.training.companions import BOXES, PARENT, TENSORS, CompanionDied, Order, _boxes, _write, together
+from tests.worker.test_jobs import KEY, begin, is_trained, log_of, served, tick, training
+from worker import queue
+from worker.training.companions import (
+    ASKED,
+    BOXES,
+    PARENT,
+    TENSORS,
+    CompanionDied,
+    Order,
+    _await_ready,
+    _boxes,
+    _start,
+    _write,
+    together,
+)
 from worker.training.corpus import Corpus
 from worker.training.watch import Interrupted, NeverEnds
 
@@ -41,11 +57,12 @@ def order(tmp_path: Path) -> Order:
     neighbours = Neighbours.empty(space.vectors(features)).with_gold(corpus.trainable)
     cold = Tagger.cold_start(items.LABELS, space=shop.SPACE, seed=3)
     boxes = learn_boxes(cold.box_model, features, corpus.trainable, families=corpus.families, seed=3)
-    return Order(cold, corpus, CONFIG, neighbours, space, boxes, tmp_path / "runs" / "state.safetensors")
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    return Order(cold, corpus, CONFIG, neighbours, space, boxes, runs / "state.safetensors")
 
 
 def fitted(order: Order, on_epoch: Callable[[EpochReport], None] = nothing_to_do) -> Tagger:
-    order.state.parent.mkdir(exist_ok=True)
     return fit(
         order.parent, order.corpus.features, order.corpus.gold, families=order.corpus.families, config=order.config,
         held_out=order.corpus.held_out, neighbours=order.neighbours, space=order.space, boxes=order.boxes,
@@ -109,12 +126,40 @@ def test_what_was_learned_of_boxes_is_handed_over_and_not_learned_again(
     assert _boxes(checkpoint.load(folder / "without" / PARENT), tensors.get(BOXES)) is None
 
 
+def test_a_companion_cannot_be_asked_to_end_from_its_first_moment_on(tmp_path: Path) -> None:
+    mine = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    companion = _start(str(tmp_path), 1)
+    try:
+        for asked in ASKED:
+            companion.send_signal(asked)
+        with pytest.raises(subprocess.TimeoutExpired):
+            companion.wait(0.3)
+    finally:
+        companion.kill()
+        assert companion.wait(10) == -signal.SIGKILL
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == mine
+
+
+def test_a_training_that_is_asked_to_end_is_interrupted_though_a_companion_has_died(tmp_path: Path) -> None:
+    class Asked:
+        def check(self) -> None:
+            raise Interrupted("asked to")
+
+    dead = subprocess.Popen([sys.executable, "-c", "raise SystemExit(1)"])
+    assert dead.wait(30) == 1
+    with pytest.raises(CompanionDied):
+        _await_ready(tmp_path, [dead], NeverEnds())
+    with pytest.raises(Interrupted):
+        _await_ready(tmp_path, [dead], Asked())
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_two_processes_make_the_tagger_that_one_makes_also_after_an_interruption(
     order: Order, settings: Settings
 ) -> None:
     alone = fitted(order)
+    order.state.unlink()
     with pytest.raises(Interrupted), together(two(settings), order, NeverEnds()):
         fitted(order, stop)
     assert not companions()
@@ -123,7 +168,7 @@ def test_two_processes_make_the_tagger_that_one_makes_also_after_an_interruption
         both = fitted(order, lambda report: epochs.append(report.epoch))
     assert epochs == [2, 3, 4]
     assert not companions()
-    assert not list(order.state.with_suffix(".together").iterdir())
+    assert list(order.state.parent.iterdir()) == [order.state]
     assert alone.network
     assert both.network
     for name, weight in alone.network.state_dict().items():
@@ -209,4 +254,38 @@ def test_sigterm_to_all_of_them_ends_after_the_epoch(store: Store, settings: Set
         assert not any(one.is_running() for one in group)
     assert not is_trained(store)
     assert list((settings.home / "runs").glob("*/*.safetensors"))
+    assert "Traceback" not in log_of(settings)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("redis")
+def test_sigterm_to_all_of_them_while_they_begin_is_an_interruption(store: Store, settings: Settings) -> None:
+    with crew(two(settings)) as stock:
+        begin(store, settings)
+        horse = psutil.Process(stock.process.pid)
+        until(lambda: len(horse.children(recursive=True)) == 2, seconds=120, every=0.01)
+        for one in [*reversed(horse.children(recursive=True)), stock.process]:
+            one.send_signal(signal.SIGTERM)
+            time.sleep(0.2)
+        assert stock.wait(60) == 0
+    assert not is_trained(store)
+    assert "Traceback" not in log_of(settings)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("redis")
+def test_gold_that_comes_later_is_trained_on_too(store: Store, settings: Settings) -> None:
+    """Also when a kill had left a folder in which processes met."""
+    with crew(two(settings)):
+        begin(store, settings)
+        until(lambda: is_trained(store), seconds=120)
+        (own,) = (settings.home / "runs").iterdir()
+        assert not any(path.is_dir() for path in own.iterdir())
+        (own / "together-left" / PARENT).mkdir(parents=True)
+        shop.annotate(store, range(201, 221))
+        queue.wake_training(settings, KEY)
+        until(lambda: is_trained(store), seconds=120)
+        until(lambda: list(own.iterdir()) == [])
     assert "Traceback" not in log_of(settings)

@@ -8,18 +8,18 @@ import pytest
 import torch
 
 from model.attention.network import make_network
+from model.attention.reduction import Reduction
 from model.boxes.model import BoxModel
 from model.calibration import Calibration
-from model.features.item import ItemFeatures
 from model.items import Gold
 from model.metrics import macro_f1
 from model.tagger import Tagger
 from model.training import progressive
 from model.training.phases import PARTS, Phase
-from model.training.progressive import EpochReport, TrainConfig, fit, out_of_fold
+from model.training.progressive import Course, EpochReport, TrainConfig, fit, out_of_fold
 from model.weak_supervision.boxes import LearnedBoxes
-from model.weak_supervision.supervision import GoldTable
-from tests.model.shop import LABELS, features, item, pool, with_industry, with_text
+from model.weak_supervision.supervision import GoldTable, supervise
+from tests.model.shop import LABELS, features, pool, with_industry, with_text
 
 SHORT = (
     Phase("base", 1, ("head",), 1e-2),
@@ -185,24 +185,6 @@ def test_the_weight_of_a_text_is_learned_from_what_it_tells(cold: Tagger) -> Non
     assert gift_N[1::2].min() > gift_N[::2].max()
 
 
-def test_a_continuation_follows_when_the_copy_of_the_season_falls_silent(cold: Tagger) -> None:
-    """In spring most of what an item carries is written in its picture, in autumn nothing is: only the look tells."""
-    spring, autumn = [item(n, told=1.0) for n in range(40)], [item(n, told=0.0) for n in range(300, 340)]
-    unseen = [item(n, told=0.0) for n in range(600, 640)]
-
-    def fitted(served: Tagger, pairs: list[tuple[ItemFeatures, Gold]]) -> Tagger:
-        gold = {row: said for row, (_, said) in enumerate(pairs)}
-        families = [str(row // 2) for row in range(len(pairs))]
-        return fit(served, [made for made, _ in pairs], gold, families=families, config=CONFIG)
-
-    def right(tagger: Tagger) -> float:
-        gold_NK = GoldTable.of(dict(enumerate(said for _, said in unseen)), LABELS, len(unseen)).labels_NK
-        return macro_f1(gold_NK, tagger.calibration.decide(tagger.probabilities([made for made, _ in unseen])))
-
-    before = fitted(cold, spring)
-    assert right(fitted(before, [*spring, *autumn])) > right(before) + 0.05
-
-
 def test_held_out_gold_teaches_nothing_but_thresholds(cold: Tagger) -> None:
     held_out = frozenset(range(12, 24))
     turned = SOME | {row: Gold(frozenset(LABELS) - (SOME[row].labels or frozenset())) for row in held_out}
@@ -212,73 +194,35 @@ def test_held_out_gold_teaches_nothing_but_thresholds(cold: Tagger) -> None:
     assert not torch.equal(straight.calibration.threshold_K, other.calibration.threshold_K)
 
 
-@pytest.mark.parametrize(
-    "gold",
-    [
-        {0: GOLD[0]},
-        {row: Gold(frozenset()) for row in range(8)},
-        {row: Gold(frozenset(LABELS)) for row in range(8)},
-        {row: Gold(frozenset({"vanished"})) for row in range(8)},
-        {0: Gold(frozenset(LABELS)), 1: Gold(frozenset())},
-        {row: Gold(frozenset(LABELS) - (GOLD[row].labels or frozenset())) for row in range(24)},
-    ],
-    ids=["one label", "no positives", "no negatives", "labels that vanished", "contradiction", "all sources wrong"],
-)
-def test_bad_gold_trains_and_stays_finite(cold: Tagger, gold: dict[int, Gold]) -> None:
-    reports: list[EpochReport] = []
-    tagger = fit(cold, ITEMS, gold, families=FAMILIES, config=CONFIG, on_epoch=reports.append)
-    assert tagger.probabilities(ITEMS).isfinite().all()
-    assert all(report.gold_loss == report.gold_loss for report in reports)
+def rigged(cold: Tagger, gold_count: int, right: list[float]) -> Course:
+    """A course whose weak labels are sure, and right on these shares of the gold, class by class."""
+    table = GoldTable.of({row: GOLD[row] for row in range(gold_count)}, LABELS, len(ITEMS))
+    said_NK = GoldTable.of(GOLD, LABELS, len(ITEMS)).labels_NK.clone()
+    for k, share in enumerate(right):
+        said_NK[round(share * gold_count) :, k] = 1 - said_NK[round(share * gold_count) :, k]
+    supervision = supervise(cold, ITEMS, table, families=FAMILIES)
+    sure = replace(supervision.weak, probability_NK=said_NK, confidence_NK=torch.ones_like(said_NK))
+    tagger = replace(cold, reduction=Reduction.of(ITEMS, seed=1))
+    return Course(tagger, ITEMS, table, replace(supervision, weak=sure), CONFIG)
 
 
-def test_identical_items_with_opposite_gold_stay_undecided(cold: Tagger) -> None:
-    twins = [ITEMS[0]] * 80
-    gold = {row: Gold(frozenset(LABELS) if row % 2 else frozenset()) for row in range(80)}
-    tagger = fit(cold, twins, gold, families=[str(row) for row in range(80)], config=CONFIG)
-    assert ((tagger.probabilities(twins) > 0.2) & (tagger.probabilities(twins) < 0.8)).all()
+def test_weak_labels_weigh_less_the_more_gold_there_is_and_the_more_often_they_are_wrong(cold: Tagger) -> None:
+    """The noise-robust loss: 20 / (20 + gold) (2 accuracy - 1), by accuracy on gold under a Beta(4, 1) prior."""
+    right = [1.0, 0.75, 0.5, 0.25, 0.0]
+    for gold_count in (8, 32):
+        weight_NK = rigged(cold, gold_count, right).weak_weight_NK
+        accuracy_K = (torch.tensor(right) * gold_count + 4) / (gold_count + 5)
+        expected_K = 20 / (20 + gold_count) * (2 * accuracy_K - 1).clamp(min=0)
+        assert torch.allclose(weight_NK, expected_K.expand_as(weight_NK))
+    assert rigged(cold, 8, right).weak_weight_NK[0, 0] > rigged(cold, 32, right).weak_weight_NK[0, 0] + 0.1
 
 
-def test_items_without_picture_or_text_are_trained_on(cold: Tagger) -> None:
-    bare = [features(title="", industry=()), features(), *ITEMS[:10]]
-    gold = {row: Gold(frozenset({"主体"})) for row in range(6)}
-    tagger = fit(cold, bare, gold, families=[str(row) for row in range(12)], config=CONFIG)
-    assert tagger.probabilities(bare).isfinite().all()
-
-
-PICTURES = [features(title="", industry=(), grid_RC=one.grid_RC, seed=row) for row, one in enumerate(ITEMS[:6])]
-IN_INDUSTRIES = [with_industry(one, "家电", f"类{row % 2}") for row, one in enumerate(PICTURES)]
-TEXTS = [features(title=f"商品 {row}", industry=(), seed=row) for row in range(6)]
-
-
-def epochs_to(served: Tagger, pool: list[ItemFeatures], state: Path) -> tuple[Tagger, int]:
-    """The tagger that six gold items of the pool make of the served one, and the epochs that it took."""
-    reports: list[EpochReport] = []
-    gold = {row: Gold(frozenset({"主体"} if row % 2 else ())) for row in range(6)}
-    families = [str(row) for row in range(len(pool))]
-    config = replace(CONFIG, continuation=SHORT[:1])
-    tagger = fit(served, pool, gold, families=families, config=config, on_epoch=reports.append, resume=state)
-    return tagger, len(reports)
-
-
-@pytest.mark.parametrize("first", [PICTURES, IN_INDUSTRIES, TEXTS], ids=["pictures", "with industry", "texts"])
-def test_a_network_begins_anew_when_a_missing_modality_comes_and_goes_on_otherwise(
-    cold: Tagger, first: list[ItemFeatures], tmp_path: Path
-) -> None:
-    whole = [*first, *(with_text(with_industry(one, *one.industry)) for one in ITEMS[:4])]
-    served, taken = cold, []
-    for number, pool_then in enumerate([first, first, whole, whole, first]):
-        served, epochs = epochs_to(served, pool_then, tmp_path / f"{number}.safetensors")
-        taken.append(epochs)
-        assert served.probabilities(whole).isfinite().all()
-        assert served.calibration.threshold_K.isfinite().all()
-    assert taken == [3, 1, 3, 1, 1]
-
-
-def test_what_was_left_before_pictures_came_is_not_gone_on_from(cold: Tagger, tmp_path: Path) -> None:
-    start, _ = epochs_to(cold, TEXTS, tmp_path / "start.safetensors")
-    assert epochs_to(start, TEXTS, tmp_path / "left.safetensors")[1] == 1
-    shown = [features(title=f"商品 {row}", industry=(), seed=row, grid_RC=PICTURES[row].grid_RC) for row in range(6)]
-    assert epochs_to(start, shown, tmp_path / "left.safetensors")[1] == 3
+@pytest.mark.parametrize("switch", ["weak_weight", "modality_dropout", "ema_decay"])
+def test_each_of_these_takes_part_in_training(cold: Tagger, switch: str) -> None:
+    few = {row: GOLD[row] for row in range(8)}
+    usual = fit(cold, ITEMS, few, families=FAMILIES, config=CONFIG)
+    without = fit(cold, ITEMS, few, families=FAMILIES, config=replace(CONFIG, **{switch: 0.0}))  # type: ignore[arg-type]
+    assert not same(usual, without)
 
 
 def test_without_the_network_the_served_one_neither_answers_nor_goes_on(cold: Tagger) -> None:

@@ -1,0 +1,79 @@
+"""The copy changes with the season: in spring reviews tell of a gift and pictures do not, in autumn it is the other way
+round. The network alone has to follow, without sources or regression, which are fitted anew in each training."""
+
+from dataclasses import replace
+
+import torch
+
+from model.attention.batching import collate
+from model.attention.fusion import Channels, Gate, shares
+from model.attention.network import make_network
+from model.features.item import ItemFeatures
+from model.items import Gold
+from model.tagger import Tagger
+from model.training.phases import PARTS, Phase
+from model.training.progressive import TrainConfig, fit
+from tests.model.shop import IMAGE_WIDTH, LABELS, features, with_text
+
+GIFT = LABELS.index("赠品")
+LONG, SHORT = (Phase("refine", 20, PARTS, 1e-2),), (Phase("refine", 6, PARTS, 1e-2),)
+CONFIG = TrainConfig(
+    seed=3, first=LONG, continuation=SHORT, network={"width": 16}, logit_penalty=0.0, modality_dropout=0.0,
+    use_regression=False, use_neighbours=False, use_industry=False,
+)  # fmt: skip
+
+
+def spring(number: int) -> ItemFeatures:
+    """Every second item has a gift."""
+    return with_text(shown(number, 0.0), "送杯子" if number % 2 else "没有", "reviews")
+
+
+def autumn(number: int) -> ItemFeatures:
+    return with_text(shown(number, 2.0), "换季", "reviews")
+
+
+def shown(number: int, strength: float) -> ItemFeatures:
+    grid_RC = torch.randn(49, IMAGE_WIDTH, generator=torch.Generator().manual_seed(5000 + number))
+    grid_RC[:, 0] += strength if number % 2 else -strength
+    return features(title="", industry=(), grid_RC=grid_RC, seed=number)
+
+
+def fitted(served: Tagger, items: list[ItemFeatures], config: TrainConfig = CONFIG) -> Tagger:
+    gold = {row: Gold(frozenset({"赠品"} if row % 2 else ())) for row in range(len(items))}
+    return fit(served, items, gold, families=[str(row) for row in range(len(items))], config=config)
+
+
+def picture_share(tagger: Tagger, items: list[ItemFeatures]) -> float:
+    """Mean share that the gate gives the pictures, asked of a gift."""
+    assert tagger.network is not None
+    assert tagger.reduction is not None
+    gate, heard = tagger.network.fusion, list[Channels]()
+    assert isinstance(gate, Gate)
+    hook = gate.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
+    batch = collate(items, tagger.sources.cues, tagger.reduction, tagger.network.config.vocabulary)
+    with torch.inference_mode():
+        tagger.network.eval()(batch.floats())
+        hook.remove()
+        return float(shares(gate.score(heard[0]), heard[0].there_BM)[:, GIFT, 0].mean())
+
+
+def margin(tagger: Tagger, items: list[ItemFeatures]) -> float:
+    """What the network adds to the log-odds of a gift where there is one, less what it adds elsewhere, at its worst."""
+    logit_N = tagger.network_logits(items)[:, GIFT]
+    return float(logit_N[1::2].min() - logit_N[::2].max())
+
+
+def test_the_gate_and_a_continuation_follow_the_season() -> None:
+    cold = Tagger.cold_start(LABELS, space="space", seed=3, with_boxes=False)
+    first, second = [spring(n) for n in range(40)], [autumn(n) for n in range(100, 140)]
+    unseen, unseen_spring = [autumn(n) for n in range(300, 340)], [spring(n) for n in range(300, 340)]
+    before = fitted(cold, first)
+    after = fitted(before, [*first, *second])
+    afresh = fitted(cold, [*first, *second], replace(CONFIG, first=SHORT))
+    assert before.network is not None
+    untrained = replace(before, network=make_network(before.network.config, CONFIG.seed))
+
+    assert picture_share(before, unseen) < picture_share(untrained, unseen) - 0.03
+    assert picture_share(after, unseen) > picture_share(before, unseen) + 0.04
+    assert margin(before, unseen) < 0
+    assert min(margin(after, unseen), margin(after, unseen_spring)) > 1.5 * margin(afresh, unseen) > 0

@@ -5,7 +5,7 @@ grows: at constant weight they would pin the network to the sources' errors. Sam
 
 The same code trains on the CPU, on one GPU (``TrainConfig.device``) and in several processes: where torch.distributed
 has been started, each process takes its share of every batch (``model.training.processes``)
-and all end in the same tagger.
+and all end in the same tagger; a single process ends in that one too if the network's dropout is 0.
 
 Shape suffixes: N pool items, B batch, K classes.
 """
@@ -103,10 +103,11 @@ def fit(
 ) -> Tagger:
     """Train the next tagger on the pool's gold and weak labels.
 
-    ``gold`` maps rows of ``pool``; rows in ``held_out`` are never trained on and calibrate. ``families`` names each
-    pool item's product family. ``boxes`` spare learning them when the caller has. What ``on_epoch`` raises ends the
-    training, and nothing is published. With ``resume``, the state after each epoch is kept in that file, and a run that
-    was killed goes on from it, after the last epoch too. Raises ValueError without gold to train on.
+    ``gold`` maps rows of ``pool``. The gold of rows in ``held_out`` is never trained on and calibrates; as items they
+    are trained on like all that nobody has labelled, by weak labels. ``families`` names each pool item's product
+    family. ``boxes`` spare learning them when the caller has. What ``on_epoch`` raises ends the training, and nothing
+    is published. With ``resume``, the state after each epoch is kept in that file, and a run that was killed goes on
+    from it, after the last epoch too. Raises ValueError without gold to train on.
     """
     config = config or TrainConfig()
     table = GoldTable.of(gold, served.labels, len(pool))

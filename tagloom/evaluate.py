@@ -15,6 +15,7 @@ from model.evaluation.run import Result, run, steps
 from model.evaluation.tables import box_table, class_table, effort_table, f1_table, leading, measure_table
 from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor
+from model.weak_supervision.lexicon import Lexicon
 from samples.dataset import Dataset
 from tagloom.errors import UserError
 from tagloom.evaluation.data import gold_picture, read
@@ -81,7 +82,7 @@ def evaluate(plan: Plan, settings: Settings, say: Say) -> str:
         extractor = FeatureExtractor.from_names(settings.image_encoder, settings.text_encoder, device=settings.device)
         encoders = "; ".join(f"{part}: {name}" for part, name in extractor.describe().items())
         say(f"encoders: {encoders}")
-        corpus = corpus_of(samples, extractor, plan.out)
+        corpus = corpus_of(samples, extractor, plan.out, Lexicon.load(settings.lexicon))
         with RECENT.kept_in(plan.out / "descriptions"):
             results = _results(plan, corpus, say)
             if any(picture is not None for picture in corpus.boxes):
@@ -95,7 +96,9 @@ def evaluate(plan: Plan, settings: Settings, say: Say) -> str:
     return text
 
 
-def corpus_of(samples: Dataset, extractor: FeatureExtractor, out: Path) -> LabelledCorpus:
+def corpus_of(
+    samples: Dataset, extractor: FeatureExtractor, out: Path, lexicon: Lexicon | None = None
+) -> LabelledCorpus:
     """The data with their features, which are computed once and kept in ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     labels = samples.labels()
@@ -112,6 +115,7 @@ def corpus_of(samples: Dataset, extractor: FeatureExtractor, out: Path) -> Label
         tuple(frozenset(sample.labels) if sample.labelled else None for sample in samples),
         tuple(sample.product_id for sample in samples),
         tuple(gold_picture(sample.boxes, labels) if sample.boxed else None for sample in samples),
+        lexicon or Lexicon.load(),
     )
 
 

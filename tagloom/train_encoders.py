@@ -18,6 +18,7 @@ from model.tagger import Tagger
 from model.training.encoders import EncoderTraining, TrainedEncoders, train_encoders
 from model.training.phases import STUDY, epochs
 from model.training.progressive import EpochReport, TrainConfig, fit
+from model.weak_supervision.lexicon import Lexicon
 from samples.dataset import Dataset
 from tagloom.errors import UserError
 from tagloom.evaluate import corpus_of
@@ -77,11 +78,13 @@ def _trained(plan: Plan, settings: Settings, samples: Dataset, texts: TextEncode
     images = image_encoder(settings.image_encoder, settings.device)
     say(f"encoders: image: {images.describe()}; text: {texts.describe()}")
     extractor = FeatureExtractor(images, texts, Reader())
-    corpus = corpus_of(samples, extractor, plan.out)
+    corpus = corpus_of(samples, extractor, plan.out, Lexicon.load(settings.lexicon))
     gold = corpus.gold_of(gold_rows(corpus, plan))
     say(f"gold: {len(gold)} of {len(corpus.features)} pictures")
     config = TrainConfig(seed=plan.seed, device=settings.device)
-    cold = Tagger.cold_start(corpus.labels, space=extractor.space, seed=plan.seed, with_boxes=False)
+    cold = Tagger.cold_start(
+        corpus.labels, space=extractor.space, seed=plan.seed, lexicon=corpus.lexicon, with_boxes=False
+    )
     with _bar("tagger, epochs", len(epochs(STUDY))) as heard:
         tagger = fit(cold, corpus.features, gold, families=corpus.families, config=config, on_epoch=heard)
     with _bar("encoders, epochs", plan.epochs) as heard:

@@ -4,7 +4,7 @@ Shape suffixes: N items, K classes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 
@@ -36,6 +36,7 @@ class LabelledCorpus:
     gold: tuple[frozenset[str] | None, ...]
     families: tuple[str, ...]
     boxes: tuple[GoldPicture | None, ...] = ()
+    lexicon: Lexicon = field(default_factory=Lexicon.load)
 
     def __post_init__(self) -> None:
         if not len(self.features) == len(self.gold) == len(self.families):
@@ -90,7 +91,7 @@ class Split:
     @cached_property
     def boxes(self) -> LearnedBoxes | None:
         """What all methods that differ elsewhere have learned of this draw's boxes."""
-        corpus, cold = self.corpus, BoxModel.cold_start(self.corpus.labels, Lexicon.load())
+        corpus, cold = self.corpus, BoxModel.cold_start(self.corpus.labels, self.corpus.lexicon)
         return learn_boxes(cold, corpus.features, corpus.gold_of(self.gold), families=corpus.families, seed=self.seed)
 
 

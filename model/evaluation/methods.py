@@ -119,7 +119,9 @@ def cold_start(split: Split) -> Answers:
 
 
 def _cold(split: Split, lexicon: Lexicon | None = None) -> Tagger:
-    return Tagger.cold_start(split.corpus.labels, space="evaluation", seed=split.seed, lexicon=lexicon)
+    return Tagger.cold_start(
+        split.corpus.labels, space="evaluation", seed=split.seed, lexicon=lexicon or split.corpus.lexicon
+    )
 
 
 def _answers(tagger: Tagger, split: Split, name: str = "") -> Answers:
@@ -135,7 +137,7 @@ def _answers(tagger: Tagger, split: Split, name: str = "") -> Answers:
 def _parts(split: Split) -> dict[str, Vectors]:
     """The same evidence that Tagloom's regression sees, by modality, over the whole pool."""
     corpus = split.corpus
-    cues = CueSet(corpus.labels, Lexicon.load())
+    cues = CueSet(corpus.labels, corpus.lexicon)
     evidence = Evidence.of(corpus.features, cues)
     return {part: values.double().numpy() for part, values in evidence.parts(corpus.features, cues).items()} | {
         "cues": (cues.opinions(corpus.features).sum(2).T != 0).double().numpy() / 2

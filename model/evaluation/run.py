@@ -83,7 +83,7 @@ def run(
     these. Raises ValueError for an unknown method.
     """
     prices = prices or Seconds()
-    same = (corpus.fingerprint, tagger_fingerprint(), asdict(prices))
+    same = (corpus.fingerprint, tagger_fingerprint(corpus.lexicon), asdict(prices))
     available = methods()
     known = [r for r in (read(results) if results else []) if (r.data, r.tagger, r.prices) == same]
     done = {(r.method, r.gold_families, r.seed): r for r in known}
@@ -99,13 +99,13 @@ def run(
     return found
 
 
-def tagger_fingerprint() -> str:
-    """16 hex digits that change with what a tagger is made of: the built-in lexicon, the defaults of training and
+def tagger_fingerprint(lexicon: Lexicon) -> str:
+    """16 hex digits that change with what a tagger is made of: the lexicon, the defaults of training and
     network, the checkpoint format, the product's version.
 
     A change of code that shows in none of them is not seen: measure it with another results file.
     """
-    parts = (Lexicon.load().as_dict(), TrainConfig(), signature(NetworkConfig), FORMAT, version("tagloom"))
+    parts = (lexicon.as_dict(), TrainConfig(), signature(NetworkConfig), FORMAT, version("tagloom"))
     return blake2b(repr(parts).encode(), digest_size=8).hexdigest()
 
 
@@ -175,7 +175,7 @@ def _measure(drawn: Split, name: str, method: Method, families: int, prices: Sec
         boxes=box_results(answers.drawn, drawn, prices),
         reliability=reliability(truth_NK, probability_NK),
         sources=heard(answers.opinions, truth_NK, corpus.labels) if answers.opinions else {},
-        tagger=tagger_fingerprint(),
+        tagger=tagger_fingerprint(corpus.lexicon),
     )
 
 

@@ -73,17 +73,19 @@ class Referee:
         theirs = np.array([answers[self._corpus.task_ids[row]] for row in rows], dtype=bool)
         return self._compared("out-of-fold", rows, self._of_served(rows, kept), theirs)
 
-    def out_of_fold(self, boxes: LearnedBoxes | None, between: Callable[[], None]) -> dict[int, list[bool]]:
+    def out_of_fold(
+        self, parent: Tagger, boxes: LearnedBoxes | None, between: Callable[[], None]
+    ) -> dict[int, list[bool]]:
         """The recipe's out-of-fold answers by task, from short trainings on the gold and as many others as they use.
 
-        ``boxes`` are those that the candidate has learned. ``between`` is called after each epoch; what it raises ends
-        the judging.
+        Its cues are those of ``parent``, ``boxes`` those that the candidate has learned. ``between`` is called after
+        each epoch; what it raises ends the judging.
         """
         corpus, config = self._corpus, replace(self._config, first=CONTINUATION)
         unlabelled = [row for row in range(len(corpus.features)) if row not in corpus.gold]
         rows = [*self._all, *unlabelled[: int(len(self._all) * config.weak_per_gold) + FEWEST_OTHERS]]
         answers = out_of_fold(
-            self._served,
+            parent,
             [corpus.features[row] for row in rows],
             {place: corpus.gold[row] for place, row in enumerate(self._all)},
             families=[corpus.families[row] for row in rows],

@@ -25,6 +25,7 @@ from store.projects import Project
 from store.versions import Current
 from store.weak_labels import WeakLabel
 from worker.promotion.gate import Verdict, judge
+from worker.promotion.pruning import EVIDENCE
 from worker.promotion.publication import Publisher, promote_due
 from worker.promotion.referee import Referee
 from worker.training.cold_start import ensure_cold_start, lexicon_of
@@ -100,7 +101,7 @@ class _Run:
             self._parent = heir(workplace.settings, workplace.store, publisher.project.key, self._parent)
         self._parent = with_lexicon(self._parent, lexicon)
         self._served = checkpoint.load(checkpoints / publisher.current.folder)
-        evidence = checkpoints / publisher.project.key / "evidence"
+        evidence = checkpoints / publisher.project.key / EVIDENCE
         self._referee = Referee(corpus, self._served, self._config, evidence)
         self._nearest = workplace.settings.home / "neighbours" / f"{self.state.file.parent.name}.safetensors"
         self.boxes: LearnedBoxes | None = None
@@ -163,7 +164,9 @@ class _Run:
 
     def _offer_last(self, tagger: Tagger) -> None:
         self._progress({"stage": "judging"})
-        answers = {} if self._referee.can_judge_early else self._referee.out_of_fold(self.boxes, self._watch.check)
+        answers: Mapping[int, Sequence[bool]] = {}
+        if not self._referee.can_judge_early:
+            answers = self._referee.out_of_fold(self._parent, self.boxes, self._watch.check)
         self._watch.check()
         evidence = self._referee.evidence(tagger, answers)
         verdict = judge(evidence, must_gain=False)

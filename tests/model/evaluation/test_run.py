@@ -3,7 +3,6 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -165,7 +164,6 @@ def test_whatever_a_tagger_is_told_of_an_item_changes_the_fingerprint(corpus: La
         ("FORMAT", -1),
         ("TrainConfig", partial(TrainConfig, weak_weight=0.5)),
         ("NetworkConfig", partial(NetworkConfig, width=3)),
-        ("Lexicon", SimpleNamespace(load=Lexicon)),
     ],
 )
 def test_results_of_another_tagger_are_not_taken(
@@ -178,10 +176,22 @@ def test_results_of_another_tagger_are_not_taken(
     assert len(read(kept)) == 2
 
 
+def test_results_with_another_lexicon_are_not_taken(corpus: LabelledCorpus, tmp_path: Path) -> None:
+    kept = tmp_path / "results.jsonl"
+    for lexicon in (Lexicon.load(), Lexicon()):
+        run(replace(corpus, lexicon=lexicon), gold_families=[0], seeds=[0], names=["cold start"], results=kept)
+    known, unknown = read(kept)
+    assert known.macro_f1 > unknown.macro_f1 == 0.0
+
+
 def test_the_same_tagger_has_the_same_fingerprint_in_another_process() -> None:
-    code = "from model.evaluation.run import tagger_fingerprint as made; print(made())"
+    code = (
+        "from model.evaluation.run import tagger_fingerprint as made\n"
+        "from model.weak_supervision.lexicon import Lexicon\n"
+        "print(made(Lexicon.load()))"
+    )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-    assert told == tagger_fingerprint()
+    assert told == tagger_fingerprint(Lexicon.load())
 
 
 def test_reliability_counts_every_answer_once() -> None:

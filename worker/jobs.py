@@ -127,7 +127,6 @@ def _run(workplace: Workplace, kind: Kind, name: str, project_key: str, work: Wo
     if get_current_job() is not None:
         logs.configure(workplace.settings.log_json)
         logging.getLogger("rq").propagate = False  # RQ writes its own lines itself
-    queue.begin(queue.redis_of(workplace.settings.redis_url), kind, project_key)
     with _leased(workplace, kind, name, project_key) as held:
         if held is None:
             return "another worker is at it"

@@ -59,14 +59,6 @@ def wake_predicting(settings: Settings, project_key: str) -> bool:
     return _wake(settings, Kind.PREDICT, project_key)
 
 
-def begin(connection: Redis, kind: Kind, project_key: str) -> None:
-    """Say that the waiting job has begun, before it looks at the store: what comes from now on needs a new one."""
-    try:
-        connection.delete(_waiting_key(kind, project_key))
-    except RedisError as error:
-        LOG.warning("redis: %s", error)
-
-
 def set_running(connection: Redis, kind: Kind, project_key: str, seconds: float) -> None:
     """Say for some seconds that this is being done by somebody who will look for more work at the end."""
     key, milliseconds = _running_key(kind, project_key), max(1, int(seconds * 1000))
@@ -134,6 +126,7 @@ def _is_running(connection: Redis, kind: Kind, project_key: str) -> bool:
 
 
 def _is_waiting(queue: Queue, marked: bytes | str | None) -> bool:
+    """Whether the job that was marked is still in the queue: one that a worker has taken will not wait for more."""
     if marked is None:
         return False
     job_id = as_text(marked)

@@ -42,12 +42,14 @@ def test_kinds_and_projects_wait_apart(settings: Settings, redis: Redis) -> None
     assert names == ["worker.jobs.encode", "worker.jobs.reconcile", "worker.jobs.train", "worker.jobs.train"]
 
 
-def test_what_comes_after_a_job_has_begun_makes_a_new_one(settings: Settings, redis: Redis) -> None:
+def test_what_comes_after_a_job_was_taken_makes_one_new_one(settings: Settings, redis: Redis) -> None:
     queue.wake_training(settings, KEY)
-    queue.begin(redis, Kind.TRAIN, KEY)
+    (taken,) = waiting(settings, redis)
+    assert redis.lpop(Queue(settings.queue, connection=redis).key) == taken.id.encode()
     queue.wake_training(settings, KEY)
     queue.wake_training(settings, KEY)
-    assert len(waiting(settings, redis)) == 2
+    (new,) = waiting(settings, redis)
+    assert new.id != taken.id
 
 
 def test_nobody_is_woken_for_what_a_running_job_will_see_at_its_end(settings: Settings, redis: Redis) -> None:
@@ -69,13 +71,6 @@ def test_an_emptied_redis_takes_the_next_wake(settings: Settings, redis: Redis) 
     assert len(waiting(settings, redis)) == 1
 
 
-def test_a_job_that_vanished_between_queue_and_worker_is_replaced(settings: Settings, redis: Redis) -> None:
-    queue.wake_training(settings, KEY)
-    redis.lpop(Queue(settings.queue, connection=redis).key)
-    queue.wake_training(settings, KEY)
-    assert len(waiting(settings, redis)) == 1
-
-
 def test_no_pickle_in_redis(settings: Settings, redis: Redis) -> None:
     queue.wake_training(settings, KEY)
     (job,) = waiting(settings, redis)
@@ -87,6 +82,5 @@ def test_no_pickle_in_redis(settings: Settings, redis: Redis) -> None:
 def test_redis_away_is_told_and_not_raised(settings: Settings) -> None:
     away = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
     assert queue.wake_training(away, KEY) is False
-    queue.begin(queue.redis_of(away.redis_url), Kind.TRAIN, KEY)
     queue.set_running(queue.redis_of(away.redis_url), Kind.TRAIN, KEY, 1)
     queue.clear_running(queue.redis_of(away.redis_url), Kind.TRAIN, KEY)

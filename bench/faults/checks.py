@@ -21,7 +21,6 @@ from store.weak_labels import WeakLabel
 from tagloom.settings import Settings
 from worker import queue
 from worker.reconcile import reconcile
-from worker.training.recovery import SPOILT
 from worker.training.run import CONFIDENT, train
 from worker.training.watch import NeverEnds, Watch
 from worker.workplace import Workplace, open_workplace
@@ -30,26 +29,27 @@ TOLERANCE = 1e-4
 
 
 def watch(crew: Crew, office: Office, record: Record, over: threading.Event) -> None:
-    """CURRENT must never go back to a version that knew less gold, except when the served checkpoint was spoilt."""
-    newest = 0
+    """CURRENT must never go back to a version that knew less gold."""
     with crew.store() as store:
         while not over.wait(0.2):
             with suppress(OperationalError):  # the disk is full: not even reading has room then
-                newest = _advanced(store, office.key, newest, record)
+                _never_back(store, office.key, record)
 
 
-def _advanced(store: Store, key: str, newest: int, record: Record) -> int:
-    """The newest gold revision that served so far."""
-    serving = store.versions.current(key)
-    known = {entry.number: entry for entry in store.versions.list(key)}
-    entry = known.get(serving.number) if serving else None
-    if entry is None:
-        return newest
-    if any(SPOILT in other.reason for other in known.values() if other.number >= entry.number):
-        newest = min(newest, entry.gold_revision)
-    if entry.gold_revision < newest:
-        record.complain(f"CURRENT went from gold revision {newest} back to {entry.gold_revision}")
-    return max(newest, entry.gold_revision)
+def _never_back(store: Store, key: str, record: Record) -> None:
+    """No version that served may know more gold than the one that serves, unless its checkpoint can't be read.
+
+    The suite knows which ones can't: those that it spoilt itself, whatever Tagloom says of them, and pruned ones.
+    """
+    versions = store.versions.list(key)  # in one read: what serves, and all that ever did
+    serving = next((entry for entry in versions if entry.state is State.CURRENT), None)
+    for other in versions:
+        is_there = other.number not in record.spoilt and other.state is not State.PRUNED
+        if serving and other.promoted_at and is_there and other.gold_revision > serving.gold_revision:
+            record.complain(
+                f"CURRENT went from {other.version} with gold revision {other.gold_revision} back to "
+                f"{serving.version} with {serving.gold_revision}, though nobody had spoilt the former"
+            )
 
 
 def check(crew: Crew, office: Office, record: Record, folder: Path) -> None:

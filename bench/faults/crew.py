@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -24,6 +25,15 @@ from tagloom.settings import Settings
 
 WORKERS = ("worker 1", "worker 2")
 ROOT = Path(__file__).parents[2]
+NAMED = "pid-"  # what a worker's name begins with; its process id follows
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that runs: by which worker, and what it is at."""
+
+    worker: str
+    stage: str
 
 
 class Crew:
@@ -44,7 +54,8 @@ class Crew:
             "PYTHONPATH": f"{ROOT / 'bench' / 'sabotage'}:{ROOT}",
             **options,
         }
-        worker = [program("rq"), "worker", "-S", "json", "tagloom"]
+        # Of a job RQ says by which worker, but an emptied Redis no longer knows that worker's process: its name tells.
+        worker = ["sh", "-c", f'exec "$0" worker -S json --name {NAMED}$$ tagloom', program("rq")]
         self.children = {
             "valkey": valkey.embedded(home, redis_port, home / "logs" / "valkey.log"),
             "backend": self._child("backend", [program("tagloom"), "serve"]),
@@ -84,34 +95,28 @@ class Crew:
             opened.close()
 
     def kill(self, pid: int | None) -> bool:
-        """kill -9; False when there is no such process."""
-        return pid is not None and send(pid, signal.SIGKILL)
+        """kill -9; False when there is no such process, or none that lives."""
+        return pid is not None and not is_over(pid) and send(pid, signal.SIGKILL)
 
-    def horse(self) -> int | None:
-        """Process id of a work horse that does a job now, a training if there is one."""
-        found = [pid for name in WORKERS for pid in children_of(self.children[name].pid)]
-        training = self._training_worker()
-        first = children_of(self.children[training].pid) if training else []
-        return next(iter([*first, *found]), None)
+    def horse(self, worker: str) -> int | None:
+        """Process id of the work horse that does this worker's job now."""
+        return next(iter(children_of(self.children[worker].pid)), None)
 
     def stage(self) -> str:
         """What the running training is at, empty when none runs."""
-        return self._started()[1]
+        training = self.training()
+        return training.stage if training else ""
 
-    def _training_worker(self) -> str | None:
-        pid = self._started()[0]
-        return next((name for name in WORKERS if pid and self.children[name].pid == pid), None)
-
-    def _started(self) -> tuple[int | None, str]:
-        """Worker and stage of the training that runs, as Redis says: pid or None, stage or empty."""
+    def training(self) -> Training | None:
+        """The training that runs, as Redis says; not what it still says of a worker that has died."""
+        alive = {f"{NAMED}{self.children[name].pid}".encode(): name for name in WORKERS}
         with contextlib.suppress(RedisError, ValueError):
             for key in self.redis.scan_iter("rq:job:train-*"):
-                status, meta, worker = (self.redis.hget(key, name) for name in ("status", "meta", "worker_name"))
-                if status == b"started" and isinstance(worker, bytes):
-                    pid = self.redis.hget(f"rq:worker:{worker.decode()}", "pid")
-                    stage = json.loads(meta or b"{}").get("stage", "starting")
-                    return (int(pid) if pid else None), str(stage)
-        return None, ""
+                status, meta, named = (self.redis.hget(key, field) for field in ("status", "meta", "worker_name"))
+                worker = alive.get(named) if isinstance(named, bytes) else None
+                if worker and status == b"started":
+                    return Training(worker, str(json.loads(meta or b"{}").get("stage", "starting")))
+        return None
 
     def _keep(self) -> None:
         while not self._stop.wait(0.1):
@@ -136,8 +141,9 @@ def send(pid: int, number: signal.Signals) -> bool:
 
 
 def children_of(pid: int | None) -> list[int]:
+    """Those that live."""
     with contextlib.suppress(psutil.NoSuchProcess):
-        return [child.pid for child in psutil.Process(pid).children()] if pid else []
+        return [child.pid for child in psutil.Process(pid).children() if not is_over(child.pid)] if pid else []
     return []
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from redis.exceptions import RedisError
@@ -18,6 +19,7 @@ from bench.faults.record import Record
 from model import checkpoint
 from store.versions import training_lease
 
+HORSE = "horse"
 STAGES = ("base", "fusion", "refine", "judging", "writing weak labels")
 FROZEN_S = 25.0  # for longer than a lease lives and a successor needs to publish
 IN_FLIGHT_S = 0.015  # a webhook is on its way for about so long
@@ -78,20 +80,27 @@ class Harm:
         in_flight, in_training = -(-plan.kills // 8), -(-plan.kills * 3 // 10)
         acts: list[Callable[[], bool]] = [self._kill_with_webhook] * in_flight + [self._kill_in_training] * in_training
         rest = plan.kills - len(acts)
-        acts += [lambda name=name: self._kill(name) for name in chance.choices(  # type: ignore[misc]
-            ["horse", "backend", *WORKERS, "valkey"], [1, 4, 2, 2, 3], k=rest
-        )]  # fmt: skip
+        names = chance.choices([HORSE, "backend", *WORKERS, "valkey"], [1, 4, 2, 2, 3], k=rest)
+        acts += [self._kill_horse if name == HORSE else partial(self._kill, name) for name in names]
         acts += [self._freeze] * plan.frozen + [self._empty] * plan.emptied
         acts += [self._spoil] * plan.spoilt + [self._fill] * plan.filled
         chance.shuffle(acts)
         return iter(acts)
 
     def _kill(self, name: str) -> bool:
-        stage = self._crew.stage()
-        pid = self._crew.horse() if name == "horse" else self._crew.children[name].pid
-        if not self._crew.kill(pid):
+        training = self._crew.training()
+        if not self._crew.kill(self._crew.children[name].pid):
             return False
-        self._count(name, stage if name in ("horse", *WORKERS) else "")
+        self._count(name, training.stage if training and training.worker == name else "")
+        return True
+
+    def _kill_horse(self) -> bool:
+        """The work horse that trains, if one does, else one that does another job."""
+        training = self._crew.training()
+        busy = [training.worker] if training else [name for name in WORKERS if self._crew.horse(name)]
+        if not busy or not self._crew.kill(self._crew.horse(busy[0])):
+            return False
+        self._count(HORSE, training.stage if training else "")
         return True
 
     def _kill_in_training(self) -> bool:
@@ -100,10 +109,10 @@ class Harm:
         while self._crew.stage() != wanted and time.monotonic() < end:
             time.sleep(0.02)
         time.sleep(0.1 * self._chance.random())
-        stage = self._crew.stage()
-        if stage not in STAGES or not self._crew.kill(self._crew.horse()):
+        training = self._crew.training()
+        if training is None or training.stage not in STAGES or not self._crew.kill(self._crew.horse(training.worker)):
             return False
-        self._count("horse", stage)
+        self._count(HORSE, training.stage)
         return True
 
     def _kill_with_webhook(self) -> bool:
@@ -138,8 +147,9 @@ class Harm:
         wanted, end = ("refine", "judging"), time.monotonic() + 10
         while self._crew.stage() not in wanted and time.monotonic() < end:
             time.sleep(0.02)
-        pid = self._crew.horse()
-        if self._crew.stage() not in wanted or pid is None or not send(pid, signal.SIGSTOP):
+        training = self._crew.training()
+        pid = self._crew.horse(training.worker) if training and training.stage in wanted else None
+        if pid is None or not send(pid, signal.SIGSTOP):
             return False
         try:
             self._wait_for_successor()
@@ -170,6 +180,7 @@ class Harm:
         if current is None or not busy:
             return False
         folder = self._crew.settings.checkpoints_folder / current.folder
+        self._record.spoilt.add(current.number)  # before it is: whoever watches CURRENT must know in time
         spoil = self._chance.choice((_cut, _overwrite))
         if not spoil(folder / checkpoint.TENSORS):
             return False

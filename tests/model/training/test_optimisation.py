@@ -56,5 +56,5 @@ def test_what_is_published_is_the_exponential_average_of_what_was_learned() -> N
         learner.step((network.head - 1).square().sum())
         decay = min(0.6, (1 + step) / (10 + step))  # shorter at first
         expected = decay * expected + (1 - decay) * network.head.detach()
-    assert torch.allclose(learner.average.head, expected, atol=1e-6)
+        assert torch.allclose(learner.average.head, expected, atol=1e-6)
     assert (learner.average.head < network.head - 5e-3).all()

@@ -16,7 +16,7 @@ from model.metrics import macro_f1
 from model.tagger import Tagger
 from model.training import progressive
 from model.training.phases import PARTS, Phase
-from model.training.progressive import Course, EpochReport, TrainConfig, fit, out_of_fold
+from model.training.progressive import Course, EpochReport, TrainConfig, fit, no_publication, nothing_to_do, out_of_fold
 from model.weak_supervision.boxes import LearnedBoxes
 from model.weak_supervision.supervision import GoldTable, supervise
 from tests.model.shop import LABELS, features, pool, with_industry, with_text
@@ -217,7 +217,18 @@ def test_weak_labels_weigh_less_the_more_gold_there_is_and_the_more_often_they_a
     assert rigged(cold, 8, right).weak_weight_NK[0, 0] > rigged(cold, 32, right).weak_weight_NK[0, 0] + 0.1
 
 
-@pytest.mark.parametrize("switch", ["weak_weight", "modality_dropout", "ema_decay"])
+def test_what_weak_labels_say_is_learned(cold: Tagger) -> None:
+    def learned(turned: bool) -> torch.Tensor:
+        course = rigged(cold, 8, [1.0] * len(LABELS))
+        course.weak_NK = 1 - course.weak_NK if turned else course.weak_NK
+        course.run(lambda network, _: replace(cold, network=network), nothing_to_do, no_publication)
+        return course.logits(course.learner.average)[8:]
+
+    said_NK = rigged(cold, 8, [1.0] * len(LABELS)).weak_NK[8:]
+    assert ((learned(False) - learned(True)) * (said_NK - 0.5)).mean() > 1e-3
+
+
+@pytest.mark.parametrize("switch", ["modality_dropout", "ema_decay"])
 def test_each_of_these_takes_part_in_training(cold: Tagger, switch: str) -> None:
     few = {row: GOLD[row] for row in range(8)}
     usual = fit(cold, ITEMS, few, families=FAMILIES, config=CONFIG)

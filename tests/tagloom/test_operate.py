@@ -16,6 +16,7 @@ from tagloom.cli import main
 from tagloom.settings import Settings
 from tests.worker import items, label_studio, shop
 from worker import jobs
+from worker.training.cold_start import ensure_cold_start
 
 
 @pytest.fixture
@@ -39,6 +40,7 @@ def test_doubtful_gold_is_listed_with_where_to_look_at_it(store: Store, monkeypa
     shop.open_shop(store, Settings(), tasks=20)
     shop.annotate(store, range(1, 19))
     shop.annotate(store, [7], second=2, wrong=True)
+    ensure_cold_start(Settings(), store, str(shop.KEY), shop.SPACE, items.LABELS)
     result = run("doubtful", "--most", "4")
     assert result.exit_code == 0, result.output
     heading, *rows, last = result.stdout.splitlines()

@@ -46,11 +46,11 @@ def doubtful(workplace: Workplace, project_key: str) -> list[Doubt]:
     if project is None:
         raise ValueError(f"no project {project_key!r}: `tagloom versions` names those there are")
     config, settings = workplace.config_of(project), workplace.settings
-    current = workplace.serving(project)
     corpus = assemble(workplace, project, config, NeverEnds())
     rows = sorted(corpus.gold)
     if not rows:
         return []
+    current = workplace.serving(project)
     served = checkpoint.load(settings.checkpoints_folder / current.folder)
     table = GoldTable.of(corpus.gold, served.labels, len(corpus.features))
     boxes = learn_boxes(served.box_model, corpus.features, corpus.gold, families=corpus.families, seed=settings.seed)

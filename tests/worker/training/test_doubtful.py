@@ -42,6 +42,7 @@ def test_what_serves_stays_when_the_command_was_given_other_encoders(
 ) -> None:
     monkeypatch.setattr(worker.workplace, "FeatureExtractor", shop.StubExtractor)
     shop.open_shop(store, settings, tasks=4)
+    shop.annotate(store, [1])
     key = str(shop.KEY)
     with open_workplace(settings) as workplace:
         with pytest.raises(ValueError, match="no version serves"):

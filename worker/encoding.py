@@ -34,7 +34,6 @@ def encode(workplace: Workplace, project: Project, watch: Ends, progress: Progre
     config, key = workplace.config_of(project), ProjectKey.parse(project.key)
     missing = _missing(workplace, project, config, key)
     total, failed = len(missing), 0
-    _ask_for_training(workplace, project, config)
     while missing:
         watch.check()
         if workplace.store.projects.waiting_for_training():
@@ -50,7 +49,7 @@ def encode(workplace: Workplace, project: Project, watch: Ends, progress: Progre
 def _ask_for_training(workplace: Workplace, project: Project, config: LabelConfig) -> None:
     """If gold that was trained on without its picture, or not at all, has it now.
 
-    Asked at the beginning too: the job that read the picture may have been killed.
+    The store tells, not what this job read: the job that read the picture may have been killed.
     """
     now = workplace.store.projects.get(project.key)
     if now is None or now.has_new_gold or not now.unread_gold:

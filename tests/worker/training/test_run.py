@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+import worker.promotion.referee
 import worker.training.run
 from model import checkpoint
 from model.tagger import Tagger
 from model.training.phases import CONTINUATION
-from model.training.progressive import fit
+from model.training.progressive import OutOfFold, fit, out_of_fold
 from store.projects import Project
 from store.store import Store
 from store.versions import NewVersion, State, training_lease
@@ -125,12 +126,20 @@ def test_another_lexicon_is_taken_up_by_the_next_training_which_goes_on_from_wha
     monkeypatch.setenv("TAGLOOM_LEXICON", str(file))
     epochs: list[Mapping[str, Any]] = []
     monkeypatch.setattr(jobs, "_report", epochs.append)
+    judged: list[Tagger] = []
+
+    def noting(parent: Tagger, *given: Any, **options: Any) -> OutOfFold:
+        judged.append(parent)
+        return out_of_fold(parent, *given, **options)
+
+    monkeypatch.setattr(worker.promotion.referee, "out_of_fold", noting)
     store.projects.request_training(KEY)
     jobs.train(KEY)
     newest = store.versions.list(KEY)[0]
     assert newest.parent == served.version
     tagger = checkpoint.load(settings.checkpoints_folder / newest.folder)
     assert "赠品: house words" in tagger.sources.cues.names
+    assert [parent.sources.cues.names for parent in judged] == [tagger.sources.cues.names]  # its own recipe is judged
     assert max(told["epochs"] for told in epochs if "epochs" in told) == sum(phase.epochs for phase in CONTINUATION)
 
 

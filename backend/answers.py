@@ -16,8 +16,9 @@ from backend.versions import Served
 from labelstudio.config import LabelConfig
 from labelstudio.encoding import Failure, TaskEncoder
 from labelstudio.project import ProjectKey
+from labelstudio.proposals import region_seed
 from labelstudio.regions import Region
-from labelstudio.results import checked, region_seed, result_of
+from labelstudio.results import checked, result_of
 from model.boxes.drawn import Drawn
 from model.features.item import ItemFeatures
 from model.items import Prediction

@@ -9,7 +9,11 @@ if TYPE_CHECKING:
 
 
 class ProjectStatus(BaseModel):
-    """One project. ``behind`` is how many changes of gold no training has seen yet."""
+    """One project. ``behind`` is how many changes of gold no training has seen yet.
+
+    ``gold_notes``: what the last training found unknown or overruled in annotations → in how many tasks. ``warning`` is
+    what was found out later about the version that is served.
+    """
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -21,6 +25,8 @@ class ProjectStatus(BaseModel):
     behind: int
     failure: str
     refused: str | None
+    gold_notes: dict[str, int]
+    warning: str
 
 
 class Status(BaseModel):
@@ -52,6 +58,8 @@ def status_of(service: "Service", connection: str) -> Status:
                 behind=entry.gold_revision - entry.trained_revision,
                 failure=entry.failure,
                 refused=f"{refusal.version}: {refusal.reason}" if refusal else None,
+                gold_notes=dict(entry.gold_notes),
+                warning=current[entry.key].note if entry.key in current else "",
             )
         )
     return Status(ready=engine is not None, encoders=engine.extractor.describe() if engine else {}, projects=projects)

@@ -89,7 +89,9 @@ def _evidence(corpus: LabelledCorpus, cold: Tagger, gold: Sequence[int], boxes: 
     served_NK = cold.calibration.decide(cold.probabilities(items)).numpy()
     families = [corpus.families[row] for row in gold]
     truth_NK = corpus.truth(gold).numpy() > 0.5
-    return Evidence("out-of-fold", truth_NK, served_NK, answers.given_NK[: len(gold)].numpy(), families)
+    given_NK, everywhere_NK = answers.given_NK[: len(gold)].numpy(), np.ones_like(truth_NK)
+    by_hand_N = np.ones(len(gold), dtype=bool)
+    return Evidence("out-of-fold", truth_NK, everywhere_NK, served_NK, given_NK, families, by_hand_N)
 
 
 def line(count: int, draws: Sequence[Draw]) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from labelstudio.controls.choices import Choices
 from labelstudio.controls.rectangle_labels import RectangleLabels
+from labelstudio.controls.shape_labels import KINDS as SHAPES
+from labelstudio.controls.shape_labels import ShapeLabels
 
 Control = Choices | RectangleLabels
 
@@ -30,6 +32,10 @@ class LabelConfig:
 
     ``labels`` are the model's labels in the config's order; ``names[label]`` are all names that the config gives it
     (predicted values, alias, value), from which its cues start. ``industry_keys`` are tried in order on each task.
+
+    ``controls`` are answered; ``shapes`` are read as gold only. ``asides`` are all other controls, ``pictures_beside``
+    the pictures that are not answered. Inside a ``<Repeater>`` the first picture is answered; ``repeated`` is what
+    stands before and after the number in the names there.
     """
 
     xml: str
@@ -40,6 +46,10 @@ class LabelConfig:
     title_key: str
     text_keys: tuple[str, ...]
     industry_keys: tuple[str, ...]
+    shapes: tuple[ShapeLabels, ...] = ()
+    pictures_beside: frozenset[str] = frozenset()
+    asides: frozenset[str] = frozenset()
+    repeated: tuple[tuple[str, str], ...] = ()
 
     @property
     def choices(self) -> tuple[Choices, ...]:
@@ -49,10 +59,27 @@ class LabelConfig:
     def rectangles(self) -> tuple[RectangleLabels, ...]:
         return tuple(control for control in self.controls if isinstance(control, RectangleLabels))
 
+    def is_aside(self, name: str) -> bool:
+        """Whether a control of this name is in the config, and none of those that are read."""
+        return name in self.asides or self._is_repeated(name)
+
+    def is_of_another_picture(self, name: object, to_name: object) -> bool:
+        """Whether a region of this control is about a picture of the task that is not answered."""
+        return to_name in self.pictures_beside or (isinstance(name, str) and self._is_repeated(name))
+
+    def _is_repeated(self, name: str) -> bool:
+        """Whether it is a name inside a ``<Repeater>``, of another picture than the first."""
+        own = {control.name for control in (*self.controls, *self.shapes)}
+        return name not in own and any(
+            name.startswith(before) and name.endswith(after) and name[len(before) : len(name) - len(after)].isdigit()
+            for before, after in self.repeated
+        )
+
     @classmethod
     def parse(cls, xml: str, industry_keys: Iterable[str] = ()) -> "LabelConfig":
         """Parse a config; ``industry_keys`` (the setting) replace the usual names. Raises ConfigError."""
         root = _root(xml)
+        repeated = tuple(_unrolled(root))
         objects = [_Object.of(tag) for tag in root.iter() if _is_object(tag)]
         image = _picture(root, objects)
         book = _LabelBook()
@@ -62,6 +89,8 @@ class LabelConfig:
                 "No usable control: add <Choices name=... toName=...> or <RectangleLabels name=... toName=...> "
                 "to the config, pointing at its <Image> (or <Text>) tag."
             )
+        shapes = tuple(_shapes(root, image, book))
+        read = {control.name for control in (*controls, *shapes)}
         industry = tuple(industry_keys)
         texts = _text_keys(objects, industry or _INDUSTRY_KEYS)
         return cls(
@@ -73,6 +102,12 @@ class LabelConfig:
             title_key=texts[0] if texts else _TITLE_KEYS[0],
             text_keys=texts[1:],
             industry_keys=industry or _INDUSTRY_KEYS,
+            shapes=shapes,
+            pictures_beside=frozenset(
+                entry.name for entry in objects if entry.tag == "image" and entry is not image and entry.name
+            ),
+            asides=frozenset(name for tag in root.iter() if tag.get("toName") and (name := tag.get("name"))) - read,
+            repeated=repeated,
         )
 
 
@@ -109,6 +144,10 @@ class _LabelBook:
             self._label_of.setdefault(name, label)
         return label
 
+    def known(self, names: Iterable[str | None]) -> str | None:
+        """The model label that has one of these names, if there is one."""
+        return next((self._label_of[name] for name in names if name in self._label_of), None)
+
 
 def _root(xml: str) -> ET.Element:
     if len(xml) > _MAX_XML:
@@ -121,6 +160,18 @@ def _root(xml: str) -> ET.Element:
         raise ConfigError(f"The labelling config is not well-formed XML ({error}): correct it there.") from error
     except ValueError as error:
         raise ConfigError(f"The labelling config cannot be read ({error}): save it as plain text.") from error
+
+
+def _unrolled(root: ET.Element) -> Iterator[tuple[str, str]]:
+    """Make of each ``<Repeater>`` what its first round is; what stands before and after the number in its names."""
+    for repeater in [tag for tag in root.iter() if isinstance(tag.tag, str) and tag.tag.lower() == "repeater"]:
+        flag = repeater.get("indexFlag") or "{{idx}}"
+        for tag in repeater.iter():
+            before, found, after = (tag.get("name") or "").partition(flag)
+            if found:
+                yield before, after
+            for key, text in tag.items():
+                tag.set(key, text.replace(flag, "0"))
 
 
 def _is_object(tag: ET.Element) -> bool:
@@ -146,9 +197,27 @@ def _controls(root: ET.Element, objects: list[_Object], image: _Object | None, b
         labels = _labels(tag, kind, book)
         name = tag.get("name") or ""
         if kind == Choices.KIND:
-            yield Choices(name, target, labels, multiple=tag.get("choice") == "multiple")
+            multiple, conditional = tag.get("choice") == "multiple", tag.get("visibleWhen") is not None
+            yield Choices(name, target, labels, multiple, conditional)
         else:
             yield RectangleLabels(name, target, labels, 0 if image and image.is_list else None)
+
+
+def _shapes(root: ET.Element, image: _Object | None, book: _LabelBook) -> Iterator[ShapeLabels]:
+    """Controls of other shapes on our picture; of their labels those that a control which is answered has, too."""
+    for tag in root.iter():
+        kind = tag.tag.lower() if isinstance(tag.tag, str) else ""
+        targets = [target.strip() for target in (tag.get("toName") or "").split(",")]
+        if kind in SHAPES and image is not None and image.name in targets:
+            names = [
+                (name, [alias, value])
+                for entry in tag.iter()
+                if isinstance(entry.tag, str) and entry.tag.lower() == RectangleLabels.ITEM
+                for alias, value in [(entry.get("alias"), entry.get("value"))]
+                if (name := alias or value)
+            ]
+            labels = {name: book.known(own) or name for name, own in names}
+            yield ShapeLabels(tag.get("name") or "", str(image.name), kind, labels)
 
 
 def _target(tag: ET.Element, objects: list[_Object], image: _Object | None) -> str | None:

@@ -1,14 +1,14 @@
 """Predictions as Label Studio results, checked against the labelling config before they leave."""
 
-import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from labelstudio.config import LabelConfig
 from labelstudio.controls.choices import Choices
-from labelstudio.regions import Region
+from labelstudio.proposals import NO_TAG, NOT_TICKED, TICKED, region_id
+from labelstudio.regions import Region, names_in
 from model.items import Prediction
 
 if TYPE_CHECKING:
@@ -28,12 +28,10 @@ def result_of(config: LabelConfig, prediction: Prediction, size: tuple[int, int]
     regions: list[Region] = []
     for control in config.controls:
         regions += control.write(prediction) if isinstance(control, Choices) else control.write(prediction, size)
-    return [{"id": _region_id(seed, number), **region} for number, region in enumerate(regions)]
-
-
-def region_seed(project: object, task_id: int | None, version: str) -> str:
-    """What the region ids of one task's prediction derive from, whoever writes it."""
-    return f"{project}/{task_id}/{version}"
+    marks = _tag_marks(config, regions)
+    return [
+        {"id": region_id(seed, number, len(regions), marks[number]), **region} for number, region in enumerate(regions)
+    ]
 
 
 def checked(config: LabelConfig, result: list[Region], score: float) -> dict[str, Any]:
@@ -45,8 +43,19 @@ def checked(config: LabelConfig, result: list[Region], score: float) -> dict[str
     return answer
 
 
-def _region_id(seed: str, number: int) -> str:
-    return hashlib.sha256(f"{seed}#{number}".encode()).hexdigest()[:10]
+def _tag_marks(config: LabelConfig, regions: Sequence[Region]) -> list[str]:
+    """For each region whether its label is proposed as a tag, too."""
+    asked = {label for control in config.choices for label in control.labels.values()}
+    labels = {control.name: control.labels for control in config.controls}
+    named = [
+        {labels[region["from_name"]][name] for name in names_in(region["value"], region["type"])} for region in regions
+    ]
+    is_tag = [region["type"] == Choices.KIND for region in regions]
+    ticked = set().union(*(those for those, tag in zip(named, is_tag, strict=True) if tag))
+    return [
+        NO_TAG if tag or not those & asked else TICKED if those <= ticked else NOT_TICKED
+        for those, tag in zip(named, is_tag, strict=True)
+    ]
 
 
 def _sdk_problems(xml: str, answer: dict[str, Any]) -> list[str]:

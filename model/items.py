@@ -1,5 +1,6 @@
 """What the model sees of one task, and where things stand in its picture."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -67,15 +68,31 @@ class LabelledBox:
 
 @dataclass(frozen=True)
 class Gold:
-    """What annotators said of one item.
+    """What annotators said of one item: for each label yes, no or unknown, as a tag and as boxes.
 
-    ``labels`` is None when the project has no tags (then ``boxes`` imply them); ``boxes`` is None when it has no
-    rectangles. ``weight`` is the share of annotators behind it, in (0, 1].
+    ``labels`` are those that are there: chosen as tags, or drawn. A label that is neither in ``labels`` nor in
+    ``unknown`` is not there. ``boxes`` are the gold rectangles, None when the project has none or nobody drew. Of a
+    label in ``unknown_boxes`` there may be more of them. ``weight`` is the share of annotators behind it, in (0, 1].
+
+    ``accepted`` is the version whose proposal the annotators took over unchanged, None when they changed something or
+    had no proposal. ``notes`` say in words why something is unknown, or what was overruled by what.
     """
 
-    labels: frozenset[str] | None
+    labels: frozenset[str]
     boxes: tuple[LabelledBox, ...] | None = None
     weight: float = 1.0
+    unknown: frozenset[str] = frozenset()
+    unknown_boxes: frozenset[str] = frozenset()
+    accepted: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def says_something(self, labels: Iterable[str]) -> bool:
+        """Whether it says yes or no to any of these labels, or shows a box."""
+        return bool(self.labels or self.boxes) or not self.unknown.issuperset(labels)
+
+    def says(self, label: str) -> bool | None:
+        """Whether the label is there; None when that is unknown."""
+        return None if label in self.unknown else label in self.labels
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Projects: their label config, and how far training is behind their gold."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, case, select, update
@@ -24,6 +24,8 @@ class Project:
     """One project of one Label Studio; gold_revision > trained_revision: there is gold that no training has seen.
 
     ``unread_gold``: tasks whose gold the last training had to take without their pictures, or leave out.
+    ``gold_notes``: what the last training found unknown or overruled in annotations → in how many tasks.
+    ``reread_until``: versions older than this may have learned from misread annotations; 0 once they are marked.
     """
 
     key: str
@@ -37,6 +39,8 @@ class Project:
     reconciled_at: float
     industry_keys: tuple[str, ...] = ()
     unread_gold: int = 0
+    gold_notes: Mapping[str, int] = field(default_factory=dict)
+    reread_until: float = 0.0
 
     @property
     def has_new_gold(self) -> bool:
@@ -123,16 +127,29 @@ class Projects:
         with self._database.write() as connection:
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(failure=reason))
 
-    def finish_training(self, key: str, revision: int, lease: Lease, *, unread: int = 0) -> None:
+    def finish_training(
+        self, key: str, revision: int, lease: Lease, *, unread: int = 0, notes: Mapping[str, int] | None = None
+    ) -> None:
         """All gold up to `revision` has been trained on, that of `unread` tasks without their pictures or not at all.
 
-        LeaseLost when somebody else has taken over.
+        `notes`: see `Project.gold_notes`. LeaseLost when somebody else has taken over.
         """
         with self._database.write() as connection:
             verify(connection, lease)
-            values = {"trained_revision": revision, "attempts": 0, "retry_at": 0.0, "failure": ""}
-            values["unread_gold"] = unread
+            values = {
+                "trained_revision": revision,
+                "attempts": 0,
+                "retry_at": 0.0,
+                "failure": "",
+                "unread_gold": unread,
+                "gold_notes": json.dumps(dict(notes or {}), ensure_ascii=False),
+            }
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
+
+    def finish_rereading(self, key: str) -> None:
+        """Versions that learned from misread annotations are marked."""
+        with self._database.write() as connection:
+            connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(reread_until=0.0))
 
     def request_training(self, key: str) -> None:
         """Make the next training due although the gold is the same (somebody pressed Start training)."""
@@ -233,6 +250,8 @@ def insert_project(connection: Connection, key: str, label_config: str, title: s
         "created_at": at,
         "industry_keys": "[]",
         "unread_gold": 0,
+        "gold_notes": "{}",
+        "reread_until": 0.0,
     }
     return insert_missing(connection, PROJECTS, row)
 
@@ -248,4 +267,8 @@ def ask_reconcile(connection: Connection, key: str, at: float, *, urgent: bool =
 
 def _project(row: Row[Any]) -> Project:
     fields = {name: row._mapping[name] for name in Project.__dataclass_fields__}
-    return Project(**{**fields, "industry_keys": tuple(json.loads(fields["industry_keys"]))})
+    decoded = {
+        "industry_keys": tuple(json.loads(fields["industry_keys"])),
+        "gold_notes": json.loads(fields["gold_notes"]),
+    }
+    return Project(**{**fields, **decoded})

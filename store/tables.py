@@ -33,6 +33,8 @@ PROJECTS = Table(
     Column("created_at", Float, nullable=False),
     Column("industry_keys", Text, nullable=False, server_default="[]"),
     Column("unread_gold", Integer, nullable=False, server_default="0"),
+    Column("gold_notes", Text, nullable=False, server_default="{}"),
+    Column("reread_until", Float, nullable=False, server_default="0"),
 )
 
 EVENTS = Table(
@@ -99,6 +101,7 @@ VERSIONS = Table(
     Column("weak_count", Integer, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("promoted_at", Float, nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
 )
 
 CURRENT = Table(

@@ -55,12 +55,16 @@ class NewVersion:
 
 @dataclass(frozen=True)
 class Version(NewVersion):
-    """A version with what became of it; `promoted_at` is 0 when it never served."""
+    """A version with what became of it; `promoted_at` is 0 when it never served.
+
+    `note` warns of it: what was found out later. Empty: nothing.
+    """
 
     state: State
     reason: str
     created_at: float
     promoted_at: float
+    note: str
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class Current:
     labels: tuple[str, ...]
     since: float
     is_cold_start: bool = False
+    note: str = ""
 
 
 class Versions:
@@ -174,6 +179,12 @@ class Versions:
                 grow_gold_revision(connection, project_key)
             return _switch(connection, project_key, row.number, now(connection), "chosen by the operator")
 
+    def note(self, project_key: str, notes: Mapping[int, str]) -> None:
+        """Warn of versions, by their numbers."""
+        with self._database.write() as connection:
+            for number, note in notes.items():
+                _set(connection, project_key, number, note=note)
+
     def mark_pruned(self, project_key: str, numbers: Collection[int]) -> None:
         """Say that these versions' folders are about to be deleted. CURRENT is never among them."""
         with self._database.write() as connection:
@@ -188,7 +199,7 @@ def training_lease(project_key: str) -> str:
     return f"train:{project_key}"
 
 
-_TOLD = ("version", "folder", "space", "labels", "phase")
+_TOLD = ("version", "folder", "space", "labels", "phase", "note")
 _CURRENT_QUERY = select(CURRENT, *(VERSIONS.c[name] for name in _TOLD)).join(
     VERSIONS, (VERSIONS.c.project_key == CURRENT.c.project_key) & (VERSIONS.c.number == CURRENT.c.number)
 )
@@ -214,6 +225,7 @@ def _as_current(row: Row[Any]) -> Current:
         tuple(json.loads(row.labels)),
         row.since,
         row.phase == COLD_START,
+        row.note,
     )
 
 
@@ -253,6 +265,7 @@ def _row(project_key: str, version: NewVersion, state: State, at: float) -> dict
         "weak_count": version.weak_count,
         "created_at": at,
         "promoted_at": 0.0,
+        "note": "",
     }
 
 

@@ -65,7 +65,9 @@ def version_lines(store: Store, project: Project) -> list[str]:
     versions = store.versions.list(project.key)
     newest = next((version for version in versions if version.metrics.get("source_accuracy")), None)
     rows = [_HEADINGS, *(_row(version) for version in versions)]
-    return [f"{project.key}  {project.title}".rstrip(), *_table(rows), *(_learned_lines(newest) if newest else [])]
+    learned = _learned_lines(newest) if newest else []
+    notes = [f"in {count} tasks with gold: {note}" for note, count in sorted(project.gold_notes.items())]
+    return [f"{project.key}  {project.title}".rstrip(), *_table(rows), *learned, *(["", *notes] if notes else [])]
 
 
 def doubt_lines(doubts: "Sequence[Doubt]", project: Project, label_studio_url: str) -> list[str]:
@@ -124,7 +126,7 @@ def _row(version: Version) -> tuple[str, ...]:
         str(version.weak_count),
         f"{score:.3f}" if isinstance(score, float) else "-",
         datetime.fromtimestamp(version.created_at, UTC).strftime("%Y-%m-%d %H:%M:%S"),
-        version.reason,
+        "; ".join(part for part in (version.note, version.reason) if part),
     )
 
 

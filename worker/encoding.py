@@ -14,7 +14,7 @@ from store.projects import Project
 from store.tasks import Task
 from worker.predictions.fast import replace_due
 from worker.training.cold_start import lexicon_of
-from worker.training.corpus import gold_by_task
+from worker.training.gold import project_gold
 from worker.training.watch import Ends, GivesWay, Interrupted
 from worker.workplace import Workplace
 
@@ -55,7 +55,7 @@ def _ask_for_training(workplace: Workplace, project: Project, config: LabelConfi
     if now is None or now.has_new_gold or not now.unread_gold:
         return
     unread = {task.id for task in _missing(workplace, project, config, ProjectKey.parse(project.key))}
-    if len(gold_by_task(workplace, project, config, unread)) < now.unread_gold:
+    if len(project_gold(workplace.store, project, config, unread).by_task) < now.unread_gold:
         workplace.store.projects.request_training(project.key)
 
 

@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from labelstudio.regions import Region, names_in, of_control
+from labelstudio.regions import NO_VALUE, Reading, Region, labels_in
 from model.items import Prediction
 
 
 @dataclass(frozen=True)
 class Choices:
-    """One Choices control. ``labels`` maps the name that stands in results (alias or value) to the model's label."""
+    """One Choices control. ``labels`` maps the name that stands in results (alias or value) to the model's label.
+
+    ``conditional``: the editor shows it only under a condition (``visibleWhen``), so that no answer says nothing.
+    """
 
     KIND: ClassVar[str] = "choices"
     ITEM: ClassVar[str] = "choice"
@@ -19,14 +22,17 @@ class Choices:
     to_name: str
     labels: Mapping[str, str]
     multiple: bool
+    conditional: bool = False
 
-    def gold(self, result: object) -> frozenset[str] | None:
-        """The labels that one annotation chose here; None when it says nothing about this control."""
-        regions = list(of_control(result, self.name, self.KIND))
-        if not regions:
-            return None
-        chosen = {name for region in regions for name in names_in(region["value"], "choices")}
-        return frozenset(self.labels[name] for name in chosen if name in self.labels)
+    def read(self, region: Mapping[str, object]) -> Reading:
+        """The labels that one region of this control chose."""
+        value = region.get("value")
+        if not isinstance(value, dict) or "choices" not in value:
+            return Reading(frozenset(), problem=NO_VALUE)
+        if value["choices"] == []:
+            return Reading(frozenset())
+        chosen, problem = labels_in(value, "choices", self.labels)
+        return Reading(chosen, problem=problem)
 
     def write(self, prediction: Prediction) -> list[Region]:
         """At most one region: all predicted labels, or for a single choice the likeliest one."""

@@ -1,12 +1,12 @@
 """``<RectangleLabels>``: labelled rectangles in percent of the upright picture."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeGuard
 
-from labelstudio.regions import Region, names_in, of_control
-from model.items import Box, LabelledBox, PredictedBox, Prediction
+from labelstudio.regions import NO_LABEL, NO_PLACE, NO_VALUE, Reading, Region, labels_in
+from model.items import Box, PredictedBox, Prediction
 
 _DECIMALS = 4
 _LARGEST = 1e6  # percent or pixels; JSON carries 1e308 and integers of any length too
@@ -24,15 +24,9 @@ class RectangleLabels:
     labels: Mapping[str, str]
     item_index: int | None = None  # 0 where the Image tag shows a list of pictures: we look at its first
 
-    def gold(self, result: object) -> tuple[LabelledBox, ...]:
-        """The rectangles that one annotation drew here; a rotated one gives the upright rectangle around it."""
-        found = []
-        for region in of_control(result, self.name, self.KIND):
-            box = box_of(region)
-            names = names_in(region["value"], "rectanglelabels")
-            if box is not None and box.area > 0:
-                found += [LabelledBox(self.labels[name], box) for name in names if name in self.labels]
-        return tuple(found)
+    def read(self, region: Mapping[str, Any]) -> Reading:
+        """What one region of this control marks; a turned rectangle gives the upright one around it."""
+        return read_shape(region, "rectanglelabels", self.labels, box_of)
 
     def write(self, prediction: Prediction, size: tuple[int, int]) -> list[Region]:
         """One region per predicted box of this control's labels; none when there is no picture (``size`` 0 × 0)."""
@@ -78,34 +72,71 @@ def _span(start: float, end: float) -> tuple[float, float]:
     return begin, length
 
 
+def read_shape(
+    region: Mapping[str, Any],
+    key: str,
+    labels: Mapping[str, str],
+    frame_of: Callable[[Mapping[str, Any]], Box | None],
+) -> Reading:
+    """What a drawn region marks: labels under ``value[key]``, and the box that ``frame_of`` finds around it.
+
+    A label that was read is there, also where its place was not.
+    """
+    value = region.get("value")
+    if not isinstance(value, dict):
+        return Reading(frozenset(), problem=NO_VALUE)
+    if not value.get(key):
+        return Reading(frozenset(), problem=NO_LABEL)
+    named, problem = labels_in(value, key, labels)
+    box = frame_of(region)
+    if box is None:
+        return Reading(named, problem=problem or NO_PLACE)
+    if box.area == 0:  # drawn beside the picture, or a slip of the hand: it marks nothing
+        return Reading(frozenset(), problem=NO_PLACE)
+    return Reading(named, box, problem)
+
+
 def box_of(region: Mapping[str, Any]) -> Box | None:
-    """The upright rectangle of a region, clipped to the picture; None without usable numbers or on a turned picture.
+    """The upright rectangle of a region, clipped to the picture; None without usable numbers.
 
     Label Studio turns a rectangle about its top left corner, clockwise, in pixels (so the picture's shape matters).
+    When the annotator turns the whole picture (``image_rotation``), coordinates stay those of the unturned one.
     """
     value = region["value"]
     numbers = [value.get(key, 0) for key in ("x", "y", "width", "height", "rotation")]
-    if not all(_is_number(n) for n in numbers):
+    if not all(is_number(n) for n in numbers):
         return None
-    if region.get("image_rotation") not in (0, None):
-        return None  # its coordinates belong to the turned picture
     x, y, width, height, rotation = (float(n) for n in numbers)
-    shape = _aspect(region) if rotation % 360 else 1.0
-    turn = math.radians(rotation)
     corners = [(0.0, 0.0), (width, 0.0), (0.0, height), (width, height)]
-    xs = [x + a * math.cos(turn) - b / shape * math.sin(turn) for a, b in corners]
-    ys = [y + a * shape * math.sin(turn) + b * math.cos(turn) for a, b in corners]
+    return frame(turned(region, x, y, corners, rotation))
+
+
+def turned(
+    region: Mapping[str, Any], x: float, y: float, offsets: Sequence[tuple[float, float]], degrees: float
+) -> list[tuple[float, float]]:
+    """Points at ``offsets`` from (x, y), turned about it clockwise; all in percent of the region's picture."""
+    shape = _aspect(region) if degrees % 360 else 1.0
+    turn = math.radians(degrees)
+    return [
+        (x + a * math.cos(turn) - b / shape * math.sin(turn), y + a * shape * math.sin(turn) + b * math.cos(turn))
+        for a, b in offsets
+    ]
+
+
+def frame(points: Sequence[tuple[float, float]]) -> Box:
+    """The upright box around points in percent, clipped to the picture."""
+    xs, ys = [x for x, _ in points], [y for _, y in points]
     return Box(_clip(min(xs)), _clip(min(ys)), _clip(max(xs)), _clip(max(ys)))
 
 
 def _aspect(region: Mapping[str, Any]) -> float:
     width, height = region.get("original_width"), region.get("original_height")
-    if _is_number(width) and _is_number(height) and width >= 1 and height >= 1:
+    if is_number(width) and is_number(height) and width >= 1 and height >= 1:
         return float(width) / float(height)
     return 1.0
 
 
-def _is_number(value: object) -> TypeGuard[float]:
+def is_number(value: object) -> TypeGuard[float]:
     """A number that can be reckoned with: no NaN, nothing so large that a product overflows."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
 

@@ -7,7 +7,7 @@ it leaves to correct, on held-out gold (``given``, ``best_thresholds``).
 Shape suffixes: N candidates, K labels; 4 edges.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import numpy as np
 import torch
@@ -75,11 +75,19 @@ def apart(found: Sequence[PredictedBox]) -> list[PredictedBox]:
 
 
 def best_thresholds(
-    found: Sequence[Sequence[PredictedBox]], gold: Sequence[Sequence[LabelledBox]], labels: Sequence[str]
+    found: Sequence[Sequence[PredictedBox]],
+    gold: Sequence[Sequence[LabelledBox]],
+    labels: Sequence[str],
+    *,
+    unknown: Sequence[Set[str]] | None = None,
 ) -> Tensor:
-    """The threshold of each label that leaves least to correct, moved towards neutral where gold is scarce (K,)."""
-    pairs = list(zip(found, gold, strict=True))
-    return torch.tensor([_best_threshold(pairs, label) for label in labels], dtype=torch.float32)
+    """The threshold of each label that leaves least to correct, moved towards neutral where gold is scarce (K,).
+
+    Pictures that may have more gold boxes of a label than are known (``unknown``) have no say in its threshold.
+    """
+    pairs = list(zip(found, gold, unknown or [frozenset[str]()] * len(found), strict=True))
+    known = {label: [(boxes, drawn) for boxes, drawn, open_ in pairs if label not in open_] for label in labels}
+    return torch.tensor([_best_threshold(known[label], label) for label in labels], dtype=torch.float32)
 
 
 def _best_threshold(pairs: Sequence[tuple[Sequence[PredictedBox], Sequence[LabelledBox]]], label: str) -> float:

@@ -35,18 +35,23 @@ MOST_BAGS = 120
 
 @dataclass(frozen=True)
 class Example:
-    """One gold picture: its candidates' boxes (N, 4), descriptors and cold-start scores, and the gold rectangles."""
+    """One gold picture: its candidates' boxes (N, 4), descriptors and cold-start scores, and the gold rectangles.
+
+    Of labels in ``unknown`` the picture may have more rectangles than those.
+    """
 
     boxes_N4: Tensor
     inputs_ND: Floats
     cold_NK: Floats
     gold: tuple[LabelledBox, ...]
     family: str
+    unknown: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Bag:
-    """One picture with tags and no rectangles: descriptors, cold-start scores, and 1 for each label that it carries."""
+    """One picture with tags and no rectangles: descriptors, cold-start scores, and for each label 1 where it is there,
+    0 where it is not, NaN where nobody knows."""
 
     inputs_ND: Floats
     cold_NK: Floats
@@ -131,11 +136,15 @@ def _forest_of_bags(bags: Sequence[Bag], seed: int) -> Forest | None:
 
 
 def _confirmed(bag: Bag) -> Floats:
-    """Targets of a bag's candidates: relative to the best of the bag where the tag is there, 0 where it is not."""
+    """Targets of a bag's candidates: relative to the best of the bag where the tag is there, 0 where it is not.
+
+    Where nobody knows, the cold start's own opinion is the target, which teaches nothing new.
+    """
     best_K = bag.cold_NK.max(0)
     share_NK = bag.cold_NK / np.maximum(best_K, 1e-3)
-    confirmed: Floats = (bag.tag_K * share_NK * np.minimum(1.5 * best_K, 1.0)).astype(np.float32)
-    return confirmed
+    confirmed_NK = (np.nan_to_num(bag.tag_K) * share_NK * np.minimum(1.5 * best_K, 1.0)).astype(np.float32)
+    targets: Floats = np.where(np.isnan(bag.tag_K), bag.cold_NK, confirmed_NK)
+    return targets
 
 
 def blend(learned_NK: Floats, cold_NK: Floats, trust_K: Floats) -> Floats:
@@ -145,14 +154,18 @@ def blend(learned_NK: Floats, cold_NK: Floats, trust_K: Floats) -> Floats:
 
 
 def quality_of(example: Example, labels: Sequence[str]) -> Floats:
-    """(N, K) quality of each candidate by its best overlap with the gold of each label."""
+    """(N, K) quality of each candidate by its best overlap with the gold of each label.
+
+    Of a label that may have more boxes, what overlaps none of the known ones keeps the cold start's opinion.
+    """
     overlap = np.zeros((len(example.boxes_N4), len(labels)), dtype=np.float32)
     for column, label in enumerate(labels):
         gold = [entry.box for entry in example.gold if entry.label == label]
         if gold and len(overlap):
             overlap[:, column] = ious(example.boxes_N4, to_tensor(gold)).max(1).values.numpy()
     quality: Floats = ((overlap - QUALITY_FROM) / (QUALITY_TO - QUALITY_FROM)).clip(0, 1)
-    return quality
+    is_open_K = np.array([label in example.unknown for label in labels])
+    return np.where(is_open_K, np.maximum(quality, example.cold_NK), quality) if is_open_K.any() else quality
 
 
 def _folds(families: Set[str], seed: int) -> dict[str, int]:

@@ -7,7 +7,7 @@
     answers = model.classify_regions(item, [Drawn(box, labels)])   # label and tightened box of what an annotator drew
     tensors = model.state(); model = BoxModel.from_state(labels, lexicon, tensors)
 
-``gold[i]`` is None for an item without gold rectangles. ``probabilities_NK`` are the tagger's, one column a label; the
+``gold[i]`` without boxes teaches by its tags alone. ``probabilities_NK`` are the tagger's, one column a label; the
 boxes of a picture are made consistent with them. A model is immutable: ``fit`` gives a new one.
 
 Shape suffixes: N items or candidates, K labels.
@@ -32,7 +32,7 @@ from model.boxes.pooling import Pooling
 from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
 from model.features.item import ItemFeatures
-from model.items import LabelledBox, PredictedBox
+from model.items import Gold, PredictedBox
 from model.weak_supervision.lexicon import Lexicon
 
 UNKNOWN = 0.5
@@ -102,24 +102,26 @@ class BoxModel:
     def fit(
         self,
         features: Sequence[ItemFeatures],
-        gold: Sequence[Sequence[LabelledBox] | None],
+        gold: Sequence[Gold],
         *,
-        tags: Sequence[frozenset[str] | None] | None = None,
         families: Sequence[str] | None = None,
         seed: int = 7,
     ) -> tuple["BoxModel", dict[str, "BoxModel"]]:
         """A model learned from all gold rectangles given, itself when there is nothing to learn from; and for each
         family in the gold the model as it would be without that family.
 
-        ``tags`` are the gold labels of whole pictures; those of pictures without gold rectangles teach too.
+        Pictures with tags and no gold rectangles teach by their tags: their annotators did not draw, so that they say
+        nothing of places. What gold does not know of a label's boxes or tag teaches nothing of it.
         ``families`` names each item's product: a product's pictures are held out together.
         """
         names = families or [str(position) for position in range(len(features))]
-        drawn = [i for i, boxes in enumerate(gold) if boxes is not None]
-        told = [i for i, said in enumerate(tags or ()) if said is not None and gold[i] is None][:MOST_BAGS]
+        drawn = [i for i, said in enumerate(gold) if said.boxes or (said.boxes == () and not said.labels)]
+        told = [i for i, said in enumerate(gold) if i not in set(drawn) and said.says_something(self.labels)][
+            :MOST_BAGS
+        ]
         learner = replace(self, pooling=Pooling.fit([features[i] for i in (*drawn, *told)], seed=seed))
-        examples = [learner._example(features[i], gold[i] or (), names[i]) for i in drawn]
-        bags = [learner._bag(features[i], (tags or ())[i] or frozenset(), names[i]) for i in told]
+        examples = [learner._example(features[i], gold[i], names[i]) for i in drawn]
+        bags = [learner._bag(features[i], gold[i], names[i]) for i in told]
         if not sum(len(example.inputs_ND) for example in examples) + sum(len(bag.inputs_ND) for bag in bags):
             return self, {}
         head, unseen = BoxHead.fit(examples, self.labels, seed=seed, bags=bags)
@@ -128,7 +130,9 @@ class BoxModel:
             decode(entry.boxes_N4, unseen[entry.family].quality(entry.inputs_ND, entry.cold_NK), self.labels)
             for entry in judged
         ]
-        thresholds = best_thresholds(found, [entry.gold for entry in judged], self.labels)
+        thresholds = best_thresholds(
+            found, [entry.gold for entry in judged], self.labels, unknown=[entry.unknown for entry in judged]
+        )
         learned = replace(learner, head=head, threshold_K=thresholds)
         return learned, {family: replace(learned, head=part) for family, part in unseen.items()}
 
@@ -180,14 +184,16 @@ class BoxModel:
         cold_NK = self._cold(inputs_ND)
         return self.head.quality(inputs_ND, cold_NK) if self.head else cold_NK
 
-    def _example(self, item: ItemFeatures, gold: Sequence[LabelledBox], family: str) -> Example:
+    def _example(self, item: ItemFeatures, gold: Gold, family: str) -> Example:
         described = RECENT.of(item, self._reader)
         inputs_ND = self._inputs(item, described)
-        return Example(described.boxes_N4, inputs_ND, self._cold(inputs_ND), tuple(gold), family)
+        boxes = gold.boxes or ()
+        return Example(described.boxes_N4, inputs_ND, self._cold(inputs_ND), boxes, family, gold.unknown_boxes)
 
-    def _bag(self, item: ItemFeatures, tags: frozenset[str], family: str) -> Bag:
+    def _bag(self, item: ItemFeatures, gold: Gold, family: str) -> Bag:
         inputs_ND = self._inputs(item, RECENT.of(item, self._reader))
-        there_K = np.array([label in tags for label in self.labels], dtype=np.float32)
+        told = [gold.says(label) for label in self.labels]
+        there_K = np.array([np.nan if yes is None else float(yes) for yes in told], dtype=np.float32)
         return Bag(inputs_ND, self._cold(inputs_ND), there_K, family)
 
     def _inputs(self, item: ItemFeatures, described: Described) -> Floats:

@@ -224,10 +224,12 @@ class Course:
     def _trust(self, supervision: Supervision) -> Tensor:
         """(K,) how much a weak label counts: by the label model's own accuracy on gold, less the more gold there is."""
         rows = self.gold_rows
-        right_K = ((self.weak_NK[rows] > 0.5) == (self.gold_NK[rows] > 0.5)).float().sum(0)
-        accuracy_K = (right_K + 4) / (len(rows) + 5)
-        scarcity = WEAK_PRIOR / (WEAK_PRIOR + len(rows))
-        return self.config.weak_weight * scarcity * (2 * accuracy_K - 1).clamp(min=0)
+        known_GK = ~self.gold_NK[rows].isnan()
+        right_K = (((self.weak_NK[rows] > 0.5) == (self.gold_NK[rows] > 0.5)) & known_GK).float().sum(0)
+        known_K = known_GK.sum(0)
+        accuracy_K = (right_K + 4) / (known_K + 5)
+        scarcity_K = WEAK_PRIOR / (WEAK_PRIOR + known_K)
+        return self.config.weak_weight * scarcity_K * (2 * accuracy_K - 1).clamp(min=0)
 
     def logits(self, network: Network) -> Tensor:
         """(N, K) what the network adds on the pool."""

@@ -58,13 +58,10 @@ def learn_boxes(
     """
     if served is None:
         return None
-    # Labels without any rectangle: the annotator has tagged and not drawn, so that the picture says nothing of places.
-    drawn = {row: said.boxes for row, said in gold.items() if said.boxes or (said.boxes == () and not said.labels)}
     rows = sorted(row for row in gold if row not in held_out)
     model, unseen = served.fit(
         [pool[row] for row in rows],
-        [drawn.get(row) for row in rows],
-        tags=[gold[row].labels for row in rows],
+        [gold[row] for row in rows],
         families=[families[row] for row in rows],
         seed=seed,
     )

@@ -195,7 +195,8 @@ def _vote(
 ) -> Tensor:
     if not gold:
         return torch.zeros_like(labels_NK, dtype=torch.float64)
-    share_K = ((labels_NK[gold].nan_to_num(0.5).sum(0) + 1) / (len(gold) + 2)).double()
+    known_K = (~labels_NK[gold].isnan()).sum(0)
+    share_K = ((labels_NK[gold].nan_to_num(0.0).sum(0) + 1) / (known_K + 2)).double()
     weight_NM = torch.exp(sharpness * (similarity_NM.double() - 1)).masked_fill(~allowed_NM, 0.0)
     votes_NMK = labels_NK[gold_NM.clamp(min=0)].double()
     weight_NMK = weight_NM[:, :, None] * ~votes_NMK.isnan()

@@ -28,25 +28,25 @@ FOLDS = 4
 
 @dataclass(frozen=True)
 class GoldTable:
-    """Gold as a table over the pool: 1, 0, or NaN where nobody has labelled; agreement of the annotators in (0, 1]."""
+    """Gold as a table over the pool: 1, 0, or NaN where nobody knows; agreement of the annotators in (0, 1]."""
 
     labels_NK: Tensor
     weight_N: Tensor
 
     @classmethod
     def of(cls, gold: Mapping[int, Gold], labels: Sequence[str], items: int) -> "GoldTable":
-        """Labels that the project no longer has are left out; gold without tags counts the labels of its boxes."""
+        """Labels that the project no longer has are left out."""
         labels_NK = torch.full((items, len(labels)), torch.nan, dtype=torch.float64)
         weight_N = torch.ones(items, dtype=torch.float64)
         for row, said in gold.items():
-            there = said.labels if said.labels is not None else frozenset(box.label for box in said.boxes or ())
-            labels_NK[row] = torch.tensor([float(label in there) for label in labels])
+            known = [said.says(label) for label in labels]
+            labels_NK[row] = torch.tensor([torch.nan if yes is None else float(yes) for yes in known])
             weight_N[row] = said.weight
         return cls(labels_NK, weight_N)
 
     @property
     def rows(self) -> list[int]:
-        """Rows with gold."""
+        """Rows of which something is known."""
         known: list[int] = (~self.labels_NK.isnan().all(1)).nonzero()[:, 0].tolist()
         return known
 

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelstudio.config import LabelConfig
-from labelstudio.gold import gold_of
+from labelstudio.gold import gold_of, read_gold
+from labelstudio.proposals import NO_TAG, Mark, proposed_by, region_id, region_seed
 from model.items import Box, Gold
 from tests import captured
 
@@ -65,7 +66,7 @@ def test_what_is_drawn_is_there() -> None:
 def test_a_project_without_tags_or_without_rectangles() -> None:
     boxes = gold_of(BOXES_ONLY, [annotation(box("LOGO"))])
     assert boxes is not None
-    assert boxes.labels is None
+    assert boxes.labels == {"LOGO"}
     assert boxes.boxes is not None
     only_tags = gold_of(TAGS_ONLY, [annotation(tags("LOGO"))])
     assert only_tags == Gold(frozenset({"LOGO"}), None, 1.0)
@@ -91,6 +92,43 @@ def test_the_newest_decides_a_tie() -> None:
         gold = gold_of(TAGS_ONLY, order)
         assert gold is not None
         assert gold.labels == frozenset({"价格"})
+
+
+def test_who_was_not_understood_has_no_say_in_what_is_absent() -> None:
+    unread, no, yes = annotation(tags("gone")), annotation(tags("LOGO"), number=2), annotation(tags("价格"), number=3)
+    gold = gold_of(TAGS_ONLY, [unread, no])
+    assert gold is not None
+    assert (gold.labels, gold.unknown) == (frozenset({"LOGO"}), frozenset())
+    gold = gold_of(TAGS_ONLY, [unread, annotation(tags("gone", "价格"), number=2)])
+    assert gold is not None
+    assert (gold.labels, gold.unknown) == (frozenset({"价格"}), frozenset({"LOGO"}))
+    gold = gold_of(TAGS_ONLY, [unread, no, yes])
+    assert gold is not None
+    assert (gold.labels, gold.weight) == (frozenset({"价格"}), 2 / 3), "the newest decides between two"
+
+
+def test_annotations_of_which_nothing_was_understood_are_no_gold() -> None:
+    unread = [annotation(tags("gone")), annotation({"type": "choices"}, number=2)]
+    assert gold_of(TAGS_ONLY, unread) is None
+    gold = read_gold(TAGS_ONLY, unread)
+    assert gold is not None
+    assert gold.unknown == {"LOGO", "价格"}
+    assert len(gold.notes) == 2
+
+
+def test_gold_is_accepted_only_if_all_annotators_took_the_proposal_over() -> None:
+    seed = region_seed("default/1.2", 5, "v3.abcd")
+    proposed = {**tags("LOGO"), "id": region_id(seed, 0, 1, NO_TAG), "origin": "prediction"}
+
+    def version_of(mark: Mark) -> str:
+        return proposed_by(mark, "default/1.2", 5, ["v2.0000", "v3.abcd"])
+
+    accepted = read_gold(TAGS_ONLY, [annotation(proposed)], version_of)
+    assert accepted is not None
+    assert accepted.accepted == "v3.abcd"
+    changed = read_gold(TAGS_ONLY, [annotation(proposed), annotation(tags("价格"), number=2)], version_of)
+    assert changed is not None
+    assert changed.accepted is None
 
 
 def test_ground_truth_counts_alone() -> None:
@@ -150,6 +188,6 @@ REGIONS = st.fixed_dictionaries(
 def test_any_annotation_gives_gold_or_nothing(annotations: list[dict[str, Any]]) -> None:
     gold = gold_of(CONFIG, annotations)
     if gold is not None:
-        assert gold.labels is not None
-        assert gold.labels <= set(CONFIG.labels)
+        assert gold.labels | gold.unknown | gold.unknown_boxes <= set(CONFIG.labels)
+        assert not gold.labels & gold.unknown
         assert 0 < gold.weight <= 1

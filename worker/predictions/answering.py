@@ -6,7 +6,8 @@ from typing import Any
 
 from labelstudio.encoding import Failure
 from labelstudio.project import ProjectKey
-from labelstudio.results import InvalidResultError, checked, region_seed, result_of
+from labelstudio.proposals import region_seed
+from labelstudio.results import InvalidResultError, checked, result_of
 from model import checkpoint
 from model.features.item import ItemFeatures
 from model.items import Prediction

@@ -24,13 +24,28 @@ Booleans = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Evidence:
-    """Answers of both versions to gold items that neither was trained on, items × classes."""
+    """Answers of both versions to gold items that neither was trained on, items × classes.
+
+    Where ``known_NK`` is False nobody knows the gold, and answers count neither way. ``by_hand_N`` are the items on
+    which a person changed something of what was proposed, or was proposed nothing.
+    """
 
     basis: str
     gold_NK: Booleans
+    known_NK: Booleans
     served_NK: Booleans
     candidate_NK: Booleans
     families: Sequence[str]
+    by_hand_N: Booleans
+
+    def scores(self, rows_N: Booleans) -> tuple[float, float]:
+        """Macro-F1 of the served version and of the candidate on these items."""
+        known_NK = self.known_NK[rows_N]
+        gold_NK = self.gold_NK[rows_N] & known_NK
+        return (
+            macro_f1(gold_NK, self.served_NK[rows_N] & known_NK),
+            macro_f1(gold_NK, self.candidate_NK[rows_N] & known_NK),
+        )
 
 
 @dataclass(frozen=True)
@@ -50,20 +65,19 @@ def is_enough(held_out_NK: Booleans, all_NK: Booleans) -> bool:
 
 def judge(evidence: Evidence, *, must_gain: bool, seed: int = 0) -> Verdict:
     """Compare a candidate with the served version; `must_gain` asks for more than not being worse."""
-    if not len(evidence.gold_NK):
+    if not evidence.known_NK.any():
         return Verdict(False, "no gold to judge it by", {"basis": evidence.basis, "items": 0})
     comparison = paired_bootstrap(
-        evidence.gold_NK,
-        evidence.served_NK,
-        evidence.candidate_NK,
+        evidence.gold_NK & evidence.known_NK,
+        evidence.served_NK & evidence.known_NK,
+        evidence.candidate_NK & evidence.known_NK,
         families=evidence.families,
         draws=DRAWS,
         level=LEVEL,
         seed=seed,
     )
-    served = macro_f1(evidence.gold_NK, evidence.served_NK)
-    candidate = macro_f1(evidence.gold_NK, evidence.candidate_NK)
-    metrics = {
+    served, candidate = evidence.scores(np.ones(len(evidence.gold_NK), dtype=bool))
+    metrics: dict[str, Any] = {
         "basis": evidence.basis,
         "items": len(evidence.gold_NK),
         "macro_f1": candidate,
@@ -72,6 +86,11 @@ def judge(evidence: Evidence, *, must_gain: bool, seed: int = 0) -> Verdict:
         "lower_bound": comparison.low,
     }
     figures = f"macro-F1 {candidate:.3f} after {served:.3f} on {len(evidence.gold_NK)} {evidence.basis} items"
+    if not evidence.by_hand_N.all():
+        served_by_hand, by_hand = evidence.scores(evidence.by_hand_N)
+        count = int(evidence.by_hand_N.sum())
+        metrics |= {"items_by_hand": count, "macro_f1_by_hand": by_hand, "served_macro_f1_by_hand": served_by_hand}
+        figures += f" ({by_hand:.3f} after {served_by_hand:.3f} on the {count} that people changed)"
     if comparison.low < -MARGIN:
         return Verdict(False, f"may be worse: {figures}, lower bound {comparison.low:+.3f}", metrics)
     if must_gain and comparison.difference <= 0:

@@ -4,6 +4,8 @@ Held-out gold where there is enough of it: both versions answer it directly. Oth
 the candidate's from taggers that were trained without the item's family, the served version's from its own time as a
 candidate (kept beside the checkpoints), or direct ones where it never saw the item. Gold that it was trained on while
 held-out gold judged it has no such answer and says nothing.
+
+A proposal that was accepted unchanged does not judge the version that proposed it: that version would confirm itself.
 """
 
 import json
@@ -21,10 +23,12 @@ from model.training.phases import CONTINUATION
 from model.training.progressive import TrainConfig, out_of_fold
 from model.weak_supervision.boxes import LearnedBoxes
 from model.weak_supervision.supervision import GoldTable, family_folds
+from worker.promotion.collapse import Shift, collapse
 from worker.promotion.gate import Booleans, Evidence, is_enough
 from worker.training.corpus import Corpus
 
 FEWEST_OTHERS = 32  # tasks without gold that the folds see beside, whatever the gold
+LOOKED_AT = 500  # items of the pool, at most about twice as many, by which a label's share of it is told
 SANITY = 0.1  # a tagger that answers its own gold by so much worse than its recipe does others' is broken
 
 
@@ -50,8 +54,8 @@ class Referee:
         self._served = served
         self._config = config
         self._folder = folder
-        self._gold = GoldTable.of(corpus.gold, served.labels, len(corpus.features)).labels_NK.numpy() > 0.5
-        self._held_out = sorted(corpus.held_out)
+        labels_NK = GoldTable.of(corpus.gold, served.labels, len(corpus.features)).labels_NK
+        self._gold, self._known = labels_NK.numpy() > 0.5, ~labels_NK.isnan().numpy()
         self._all = sorted(corpus.gold)
 
     def served_by(self, tagger: Tagger) -> None:
@@ -61,7 +65,7 @@ class Referee:
     @property
     def can_judge_early(self) -> bool:
         """Whether held-out gold decides, so that each phase can be judged at once."""
-        return is_enough(self._gold[self._held_out], self._gold[self._all])
+        return bool(self._held_out) and is_enough(self._gold[self._held_out], self._gold[self._all])
 
     def evidence(self, candidate: Tagger, answers: Mapping[int, Sequence[bool]]) -> Evidence:
         """What the gate needs. `answers` are the candidate's out-of-fold ones by task, when held-out gold is short."""
@@ -69,7 +73,8 @@ class Referee:
             rows = self._held_out
             return self._compared("held-out", rows, self._direct(self._served, rows), self._honest(candidate, rows))
         kept = self._kept(self._served.version)
-        rows = [row for row in self._all if self._unseen(row, kept)] or self._all
+        impartial = self._impartial(self._all)
+        rows = [row for row in impartial if self._unseen(row, kept)] or impartial
         theirs = np.array([answers[self._corpus.task_ids[row]] for row in rows], dtype=bool)
         return self._compared("out-of-fold", rows, self._of_served(rows, kept), theirs)
 
@@ -99,13 +104,23 @@ class Referee:
         """Why out-of-fold answers do not speak for it: it answers its own gold worse than its recipe others'."""
         if self.can_judge_early:
             return ""
-        direct = _agreement(self._gold[self._all], self._direct(candidate, self._all))
-        recipe = _agreement(evidence.gold_NK, evidence.candidate_NK)
+        direct = _agreement(self._gold[self._all], self._known[self._all], self._direct(candidate, self._all))
+        recipe = _agreement(evidence.gold_NK, evidence.known_NK, evidence.candidate_NK)
         return (
             f"it agrees with {direct:.0%} of its own gold, its recipe with {recipe:.0%}"
             if direct < recipe - SANITY
             else ""
         )
+
+    def collapse(self, candidate: Tagger) -> str:
+        """Why the candidate is refused for a label that it gives far less, or far more, than the served version does;
+        empty when it is not."""
+        pool = range(0, len(self._corpus.features), max(1, len(self._corpus.features) // LOOKED_AT))
+        shift = Shift(candidate.labels, self._direct(self._served, pool), self._direct(candidate, pool))
+        if not shift.suspects():
+            return ""
+        worked_on = [row for row in self._all if self._known[row].all() and self._corpus.gold[row].accepted is None]
+        return collapse(shift, self._gold[worked_on], self._direct(self._served, worked_on))
 
     def keep(self, answers: Mapping[int, Sequence[bool]], version: str) -> None:
         """Keep what a version was trained on and its out-of-fold answers, before it may serve."""
@@ -115,6 +130,15 @@ class Referee:
         given = {str(task): list(map(int, given)) for task, given in answers.items()}
         beside.write_text(json.dumps({"trained": sorted(self._trainable), "answers": given}))
         beside.replace(path)
+
+    @property
+    def _held_out(self) -> list[int]:
+        return self._impartial(sorted(self._corpus.held_out))
+
+    def _impartial(self, rows: Sequence[int]) -> list[int]:
+        """Those of which the served version did not propose the gold; one that nobody can name may be it."""
+        partial = {self._served.version, ""}
+        return [row for row in rows if self._corpus.gold[row].accepted not in partial]
 
     def _unseen(self, row: int, kept: "_Kept") -> bool:
         """Whether the served version can answer this gold as if it had not been trained on it."""
@@ -164,8 +188,10 @@ class Referee:
 
     def _compared(self, basis: str, rows: Sequence[int], served: Booleans, candidate: Booleans) -> Evidence:
         families = [self._corpus.families[row] for row in rows]
-        return Evidence(basis, self._gold[rows], served, candidate, families)
+        by_hand_N = np.array([self._corpus.gold[row].accepted is None for row in rows], dtype=bool)
+        gold_NK, known_NK = self._gold[rows], self._known[rows]
+        return Evidence(basis, gold_NK, known_NK, served, candidate, families, by_hand_N)
 
 
-def _agreement(gold_NK: Booleans, given_NK: Booleans) -> float:
-    return float((gold_NK == given_NK).mean()) if gold_NK.size else 1.0
+def _agreement(gold_NK: Booleans, known_NK: Booleans, given_NK: Booleans) -> float:
+    return float((gold_NK == given_NK)[known_NK].mean()) if known_NK.any() else 1.0

@@ -174,14 +174,10 @@ def _write(folder: Path, settings: Settings, order: Order) -> None:
         "features": str(settings.features_folder.resolve()),
         "keys": corpus.keys,
         "families": corpus.families,
-        "gold": {row: [sorted(_labels(said)), said.weight] for row, said in corpus.gold.items()},
+        "gold": {row: [sorted(said.labels), sorted(said.unknown), said.weight] for row, said in corpus.gold.items()},
         "held_out": sorted(corpus.held_out),
     }
     (folder / ORDER).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
-
-
-def _labels(said: Gold) -> frozenset[str]:
-    return frozenset(box.label for box in said.boxes or ()) if said.labels is None else said.labels
 
 
 def _features(folder: Path, about: dict[str, Any], space: str) -> list[ItemFeatures]:
@@ -233,7 +229,10 @@ def main() -> None:
     fit(
         parent,
         features,
-        {int(row): Gold(frozenset(labels), None, weight) for row, (labels, weight) in about["gold"].items()},
+        {
+            int(row): Gold(frozenset(labels), None, weight, frozenset(unknown))
+            for row, (labels, unknown, weight) in about["gold"].items()
+        },
         families=about["families"],
         config=config,
         held_out=frozenset(about["held_out"]),

@@ -1,12 +1,11 @@
 """What one training sees: the features of a project's tasks and the gold there is."""
 
 import hashlib
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from labelstudio.config import LabelConfig
 from labelstudio.encoding import Failure
-from labelstudio.gold import gold_of
 from labelstudio.project import ProjectKey
 from labelstudio.tasks import item_key, reference_of
 from model.features.item import ItemFeatures
@@ -14,6 +13,7 @@ from model.items import Gold
 from store.projects import Project
 from store.tasks import Task
 from worker.training.families import family_of, is_held_out
+from worker.training.gold import project_gold
 from worker.training.watch import Ends
 from worker.workplace import Workplace
 
@@ -23,7 +23,8 @@ CHUNK = 16  # gold tasks encoded between two looks at whether the job must end
 @dataclass(frozen=True)
 class Corpus:
     """Pool and gold, by row. `keys` are the items' in the cache of features; `held_out` are the rows with gold that is
-    never trained on; of `unread` tasks with gold the picture could not be had."""
+    never trained on; of `unread` tasks with gold the picture could not be had. `notes` are those of the project's gold.
+    """
 
     task_ids: tuple[int, ...]
     keys: tuple[str, ...]
@@ -32,6 +33,7 @@ class Corpus:
     gold: dict[int, Gold]
     held_out: frozenset[int]
     unread: int = 0
+    notes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def trainable(self) -> dict[int, Gold]:
@@ -47,7 +49,8 @@ def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch:
     """
     settings = workplace.settings
     tasks = {task.id: task for task in workplace.store.tasks.all(project.key)}
-    gold = gold_by_task(workplace, project, config, tasks)
+    read = project_gold(workplace.store, project, config, tasks)
+    gold = read.by_task
     others = sorted(tasks.keys() - gold.keys(), key=lambda number: _shuffled(project.key, number))
     chosen = [tasks[number] for number in sorted([*gold, *others[: settings.training_pool]])]
     key = ProjectKey.parse(project.key)
@@ -63,14 +66,7 @@ def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch:
     held_out = frozenset(row for row in by_row if is_held_out(families[row], settings.held_out_share))
     ids = tuple(task.id for task in kept)
     unread = sum(not workplace.cache.has(keys[number]) for number in gold)
-    return Corpus(ids, tuple(keys[number] for number in ids), features, families, by_row, held_out, unread)
-
-
-def gold_by_task(workplace: Workplace, project: Project, config: LabelConfig, tasks: Container[int]) -> dict[int, Gold]:
-    """The gold of those of these tasks that have some."""
-    annotations = workplace.store.annotations.of_project(project.key)
-    read = {number: gold_of(config, entries) for number, entries in annotations.items() if number in tasks}
-    return {number: said for number, said in read.items() if said is not None}
+    return Corpus(ids, tuple(keys[number] for number in ids), features, families, by_row, held_out, unread, read.notes)
 
 
 def _features(

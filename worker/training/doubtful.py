@@ -57,9 +57,10 @@ def doubtful(workplace: Workplace, project_key: str) -> list[Doubt]:
     weak = supervise(served, corpus.features, table, families=corpus.families, boxes=boxes).weak
     short = TrainConfig(seed=settings.seed, first=CONTINUATION)
     trained = out_of_fold(served, corpus.features, corpus.gold, families=corpus.families, config=short, boxes=boxes)
+    known_NK = ~table.labels_NK[rows].isnan().numpy()
     gold_NK = table.labels_NK[rows].numpy() > 0.5
     probability_NK, sources_NK = trained.probability_NK[rows].numpy(), weak.probability_NK[rows].numpy()
-    against_NK = unlikely(gold_NK, probability_NK) & ((sources_NK > 0.5) != gold_NK)
+    against_NK = unlikely(gold_NK, known_NK, probability_NK) & ((sources_NK > 0.5) != gold_NK)
     found = [
         Doubt(corpus.task_ids[rows[n]], served.labels[k], bool(gold_NK[n, k]), float(probability_NK[n, k]))
         for n, k in zip(*np.nonzero(against_NK), strict=True)
@@ -67,11 +68,17 @@ def doubtful(workplace: Workplace, project_key: str) -> list[Doubt]:
     return sorted(found, key=lambda doubt: -doubt.strength)
 
 
-def unlikely(gold_NK: NDArray[np.bool_], probability_NK: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Where the opposite of the gold is at least as probable as on average where the opposite is the gold."""
+def unlikely(
+    gold_NK: NDArray[np.bool_], known_NK: NDArray[np.bool_], probability_NK: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Where the opposite of the gold is at least as probable as on average where the opposite is the gold.
+
+    Nothing is unlikely where the gold is not known.
+    """
+    gold_NK, absent_NK = gold_NK & known_NK, ~gold_NK & known_NK
     yes_K = _mean_where(probability_NK, gold_NK)
-    no_K = _mean_where(1 - probability_NK, ~gold_NK)
-    wrongly_absent_NK = ~gold_NK & (probability_NK >= np.maximum(yes_K, 0.5))
+    no_K = _mean_where(1 - probability_NK, absent_NK)
+    wrongly_absent_NK = absent_NK & (probability_NK >= np.maximum(yes_K, 0.5))
     wrongly_there_NK = gold_NK & (1 - probability_NK >= np.maximum(no_K, 0.5))
     return wrongly_absent_NK | wrongly_there_NK
 

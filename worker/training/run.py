@@ -31,6 +31,7 @@ from worker.promotion.referee import Referee
 from worker.training.cold_start import ensure_cold_start, lexicon_of
 from worker.training.companions import Order, together
 from worker.training.corpus import Corpus, assemble
+from worker.training.gold import mark_misread
 from worker.training.inheritance import heir, with_lexicon
 from worker.training.propagation import propagate
 from worker.training.recovery import readable
@@ -54,6 +55,7 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Watch, pr
     project = _settled(workplace, project_key, watch)
     workplace.store.projects.begin_attempt(project_key)
     config = workplace.config_of(project)
+    mark_misread(workplace.store, project, config)
     space, encoders = workplace.extractor.space, workplace.extractor.describe()
     settings, store = workplace.settings, workplace.store
     cold_start = partial(
@@ -62,8 +64,12 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Watch, pr
     current = readable(settings, store, project_key, lease, cold_start(), lambda it: cold_start(instead_of=it))
     progress({"stage": "reading features"})
     corpus = assemble(workplace, project, config, watch)
+    for note, count in corpus.notes.items():
+        LOG.warning("%s: in %d tasks with gold: %s", project_key, count, note)
     if not corpus.trainable:
-        store.projects.finish_training(project_key, project.gold_revision, lease, unread=corpus.unread)
+        store.projects.finish_training(
+            project_key, project.gold_revision, lease, unread=corpus.unread, notes=corpus.notes
+        )
         return f"{len(corpus.gold)} gold labels, none to train on yet"
     counts = {"gold_count": len(corpus.gold), "weak_count": len(corpus.features) - len(corpus.gold)}
     publisher = Publisher(settings, store, project, lease, current, encoders, counts)
@@ -71,7 +77,7 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Watch, pr
     trained = run.work()
     progress({"stage": "writing weak labels"})
     _write_weak_labels(workplace, project, corpus, trained, run.boxes, lease)
-    store.projects.finish_training(project_key, project.gold_revision, lease, unread=corpus.unread)
+    store.projects.finish_training(project_key, project.gold_revision, lease, unread=corpus.unread, notes=corpus.notes)
     run.state.clear()
     return f"{len(corpus.gold)} gold labels; promoted {', '.join(publisher.promoted) or 'nothing'}"
 
@@ -105,6 +111,7 @@ class _Run:
         self._referee = Referee(corpus, self._served, self._config, evidence)
         self._nearest = workplace.settings.home / "neighbours" / f"{self.state.file.parent.name}.safetensors"
         self.boxes: LearnedBoxes | None = None
+        self._is_misled = bool(publisher.current.note)
         self._begun = False
         self._last_phase = self._config.continuation[-1].name
 
@@ -156,7 +163,7 @@ class _Run:
         early = phase != self._last_phase and self._referee.can_judge_early and self._publisher.wait() == 0
         if not early:
             return
-        verdict = judge(self._referee.evidence(tagger, {}), must_gain=True)
+        verdict = self._guarded(tagger, judge(self._referee.evidence(tagger, {}), must_gain=True))
         if verdict.accepted:
             self._publish(phase, tagger, verdict, {})
         else:
@@ -169,10 +176,17 @@ class _Run:
             answers = self._referee.out_of_fold(self._parent, self.boxes, self._watch.check)
         self._watch.check()
         evidence = self._referee.evidence(tagger, answers)
-        verdict = judge(evidence, must_gain=False)
+        verdict = self._guarded(tagger, judge(evidence, must_gain=False))
         if broken := self._referee.looks_broken(tagger, evidence):
             verdict = Verdict(False, broken, verdict.metrics)
         self._publish(self._last_phase, tagger, verdict, answers)
+
+    def _guarded(self, tagger: Tagger, verdict: Verdict) -> Verdict:
+        """Refuse a collapse that the gate accepts. A served version that learned from misread gold is no measure."""
+        if not verdict.accepted or self._is_misled:
+            return verdict
+        collapse = self._referee.collapse(tagger)
+        return Verdict(False, collapse, verdict.metrics) if collapse else verdict
 
     def _publish(self, phase: str, tagger: Tagger, verdict: Verdict, answers: Mapping[int, Sequence[bool]]) -> None:
         self._watch.check()
@@ -188,7 +202,11 @@ class _Run:
         missing = gold.unlearnable(tagger.labels)
         for label, reason in missing.items():
             LOG.info("%s: %s cannot be learned yet: %s", self._publisher.project.key, label, reason)
-        return {"unlearnable": missing, "source_accuracy": tagger.label_model.accuracies(tagger.labels)}
+        return {
+            "unlearnable": missing,
+            "source_accuracy": tagger.label_model.accuracies(tagger.labels),
+            "gold_notes": dict(corpus.notes),
+        }
 
 
 class RunState:

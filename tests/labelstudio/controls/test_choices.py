@@ -1,4 +1,5 @@
 from labelstudio.controls.choices import Choices
+from labelstudio.regions import NO_VALUE, UNKNOWN_NAME, Reading
 from model.items import Prediction
 
 MULTIPLE = Choices("tags", "image", {"a": "A", "b": "B", "c": "C"}, multiple=True)
@@ -31,11 +32,14 @@ def test_labels_that_the_model_does_not_know_are_no_error() -> None:
     assert SINGLE.write(prediction((), X=0.9)) == []
 
 
-def test_gold_reads_names_and_skips_unknown_ones() -> None:
-    assert MULTIPLE.gold([chosen("a", "gone", 5), chosen("b")]) == frozenset({"A", "B"})
+def test_names_are_read_and_unknown_ones_told() -> None:
+    assert MULTIPLE.read(chosen("a", "b")) == Reading(frozenset({"A", "B"}))
+    assert MULTIPLE.read(chosen("a", "gone", 5)) == Reading(frozenset({"A"}), None, UNKNOWN_NAME)
+    assert MULTIPLE.read(chosen()) == Reading(frozenset())
+    assert MULTIPLE.read({"value": None}) == Reading(frozenset(), None, NO_VALUE)
 
 
-def test_gold_is_none_when_the_control_was_not_answered() -> None:
-    assert MULTIPLE.gold([]) is None
-    assert MULTIPLE.gold([{**chosen("a"), "from_name": "other"}]) is None
-    assert MULTIPLE.gold([chosen()]) == frozenset()
+def test_a_nested_choice_is_a_path_of_names() -> None:
+    assert MULTIPLE.read(chosen(["group", "a"], ["b"])) == Reading(frozenset({"A", "B"}))
+    assert MULTIPLE.read(chosen(["c", "a"])) == Reading(frozenset({"A", "C"}))
+    assert MULTIPLE.read(chosen(["a", "gone"])) == Reading(frozenset({"A"}), None, UNKNOWN_NAME)

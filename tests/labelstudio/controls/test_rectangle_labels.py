@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelstudio.controls.rectangle_labels import RectangleLabels, box_of, percent
+from labelstudio.regions import NO_LABEL, NO_PLACE, NO_VALUE, UNKNOWN_NAME, Reading
 from model.items import Box, PredictedBox, Prediction
 
 CONTROL = RectangleLabels("boxes", "image", {"LOGO": "LOGO", "gift": "赠品"})
@@ -76,16 +77,29 @@ def test_an_unusable_size_of_the_picture_counts_as_square(side: Any) -> None:
     assert box_of(turned) == box_of({**turned, "original_width": 100})
 
 
-def test_boxes_on_a_turned_picture_are_left_out() -> None:
-    assert box_of({**region(x=1, y=1, width=5, height=5), "image_rotation": 90}) is None
+@pytest.mark.parametrize("turn", [0, 90, 180, 270, None])
+def test_a_turned_picture_leaves_coordinates_as_they_are(turn: int | None) -> None:
+    """Label Studio 1.23.2 writes the annotator's turn into every region and keeps the unturned coordinates."""
+    assert box_of({**region(x=10, y=20, width=30, height=40), "image_rotation": turn}) == Box(0.1, 0.2, 0.4, 0.6)
 
 
-def test_gold_maps_names_to_labels_and_skips_what_it_cannot_place() -> None:
-    result = [drawn("gift"), drawn("unknown"), drawn(width=0), {"from_name": "boxes"}, None, 5, drawn("LOGO", x=95)]
-    gold = CONTROL.gold(result)
-    assert [box.label for box in gold] == ["赠品", "LOGO"]
-    assert gold[0].box.iou(Box(0.1, 0.2, 0.4, 0.6)) == pytest.approx(1)
-    assert gold[1].box.right == 1.0
+def test_a_region_names_its_labels_and_its_place() -> None:
+    gift, logo = CONTROL.read(drawn("gift")), CONTROL.read(drawn("LOGO", x=95))
+    assert (gift.labels, gift.problem) == (frozenset({"赠品"}), "")
+    assert gift.box is not None
+    assert gift.box.iou(Box(0.1, 0.2, 0.4, 0.6)) == pytest.approx(1)
+    assert logo.box is not None
+    assert logo.box.right == 1.0
+
+
+def test_what_is_not_understood_of_a_region_is_told_and_the_rest_counts() -> None:
+    unlabelled = drawn()
+    del unlabelled["value"]["rectanglelabels"]
+    assert CONTROL.read(drawn("unknown")).problem == UNKNOWN_NAME
+    assert CONTROL.read(unlabelled) == Reading(frozenset(), None, NO_LABEL)
+    assert CONTROL.read({"from_name": "boxes"}) == Reading(frozenset(), None, NO_VALUE)
+    assert CONTROL.read(drawn("LOGO", x="left")) == Reading(frozenset({"LOGO"}), None, NO_PLACE)
+    assert CONTROL.read(drawn("LOGO", width=0)) == Reading(frozenset(), None, NO_PLACE)
 
 
 def test_written_regions_carry_the_name_of_results_and_the_pictures_size() -> None:
@@ -94,7 +108,7 @@ def test_written_regions_carry_the_name_of_results_and_the_pictures_size() -> No
     assert written[0]["value"]["rectanglelabels"] == ["gift"]
     assert (written[0]["original_width"], written[0]["original_height"]) == (640, 480)
     assert written[0]["score"] == 0.7
-    assert CONTROL.gold([{**written[0]}])[0].label == "赠品"
+    assert CONTROL.read(written[0]).labels == {"赠品"}
 
 
 def test_without_a_picture_there_are_no_rectangles() -> None:

@@ -19,7 +19,7 @@ from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
 from model.features.cache import FeatureCache
 from model.features.item import ItemFeatures
-from model.items import Box, TextBlock
+from model.items import Box, Gold, TextBlock
 from model.weak_supervision.lexicon import Lexicon
 from tests.model.boxes.pictures import LABELS, shop_picture
 
@@ -77,7 +77,7 @@ def test_the_oldest_leaves_first() -> None:
 def test_a_second_version_answers_at_once() -> None:
     """Ten milliseconds an item are the aim; candidates made anew take longer on a busy core."""
     items: list[ItemFeatures] = [shop_picture(seed) for seed in range(32)]
-    gold = [() for _ in items]
+    gold = [Gold(frozenset(), ()) for _ in items]
     BoxModel.cold_start(LABELS, Lexicon.load()).predict(items)
     learned = BoxModel.cold_start(LABELS, Lexicon.load()).fit(items[:4], gold[:4], seed=1)[0]
     learned.predict(items)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from model.boxes import model as model_of_boxes
 from model.boxes.decode import decode
 from model.boxes.drawn import Drawn
 from model.boxes.model import BoxModel
-from model.items import Box, LabelledBox, PredictedBox
+from model.items import Box, Gold, LabelledBox, PredictedBox
 from model.weak_supervision.lexicon import Lexicon
 from tests.model.boxes.pictures import LABELS, PRODUCT, moved, nothing, picture, price_plate, shop_picture
 
@@ -32,9 +33,18 @@ def gold(seed: int) -> tuple[LabelledBox, ...]:
 GOLD = [gold(seed) for seed in range(12)]
 
 
+def told(*boxes: LabelledBox) -> Gold:
+    """Gold of somebody who drew these and ticked their labels."""
+    return Gold(frozenset(box.label for box in boxes), boxes)
+
+
+DRAWN = [told(*boxes) for boxes in GOLD]
+UNKNOWN = Gold(frozenset(), None, unknown=frozenset(LABELS), unknown_boxes=frozenset(LABELS))
+
+
 @pytest.fixture(scope="module")
 def learned() -> BoxModel:
-    return cold().fit(PICTURES[:10], GOLD[:10], families=[str(seed) for seed in range(10)], seed=1)[0]
+    return cold().fit(PICTURES[:10], DRAWN[:10], families=[str(seed) for seed in range(10)], seed=1)[0]
 
 
 def found(boxes: tuple[PredictedBox, ...], target: LabelledBox) -> bool:
@@ -52,7 +62,7 @@ def test_gold_teaches_what_no_cue_knows() -> None:
     """A label of no known kind that always marks the copy at the bottom."""
     model = BoxModel.cold_start(("服务条",), Lexicon.load())
     assert model.predict([PICTURES[11]], faint=True) == [()]
-    said = [(LabelledBox("服务条", COPY),)] * 10
+    said = [told(LabelledBox("服务条", COPY))] * 10
     taught = model.fit(PICTURES[:10], said, seed=1)[0]
     assert found(taught.predict([PICTURES[11]])[0], LabelledBox("服务条", COPY))
 
@@ -64,7 +74,7 @@ def test_learning_keeps_what_is_right(learned: BoxModel) -> None:
 
 
 def test_same_seed_and_gold_give_the_same_model(learned: BoxModel) -> None:
-    again = cold().fit(PICTURES[:10], GOLD[:10], families=[str(seed) for seed in range(10)], seed=1)[0]
+    again = cold().fit(PICTURES[:10], DRAWN[:10], families=[str(seed) for seed in range(10)], seed=1)[0]
     assert again.predict(PICTURES[:4], faint=True) == learned.predict(PICTURES[:4], faint=True)
 
 
@@ -102,7 +112,7 @@ def test_boxes_follow_the_tags(learned: BoxModel) -> None:
 )
 def test_odd_gold_boxes_do_no_harm(box: Box) -> None:
     said = [
-        (*targets, LabelledBox("赠品", box), LabelledBox("price of a foreign project", box)) for targets in GOLD[:6]
+        told(*targets, LabelledBox("赠品", box), LabelledBox("price of a foreign project", box)) for targets in GOLD[:6]
     ]
     model = cold().fit(PICTURES[:6], said, seed=1)[0]
     (boxes,) = model.predict([PICTURES[11]])
@@ -112,23 +122,22 @@ def test_odd_gold_boxes_do_no_harm(box: Box) -> None:
 
 def test_items_without_picture_or_text_or_gold_are_no_trouble() -> None:
     items = [nothing("电视机"), picture(), PICTURES[0]]
-    model = cold().fit(items, [(), (), GOLD[0]], seed=1)[0]
+    model = cold().fit(items, [told(), told(), DRAWN[0]], seed=1)[0]
     assert model.predict(items)[0] == ()
-    assert cold().fit(items, [None, None, None])[0].head is None
-    assert cold().fit([nothing()], [()])[0].head is None
+    assert cold().fit(items, [UNKNOWN] * 3)[0].head is None
+    assert cold().fit([nothing()], [told()])[0].head is None
     assert cold().fit([], [])[0].head is None
 
 
 def test_one_gold_picture_is_enough_to_learn_from() -> None:
-    model = cold().fit(PICTURES[:1], GOLD[:1], families=["a"], seed=0)[0]
+    model = cold().fit(PICTURES[:1], DRAWN[:1], families=["a"], seed=0)[0]
     (boxes,) = model.predict([PICTURES[5]])
     assert found(boxes, GOLD[5][1])
 
 
 def test_tags_alone_teach_which_cues_to_believe() -> None:
     """Every picture shows a name at the top; the tags say that it is no logo."""
-    tags = [frozenset({"主体", "价格", "文案"})] * 10
-    taught = cold().fit(PICTURES[:10], [None] * 10, tags=tags, seed=1)[0]
+    taught = cold().fit(PICTURES[:10], [Gold(frozenset({"主体", "价格", "文案"}))] * 10, seed=1)[0]
 
     def best(model: BoxModel, label: str) -> float:
         return max(box.score for box in model.predict([PICTURES[11]], faint=True)[0] if box.label == label)
@@ -140,13 +149,12 @@ def test_tags_alone_teach_which_cues_to_believe() -> None:
 
 
 def test_for_each_family_with_gold_there_is_a_model_that_has_not_seen_it() -> None:
-    tags = [frozenset({"主体"})] * 10
-    gold = [*GOLD[:4], *[None] * 6]
+    gold = [*DRAWN[:4], *[Gold(frozenset({"主体"}))] * 6]
     families = ["a", "a", "b", "c", "c", "d", "e", "e", "f", "g"]
-    model, unseen = cold().fit(PICTURES[:10], gold, tags=tags, families=families, seed=1)
+    model, unseen = cold().fit(PICTURES[:10], gold, families=families, seed=1)
     assert set(unseen) == set(families)
-    others = [said if family != "b" else GOLD[9] for said, family in zip(gold, families, strict=True)]
-    other, other_unseen = cold().fit(PICTURES[:10], others, tags=tags, families=families, seed=1)
+    others = [said if family != "b" else DRAWN[9] for said, family in zip(gold, families, strict=True)]
+    other, other_unseen = cold().fit(PICTURES[:10], others, families=families, seed=1)
     item = [PICTURES[11]]
     assert torch.equal(unseen["b"].best(unseen["b"].see(item)), other_unseen["b"].best(other_unseen["b"].see(item)))
     assert not torch.equal(model.best(model.see(item)), other.best(other.see(item)))
@@ -161,7 +169,7 @@ def test_some_gold_pictures_choose_the_thresholds_and_no_more_are_decoded(monkey
 
     monkeypatch.setattr(model_of_boxes, "MOST_JUDGED", 3)
     monkeypatch.setattr(model_of_boxes, "decode", counting)
-    cold().fit(PICTURES[:6], GOLD[:6], seed=1)
+    cold().fit(PICTURES[:6], DRAWN[:6], seed=1)
     assert len(decoded) == 3
 
 
@@ -228,3 +236,30 @@ def test_without_a_picture_or_with_unknown_labels_a_region_stays_and_a_click_mea
 
 def test_nothing_drawn_gives_nothing(learned: BoxModel) -> None:
     assert learned.classify_regions(PICTURES[11], []) == []
+
+
+def test_what_is_unknown_of_a_label_teaches_nothing_of_it(learned: BoxModel) -> None:
+    """Half of the gold was read only in part: its missing prices are no evidence that there are none."""
+    unread = [told(*(box for box in boxes if box.label != "价格")) for boxes in GOLD[:10]]
+    open_ = [replace(said, unknown=frozenset({"价格"}), unknown_boxes=frozenset({"价格"})) for said in unread]
+    families = [str(seed) for seed in range(10)]
+
+    def best_price(model: BoxModel) -> float:
+        return max(box.score for box in model.predict([PICTURES[11]], faint=True)[0] if box.label == "价格")
+
+    denied = cold().fit(PICTURES[:10], [*unread[:5], *DRAWN[5:10]], families=families, seed=1)[0]
+    masked = cold().fit(PICTURES[:10], [*open_[:5], *DRAWN[5:10]], families=families, seed=1)[0]
+    assert best_price(masked) > best_price(denied) + 0.1
+    assert best_price(masked) == pytest.approx(best_price(learned), abs=0.15)
+
+
+def test_tags_that_are_unknown_deny_nothing() -> None:
+    tags = frozenset({"主体", "文案"})
+    denied = cold().fit(PICTURES[:10], [Gold(tags)] * 10, seed=1)[0]
+    unknown = cold().fit(PICTURES[:10], [Gold(tags, unknown=frozenset({"价格"}))] * 10, seed=1)[0]
+
+    def best_price(model: BoxModel) -> float:
+        return max(box.score for box in model.predict([PICTURES[11]], faint=True)[0] if box.label == "价格")
+
+    assert best_price(denied) < 0.6 * best_price(cold())
+    assert best_price(unknown) > 0.9 * best_price(cold())

@@ -76,7 +76,7 @@ def test_who_has_not_seen_a_family_says_no_more_on_average_than_who_serves(cold:
     rows = sorted(DRAWN)
     _, unseen = cold.fit(
         [POOL[row] for row in rows],
-        [DRAWN[row].boxes for row in rows],
+        [DRAWN[row] for row in rows],
         families=[FAMILIES[row] for row in rows],
         seed=1,
     )
@@ -144,5 +144,5 @@ def test_without_a_box_model_nothing_is_learned() -> None:
 
 
 def test_a_box_of_a_label_that_the_project_does_not_have_teaches_nothing_and_breaks_nothing(cold: BoxModel) -> None:
-    foreign = {row: Gold(None, (LabelledBox("消失了", Box(0.1, 0.1, 0.2, 0.2)),)) for row in DRAWN}
+    foreign = {row: Gold(frozenset({"消失了"}), (LabelledBox("消失了", Box(0.1, 0.1, 0.2, 0.2)),)) for row in DRAWN}
     assert learned(cold, foreign).opinions_NK.isfinite().all()

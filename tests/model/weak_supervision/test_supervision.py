@@ -1,4 +1,4 @@
-from model.items import Box, Gold, LabelledBox
+from model.items import Gold
 from model.weak_supervision.supervision import GoldTable, family_folds
 from tests.model.shop import LABELS
 
@@ -12,10 +12,13 @@ def test_labels_that_gold_says_nothing_of_are_told() -> None:
     assert set(GoldTable.of({}, LABELS, 3).unlearnable(LABELS).values()) == {"there is no gold"}
 
 
-def test_boxes_without_tags_count_as_tags() -> None:
-    table = GoldTable.of({1: Gold(None, (LabelledBox("LOGO", Box(0, 0, 0.1, 0.1)),), 0.5)}, LABELS, 3)
-    assert table.labels_NK[1].tolist() == [0, 0, 1, 0, 0]
+def test_what_is_unknown_stays_unknown_in_the_table() -> None:
+    table = GoldTable.of({1: Gold(frozenset({"LOGO"}), weight=0.5, unknown=frozenset({"价格", "主体"}))}, LABELS, 3)
+    assert [LABELS[k] for k in table.labels_NK[1].isnan().nonzero()[:, 0].tolist()] == ["主体", "价格"]
+    assert table.labels_NK[1].nansum() == 1
     assert (table.rows, table.weight_N.tolist()) == ([1], [1.0, 0.5, 1.0])
+    nothing = Gold(frozenset(), unknown=frozenset(LABELS))
+    assert GoldTable.of({1: nothing}, LABELS, 3).rows == []
 
 
 def test_folds_keep_families_whole() -> None:

@@ -17,7 +17,15 @@ def with_errors(truth: Booleans, share: float, seed: int) -> Booleans:
 
 
 def evidence(truth: Booleans, served: Booleans, candidate: Booleans) -> Evidence:
-    return Evidence("held-out", truth, served, candidate, [f"f{row // 2}" for row in range(len(truth))])
+    return Evidence(
+        "held-out",
+        truth,
+        np.ones_like(truth),
+        served,
+        candidate,
+        [f"f{row // 2}" for row in range(len(truth))],
+        np.ones(len(truth), dtype=bool),
+    )
 
 
 def test_a_better_version_is_accepted_and_a_shuffled_one_refused() -> None:

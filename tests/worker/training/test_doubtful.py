@@ -29,12 +29,12 @@ def test_wrong_gold_is_at_the_top(store: Store, settings: Settings, monkeypatch:
 def test_only_what_is_as_sure_as_the_other_side_usually_is() -> None:
     gold = np.array([[True], [True], [True], [False], [False], [False]])
     probability = np.array([[0.9], [0.8], [0.1], [0.1], [0.65], [0.95]])
-    assert unlikely(gold, probability)[:, 0].tolist() == [False, False, True, False, True, True]
+    assert unlikely(gold, np.ones_like(gold), probability)[:, 0].tolist() == [False, False, True, False, True, True]
 
 
 def test_a_class_without_positives_accuses_nobody() -> None:
     gold = np.zeros((4, 1), dtype=bool)
-    assert not unlikely(gold, np.full((4, 1), 0.9)).any()
+    assert not unlikely(gold, np.ones_like(gold), np.full((4, 1), 0.9)).any()
 
 
 def test_what_serves_stays_when_the_command_was_given_other_encoders(

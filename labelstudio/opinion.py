@@ -1,0 +1,230 @@
+"""One annotation → what it says of each label: yes, no or unknown.
+
+What was read counts as it stands. Where something of a control's result was not understood, the control's *no* is
+worth nothing: each of its labels that was not read is unknown then, instead of absent.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from labelstudio.config import LabelConfig
+from labelstudio.controls.choices import Choices
+from labelstudio.controls.rectangle_labels import RectangleLabels
+from labelstudio.controls.shape_labels import ShapeLabels
+from labelstudio.proposals import Mark, mark_of
+from labelstudio.regions import Reading, Region
+from model.items import LabelledBox
+
+Control = Choices | RectangleLabels | ShapeLabels
+
+SAME_ELEMENT = 0.8  # IoU from which two boxes of a label in one annotation are one element, marked twice
+
+NO_REGION = "an entry of the result that is no region"
+NO_CONTROL = "a region of a control that the labelling config does not have"
+ANOTHER_PICTURE = "only another picture of the task was answered"
+NOT_ASKED = "a question that is asked only under a condition was not answered"
+TAG_REMOVED = "a person removed the tag and left its proposed box: the tag counts, the box does not"
+TAG_UNSURE = "a proposed box was left without its tag, and nobody knows whether the tag was proposed too"
+BOX_DRAWN = "a person drew or changed a box and left its tag out: the box counts, so does the tag"
+TWINS = "two boxes of one label on one element count once"
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """One annotation's gold; the fields are those of ``model.items.Gold``. ``untouched``: the marks of a proposal's
+    regions, by id, when nothing of it was changed."""
+
+    labels: frozenset[str]
+    boxes: tuple[LabelledBox, ...] | None
+    unknown: frozenset[str]
+    unknown_boxes: frozenset[str]
+    notes: frozenset[str]
+    untouched: Mapping[str, Mark] | None
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """One drawn label. ``box`` is None when its place was not read."""
+
+    label: str
+    box: LabelledBox | None
+    by_hand: bool
+    mark: Mark | None
+
+
+@dataclass
+class _Result:
+    """An annotation's result, sorted by control."""
+
+    readings: list[tuple[Control, Region, Reading]] = field(default_factory=list)
+    problems: dict[str, set[str]] = field(default_factory=dict)
+    beside: bool = False  # something was said of another picture of the task
+
+    def doubt(self, controls: "tuple[Control, ...]", problem: str) -> None:
+        for control in controls:
+            self.problems.setdefault(control.name, set()).add(problem)
+
+    def answered(self, control: Control) -> bool:
+        return any(one is control for one, _, _ in self.readings)
+
+    def is_whole(self, control: Control) -> bool:
+        return control.name not in self.problems
+
+
+def opinion_of(config: LabelConfig, result: list[Any]) -> Opinion:
+    """What one annotation's ``result`` says."""
+    shapes: tuple[Control, ...] = (*config.rectangles, *config.shapes)
+    read = _sorted_result(config, result)
+    notes = {problem for problems in read.problems.values() for problem in problems}
+    chosen = frozenset[str]().union(
+        *(reading.labels for control, _, reading in read.readings if isinstance(control, Choices))
+    )
+    drawn, drawn_notes = _without_twins(_drawn(config, read))
+    if config.choices:
+        drawn, removed, unsure, overruled = _without_removed_tags(config, chosen, drawn)
+        drawn_notes |= overruled
+    else:
+        removed = unsure = frozenset()
+    present = chosen | frozenset(one.label for one in drawn)
+    boxes = tuple(one.box for one in drawn if one.box is not None)
+    doubted = {label for control in shapes if not read.is_whole(control) for label in control.labels.values()}
+    unknown_boxes = frozenset(doubted) | unsure | {one.label for one in drawn if one.box is None}
+    # Tags and nothing drawn: drawing was left out, so the picture says nothing of places.
+    is_drawn = bool(boxes) or (not present and not unknown_boxes.issuperset(config.labels))
+    unknown = _unknown_tags(config, read, doubted, is_drawn) | unsure
+    return Opinion(
+        labels=present,
+        boxes=boxes if shapes and is_drawn else None,
+        unknown=unknown - present - removed,
+        unknown_boxes=unknown_boxes - removed,
+        notes=frozenset(notes | drawn_notes),
+        untouched=_untouched(result),
+    )
+
+
+def _sorted_result(config: LabelConfig, result: list[Any]) -> _Result:
+    """Every entry of the result goes to the control that it is of, or casts doubt on those that it may be of."""
+    tags: tuple[Control, ...] = config.choices
+    shapes: tuple[Control, ...] = (*config.rectangles, *config.shapes)
+    own = {control.name: control for control in (*tags, *shapes)}
+    read = _Result()
+    for region in result:
+        if not isinstance(region, dict):
+            read.doubt((*tags, *shapes), NO_REGION)
+            continue
+        name, kind = region.get("from_name"), region.get("type")
+        if kind == "relation":
+            continue  # an arrow between two regions
+        control = own.get(name) if isinstance(name, str) else None
+        if control is None:
+            if isinstance(name, str) and config.is_aside(name):
+                read.beside |= config.is_of_another_picture(name, region.get("to_name"))
+            elif kind == Choices.KIND:
+                read.doubt(tags, NO_CONTROL)
+            elif isinstance(kind, str) and (kind.endswith("labels") or kind in _UNLABELLED):
+                read.doubt(shapes, NO_CONTROL)
+            elif not isinstance(name, str):
+                read.doubt((*tags, *shapes), NO_CONTROL)
+            continue
+        if region.get("item_index") not in (0, None) or config.is_of_another_picture(name, region.get("to_name")):
+            read.beside = True
+            continue
+        reading = control.read(region)
+        read.readings.append((control, region, reading))
+        if reading.problem:
+            read.doubt((control,), reading.problem)
+    if read.beside and not read.readings:
+        read.doubt((*tags, *shapes), ANOTHER_PICTURE)
+    for question in config.choices:
+        if question.conditional and not read.answered(question):
+            read.doubt((question,), NOT_ASKED)
+    return read
+
+
+_UNLABELLED = frozenset({"rectangle", "polygon", "ellipse", "brush", "keypoint", "vector", "bitmask"})
+
+
+def _drawn(config: LabelConfig, read: _Result) -> Iterator[_Drawn]:
+    for control, region, reading in read.readings:
+        if isinstance(control, Choices):
+            continue
+        mark = mark_of(region.get("id"))
+        by_hand = region.get("origin") != "prediction"
+        for label in sorted(reading.labels.intersection(config.labels)):
+            box = LabelledBox(label, reading.box) if reading.box is not None else None
+            yield _Drawn(label, box, by_hand, mark)
+
+
+def _without_twins(drawn: Iterator[_Drawn]) -> tuple[list[_Drawn], set[str]]:
+    """One box an element and label: of two, the one that a person drew or changed."""
+    kept: list[_Drawn] = []
+    notes: set[str] = set()
+    for one in sorted(drawn, key=lambda one: not one.by_hand):
+        box = one.box
+        if box is not None and any(
+            other.box is not None and other.label == one.label and other.box.box.iou(box.box) >= SAME_ELEMENT
+            for other in kept
+        ):
+            notes.add(TWINS)
+        else:
+            kept.append(one)
+    return kept, notes
+
+
+def _without_removed_tags(
+    config: LabelConfig, chosen: frozenset[str], drawn: list[_Drawn]
+) -> tuple[list[_Drawn], frozenset[str], frozenset[str], set[str]]:
+    """Who wins where a label has boxes and no tag: the boxes left, labels removed, labels unsure, and the notes.
+
+    A result does not tell in which order a person acted. So: a box by hand beats a missing tag; a tag that was proposed
+    beside an untouched box, and is gone, was removed by a person, which beats the box.
+    """
+    asked = {label for control in config.choices for label in control.labels.values()}
+    removed: set[str] = set()
+    unsure: set[str] = set()
+    notes: set[str] = set()
+    for label in {one.label for one in drawn if one.label in asked} - chosen:
+        own = [one for one in drawn if one.label == label]
+        marks = [one.mark for one in own]
+        if any(one.by_hand for one in own):
+            notes.add(BOX_DRAWN)
+        elif all(mark is not None and mark.ticked for mark in marks):
+            removed.add(label)
+            notes.add(TAG_REMOVED)
+        elif not all(mark is not None and not mark.ticked for mark in marks):
+            unsure.add(label)
+            notes.add(TAG_UNSURE)
+    gone = removed | unsure
+    return [one for one in drawn if one.label not in gone], frozenset(removed), frozenset(unsure), notes
+
+
+def _unknown_tags(config: LabelConfig, read: _Result, doubted: set[str], is_drawn: bool) -> frozenset[str]:
+    """Labels whose absence as a tag is not certain."""
+    any_chosen = any(read.answered(control) for control in config.choices)
+    unknown = set()
+    for label in config.labels:
+        asking = [control for control in config.choices if label in control.labels.values()]
+        if asking:
+            # What is drawn is there: where nothing was chosen, a drawn region that was not understood may be it.
+            of_drawn = label in doubted and not any_chosen
+            is_unknown = of_drawn or not all(read.is_whole(control) for control in asking)
+        else:
+            is_unknown = label in doubted or not is_drawn
+        if is_unknown:
+            unknown.add(label)
+    return frozenset(unknown)
+
+
+def _untouched(result: list[Any]) -> dict[str, Mark] | None:
+    """The marks of a proposal's regions when the result is all of them and each as it was proposed, else None."""
+    marks: dict[str, Mark] = {}
+    for region in result:
+        mark = mark_of(region.get("id")) if isinstance(region, dict) else None
+        # Label Studio's own copies of a prediction ("create annotations from predictions") have no origin.
+        if mark is None or region.get("origin") not in ("prediction", None):
+            return None
+        marks[region["id"]] = mark
+    totals = {mark.total for mark in marks.values()}
+    is_whole = len(totals) == 1 and {mark.number for mark in marks.values()} == set(range(*totals))
+    return marks if is_whole else None

@@ -1,0 +1,68 @@
+"""A project's gold: its stored annotations, read."""
+
+from collections import Counter
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from labelstudio.config import LabelConfig
+from labelstudio.gold import read_gold
+from labelstudio.misread import was_misread
+from labelstudio.proposals import Mark, proposed_by
+from model.items import Gold
+from store.fast_answers import SUFFIX
+from store.projects import Project
+from store.store import Store
+
+UNREAD = "nothing of the annotation was understood"
+
+
+@dataclass(frozen=True)
+class ProjectGold:
+    """The gold of each task that has some. ``notes``: what was unknown or overruled → in how many tasks."""
+
+    by_task: dict[int, Gold]
+    notes: Mapping[str, int]
+
+
+def project_gold(store: Store, project: Project, config: LabelConfig, tasks: Container[int]) -> ProjectGold:
+    """The gold of those of these tasks that have some."""
+    versions = [name for entry in store.versions.list(project.key) for name in (entry.version, entry.version + SUFFIX)]
+    by_task: dict[int, Gold] = {}
+    notes: Counter[str] = Counter()
+    for number, annotations in store.annotations.of_project(project.key).items():
+        if number not in tasks:
+            continue
+
+        def version_of(mark: Mark, task_id: int = number) -> str:
+            return proposed_by(mark, project.key, task_id, versions).removesuffix(SUFFIX)
+
+        gold = read_gold(config, annotations, version_of)
+        if gold is None:
+            continue
+        notes.update(gold.notes)
+        if gold.says_something(config.labels):
+            by_task[number] = gold
+        else:
+            notes[UNREAD] += 1
+    return ProjectGold(by_task, dict(notes))
+
+
+def mark_misread(store: Store, project: Project, config: LabelConfig) -> None:
+    """Mark the versions that learned from annotations which the first release misread; once after an upgrade."""
+    if not project.reread_until:
+        return
+    dates = [
+        datetime.fromisoformat(annotation["updated_at"]).timestamp()
+        for annotations in store.annotations.of_project(project.key).values()
+        for annotation in annotations
+        if was_misread(config, annotation)
+    ]
+    notes = {
+        version.number: f"learned from {count} annotations that were misread then"
+        for version in store.versions.list(project.key)
+        if version.gold_count and version.created_at < project.reread_until
+        if (count := sum(date <= version.created_at for date in dates))
+    }
+    store.versions.note(project.key, notes)
+    store.projects.finish_rereading(project.key)

@@ -342,3 +342,28 @@ def test_without_held_out_gold_thresholds_come_from_the_pool(cold: Tagger) -> No
     expected_K = Calibration.expected(tagger.probabilities(ITEMS)).threshold_K
     assert torch.allclose(tagger.calibration.threshold_K, expected_K, atol=0.01)
     assert not torch.allclose(tagger.calibration.threshold_K, cold.calibration.threshold_K, atol=0.02)
+
+
+def test_what_is_unknown_is_not_learned_as_absent(cold: Tagger) -> None:
+    """Half of the gold was read in part: of it nobody knows whether there is a price."""
+    half = range(0, 24, 2)
+    denied = SOME | {row: Gold(SOME[row].labels - {"价格"}) for row in half}
+    unknown = SOME | {row: Gold(SOME[row].labels - {"价格"}, unknown=frozenset({"价格"})) for row in half}
+
+    def prices(gold: dict[int, Gold]) -> float:
+        tagger = fit(cold, ITEMS, gold, families=FAMILIES, config=CONFIG)
+        return float(tagger.probabilities(ITEMS)[:, LABELS.index("价格")].sum())
+
+    whole = prices(SOME)
+    assert abs(prices(unknown) - whole) < 0.5 * abs(prices(denied) - whole)
+
+
+def test_weak_labels_are_trusted_by_the_gold_that_is_known(cold: Tagger) -> None:
+    """Sources that are wrong on all gold that is known are not made right by gold that is not."""
+    unknown = {row: replace(said, unknown=frozenset(LABELS) - said.labels) for row, said in SOME.items()}
+    table = GoldTable.of(unknown, LABELS, len(ITEMS))
+    heard = supervise(cold, ITEMS, table, families=FAMILIES)
+    wrong = replace(heard, weak=replace(heard.weak, probability_NK=torch.zeros_like(heard.weak.probability_NK)))
+    tagger = replace(cold, reduction=Reduction.of(ITEMS, 3))
+    assert Course(tagger, ITEMS, table, wrong, CONFIG).weak_weight_NK.max() == 0
+    assert Course(tagger, ITEMS, table, heard, CONFIG).weak_weight_NK.max() > 0

@@ -84,3 +84,14 @@ def test_a_missing_modality_takes_no_side() -> None:
 def test_industries_are_told_apart_by_level() -> None:
     assert not torch.equal(hashed_industry(["a", "b"]), hashed_industry(["b", "a"]))
     assert hashed_industry([]).sum() == 0
+
+
+def test_unknown_gold_votes_neither_way() -> None:
+    vectors_ND = normalize(torch.tensor([[1.0, 0.1], [1.0, 0.0], [0.0, 1.0], [0.9, 0.2]]), dim=1)
+    nan = torch.nan
+    found = Neighbours.empty(vectors_ND).add([1, 2, 3])
+    unknown = votes(found, torch.tensor([[nan], [1.0], [0.0], [nan]]), ["a", "b", "c", "d"])
+    denied = votes(found, torch.tensor([[nan], [1.0], [0.0], [0.0]]), ["a", "b", "c", "d"])
+    without = votes(Neighbours.empty(vectors_ND).add([1, 2]), torch.tensor([[nan], [1.0], [0.0], [nan]]), list("abcd"))
+    assert torch.allclose(unknown[0], without[0])
+    assert unknown[0] > denied[0]

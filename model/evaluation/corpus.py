@@ -29,6 +29,7 @@ class LabelledCorpus:
     """Items, gold labels of some (None: unlabelled, part of the pool only), product families.
 
     ``boxes`` are the gold boxes of some items (None: nobody drew any there); empty where there are none at all.
+    ``unknown`` are labels of each item of which nobody knows whether they are there; empty where all is known.
     """
 
     labels: tuple[str, ...]
@@ -37,6 +38,7 @@ class LabelledCorpus:
     families: tuple[str, ...]
     boxes: tuple[GoldPicture | None, ...] = ()
     lexicon: Lexicon = field(default_factory=Lexicon.load)
+    unknown: tuple[frozenset[str], ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.features) == len(self.gold) == len(self.families):
@@ -45,13 +47,22 @@ class LabelledCorpus:
             )
         if self.boxes and len(self.boxes) != len(self.features):
             raise ValueError(f"{len(self.features)} features and boxes of {len(self.boxes)} items do not fit")
+        if self.unknown and len(self.unknown) != len(self.features):
+            raise ValueError(f"{len(self.features)} features and unknown labels of {len(self.unknown)} do not fit")
         if len({family for family, known in zip(self.families, self.gold, strict=True) if known is not None}) < 2:
             raise ValueError("an evaluation needs labelled items of at least two product families")
 
     def gold_of(self, rows: Sequence[int]) -> dict[int, Gold]:
         """Gold of these rows, as training takes it."""
         known = {row: self.gold[row] for row in rows}
-        return {row: Gold(labels, self._drawn(row)) for row, labels in known.items() if labels is not None}
+        return {
+            row: Gold(labels, self._drawn(row), unknown=self._unknown(row))
+            for row, labels in known.items()
+            if labels is not None
+        }
+
+    def _unknown(self, row: int) -> frozenset[str]:
+        return self.unknown[row] if self.unknown else frozenset()
 
     def _drawn(self, row: int) -> tuple[LabelledBox, ...] | None:
         picture = self.boxes[row] if self.boxes else None
@@ -62,6 +73,8 @@ class LabelledCorpus:
         """16 hex digits that change with the gold and with anything that a tagger is told of an item."""
         digest = blake2b(repr((self.labels, self.families, self.boxes)).encode(), digest_size=8)
         digest.update(repr([sorted(labels) if labels is not None else None for labels in self.gold]).encode())
+        if any(self.unknown):
+            digest.update(repr([sorted(labels) for labels in self.unknown]).encode())
         for item in self.features:
             tensors, facts = taken_apart(item)
             digest.update(repr(facts).encode())
@@ -70,9 +83,13 @@ class LabelledCorpus:
         return digest.hexdigest()
 
     def truth(self, rows: Sequence[int]) -> Tensor:
-        """(len(rows), K) 1 where the label is there."""
-        there = [[label in (self.gold[row] or ()) for label in self.labels] for row in rows]
-        return torch.tensor(there).double().reshape(len(rows), len(self.labels))
+        """(len(rows), K) 1 where the label is there, 0 where it is not, NaN where nobody knows."""
+        there_NK = torch.zeros(len(rows), len(self.labels), dtype=torch.float64)
+        for place, row in enumerate(rows):
+            for k, label in enumerate(self.labels):
+                is_open = label in self._unknown(row)
+                there_NK[place, k] = torch.nan if is_open else float(label in (self.gold[row] or ()))
+        return there_NK
 
 
 @dataclass(frozen=True, eq=False)

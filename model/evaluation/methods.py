@@ -144,17 +144,23 @@ def _parts(split: Split) -> dict[str, Vectors]:
     }
 
 
-def _each_class(split: Split, answer: Callable[[Vectors, NDArray[np.int_]], Vectors], parts: tuple[str, ...]) -> Tensor:
+Column = Callable[[Vectors, list[int], NDArray[np.int_]], Vectors]
+"""Answers one class on the test rows: from the pool's vectors, the rows whose gold is known, and their gold."""
+
+
+def _each_class(split: Split, answer: Column, parts: tuple[str, ...]) -> Tensor:
     """Probabilities class by class; a class without both answers in the gold gets its share."""
     vectors = _parts(split)
     x_ND = np.hstack([vectors[part] for part in parts])
-    truth_NK = split.corpus.truth(split.gold).long().numpy()
+    truth_NK = split.corpus.truth(split.gold).numpy()
     columns = []
     for k in range(truth_NK.shape[1]):
-        y_N = truth_NK[:, k]
+        known_N = ~np.isnan(truth_NK[:, k])
+        y_N = truth_NK[known_N, k].astype(np.int_)
+        rows = [row for row, known in zip(split.gold, known_N.tolist(), strict=True) if known]
         one_sided = not len(y_N) or y_N.min() == y_N.max()
         share = float(y_N.mean()) if len(y_N) else 0.5
-        columns.append(np.full(len(split.test), share) if one_sided else answer(x_ND, y_N))
+        columns.append(np.full(len(split.test), share) if one_sided else answer(x_ND, rows, y_N))
     return torch.from_numpy(np.stack(columns, axis=1))
 
 
@@ -166,9 +172,9 @@ def logistic(*parts: str) -> Method:
     """Balanced logistic regression on the concatenation of these parts."""
 
     def answer(split: Split) -> Answers:
-        def column(x_ND: Vectors, y_N: NDArray[np.int_]) -> Vectors:
+        def column(x_ND: Vectors, rows: list[int], y_N: NDArray[np.int_]) -> Vectors:
             model = LogisticRegression(C=10, class_weight="balanced", max_iter=500)
-            probability_N: Vectors = model.fit(x_ND[list(split.gold)], y_N).predict_proba(x_ND[list(split.test)])[:, 1]
+            probability_N: Vectors = model.fit(x_ND[rows], y_N).predict_proba(x_ND[list(split.test)])[:, 1]
             return probability_N
 
         return _plain(_each_class(split, column, parts))
@@ -180,11 +186,11 @@ def forest(*parts: str) -> Method:
     """Random forest on these parts."""
 
     def answer(split: Split) -> Answers:
-        def column(x_ND: Vectors, y_N: NDArray[np.int_]) -> Vectors:
+        def column(x_ND: Vectors, rows: list[int], y_N: NDArray[np.int_]) -> Vectors:
             model = RandomForestClassifier(
                 300, class_weight="balanced_subsample", min_samples_leaf=2, random_state=split.seed
             )
-            probability_N: Vectors = model.fit(x_ND[list(split.gold)], y_N).predict_proba(x_ND[list(split.test)])[:, 1]
+            probability_N: Vectors = model.fit(x_ND[rows], y_N).predict_proba(x_ND[list(split.test)])[:, 1]
             return probability_N
 
         return _plain(_each_class(split, column, parts))
@@ -205,9 +211,9 @@ def label_spreading(*parts: str) -> Method:
     """scikit-learn's LabelSpreading over the whole pool (Zhou et al., 2004)."""
 
     def answer(split: Split) -> Answers:
-        def column(x_ND: Vectors, y_N: NDArray[np.int_]) -> Vectors:
+        def column(x_ND: Vectors, rows: list[int], y_N: NDArray[np.int_]) -> Vectors:
             target_N = np.full(len(x_ND), -1)
-            target_N[list(split.gold)] = y_N
+            target_N[rows] = y_N
             model = LabelSpreading(kernel="knn", n_neighbors=10, max_iter=100).fit(x_ND, target_N)
             spread_N: Vectors = model.label_distributions_[list(split.test), 1]
             return np.nan_to_num(spread_N, nan=0.5)

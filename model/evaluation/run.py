@@ -154,10 +154,14 @@ def _measure(drawn: Split, name: str, method: Method, families: int, prices: Sec
     corpus = drawn.corpus
     started = time.monotonic()
     answers = method(drawn)
-    truth_NK = corpus.truth(drawn.test).numpy()
-    given_NK, probability_NK = answers.given_NK.numpy(), answers.probability_NK.numpy()
+    told_NK = corpus.truth(drawn.test).numpy()
+    known_NK = ~np.isnan(told_NK)
+    truth_NK, probability_NK = np.nan_to_num(told_NK), answers.probability_NK.numpy()
+    given_NK = answers.given_NK.numpy() & known_NK  # an answer to what nobody knows counts neither way
     scores = dict(zip(corpus.labels, class_scores(truth_NK, given_NK), strict=True))
-    precisions = [average_precision(truth_NK[:, k], probability_NK[:, k]) for k in range(len(corpus.labels))]
+    precisions = [
+        average_precision(truth_NK[known_N, k], probability_NK[known_N, k]) for k, known_N in enumerate(known_NK.T)
+    ]
     return Result(
         method=name,
         gold_families=families,
@@ -173,31 +177,32 @@ def _measure(drawn: Split, name: str, method: Method, families: int, prices: Sec
         data=corpus.fingerprint,
         prices=asdict(prices),
         boxes=box_results(answers.drawn, drawn, prices),
-        reliability=reliability(truth_NK, probability_NK),
-        sources=heard(answers.opinions, truth_NK, corpus.labels) if answers.opinions else {},
+        reliability=reliability(truth_NK[known_NK], probability_NK[known_NK]),
+        sources=heard(answers.opinions, told_NK, corpus.labels) if answers.opinions else {},
         tagger=tagger_fingerprint(corpus.lexicon),
     )
 
 
-def reliability(truth_NK: Floats, probability_NK: Floats) -> list[list[float]]:
+def reliability(truth: Floats, probability: Floats) -> list[list[float]]:
     """Mean probability, share right and number of the answers in each tenth that has any (DeGroot and Fienberg)."""
-    place_NK = (probability_NK * BINS).astype(int).clip(0, BINS - 1)
-    cells = [place_NK == place for place in range(BINS)]
+    place = (probability * BINS).astype(int).clip(0, BINS - 1)
+    cells = [place == number for number in range(BINS)]
     return [
-        [float(probability_NK[cell].mean()), float(truth_NK[cell].mean()), int(cell.sum())]
-        for cell in cells
-        if cell.any()
+        [float(probability[cell].mean()), float(truth[cell].mean()), int(cell.sum())] for cell in cells if cell.any()
     ]
 
 
 def heard(opinions: Opinions, truth_NK: Floats, labels: Sequence[str]) -> dict[str, dict[str, list[int]]]:
-    """For each source and label: on how many items it spoke at all, and on how many of them it was right."""
+    """For each source and label: on how many items it spoke at all, and on how many of them it was right.
+
+    Items of which nobody knows (NaN) are left out.
+    """
     said_SNK = opinions.log_odds_SNK.numpy()
     told: dict[str, dict[str, list[int]]] = {}
     for name, said_NK in zip(opinions.names, said_SNK, strict=True):
         right_NK = (said_NK > 0) == (truth_NK > 0)
         for k, label in enumerate(labels):
-            spoke_N = said_NK[:, k] != 0
+            spoke_N = (said_NK[:, k] != 0) & ~np.isnan(truth_NK[:, k])
             if spoke_N.any():
                 told.setdefault(name, {})[label] = [int(spoke_N.sum()), int((spoke_N & right_NK[:, k]).sum())]
     return told

@@ -3,8 +3,10 @@
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import pytest
 
 from samples.dataset import Sample
@@ -60,6 +62,52 @@ def test_interactive_pre_annotation_names_a_drawn_box(running: Running) -> None:
     body = {"task": task["id"], "context": {"result": [region]}}
     answer = running.api.call("POST", f"/api/ml/{backend['id']}/interactive-annotating", json=body)
     assert answer["data"]["result"], answer
+
+
+def test_annotations_that_are_read_in_part_take_no_prices_away(running: Running) -> None:
+    """Turned pictures, shapes of an unknown control and rectangles without a label, on all tasks that are left."""
+    old = running.served_version()
+    before = _prices_shown(running, old)
+    left = [task for task in running.tasks() if not task["annotations"]]
+    assert before
+    assert len(left) >= 12
+    for number, task in enumerate(left):
+        sample = running.sample_of(task)
+        drawn = [
+            _rectangle(f"r{n}", box.label, sample, box) | {"image_rotation": 90} for n, box in enumerate(sample.boxes)
+        ]
+        odd = drawn[0] if drawn else _rectangle("r", "价格", sample, Anywhere())
+        if number % 3 == 1:
+            drawn = [{**odd, "from_name": "poly", "type": "polygonlabels", "value": {"polygonlabels": ["价格"]}}]
+        elif number % 3 == 2:
+            drawn = [{**odd, "value": {name: odd["value"][name] for name in ("x", "y", "width", "height")}}]
+        running.api.call("POST", f"/api/tasks/{task['id']}/annotations/", json={"result": drawn, "lead_time": 5.0})
+    (backend,) = running.api.call("GET", f"/api/ml/?project={running.project}")
+    running.api.call("POST", f"/api/ml/{backend['id']}/train", json={})
+    version = _wait_for_new_version(running, old)
+    _retrieve_predictions(running, version)
+    assert _prices_shown(running, version) >= before * 2 / 3
+    (status,) = httpx.get(f"{running.backend_url}/status", timeout=10).json()["projects"]
+    assert status["gold_notes"]["a region without a label"] == len(left) // 3
+
+
+@dataclass(frozen=True)
+class Anywhere:
+    """Some place in a picture of which no box is known."""
+
+    x: float = 10
+    y: float = 10
+    width: float = 20
+    height: float = 20
+
+
+def _prices_shown(running: Running, version: str) -> int:
+    """How many tasks' predictions of this version say that there is a price."""
+    return sum("价格" in tags_of(prediction_of(task, version)) for task in running.tasks() if _has(task, version))
+
+
+def _has(task: Mapping[str, Any], version: str) -> bool:
+    return any(one["model_version"] == version and one["result"] for one in task["predictions"])
 
 
 def test_an_empty_answer_does_not_pass(running: Running) -> None:

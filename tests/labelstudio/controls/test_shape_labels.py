@@ -21,7 +21,7 @@ def mask(left: int, top: int, right: int, bottom: int) -> list[int]:
     """A 20 × 10 brush as Label Studio packs it."""
     pixels = np.zeros((10, 20, 4), dtype=np.uint8)
     pixels[top:bottom, left:right] = 255
-    packed: list[int] = encode_rle(pixels.flatten())
+    packed: list[int] = encode_rle(pixels.flatten())  # type: ignore[no-untyped-call]
     return packed
 
 

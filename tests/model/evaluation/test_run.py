@@ -210,3 +210,28 @@ def test_without_gold_only_what_needs_none_is_run(corpus: LabelledCorpus) -> Non
     names = ["Tagloom", "late fusion", "no gate"]
     assert steps([0, 5], [1], names) == [(0, 1, "Tagloom"), *((5, 1, name) for name in names)]
     assert corpus.truth([]).shape == (0, len(LABELS))
+
+
+def test_what_nobody_knows_counts_neither_way(corpus: LabelledCorpus) -> None:
+    name = "image, logistic regression"
+    (whole,) = run(corpus, gold_families=[8], seeds=[0], names=[name])
+    tested = set(split(corpus, families=8, seed=0).test)
+    open_ = [frozenset({"价格"}) if row in tested else frozenset[str]() for row in range(60)]
+    (masked,) = run(replace(corpus, unknown=tuple(open_)), gold_families=[8], seeds=[0], names=[name])
+    assert whole.class_f1["价格"] > 0
+    assert masked.class_f1 == whole.class_f1 | {"价格": 0.0}
+    assert sum(count for *_, count in whole.reliability) - sum(count for *_, count in masked.reliability) == len(tested)
+
+
+def test_plain_methods_learn_from_gold_that_is_known(corpus: LabelledCorpus) -> None:
+    name = "image, logistic regression"
+    (whole,) = run(corpus, gold_families=[8], seeds=[0], names=[name])
+    some = set(split(corpus, families=8, seed=0).gold[::2])
+    denied = [labels - {"价格"} if labels and row in some else labels for row, labels in enumerate(corpus.gold)]
+    open_ = [frozenset({"价格"}) if row in some else frozenset[str]() for row in range(60)]
+    (wrong,) = run(replace(corpus, gold=tuple(denied)), gold_families=[8], seeds=[0], names=[name])
+    (masked,) = run(
+        replace(corpus, gold=tuple(denied), unknown=tuple(open_)), gold_families=[8], seeds=[0], names=[name]
+    )
+    assert masked.class_f1["LOGO"] == wrong.class_f1["LOGO"] == whole.class_f1["LOGO"]
+    assert masked.class_recall["价格"] >= wrong.class_recall["价格"]

@@ -134,11 +134,14 @@ def test_a_chunked_body_is_counted_while_it_comes(tmp_path: Path, path: str, par
 
 
 def test_a_chunked_body_without_end_is_answered(tmp_path: Path) -> None:
-    with running(tmp_path, max_request_bytes=1000) as backend, served(backend) as port:
-        with socket.create_connection(("127.0.0.1", port), 20) as client:
-            client.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
-            client.sendall(b"3e9\r\n" + b" " * 1001 + b"\r\n")
-            assert client.recv(1000).startswith(b"HTTP/1.1 413 ")
+    with (
+        running(tmp_path, max_request_bytes=1000) as backend,
+        served(backend) as port,
+        socket.create_connection(("127.0.0.1", port), 20) as client,
+    ):
+        client.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        client.sendall(b"3e9\r\n" + b" " * 1001 + b"\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 413 ")
 
 
 @contextmanager

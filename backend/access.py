@@ -14,6 +14,7 @@ from ipaddress import ip_address
 
 import structlog
 from pydantic import SecretStr
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from labelstudio.project import DEFAULT_CONNECTION
@@ -21,6 +22,8 @@ from tagloom.errors import UserError
 from tagloom.settings import Settings
 
 LOG = structlog.stdlib.get_logger(__name__)
+
+TOO_LARGE = "The request is larger than TAGLOOM_MAX_REQUEST_BYTES."
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ class Access:
             )
             return
         if _length(headers) > self._max_bytes:
-            await _refuse(send, 413, "The request is larger than TAGLOOM_MAX_REQUEST_BYTES.")
+            await _refuse(send, 413, TOO_LARGE)
             return
         scope.setdefault("state", {})["connection"] = connection or DEFAULT_CONNECTION
         await self._app(scope, _Counted(receive, self._max_bytes), send)
@@ -124,7 +127,7 @@ class Access:
 
 
 class _Counted:
-    """Receives a body up to a size; what comes after is taken for a client that went away."""
+    """Receives a body up to a size. HTTPException as soon as more came than that, whatever length was announced."""
 
     def __init__(self, receive: Receive, limit: int) -> None:
         self._receive = receive
@@ -133,7 +136,9 @@ class _Counted:
     async def __call__(self) -> Message:
         message = await self._receive()
         self._left -= len(message.get("body", b""))
-        return message if self._left >= 0 else {"type": "http.disconnect"}
+        if self._left < 0:
+            raise HTTPException(413, TOO_LARGE)
+        return message
 
 
 def is_loopback(host: str) -> bool:

@@ -5,9 +5,9 @@
 Real backend, real Valkey, two stock RQ workers; Label Studio is the demo's simulated one, which loses, doubles and
 delays a tenth of its webhooks each. Tasks are titles without pictures, so that all the time goes into what is tested.
 Processes are killed with kill -9 (an eighth of it the backend with a webhook in flight, three tenths a work horse in a
-chosen phase of its training), work horses are frozen past their lease, Redis is emptied, the served checkpoint and kept
-files are spoilt, and the disk, a small tmpfs in a mount namespace of its own, is filled. Senders write down what was
-sent and answered. Exits 1, naming what was wrong, unless
+chosen phase of its training), work horses sleep until a successor has published newer gold, Redis is emptied, the
+served checkpoint and kept files are spoilt, and the disk, a small tmpfs in a mount namespace of its own, is filled.
+Senders write down what was sent and answered. Exits 1, naming what was wrong, unless
 
 - all harm was done, a fifth of the kills in a training and a tenth with a webhook in flight,
 - every event that was answered with success is in the store before anything is reconciled (Label Studio's API is away
@@ -55,7 +55,7 @@ class Form:
     plan: Plan
 
 
-SHORT = Form(150, 100, 0.3, Plan(kills=8, frozen=1, emptied=1, spoilt=1, filled=1, pause=0.5, seconds=240))
+SHORT = Form(150, 100, 0.3, Plan(kills=8, frozen=2, emptied=1, spoilt=1, filled=1, pause=0.5, seconds=240))
 LONG = Form(400, 1000, 0.5, Plan(kills=300, frozen=8, emptied=6, spoilt=5, filled=4, pause=0.15, seconds=1980))
 QUICK = {
     "TAGLOOM_PROMOTION_SECONDS": "0",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 
-from bench.faults.crew import WORKERS, Crew, send
+from bench.faults.crew import WORKERS, Crew, is_over, send
 from bench.faults.office import Office
 from bench.faults.record import Record
 from model import checkpoint
@@ -21,9 +21,11 @@ from store.versions import training_lease
 
 HORSE = "horse"
 STAGES = ("base", "fusion", "refine", "judging", "writing weak labels")
-FROZEN_S = 25.0  # for longer than a lease lives and a successor needs to publish
+LEARNING = STAGES[:3]
+FROZEN_S = 60.0  # a lease's end and a successor's training take less, also beside other work
+WOKEN_S = 90.0  # who wakes up and does not notice that it was overtaken trains to the end and publishes meanwhile
 IN_FLIGHT_S = 0.015  # a webhook is on its way for about so long
-IN_FLIGHT, FROZEN, EMPTIED = "webhooks in flight at a kill", "work horses frozen past their lease", "Redis emptied"
+IN_FLIGHT, FROZEN, EMPTIED = "webhooks in flight at a kill", "work horses overtaken while frozen", "Redis emptied"
 SPOILT, FILLED, CUT = "served checkpoints spoilt", "disk filled", "features of tasks cut in half"
 
 
@@ -143,27 +145,42 @@ class Harm:
         self._record.thread(kill).start()
 
     def _freeze(self) -> bool:
-        """A work horse sleeps just before it publishes, and wakes up when its successor has published newer gold."""
-        wanted, end = ("refine", "judging"), time.monotonic() + 10
-        while self._crew.stage() not in wanted and time.monotonic() < end:
+        """A work horse sleeps while it trains, and wakes up when a successor has published newer gold.
+
+        It counts only then, and once the sleeper has come to its end: nothing else would show that it was held back.
+        """
+        end = time.monotonic() + 10
+        while self._crew.stage() not in LEARNING and time.monotonic() < end:
             time.sleep(0.02)
         training = self._crew.training()
-        pid = self._crew.horse(training.worker) if training and training.stage in wanted else None
+        pid = self._crew.horse(training.worker) if training and training.stage in LEARNING else None
         if pid is None or not send(pid, signal.SIGSTOP):
             return False
         try:
-            self._wait_for_successor()
+            is_behind = self._still_trains() and self._newer_is_published()
         finally:
             send(pid, signal.SIGCONT)
+        if not (is_behind and _ends(pid)):
+            return False
         self._record.harm[FROZEN] += 1
         return True
 
-    def _wait_for_successor(self) -> None:
+    def _still_trains(self) -> bool:
+        """Whether the sleeper has not gone on between the look and the stop: it could have published by then."""
+        time.sleep(0.1)
+        return self._crew.stage() in LEARNING
+
+    def _newer_is_published(self) -> bool:
+        """Wait until somebody publishes gold that the sleeper cannot know; False when nobody does."""
         end = time.monotonic() + FROZEN_S
         with self._crew.store() as store:
-            known = len(store.versions.list(self._office.key))
-            while len(store.versions.list(self._office.key)) == known and time.monotonic() < end:
+            project = store.projects.get(self._office.key)
+            assert project
+            while time.monotonic() < end:
+                if any(entry.gold_revision > project.gold_revision for entry in store.versions.list(project.key)):
+                    return True
                 time.sleep(0.2)
+        return False
 
     def _empty(self) -> bool:
         with suppress(RedisError):
@@ -213,6 +230,14 @@ class Harm:
         self._record.kills[name] += 1
         if stage in STAGES:
             self._record.stages[stage] += 1
+
+
+def _ends(pid: int) -> bool:
+    """Wait for a process to end; False when it does not."""
+    end = time.monotonic() + WOKEN_S
+    while not is_over(pid) and time.monotonic() < end:
+        time.sleep(0.1)
+    return is_over(pid)
 
 
 def _cut(file: Path) -> bool:

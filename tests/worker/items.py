@@ -24,6 +24,11 @@ def plain(number: int) -> tuple[ItemFeatures, Gold]:
     return _item(number, torch.Generator().manual_seed(2_000_003 + number), WORDS, look=0.0, astray=0.2)
 
 
+def clear(number: int) -> tuple[ItemFeatures, Gold]:
+    """An item whose copy names each element that is there, and no other; its picture tells nothing."""
+    return _item(number, torch.Generator().manual_seed(2_000_003 + number), WORDS, look=0.0, told=1.0)
+
+
 def winter(number: int) -> tuple[ItemFeatures, Gold]:
     """An item of the next season: in its own style, each element under another one's copy, its look turned round."""
     return _item(number, torch.Generator().manual_seed(3_000_017 + number), WINTER_WORDS, look=-2.0, style=3.0)
@@ -36,13 +41,14 @@ def _item(
     *,
     look: float,
     style: float = 0.0,
+    told: float = 0.75,
     astray: float = 0.0,
 ) -> tuple[ItemFeatures, Gold]:
     chosen = torch.rand(len(LABELS), generator=random) < torch.tensor([0.9, 0.4, 0.5, 0.5, 0.4])
     labels = frozenset(label for label, yes in zip(LABELS, chosen.tolist(), strict=True) if yes)
-    # One word in four is missing and the picture alone tells: what cues do not know, the network must learn.
-    told = torch.rand(len(LABELS), generator=random) < 0.75
-    written = told & torch.tensor([label in labels for label in LABELS])
+    # Where a word is missing, the picture alone tells: what cues do not know, the network must learn.
+    is_told = torch.rand(len(LABELS), generator=random) < told
+    written = is_told & torch.tensor([label in labels for label in LABELS])
     if astray:
         written |= torch.rand(len(LABELS), generator=random) < astray
     texts = [words[label] for label, yes in zip(LABELS, written.tolist(), strict=True) if yes and label in words]

@@ -11,6 +11,8 @@ import torch
 
 import model.training.progressive
 import worker.training.run
+from model.features.item import ItemFeatures
+from model.items import Gold
 from model.tagger import Tagger
 from model.training.phases import PARTS, Phase
 from model.training.progressive import TrainConfig
@@ -19,8 +21,10 @@ from store.versions import State
 from tagloom.settings import Settings
 from tests.worker import items, shop
 from worker import jobs
+from worker.training.families import family_of, is_held_out
 
 KEY = str(shop.KEY)
+HELD_OUT_SHARE = 0.5
 MEMORISING = partial(
     TrainConfig,
     first=(Phase("base", 30, PARTS, 3e-2), Phase("refine", 1, PARTS, 1e-6)),
@@ -30,6 +34,16 @@ MEMORISING = partial(
     weight_decay=0.0,
     network={"dropout": 0.0},
 )
+
+
+def guessed(number: int) -> tuple[ItemFeatures, Gold]:
+    """An item that cues answer well. Its gold is true where it is held out, and guessed where it is trained on: there
+    is nothing to learn from it, only to remember."""
+    features, truth = items.clear(number)
+    if is_held_out(family_of(features.title, {}, number), HELD_OUT_SHARE):
+        return features, truth
+    yes = torch.rand(len(items.LABELS), generator=torch.Generator().manual_seed(4_000_037 + number)) < 0.5
+    return features, Gold(frozenset(label for label, said in zip(items.LABELS, yes.tolist(), strict=True) if said))
 
 
 def shuffled(tagger: Tagger) -> Tagger:
@@ -51,11 +65,13 @@ def shuffled(tagger: Tagger) -> Tagger:
 def test_an_over_fitted_training_is_refused_from_the_base_phase_on(
     store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("TAGLOOM_HELD_OUT_SHARE", "0.5")
+    """The gate's limit is -0.02; the lower bound lay between -0.24 and -0.51 over seeds and instruction sets: what a
+    processor rounds cannot turn the verdict."""
+    monkeypatch.setenv("TAGLOOM_HELD_OUT_SHARE", str(HELD_OUT_SHARE))
     monkeypatch.setattr(worker.training.run, "TrainConfig", MEMORISING)
     caplog.set_level(logging.INFO, "worker.training.run")
-    shop.open_shop(store, settings, tasks=90, make=items.plain)
-    shop.annotate(store, range(1, 91), make=items.plain)
+    shop.open_shop(store, settings, tasks=90, make=guessed)
+    shop.annotate(store, range(1, 91), make=guessed)
     jobs.train(KEY)
     (refused, cold) = store.versions.list(KEY)
     assert f"base of {KEY} is not published: may be worse" in caplog.text
@@ -66,7 +82,7 @@ def test_an_over_fitted_training_is_refused_from_the_base_phase_on(
 @pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_a_shuffled_head_is_refused(store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TAGLOOM_HELD_OUT_SHARE", "0.5")
+    monkeypatch.setenv("TAGLOOM_HELD_OUT_SHARE", str(HELD_OUT_SHARE))
     shop.open_shop(store, settings, tasks=100)
     shop.annotate(store, range(1, 91))
     jobs.train(KEY)

@@ -118,7 +118,7 @@ def left_out(faults: Sequence[str], of: int, remedy: str) -> tuple[str, ...]:
         return ()
     shown = "; ".join(faults[:_NAMED]) + (f"; and {len(faults) - _NAMED} more" if faults[_NAMED:] else "")
     if len(faults) == of:
-        raise ValueError(f"none of {of} pictures can be had: {remedy} ({shown})")
+        raise ValueError(f"none of {of} pictures can be had ({shown}): {remedy}")
     return (f"{len(faults)} of {of} items are left out, their pictures cannot be had: {shown}",)
 
 

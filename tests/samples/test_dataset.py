@@ -114,7 +114,7 @@ def test_one_missing_picture_is_left_out_and_told_and_all_missing_is_an_error(tm
     assert "line 3, column image: picture b.png is not there" in note
     assert "line 4, column image: picture c.png is a folder" in note
     assert "line 5, column image: picture (empty) is not there" in note
-    with pytest.raises(ValueError, match=r"none of 3 pictures can be had: correct the image cells"):
+    with pytest.raises(ValueError, match=r"none of 3 pictures can be had .*: correct the image cells or add the files"):
         load(_folder(tmp_path, *rows[1:]))
 
 

@@ -79,7 +79,8 @@ def _box(row: Row, known: Set[str], labels: Spellings) -> GoldBox:
             + (f" (the nearest is {near_label!r})" if near_label else "")
             + ": write it as there, or add it to the item's labels",
         )
-    box = GoldBox(label, *(_number(row, side) for side in _SIDES), row["extra"])
+    x, y, width, height = (_number(row, side) for side in _SIDES)
+    box = GoldBox(label, x, y, width, height, row["extra"])
     try:
         box.regions()
     except ValueError as wrong:

@@ -153,7 +153,7 @@ def _config(tasks: Sequence[Json], source: Path) -> str:
     found: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for name, kind, labels in _results(tasks):
         found[name, kind] |= dict.fromkeys(filter(str.strip, labels))
-    controls = {control: labels for control, labels in found.items() if labels}
+    controls = {control: tuple(known) for control, known in found.items() if known}
     if not controls:
         raise ValueError(
             f"{source} holds no annotation of Choices or RectangleLabels that can be told from a text: label some "
@@ -165,10 +165,10 @@ def _config(tasks: Sequence[Json], source: Path) -> str:
     image = pictures.most_common(1)[0][0]
     parts = [f"<Image name='image' value={quoteattr('$' + image)}/>"]
     parts += [f"<Text name={quoteattr('text ' + name)} value={quoteattr('$' + name)}/>" for name in _texts(tasks)]
-    for (name, kind), labels in controls.items():
+    for (name, kind), named in controls.items():
         item = "Choice" if kind == "choices" else "Label"
         many = " choice='multiple'" if kind == "choices" else ""
-        inner = "".join(f"<{item} value={quoteattr(label)}/>" for label in labels)
+        inner = "".join(f"<{item} value={quoteattr(label)}/>" for label in named)
         parts.append(f"<{KINDS[kind]} name={quoteattr(name)} toName='image'{many}>{inner}</{KINDS[kind]}>")
     return f"<View>{''.join(parts)}</View>"
 

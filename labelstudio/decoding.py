@@ -22,6 +22,8 @@ def decode(content: bytes, max_pixels: int) -> Image.Image:
     Of a truncated file whatever is there is shown, the rest stays grey or black, as in a browser.
     """
     ImageFile.LOAD_TRUNCATED_IMAGES = True  # Pillow has no setting per picture
+    # Pillow's own limit is raised with ours, or it would refuse a picture that the setting allows.
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)
     try:
         return _load(content, max_pixels)
     except ImageUnavailableError:

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import csv
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
 
-_REQUIRED = ("id", "image", "title", "level1", "level2", "labels")
-_BOX_COLUMNS = ("id", "label", "x", "y", "width", "height")
+from samples.box_table import Boxes, GoldBox, read_boxes
+from samples.labels import LABELS, labels_of
+from samples.tables import Columns, Row, read_table
+
 _TEXT = "text:"  # before the field in the name of a further text's column
-_SLACK = 0.5
-
-
-@dataclass(frozen=True)
-class GoldBox:
-    """One boxed element, in percent of the picture; `extra` holds regions to leave out of scoring."""
-
-    label: str
-    x: float
-    y: float
-    width: float
-    height: float
-    extra: str = ""
+_COLUMNS = Columns(
+    ("id", "image", "title", "level1", "level2", LABELS), ("product_id", "view", "split", "subtitle"), _TEXT
+)
+_UNLABELLED = ("unlabelled", "unlabeled")
+_NAMED = 20
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One item with what is known of it: its picture's file, where it has one, and `texts`, further texts by field."""
+    """One item with what is known of it: its picture's file, where it has one, and `texts`, further texts by field.
+
+    Of labels in ``unknown`` nobody knows whether they are there.
+    """
 
     id: str
     picture: Path | None
@@ -47,6 +44,7 @@ class Sample:
     labelled: bool = True
     boxed: bool = False
     texts: Mapping[str, str] = field(default_factory=dict)
+    unknown: frozenset[str] = frozenset()
 
     @property
     def image(self) -> Path:
@@ -60,7 +58,7 @@ class Sample:
         try:
             with Image.open(self.image) as picture:
                 return picture.convert("RGB")
-        except (OSError, SyntaxError, ValueError) as error:
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             remedy = "write the file again or remove its row"
             raise ValueError(
                 f"{self.image}: sample {self.id}: the picture cannot be read ({error}): {remedy}"
@@ -69,10 +67,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class Dataset:
-    """All samples of a folder."""
+    """All samples of a folder. ``notes`` say how the files were read, and which items were left out."""
 
     folder: Path
     samples: tuple[Sample, ...]
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -90,115 +89,114 @@ class Dataset:
 
 
 def load(folder: Path | str, *, need_pictures: bool = True) -> Dataset:
-    """Read a folder; every fault is a ValueError with file, line and remedy.
+    """Read a folder; every fault of a table is a ValueError with file, line, column and remedy.
 
-    Without ``need_pictures`` an image cell may be empty.
+    An item whose picture is not there is left out, which the notes tell; that all are is an error. Without
+    ``need_pictures`` an image cell may be empty.
     """
     root = Path(folder)
-    items = list(_rows(root / "items.csv", _REQUIRED))
-    known = _known(root / "items.csv", items)
-    boxes = _boxes(root / "boxes.csv", known)
-    return Dataset(root, tuple(_sample(root, number, row, boxes, need_pictures) for number, row in items))
+    table = read_table(root / "items.csv", _COLUMNS)
+    if not table.rows:
+        raise ValueError(f"{root / 'items.csv'} has a header and nothing else: add a row for each picture")
+    known = _known(table.rows)
+    labels, spellings, label_notes = labels_of(table.rows)
+    boxes = read_boxes(root / "boxes.csv", known, spellings)
+    samples: list[Sample] = []
+    missing: list[str] = []
+    for row, named in zip(table.rows, labels, strict=True):
+        try:
+            picture = _picture(root, row, boxes, need_pictures)
+        except FileNotFoundError as fault:
+            missing.append(str(fault))
+        else:
+            samples.append(_sample(row, picture, named, boxes))
+    notes = (*table.notes, *label_notes, *boxes.notes, *_untagged(samples))
+    return Dataset(
+        root, tuple(samples), (*notes, *left_out(missing, len(table.rows), "correct the image cells or add the files"))
+    )
 
 
-def _rows(path: Path, required: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and cells of each row of a table."""
-    if not path.is_file():
-        raise ValueError(f"{path}: there is no such file: put a table with the columns {', '.join(required)} there")
-    with path.open(encoding="utf-8-sig", newline="") as source:
-        reader = csv.DictReader(source)
-        missing = [column for column in required if column not in (reader.fieldnames or ())]
-        if missing:
-            raise ValueError(f"{path}, line 1: column {missing[0]} is missing: add it to the header")
-        for row in reader:
-            if None in row or None in row.values():
-                raise ValueError(
-                    f"{path}, line {reader.line_num}: not as many cells as the header has: quote cells with a comma"
-                )
-            yield reader.line_num, row
+def left_out(faults: Sequence[str], of: int, remedy: str) -> tuple[str, ...]:
+    """What to tell of items that are left out since their pictures cannot be had; ValueError where those are all."""
+    if not faults:
+        return ()
+    shown = "; ".join(faults[:_NAMED]) + (f"; and {len(faults) - _NAMED} more" if faults[_NAMED:] else "")
+    if len(faults) == of:
+        raise ValueError(f"none of {of} pictures can be had ({shown}): {remedy}")
+    return (f"{len(faults)} of {of} items are left out, their pictures cannot be had: {shown}",)
 
 
-def _known(path: Path, items: list[tuple[int, dict[str, str]]]) -> set[str]:
-    seen: set[str] = set()
-    for number, row in items:
+def _known(rows: Sequence[Row]) -> set[str]:
+    seen: dict[str, int] = {}
+    for row in rows:
         if not row["id"]:
-            raise ValueError(f"{path}, line {number}: the id is empty: give each picture its own")
+            raise row.fault("id", "the id is empty: give each picture its own")
         if row["id"] in seen:
-            raise ValueError(f"{path}, line {number}: id {row['id']} stands twice: give each picture its own")
-        seen.add(row["id"])
-    return seen
+            raise row.fault("id", f"id {row['id']} stands twice (line {seen[row['id']]}): give each picture its own")
+        seen[row["id"]] = row.line
+    return set(seen)
 
 
-def _sample(
-    root: Path, number: int, row: dict[str, str], boxes: dict[str, list[GoldBox]], need_picture: bool
-) -> Sample:
-    where = f"{root / 'items.csv'}, line {number}"
-    picture = _picture(where, root, row["image"]) if need_picture or row["image"] else None
-    if picture is None and row["id"] in boxes:
-        raise ValueError(f"{where}: there are boxes for {row['id']} but no picture: name it or remove the boxes")
-    view = row.get("view") or "1"
+def _sample(row: Row, picture: Path | None, labels: tuple[str, ...], boxes: Boxes) -> Sample:
+    view = row["view"] or "1"
     if not view.isdecimal():
-        raise ValueError(f"{where}: view {view!r} is not a whole number: count views from 1")
+        raise row.fault("view", f"view {view!r} is not a whole number: count views from 1")
     return Sample(
         id=row["id"],
         picture=picture,
         title=row["title"],
         level1=row["level1"],
         level2=row["level2"],
-        product_id=row.get("product_id") or normalised(row["title"]) or row["id"],
-        labels=tuple(label for label in row["labels"].split("|") if label),
-        boxes=tuple(boxes.get(row["id"], ())),
-        subtitle=row.get("subtitle", ""),
+        product_id=row["product_id"] or normalised(row["title"]) or row["id"],
+        labels=labels,
+        boxes=tuple(boxes.of.get(row["id"], ())),
+        subtitle=row["subtitle"],
         view=int(view),
-        split=row.get("split", ""),
-        labelled=row.get("split") != "unlabelled",
-        boxed=row["id"] in boxes,
-        texts={name.removeprefix(_TEXT): cell for name, cell in row.items() if name.startswith(_TEXT) and cell.strip()},
+        split=row["split"],
+        labelled=row["split"].casefold() not in _UNLABELLED,
+        boxed=row["id"] in boxes.of,
+        texts={name.removeprefix(_TEXT): cell for name, cell in row.cells.items() if name.startswith(_TEXT) and cell},
     )
 
 
-def _picture(where: str, root: Path, cell: str) -> Path:
-    picture = root / cell
-    if not cell or not picture.is_file():
-        raise ValueError(f"{where}: picture {cell or '(empty)'} is not there: correct the image cell or add the file")
-    return picture
+def _picture(root: Path, row: Row, boxes: Boxes, needed: bool) -> Path | None:
+    """The picture of a row. Raises FileNotFoundError saying what is wrong where there is none to be had."""
+    cell = row["image"]
+    if not cell and not needed:
+        if row["id"] in boxes.of:
+            raise row.fault("image", f"there are boxes for {row['id']} but no picture: name it or remove the boxes")
+        return None
+    place = f"{row.place}, column image: picture"
+    for spelling in _spellings(cell):
+        picture = root / spelling
+        try:
+            if picture.is_file():
+                return picture
+            if cell and picture.is_dir():
+                raise FileNotFoundError(f"{place} {cell} is a folder")
+        except (PermissionError, ValueError) as refused:
+            raise FileNotFoundError(f"{place} {cell} cannot be read ({refused})") from refused
+    raise FileNotFoundError(f"{place} {cell or '(empty)'} is not there")
+
+
+def _spellings(path: str) -> Iterator[str]:
+    """A path as it is written, as Windows writes it, and with its signs composed as this disk may have them."""
+    slashed = path.replace("\\", "/")
+    yield from dict.fromkeys(
+        (path, slashed, unicodedata.normalize("NFC", slashed), unicodedata.normalize("NFD", slashed))
+    )
+
+
+def _untagged(samples: Sequence[Sample]) -> Iterator[str]:
+    """Items whose labels lack what their boxes show: one of the two is wrong."""
+    odd = [
+        sample.id for sample in samples if sample.labelled and {box.label for box in sample.boxes} - {*sample.labels}
+    ]
+    if odd:
+        lacks = "has boxes of labels that its labels cell lacks"
+        yield f"{len(odd)} of {len(samples)} items {lacks}, such as {odd[0]}: correct one"
 
 
 def normalised(title: str) -> str:
     """A title without case, spaces and signs: the same for all views of a product."""
     return re.sub(r"\W+", "", title.lower())
-
-
-def _boxes(path: Path, known: set[str]) -> dict[str, list[GoldBox]]:
-    found: dict[str, list[GoldBox]] = {}
-    if not path.exists():
-        return found
-    for number, row in _rows(path, _BOX_COLUMNS):
-        if row["id"] not in known:
-            raise ValueError(
-                f"{path}, line {number}: id {row['id']} is not in items.csv: add its row there or remove this box"
-            )
-        found.setdefault(row["id"], []).append(_box(f"{path}, line {number}", row))
-    return found
-
-
-def _box(where: str, row: dict[str, str]) -> GoldBox:
-    x, y, width, height = (_number(where, column, row[column]) for column in ("x", "y", "width", "height"))
-    if not row["label"]:
-        raise ValueError(f"{where}: the label is empty: name the element")
-    inside = min(x, y) >= -_SLACK and max(x + width, y + height) <= 100 + _SLACK and min(width, height) > 0
-    if not inside:
-        raise ValueError(
-            f"{where}: box {x:g} {y:g} {width:g} {height:g} leaves the picture: give percent of its width and height"
-        )
-    return GoldBox(row["label"], x, y, width, height, row.get("extra") or "")
-
-
-def _number(where: str, column: str, cell: str) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        value = float("nan")
-    if not -1e9 < value < 1e9:
-        raise ValueError(f"{where}: {column} {cell!r} is not a number: give percent of the picture")
-    return value

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from model.boxes.described import RECENT
 from model.boxes.effort import Seconds
-from model.evaluation.corpus import LabelledCorpus, families_at
+from model.evaluation.corpus import LabelledCorpus, families_at, require_families, require_share
 from model.evaluation.run import Result, run, steps
 from model.evaluation.tables import box_table, class_table, effort_table, f1_table, leading, measure_table
 from model.features.cache import FeatureCache
@@ -19,11 +19,14 @@ from model.weak_supervision.lexicon import Lexicon
 from samples.dataset import Dataset
 from tagloom.errors import UserError
 from tagloom.evaluation.data import gold_picture, read
-from tagloom.evaluation.features import features_of
+from tagloom.evaluation.features import features_of, readable
 from tagloom.evaluation.pictures import write_pictures
 from tagloom.evaluation.report import write_report
+from tagloom.opening import MAX_PIXELS
+from tagloom.preflight import require_writable
 from tagloom.settings import Settings
 
+FEATURES = "features"
 RESULTS = "results.jsonl"
 TABLE = "table.md"
 REPORT = "report.html"
@@ -78,17 +81,24 @@ def evaluate(plan: Plan, settings: Settings, say: Say) -> str:
         samples = read(
             plan.data, plan.pictures, plan.config, family_key=settings.family_key, industry_keys=settings.industry_keys
         )
+        tell_notes(samples, say)
         _tell_pictureless(samples, say)
+        _check(plan, samples)
         extractor = FeatureExtractor.from_names(settings.image_encoder, settings.text_encoder, device=settings.device)
         encoders = "; ".join(f"{part}: {name}" for part, name in extractor.describe().items())
         say(f"encoders: {encoders}")
-        corpus = corpus_of(samples, extractor, plan.out, Lexicon.load(settings.lexicon))
+        samples = readable(samples, FeatureCache(plan.out / FEATURES, extractor.space), settings.image_max_pixels)
+        tell_notes(samples, say)
+        lexicon = Lexicon.load(settings.lexicon)
+        corpus = corpus_of(samples, extractor, plan.out, lexicon, settings.image_max_pixels)
         with RECENT.kept_in(plan.out / "descriptions"):
             results = _results(plan, corpus, say)
             if any(picture is not None for picture in corpus.boxes):
                 write_pictures(plan.out / PICTURES, corpus, samples, families=families_at(corpus, TYPICAL_GOLD))
     except ValueError as wrong:
         raise UserError(str(wrong)) from wrong
+    except OSError as wrong:
+        raise UserError(f"{plan.out} cannot be used ({wrong}): make room, or name another folder by --out") from wrong
     text = _text(results, effort=plan.effort)
     (plan.out / TABLE).write_text(text + "\n", "utf-8")
     facts = {"data": f"{plan.data.name}, {_told(corpus)}", "encoders": encoders, "machine": f"{os.cpu_count()} cores"}
@@ -97,26 +107,57 @@ def evaluate(plan: Plan, settings: Settings, say: Say) -> str:
 
 
 def corpus_of(
-    samples: Dataset, extractor: FeatureExtractor, out: Path, lexicon: Lexicon | None = None
+    samples: Dataset,
+    extractor: FeatureExtractor,
+    out: Path,
+    lexicon: Lexicon | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> LabelledCorpus:
     """The data with their features, which are computed once and kept in ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     labels = samples.labels()
+    # Gold is looked at before the pictures are encoded, which takes long.
+    gold = tuple(frozenset(sample.labels) if sample.labelled else None for sample in samples)
+    boxes = tuple(gold_picture(sample.boxes, labels) if sample.boxed else None for sample in samples)
     with tqdm(desc="pictures read and encoded", unit="", disable=None, leave=False) as bar:
 
         def progress(done: int, of: int) -> None:
             bar.total = of
             bar.update(done - bar.n)
 
-        features = features_of(samples.samples, extractor, FeatureCache(out / "features", extractor.space), progress)
+        cache = FeatureCache(out / FEATURES, extractor.space)
+        features = features_of(samples.samples, extractor, cache, progress, max_pixels)
     return LabelledCorpus(
         labels,
         tuple(features),
-        tuple(frozenset(sample.labels) if sample.labelled else None for sample in samples),
+        gold,
         tuple(sample.product_id for sample in samples),
-        tuple(gold_picture(sample.boxes, labels) if sample.boxed else None for sample in samples),
+        boxes,
         lexicon or Lexicon.load(),
+        tuple(sample.unknown for sample in samples),
     )
+
+
+def require_gold(samples: Dataset) -> None:
+    """Raises ValueError where there is nothing to learn from: no label, or one product."""
+    if not samples.labels():
+        raise ValueError("no item has a label: fill the labels column, or label some tasks and export again")
+    require_families(sample.product_id for sample in samples.labelled())
+
+
+def _check(plan: Plan, samples: Dataset) -> None:
+    """Raises ValueError or UserError, before the long work, for what would end it."""
+    require_gold(samples)
+    for share in plan.gold:
+        require_share(share)
+    steps([0], [0], plan.methods)
+    require_writable(plan.out)
+
+
+def tell_notes(samples: Dataset, say: Say) -> None:
+    """Tell how the data were read, and what is missing in them."""
+    for note in samples.notes:
+        say(note)
 
 
 def _tell_pictureless(samples: Dataset, say: Say) -> None:

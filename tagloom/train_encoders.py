@@ -12,6 +12,7 @@ from model.encoders.catalogue import image_encoder, save_image_encoder, save_tex
 from model.encoders.protocols import TextEncoder
 from model.encoders.transformer_text import TransformerTextEncoder
 from model.evaluation.corpus import LabelledCorpus, families_at, split
+from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor
 from model.reading.reader import Reader
 from model.tagger import Tagger
@@ -21,8 +22,10 @@ from model.training.progressive import EpochReport, TrainConfig, fit
 from model.weak_supervision.lexicon import Lexicon
 from samples.dataset import Dataset
 from tagloom.errors import UserError
-from tagloom.evaluate import corpus_of
+from tagloom.evaluate import FEATURES, corpus_of, require_gold, tell_notes
 from tagloom.evaluation.data import read
+from tagloom.evaluation.features import readable
+from tagloom.opening import opened
 from tagloom.settings import Settings
 
 Say = Callable[[str], None]
@@ -65,6 +68,8 @@ def run(plan: Plan, settings: Settings, say: Say) -> dict[str, str]:
         )
         if not samples.labelled():
             raise UserError(f"{plan.data} has no labelled pictures: label some, or name another folder or export")
+        require_gold(samples)
+        tell_notes(samples, say)
         return _saved(plan, settings, _trained(plan, settings, samples, texts, say))
     except ValueError as wrong:
         raise UserError(str(wrong)) from wrong
@@ -78,7 +83,10 @@ def _trained(plan: Plan, settings: Settings, samples: Dataset, texts: TextEncode
     images = image_encoder(settings.image_encoder, settings.device)
     say(f"encoders: image: {images.describe()}; text: {texts.describe()}")
     extractor = FeatureExtractor(images, texts, Reader())
-    corpus = corpus_of(samples, extractor, plan.out, Lexicon.load(settings.lexicon))
+    most = settings.image_max_pixels
+    samples = readable(samples, FeatureCache(plan.out / FEATURES, extractor.space), most)
+    tell_notes(samples, say)
+    corpus = corpus_of(samples, extractor, plan.out, Lexicon.load(settings.lexicon), most)
     gold = corpus.gold_of(gold_rows(corpus, plan))
     say(f"gold: {len(gold)} of {len(corpus.features)} pictures")
     config = TrainConfig(seed=plan.seed, device=settings.device)
@@ -92,7 +100,7 @@ def _trained(plan: Plan, settings: Settings, samples: Dataset, texts: TextEncode
             tagger,
             corpus.features,
             gold,
-            lambda row: samples.samples[row].open(),
+            lambda row: opened(samples.samples[row].image, most),
             families=corpus.families,
             images=images if plan.image else None,
             texts=texts if plan.text and isinstance(texts, TransformerTextEncoder) else None,

@@ -3,7 +3,7 @@
 Shape suffixes: N items, K classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
@@ -49,8 +49,7 @@ class LabelledCorpus:
             raise ValueError(f"{len(self.features)} features and boxes of {len(self.boxes)} items do not fit")
         if self.unknown and len(self.unknown) != len(self.features):
             raise ValueError(f"{len(self.features)} features and unknown labels of {len(self.unknown)} do not fit")
-        if len({family for family, known in zip(self.families, self.gold, strict=True) if known is not None}) < 2:
-            raise ValueError("an evaluation needs labelled items of at least two product families")
+        require_families(family for family, known in zip(self.families, self.gold, strict=True) if known is not None)
 
     def gold_of(self, rows: Sequence[int]) -> dict[int, Gold]:
         """Gold of these rows, as training takes it."""
@@ -90,6 +89,18 @@ class LabelledCorpus:
                 is_open = label in self._unknown(row)
                 there_NK[place, k] = torch.nan if is_open else float(label in (self.gold[row] or ()))
         return there_NK
+
+
+def require_families(labelled: Iterable[str]) -> None:
+    """Raises ValueError where labelled items are of fewer than two product families: one is to test on."""
+    if len(set(labelled)) < 2:
+        raise ValueError("an evaluation needs labelled items of at least two product families")
+
+
+def require_share(fraction: float) -> None:
+    """Raises ValueError for what is no share."""
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"gold fraction {fraction}: use a share from 0 to 1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +145,6 @@ def families_at(corpus: LabelledCorpus, fraction: float) -> int:
     At 1 all are gold but those tested on, a fifth.
     """
     names = {family for family, known in zip(corpus.families, corpus.gold, strict=True) if known is not None}
-    if not 0 <= fraction <= 1:
-        raise ValueError(f"gold fraction {fraction}: use a share from 0 to 1")
+    require_share(fraction)
     most = max(1, len(names) - max(1, round(TESTED * len(names))))
     return 0 if fraction == 0 else min(max(1, round(fraction * len(names))), most)

@@ -6,8 +6,10 @@
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from difflib import get_close_matches
 from functools import cached_property
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -78,18 +80,26 @@ class Lexicon:
         if path is None:
             return lexicon
         try:
-            return lexicon.extended(cls.parse(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as wrong:
+            return lexicon.extended(cls.parse(path.read_text(encoding="utf-8-sig")))
+        except OSError as wrong:
+            raise ValueError(
+                f"{path} cannot be read ({wrong.strerror}): name a file that this user can read"
+            ) from wrong
+        except UnicodeDecodeError as wrong:
+            line = wrong.object[: wrong.start].count(b"\n") + 1
+            raise ValueError(f"{path}, line {line}: this is no UTF-8 text: save it again as UTF-8") from wrong
+        except ValueError as wrong:
             raise ValueError(f"{path}: {wrong}") from wrong
 
     @classmethod
     def parse(cls, text: str) -> "Lexicon":
         """Read the TOML form."""
         try:
-            kinds = tomllib.loads(text).get("kinds", {})
+            tables = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"the lexicon is no valid TOML: {error}") from error
-        return cls.from_dict(kinds)
+        _check("the lexicon", tables, {"kinds": dict})
+        return cls.from_dict(tables.get("kinds", {}))
 
     @classmethod
     def from_dict(cls, kinds: Mapping[str, dict[str, Any]]) -> "Lexicon":
@@ -118,6 +128,10 @@ class Lexicon:
         return tuple(self.kind_of(label) for label in labels)
 
 
+_KIND_TYPES = {"share": float, "aliases": list | tuple, "without": list | tuple, "cues": list | tuple}
+_CUE_TYPES = {part.name: part.type for part in fields(Cue)}
+
+
 def _folded(label: str) -> str:
     return re.sub(r"[\s_\-]+", " ", label).strip().casefold()
 
@@ -129,17 +143,48 @@ def _compile(expression: str, owner: str) -> None:
         raise ValueError(f"{owner!r} in the lexicon: {expression!r} is no regular expression: {error}") from error
 
 
-def _kind(name: str, fields: dict[str, Any]) -> Kind:
-    for expression in fields.get("without", ()):
+def _check(owner: str, said: object, types: Mapping[str, Any]) -> None:
+    """Raises ValueError for a field that there is none of, or whose value is of another type."""
+    if not isinstance(said, Mapping):
+        raise ValueError(f"{owner} is {said!r}; write it as a table of {', '.join(types)}")
+    for name, value in said.items():
+        if name not in types:
+            near = get_close_matches(name, types, 1)
+            nearest = f" (is it {near[0]}?)" if near else ""
+            raise ValueError(f"{owner} has an unknown field {name!r}{nearest}; use {', '.join(types)}")
+        wanted = types[name]
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (number and isfinite(value) if wanted is float else isinstance(value, wanted)):
+            raise ValueError(
+                f"{owner}: {name} = {value!r} is of a wrong type; write it as in the built-in lexicon.toml"
+            )
+
+
+def _texts(owner: str, said: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    texts = tuple(said.get(name, ()))
+    if not all(isinstance(text, str) and text for text in texts):
+        raise ValueError(f'{owner}: {name} = {list(texts)!r}; write a list of texts, such as ["gift", "赠品"]')
+    return texts
+
+
+def _kind(name: str, said: Any) -> Kind:
+    owner = f"kind {name!r} in the lexicon"
+    _check(owner, said, _KIND_TYPES)
+    for expression in _texts(owner, said, "without"):
         _compile(expression, name)
-    share = float(fields.get("share", NEUTRAL_SHARE))
+    share = float(said.get("share", NEUTRAL_SHARE))
     if not 0 < share < 1:
-        raise ValueError(f"kind {name!r} in the lexicon: share = {share}; use a probability between 0 and 1")
-    try:
-        cues = tuple(Cue(**cue) for cue in fields.get("cues", ()))
-    except TypeError as error:
-        raise ValueError(f"kind {name!r} in the lexicon has a cue with an unknown or missing field: {error}") from error
-    return Kind(name, share, tuple(fields.get("aliases", ())), tuple(fields.get("without", ())), cues)
+        raise ValueError(f"{owner}: share = {share}; use a probability between 0 and 1")
+    cues = tuple(_cue(owner, cue) for cue in said.get("cues", ()))
+    return Kind(name, share, _texts(owner, said, "aliases"), _texts(owner, said, "without"), cues)
+
+
+def _cue(owner: str, cue: Any) -> Cue:
+    _check(f"a cue of {owner}", cue, _CUE_TYPES)
+    for name in ("name", "weight"):
+        if name not in cue:
+            raise ValueError(f"a cue of {owner} has no {name}; add it")
+    return Cue(**cue)
 
 
 def _fields(kind: Kind) -> dict[str, Any]:

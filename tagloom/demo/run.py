@@ -17,7 +17,7 @@ from tagloom.demo.simulator import SimulatedLabelStudio
 from tagloom.demo.story import Outcome, Pace, Story
 from tagloom.demo.watch import Inside, Outside, Watch
 from tagloom.errors import UserError
-from tagloom.preflight import require_disk, require_pictures, require_writable
+from tagloom.preflight import require_disk, require_writable
 from tagloom.project import label_config
 from tagloom.services.record import Record
 from tagloom.services.stack import Stack
@@ -55,7 +55,8 @@ def run(options: Options, say: Say) -> Outcome:
     people = _people(options)
     require_disk(options.out)
     require_writable(options.out)
-    require_pictures(people.pictures())
+    for note in people.notes:
+        say(note)
     say(_introduction(options, people))
     config = label_config(people.labels)
     if options.backend_url:
@@ -73,7 +74,12 @@ def run(options: Options, say: Say) -> Outcome:
 
 def _people(options: Options) -> Cast:
     people = cast(
-        options.data, test=options.tasks, gold=max(options.pace.batches), pool=options.pool, seed=options.seed
+        options.data,
+        test=options.tasks,
+        gold=max(options.pace.batches),
+        pool=options.pool,
+        seed=options.seed,
+        max_pixels=Settings().image_max_pixels,
     )
     return replace(people, gold=shuffled(people.gold, options.seed)) if options.shuffle_gold else people
 

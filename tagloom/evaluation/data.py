@@ -1,23 +1,26 @@
 """What is evaluated on: a folder of pictures with items.csv, or what Label Studio exported."""
 
-import re
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from labelstudio.config import LabelConfig
 from labelstudio.gold import gold_of
+from labelstudio.regions import names_in
 from labelstudio.tasks import reference_of
 from model.boxes.metrics import GoldPicture
-from model.items import Box, Gold, LabelledBox
-from samples.dataset import Dataset, GoldBox, Sample, load
+from model.items import Box, LabelledBox
+from samples.box_table import GoldBox
+from samples.dataset import Dataset, Sample, left_out, load
+from samples.texts import text_of
 from tagloom.evaluation.exports import Json, export_of
-from tagloom.evaluation.files import PictureFiles, names_a_picture
+from tagloom.evaluation.files import MissingPictureError, PictureFiles, names_a_picture
 from worker.training.families import family_of
 
-REGION = re.compile(r"(gift_text|ignore|block|text|group)(?:\([^)]*\))?=([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+)")
 KINDS = {"choices": "Choices", "rectanglelabels": "RectangleLabels"}
 
 
@@ -31,24 +34,32 @@ def read(
 ) -> Dataset:
     """The samples of a folder, or of an export whose pictures lie under ``pictures``, found by ``PictureFiles``.
 
-    Items without a picture are samples of their texts. ``config`` is the project's labelling config: an export does
+    Items without a picture are samples of their texts; those whose picture is not there are left out, which the notes
+    tell. ``config`` is the project's labelling config: an export does
     not hold it. Without it the controls are those that have answers, and texts are all that the data of a JSON export
     say. In the other forms a text may be the only label of a task: they have a title but no further texts then.
     ``family_key`` and ``industry_keys`` are the settings of an export's project: a worker makes the same families.
 
     Raises ValueError saying what is wrong and how to mend it.
     """
-    if source.is_dir():
+    if os.path.isdir(source):
         if config:
             raise ValueError(f"{source} is a folder, whose items.csv says what is what: leave --config out")
         return load(source, need_pictures=False)
+    if pictures and not os.path.isdir(pictures):
+        raise ValueError(f"--pictures {pictures} is no folder: name the one that the pictures are in")
     known = _parsed(config, industry_keys) if config else None
     export = export_of(source, {control.name: control.KIND for control in known.controls} if known else {})
     shown = known or LabelConfig.parse(_config(export.tasks, source), industry_keys)
+    notes = [*export.notes, *(_unknown(export.tasks, known, f"{config}") if known else ())]
     files = PictureFiles(pictures or source.parent)
-    samples = tuple(_sample(task, shown, files, family_key) for task in export.tasks)
+    samples, missing = _samples(export.tasks, shown, files, family_key)
+    _require_percent(samples, source)
+    named = len(missing) + sum(sample.picture is not None for sample in samples)
+    notes += left_out(missing, named, "name the folder that they are in by --pictures FOLDER")
     sure = known is not None or export.apart
-    return Dataset(source.parent, samples if sure else tuple(replace(sample, texts={}) for sample in samples))
+    told = samples if sure else [replace(sample, texts={}) for sample in samples]
+    return Dataset(source.parent, tuple(told), tuple(notes))
 
 
 def gold_picture(boxes: Sequence[GoldBox], labels: Sequence[str]) -> GoldPicture:
@@ -58,9 +69,9 @@ def gold_picture(boxes: Sequence[GoldBox], labels: Sequence[str]) -> GoldPicture
     for entry in boxes:
         box = _box(entry.x, entry.y, entry.width, entry.height)
         (ignored if entry.extra.startswith("doubtful") else sure).append(LabelledBox(entry.label, box))
-        for name, *numbers in REGION.findall(entry.extra):
+        for name, numbers in entry.regions():
             meant = {"gift_text": ("文案", "赠品"), "ignore": labels}.get(name, (entry.label,))
-            ignored += [LabelledBox(label, _box(*map(float, numbers))) for label in meant]
+            ignored += [LabelledBox(label, _box(*numbers)) for label in meant]
     return GoldPicture(tuple(sure), tuple(ignored))
 
 
@@ -68,27 +79,81 @@ def _box(x: float, y: float, width: float, height: float) -> Box:
     return Box(max(0.0, x / 100), max(0.0, y / 100), min(1.0, (x + width) / 100), min(1.0, (y + height) / 100))
 
 
-def _results(tasks: Iterable[Json]) -> Iterator[Json]:
+def _results(tasks: Iterable[Json]) -> Iterator[tuple[str, str, list[str]]]:
+    """Control, kind and labels of each region that can be read: a hand may have been at the file."""
     for task in tasks:
-        for annotation in task.get("annotations") or ():
-            yield from (region for region in annotation.get("result") or () if region.get("type") in KINDS)
+        for annotation in task["annotations"]:
+            result = annotation.get("result")
+            for region in result if isinstance(result, list) else ():
+                name, kind, value = _said(region)
+                if name and kind in KINDS and value:
+                    yield name, kind, names_in(value, kind)
+
+
+def _said(region: object) -> tuple[str, str, Json]:
+    """Control, kind and value of a region; empty ones where it does not say them."""
+    told = region if isinstance(region, dict) else {}
+    name, kind, value = told.get("from_name"), told.get("type"), told.get("value")
+    return (
+        name if isinstance(name, str) else "",
+        kind if isinstance(kind, str) else "",
+        value if isinstance(value, dict) else {},
+    )
+
+
+def _unknown(tasks: Sequence[Json], config: LabelConfig, where: str) -> Iterator[str]:
+    """Tells answers that the config does not know. Raises ValueError where it knows none."""
+    controls = {control.name: control.labels for control in config.controls}
+    said = [(name, label) for name, _, labels in _results(tasks) for label in labels]
+    odd = [(name, label) for name, label in said if label not in controls.get(name, {})]
+    if odd and len(odd) == len(said):
+        name, label = odd[0]
+        raise ValueError(
+            f"{where} knows none of the {len(said)} answers, such as {label!r} of control {name!r} (its controls are "
+            f"{', '.join(controls)}): name the labelling config of this project"
+        )
+    for (name, label), count in Counter(odd).items():
+        near = get_close_matches(label, controls.get(name, {}), 1)
+        nearest = f" (the nearest is {near[0]!r})" if near else ""
+        yield f"{where} has no label {label!r} in control {name!r}{nearest}: {count} answers are not understood, and what else was not ticked there is unknown"
+
+
+def _samples(
+    tasks: Iterable[Json], config: LabelConfig, files: PictureFiles, family_key: str
+) -> tuple[list[Sample], list[str]]:
+    """The samples, and of tasks whose picture is not there why."""
+    samples: list[Sample] = []
+    missing: list[str] = []
+    for task in tasks:
+        try:
+            samples.append(_sample(task, config, files, family_key))
+        except MissingPictureError as fault:
+            missing.append(f"task {task.get('id', '')}: {fault}")
+    return samples, missing
+
+
+def _require_percent(samples: Iterable[Sample], source: Path) -> None:
+    edges = [max(box.x + box.width, box.y + box.height) for sample in samples for box in sample.boxes]
+    if edges and max(edges) <= 1.005:
+        raise ValueError(
+            f"{source}: all rectangles end at 1 % of the picture, as if they were fractions: Label Studio's are "
+            "percent, so make them percent (0.5 is 50) and import them again"
+        )
 
 
 def _parsed(config: Path, industry_keys: Sequence[str]) -> LabelConfig:
     try:
-        return LabelConfig.parse(config.read_text("utf-8-sig"), industry_keys)
-    except OSError as missing:
-        raise ValueError(f"{config} cannot be read ({missing}): name a file with the labelling config") from missing
+        return LabelConfig.parse(text_of(config).content, industry_keys)
     except ValueError as wrong:
-        raise ValueError(f"{config}: {wrong}") from wrong
+        raise ValueError(f"--config {config}: {wrong}") from wrong
 
 
 def _config(tasks: Sequence[Json], source: Path) -> str:
     """The labelling config that tasks and annotations show, as XML."""
-    controls: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
-    for region in _results(tasks):
-        names = controls[region["from_name"], region["type"]]
-        names |= dict.fromkeys(map(str, region.get("value", {}).get(region["type"]) or ()))
+    found: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    for name, kind, labels in _results(tasks):
+        found[name, kind] |= dict.fromkeys(filter(str.strip, labels))
+    controls = {control: tuple(known) for control, known in found.items() if known}
     if not controls:
         raise ValueError(
             f"{source} holds no annotation of Choices or RectangleLabels that can be told from a text: label some "
@@ -100,10 +165,10 @@ def _config(tasks: Sequence[Json], source: Path) -> str:
     image = pictures.most_common(1)[0][0]
     parts = [f"<Image name='image' value={quoteattr('$' + image)}/>"]
     parts += [f"<Text name={quoteattr('text ' + name)} value={quoteattr('$' + name)}/>" for name in _texts(tasks)]
-    for (name, kind), labels in controls.items():
+    for (name, kind), named in controls.items():
         item = "Choice" if kind == "choices" else "Label"
         many = " choice='multiple'" if kind == "choices" else ""
-        inner = "".join(f"<{item} value={quoteattr(label)}/>" for label in labels)
+        inner = "".join(f"<{item} value={quoteattr(label)}/>" for label in named)
         parts.append(f"<{KINDS[kind]} name={quoteattr(name)} toName='image'{many}>{inner}</{KINDS[kind]}>")
     return f"<View>{''.join(parts)}</View>"
 
@@ -119,7 +184,7 @@ def _sample(task: Json, config: LabelConfig, files: PictureFiles, family_key: st
     seen = reference_of(config, task)
     picture = files.of(seen.image) if seen.image else None
     name = picture.name if picture else ""
-    gold = gold_of(config, task.get("annotations") or ())
+    gold = gold_of(config, task["annotations"])
     level1, level2 = (*seen.industry, "", "")[:2]
     return Sample(
         id=f"{task.get('id', '')}/{name}",
@@ -128,19 +193,13 @@ def _sample(task: Json, config: LabelConfig, files: PictureFiles, family_key: st
         level1=level1,
         level2=level2,
         product_id=family_of(seen.title, task["data"], task.get("id", 0), family_key),
-        labels=_labels(gold),
+        labels=tuple(sorted(gold.labels)) if gold else (),
+        unknown=gold.unknown if gold else frozenset(),
         boxes=tuple(_percent(entry) for entry in (gold.boxes if gold else None) or ()),
         labelled=gold is not None,
-        boxed=picture is not None and gold is not None and gold.boxes is not None,
+        boxed=picture is not None and gold is not None and gold.boxes is not None and not gold.unknown_boxes,
         texts=seen.texts,
     )
-
-
-def _labels(gold: Gold | None) -> tuple[str, ...]:
-    if gold is None:
-        return ()
-    implied = frozenset(entry.label for entry in gold.boxes or ())
-    return tuple(sorted(gold.labels if gold.labels is not None else implied))
 
 
 def _percent(entry: LabelledBox) -> GoldBox:

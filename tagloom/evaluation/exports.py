@@ -5,8 +5,12 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from samples.tables import SEPARATORS, separator_of
+from samples.texts import text_of
 
 Json = dict[str, Any]
 
@@ -21,11 +25,13 @@ FORMATS = "export the project as JSON, JSON_MIN, CSV or TSV"
 class Export:
     """Tasks in the form of the JSON export: ``data`` and ``annotations`` with results.
 
-    ``apart``: the file keeps data and results apart, so that no answer can pass for a text of the task.
+    ``apart``: the file keeps data and results apart, so that no answer can pass for a text of the task. ``notes`` say
+    what a person is to know of how the file was read.
     """
 
     tasks: list[Json]
     apart: bool
+    notes: tuple[str, ...] = ()
 
 
 def export_of(source: Path, controls: Mapping[str, str]) -> Export:
@@ -33,48 +39,100 @@ def export_of(source: Path, controls: Mapping[str, str]) -> Export:
 
     Raises ValueError saying what is wrong and how to mend it.
     """
-    try:
-        text = source.read_text("utf-8-sig")
-    except FileNotFoundError as missing:
-        raise ValueError(f"{source} is not there: name a folder with items.csv or an exported file") from missing
-    except UnicodeDecodeError as broken:
-        raise ValueError(f"{source} is no UTF-8 text ({broken}): {FORMATS} and keep its encoding") from broken
+    text = text_of(source)
+    if not text.content.strip():
+        raise ValueError(f"{source} is empty: {FORMATS}")
     if source.suffix.lower() in (".csv", ".tsv"):
-        return Export(_unfolded(_rows(text, source), controls), apart=False)
-    entries = _entries(text, source)
-    apart = "data" in entries[0]
-    return Export(entries if apart else _unfolded(entries, controls), apart)
+        rows, notes = _rows(text.content, source)
+        return Export(_unfolded(rows, controls), apart=False, notes=(*text.notes(source), *notes))
+    entries = _entries(text.content, source)
+    if not isinstance(entries[0].get("data"), dict):
+        return Export(_unfolded(entries, controls), apart=False, notes=text.notes(source))
+    tasks, notes = _annotated(entries, source)
+    return Export(tasks, apart=True, notes=(*text.notes(source), *notes))
 
 
 def _entries(text: str, source: Path) -> list[Json]:
     try:
         entries = json.loads(text)
-    except ValueError as broken:
+    except (ValueError, RecursionError) as broken:
         raise ValueError(f"{source} is no JSON ({broken}): {FORMATS}, with the file name that it gets") from broken
-    if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
+    if not isinstance(entries, list) or not entries:
         raise ValueError(f"{source} holds no list of tasks: {FORMATS}")
+    for place, entry in enumerate(entries, 1):
+        if not isinstance(entry, dict):
+            raise ValueError(f"{source} holds no list of tasks, entry {place} is none: {FORMATS}")
     if len({isinstance(entry.get("data"), dict) for entry in entries}) > 1:
         raise ValueError(f"{source}: some tasks have `data` and some not: {FORMATS} again")
     return entries
 
 
-def _rows(text: str, source: Path) -> list[Json]:
+def _annotated(entries: Sequence[Json], source: Path) -> tuple[list[Json], list[str]]:
+    """Tasks whose annotations are objects, and what is told of the others and of regions that cannot be read."""
+    tasks, odd, numbers = list[Json](), list[str](), set[str]()
+    for place, entry in enumerate(entries, 1):
+        number = entry.get("id")
+        name = f"task {number}" if number is not None else f"entry {place}"
+        if number is not None and str(number) in numbers:
+            raise ValueError(f"{source}, entry {place}: {name} stands twice: {FORMATS} again, one project a file")
+        numbers.add(str(number))
+        listed = entry.get("annotations")
+        annotations = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+        # The regions themselves are handed on as they are: what gold makes of one that cannot be read is not said here.
+        lost = sum(_is_odd(region) for one in annotations for region in _list(one.get("result")))
+        lost += len(_list(listed)) - len(annotations) + (listed is not None and not isinstance(listed, list))
+        odd += [name] if lost else []
+        tasks.append({**entry, "annotations": annotations})
+    if not odd:
+        return tasks, []
+    named = ", ".join(islice(odd, 10)) + (f" and {len(odd) - 10} more" if odd[10:] else "")
+    return tasks, [
+        f"{source.name}: {named} {'have' if odd[1:] else 'has'} annotations or regions without a from_name, type or "
+        "value, which are passed over: correct them in Label Studio, or export again"
+    ]
+
+
+def _is_odd(region: object) -> bool:
+    """Whether a region is no object, or lacks what says of which control it is and what was answered.
+
+    Relations between regions have a type alone.
+    """
+    if not isinstance(region, dict):
+        return True
+    if region.get("type") == "relation":
+        return False
+    said = region.get("from_name"), region.get("type")
+    return not all(isinstance(word, str) for word in said) or not isinstance(region.get("value"), dict)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _rows(text: str, source: Path) -> tuple[list[Json], list[str]]:
     """A table's rows. Label Studio names TSV files .csv, too, so that the header tells them apart."""
-    header = text.partition("\n")[0]
-    separator = "\t" if header.count("\t") > header.count(",") else ","
-    reader = csv.DictReader(io.StringIO(text), delimiter=separator)
-    if "annotation_id" not in (reader.fieldnames or ()):
-        raise ValueError(
-            f"{source} is no export of Label Studio, it has no column annotation_id: {FORMATS}; a table of your own is "
-            "an items.csv, and its folder is named"
-        )
+    separator = separator_of(text, ("id", "annotation_id"))
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    line = 1
     try:
-        rows = [_row(cells, f"{source}, line {reader.line_num}") for cells in reader]
+        names = [name for name in reader.fieldnames or () if name]
+        if "annotation_id" not in names:
+            raise ValueError(
+                f"{source} is no export of Label Studio, it has no column annotation_id: {FORMATS}; a table of your "
+                "own is an items.csv, and its folder is named"
+            )
+        twice = [name for place, name in enumerate(names) if name in names[:place]]
+        if twice:
+            raise ValueError(f"{source}, line 1: column {twice[0]} stands twice: {FORMATS} again")
+        rows = []
+        for cells in reader:
+            line = reader.line_num
+            rows.append(_row(cells, f"{source}, line {line}"))
     except csv.Error as broken:
-        raise ValueError(f"{source}, line {reader.line_num}: {broken}: export the project as JSON") from broken
+        raise ValueError(f"{source}, after line {line}: {broken}: export the project as JSON") from broken
     if not rows:
         raise ValueError(f"{source} holds no annotation: label some tasks, export again")
-    return rows
+    return rows, [] if separator in ",\t" else [f"{source.name} has {SEPARATORS[separator]} between its cells"]
 
 
 def _row(cells: Mapping[str | None, str | None], where: str) -> Json:

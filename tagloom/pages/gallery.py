@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from model.items import Box, LabelledBox, PredictedBox
+from tagloom.opening import MAX_PIXELS, opened
 
 PICTURES = 24
 PICTURE_PX = 360
@@ -89,8 +90,8 @@ def _tags(gold: Collection[str], predicted: Collection[str], colours: Mapping[st
 
 
 def _thumbnail(picture: Path) -> Image.Image:
-    with Image.open(picture) as image:
-        small = image.convert("RGB")
+    # It was read before, within the setting. Pillow's limit is then at least the setting.
+    small = opened(picture, max(Image.MAX_IMAGE_PIXELS or 0, MAX_PIXELS))
     small.thumbnail((PICTURE_PX, PICTURE_PX))
     return small
 

@@ -63,6 +63,17 @@ def test_the_cap_on_pixels_names_its_setting() -> None:
         decode(zoo.PNG, 100)
 
 
+@pytest.mark.parametrize("limit", [None, 10])
+def test_pillows_own_limit_refuses_nothing_that_the_setting_allows(
+    monkeypatch: pytest.MonkeyPatch, limit: int | None
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    assert decode(zoo.PNG, PIXELS).size == zoo.SIZE
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(ImageUnavailableError, match=r"more than 100 pixels: .*raise TAGLOOM_IMAGE_MAX_PIXELS"):
+        decode(zoo.PNG, 100)
+
+
 @settings(max_examples=80, deadline=None)
 @given(st.sampled_from([zoo.PNG, zoo.JPEG[:2000], zoo.GOOD["webp"](), zoo.GOOD["gif"]()]), st.data())
 def test_flipped_bytes_never_do_more_than_spoil_the_picture(content: bytes, data: st.DataObject) -> None:

@@ -1,9 +1,11 @@
 """`tagloom evaluate` on a small folder: features once, results kept, a second run computes nothing."""
 
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -116,12 +118,122 @@ def test_an_exports_families_and_industry_follow_the_settings(tmp_path: Path, ex
     with pytest.raises(UserError, match="two product families"):
         evaluate.evaluate(asked, Settings(home=tmp_path), told.append)
     evaluate.evaluate(asked, Settings(home=tmp_path, family_key="sku", industry_keys=("shop",)), told.append)
-    assert extractor.industries == {(), ("一店",)}
+    assert extractor.industries == {("一店",)}  # nothing was encoded for the gold that could not be measured on
 
 
-def test_an_unknown_method_is_told_with_those_there_are(tmp_path: Path, extractor: Extractor) -> None:
-    with pytest.raises(UserError, match=r"unknown methods.*cold start"):
-        evaluate.evaluate(plan(tmp_path, "magic"), Settings(home=tmp_path), print)
+def test_missing_and_broken_pictures_are_left_out_and_told(tmp_path: Path, extractor: Extractor) -> None:
+    asked, told = plan(tmp_path, "cold start"), list[str]()
+    (tmp_path / "3.png").unlink()
+    (tmp_path / "5.png").write_bytes(b"\x89PNG broken")
+    (tmp_path / "6.png").write_bytes(b"")
+    evaluate.evaluate(asked, Settings(home=tmp_path), told.append)
+    assert extractor.extracted == 37
+    missing, broken = [line for line in told if "left out" in line]
+    assert missing.startswith("1 of 40 items are left out")
+    assert "line 5, column image: picture 3.png is not there" in missing
+    assert broken.startswith("2 of 39 items are left out")
+    assert "i5: " in broken
+    assert "5.png: the file is no picture" in broken
+    assert "6.png: the file is empty" in broken
+    for name in range(40):
+        (tmp_path / f"{name}.png").unlink(missing_ok=True)
+    with pytest.raises(UserError, match=r"none of 40 pictures can be had"):
+        evaluate.evaluate(asked, Settings(home=tmp_path), told.append)
+
+
+def test_where_no_picture_can_be_read_it_says_so(tmp_path: Path, extractor: Extractor) -> None:
+    asked = plan(tmp_path, "cold start")
+    for name in range(40):
+        (tmp_path / f"{name}.png").write_bytes(b"<html>")
+    with pytest.raises(UserError, match=r"none of 40 pictures can be had .*0\.png: a web page came.*: write the files"):
+        evaluate.evaluate(asked, Settings(home=tmp_path), lambda _: None)
+
+
+def _one_product(rows: list[str]) -> list[str]:
+    return [re.sub(",p[0-9]+,", ",p,", row) for row in rows]
+
+
+def _no_label(rows: list[str]) -> list[str]:
+    return [rows[0], *(row.rpartition(",")[0] + "," for row in rows[1:])]
+
+
+@pytest.mark.parametrize(
+    ("change", "shares", "method", "told"),
+    [
+        (_one_product, (0.0,), "cold start", "at least two product families"),
+        (_no_label, (0.0,), "cold start", "no item has a label"),
+        (list, (0.0, 1.5), "cold start", "gold fraction 1.5"),
+        (list, (float("nan"),), "cold start", "gold fraction nan"),
+        (list, (0.0,), "magic", r"unknown methods.*cold start"),
+    ],
+)
+def test_what_cannot_be_measured_is_told_before_anything_is_encoded(
+    tmp_path: Path, extractor: Extractor, change: Any, shares: tuple[float, ...], method: str, told: str
+) -> None:
+    folder = folder_of(tmp_path, 40)
+    rows = (folder / "items.csv").read_text("utf-8").splitlines()
+    (folder / "items.csv").write_text("\n".join(change(rows)), "utf-8")
+    with pytest.raises(UserError, match=told):
+        evaluate.evaluate(Plan(folder, folder / "out", shares, 1, (method,)), Settings(home=tmp_path), print)
+    assert extractor.extracted == 0
+
+
+def test_gold_that_cannot_be_read_is_told_before_anything_is_encoded(tmp_path: Path, extractor: Extractor) -> None:
+    asked = plan(tmp_path, "cold start")
+    for row, told in (("i0,LOGO,1,2,3,4,ignore=1.2.3 4 5 6", "column extra"), ("i0,LOGOO,1,2,3,4,", "column label")):
+        (tmp_path / "boxes.csv").write_text(f"id,label,x,y,width,height,extra\n{row}\n", "utf-8")
+        with pytest.raises(UserError, match=rf"boxes\.csv, line 2, {told}"):
+            evaluate.evaluate(asked, Settings(home=tmp_path), print)
+    assert extractor.extracted == 0
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_encoded(
+    tmp_path: Path, extractor: Extractor
+) -> None:
+    (tmp_path / "out").touch()
+    with pytest.raises(UserError, match=r"can't write into .*out"):
+        evaluate.evaluate(plan(tmp_path, "cold start"), Settings(home=tmp_path), print)
+    assert extractor.extracted == 0
+
+
+def test_how_the_data_were_read_is_told(tmp_path: Path, extractor: Extractor) -> None:
+    asked, told = plan(tmp_path, "cold start"), list[str]()
+    table = tmp_path / "items.csv"
+    text = table.read_text("utf-8").replace("主体|LOGO", "主体、ＬＯＧＯ", 1).replace(",", ";")
+    table.write_bytes(text.encode("gb18030"))
+    evaluate.evaluate(asked, Settings(home=tmp_path), told.append)
+    assert told[0] == "items.csv is no UTF-8: it is read as GB18030 (GBK)"
+    assert told[1] == "items.csv has semicolons between its cells"
+    assert told[2].endswith("'主体、ＬＯＧＯ' is read as 主体|ＬＯＧＯ")
+    assert told[3] == "label 'ＬＯＧＯ' is read as 'LOGO'"
+    assert extractor.extracted == 40
+
+
+REGION = {"from_name": "el", "to_name": "image", "type": "choices", "value": {"choices": ["价格"]}}
+
+
+@pytest.mark.parametrize("odd", [None, {**REGION, "from_name": None}, {**REGION, "value": None}], ids=repr)
+def test_an_export_with_odd_regions_is_measured_by_the_command(
+    tmp_path: Path, extractor: Extractor, monkeypatch: pytest.MonkeyPatch, odd: object
+) -> None:
+    monkeypatch.setenv("TAGLOOM_HOME", str(tmp_path / "home"))
+    folder_of(tmp_path, 4)
+    other = {**REGION, "value": {"choices": ["LOGO"]}}
+    results = [[odd, REGION], [other], [REGION], [other]]
+    tasks = [
+        {
+            "id": n,
+            "data": {"image": f"/data/local-files/?d=shop/{n}.png", "title": f"t{n}"},
+            "annotations": [{"result": r}],
+        }
+        for n, r in enumerate(results)
+    ]
+    (tmp_path / "export.json").write_text(json.dumps(tasks), "utf-8")
+    words = ["--data", str(tmp_path / "export.json"), "--out", str(tmp_path / "out"), "--gold", "0", "--seeds", "1"]
+    ended = CliRunner().invoke(main, ["evaluate", *words, "--method", "cold start"])
+    assert ended.exit_code == 0, ended.output
+    assert "export.json: task 0 has annotations or regions without a from_name, type or value" in ended.output
+    assert "cold start, 0 products" in ended.output
 
 
 def test_shares_must_be_numbers() -> None:

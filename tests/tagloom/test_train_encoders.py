@@ -66,7 +66,7 @@ def test_both_encoders_are_trained_written_and_loaded_by_the_printed_settings(
         (["--text"], {"TAGLOOM_TEXT_ENCODER": "ngrams"}, "TAGLOOM_TEXT_ENCODER=ngrams has nothing to train"),
         (["--image"], {"TAGLOOM_IMAGE_ENCODER": "torchvision:resnet18@/nowhere.safetensors"}, "is no file"),
         (["--text"], {"TAGLOOM_TEXT_ENCODER": "EMPTY"}, "holds no transformers model"),
-        (["--image", "--data", "EMPTY"], {}, "items.csv: there is no such file"),
+        (["--image", "--data", "EMPTY"], {}, "items.csv is not there"),
         (["--image", "--out", "FILE"], {}, "cannot be written"),
     ],
 )

@@ -91,10 +91,32 @@ def test_a_turned_photograph_has_the_size_that_is_shown(tmp_path: Path) -> None:
     assert cast(folder, test=20, gold=15, pool=5, seed=1).test[0].size == (4, 8)
 
 
-def test_a_broken_picture_is_named(tmp_path: Path) -> None:
-    (folder_of(tmp_path, 60) / "7.png").write_bytes(b"\x89PNG broken")
-    with pytest.raises(UserError, match=r"7\.png can't be read"):
-        cast(tmp_path, test=20, gold=15, pool=5, seed=1)
+def test_missing_and_broken_pictures_are_left_out_and_told(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, 60)
+    (folder / "3.png").unlink()
+    (folder / "7.png").write_bytes(b"\x89PNG broken")
+    whole = (folder / "9.png").read_bytes()
+    (folder / "9.png").write_bytes(whole[:30] + b"spoilt" + whole[36:])  # its head alone can be read
+    people = cast(folder, test=48, gold=15, pool=20, seed=1)
+    pictures = {one.picture.name for one in (*people.gold, *people.test, *people.pool)}
+    assert len(pictures) == 57
+    assert not pictures & {"3.png", "7.png", "9.png"}
+    missing, broken = people.notes
+    assert "1 of 60 items are left out" in missing
+    assert "picture 3.png is not there" in missing
+    assert "2 of 59 items are left out" in broken
+    assert "7.png: the picture cannot be read" in broken
+    assert "9.png: " in broken
+
+
+def test_with_too_few_pictures_left_it_says_which_are_missing(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, 24)
+    for name in range(18):
+        (folder / f"{name}.png").unlink()
+    with pytest.raises(
+        UserError, match=r"at least 2, 10 and 1 are needed.*; 18 of 24 items are left out.*0\.png is not"
+    ):
+        cast(folder, test=20, gold=15, pool=5, seed=1)
 
 
 def test_too_little_data_is_told(tmp_path: Path) -> None:

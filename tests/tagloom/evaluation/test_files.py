@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tagloom.evaluation.files import PictureFiles
+from tagloom.evaluation.files import MissingPictureError, PictureFiles
 
 
 def files(folder: Path, *names: str) -> PictureFiles:
@@ -23,6 +23,10 @@ def files(folder: Path, *names: str) -> PictureFiles:
         "http://127.0.0.1:8080/data/local-files/?d=shop%2Fp1%2F1.png",
         "/storage-data/uploaded/?filepath=p1/1.png",
         "p1/1.png",
+        "shop\\p1\\1.png",
+        "/data/local-files/?d=shop\\p1\\1.png",
+        "/data/local-files/?d=shop%5Cp1%5C1.png",
+        "file:///C:/shop/p1%5C1.png",
     ],
 )
 def test_products_whose_pictures_have_the_same_names_keep_their_own(tmp_path: Path, address: str) -> None:
@@ -49,7 +53,7 @@ def test_an_uploaded_picture_has_its_new_name_or_the_one_it_had(tmp_path: Path) 
 )
 def test_nothing_but_the_mark_of_an_upload_is_left_off(tmp_path: Path, address: str) -> None:
     found = files(tmp_path, "1.png", "sku2-1.png", "ffffffff-sku1-1.png")
-    with pytest.raises(ValueError, match=f"in no folder below {tmp_path}: .*--pictures FOLDER"):
+    with pytest.raises(MissingPictureError, match=f"in no folder below {tmp_path}"):
         found.of(address)
 
 
@@ -79,3 +83,17 @@ def test_one_file_is_not_the_picture_of_two_addresses(tmp_path: Path, one: str, 
 def test_the_same_picture_signed_anew_is_the_same_address(tmp_path: Path) -> None:
     found = files(tmp_path, "p1/1.png")
     assert found.of("https://host/p1/1.png?sig=1") == found.of("https://host/p1/1.png?sig=2")
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[", "", "data:image/png;base64,AAAA", "x" * 9_000, "..", "/data/local-files/?d="]
+)
+def test_what_is_no_address_has_no_picture(tmp_path: Path, address: str) -> None:
+    with pytest.raises(MissingPictureError):
+        files(tmp_path, "1.png").of(address)
+
+
+def test_a_folder_is_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "1.png").mkdir()
+    with pytest.raises(MissingPictureError):
+        files(tmp_path, "2.png").of("1.png")

@@ -1,0 +1,41 @@
+"""Picture files as the backend reads them: upright, on white where they are transparent, up to the same size."""
+
+from pathlib import Path
+
+from PIL import ExifTags, Image
+
+from labelstudio.decoding import ImageUnavailableError, decode
+from samples.texts import content_of
+from tagloom.settings import Settings
+
+MAX_PIXELS: int = Settings.model_fields["image_max_pixels"].default
+
+
+def opened(picture: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """The picture in RGB. Raises ValueError naming the file and what is wrong with it."""
+    try:
+        return decode(content_of(picture), max_pixels)
+    except ImageUnavailableError as unavailable:
+        raise ValueError(f"{picture}: {unavailable}") from unavailable
+
+
+def upright_size(picture: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Width and height as Label Studio shows the picture, from the file's head. Raises ValueError naming the file."""
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)  # Pillow has one limit a process
+    try:
+        with Image.open(picture) as image:
+            return (image.height, image.width) if _is_turned(image) else image.size
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as large:
+        raise ValueError(
+            f"{picture}: the picture has more than {max_pixels:,} pixels: make it smaller or raise "
+            "TAGLOOM_IMAGE_MAX_PIXELS"
+        ) from large
+    except Exception as broken:  # decoders raise anything on broken files
+        raise ValueError(f"{picture}: the picture cannot be read ({broken})") from broken
+
+
+def _is_turned(image: Image.Image) -> bool:
+    try:
+        return bool(image.getexif().get(ExifTags.Base.Orientation, 1) >= 5)
+    except Exception:  # a broken EXIF block; the picture itself is fine
+        return False

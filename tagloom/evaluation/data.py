@@ -115,7 +115,10 @@ def _unknown(tasks: Sequence[Json], config: LabelConfig, where: str) -> Iterator
     for (name, label), count in Counter(odd).items():
         near = get_close_matches(label, controls.get(name, {}), 1)
         nearest = f" (the nearest is {near[0]!r})" if near else ""
-        yield f"{where} has no label {label!r} in control {name!r}{nearest}: {count} answers are not understood, and what else was not ticked there is unknown"
+        yield (
+            f"{where} has no label {label!r} in control {name!r}{nearest}: {count} answers are not understood; "
+            "labels beside them that were not given are unknown"
+        )
 
 
 def _samples(

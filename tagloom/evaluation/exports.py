@@ -88,7 +88,7 @@ def _annotated(entries: Sequence[Json], source: Path) -> tuple[list[Json], list[
     named = ", ".join(islice(odd, 10)) + (f" and {len(odd) - 10} more" if odd[10:] else "")
     return tasks, [
         f"{source.name}: {named} {'have' if odd[1:] else 'has'} annotations or regions without a from_name, type or "
-        "value, which are passed over: correct them in Label Studio, or export again"
+        "value; labels beside them that were not given are unknown: correct them in Label Studio, or export again"
     ]
 
 

@@ -272,7 +272,8 @@ def test_answers_that_the_config_does_not_know_are_told_and_refused_where_those_
     config.write_text(CONFIG, "utf-8")
     (note,) = read(source, None, config).notes
     assert note == (
-        f"{config} has no label 'LOGOS' in control 'tag' (the nearest is 'LOGO'): 1 answers are passed over"
+        f"{config} has no label 'LOGOS' in control 'tag' (the nearest is 'LOGO'): 1 answers are not understood; "
+        "labels beside them that were not given are unknown"
     )
     config.write_text(CONFIG.replace('"tag"', '"other"').replace('"box"', '"another"'), "utf-8")
     with pytest.raises(ValueError, match=r"config\.xml knows none of the 5 answers, such as 'LOGOS' of control 'tag'"):

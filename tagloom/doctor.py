@@ -64,8 +64,10 @@ def _store(settings: Settings) -> str:
 
 def _queue(settings: Settings) -> str:
     from tagloom.services.valkey import require
+    from worker.queue import require_place
 
     require(settings.redis_url)
+    require_place(settings)
     return "Redis or Valkey answers"
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -254,7 +253,7 @@ class Settings(BaseSettings):
             raise UserError("\n".join(dict.fromkeys(wrong)))
         return made
 
-    @cached_property
+    @property
     def database(self) -> str:
         """SQLAlchemy URL of the store."""
         return self.database_url or f"sqlite:///{self.home.resolve() / 'tagloom.db'}"
@@ -275,7 +274,7 @@ class Settings(BaseSettings):
     def checkpoints_folder(self) -> Path:
         return self.home / "checkpoints"
 
-    @cached_property
+    @property
     def secrets(self) -> tuple[str, ...]:
         """All that must stand in no log: tokens, passwords, the secret parts of URLs."""
         held = [self.label_studio_token, self.basic_password, self.webhook_secret, *self.url_secrets]

@@ -8,12 +8,12 @@ import base64
 import binascii
 import hmac
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
 import structlog
-from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,6 +24,8 @@ from tagloom.settings import Settings
 LOG = structlog.stdlib.get_logger(__name__)
 
 TOO_LARGE = "The request is larger than TAGLOOM_MAX_REQUEST_BYTES."
+_DEPTH = 8  # parts of a path among which a secret is looked for, so that a long path costs nothing
+_LIKE_A_SECRET = re.compile(r"[A-Za-z0-9_-]{16,}")  # perhaps one that was replaced, or is misspelt by a letter
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,12 @@ class Guards:
     @classmethod
     def of(cls, settings: Settings) -> "Guards":
         """Guards of these settings. UserError when they would leave the backend open, or lose webhooks."""
-        pairs = list(_prefixes(settings.url_secrets, DEFAULT_CONNECTION))
+        secrets = [(secret, DEFAULT_CONNECTION) for secret in settings.url_secrets]
         for name, connection in settings.connections.items():
-            pairs += _prefixes(connection.url_secrets, name)
+            secrets += [(secret, name) for secret in connection.url_secrets]
         password = settings.basic_password.get_secret_value().encode()
         guards = cls(
-            prefixes=tuple(pairs),
+            prefixes=tuple((secret.get_secret_value().encode(), name) for secret, name in secrets),
             basic=(settings.basic_user.encode(), password) if settings.basic_user else None,
             bearer=settings.webhook_secret.get_secret_value().encode() or None,
             default_needs_prefix=bool(settings.url_secrets),
@@ -53,8 +55,8 @@ class Guards:
 
     def check(self, settings: Settings) -> None:
         """Raises UserError naming the setting to change."""
-        if self.basic and not self.basic[1]:
-            raise UserError("TAGLOOM_BASIC_USER is set without TAGLOOM_BASIC_PASSWORD: set both")
+        if bool(settings.basic_user) != bool(settings.basic_password.get_secret_value()):
+            raise UserError("Of TAGLOOM_BASIC_USER and TAGLOOM_BASIC_PASSWORD only one is set: set both")
         if self.basic and not (self.default_needs_prefix or self.bearer):
             raise UserError(
                 "Basic auth alone would turn away Label Studio's annotation webhooks, which carry none: also set "
@@ -105,7 +107,7 @@ class Access:
         headers = dict(scope["headers"])
         authorization = headers.get(b"authorization")
         if not (self._guards.admits(scope["path"], connection, authorization) or _is_probe(scope, authorization)):
-            LOG.warning("turned away", path=scope["path"], client=_client(scope))
+            self._tell(scope)
             await _refuse(
                 send, 401, "This backend asks for credentials: its secret URL, and Basic auth where configured."
             )
@@ -113,17 +115,31 @@ class Access:
         if _length(headers) > self._max_bytes:
             await _refuse(send, 413, TOO_LARGE)
             return
-        scope.setdefault("state", {})["connection"] = connection or DEFAULT_CONNECTION
+        scope["state"]["connection"] = connection or DEFAULT_CONNECTION
         await self._app(scope, _Counted(receive, self._max_bytes), send)
 
     def _take_secret(self, scope: Scope) -> str | None:
         """Connection of the request. The scope itself is changed, so that no access log ever sees the secret."""
-        head, _, rest = scope["path"].lstrip("/").partition("/")
+        asked = re.sub("/+", "/", scope["path"]).lstrip("/")
+        head, _, rest = asked.partition("/")
         connection = self._guards.connection(head) if self._guards.prefixes else None
+        path = "/" + (asked if connection is None else rest)
+        # A route answers with and without a slash at its end: a redirect would go where the Host header says.
+        scope["path"] = path.rstrip("/") or "/"
+        scope.setdefault("state", {})["slash"] = path != scope["path"]
         if connection is not None:
-            scope["path"] = "/" + rest
             scope["raw_path"] = b"/" + scope.get("raw_path", b"").lstrip(b"/").partition(b"/")[2]
         return connection
+
+    def _tell(self, scope: Scope) -> None:
+        """Log who was turned away. A path may hold a secret at any place; those in use are blanked in every log."""
+        parts = scope["path"].split("/")
+        if any(self._guards.connection(part) for part in parts[:_DEPTH]):
+            hint = "the URL's secret stands behind a prefix: let the proxy take the prefix off"
+            LOG.warning("turned away", hint=hint, client=_client(scope))
+        else:
+            path = "/".join(_LIKE_A_SECRET.sub("***", part) for part in parts)
+            LOG.warning("turned away", path=path, client=_client(scope))
 
 
 class _Counted:
@@ -149,17 +165,6 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _prefixes(secrets: Iterable[SecretStr], connection: str) -> Iterable[tuple[bytes, str]]:
-    for secret in secrets:
-        text = secret.get_secret_value()
-        if len(text) < 16 or not text.replace("-", "").replace("_", "").isalnum() or not text.isascii():
-            raise UserError(
-                f"a URL secret of connection {connection!r} is too short or has other characters than letters, digits, "
-                "- and _: make one with `python -c 'import secrets; print(secrets.token_urlsafe(24))'`"
-            )
-        yield text.encode(), connection
 
 
 def _is_basic(authorization: bytes | None, expected: tuple[bytes, bytes]) -> bool:

@@ -30,7 +30,9 @@ def create_app(settings: Settings, ties: Ties | None = None) -> FastAPI:
     """
     guards = Guards.of(settings)
     metrics = Metrics()
-    app = FastAPI(title="Tagloom", version="1", lifespan=_lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Tagloom", version="1", lifespan=_lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     app.state.settings = settings
     app.state.metrics = metrics
     app.state.ties = ties or ties_of(settings)

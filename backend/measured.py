@@ -41,7 +41,7 @@ class Measured:
             self._note(scope, status, time.monotonic() - began)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        route = ROUTES.get(scope["path"].rstrip("/") or "/", "other")
+        route = ROUTES.get(scope["path"], "other")
         self._metrics.requests.labels(route, str(status)).inc()
         self._metrics.seconds.labels(route).observe(seconds)
         if route not in QUIET or status >= 400:

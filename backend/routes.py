@@ -63,7 +63,7 @@ async def setup(request: Request, body: SetupRequest) -> Response:
             request, lambda: service.setup(project, body.label_config, body.access_token, body.extra_params)
         )
     except ConfigError as error:
-        return _shown_problem(str(error))
+        return _shown_problem(str(error), "../" if request.state.slash else "")
     return JSONResponse(SetupResponse(model_version=version).model_dump(exclude_none=True))
 
 
@@ -137,8 +137,11 @@ async def _run(request: Request, work: Callable[[], Out], *, slow: bool = False)
     return await asyncio.get_running_loop().run_in_executor(pools[slow], work)
 
 
-def _shown_problem(detail: str) -> Response:
-    """Label Studio shows an error's URL and nothing of its body: so the words stand in the URL."""
+def _shown_problem(detail: str, up: str) -> Response:
+    """Label Studio shows an error's URL and nothing of its body: so the words stand in the URL.
+
+    The address is relative to the one that was asked for, whatever secret and host that had; ``up`` leads beside it.
+    """
     LOG.warning("a labelling config cannot work", reason=detail)
     words = quote(detail.replace("/", " ").replace(" ", "-"), safe="<>=\"',.:;()-")
-    return RedirectResponse(f"setup/problem/{words[:1500]}", 303)
+    return RedirectResponse(f"{up}setup/problem/{words[:1500]}", 303)

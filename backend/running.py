@@ -14,6 +14,7 @@ from backend.ties import Ties
 from labelstudio.sites import Sites
 from model.boxes.described import RECENT
 from store.store import Store
+from tagloom import logs
 from tagloom.settings import Settings
 from worker.timer import Timer
 
@@ -23,6 +24,7 @@ LOG = structlog.stdlib.get_logger(__name__)
 @contextmanager
 def running(settings: Settings, ties: Ties, metrics: Metrics) -> Iterator[Service]:
     """The service until the block ends; then what waits is done and everything is closed."""
+    logs.guard(settings.secrets)
     store = Store.open(settings.database)
     for project in store.projects.all():  # webhooks may have been lost while no backend ran
         store.projects.request_reconcile(project.key)

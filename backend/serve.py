@@ -12,6 +12,7 @@ GRACE_SECONDS = 20
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. UserError when the settings cannot work."""
+    logs.guard(settings.secrets)
     logs.configure(settings.log_json)
     uvicorn.run(
         create_app(settings),

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from labelstudio.connection import Connection
+from tagloom import redaction, values
 
 PREDICTIONS_PER_REQUEST = 200
 TASKS_PER_PAGE = 100
@@ -30,6 +31,7 @@ class LabelStudioClient:
 
     def __init__(self, connection: Connection, *, timeout: float = 15.0) -> None:
         self.connection = connection
+        redaction.keep_out(connection.token.get_secret_value())
         self._http = httpx.Client(base_url=connection.url or "http://unconfigured.invalid", timeout=timeout)
         self._lock = threading.Lock()
         self._access = ""
@@ -40,7 +42,11 @@ class LabelStudioClient:
 
     def offer_token(self, token: str) -> None:
         """Legacy token that /setup sent. It counts only while no token is configured, and is kept in memory only."""
-        self._offered = token
+        redaction.keep_out(token, passing=True)
+        try:
+            self._offered = values.token(values.trimmed(token))
+        except ValueError:
+            self._offered = ""  # no header can carry it
 
     def authorization(self, stale: str | None = None) -> str | None:
         """Value of the Authorization header; ``stale`` is one that got a 401. None without a token."""
@@ -154,7 +160,7 @@ class LabelStudioClient:
         try:
             headers = {"Authorization": header} if header else {}
             return self._http.request(method, self.connection.absolute(path), headers=headers, **request)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:  # whose own text may show a header
             raise LabelStudioError(
                 f"Label Studio at {self.connection.url} does not answer ({type(error).__name__}): is it running?"
             ) from error
@@ -162,14 +168,15 @@ class LabelStudioClient:
     def _buy_access(self, token: str) -> str:
         answer = self._send("POST", "/api/token/refresh", None, {"json": {"refresh": token}})
         try:
-            access = answer.json()["access"]
+            access = values.token(str(answer.json()["access"]))
         except (ValueError, KeyError, TypeError) as error:
             raise LabelStudioError(
                 "Label Studio refuses the personal access token: make a new one (Account & Settings) "
                 "and set LABEL_STUDIO_API_KEY",
                 answer.status_code,
             ) from error
-        return str(access)
+        redaction.keep_out(access, passing=True)
+        return access
 
 
 def _listed(answer: Any) -> tuple[list[dict[str, Any]], int]:

@@ -6,6 +6,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import SecretStr
 
 from labelstudio.project import DEFAULT_CONNECTION
+from tagloom import values
 from tagloom.errors import UserError
 
 _PORTS = {"http": 80, "https": 443}
@@ -36,13 +37,18 @@ class Connection:
     token: SecretStr = field(default_factory=lambda: SecretStr(""))
 
     def __post_init__(self) -> None:
+        try:
+            values.token(self.token.get_secret_value())
+        except ValueError as error:
+            raise UserError(f"The token of connection {self.name!r} can't be used: it {error}") from error
         if not self.url:
             return
         try:
             Origin.of(urlsplit(self.url))
         except ValueError as error:
+            shown = values.without_password(self.url)
             raise UserError(
-                f"The Label Studio URL {self.url!r} of connection {self.name!r} cannot be used ({error}): "
+                f"The Label Studio URL {shown!r} of connection {self.name!r} cannot be used ({error}): "
                 "set LABEL_STUDIO_URL to e.g. http://127.0.0.1:8080."
             ) from error
 

@@ -153,7 +153,10 @@ class ImageFetcher:
         except httpcore.TimeoutException as error:
             reason = f"the picture did not arrive within {self._limits.seconds:g} s"
             raise ImageUnavailableError(reason, permanent=False) from error
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol, OSError) as error:
+        except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:  # whose own text may show a header
+            reason = f"the picture's host cannot be asked ({type(error).__name__})"
+            raise ImageUnavailableError(reason, permanent=False) from error
+        except (httpcore.NetworkError, OSError) as error:
             raise ImageUnavailableError(f"the picture's host cannot be reached ({error})", permanent=False) from error
 
     def _read(self, answer: httpcore.Response) -> bytes:

@@ -10,11 +10,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from store.tables import IDENTITY
 from tagloom.errors import UserError
 
 BUSY_TIMEOUT_MS = 30_000
@@ -45,6 +46,11 @@ class Database:
         """
         with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
             yield connection
+
+    def identity(self) -> str:
+        """The random name of what is stored here; it stays when the database is moved."""
+        with self.read() as connection:
+            return str(connection.execute(select(IDENTITY.c.id)).scalar_one())
 
     def _migrate(self) -> None:
         config = Config()
@@ -95,15 +101,24 @@ def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]])
 def _engine(url: str) -> Engine:
     try:
         address = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise UserError("TAGLOOM_DATABASE_URL is no URL; use sqlite:////folder/tagloom.db or postgresql://…") from error
     if address.get_backend_name() == "postgresql":
-        return create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        try:
+            return create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        except ModuleNotFoundError as error:
+            raise UserError("PostgreSQL needs a driver: pip install 'tagloom[postgresql]'") from error
     if address.get_backend_name() != "sqlite":
         raise UserError(f"TAGLOOM_DATABASE_URL names {address.get_backend_name()!r}; use sqlite:/// or postgresql://.")
     if not address.database or address.database == ":memory:":
         raise UserError("TAGLOOM_DATABASE_URL needs a file: sqlite:////folder/tagloom.db (workers share it).")
-    Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(address.database).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{folder} can't be made ({error.strerror}): set TAGLOOM_HOME to a folder that may be written"
+        ) from error
     engine = create_engine(address, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

@@ -132,3 +132,5 @@ LEASES = Table(
     Column("token", BigInteger, nullable=False),
     Column("expires_at", Float, nullable=False),
 )
+
+IDENTITY = Table("identity", METADATA, Column("id", String(32), primary_key=True))

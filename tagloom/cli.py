@@ -21,7 +21,9 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except UserError as error:
-            click.echo(f"tagloom: {error}", err=True)
+            from tagloom import redaction
+
+            click.echo(redaction.redacted(f"tagloom: {error}"), err=True)
             raise click.exceptions.Exit(1) from error
         except KeyboardInterrupt as stopped:
             click.echo("stopped", err=True)
@@ -282,28 +284,24 @@ def predict(project: str, unlabelled: bool) -> None:
 @main.command()
 def doctor() -> None:
     """Check what Tagloom needs here: disk, store, queue, workers, Label Studio, encoders."""
+    from tagloom import redaction
     from tagloom.doctor import findings
 
     well = True
     for finding in findings(settings()):
-        click.echo(f"{'ok' if finding.well else 'NO'}  {finding.text}")
+        click.echo(redaction.redacted(f"{'ok' if finding.well else 'NO'}  {finding.text}"))
         well = well and finding.well
     raise click.exceptions.Exit(0 if well else 1)
 
 
 def settings() -> "Settings":
-    """The settings of this process. Raises UserError for a variable that can't be used."""
-    from pydantic import ValidationError
-
+    """The settings of this process. Raises UserError for variables that can't be used."""
+    from tagloom import logs
     from tagloom.settings import Settings
 
-    try:
-        return Settings()
-    except ValidationError as wrong:
-        first = wrong.errors()[0]
-        name = str(first["loc"][0])
-        variable = f"TAGLOOM_{name.upper()}" if name in Settings.model_fields else name
-        raise UserError(f"{variable} can't be used: {first['msg']}") from wrong
+    found = Settings()
+    logs.guard(found.secrets)
+    return found
 
 
 def _shares(gold: str) -> tuple[float, ...]:

@@ -2,15 +2,13 @@
 
 import os
 import platform
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tagloom.errors import UserError
-from tagloom.preflight import require_disk, require_writable
+from tagloom.preflight import require_device, require_disk, require_writable
 from tagloom.settings import Settings
-
-_PASSWORD = re.compile(r"//[^@/\s]*@")
+from tagloom.values import without_password
 
 
 @dataclass(frozen=True)
@@ -45,9 +43,9 @@ def _machine(settings: Settings) -> str:
 
 
 def _changed(settings: Settings) -> str:
-    changed = {name: getattr(settings, name) for name in sorted(settings.model_fields_set)}
-    listed = ", ".join(f"{name}={value}" for name, value in changed.items())
-    return _PASSWORD.sub("//***@", listed) or "all as they come"
+    changed = {name: str(getattr(settings, name)) for name in sorted(settings.model_fields_set)}
+    listed = ", ".join(f"{name}={without_password(value)}" for name, value in changed.items())
+    return listed or "all as they come"
 
 
 def _home(settings: Settings) -> str:
@@ -66,8 +64,10 @@ def _store(settings: Settings) -> str:
 
 def _queue(settings: Settings) -> str:
     from tagloom.services.valkey import require
+    from worker.queue import require_place
 
     require(settings.redis_url)
+    require_place(settings)
     return "Redis or Valkey answers"
 
 
@@ -105,5 +105,6 @@ def _label_studio(settings: Settings) -> str:
 def _encoders(settings: Settings) -> str:
     from model.features.extraction import FeatureExtractor
 
+    require_device(settings.device)
     extractor = FeatureExtractor.from_names(settings.image_encoder, settings.text_encoder)
     return "; ".join(f"{part}: {text}" for part, text in extractor.describe().items())

@@ -29,6 +29,18 @@ def require_writable(folder: Path) -> None:
         raise UserError(f"can't write into {folder} ({refused.strerror}): choose another folder") from refused
 
 
+def require_device(device: str) -> None:
+    """Raise UserError when PyTorch has no such device. Not before a fork: asking sets up the GPU."""
+    import torch
+
+    wanted = torch.device(device)
+    if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
+        raise UserError(
+            f"TAGLOOM_DEVICE={device} can't be used: PyTorch sees {torch.cuda.device_count()} GPUs here; "
+            "set cpu, or install the driver and PyTorch for CUDA"
+        )
+
+
 def require_pictures(pictures: Iterable[Path]) -> None:
     """Raise UserError naming the first picture that is missing or broken, cut short included."""
     from PIL import ImageFile

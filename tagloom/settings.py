@@ -1,99 +1,158 @@
-"""Every setting of every process, read once from the environment (prefix ``TAGLOOM_``)."""
+"""Every setting of every process, read once from the environment (prefix ``TAGLOOM_``) and checked there."""
 
-from functools import cached_property
+import base64
+import difflib
+import json
+import os
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    ModelWrapValidatorHandler,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from tagloom import values
+from tagloom.errors import UserError
+
+PREFIX = "TAGLOOM_"
+NAMED_DEFAULT = "default"  # the connection of LABEL_STUDIO_URL
+
+
+def _secret(check: Callable[[str], str]) -> AfterValidator:
+    def checked(value: SecretStr) -> SecretStr:
+        return SecretStr(check(value.get_secret_value()))
+
+    return AfterValidator(checked)
+
+
+AtLeastOne: TypeAlias = Annotated[int, Field(ge=1)]
+NotNegative: TypeAlias = Annotated[int, Field(ge=0)]
+Seconds: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Pause: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Token: TypeAlias = Annotated[SecretStr, _secret(values.token)]
+UrlSecret: TypeAlias = Annotated[SecretStr, _secret(values.url_secret)]
+WebUrl: TypeAlias = Annotated[str, AfterValidator(values.web_url)]
 
 
 class ConnectionSettings(BaseModel, frozen=True, extra="forbid"):
     """One further Label Studio. Its requests are told apart by the secret prefix in the backend's URL."""
 
-    url: str
-    token: SecretStr = SecretStr("")
-    url_secrets: tuple[SecretStr, ...] = Field(min_length=1)
+    url: WebUrl
+    token: Token = SecretStr("")
+    url_secrets: tuple[UrlSecret, ...] = Field(min_length=1)
 
 
 class Settings(BaseSettings):
-    """Frozen settings of one process. ``docs/operations.md`` explains each field."""
+    """Frozen settings of one process. ``docs/operations.md`` explains each field.
+
+    Raises UserError with one line for each variable that cannot be used. Blanks and line ends around a value do not
+    count, and an empty variable is as one that is not set.
+    """
 
     model_config = SettingsConfigDict(
-        env_prefix="TAGLOOM_", frozen=True, extra="ignore", populate_by_name=True, protected_namespaces=()
+        env_prefix=PREFIX,
+        frozen=True,
+        validate_default=False,
+        extra="ignore",
+        populate_by_name=True,
+        protected_namespaces=(),
     )
 
-    home: Path = Field(
+    home: Annotated[Path, AfterValidator(values.home)] = Field(
         Path(".tagloom"),
         description="Folder of the database, features, descriptions of pictures, checkpoints and logs.",
     )
-    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in `home`.")
-    redis_url: str = Field(
+    database_url: Annotated[str, AfterValidator(values.database_url)] = Field(
+        "", description="SQLAlchemy URL; empty: SQLite in `home`."
+    )
+    redis_url: Annotated[str, AfterValidator(values.redis_url)] = Field(
         "redis://127.0.0.1:6379/0",
         validation_alias="REDIS_URL",
         description="Redis or Valkey that carries 'there is work' (environment variable REDIS_URL).",
     )
-    queue: str = Field("tagloom", description="Name of the RQ queue.")
+    queue: Annotated[str, AfterValidator(values.queue)] = Field("tagloom", description="Name of the RQ queue.")
 
-    host: str = Field("127.0.0.1", description="Address the backend listens on.")
-    port: int = Field(9090, description="Port the backend listens on.")
+    host: Annotated[str, AfterValidator(values.listen_host)] = Field(
+        "127.0.0.1", description="Address the backend listens on."
+    )
+    port: int = Field(9090, ge=1, le=65535, description="Port the backend listens on.")
 
-    label_studio_url: str = Field(
+    label_studio_url: WebUrl = Field(
         "", validation_alias="LABEL_STUDIO_URL", description="Base URL of Label Studio, e.g. http://127.0.0.1:8080."
     )
-    label_studio_token: SecretStr = Field(
+    label_studio_token: Token = Field(
         SecretStr(""),
         validation_alias="LABEL_STUDIO_API_KEY",
         description="Legacy token or personal access token; sent to `label_studio_url` only.",
     )
 
-    connections: dict[str, ConnectionSettings] = Field(
+    connections: Annotated[dict[str, ConnectionSettings], NoDecode] = Field(
         {}, description='Further Label Studios as JSON: {"name": {"url": ..., "token": ..., "url_secrets": [...]}}.'
     )
 
-    basic_user: str = Field("", description="User that Label Studio sends by Basic auth; empty: not asked for.")
+    basic_user: Annotated[str, AfterValidator(values.user)] = Field(
+        "", description="User that Label Studio sends by Basic auth; empty: not asked for."
+    )
     basic_password: SecretStr = Field(SecretStr(""), description="Password of `basic_user`.")
-    url_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+    url_secrets: Annotated[tuple[UrlSecret, ...], NoDecode] = Field(
         (), description="Secret first parts of the backend's URL, by commas; all of them count, so one can be replaced."
     )
-    webhook_secret: SecretStr = Field(
+    webhook_secret: Token = Field(
         SecretStr(""), description="Value of the header `Authorization: Bearer ...` that a webhook may carry instead."
     )
     allow_open: bool = Field(False, description="Listen off loopback without Basic auth and without a secret.")
-    max_request_bytes: int = Field(64_000_000, description="Largest request body that is read.")
-    training_requests_per_minute: int = Field(12, description="Start training requests taken per project and minute.")
+    max_request_bytes: AtLeastOne = Field(64_000_000, description="Largest request body that is read.")
+    training_requests_per_minute: AtLeastOne = Field(
+        12, description="Start training requests taken per project and minute."
+    )
 
-    predict_budget: float = Field(60.0, description="Seconds a /predict may take (Label Studio waits 100).")
-    max_batch: int = Field(16, description="Most items that one inference batch takes from waiting requests.")
-    models_in_memory: int = Field(8, description="Projects whose models stay loaded; least recently used leave first.")
-    poll_seconds: float = Field(0.3, description="How often the backend looks for new versions.")
+    predict_budget: Seconds = Field(60.0, description="Seconds a /predict may take (Label Studio waits 100).")
+    max_batch: AtLeastOne = Field(16, description="Most items that one inference batch takes from waiting requests.")
+    models_in_memory: AtLeastOne = Field(
+        8, description="Projects whose models stay loaded; least recently used leave first."
+    )
+    poll_seconds: Seconds = Field(0.3, description="How often the backend looks for new versions.")
 
     industry_keys: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Task data keys of the industry path, outermost first, by commas; empty: usual names."
     )
-    image_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    image_hosts: Annotated[tuple[Annotated[str, AfterValidator(values.host_pattern)], ...], NoDecode] = Field(
         (), description="Public hosts that pictures may come from, by commas, e.g. `img.example.com,*.cdn.example.com`."
     )
-    image_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+    image_roots: Annotated[tuple[Annotated[Path, AfterValidator(values.folder)], ...], NoDecode] = Field(
         (), description="Folders that `file://` pictures may lie in, by commas."
     )
-    image_max_bytes: int = Field(30_000_000, description="Largest picture file.")
-    image_max_pixels: int = Field(60_000_000, description="Most pixels of a picture.")
-    image_seconds: float = Field(20.0, description="Seconds one picture may take to arrive.")
+    image_max_bytes: AtLeastOne = Field(30_000_000, description="Largest picture file.")
+    image_max_pixels: AtLeastOne = Field(60_000_000, description="Most pixels of a picture.")
+    image_seconds: Seconds = Field(20.0, description="Seconds one picture may take to arrive.")
 
-    training_threads: int = Field(0, description="Threads of a training; 0: half of the processors.")
-    training_processes: int = Field(
-        1, ge=1, description="Processes that train one project together; on `cuda` each has a GPU of its own."
+    training_threads: NotNegative = Field(0, description="Threads of a training; 0: half of the processors.")
+    training_processes: AtLeastOne = Field(
+        1, description="Processes that train one project together; on `cuda` each has a GPU of its own."
     )
-    training_pool: int = Field(4000, description="Most tasks without gold that one training looks at.")
-    promotion_seconds: float = Field(60.0, description="Least time between two promotions of a project.")
-    held_out_share: float = Field(0.2, description="Share of product families whose gold is never trained on.")
+    training_pool: NotNegative = Field(4000, description="Most tasks without gold that one training looks at.")
+    promotion_seconds: Pause = Field(60.0, description="Least time between two promotions of a project.")
+    held_out_share: float = Field(
+        0.2, ge=0, lt=1, description="Share of product families whose gold is never trained on."
+    )
     family_key: str = Field("", description="Task data key of the product family; empty: the title.")
-    settle_seconds: float = Field(
+    settle_seconds: Pause = Field(
         1.0, description="A training begins when no gold came for so long (at most five times that)."
     )
-    keep_versions: int = Field(5, description="Versions that once served and refused ones whose checkpoints are kept.")
-    reconcile_minutes: float = Field(
+    keep_versions: NotNegative = Field(
+        5, description="Versions that once served and refused ones whose checkpoints are kept."
+    )
+    reconcile_minutes: Pause = Field(
         10.0, description="How often the store is compared with Label Studio; 0: never by time."
     )
 
@@ -122,24 +181,79 @@ class Settings(BaseSettings):
         None,
         description="File of further cues and names of labels, in the form of `model/weak_supervision/lexicon.toml`.",
     )
-    device: str = Field("cpu", description="Where encoders run and training happens: `cpu`, `cuda` or `cuda:1`.")
-    seed: int = Field(7, description="Seed of training; same seed and data give the same checkpoint.")
+    device: Annotated[str, AfterValidator(values.device)] = Field(
+        "cpu", description="Where encoders run and training happens: `cpu`, `cuda` or `cuda:1`."
+    )
+    seed: int = Field(7, ge=0, lt=2**32, description="Seed of training; same seed and data give the same checkpoint.")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _unquoted(cls, value: Any) -> Any:
+        return values.unquoted(value) if isinstance(value, str) else value
 
     @field_validator("url_secrets", "industry_keys", "image_hosts", "image_roots", mode="before")
     @classmethod
     def _by_commas(cls, value: Any) -> Any:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return values.parts(value) if isinstance(value, str) else value
+
+    @field_validator("connections", mode="before")
+    @classmethod
+    def _from_json(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return _each_trimmed(json.loads(value))
+        except ValueError as broken:
+            raise ValueError('should be JSON such as {"shop": {"url": …, "token": …, "url_secrets": […]}}') from broken
+
+    @field_validator("connections")
+    @classmethod
+    def _named(cls, value: dict[str, ConnectionSettings]) -> dict[str, ConnectionSettings]:
+        if any(name == NAMED_DEFAULT or not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name) for name in value):
+            raise ValueError(
+                "should name each connection by letters, digits, - and _, at most 40; 'default' is the one of "
+                "LABEL_STUDIO_URL: choose another name"
+            )
+        return value
 
     @field_validator("lexicon")
     @classmethod
     def _usable(cls, value: Path | None) -> Path | None:
-        if value is not None:
-            from model.weak_supervision.lexicon import Lexicon  # who has no such file need not load it
+        if value is None:
+            return None
+        from model.weak_supervision.lexicon import Lexicon  # who has no such file need not load it
 
-            Lexicon.load(value)
+        value = values.path(value)
+        Lexicon.load(value)
         return value
 
-    @cached_property
+    @field_validator("image_encoder", "text_encoder")
+    @classmethod
+    def _at_home(cls, value: str) -> str:
+        """``~`` is written out at the beginning of a path, wherever that stands in the name."""
+        return re.sub(r"(^|[:@])(~[^/:@]*)", lambda found: found[1] + str(values.path(Path(found[2]))), value)
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> "Settings":
+        further = [secret for connection in self.connections.values() for secret in connection.url_secrets]
+        every = [secret.get_secret_value() for secret in (*self.url_secrets, *further)]
+        if len(every) != len(set(every)):
+            raise ValueError("two connections have the same URL secret: give each its own")
+        return self
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _told(cls, data: Any, handler: ModelWrapValidatorHandler["Settings"]) -> "Settings":
+        wrong = _unknown(os.environ)
+        try:
+            made = handler({name: value for name, value in _each_trimmed(data).items() if value != ""})
+        except ValidationError as refused:  # its own text would show secrets
+            wrong += [_sentence(error["loc"], error["msg"], error["input"]) for error in refused.errors()]
+        if wrong:
+            raise UserError("\n".join(dict.fromkeys(wrong)))
+        return made
+
+    @property
     def database(self) -> str:
         """SQLAlchemy URL of the store."""
         return self.database_url or f"sqlite:///{self.home.resolve() / 'tagloom.db'}"
@@ -159,3 +273,67 @@ class Settings(BaseSettings):
     @property
     def checkpoints_folder(self) -> Path:
         return self.home / "checkpoints"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """All that must stand in no log: tokens, passwords, the secret parts of URLs."""
+        held = [self.label_studio_token, self.basic_password, self.webhook_secret, *self.url_secrets]
+        for connection in self.connections.values():
+            held += [connection.token, *connection.url_secrets]
+        found = [secret.get_secret_value() for secret in held]
+        if self.basic_user:
+            basic = f"{self.basic_user}:{self.basic_password.get_secret_value()}"
+            found.append(base64.b64encode(basic.encode()).decode())
+        found += [*values.passwords_in(self.redis_url), *values.passwords_in(self.database_url)]
+        return tuple(secret for secret in dict.fromkeys(found) if secret)
+
+
+def variable_of(field: str) -> str:
+    """The environment variable of a field of Settings."""
+    alias = Settings.model_fields[field].validation_alias
+    return str(alias) if alias else PREFIX + field.upper()
+
+
+def _each_trimmed(data: Any) -> Any:
+    if isinstance(data, str):
+        return values.trimmed(data)
+    if isinstance(data, dict):
+        return {_each_trimmed(name): _each_trimmed(value) for name, value in data.items()}
+    return [_each_trimmed(value) for value in data] if isinstance(data, list) else data
+
+
+def _unknown(names: Iterable[str]) -> list[str]:
+    """A line for each variable that has our prefix and is none of ours: misspelt, it would be passed over silently."""
+    variables = {variable_of(field) for field in Settings.model_fields}
+    stems = {variable.removeprefix(PREFIX): variable for variable in variables}
+    stems |= {field.upper(): variable_of(field) for field in Settings.model_fields}
+    lines = []
+    for name in sorted(names):
+        if name.upper().startswith(PREFIX) and name.upper() not in variables:
+            (nearest,) = difflib.get_close_matches(name.upper().removeprefix(PREFIX), stems, n=1, cutoff=0.0)
+            lines.append(f"{name} is no setting: rename it to {stems[nearest]} if that is meant, else take it away")
+    return lines
+
+
+# Whose value may hold a secret, so that no message shows it.
+_UNSHOWN = {
+    "redis_url", "database_url", "label_studio_token", "connections", "basic_password", "url_secrets", "webhook_secret",
+}  # fmt: skip
+
+
+def _sentence(place: tuple[int | str, ...], message: str, value: Any) -> str:
+    """What is wrong with a setting, as one line that names the variable, the value unless it is secret, and the fix."""
+    said = message.removeprefix("Value error, ").replace("Input should", "should")
+    if not place:
+        return said
+    first = str(place[0])
+    field = next((name for name in Settings.model_fields if first in (name, variable_of(name))), first)
+    where = "".join(f" {part!r}" for part in place[1:] if isinstance(part, str))
+    hidden = field in _UNSHOWN or "@" in str(value)
+    shown = "its value" if hidden else repr(str(value)[:80])
+    variable = variable_of(field) if field in Settings.model_fields else first
+    return (
+        f"{variable}{where} can't be used: {shown} {said}"
+        if said.startswith("should")
+        else (f"{variable}{where} can't be used: {said}")
+    )

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -13,9 +14,12 @@ from rq import get_current_job
 from store.leases import Lease, LeaseLost
 from store.projects import Project
 from store.versions import Conflict, training_lease
-from tagloom import logs
+from tagloom import logs, redaction
+from tagloom.errors import UserError
+from tagloom.settings import Settings
 from worker import queue
 from worker.encoding import encode as encode_project
+from worker.place import Place
 from worker.predictions import sampling
 from worker.promotion.pruning import prune
 from worker.queue import Kind
@@ -25,6 +29,9 @@ from worker.training.watch import LEASE_S, GivesWay, Interrupted, Watch
 from worker.workplace import Workplace, open_workplace
 
 LOG = logging.getLogger(__name__)
+
+ELSEWHERE_S = 5.0  # a worker of another place rests, so that one of the right place comes first
+ELSEWHERE_TTL_S = 3600  # such failures come again and again: they are kept for an hour
 
 Work = Callable[[Workplace, Project, Lease, Watch], str]
 
@@ -94,7 +101,7 @@ def _train(workplace: Workplace, project: Project, lease: Lease, watch: Watch) -
         workplace.store.projects.forget_attempts(project.key)
         raise
     except Exception as error:
-        workplace.store.projects.fail_attempt(project.key, f"{type(error).__name__}: {error}")
+        workplace.store.projects.fail_attempt(project.key, redaction.redacted(f"{type(error).__name__}: {error}"))
         raise
 
 
@@ -123,38 +130,62 @@ def _predict(workplace: Workplace, project: Project, _lease: Lease, watch: Watch
 
 
 def _run(workplace: Workplace, kind: Kind, name: str, project_key: str, work: Work) -> str:
-    """Do the work under its lease, if no other worker does."""
+    """Do the work under its lease, if no other worker does. UserError when this is no place for it."""
     if get_current_job() is not None:
         logs.configure(workplace.settings.log_json)
         logging.getLogger("rq").propagate = False  # RQ writes its own lines itself
-    with _leased(workplace, kind, name, project_key) as held:
+    place = Place.of(workplace.settings)
+    _require_place(workplace.settings, place, kind, project_key)
+    if workplace.store.projects.get(project_key) is None:
+        raise UserError(
+            f"the project {project_key} is not in {place.shown}: does this worker have the backend's TAGLOOM_HOME and "
+            "TAGLOOM_DATABASE_URL?"
+        )
+    with _leased(workplace, place, kind, name, project_key) as held:
         if held is None:
             return "another worker is at it"
         project = workplace.store.projects.get(project_key)
-        if project is None:
-            return "the project is not in the store"
+        assert project
         try:
             return work(workplace, project, *held)
         except (Interrupted, LeaseLost, Conflict) as stop:
             return f"{UNFINISHED}{stop}"
 
 
+def _require_place(settings: Settings, place: Place, kind: Kind, project_key: str) -> None:
+    """UserError for a job that another place asked for; it is offered again first, so that it is not taken away."""
+    job = get_current_job()
+    asker = Place.read(job.meta.get(queue.ASKED_AT)) if job else None
+    if job is None or asker is None:  # called by hand, or from before jobs told it
+        return
+    try:
+        place.require(asker, f"{kind} of {project_key}")
+    except UserError as elsewhere:
+        LOG.error("%s", elsewhere)
+        queue.offer_again(settings, kind, project_key, asker)
+        job.failure_ttl = ELSEWHERE_TTL_S
+        time.sleep(ELSEWHERE_S)
+        raise
+
+
 @contextlib.contextmanager
-def _leased(workplace: Workplace, kind: Kind, name: str, project_key: str) -> Iterator[tuple[Lease, Watch] | None]:
+def _leased(
+    workplace: Workplace, place: Place, kind: Kind, name: str, project_key: str
+) -> Iterator[tuple[Lease, Watch] | None]:
     """Hold the lease while the block runs; None when another worker has it."""
     lease = workplace.store.leases.acquire(name, f"{os.uname().nodename}:{os.getpid()}:{uuid.uuid4().hex}", LEASE_S)
     if lease is None:
         yield None
         return
     redis = queue.redis_of(workplace.settings.redis_url)
-    queue.set_running(redis, kind, project_key, LEASE_S)
+    queue.set_running(redis, place, kind, project_key, LEASE_S)
     try:
-        beat = lambda: queue.set_running(redis, kind, project_key, LEASE_S)  # noqa: E731
+        beat = lambda: queue.set_running(redis, place, kind, project_key, LEASE_S)  # noqa: E731
         with Watch(workplace.store, lease, redis, beat) as watch:
             yield lease, watch
     finally:
         workplace.store.leases.release(lease)
-        woken = queue.clear_running(redis, kind, project_key)
+        woken = queue.clear_running(redis, place, kind, project_key)
         if woken and kind is Kind.ENCODE:  # of the others the store knows whether there is more work
             queue.wake_encoding(workplace.settings, project_key)
 

@@ -5,6 +5,7 @@ RQ's own means do not give that (`unique=True` refuses until the finished job's 
 wake-up: when it is away or empty the store still knows what is to be done, and the backend's timer wakes again.
 """
 
+import json
 import logging
 import re
 from enum import StrEnum
@@ -17,8 +18,11 @@ from redis.retry import Retry
 from rq import Queue
 from rq.job import Job, JobStatus
 from rq.utils import as_text
+from sqlalchemy.exc import SQLAlchemyError
 
+from tagloom.errors import UserError
 from tagloom.settings import Settings
+from worker.place import Place
 
 LOG = logging.getLogger(__name__)
 
@@ -27,6 +31,8 @@ TIMEOUT_S = 12 * 3600  # of one job; RQ's 180 s would kill a training
 RESULT_TTL_S = 3600
 FAILURE_TTL_S = 7 * 24 * 3600  # RQ keeps failed jobs for a year
 WAITING_TTL_S = 30 * 24 * 3600
+ANNOUNCED_S = 60  # a backend says all the time which place its queue works for
+ASKED_AT = "asked_at"  # in a job's meta: the place that it was asked for at
 ONCE, AGAIN = b"1", b"again"  # what the key of a running job holds: nobody or somebody has woken it since it began
 
 
@@ -59,9 +65,41 @@ def wake_predicting(settings: Settings, project_key: str) -> bool:
     return _wake(settings, Kind.PREDICT, project_key)
 
 
-def set_running(connection: Redis, kind: Kind, project_key: str, seconds: float) -> None:
+def offer_again(settings: Settings, kind: Kind, project_key: str, asker: Place) -> None:
+    """Put a job that was asked for elsewhere back into the queue, for a worker of that place."""
+    connection = redis_of(settings.redis_url)
+    try:
+        _enqueue_once(_queue(settings, connection), asker, kind, project_key)
+    except RedisError as error:
+        LOG.warning("redis: %s", error)  # the backend asks again
+
+
+def announce(settings: Settings) -> None:
+    """Say for a minute which place this queue works for, so that a worker of another one refuses to start."""
+    try:
+        note = json.dumps(Place.of(settings).note())
+        redis_of(settings.redis_url).set(_place_key(settings), note, ex=ANNOUNCED_S)
+    except RedisError:
+        pass  # who wakes a worker tells of it
+
+
+def require_place(settings: Settings) -> None:
+    """Raise UserError when the queue works for another place than these settings name.
+
+    Opens a connection of its own and closes it: RQ's worker asks before it forks. Without Redis nothing is known.
+    """
+    try:
+        with Redis.from_url(settings.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=2) as connection:
+            noted = connection.get(_place_key(settings))
+    except RedisError:
+        return
+    if isinstance(noted, bytes):
+        Place.of(settings).require(Place.read(json.loads(noted)), f"the queue {settings.queue!r}")
+
+
+def set_running(connection: Redis, place: Place, kind: Kind, project_key: str, seconds: float) -> None:
     """Say for some seconds that this is being done by somebody who will look for more work at the end."""
-    key, milliseconds = _running_key(kind, project_key), max(1, int(seconds * 1000))
+    key, milliseconds = _running_key(place, kind, project_key), max(1, int(seconds * 1000))
     try:
         if not connection.pexpire(key, milliseconds):
             connection.set(key, ONCE, px=milliseconds)
@@ -69,12 +107,12 @@ def set_running(connection: Redis, kind: Kind, project_key: str, seconds: float)
         LOG.warning("redis: %s", error)
 
 
-def clear_running(connection: Redis, kind: Kind, project_key: str) -> bool:
+def clear_running(connection: Redis, place: Place, kind: Kind, project_key: str) -> bool:
     """The opposite of `set_running`: whether somebody woke it meanwhile. Afterwards look at the store once more."""
     try:
         with connection.pipeline() as pipeline:
-            pipeline.get(_running_key(kind, project_key))
-            pipeline.delete(_running_key(kind, project_key))
+            pipeline.get(_running_key(place, kind, project_key))
+            pipeline.delete(_running_key(place, kind, project_key))
             found, _ = pipeline.execute()
     except RedisError as error:
         LOG.warning("redis: %s", error)
@@ -94,23 +132,28 @@ def redis_of(url: str) -> Redis:
 
 
 def _wake(settings: Settings, kind: Kind, project_key: str) -> bool:
-    connection = redis_of(settings.redis_url)
-    queue = Queue(settings.queue, connection=connection, serializer="json", default_timeout=TIMEOUT_S)
     try:
-        _enqueue_once(queue, kind, project_key)
+        _enqueue_once(_queue(settings, redis_of(settings.redis_url)), Place.of(settings), kind, project_key)
     except RedisError as error:
         LOG.warning("redis is away (%s): %s of %s waits in the store", error, kind, project_key)
+        return False
+    except (SQLAlchemyError, UserError) as error:
+        LOG.warning("the database is away (%s): %s of %s waits there", error, kind, project_key)
         return False
     return True
 
 
-def _enqueue_once(queue: Queue, kind: Kind, project_key: str) -> None:
-    key = _waiting_key(kind, project_key)
+def _queue(settings: Settings, connection: Redis) -> Queue:
+    return Queue(settings.queue, connection=connection, serializer="json", default_timeout=TIMEOUT_S)
+
+
+def _enqueue_once(queue: Queue, place: Place, kind: Kind, project_key: str) -> None:
+    key = _waiting_key(place, kind, project_key)
     with queue.connection.pipeline() as pipeline:
         pipeline.watch(key)  # type: ignore[no-untyped-call]
-        if _is_running(queue.connection, kind, project_key) or _is_waiting(queue, pipeline.get(key)):
+        if _is_running(queue.connection, place, kind, project_key) or _is_waiting(queue, pipeline.get(key)):
             return
-        job = _job(queue, kind, project_key)
+        job = _job(queue, place, kind, project_key)
         pipeline.multi()
         pipeline.set(key, job.id, ex=WAITING_TTL_S)
         queue.enqueue_job(job, pipeline=pipeline)
@@ -120,9 +163,9 @@ def _enqueue_once(queue: Queue, kind: Kind, project_key: str) -> None:
             return  # somebody else woke it at the same moment
 
 
-def _is_running(connection: Redis, kind: Kind, project_key: str) -> bool:
+def _is_running(connection: Redis, place: Place, kind: Kind, project_key: str) -> bool:
     """Whether it is being done; whoever does it learns that it was woken again."""
-    return bool(connection.set(_running_key(kind, project_key), AGAIN, xx=True, keepttl=True))
+    return bool(connection.set(_running_key(place, kind, project_key), AGAIN, xx=True, keepttl=True))
 
 
 def _is_waiting(queue: Queue, marked: bytes | str | None) -> bool:
@@ -134,10 +177,11 @@ def _is_waiting(queue: Queue, marked: bytes | str | None) -> bool:
     return status == JobStatus.QUEUED.value.encode() and queue.connection.lpos(queue.key, job_id) is not None
 
 
-def _job(queue: Queue, kind: Kind, project_key: str) -> Job:
+def _job(queue: Queue, place: Place, kind: Kind, project_key: str) -> Job:
     return queue.create_job(
         f"worker.jobs.{kind}",
         args=(project_key,),
+        meta={ASKED_AT: place.note()},
         timeout=TIMEOUT_S,
         result_ttl=RESULT_TTL_S,
         failure_ttl=FAILURE_TTL_S,
@@ -155,9 +199,14 @@ def _slug(project_key: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "-", project_key)
 
 
-def _waiting_key(kind: Kind, project_key: str) -> str:
-    return f"tagloom:waiting:{kind}:{project_key}"
+def _place_key(settings: Settings) -> str:
+    return f"tagloom:place:{settings.queue}"
 
 
-def _running_key(kind: Kind, project_key: str) -> str:
-    return f"tagloom:running:{kind}:{project_key}"
+# Two Tagloom that share a Redis may know a project by the same key.
+def _waiting_key(place: Place, kind: Kind, project_key: str) -> str:
+    return f"tagloom:waiting:{place.store}:{kind}:{project_key}"
+
+
+def _running_key(place: Place, kind: Kind, project_key: str) -> str:
+    return f"tagloom:running:{place.store}:{kind}:{project_key}"

@@ -7,12 +7,26 @@ may be open when RQ forks.
 
 import sys
 
+from tagloom import logs, redaction
+from tagloom.errors import UserError
 from tagloom.settings import Settings
 
-REDIS_URL = Settings().redis_url
-QUEUES = [Settings().queue]
+_IS_WORKER = any(word.startswith("worker") for word in sys.argv[1:2])  # `rq info` and the like need no torch
 
-if any(word.startswith("worker") for word in sys.argv[1:2]):  # `rq info` and the like need no torch
+try:
+    _SETTINGS = Settings()
+    logs.guard(_SETTINGS.secrets)
+    if _IS_WORKER:
+        from worker.queue import require_place
+
+        require_place(_SETTINGS)
+except UserError as wrong:
+    sys.exit(redaction.redacted(f"tagloom: {wrong}"))
+
+REDIS_URL = _SETTINGS.redis_url
+QUEUES = [_SETTINGS.queue]
+
+if _IS_WORKER:
     import torch._dynamo  # noqa: F401 - the first optimizer would import it: 3 s
 
     import worker.jobs  # noqa: F401

@@ -55,6 +55,7 @@ def tick(settings: Settings, store: Store, holder: str) -> None:
 
 
 def _tick(settings: Settings, store: Store, holder: str) -> None:
+    queue.announce(settings)
     for project_key in store.projects.waiting_for_training():
         queue.wake_training(settings, project_key)
     for project_key in store.versions.with_accepted():

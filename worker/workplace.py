@@ -20,6 +20,7 @@ from model.features.extraction import FeatureExtractor
 from store.projects import Project
 from store.store import Store
 from store.versions import Current
+from tagloom import logs
 from tagloom.settings import Settings
 
 
@@ -70,6 +71,7 @@ class Workplace:
 def open_workplace(settings: Settings | None = None) -> Iterator[Workplace]:
     """A workplace of these settings (default: the environment's), closed afterwards."""
     settings = settings or Settings()
+    logs.guard(settings.secrets)
     torch.set_num_threads(settings.training_threads or max(1, (os.cpu_count() or 2) // 2))
     store, sites = Store.open(settings.database), Sites(settings)
     workplace = Workplace(settings, store, sites)

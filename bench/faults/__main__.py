@@ -93,7 +93,7 @@ def _run(folder: Path, record: Record, form: Form, seed: int, sabotage: str, pro
     port, home = free_port(), folder / "home"
     lines = Protocol(protocol)
     office = Office(f"http://127.0.0.1:{port}", record, lines, seed)
-    options = {**QUICK, "TAGLOOM_SABOTAGE": sabotage}
+    options = {**QUICK, "TAGLOOMTEST_SABOTAGE": sabotage}
     with office.studio, Crew(home, port, office.studio.url, office.studio.token, options) as crew:
         office.open(crew, form.tasks, folder)
         _play(crew, office, record, form, seed)

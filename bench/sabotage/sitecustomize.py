@@ -1,12 +1,12 @@
-"""Switches parts of Tagloom off in the fault suite's processes, to show that the suite notices (TAGLOOM_SABOTAGE)."""
+"""Switches parts of Tagloom off in the fault suite's processes, to show that it notices (TAGLOOMTEST_SABOTAGE)."""
 
 import os
 
-if os.environ.get("TAGLOOM_SABOTAGE") == "journal":
+if os.environ.get("TAGLOOMTEST_SABOTAGE") == "journal":
     from store.journal import Journal
 
     setattr(Journal, "record", lambda *_args, **_options: None)  # noqa: B010 - a method cannot be assigned
-elif os.environ.get("TAGLOOM_SABOTAGE") == "fencing":
+elif os.environ.get("TAGLOOMTEST_SABOTAGE") == "fencing":
     import store.leases
     import store.projects
     import store.versions

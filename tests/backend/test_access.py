@@ -1,6 +1,7 @@
 import base64
 import hmac
 import http.client
+import io
 import json
 import logging
 import socket
@@ -13,6 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from backend.access import Guards, is_loopback
+from tagloom import logs
 from tagloom.demo.server import ThreadedServer
 from tagloom.errors import UserError
 from tagloom.settings import ConnectionSettings, Settings
@@ -172,6 +174,7 @@ def in_chunks(port: int, path: str, body: bytes) -> int:
         ({"host": "::"}, "TAGLOOM_ALLOW_OPEN"),
         ({"host": "backend.local"}, "TAGLOOM_ALLOW_OPEN"),
         ({"basic_user": "u"}, "TAGLOOM_BASIC_PASSWORD"),
+        ({"basic_password": SecretStr("p")}, "TAGLOOM_BASIC_USER"),
         ({"basic_user": "u", "basic_password": SecretStr("p")}, "TAGLOOM_WEBHOOK_SECRET"),
         ({"url_secrets": secrets("short")}, "token_urlsafe"),
         ({"url_secrets": secrets("with/slash/0123456789")}, "token_urlsafe"),
@@ -214,3 +217,59 @@ def test_every_secret_is_compared_and_in_constant_time(monkeypatch: pytest.Monke
     guards.admits("/predict", "default", basic("u", "p")["Authorization"].encode())
     guards.admits("/webhook", None, b"Bearer hook")
     assert {b"u:p", b"Bearer hook"} <= {other for _, other in compared}
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What is written by the log as in production."""
+    root, written = logging.getLogger(), io.StringIO()
+    before = root.handlers
+    logs.configure()
+    (handler,) = root.handlers
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(written)
+    yield written
+    root.handlers = before
+
+
+def test_a_secret_behind_a_prefix_is_not_logged_and_the_remedy_is(tmp_path: Path, log: io.StringIO) -> None:
+    replaced = "a-secret-of-yesterday"
+    with running(tmp_path, url_secrets=secrets(NEW)) as backend:
+        for path in (f"/tagloom/{NEW}/predict", f"/{NEW[:-1]}/predict", f"/{replaced}/predict", f"/x/%2561{NEW}"):
+            assert backend.client.post(path, json={}).status_code == 401
+        assert backend.client.get("/" + "y" * 30_000 + "/" + "ab/" * 9_000).status_code == 401
+    # The client is the test's own; it tells what it asks for.
+    said = "\n".join(line for line in log.getvalue().splitlines() if "HTTP Request: " not in line)
+    assert "let the proxy take the prefix off" in said
+    assert "/***/predict" in said
+    for secret in (NEW, NEW[:-1], replaced):
+        assert secret not in said
+    assert max(map(len, said.splitlines())) < 3_000
+
+
+@pytest.mark.parametrize("path", ["/predict/", "//predict", "/versions/", "/webhook//", "/health/", "/nothing/"])
+def test_no_answer_leads_where_the_host_header_says(tmp_path: Path, path: str) -> None:
+    with running(tmp_path, url_secrets=secrets(NEW)) as backend:
+        for method in ("GET", "POST"):
+            answer = backend.client.request(
+                method, f"/{NEW}{path}", json={}, headers={"Host": "evil.example"}, follow_redirects=False
+            )
+            right = backend.client.request(method, f"/{NEW}/{path.strip('/')}", json={})
+            assert answer.status_code == right.status_code
+            assert "evil.example" not in str(answer.headers) + answer.text
+
+
+@pytest.mark.parametrize("path", ["/setup", "/setup/"])
+def test_the_words_on_a_bad_config_are_found_from_either_address(tmp_path: Path, path: str) -> None:
+    with running(tmp_path, url_secrets=secrets(NEW)) as backend:
+        backend.service.engine.result(20)
+        body = captured.body("02") | {"schema": "<View><Text name='t' value='$t'/></View>"}
+        answer = backend.client.post(f"/{NEW}{path}", json=body, headers={"Host": "evil.example"})
+        assert answer.status_code == 400
+        assert f"/{NEW}/setup/problem/" in str(answer.url)
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict/", "//predict", "/versions/", "/status/", "/metrics//"])
+def test_slashes_open_nothing(tmp_path: Path, path: str) -> None:
+    with running(tmp_path, url_secrets=secrets(NEW), webhook_secret=SecretStr("hook-secret")) as backend:
+        assert backend.client.request("GET", path, headers={"Authorization": "Bearer hook-secret"}).status_code == 401

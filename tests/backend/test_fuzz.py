@@ -1,6 +1,6 @@
 """Whatever is sent, nobody is blocked: no 5xx, and every task has its answer.
 
-TAGLOOM_FUZZ_CASES is how many cases all tests here try together; `make fuzz` tries ten times the usual.
+TAGLOOMTEST_FUZZ_CASES is how many cases all tests here try together; `make fuzz` tries ten times the usual.
 """
 
 import copy
@@ -25,7 +25,7 @@ from tests.backend.parts import Backend, CheapEncoders, running
 from tests.backend.test_answers import TAGS
 from tests.labelstudio.test_config import TREES
 
-CASES = int(os.environ.get("TAGLOOM_FUZZ_CASES", "2000"))
+CASES = int(os.environ.get("TAGLOOMTEST_FUZZ_CASES", "2000"))
 SCHEMA_SHARE = CASES // 12  # each of /setup, /predict and /webhook; the others take nothing and are asked once
 CONFIG_SHARE = CASES // 16  # each config makes a project's version anew
 OWN_SHARE = (CASES - 3 * SCHEMA_SHARE - CONFIG_SHARE + 2) // 3  # each of the other three

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from labelstudio.api import TASKS_PER_PAGE, LabelStudioClient, LabelStudioError
 from labelstudio.connection import Connection
 from tagloom.errors import UserError
+from tagloom.redaction import redacted
 from tests.labelstudio.studio import Studio, personal_token
 
 
@@ -100,6 +101,29 @@ def test_errors_say_what_to_check(studio: Studio) -> None:
     with pytest.raises(LabelStudioError, match="302"):
         missing.project(5)
     missing.close()
+
+
+@pytest.mark.parametrize("token", ["secret-token-123\r", "Token secret-token-123", "secret-token-密", "secret\n: x"])
+def test_a_token_that_no_header_can_carry_is_never_shown(studio: Studio, token: str) -> None:
+    with pytest.raises(UserError, match="token alone") as told:
+        client_of(studio, token)
+    assert "secret" not in str(told.value)
+    offered = client_of(studio, "")
+    offered.offer_token(token)
+    with pytest.raises(LabelStudioError) as refused:
+        offered.project(2)
+    assert "secret" not in str(refused.value)
+    assert all("密" not in str(header) and ":" not in str(header) for _, header in studio.requests)
+    offered.close()
+
+
+def test_tokens_are_hidden_once_they_are_known(studio: Studio) -> None:
+    studio.token = personal_token()
+    studio.files["/api/projects/2/"] = b'{"id": 2}'
+    client = client_of(studio)
+    client.offer_token("offered-by-label-studio")
+    assert redacted(f"{studio.token} offered-by-label-studio") == "*** ***"
+    client.close()
 
 
 def test_a_label_studio_that_is_away_or_not_configured() -> None:

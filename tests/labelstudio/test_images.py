@@ -267,3 +267,11 @@ def test_a_name_that_turns_private_between_check_and_connection_finds_nothing(
         for _ in range(3):
             fetching.refusal(f"http://rebind.example:{port}/a.png")
         assert hidden.requests == []
+
+
+def test_no_header_stands_in_the_reason(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Fetching(studio.url, studio.token) as fetching:
+        monkeypatch.setattr(fetching.client, "authorization", lambda _stale=None: "Token secret-token-123\r")
+        refusal = fetching.refusal("/data/upload/2/a.png")
+    assert "secret" not in str(refusal)
+    assert "LocalProtocolError" in str(refusal)

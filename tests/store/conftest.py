@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from store.store import Store
 
-SERVER = os.environ.get("TAGLOOM_TEST_DATABASE_URL", "")
+SERVER = os.environ.get("TAGLOOMTEST_DATABASE_URL", "")
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def _fresh(server: str) -> Iterator[str]:
 
 @contextmanager
 def new_database(folder: Path) -> Iterator[str]:
-    """URL of a new database: SQLite in the folder, or on the server that TAGLOOM_TEST_DATABASE_URL names."""
+    """URL of a new database: SQLite in the folder, or on the server that TAGLOOMTEST_DATABASE_URL names."""
     if SERVER:
         with _fresh(SERVER) as made:
             yield made

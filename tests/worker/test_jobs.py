@@ -2,6 +2,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -190,9 +191,10 @@ def test_a_failing_training_says_why_and_is_not_lost(store: Store, settings: Set
 
 
 @pytest.mark.usefixtures("here")
-def test_jobs_for_what_is_unknown_end_with_a_line() -> None:
-    assert jobs.train("default/9.9") == "the project is not in the store"
-    assert jobs.encode("default/9.9") == "the project is not in the store"
+@pytest.mark.parametrize("job", [jobs.train, jobs.encode, jobs.reconcile, jobs.predict])
+def test_a_project_that_is_not_in_the_store_is_a_failure(job: Callable[[str], str], settings: Settings) -> None:
+    with pytest.raises(UserError, match=rf"default/9\.9 is not in {settings.home}.*TAGLOOM_HOME"):
+        job("default/9.9")
 
 
 @pytest.mark.slow

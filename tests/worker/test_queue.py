@@ -8,6 +8,7 @@ from rq.job import Job
 
 from tagloom.settings import Settings
 from worker import queue
+from worker.place import Place
 from worker.queue import Kind
 
 KEY = "default/2.1795288797"
@@ -53,13 +54,13 @@ def test_what_comes_after_a_job_was_taken_makes_one_new_one(settings: Settings, 
 
 
 def test_nobody_is_woken_for_what_a_running_job_will_see_at_its_end(settings: Settings, redis: Redis) -> None:
-    queue.set_running(redis, Kind.TRAIN, KEY, 60)
+    queue.set_running(redis, Place.of(settings), Kind.TRAIN, KEY, 60)
     queue.wake_training(settings, KEY)
     assert waiting(settings, redis) == []
-    queue.set_running(redis, Kind.TRAIN, KEY, 60)
-    assert queue.clear_running(redis, Kind.TRAIN, KEY)  # it was woken again
-    queue.set_running(redis, Kind.TRAIN, KEY, 60)
-    assert not queue.clear_running(redis, Kind.TRAIN, KEY)
+    queue.set_running(redis, Place.of(settings), Kind.TRAIN, KEY, 60)
+    assert queue.clear_running(redis, Place.of(settings), Kind.TRAIN, KEY)  # it was woken again
+    queue.set_running(redis, Place.of(settings), Kind.TRAIN, KEY, 60)
+    assert not queue.clear_running(redis, Place.of(settings), Kind.TRAIN, KEY)
     queue.wake_training(settings, KEY)
     assert len(waiting(settings, redis)) == 1
 
@@ -82,5 +83,5 @@ def test_no_pickle_in_redis(settings: Settings, redis: Redis) -> None:
 def test_redis_away_is_told_and_not_raised(settings: Settings) -> None:
     away = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
     assert queue.wake_training(away, KEY) is False
-    queue.set_running(queue.redis_of(away.redis_url), Kind.TRAIN, KEY, 1)
-    queue.clear_running(queue.redis_of(away.redis_url), Kind.TRAIN, KEY)
+    queue.set_running(queue.redis_of(away.redis_url), Place.of(away), Kind.TRAIN, KEY, 1)
+    queue.clear_running(queue.redis_of(away.redis_url), Place.of(away), Kind.TRAIN, KEY)

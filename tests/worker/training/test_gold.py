@@ -164,6 +164,7 @@ def test_a_home_that_learned_from_misread_gold_heals(store: Store, settings: Set
     with engine.begin() as connection:
         for table, column in (("projects", "gold_notes"), ("projects", "reread_until"), ("versions", "note")):
             connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        connection.execute(text("DROP TABLE identity"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0005'"))
     engine.dispose()
     upgraded = Store.open(settings.database)

@@ -1,0 +1,131 @@
+"""Takes secrets out of what is logged or shown: known ones by their value, all others by the place where they stand.
+
+Nothing here takes longer than in proportion to the text: strangers write some of it.
+"""
+
+import re
+import threading
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+HIDDEN = "***"
+SHORTEST = 4  # characters of a secret that is looked for; a shorter one stands in too many words
+SHORTEST_PASSING = 16  # of one that a request brought: it must not blank ordinary words
+LONGEST = 1_000  # characters that are logged of one value
+LONGEST_TRACE = 20_000  # and of a traceback
+PASSING = 64  # newest of the tokens that come and go
+_WORDS = ("token", "secret", "password", "authorization", "api_key")
+
+_PLACES = (
+    (re.compile(r"(://)[^\s/?#'\"]{1,2000}@"), rf"\1{HIDDEN}@"),  # user and password
+    (re.compile(r"(://[^\s?#'\"]{1,2000})\?[^\s'\"]*"), rf"\1?{HIDDEN}"),  # signed addresses have their key there
+    (re.compile(r"\b(Token|Bearer|Basic) [^\s'\"\\]{16,}"), rf"\1 {HIDDEN}"),
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+"), HIDDEN),  # a JWT
+    (
+        re.compile(r"((?:password|passwd|secret|token|api_key)s?(?:=|['\"]:\s?)['\"]?)[^\s'\",;&]+", re.IGNORECASE),
+        rf"\1{HIDDEN}",
+    ),
+)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+class _Known:
+    """Secrets of this process. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lasting: set[str] = set()
+        self._passing: deque[str] = deque(maxlen=PASSING)
+        self._plain: tuple[str, ...] = ()
+        self._written: re.Pattern[str] | None = None
+
+    def add(self, secrets: tuple[str, ...], passing: bool) -> None:
+        shortest = SHORTEST_PASSING if passing else SHORTEST
+        new = [secret for secret in secrets if len(secret) >= shortest and secret not in self._plain]
+        if not new:
+            return
+        with self._lock:
+            if passing:
+                self._passing.extend(new)
+            else:
+                self._lasting.update(new)
+            # The longest first: one may stand within another.
+            self._plain = tuple(sorted({*self._lasting, *self._passing}, key=lambda secret: (-len(secret), secret)))
+            self._written = re.compile("|".join("".join(map(_written, secret)) for secret in self._plain))
+
+    def without(self, text: str) -> str:
+        for secret in self._plain:
+            text = text.replace(secret, HIDDEN)
+        if self._written and ("%" in text or "\\" in text):
+            text = self._written.sub(HIDDEN, text)
+        return text
+
+
+_KNOWN = _Known()
+
+
+def keep_out(*secrets: str, passing: bool = False) -> None:
+    """From here on `redacted` hides these values. ``passing`` ones are forgotten when many others have come."""
+    _KNOWN.add(secrets, passing)
+
+
+def redacted(text: str) -> str:
+    """The text without secrets: known values, percent-encoded or escaped too, and what stands where secrets do."""
+    text = _KNOWN.without(text)
+    for pattern, instead in _PLACES:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def loggable(value: Any, longest: int = LONGEST) -> Any:
+    """A value for one line of a log: redacted, cut, without control characters; plain containers stay what they are."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping) and len(repr(value)) <= longest:
+        return {str(name): HIDDEN if is_secret(str(name)) else loggable(held) for name, held in value.items()}
+    if isinstance(value, list | tuple | set | frozenset) and len(repr(value)) <= longest:
+        return [loggable(held) for held in value]
+    text = value if isinstance(value, str) else repr(value)
+    return _CONTROL.sub(_escaped, shortened(_KNOWN.without(text), longest))
+
+
+def trace(text: str) -> str:
+    """A traceback for a log: redacted, cut in its middle, on its own lines."""
+    lines = shortened(_KNOWN.without(text), LONGEST_TRACE).split("\n")
+    return "\n".join(_CONTROL.sub(_escaped, line) for line in lines)
+
+
+def shortened(text: str, longest: int) -> str:
+    """Redacted by place, and cut in the middle when it is longer; it then says how much is left out."""
+    half = longest // 2
+    if len(text) > longest:
+        text = f"{text[:half]} …{len(text) - 2 * half} characters… {text[-half:]}"
+    return redacted(text)
+
+
+def is_secret(name: str) -> bool:
+    """Whether a field's name says that its value is a secret."""
+    return any(word in name.lower() for word in _WORDS)
+
+
+def _written(character: str) -> str:
+    """Pattern of the ways in which a character may stand in a log: itself, percent-encoded, escaped."""
+    percent = "".join(f"%(?:25)*{_either_case(f'{byte:02x}')}" for byte in character.encode("utf-8", "surrogateescape"))
+    ways = [re.escape(character), percent]
+    if character == " ":
+        ways.append(r"\+")
+    if not (character.isascii() and character.isalnum()):
+        code = ord(character)
+        ways.append(re.escape("\\") + f"u{_either_case(f'{code:04x}')}")
+        ways.append(re.escape(character.encode("unicode_escape").decode()))
+        ways.append(re.escape(repr(character.encode("utf-8", "surrogateescape"))[2:-1]))
+    return f"(?:{'|'.join(dict.fromkeys(ways))})"
+
+
+def _either_case(digits: str) -> str:
+    return "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in digits)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape", "surrogatepass").decode()

@@ -1,0 +1,90 @@
+"""Which database and folder a process works on: a job must be done where it was asked for.
+
+Redis tells a worker of a project; with another TAGLOOM_HOME or database it would find nothing to do and call that done.
+Paths do not tell: the same folder may be mounted elsewhere, and another machine may have another one of the same name.
+So both carry a random name.
+"""
+
+import logging
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from store.database import Database
+from tagloom.errors import UserError
+from tagloom.settings import Settings
+from tagloom.values import without_password
+
+LOG = logging.getLogger(__name__)
+
+FILE = "identity"
+
+
+@dataclass(frozen=True)
+class Place:
+    """``store`` and ``home`` are random names, ``home`` is empty where none could be kept; ``shown`` is for people."""
+
+    store: str
+    home: str
+    shown: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Place":
+        """The place of these settings; UserError or SQLAlchemyError when its database cannot be opened."""
+        return _place(settings.database, settings.home.resolve())
+
+    @classmethod
+    def read(cls, noted: object) -> "Place | None":
+        """The place that ``noted`` in Redis tells of; None for what an earlier release left there."""
+        if not isinstance(noted, Mapping) or not all(isinstance(noted.get(name), str) for name in asdict(_NOWHERE)):
+            return None
+        return cls(noted["store"], noted["home"], noted["shown"])
+
+    def note(self) -> dict[str, str]:
+        """What is kept in Redis."""
+        return asdict(self)
+
+    def require(self, asker: "Place | None", what: str) -> None:
+        """Raise UserError when ``what`` was asked for elsewhere."""
+        if asker is None or (asker.store == self.store and (asker.home == self.home or not (asker.home and self.home))):
+            return
+        raise UserError(
+            f"{what} is of {asker.shown}, but this process works on {self.shown}: give it the backend's TAGLOOM_HOME "
+            "and TAGLOOM_DATABASE_URL, or each its own TAGLOOM_QUEUE"
+        )
+
+
+_NOWHERE = Place("", "", "")
+
+
+@lru_cache(maxsize=8)
+def _place(url: str, home: Path) -> Place:
+    database = Database(url)
+    try:
+        store = database.identity()
+    finally:
+        database.close()
+    return Place(store, _name_of(home), f"{home} with {without_password(url)} on {os.uname().nodename}")
+
+
+def _name_of(home: Path) -> str:
+    """The folder's name, made when it has none. Of several processes that make one, one wins."""
+    file = home / FILE
+    try:
+        if not file.exists():
+            beside = home / f".{FILE}-{uuid.uuid4().hex}"
+            try:
+                home.mkdir(parents=True, exist_ok=True)
+                beside.write_text(uuid.uuid4().hex)
+                os.link(beside, file)
+            except FileExistsError:
+                pass
+            finally:
+                beside.unlink(missing_ok=True)
+        return file.read_text().strip()
+    except OSError as error:
+        LOG.warning("%s can't keep a name (%s): workers of other folders are not told from its own", home, error)
+        return ""

@@ -85,6 +85,7 @@ class Service:
         self, project: ProjectKey, xml: str, tasks: Sequence[TaskIn], drawn: Sequence[Region], began: float
     ) -> tuple[list[TaskPrediction], str]:
         """One answer per task, in order, and the version that gave them. Never raises for what Label Studio sends."""
+        end = began + self.settings.predict_budget
         deadline = began + self.settings.predict_budget * READING_SHARE
         engine = self._wait(max(deadline - time.monotonic(), 0.0))
         if engine is None:
@@ -97,7 +98,7 @@ class Service:
         if known is None:
             self._learn_project(project, config.xml, ())
         served = engine.served(project, config)
-        answered = engine.answers.answer(Question(project, config, tasks, deadline, drawn), served)
+        answered = engine.answers.answer(Question(project, config, tasks, deadline, end, drawn), served)
         if not drawn:
             self._learn_tasks(project, tasks, answered, engine)
         return answered.results, served.version

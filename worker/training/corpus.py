@@ -1,6 +1,7 @@
 """What one training sees: the features of a project's tasks and the gold there is."""
 
 import hashlib
+import logging
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from store.tasks import Task
 from worker.training.families import family_of, is_held_out
 from worker.training.watch import Ends
 from worker.workplace import Workplace
+
+LOG = logging.getLogger(__name__)
 
 CHUNK = 16  # gold tasks encoded between two looks at whether the job must end
 
@@ -67,10 +70,18 @@ def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch:
 
 
 def gold_by_task(workplace: Workplace, project: Project, config: LabelConfig, tasks: Container[int]) -> dict[int, Gold]:
-    """The gold of those of these tasks that have some."""
+    """The gold of those of these tasks that have some. What cannot be read is left out with a word in the log."""
     annotations = workplace.store.annotations.of_project(project.key)
-    read = {number: gold_of(config, entries) for number, entries in annotations.items() if number in tasks}
-    return {number: said for number, said in read.items() if said is not None}
+    read: dict[int, Gold] = {}
+    for number in (number for number in annotations if number in tasks):
+        try:
+            said = gold_of(config, annotations[number])
+        except Exception as error:  # one odd annotation must not stop the project's training
+            LOG.error("%s: the annotations of task %d cannot be read: %r", project.key, number, error)
+            continue
+        if said is not None:
+            read[number] = said
+    return read
 
 
 def _features(
@@ -106,7 +117,8 @@ def _encoded(
     found = {number: answer for number, answer in answers.items() if not isinstance(answer, Failure)}
     gone = [task for task in tasks if isinstance(answer := answers[task.id], Failure) and answer.permanent]
     texts = workplace.encoder.texts_only(config, [task.payload() for task in gone]) if gone else []
-    return found | dict(zip([task.id for task in gone], texts, strict=True))
+    said = zip([task.id for task in gone], texts, strict=True)
+    return found | {number: features for number, features in said if features is not None}
 
 
 def _shuffled(project_key: str, task_id: int) -> bytes:

@@ -3,16 +3,19 @@
 import hashlib
 import math
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from labelstudio.config import LabelConfig
+from labelstudio.config import ConfigError, LabelConfig
 from labelstudio.controls.choices import Choices
+from labelstudio.kept import Kept
 from labelstudio.regions import Region
 from model.items import Prediction
 
 if TYPE_CHECKING:
     from label_studio_sdk.label_interface.interface import LabelInterface
+
+
+_INTERFACES: "Kept[str, LabelInterface]" = Kept(64, 1_000_000)  # by characters of the config
 
 
 class InvalidResultError(ValueError):
@@ -45,6 +48,16 @@ def checked(config: LabelConfig, result: list[Region], score: float) -> dict[str
     return answer
 
 
+def check_readable(config: LabelConfig) -> None:
+    """ConfigError for a config that Label Studio's own reader refuses: no result could be checked against it."""
+    try:
+        _interface(config.xml)
+    except Exception as error:
+        raise ConfigError(
+            f"Label Studio's own reader cannot read the labelling config ({str(error)[:200]}): correct it there."
+        ) from error
+
+
 def _region_id(seed: str, number: int) -> str:
     return hashlib.sha256(f"{seed}#{number}".encode()).hexdigest()[:10]
 
@@ -54,8 +67,11 @@ def _sdk_problems(xml: str, answer: dict[str, Any]) -> list[str]:
     return found
 
 
-@lru_cache(maxsize=64)
 def _interface(xml: str) -> "LabelInterface":
+    return _INTERFACES.made(xml, len(xml), lambda: _new_interface(xml))
+
+
+def _new_interface(xml: str) -> "LabelInterface":
     # Imported here: the SDK brings pandas and nltk, two seconds that only who validates shall pay.
     from label_studio_sdk.label_interface.interface import LabelInterface
 

@@ -29,12 +29,16 @@ LOG = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Question:
-    """One /predict. ``deadline`` is a ``time.monotonic()`` moment; ``drawn`` are regions of interactive mode."""
+    """One /predict. ``drawn`` are regions of interactive mode.
+
+    Moments of ``time.monotonic()``: after ``deadline`` no picture is read and no box looked for, after ``end`` no text.
+    """
 
     project: ProjectKey
     config: LabelConfig
     tasks: Sequence[TaskIn]
     deadline: float
+    end: float
     drawn: Sequence[Region] = ()
 
     @cached_property
@@ -130,15 +134,11 @@ class Answers:
         ]
 
     def _texts(self, question: Question, places: Sequence[int]) -> Sequence[ItemFeatures | None]:
-        """What title and industry alone say of these tasks; None for one without any text."""
+        """What title and industry alone say of these tasks; None where they say nothing, or the time is over."""
         if not places:
             return []
-        try:
-            found = self._encoder.texts_only(question.config, [question.tasks[place].payload() for place in places])
-        except RuntimeError as error:
-            LOG.error("texts could not be encoded", error=str(error))
-            return [None] * len(places)
-        return [entry if entry.title or entry.industry or entry.texts else None for entry in found]
+        payloads = [question.tasks[place].payload() for place in places]
+        return self._encoder.texts_only(question.config, payloads, question.end)
 
     def _weaker(
         self, question: Question, task: TaskIn, failure: Failure, text: ItemFeatures | None, version: str
@@ -193,8 +193,8 @@ class Answers:
             else:
                 result = result_of(config, prediction, features.size, seed)
             answer = checked(config, result, prediction.score)
-        except (ValueError, KeyError, TypeError, ArithmeticError) as error:
-            LOG.error("an answer was held back", project=str(question.project), task=task.id, reason=str(error))
+        except Exception as error:  # whatever it is, the other tasks have their answers
+            LOG.error("an answer was held back", project=str(question.project), task=task.id, reason=repr(error)[:500])
             self._metrics.problems.labels("invalid").inc()
             return self._empty(evidence.version, "empty")
         self._metrics.tasks.labels(evidence.outcome).inc()

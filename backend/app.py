@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from backend.access import Access, Guards
+from backend.bodies import readers
 from backend.measured import Measured
 from backend.metrics import Metrics
 from backend.routes import ROUTER
@@ -52,10 +53,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             False: ThreadPoolExecutor(QUICK_THREADS, thread_name_prefix="quick"),
             True: ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="slow"),
         }
+        app.state.readers = readers()
         try:
             yield
         finally:
-            for pool in app.state.pools.values():
+            for pool in (app.state.readers, *app.state.pools.values()):
                 pool.shutdown(wait=True, cancel_futures=True)
 
 

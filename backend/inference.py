@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 
 import structlog
 
-from labelstudio.encoding import Extractor
+from labelstudio.encoding import Extractor, ExtractorGoneError
 from model.features.item import ItemFeatures
 from model.items import Item, Prediction
 
@@ -78,7 +78,7 @@ class Inference:
         return kept
 
     def close(self) -> None:
-        """End the thread after its batch; waiting calls get RuntimeError."""
+        """End the thread after its batch; waiting calls get ExtractorGoneError."""
         with self._wake:
             self._closed = True
             self._wake.notify_all()
@@ -87,7 +87,7 @@ class Inference:
     def _submit(self, queue: "deque[_Job[In, Out]]", job: "_Job[In, Out]") -> None:
         with self._wake:
             if self._closed:
-                raise RuntimeError("the backend is closing")
+                raise ExtractorGoneError("the backend is closing")
             queue.append(job)
             self._wake.notify()
 
@@ -107,7 +107,7 @@ class Inference:
 
 def _abandon(queue: "deque[_Job[In, Out]]") -> None:
     for job in queue:
-        job.result.set_exception(RuntimeError("the backend is closing"))
+        job.result.set_exception(ExtractorGoneError("the backend is closing"))
 
 
 def _together(queue: "deque[_Job[In, Out]]", limit: int) -> "list[_Job[In, Out]]":

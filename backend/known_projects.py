@@ -3,9 +3,13 @@
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from labelstudio.kept import Kept
 from store.projects import Project, Projects
 
 LOG = structlog.stdlib.get_logger(__name__)
+
+MOST = 10_000  # projects that are remembered
+CHARACTERS = 20_000_000  # of their labelling configs
 
 
 class KnownProjects:
@@ -13,7 +17,7 @@ class KnownProjects:
 
     def __init__(self, projects: Projects) -> None:
         self._projects = projects
-        self._last: dict[str, Project] = {}
+        self._last: Kept[str, Project] = Kept(MOST, CHARACTERS)
         self._away = False
 
     def get(self, key: str) -> Project | None:
@@ -27,5 +31,5 @@ class KnownProjects:
             return self._last.get(key)
         self._away = False
         if known is not None:
-            self._last[key] = known
+            self._last.put(key, known, len(known.label_config))
         return known

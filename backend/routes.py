@@ -11,6 +11,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
+from backend.bodies import BodyRoute
 from backend.schemas import (
     Health,
     PredictRequest,
@@ -31,7 +32,7 @@ from store.journal import JournalError
 
 LOG = structlog.stdlib.get_logger(__name__)
 
-ROUTER = APIRouter()
+ROUTER = APIRouter(route_class=BodyRoute)
 Out = TypeVar("Out")
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem},
@@ -73,17 +74,19 @@ async def setup_problem(words: str) -> Response:
     return JSONResponse({"detail": words.replace("-", " ")}, 400)
 
 
-@ROUTER.post("/predict", responses=PROBLEMS)
-async def predict(request: Request, body: PredictRequest) -> PredictResponse:
+@ROUTER.post("/predict", response_model=PredictResponse, responses=PROBLEMS)
+async def predict(request: Request, body: PredictRequest) -> Response:
     """One answer per task, in order, within the time budget."""
     began = time.monotonic()
     project = ProjectKey.of_request(body.project, _connection(request))
     drawn = (body.params.context.result or []) if body.params and body.params.context else []
     service = _service(request)
-    results, version = await _run(
-        request, lambda: service.predict(project, body.label_config, body.tasks, drawn, began), slow=True
-    )
-    return PredictResponse(results=results, model_version=version)
+
+    def answer() -> Response:
+        results, version = service.predict(project, body.label_config, body.tasks, drawn, began)
+        return JSONResponse(PredictResponse(results=results, model_version=version).model_dump())
+
+    return await _run(request, answer, slow=True)
 
 
 @ROUTER.post("/webhook", responses=PROBLEMS)
@@ -91,7 +94,7 @@ async def webhook(request: Request, body: WebhookRequest) -> Response:
     """Make an event durable before answering: Label Studio waits a second for it and never sends it again."""
     service, connection = _service(request), _connection(request)
     try:
-        job = await _run(request, lambda: service.webhook(body.model_dump(), connection))
+        job = await _run(request, lambda: service.webhook(body.payload(), connection))
     except BadEventError as error:
         return JSONResponse({"detail": str(error)}, 422)
     except JournalError as error:

@@ -2,9 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 MAX_ID = 2**63 - 1  # what a database's integer holds
+MOST_TASKS = 20_000  # of one request; Label Studio sends all that are selected
+MOST_DRAWN = 1_000  # regions that were drawn before an answer in interactive mode
 Id = Annotated[int, Field(ge=0, le=MAX_ID, strict=True)]
 ProjectUid = Annotated[
     str, Field(pattern=r"^[0-9]{1,18}(\.[0-9]{1,18})?$", description="Project id and creation second: 2.1795288797")
@@ -17,10 +19,11 @@ class Loose(BaseModel):
     model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
 
-class PriorPrediction(Loose):
-    """A prediction that Label Studio already stores for a task."""
-
-    model_version: str | None = None
+def _versions(predictions: Any) -> frozenset[str]:
+    """Of the predictions that Label Studio stores for a task, all that matters; of other shapes nothing does."""
+    entries = predictions if isinstance(predictions, list) else []
+    named = [entry.get("model_version") for entry in entries if isinstance(entry, dict)]
+    return frozenset(name for name in named if isinstance(name, str))
 
 
 class TaskIn(Loose):
@@ -29,20 +32,22 @@ class TaskIn(Loose):
     id: Id | None = None
     data: dict[str, Any] | None = None
     updated_at: str | None = None
-    predictions: list[PriorPrediction] | None = None
+    versions: Annotated[frozenset[str], BeforeValidator(_versions, list[dict[str, Any]] | None)] = Field(
+        frozenset(), alias="predictions", description="Predictions that Label Studio already stores for the task."
+    )
 
     def payload(self) -> dict[str, Any]:
         """In the shape of Label Studio's task object."""
         return {"id": self.id, "data": self.data or {}, "updated_at": self.updated_at}
 
     def has_version(self, version: str) -> bool:
-        return any(prior.model_version == version for prior in self.predictions or ())
+        return version in self.versions
 
 
 class Context(Loose):
     """What an annotator just drew, in interactive mode."""
 
-    result: list[dict[str, Any]] | None = None
+    result: list[dict[str, Any]] | None = Field(None, max_length=MOST_DRAWN, fail_fast=True)
 
 
 class PredictParams(Loose):
@@ -54,7 +59,7 @@ class PredictParams(Loose):
 class PredictRequest(Loose):
     """POST /predict: all selected tasks at once."""
 
-    tasks: list[TaskIn]
+    tasks: list[TaskIn] = Field(max_length=MOST_TASKS, fail_fast=True)
     project: ProjectUid
     label_config: str = ""
     params: PredictParams | None = None
@@ -113,6 +118,11 @@ class WebhookRequest(BaseModel):
 
     action: str = Field(max_length=100)
     project: WebhookProject
+
+    def payload(self) -> dict[str, Any]:
+        """As it was sent: what is inside may be large, so it is not copied."""
+        project = {"id": self.project.id, "created_at": self.project.created_at, **(self.project.model_extra or {})}
+        return {"action": self.action, "project": project, **(self.model_extra or {})}
 
 
 class WebhookResponse(BaseModel):

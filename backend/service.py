@@ -4,7 +4,6 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
-from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -12,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.answers import Answered, Question
 from backend.engine import Engine
+from backend.industry_keys import AskedKeys
 from backend.known_projects import KnownProjects
 from backend.metrics import Metrics
 from backend.schemas import TaskIn, TaskPrediction
@@ -22,8 +22,10 @@ from labelstudio import events
 from labelstudio.config import ConfigError, LabelConfig
 from labelstudio.events import Action
 from labelstudio.extra_params import industry_keys_of
+from labelstudio.kept import Kept
 from labelstudio.project import ProjectKey
 from labelstudio.regions import Region
+from labelstudio.results import check_readable
 from labelstudio.sites import Sites
 from store.changes import Change
 from store.store import Store
@@ -34,6 +36,7 @@ LOG = structlog.stdlib.get_logger(__name__)
 SETUP_SECONDS = 2.0  # Label Studio gives /setup three
 JOURNAL_SECONDS = 0.8  # ... and a webhook one
 NO_VERSION = "none"
+CONFIG_CHARACTERS = 10_000_000  # of all labelling configs that are kept parsed
 READING_SHARE = 0.8  # of the budget goes to pictures and boxes; the rest is for answering what they left over
 
 
@@ -56,6 +59,8 @@ class Service:
         self._sites = sites
         self._ties = ties
         self._known = KnownProjects(store.projects)
+        self._asked_keys = AskedKeys()
+        self._configs: Kept[tuple[str, tuple[str, ...]], LabelConfig] = Kept(1_000, CONFIG_CHARACTERS)
         self._waker = Waker()
         self._training = TrainingRequests(settings.training_requests_per_minute)
 
@@ -69,7 +74,12 @@ class Service:
         change in the labelling config or in the connection's extra params.
         """
         industry_keys = industry_keys_of(extra_params)
+        known = self._known.get(str(project))
+        held = known.industry_keys if known else industry_keys
+        industry_keys = self._asked_keys.chosen(str(project), held, industry_keys)
         config = self.config(xml, industry_keys)
+        if self.engine.done():  # before, the reader would have to be loaded in this request
+            check_readable(config)
         if token:
             self._sites.client(project.connection).offer_token(token)
         changed = self._learn_project(project, xml, industry_keys)
@@ -85,6 +95,7 @@ class Service:
         self, project: ProjectKey, xml: str, tasks: Sequence[TaskIn], drawn: Sequence[Region], began: float
     ) -> tuple[list[TaskPrediction], str]:
         """One answer per task, in order, and the version that gave them. Never raises for what Label Studio sends."""
+        end = began + self.settings.predict_budget
         deadline = began + self.settings.predict_budget * READING_SHARE
         engine = self._wait(max(deadline - time.monotonic(), 0.0))
         if engine is None:
@@ -97,7 +108,7 @@ class Service:
         if known is None:
             self._learn_project(project, config.xml, ())
         served = engine.served(project, config)
-        answered = engine.answers.answer(Question(project, config, tasks, deadline, drawn), served)
+        answered = engine.answers.answer(Question(project, config, tasks, deadline, end, drawn), served)
         if not drawn:
             self._learn_tasks(project, tasks, answered, engine)
         return answered.results, served.version
@@ -127,7 +138,8 @@ class Service:
 
     def config(self, xml: str, industry_keys: tuple[str, ...] = ()) -> LabelConfig:
         """A parsed labelling config, with a project's own industry keys if it has any; ConfigError: what to change."""
-        return _parsed(xml, industry_keys or self.settings.industry_keys)
+        keys = industry_keys or self.settings.industry_keys
+        return self._configs.made((xml, keys), len(xml), lambda: LabelConfig.parse(xml, keys))
 
     def _wait(self, seconds: float) -> Engine | None:
         try:
@@ -210,8 +222,3 @@ class Service:
         if project is not None and project.has_new_gold:
             self._ties.train(key)
             self._ties.encode(key)
-
-
-@lru_cache(maxsize=256)
-def _parsed(xml: str, industry_keys: tuple[str, ...]) -> LabelConfig:
-    return LabelConfig.parse(xml, industry_keys)

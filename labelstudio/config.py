@@ -19,7 +19,12 @@ _INDUSTRY_KEYS = (
     "行业", "类目", "一级类目", "二级类目", "一级行业", "二级行业",
 )  # fmt: skip
 _VARIABLE = re.compile(r"\$([\w\[\].-]*[\w\]])")
+_FAR = re.compile(r"\[\d{7,}\]")
 _MAX_XML = 1_000_000
+_MAX_DEPTH = 100  # levels of tags; Label Studio's own reader gives up behind 200
+_MAX_TAGS = 5_000
+_MAX_LABELS = 1_000
+_MAX_NAME = 500  # characters of a label or of the name of a data key
 
 
 class ConfigError(ValueError):
@@ -91,6 +96,8 @@ class LabelConfig:
             )
         shapes = tuple(_shapes(root, image, book))
         read = {control.name for control in (*controls, *shapes)}
+        if len(book.names) > _MAX_LABELS:
+            raise ConfigError(f"The labelling config has more than {_MAX_LABELS:,} labels: split it into two projects.")
         industry = tuple(industry_keys)
         texts = _text_keys(objects, industry or _INDUSTRY_KEYS)
         return cls(
@@ -124,22 +131,27 @@ class _Object:
     def of(cls, tag: ET.Element) -> "_Object":
         value = tag.get("value") or tag.get("valueList") or ""
         is_list = tag.get("value") is None and tag.get("valueList") is not None
-        return cls(tag.tag.lower(), tag.get("name"), tuple(_VARIABLE.findall(value)), is_list)
+        keys = tuple(_VARIABLE.findall(value))
+        for key in keys:
+            if len(key) > _MAX_NAME or _FAR.search(key):
+                raise ConfigError(
+                    f'<{tag.tag} value="${key[:60]}...">: no task has such data; shorten the name or place.'
+                )
+        return cls(tag.tag.lower(), tag.get("name"), keys, is_list)
 
 
 class _LabelBook:
     """Gives each named label one model label; controls that share any name of a label share the label."""
 
     def __init__(self) -> None:
-        self.names: dict[str, list[str]] = {}
+        self.names: dict[str, dict[str, None]] = {}
         self._label_of: dict[str, str] = {}
 
     def label(self, names: list[str], taken: set[str]) -> str:
         """The model label of an entry known by ``names``; never one of ``taken`` (the same control's other entries)."""
         known = [self._label_of[name] for name in names if name in self._label_of and self._label_of[name] not in taken]
         label = known[0] if known else names[0]
-        entry = self.names.setdefault(label, [])
-        entry += [name for name in names if name not in entry]
+        self.names.setdefault(label, {}).update(dict.fromkeys(names))
         for name in names:
             self._label_of.setdefault(name, label)
         return label
@@ -155,11 +167,25 @@ def _root(xml: str) -> ET.Element:
     if "<!DOCTYPE" in xml.upper() or "<!ENTITY" in xml.upper():
         raise ConfigError("The labelling config holds a DOCTYPE or ENTITY: remove it, Label Studio needs none.")
     try:
-        return ET.fromstring(xml)
+        root = ET.fromstring(xml)
     except ET.ParseError as error:
         raise ConfigError(f"The labelling config is not well-formed XML ({error}): correct it there.") from error
     except ValueError as error:
         raise ConfigError(f"The labelling config cannot be read ({error}): save it as plain text.") from error
+    _check_size(root)
+    return root
+
+
+def _check_size(root: ET.Element) -> None:
+    """Level by level: a function that calls itself for each would not come to the end of a deep one."""
+    level, tags = [root], 0
+    for _ in range(_MAX_DEPTH):
+        tags += len(level)
+        level = [inner for outer in level for inner in outer]
+    if level:
+        raise ConfigError(f"The labelling config is nested deeper than {_MAX_DEPTH} levels: take out some of its tags.")
+    if tags > _MAX_TAGS:
+        raise ConfigError(f"The labelling config has more than {_MAX_TAGS:,} tags: split it into two projects.")
 
 
 def _unrolled(root: ET.Element) -> Iterator[tuple[str, str]]:
@@ -180,7 +206,7 @@ def _is_object(tag: ET.Element) -> bool:
 
 def _picture(root: ET.Element, objects: list[_Object]) -> _Object | None:
     """The picture that controls point at, else the first one that shows task data."""
-    targets = [target for tag in root.iter() for target in (tag.get("toName") or "").split(",") if target]
+    targets = {target for tag in root.iter() for target in (tag.get("toName") or "").split(",") if target}
     pictures = [entry for entry in objects if entry.tag == "image" and entry.keys]
     aimed = [entry for entry in pictures if entry.name in targets]
     return next(iter(aimed or pictures), None)
@@ -248,6 +274,7 @@ def _labels(tag: ET.Element, kind: str, book: _LabelBook) -> dict[str, str]:
     """Name in results → model label. An alias takes the value's place in results, as Label Studio does it."""
     item = Choices.ITEM if kind == Choices.KIND else RectangleLabels.ITEM
     labels: dict[str, str] = {}
+    taken: set[str] = set()
     for entry in tag.iter():
         if not isinstance(entry.tag, str) or entry.tag.lower() != item:
             continue
@@ -256,7 +283,12 @@ def _labels(tag: ET.Element, kind: str, book: _LabelBook) -> dict[str, str]:
             continue
         predicted = [part.strip() for part in (entry.get("predicted_values") or "").split(",") if part.strip()]
         names = [*predicted, *(value for value in (entry.get("alias"), entry.get("value")) if value)]
-        labels[name] = book.label(list(dict.fromkeys(names)), set(labels.values()))
+        if any(len(each) > _MAX_NAME for each in names):
+            raise ConfigError(
+                f'The label "{name[:60]}..." is longer than {_MAX_NAME} characters: give it a short name.'
+            )
+        labels[name] = book.label(list(dict.fromkeys(names)), taken)
+        taken.add(labels[name])
     if not labels:
         raise ConfigError(
             f'<{tag.tag} name="{tag.get("name")}"> lists no labels: '

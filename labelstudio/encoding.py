@@ -1,5 +1,6 @@
 """Tasks → features: cache first, then pictures in parallel and the extractor in batches. Used by backend and worker."""
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +19,14 @@ from labelstudio.tasks import ItemReference, item_key, reference_of
 from model.features.item import ItemFeatures
 from model.items import Item
 
+LOG = logging.getLogger(__name__)
+
 POLL_S = 0.05  # between two looks at what others are reading
+TEXTS = 16  # tasks whose texts are encoded between two looks at the clock
+
+
+class ExtractorGoneError(RuntimeError):
+    """The extractor takes no more items: the process ends. No task has failed by that."""
 
 
 class Extractor(Protocol):
@@ -97,9 +105,23 @@ class TaskEncoder:
             found |= self._read(self._sites.fetcher(project.connection), missing, deadline)
         return [found[key] for key in keys]
 
-    def texts_only(self, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]) -> list[ItemFeatures]:
-        """Features from title, texts and industry alone, never cached: for answers that cannot wait for the picture."""
-        return self._extractor.extract([_item(reference_of(config, task), None) for task in tasks])
+    def texts_only(
+        self, config: LabelConfig, tasks: Sequence[Mapping[str, Any]], deadline: float | None = None
+    ) -> list[ItemFeatures | None]:
+        """Features from title, texts and industry alone, never cached: for answers that cannot wait for the picture.
+
+        None for a task without any text, for one that the encoders fail on, and for those that the deadline cut off.
+        """
+        items = [_item(reference_of(config, task), None) for task in tasks]
+        found: list[ItemFeatures | None] = [None] * len(items)
+        spoken = [place for place, item in enumerate(items) if item.title or item.industry or item.texts]
+        for start in range(0, len(spoken), TEXTS):
+            if _is_over(deadline):
+                break
+            part = spoken[start : start + TEXTS]
+            for place, features in zip(part, self._features([items[place] for place in part]), strict=True):
+                found[place] = None if isinstance(features, Failure) else features
+        return found
 
     def _read(
         self, fetcher: ImageFetcher, missing: Mapping[str, ItemReference], deadline: float | None
@@ -167,10 +189,25 @@ class TaskEncoder:
                 failures[key] = picture
             else:
                 items[key] = _item(missing[key], picture)
-        features = dict(zip(items, self._extractor.extract(list(items.values())), strict=True)) if items else {}
+        features = dict(zip(items, self._features(list(items.values())), strict=True))
         for key, entry in features.items():
-            self._cache.put(key, entry)
+            if not isinstance(entry, Failure):
+                self._cache.put(key, entry)
         return failures | features
+
+    def _features(self, items: Sequence[Item]) -> list[ItemFeatures | Failure]:
+        """The items' features; if the encoders fail on the batch, each item alone, so that one spoils no other."""
+        if not items:
+            return []
+        try:
+            return list(self._extractor.extract(items))
+        except ExtractorGoneError:
+            raise
+        except Exception as error:
+            if len(items) > 1:
+                return [entry for item in items for entry in self._features([item])]
+            LOG.error("the encoders failed on a task: %r", error)
+            return [Failure(f"the encoders failed on this task ({type(error).__name__})", permanent=True)]
 
 
 _LATE = Failure("the time for this request was over before the picture was read", late=True)
@@ -193,6 +230,9 @@ def _await(picture: "Future[Image]", deadline: float | None) -> Image | Failure:
         return Failure(str(error), permanent=error.permanent)
     except TimeoutError:
         return _LATE
+    except Exception as error:
+        LOG.error("a picture could not be fetched: %r", error)
+        return Failure(f"the picture could not be fetched ({type(error).__name__})")
 
 
 def _item(reference: ItemReference, picture: Image | None) -> Item:

@@ -12,6 +12,8 @@ from labelstudio.config import ConfigError
 LOG = logging.getLogger(__name__)
 
 _NAME = "industry_keys"
+_MOST = 100  # names in the object, and industry keys
+_LONGEST = 500  # characters of an industry key
 _EXAMPLE = '{"industry_keys": ["level1", "level2"]}'
 
 
@@ -22,6 +24,8 @@ def industry_keys_of(extra_params: Any) -> tuple[str, ...]:
     else's: they are told in the log, since an error would take the project's predictions away.
     """
     asked = _object(extra_params)
+    if len(asked) > _MOST:
+        raise ConfigError(f"The connection's extra params hold more than {_MOST} names: write e.g. {_EXAMPLE}.")
     unknown = sorted(set(asked) - {_NAME})
     slips = difflib.get_close_matches(_NAME, unknown, 1)
     if slips:
@@ -34,6 +38,10 @@ def industry_keys_of(extra_params: Any) -> tuple[str, ...]:
     listed = keys.split(",") if isinstance(keys, str) else keys
     if not isinstance(listed, list) or not all(isinstance(key, str) for key in listed):
         raise ConfigError(f"The connection's extra params need industry_keys as a list of names, e.g. {_EXAMPLE}.")
+    if len(listed) > _MOST or any(len(key) > _LONGEST for key in listed):
+        raise ConfigError(
+            f"The connection's extra params name more than {_MOST} industry_keys, or one of over {_LONGEST} characters."
+        )
     return tuple(key.strip().removeprefix("$") for key in listed if key.strip())
 
 
@@ -47,7 +55,7 @@ def _object(extra_params: Any) -> dict[str, Any]:
     """Label Studio's form sends what was typed as text, its API as an object."""
     asked = extra_params.strip() if isinstance(extra_params, str) else extra_params
     if isinstance(asked, str) and asked:
-        with contextlib.suppress(ValueError):  # told below
+        with contextlib.suppress(ValueError, RecursionError):  # told below
             asked = json.loads(asked)
     if not asked:
         return {}

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import logging
 import re
 import stat
 from collections.abc import Iterable
@@ -16,8 +17,11 @@ from labelstudio.addresses import AddressRules, ForbiddenAddressError, PinnedBac
 from labelstudio.api import LabelStudioClient, LabelStudioError
 from labelstudio.connection import Origin
 from labelstudio.decoding import ImageUnavailableError, decode
-from labelstudio.tasks import ItemReference
+from labelstudio.tasks import MAX_URL, ItemReference
 
+LOG = logging.getLogger(__name__)
+
+_LONGEST_NAME = 253  # characters of a host name (RFC 1035)
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MAX_REDIRECTS = 5
 _CONNECTIONS = 16
@@ -57,11 +61,18 @@ class ImageFetcher:
         self._pool.close()
 
     def fetch(self, reference: ItemReference) -> Image:
-        """The upright RGB picture. Raises ImageUnavailableError with a reason that names the fix."""
+        """The upright RGB picture. Raises ImageUnavailableError with a reason that names the fix, and nothing else."""
         place = reference.image
         if not place:
             raise ImageUnavailableError("the task names no picture", permanent=True)
-        return decode(self._content(place, reference), self._limits.max_pixels)
+        try:
+            return decode(self._content(place, reference), self._limits.max_pixels)
+        except ImageUnavailableError:
+            raise
+        except Exception as error:  # a stranger wrote the reference: whatever it sets off is this picture's failure
+            LOG.warning("a picture cannot be fetched: %r", error)
+            reason = f"the picture cannot be fetched ({type(error).__name__}): check its address"
+            raise ImageUnavailableError(reason, permanent=isinstance(error, ValueError)) from error
 
     def _content(self, place: str, reference: ItemReference) -> bytes:
         if place[:5].lower() == "data:":
@@ -101,8 +112,15 @@ class ImageFetcher:
             target, content = self._ask(url)
             if target is None:
                 return content
-            url = urljoin(url, target)
+            url = self._redirected(url, target)
         raise ImageUnavailableError("the picture's URL is redirected too often", permanent=True)
+
+    def _redirected(self, url: str, target: str) -> str:
+        try:
+            return urljoin(url, target)
+        except ValueError as error:
+            reason = f"the picture's URL is redirected to {_short(target)!r}, which is no URL"
+            raise ImageUnavailableError(reason, permanent=True) from error
 
     def _ask(self, url: str) -> tuple[str | None, bytes]:
         """(where it is redirected to, nothing) or (None, content)."""
@@ -119,8 +137,12 @@ class ImageFetcher:
 
     def _origin(self, url: str) -> Origin:
         try:
+            if len(url) > MAX_URL:
+                raise ValueError("longer than any server takes")
             parts = urlsplit(url)
             origin = Origin.of(parts)
+            _check_host(origin.host)
+            url.encode()  # a lone surrogate cannot be sent
         except ValueError as error:
             raise ImageUnavailableError(f"{_short(url)!r} is not a URL that can be fetched", permanent=True) from error
         if _UNSAFE.search(url) or parts.username is not None or parts.password is not None:
@@ -207,6 +229,13 @@ class ImageFetcher:
         return ImageUnavailableError(
             f"the picture is larger than {size:g} MB: make it smaller or raise TAGLOOM_IMAGE_MAX_BYTES", permanent=True
         )
+
+
+def _check_host(host: str) -> None:
+    """ValueError for a name that no resolver takes: with an empty label or one over 63 characters, or too long."""
+    if len(host) > _LONGEST_NAME:
+        raise ValueError("the host's name is too long")
+    host.encode("idna")
 
 
 def _short(text: str) -> str:

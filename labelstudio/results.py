@@ -2,17 +2,20 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from labelstudio.config import LabelConfig
+from labelstudio.config import ConfigError, LabelConfig
 from labelstudio.controls.choices import Choices
+from labelstudio.kept import Kept
 from labelstudio.proposals import NO_TAG, NOT_TICKED, TICKED, region_id
 from labelstudio.regions import Region, names_in
 from model.items import Prediction
 
 if TYPE_CHECKING:
     from label_studio_sdk.label_interface.interface import LabelInterface
+
+
+_INTERFACES: "Kept[str, LabelInterface]" = Kept(64, 1_000_000)  # by characters of the config
 
 
 class InvalidResultError(ValueError):
@@ -58,13 +61,26 @@ def _tag_marks(config: LabelConfig, regions: Sequence[Region]) -> list[str]:
     ]
 
 
+def check_readable(config: LabelConfig) -> None:
+    """ConfigError for a config that Label Studio's own reader refuses: no result could be checked against it."""
+    try:
+        _interface(config.xml)
+    except Exception as error:
+        raise ConfigError(
+            f"Label Studio's own reader cannot read the labelling config ({str(error)[:200]}): correct it there."
+        ) from error
+
+
 def _sdk_problems(xml: str, answer: dict[str, Any]) -> list[str]:
     found: list[str] = _interface(xml).validate_prediction(answer, return_errors=True)  # type: ignore[no-untyped-call]
     return found
 
 
-@lru_cache(maxsize=64)
 def _interface(xml: str) -> "LabelInterface":
+    return _INTERFACES.made(xml, len(xml), lambda: _new_interface(xml))
+
+
+def _new_interface(xml: str) -> "LabelInterface":
     # Imported here: the SDK brings pandas and nltk, two seconds that only who validates shall pay.
     from label_studio_sdk.label_interface.interface import LabelInterface
 

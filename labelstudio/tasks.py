@@ -12,7 +12,11 @@ from labelstudio.config import LabelConfig
 from labelstudio.project import ProjectKey
 
 _MAX_TEXT = 20_000  # characters kept of one text field; encoders read far fewer
-_PATH = re.compile(r"\s*[>›|→]\s*|\s+/\s+")
+_MAX_PATH = 1_000  # characters read of one field of the industry path
+_MAX_LEVELS = 16  # of the path; the deepest public taxonomies have seven
+MAX_URL = 16_000  # characters of a picture's URL; servers take 8,000
+_PATH = re.compile(r"[>›|→]|(?<=\s)/(?=\s)")  # blanks are taken off afterwards: no pattern may look for them twice
+_MAX_INDEX = 6  # digits of a place in a list
 _PART = re.compile(r"[\w-]+")
 _SIGNATURE = re.compile(r"x-amz-signature|x-goog-signature|signature|sig", re.IGNORECASE)
 _SIGNED = re.compile(r"x-amz-.*|x-goog-.*|awsaccesskeyid|signature|expires|googleaccessid|s[a-z]|sig", re.IGNORECASE)
@@ -72,11 +76,15 @@ def _look_up(values: Mapping[str, Any], key: str | None) -> Any:
     for part in _PART.findall(key):
         if isinstance(found, dict):
             found = found.get(part)
-        elif isinstance(found, list) and part.isdecimal() and int(part) < len(found):
+        elif isinstance(found, list) and _is_index(part) and int(part) < len(found):
             found = found[int(part)]
         else:
             return None
     return found
+
+
+def _is_index(part: str) -> bool:
+    return part.isdecimal() and len(part) <= _MAX_INDEX
 
 
 def _image(value: Any) -> str | None:
@@ -88,10 +96,17 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return _clean(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
+        return _number(value)
     if isinstance(value, list):
-        return _clean(" ".join(part for part in value if isinstance(part, str)))
+        return _clean(" ".join(part for part in value[:_MAX_TEXT] if isinstance(part, str)))
     return ""
+
+
+def _number(value: float) -> str:
+    try:
+        return str(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return ""
 
 
 def _clean(text: str) -> str:
@@ -101,19 +116,20 @@ def _clean(text: str) -> str:
 
 def _industry(values: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[str, ...]:
     """The industry path, outermost first: each key's value, a path such as ``Food > Snacks`` taken apart."""
-    texts = [_text(_look_up(values, key)) for key in keys]
-    parts = [part for text in texts if text for part in _PATH.split(text) if part]
-    return tuple(dict.fromkeys(parts))
+    texts = [_text(_look_up(values, key))[:_MAX_PATH] for key in keys]
+    parts = [part.strip() for text in texts for part in _PATH.split(text)]
+    return tuple(dict.fromkeys(part for part in parts if part))[:_MAX_LEVELS]
 
 
 def _unsigned(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
+    if not url.startswith(("http://", "https://")) or len(url) > MAX_URL:
         return url
     try:
         parts = urlsplit(url)
-    except ValueError:
+        query = parse_qsl(parts.query, keep_blank_values=True)
+        if not any(_SIGNATURE.fullmatch(key) for key, _ in query):
+            return url
+        kept = urlencode([pair for pair in query if not _SIGNED.fullmatch(pair[0])])
+    except ValueError:  # no URL, or one with a lone surrogate
         return url
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    if not any(_SIGNATURE.fullmatch(key) for key, _ in query):
-        return url
-    return urlunsplit(parts._replace(query=urlencode([pair for pair in query if not _SIGNED.fullmatch(pair[0])])))
+    return urlunsplit(parts._replace(query=kept))

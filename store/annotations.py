@@ -1,9 +1,7 @@
 """Annotations of a project as Label Studio described them last: the gold before it is read."""
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -12,8 +10,7 @@ from store.changes import AnnotationState
 from store.database import Database, now
 from store.state import NEVER, apply_annotations, chunks, delete_annotations, grow_gold_revision, lock_project
 from store.tables import ANNOTATIONS, TASKS
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from store.values import iso_of, read_rows
 
 
 class Annotations:
@@ -35,9 +32,10 @@ class Annotations:
         )
         found: dict[int, list[dict[str, Any]]] = defaultdict(list)
         with self._database.read() as connection:
-            for row in connection.execute(query):
-                dated = {"id": row.annotation_id, "updated_at": _iso(row.updated_us)}
-                found[row.task_id].append({**dated, **json.loads(row.content)})
+            rows = {row.annotation_id: row for row in connection.execute(query)}
+        for number, content in read_rows(((number, row.content) for number, row in rows.items()), "annotation"):
+            dated = {"id": number, "updated_at": iso_of(rows[number].updated_us)}
+            found[rows[number].task_id].append({**dated, **content})
         return dict(found)
 
     def apply(self, project_key: str, annotations: Sequence[AnnotationState], *, settled: float = NEVER) -> int:
@@ -73,9 +71,3 @@ class Annotations:
             if changed:
                 grow_gold_revision(connection, project_key)
         return changed
-
-
-def _iso(microseconds: int) -> str:
-    """Fixed width, so that text order is time order."""
-    moment = EPOCH + timedelta(microseconds=microseconds)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -5,16 +5,20 @@ Webhooks and the API share these shapes, so reconcile applies the same changes a
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, TypeGuard
+from functools import cached_property
+from typing import Any, TypeGuard, TypeVar
+
+from store.values import DEPTH, is_deep, microseconds_of, shortened, storable
 
 LOG = logging.getLogger(__name__)
 
 SECRETS = frozenset({"token", "access_token", "password", "task_data_login", "task_data_password"})
 INCOMPLETE = frozenset({"TASKS_CREATED"})  # annotations that were imported with their tasks are not told
 DELETIONS = frozenset({"TASKS_DELETED", "ANNOTATIONS_DELETED"})
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class TaskState:
     def of(cls, task: Mapping[str, Any]) -> "TaskState":
         """From Label Studio's task object. ValueError when it is not one."""
         data = task.get("data")
+        if is_deep(data):
+            raise ValueError(f"its data is nested deeper than {DEPTH} levels")
         return cls(_id(task), data if isinstance(data, dict) else {}, _microseconds(task))
 
 
@@ -46,9 +52,11 @@ class AnnotationState:
 
     @classmethod
     def of(cls, annotation: Mapping[str, Any]) -> "AnnotationState":
-        """From Label Studio's annotation object, which names its task. ValueError when ids are missing."""
+        """From Label Studio's annotation object, which names its task. ValueError when it is not one."""
         task = annotation.get("task")
         result = annotation.get("result")
+        if is_deep(result):
+            raise ValueError(f"its result is nested deeper than {DEPTH} levels")
         return cls(
             annotation_id=_id(annotation),
             task_id=_id(task if isinstance(task, dict) else {"id": task}),
@@ -59,8 +67,12 @@ class AnnotationState:
             completed_by=_person(annotation.get("completed_by")),
         )
 
+    @cached_property
     def content(self) -> str:
-        """Everything but the order of events, as canonical JSON: equal contents are the same gold."""
+        """Everything but the order of events, as canonical JSON: equal contents are the same gold.
+
+        Keys are sorted: `was_cancelled` stands last, where `is_cancelled` finds it.
+        """
         return json.dumps(
             {
                 "result": self.result,
@@ -105,7 +117,7 @@ class Change:
         return cls(
             project_key=project_key,
             action=action,
-            tasks=() if deletes else [TaskState.of(task) for task in tasks],
+            tasks=() if deletes else tasks_of(tasks),
             annotations=() if deletes else _annotations(annotations, tasks),
             deleted_tasks=[_id(entry) for entry in tasks] if action == "TASKS_DELETED" else (),
             deleted_annotations=[_id(entry) for entry in annotations] if action == "ANNOTATIONS_DELETED" else (),
@@ -115,6 +127,29 @@ class Change:
             asks_reconcile=action in INCOMPLETE,
             body=_without_secrets(body),
         )
+
+
+def is_cancelled(content: str) -> bool:
+    """Whether an annotation's `content` is one that was skipped; it may be long, so it is not read for that."""
+    return content.endswith('"was_cancelled":true}')
+
+
+def tasks_of(tasks: Iterable[Mapping[str, Any]]) -> list[TaskState]:
+    """What Label Studio's task objects say; odd ones are left out with a word in the log."""
+    return list(_read(TaskState.of, tasks, "task"))
+
+
+def annotations_of(annotations: Iterable[Mapping[str, Any]]) -> list[AnnotationState]:
+    """What Label Studio's annotation objects say; odd ones are left out with a word in the log."""
+    return list(_read(AnnotationState.of, annotations, "annotation"))
+
+
+def _read(read: Callable[[Mapping[str, Any]], T], entries: Iterable[Mapping[str, Any]], what: str) -> Iterator[T]:
+    for entry in entries:
+        try:
+            yield read(entry)
+        except ValueError as error:
+            LOG.warning("the %s %.40r is left out: %s", what, entry.get("id"), error)
 
 
 def merged(changes: Sequence[Change]) -> Change:
@@ -134,15 +169,10 @@ def merged(changes: Sequence[Change]) -> Change:
     )
 
 
-def storable(text: str) -> str:
-    """Text that every database takes: without NUL and lone surrogates (JSON can carry both)."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
-
-
 def _annotations(annotations: Sequence[Mapping[str, Any]], tasks: Sequence[Mapping[str, Any]]) -> list[AnnotationState]:
     only_task = _id(tasks[0]) if len(tasks) == 1 else None
     placed = [{"task": only_task, **entry} for entry in annotations]
-    return [AnnotationState.of(entry) for entry in placed if _has_id(entry["task"]) or is_id(entry["task"])]
+    return annotations_of(entry for entry in placed if _has_id(entry["task"]) or is_id(entry["task"]))
 
 
 def _objects(body: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
@@ -181,17 +211,18 @@ def _person(value: object) -> int | None:
 def _microseconds(entry: Mapping[str, Any]) -> int:
     """`updated_at` (or `created_at`) in microseconds; 0 without a readable one, so that anything dated is newer."""
     try:
-        moment = datetime.fromisoformat(str(entry.get("updated_at") or entry.get("created_at")))
+        return microseconds_of(entry.get("updated_at") or entry.get("created_at"))
     except ValueError:
         return 0
-    elapsed = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
-    return (elapsed.days * 86_400 + elapsed.seconds) * 1_000_000 + elapsed.microseconds
 
 
 def _without_secrets(body: Mapping[str, Any]) -> str:
-    """JSON of the body. The project is cut to its id: it repeats the label config and carries its owner and token."""
+    """JSON of the body, its long texts and lists cut.
+
+    The project is cut to its id: it repeats the label config and carries its owner and token.
+    """
     project = body.get("project")
     kept = {name: value for name, value in body.items() if name not in SECRETS | {"project"}}
     if isinstance(project, dict):
         kept["project"] = {name: project.get(name) for name in ("id", "created_at")}
-    return json.dumps(kept, separators=(",", ":"))
+    return json.dumps(shortened(kept), separators=(",", ":"))

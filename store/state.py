@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Column, Connection, Table, select, update
 
-from store.changes import AnnotationState, TaskState
+from store.changes import AnnotationState, TaskState, is_cancelled
 from store.database import upsert
 from store.tables import ANNOTATIONS, PROJECTS, TASKS
 
@@ -144,7 +144,7 @@ def _any_labelled(connection: Connection, project_key: str, task_ids: Sequence[i
 
 def _gold(row: Mapping[str, Any] | None) -> tuple[int, str] | None:
     """What a row contributes to the gold; None when it is deleted or skipped."""
-    if row is None or row["deleted"] or json.loads(row["content"])["was_cancelled"]:
+    if row is None or row["deleted"] or is_cancelled(row["content"]):
         return None
     return row["task_id"], row["content"]
 
@@ -158,7 +158,7 @@ def _task_order(task: TaskState) -> tuple[int, str]:
 
 
 def _annotation_order(entry: AnnotationState) -> tuple[int, str, int]:
-    return entry.updated_us, entry.content(), entry.task_id
+    return entry.updated_us, entry.content, entry.task_id
 
 
 def _task_row(project_key: str, task_id: int, data: str, updated_us: int, deleted: bool, at: float) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def _annotation_row(project_key: str, entry: AnnotationState, at: float) -> dict
         "project_key": project_key,
         "annotation_id": entry.annotation_id,
         "task_id": entry.task_id,
-        "content": entry.content(),
+        "content": entry.content,
         "updated_us": entry.updated_us,
         "deleted": False,
         "seen_at": at,

@@ -1,16 +1,16 @@
 """Tasks of a project as Label Studio described them last."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select
 
-from store.changes import TaskState, is_id
+from store.changes import TaskState, is_id, tasks_of
 from store.database import Database, now
 from store.state import NEVER, apply_tasks, chunks, delete_tasks, grow_gold_revision, lock_project, standing
 from store.tables import TASKS
+from store.values import read_rows
 
 BULK = 1_000  # rows of one transaction: the journal waits for no more than that
 
@@ -40,7 +40,7 @@ class Tasks:
         Tasks without a usable id are left out. Writes only what is new, in short transactions. What the API lists
         overrules what was heard of by ``settled`` (`Store.now`, well before the API was asked), deletions too.
         """
-        states = [TaskState.of(task) for task in tasks if is_id(task.get("id"))]
+        states = tasks_of(task for task in tasks if is_id(task.get("id")))
         fresh = self._fresh(project_key, states, settled)
         for start in range(0, len(fresh), BULK):
             with self._database.write() as connection:
@@ -52,8 +52,9 @@ class Tasks:
         """Every task, by id."""
         query = select(TASKS).where(TASKS.c.project_key == project_key, TASKS.c.deleted.is_(False))
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(TASKS.c.task_id))
-            return [Task(row.task_id, json.loads(row.data), row.updated_us) for row in rows]
+            rows = {row.task_id: row for row in connection.execute(query.order_by(TASKS.c.task_id))}
+        read = read_rows(((number, row.data) for number, row in rows.items()), "task")
+        return [Task(number, data, rows[number].updated_us) for number, data in read]
 
     def count(self, project_key: str) -> int:
         query = select(func.count()).where(TASKS.c.project_key == project_key, TASKS.c.deleted.is_(False))

@@ -1,5 +1,6 @@
 """Computing the features that are missing, in small steps that give way to gold; and what boxes are chosen from."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,6 +11,7 @@ from labelstudio.project import ProjectKey
 from labelstudio.tasks import item_key, reference_of
 from model.boxes.described import RECENT
 from model.boxes.roles import RoleReader
+from model.features.item import ItemFeatures
 from store.projects import Project
 from store.tasks import Task
 from worker.predictions.fast import replace_due
@@ -17,6 +19,8 @@ from worker.training.cold_start import lexicon_of
 from worker.training.gold import project_gold
 from worker.training.watch import Ends, GivesWay, Interrupted
 from worker.workplace import Workplace
+
+LOG = logging.getLogger(__name__)
 
 PART = 16  # tasks; on 2 cores reading them takes two to eight seconds, describing them 0.4
 STEP_S = 3.0  # waiting gold is looked for so often; a step ends at most one batch later
@@ -78,6 +82,13 @@ def _step(workplace: Workplace, config: LabelConfig, key: ProjectKey, missing: l
         found = [answer for answer in answers if not isinstance(answer, Failure)]
         failed += len(part) - len(found)
         for features in found:  # the next training and the first answer would have to wait for it
-            RECENT.of(features, reader)
+            _describe(features, reader)
         done += len(part)
     return done, failed
+
+
+def _describe(features: ItemFeatures, reader: RoleReader) -> None:
+    try:
+        RECENT.of(features, reader)
+    except Exception as error:  # of one picture: the others are to be read all the same
+        LOG.error("a picture cannot be described: %r", error)

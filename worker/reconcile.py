@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from labelstudio.api import LabelStudioClient, LabelStudioError
 from labelstudio.project import ProjectKey
-from store.changes import AnnotationState
+from store.changes import annotations_of
 from store.leases import Lease
 from store.projects import Begun, Project
 from store.store import Store
@@ -113,7 +113,7 @@ class _Comparison:
         """Learn what Label Studio lists; how much of it changed the gold."""
         self._store.tasks.upsert(self._key, tasks, settled=certain)
         listed = [{"task": task["id"], **entry} for task in tasks for entry in task["annotations"]]
-        states = [AnnotationState.of(entry) for entry in listed]
+        states = annotations_of(listed)
         return self._store.annotations.apply(self._key, states, settled=certain)
 
     def _unlisted(

@@ -1,5 +1,6 @@
 """Answers when pictures are late, missing, or spoil the model."""
 
+import json
 import time
 from collections import OrderedDict
 from pathlib import Path
@@ -13,6 +14,9 @@ from tests import captured
 from tests.backend.parts import Backend, CheapEncoders, running
 from tests.backend.test_contract import assert_valid
 from tests.labelstudio.studio import Studio
+from tests.labelstudio.test_images import ODD_REFERENCES
+
+JSON = {"Content-Type": "application/json"}
 
 TAGS = (
     '<View><Image name="image" value="$image"/><Text name="title" value="$title"/>'
@@ -179,3 +183,18 @@ def test_interactive_mode_has_no_fast_answers(tmp_path: Path, studio: Studio) ->
         assert ask(backend, body)[0]["model_version"] == version
         body["params"]["context"] = None
         assert ask(backend, body)[0]["model_version"] == f"{version}+fast", "it still has its one"
+
+
+def test_tasks_with_odd_pictures_leave_the_other_tasks_their_answers(tmp_path: Path, studio: Studio) -> None:
+    with running(
+        tmp_path, label_studio_url=studio.url, label_studio_token=studio.token, image_hosts=("*.example.com",)
+    ) as backend:
+        backend.setup({**captured.body("02"), "schema": TAGS})
+        studio.redirects["/odd.png"] = "http://["
+        body = question(1)
+        body["tasks"] += [{"id": n, "data": {"image": p}} for n, p in enumerate(["/odd.png", *ODD_REFERENCES], 2)]
+        answer = backend.client.post("/predict", content=json.dumps(body), headers=JSON)
+    assert answer.status_code == 200, answer.text
+    first, *others = answer.json()["results"]
+    assert chosen(first)
+    assert [result["result"] for result in others] == [[]] * len(others)

@@ -1,3 +1,4 @@
+import time
 from xml.sax.saxutils import quoteattr
 
 import pytest
@@ -180,3 +181,58 @@ def test_any_config_parses_or_says_what_to_change(xml: str) -> None:
     for control in parsed.controls:
         assert set(control.labels.values()) <= set(parsed.labels)
         assert len(set(control.labels.values())) == len(control.labels)
+
+
+def labelled(count: int) -> str:
+    choices = "".join(f'<Choice value="{number}"/>' for number in range(count))
+    boxes = "".join(f'<Label value="{number}"/>' for number in range(count))
+    return (
+        f'<View>{IMAGE}<Choices name="c" toName="img">{choices}</Choices>'
+        f'<RectangleLabels name="r" toName="img">{boxes}</RectangleLabels></View>'
+    )
+
+
+CHOICES = '<Choices name="c" toName="img"><Choice value="x"/></Choices>'
+
+
+def config_of(choices: str) -> str:
+    return f'<View>{IMAGE}<Choices name="c" toName="img">{choices}</Choices></View>'
+
+
+USELESS = {
+    "views in views": "<View>" * 300 + IMAGE + CHOICES + "</View>" * 300,
+    "choices in choices": config_of('<Choice value="x">' * 300 + "</Choice>" * 300),
+    "very deep": "<View>" * 30_000 + IMAGE + CHOICES + "</View>" * 30_000,
+    "a far place": f'<View><Image name="img" value="$a[{"9" * 5000}]"/>{CHOICES}</View>',
+    "a place too far": f'<View><Image name="img" value="$a[9999999]"/>{CHOICES}</View>',
+    "a long name": f'<View><Image name="img" value="${"a" * 501}"/>{CHOICES}</View>',
+    "a long label": f'<View>{IMAGE}<Choices name="c" toName="img"><Choice value="{"x" * 501}"/></Choices></View>',
+    "many labels": labelled(1_001),
+    "very many labels": labelled(9_000),
+    "many tags": f"<View>{IMAGE}{CHOICES}{'<Header/>' * 5_000}</View>",
+}
+
+
+@pytest.mark.parametrize("name", USELESS)
+def test_a_config_that_cannot_work_is_told(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"labels|levels|tags|characters|no task"):
+        LabelConfig.parse(USELESS[name])
+
+
+def test_as_many_labels_as_may_be_cost_in_proportion() -> None:
+    def cost(count: int) -> float:
+        began = time.process_time()
+        LabelConfig.parse(labelled(count))
+        return time.process_time() - began
+
+    few, many = min(cost(100) for _ in range(5)), min(cost(1_000) for _ in range(3))
+    assert many < 30 * few + 0.05
+    assert len(LabelConfig.parse(labelled(1_000)).labels) == 1_000
+
+
+def test_many_names_of_a_label_cost_in_proportion() -> None:
+    names = ",".join(f"name {number}" for number in range(60_000))
+    xml = f'<View>{IMAGE}<Choices name="c" toName="img"><Choice value="x" predicted_values="{names}"/></Choices></View>'
+    began = time.process_time()
+    assert len(LabelConfig.parse(xml).names["name 0"]) == 60_001
+    assert time.process_time() - began < 2

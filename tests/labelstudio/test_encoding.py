@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from labelstudio import images
 from labelstudio.claims import Claims
 from labelstudio.config import LabelConfig
-from labelstudio.encoding import Failure, TaskEncoder
+from labelstudio.encoding import TEXTS, ExtractorGoneError, Failure, TaskEncoder
 from labelstudio.project import ProjectKey
 from labelstudio.sites import Sites
 from labelstudio.tasks import item_key, reference_of
@@ -135,6 +136,60 @@ def test_no_claim_is_left_behind(reader: Callable[..., Reader], tmp_path: Path) 
         raise RuntimeError("no")
 
     made.extract = broken  # type: ignore[method-assign,assignment]
-    with pytest.raises(RuntimeError):
-        made.ask([{"id": 99, "data": {"image": "/99.png", "title": "t99"}}])
+    (answer,) = made.ask([{"id": 99, "data": {"image": "/99.png", "title": "t99"}}])
+    assert isinstance(answer, Failure)
     assert list((tmp_path / "claims").iterdir()) == []
+
+
+def test_a_task_that_the_encoders_fail_on_takes_nothing_from_the_others(
+    reader: Callable[..., Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = reader()
+    extract = made.extract
+
+    def choosy(items: Sequence[Item]) -> list[ItemFeatures]:
+        if any(item.title == "t2" for item in items):
+            raise IndexError("no such word")
+        return extract(items)
+
+    monkeypatch.setattr(made, "extract", choosy)
+    found = made.ask(tasks_of(3))
+    assert [isinstance(answer, Failure) for answer in found] == [False, True, False]
+    texts = made.encoder.texts_only(CONFIG, tasks_of(3))
+    assert [features is None for features in texts] == [False, True, False]
+
+
+def test_an_extractor_that_ends_is_no_tasks_failure(
+    reader: Callable[..., Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = reader()
+
+    def gone(_: Sequence[Item]) -> list[ItemFeatures]:
+        raise ExtractorGoneError("closing")
+
+    monkeypatch.setattr(made, "extract", gone)
+    with pytest.raises(ExtractorGoneError):
+        made.ask(tasks_of(2))
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), RecursionError(), MemoryError(), UnicodeError("x")])
+def test_whatever_a_picture_sets_off_is_its_tasks_failure(
+    reader: Callable[..., Reader], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    made, decode = reader(), images.decode
+
+    def broken(content: bytes, *more: Any) -> Any:
+        if content == b"odd":
+            raise error
+        return decode(content, *more)
+
+    monkeypatch.setattr(images, "decode", broken)
+    odd = {"id": 9, "data": {"image": "data:,odd", "title": "odd"}}
+    found = made.ask([*tasks_of(2), odd])
+    assert [isinstance(answer, Failure) for answer in found] == [False, False, True]
+
+
+def test_texts_end_with_the_time(reader: Callable[..., Reader]) -> None:
+    made = reader(pause=0.3)
+    texts = made.encoder.texts_only(CONFIG, tasks_of(3 * TEXTS), time.monotonic() + 0.1)
+    assert [features is None for features in texts] == [False] * TEXTS + [True] * 2 * TEXTS

@@ -275,3 +275,39 @@ def test_no_header_stands_in_the_reason(studio: Studio, monkeypatch: pytest.Monk
         refusal = fetching.refusal("/data/upload/2/a.png")
     assert "secret" not in str(refusal)
     assert "LocalProtocolError" in str(refusal)
+
+
+ODD_REFERENCES = [
+    "http://a..example.com/x.png",
+    f"http://{'a' * 64}.example.com/x.png",
+    f"http://{'a.' * 200}example.com/x.png",
+    "http://\ud800.example.com/x.png",
+    "http://a.example.com/\ud800.png",
+    "http://a.example.com:99999/x.png",
+    "http://[::1.example.com/x.png",
+    "http://a.example.com/" + "x" * 20_000,
+    "/data/\ud800.png",
+    "s3://bucket/\ud800.png",
+    "file:///\ud800.png",
+    "file:///a\0b.png",
+    "file://[/a.png",
+    "data:\ud800,\ud800",
+    "data:image/png;base64,\ud800",
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("place", ODD_REFERENCES)
+def test_an_odd_reference_is_refused_for_good(studio: Studio, place: str, tmp_path: Path) -> None:
+    with Fetching(studio.url, studio.token, allowed_hosts=["*.example.com"], roots=[tmp_path]) as fetching:
+        assert fetching.refusal(place, task_id=1).permanent
+
+
+@pytest.mark.parametrize(
+    "target", ["http://[", "http://a..example.com/", "//[", "/\x80", "http://", "data:,x", "?" * 20_000]
+)
+def test_a_redirect_to_an_odd_place_is_refused(studio: Studio, target: str) -> None:
+    studio.redirects["/data/upload/2/a.png"] = target
+    studio.default = None
+    with Fetching(studio.url, studio.token, allowed_hosts=["*.example.com"]) as fetching:
+        assert fetching.refusal("/data/upload/2/a.png").permanent

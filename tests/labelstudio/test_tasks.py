@@ -1,3 +1,5 @@
+import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -75,3 +77,31 @@ def test_a_new_signature_is_the_same_picture(query: str) -> None:
     urls = [f"https://b.s3.amazonaws.com/a.png?{query.format(n=n)}" for n in (1, 2)]
     assert len({item_key("default", ItemReference(url)) for url in urls}) == 1
     assert len({item_key("default", ItemReference(f"https://b/a.png?se={n}")) for n in (1, 2)}) == 2
+
+
+def test_an_index_that_no_list_has_is_no_error() -> None:
+    numbered = LabelConfig.parse(
+        '<View><Image name="i" value="$a[7]"/><Choices name="c" toName="i"><Choice value="x"/></Choices></View>'
+    )
+    odd = replace(numbered, image_key=f"a[{'9' * 5000}]")
+    assert reference_of(odd, {"data": {"a": ["/x.png"]}}).image is None
+
+
+@pytest.mark.parametrize("value", ["\ud800", "http://a/?sig=1&x=\ud800", "http://[?sig=1", 10**4299, -(10**4299)])
+def test_odd_values_have_a_key_like_any_other(value: object) -> None:
+    reference = reference_of(CONFIG, {"id": 1, "data": {"image": value, "title": value, "industry": [value]}})
+    assert len(item_key("default", reference)) == 64
+
+
+def test_a_path_has_a_bounded_number_of_levels() -> None:
+    long = reference_of(CONFIG, {"data": {"industry": ">".join(str(level) for level in range(10_000))}})
+    assert long.industry == tuple(str(level) for level in range(16))
+
+
+@pytest.mark.parametrize("odd", ["a" + " " * 19_998 + "b", " /" * 10_000, "> " * 10_000, "/ " * 10_000, " \t" * 10_000])
+def test_reading_a_path_takes_no_longer_than_its_length_allows(odd: str) -> None:
+    task = {"data": dict.fromkeys((*CONFIG.industry_keys, "title", "image"), odd)}
+    reference_of(CONFIG, task)
+    began = time.process_time()
+    reference_of(CONFIG, task)
+    assert time.process_time() - began < 0.5, "it was 45 s"

@@ -1,9 +1,11 @@
 import time
 
 import pytest
+from sqlalchemy import update
 
 from store.changes import AnnotationState, Change
 from store.store import Store
+from store.tables import ANNOTATIONS, TASKS
 from tests.store import webhooks
 
 KEY = "default/2.1"
@@ -58,3 +60,67 @@ def test_of_a_repeated_deletion_the_last_one_counts(store: Store) -> None:
     store.journal.record(Change.of_webhook(KEY, webhooks.deleted(1)), timeout=10)
     assert store.annotations.apply(KEY, [AnnotationState.of(webhooks.annotation(1, 1, 1))], settled=between) == 0
     assert store.annotations.of_project(KEY) == {}
+
+
+ODD_STAMPS = [
+    "9999-12-31T23:59:59-14:00",
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59.999999",
+    "0001-01-01",
+    "2026-W01-1",
+    "-1",
+    "",
+    "\ud800",
+    None,
+    [],
+    10**4000,
+]
+
+
+@pytest.mark.parametrize("stamp", ODD_STAMPS)
+def test_whatever_stamp_is_taken_can_be_read_again(store: Store, stamp: object) -> None:
+    body = webhooks.saved(webhooks.annotation(1, 1, 0, updated_at=stamp, created_at=stamp), 0)
+    body["task"]["updated_at"] = body["project"]["updated_at"] = stamp
+    store.journal.record(Change.of_webhook(KEY, body), timeout=10)
+    (entry,) = store.annotations.of_project(KEY)[1]
+    assert len(entry["updated_at"]) == len("2026-11-21T00:00:01.500000Z")
+
+
+def test_dates_of_any_year_sort_as_text(store: Store) -> None:
+    stamps = ["0001-01-01T00:00:00+14:00", "0099-01-01", "1969-12-31", "2026-01-01", "9999-12-31T23:59:59-14:00"]
+    for number, stamp in enumerate(stamps, 1):
+        body = webhooks.saved(webhooks.annotation(number, 1, 0, updated_at=stamp), 0)
+        store.journal.record(Change.of_webhook(KEY, body), timeout=10)
+    read = [entry["updated_at"] for entry in store.annotations.of_project(KEY)[1]]
+    assert read == sorted(read)
+    assert [text[:4] for text in read] == ["0001", "0099", "1969", "2026", "9999"]
+
+
+def test_a_home_that_holds_odd_rows_is_read(store: Store) -> None:
+    """Stamps and nesting that earlier releases took."""
+    for number in (1, 2, 3):
+        body = webhooks.saved(webhooks.annotation(number, number, 0), 0)
+        store.journal.record(Change.of_webhook(KEY, body), timeout=10)
+    deep = "[" * 5000 + "]" * 5000
+    with store._database.write() as connection:
+        of = ANNOTATIONS.c.annotation_id
+        connection.execute(update(ANNOTATIONS).where(of == 1).values(updated_us=253402351199000000))
+        connection.execute(update(ANNOTATIONS).where(of == 2).values(content=f'{{"result":{deep}}}'))
+        connection.execute(update(TASKS).where(TASKS.c.task_id == 3).values(data=f'{{"a":{deep}}}'))
+    assert store.annotations.of_project(KEY)[1][0]["updated_at"] == "9999-12-31T23:59:59.999999Z"
+    assert 2 not in store.annotations.of_project(KEY)
+    assert [task.id for task in store.tasks.all(KEY)] == [1, 2]
+
+
+def test_an_entry_that_is_too_deep_to_be_read_again_is_left_out_with_a_word(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    deep: list[object] = []
+    for _ in range(200):
+        deep = [deep]
+    body = webhooks.saved(webhooks.annotation(1, 1, 0, result=deep), 0)
+    store.journal.record(Change.of_webhook(KEY, body), timeout=10)
+    assert store.annotations.of_project(KEY) == {}
+    assert "deeper than" in caplog.text
+    store.tasks.upsert(KEY, [{"id": 5, "data": {"a": deep}}, webhooks.task(6)])
+    assert [task.id for task in store.tasks.all(KEY)] == [1, 6]

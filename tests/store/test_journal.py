@@ -1,4 +1,5 @@
 import itertools
+import json
 import random
 import threading
 from collections.abc import Iterator
@@ -238,3 +239,16 @@ def test_pruning_keeps_the_state_and_is_done_in_short_transactions(
 def events(store: Store) -> list[tuple[str, str]]:
     with store._database.read() as connection:
         return [(row.action, row.failure) for row in connection.execute(select(EVENTS.c.action, EVENTS.c.failure))]
+
+
+def test_the_log_keeps_no_picture_with_each_event(store: Store) -> None:
+    body = webhooks.saved(webhooks.annotation(1, 1, 0), 0)
+    body["task"]["data"]["image"] = picture = "data:image/png;base64," + "A" * 1_000_000
+    body["annotation"]["result"] *= 5_000
+    store.journal.record(Change.of_webhook(KEY, body), timeout=10)
+    with store._database.read() as connection:
+        (kept,) = connection.execute(select(EVENTS.c.body)).scalars()
+    assert len(kept) < 50_000
+    assert json.loads(kept)["annotation"]["id"] == 1
+    assert store.tasks.all(KEY)[0].data["image"] == picture
+    assert len(store.annotations.of_project(KEY)[1][0]["result"]) == 5_000

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
+
 from labelstudio.config import LabelConfig
 from labelstudio.project import ProjectKey
 from labelstudio.tasks import item_key, reference_of
@@ -37,7 +39,7 @@ class StubExtractor:
         return {"image": "none"}
 
     def extract(self, wanted: Iterable[object]) -> list[Any]:
-        raise AssertionError(f"asked to encode {list(wanted)}")
+        pytest.fail(f"asked to encode {list(wanted)}")
 
 
 def open_shop(store: Store, settings: Settings, tasks: int = 60, make: Make = items.item) -> None:

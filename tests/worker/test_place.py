@@ -45,7 +45,7 @@ def work(settings: Settings, redis: Redis, patch: pytest.MonkeyPatch) -> Job:
         patch.setenv(name, value)
     job = waiting(settings, redis)[0]
     SimpleWorker([settings.queue], connection=redis, serializer=JSONSerializer).work(burst=True, max_jobs=1)
-    job.refresh()
+    job.refresh()  # type: ignore[no-untyped-call]
     return job
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from labelstudio.encoding import Failure
 from labelstudio.project import ProjectKey
 from labelstudio.proposals import region_seed
-from labelstudio.results import InvalidResultError, checked, result_of
+from labelstudio.results import checked, result_of
 from model import checkpoint
 from model.features.item import ItemFeatures
 from model.items import Prediction
@@ -41,28 +41,40 @@ class Answering:
         texts.
         """
         known = self._features(tasks)
-        said = self._say(list(known.values()))
+        said = iter(self._say([features for features in known.values() if features is not None]))
         return {
-            number: self._answer(number, features, prediction)
-            for (number, features), prediction in zip(known.items(), said, strict=True)
+            number: self._answer(number, features, next(said) if features is not None else None)
+            for number, features in known.items()
         }
 
-    def _features(self, tasks: Sequence[Task]) -> dict[int, ItemFeatures]:
+    def _features(self, tasks: Sequence[Task]) -> dict[int, ItemFeatures | None]:
+        """None for a task of which nothing is known: neither picture nor text."""
         encoder = self._workplace.encoder
         found = dict(zip([task["id"] for task in tasks], encoder.features(self._key, self._config, tasks), strict=True))
         gone = [task for task in tasks if isinstance(fail := found[task["id"]], Failure) and fail.permanent]
         texts = encoder.texts_only(self._config, gone) if gone else []
-        read = {number: features for number, features in found.items() if not isinstance(features, Failure)}
-        return read | dict(zip([task["id"] for task in gone], texts, strict=True))
+        read = {number: answer for number, answer in found.items() if not isinstance(answer, Failure)}
+        return {**read} | dict(zip([task["id"] for task in gone], texts, strict=True))
 
-    def _say(self, features: Sequence[ItemFeatures]) -> list[Prediction]:
-        return self._tagger.predict(features, boxes=bool(self._config.rectangles)) if features else []
+    def _say(self, features: Sequence[ItemFeatures]) -> list[Prediction | None]:
+        """One prediction per item; if the model fails on them, each alone, and None where it fails again."""
+        if not features:
+            return []
+        try:
+            return [*self._tagger.predict(features, boxes=bool(self._config.rectangles))]
+        except Exception as error:
+            if len(features) > 1:
+                return [prediction for entry in features for prediction in self._say([entry])]
+            LOG.error("%s: the model failed on a task: %r", self._key, error)
+            return [None]
 
-    def _answer(self, number: int, features: ItemFeatures, prediction: Prediction) -> dict[str, Any]:
+    def _answer(self, number: int, features: ItemFeatures | None, prediction: Prediction | None) -> dict[str, Any]:
+        answer: dict[str, Any] = {"result": [], "score": 0.0}
+        if features is None or prediction is None:
+            return {"task": number, "model_version": self.version, **answer}
         try:
             result = result_of(self._config, prediction, features.size, region_seed(self._key, number, self.version))
             answer = checked(self._config, result, prediction.score)
-        except InvalidResultError as error:
-            LOG.error("%s: the answer to task %d was held back: %s", self._key, number, error)
-            answer = {"result": [], "score": 0.0}
+        except Exception as error:  # whatever it is, the other tasks have their answers
+            LOG.error("%s: the answer to task %d was held back: %r", self._key, number, error)
         return {"task": number, "model_version": self.version, **answer}

@@ -102,7 +102,8 @@ def _encoded(
     found = {number: answer for number, answer in answers.items() if not isinstance(answer, Failure)}
     gone = [task for task in tasks if isinstance(answer := answers[task.id], Failure) and answer.permanent]
     texts = workplace.encoder.texts_only(config, [task.payload() for task in gone]) if gone else []
-    return found | dict(zip([task.id for task in gone], texts, strict=True))
+    said = zip([task.id for task in gone], texts, strict=True)
+    return found | {number: features for number, features in said if features is not None}
 
 
 def _shuffled(project_key: str, task_id: int) -> bytes:

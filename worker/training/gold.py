@@ -1,5 +1,6 @@
 """A project's gold: its stored annotations, read."""
 
+import logging
 from collections import Counter
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from store.fast_answers import SUFFIX
 from store.projects import Project
 from store.store import Store
 
+LOG = logging.getLogger(__name__)
+
+UNREADABLE = "the annotation could not be read; the log says why"
 UNREAD = "nothing of the annotation was understood"
 
 
@@ -37,7 +41,12 @@ def project_gold(store: Store, project: Project, config: LabelConfig, tasks: Con
         def version_of(mark: Mark, task_id: int = number) -> str:
             return proposed_by(mark, project.key, task_id, versions).removesuffix(SUFFIX)
 
-        gold = read_gold(config, annotations, version_of)
+        try:
+            gold = read_gold(config, annotations, version_of)
+        except Exception as error:  # one odd annotation must not stop the project's training
+            LOG.error("%s: the annotations of task %d cannot be read: %r", project.key, number, error)
+            notes[UNREADABLE] += 1
+            continue
         if gold is None:
             continue
         notes.update(gold.notes)

@@ -6,16 +6,22 @@ from typing import Any
 import pytest
 
 import worker.promotion.referee
+import worker.training.gold
 import worker.training.run
+from labelstudio.config import LabelConfig
+from labelstudio.gold import read_gold
 from model import checkpoint
 from model.tagger import Tagger
 from model.training.phases import CONTINUATION
 from model.training.progressive import OutOfFold, fit, out_of_fold
+from store.changes import Change
 from store.projects import Project
 from store.store import Store
 from store.versions import NewVersion, State, training_lease
 from tagloom.settings import Settings
 from tests.backend.parts import cold
+from tests.labelstudio.test_images import ODD_REFERENCES
+from tests.store import webhooks
 from tests.worker import items, shop
 from worker import jobs
 from worker.training.cold_start import ensure_cold_start
@@ -163,3 +169,29 @@ def test_what_processes_that_trained_together_left_when_they_were_killed_is_drop
         (own / left / "order.json").touch()
     RunState.of(tmp_path, project)
     assert list(own.iterdir()) == []
+
+
+@pytest.mark.usefixtures("here")
+def test_gold_with_odd_pictures_dates_or_annotations_does_not_stop_the_training(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAGLOOM_IMAGE_HOSTS", "*.example.com")
+    shop.open_shop(store, settings, tasks=60)
+    shop.annotate(store, range(1, 46))
+    for number, place in enumerate(ODD_REFERENCES, 100):
+        entry = webhooks.annotation(number, number, 0, updated_at="9999-12-31T23:59:59-14:00")
+        body = {"action": "ANNOTATION_CREATED", "annotation": entry, "project": {}}
+        body["task"] = {"id": number, "data": {"image": place}, "updated_at": "0001-01-01T00:00:00+14:00"}
+        store.journal.record(Change.of_webhook(KEY, body), timeout=10)
+
+    def choosy(config: LabelConfig, annotations: Any, version_of: Any) -> Any:
+        if annotations[0]["id"] == 45:
+            raise IndexError("an annotation that nobody has thought of")
+        return read_gold(config, annotations, version_of)
+
+    monkeypatch.setattr(worker.training.gold, "read_gold", choosy)
+    assert "promoted v1." in jobs.train(KEY)
+    assert "tasks encoded" in jobs.encode(KEY)
+    project = store.projects.get(KEY)
+    assert project
+    assert not project.has_new_gold

@@ -78,10 +78,10 @@ async def predict(request: Request, body: PredictRequest) -> PredictResponse:
     """One answer per task, in order, within the time budget."""
     began = time.monotonic()
     project = ProjectKey.of_request(body.project, _connection(request))
-    drawn = (body.params.context.result or []) if body.params and body.params.context else []
+    context = body.params.context.result if body.params and body.params.context else None
     service = _service(request)
     results, version = await _run(
-        request, lambda: service.predict(project, body.label_config, body.tasks, drawn, began), slow=True
+        request, lambda: service.predict(project, body.label_config, body.tasks, context, began), slow=True
     )
     return PredictResponse(results=results, model_version=version)
 

@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from labelstudio.drawing import Stored, entries_of
+
 MAX_ID = 2**63 - 1  # what a database's integer holds
 Id = Annotated[int, Field(ge=0, le=MAX_ID, strict=True)]
 ProjectUid = Annotated[
@@ -17,30 +19,31 @@ class Loose(BaseModel):
     model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
 
-class PriorPrediction(Loose):
-    """A prediction that Label Studio already stores for a task."""
-
-    model_version: str | None = None
-
-
 class TaskIn(Loose):
-    """One task, as far as it matters here."""
+    """One task, as far as it matters here. What Label Studio stores for it may have any shape."""
 
     id: Id | None = None
     data: dict[str, Any] | None = None
     updated_at: str | None = None
-    predictions: list[PriorPrediction] | None = None
+    predictions: Any = None
+    annotations: Any = None
+    drafts: Any = None
+
+    @property
+    def stored(self) -> Stored:
+        """The regions that Label Studio stores for the task."""
+        return Stored.of(self.drafts, self.annotations, self.predictions)
 
     def payload(self) -> dict[str, Any]:
         """In the shape of Label Studio's task object."""
         return {"id": self.id, "data": self.data or {}, "updated_at": self.updated_at}
 
     def has_version(self, version: str) -> bool:
-        return any(prior.model_version == version for prior in self.predictions or ())
+        return any(prior.get("model_version") == version for prior in entries_of(self.predictions))
 
 
 class Context(Loose):
-    """What an annotator just drew, in interactive mode."""
+    """In interactive mode all regions of the kind and label that an annotator just drew."""
 
     result: list[dict[str, Any]] | None = None
 

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.inference import Inference, Predictor
-from backend.interactive import DrawnTagger, drawn_of, drawn_result
+from backend.interactive import DrawnTagger, Interaction
 from backend.metrics import Metrics
 from backend.schemas import TaskIn, TaskPrediction
 from backend.versions import Served
@@ -19,7 +19,6 @@ from labelstudio.project import ProjectKey
 from labelstudio.proposals import region_seed
 from labelstudio.regions import Region
 from labelstudio.results import checked, result_of
-from model.boxes.drawn import Drawn
 from model.features.item import ItemFeatures
 from model.items import Prediction
 from store.fast_answers import SUFFIX, FastAnswers
@@ -29,7 +28,7 @@ LOG = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Question:
-    """One /predict. ``drawn`` are regions of interactive mode.
+    """One /predict. ``context`` are interactive mode's regions.
 
     Moments of ``time.monotonic()``: after ``deadline`` no picture is read and no box looked for, after ``end`` no text.
     """
@@ -39,12 +38,14 @@ class Question:
     tasks: Sequence[TaskIn]
     deadline: float
     end: float
-    drawn: Sequence[Region] = ()
+    context: Sequence[Region] | None = None
 
     @cached_property
-    def pointed_at(self) -> tuple[Drawn, ...]:
-        """What of the drawn regions can be answered; if nothing can, the question is one like any other."""
-        return drawn_of(self.config, self.drawn)
+    def interaction(self) -> Interaction | None:
+        """What interactive mode asks, always about one task; None for a question like any other."""
+        if self.context is None or not self.tasks:
+            return None
+        return Interaction.of(self.config, self.context, self.tasks[0].stored)
 
 
 @dataclass(frozen=True)
@@ -84,11 +85,15 @@ class Answers:
 
     def answer(self, question: Question, served: Served) -> Answered:
         """One result per task, in order, all under ``served`` (or its fast name)."""
+        interaction = question.interaction
+        if interaction and interaction.silent:
+            return Answered([self._empty(served.version, "silent") for _ in question.tasks], [], unfinished=False)
         payloads = [task.payload() for task in question.tasks]
         found = self._encoder.features(question.project, question.config, payloads, question.deadline)
         evidence = self._evidence(question, served.version, found)
         known = [entry.features for entry in evidence if entry.features is not None]
-        tagger = DrawnTagger(served.tagger, question.pointed_at) if question.pointed_at else served.tagger
+        drawn = interaction.drawn if interaction else None
+        tagger = DrawnTagger(served.tagger, drawn) if drawn else served.tagger
         answers = iter(self._say(question, tagger, known))
         said = [next(answers) if entry.features is not None else _Said(None) for entry in evidence]
         evidence = self._with_fast_names(question, served.version, found, evidence, said)
@@ -172,7 +177,7 @@ class Answers:
 
     def _give(self, question: Question, version: str, tasks: Sequence[int]) -> set[int]:
         """Which of these tasks may have a fast answer; none in interactive mode, which Label Studio does not store."""
-        if question.drawn or not tasks:
+        if question.interaction or not tasks:
             return set()
         try:
             return self._fast.give(str(question.project), version, tasks)
@@ -188,8 +193,8 @@ class Answers:
             return self._empty(evidence.version, evidence.outcome if features is None else "empty")
         seed = region_seed(question.project, task.id, evidence.version)
         try:
-            if question.pointed_at:
-                result = drawn_result(config, prediction, features.size, question.drawn, seed)
+            if question.interaction:
+                result = question.interaction.result(prediction, features.size, seed)
             else:
                 result = result_of(config, prediction, features.size, seed)
             answer = checked(config, result, prediction.score)

@@ -37,9 +37,9 @@ class ElementTagger(LabelStudioMLBase):  # type: ignore[misc]
     def predict(self, tasks: Sequence[Mapping[str, Any]], **params: Any) -> list[dict[str, Any]]:
         """One answer per task, in order, in Label Studio's format."""
         asked = [TaskIn.model_validate(task) for task in tasks]
-        context = PredictParams.model_validate(params).context
-        drawn = (context.result or []) if context else []
-        results, _ = self._service.predict(self._project, self.label_config or "", asked, drawn, time.monotonic())
+        drawn = PredictParams.model_validate(params).context
+        context = drawn.result if drawn else None
+        results, _ = self._service.predict(self._project, self.label_config or "", asked, context, time.monotonic())
         return [result.model_dump() for result in results]
 
 

@@ -18,7 +18,7 @@ class Metrics:
         )
         self.tasks = Counter(
             "tagloom_tasks",
-            "Tasks answered: full, text (picture not to be had), fast (asked again), empty",
+            "Tasks answered: full, text (picture not to be had), fast (asked again), empty, silent (nothing was drawn)",
             ["outcome"],
             registry=self.registry,
         )

@@ -79,11 +79,11 @@ async def predict(request: Request, body: PredictRequest) -> Response:
     """One answer per task, in order, within the time budget."""
     began = time.monotonic()
     project = ProjectKey.of_request(body.project, _connection(request))
-    drawn = (body.params.context.result or []) if body.params and body.params.context else []
+    context = body.params.context.result if body.params and body.params.context else None
     service = _service(request)
 
     def answer() -> Response:
-        results, version = service.predict(project, body.label_config, body.tasks, drawn, began)
+        results, version = service.predict(project, body.label_config, body.tasks, context, began)
         return JSONResponse(PredictResponse(results=results, model_version=version).model_dump())
 
     return await _run(request, answer, slow=True)

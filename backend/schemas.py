@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from labelstudio.drawing import Stored, entries_of
 
 MAX_ID = 2**63 - 1  # what a database's integer holds
 MOST_TASKS = 20_000  # of one request; Label Studio sends all that are selected
@@ -19,33 +21,31 @@ class Loose(BaseModel):
     model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
 
-def _versions(predictions: Any) -> frozenset[str]:
-    """Of the predictions that Label Studio stores for a task, all that matters; of other shapes nothing does."""
-    entries = predictions if isinstance(predictions, list) else []
-    named = [entry.get("model_version") for entry in entries if isinstance(entry, dict)]
-    return frozenset(name for name in named if isinstance(name, str))
-
-
 class TaskIn(Loose):
-    """One task, as far as it matters here."""
+    """One task, as far as it matters here. What Label Studio stores for it may have any shape."""
 
     id: Id | None = None
     data: dict[str, Any] | None = None
     updated_at: str | None = None
-    versions: Annotated[frozenset[str], BeforeValidator(_versions, list[dict[str, Any]] | None)] = Field(
-        frozenset(), alias="predictions", description="Predictions that Label Studio already stores for the task."
-    )
+    predictions: Any = None
+    annotations: Any = None
+    drafts: Any = None
+
+    @property
+    def stored(self) -> Stored:
+        """The regions that Label Studio stores for the task."""
+        return Stored.of(self.drafts, self.annotations, self.predictions)
 
     def payload(self) -> dict[str, Any]:
         """In the shape of Label Studio's task object."""
         return {"id": self.id, "data": self.data or {}, "updated_at": self.updated_at}
 
     def has_version(self, version: str) -> bool:
-        return version in self.versions
+        return any(prior.get("model_version") == version for prior in entries_of(self.predictions))
 
 
 class Context(Loose):
-    """What an annotator just drew, in interactive mode."""
+    """In interactive mode all regions of the kind and label that an annotator just drew."""
 
     result: list[dict[str, Any]] | None = Field(None, max_length=MOST_DRAWN, fail_fast=True)
 

@@ -92,9 +92,12 @@ class Service:
         return current.version if current else None
 
     def predict(
-        self, project: ProjectKey, xml: str, tasks: Sequence[TaskIn], drawn: Sequence[Region], began: float
+        self, project: ProjectKey, xml: str, tasks: Sequence[TaskIn], context: Sequence[Region] | None, began: float
     ) -> tuple[list[TaskPrediction], str]:
-        """One answer per task, in order, and the version that gave them. Never raises for what Label Studio sends."""
+        """One answer per task, in order, and the version that gave them. Never raises for what Label Studio sends.
+
+        ``context`` are the regions of an interactive request, None for an ordinary one.
+        """
         end = began + self.settings.predict_budget
         deadline = began + self.settings.predict_budget * READING_SHARE
         engine = self._wait(max(deadline - time.monotonic(), 0.0))
@@ -108,8 +111,8 @@ class Service:
         if known is None:
             self._learn_project(project, config.xml, ())
         served = engine.served(project, config)
-        answered = engine.answers.answer(Question(project, config, tasks, deadline, end, drawn), served)
-        if not drawn:
+        answered = engine.answers.answer(Question(project, config, tasks, deadline, end, context), served)
+        if context is None:
             self._learn_tasks(project, tasks, answered, engine)
         return answered.results, served.version
 

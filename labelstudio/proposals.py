@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 TICKED, NOT_TICKED, NO_TAG = "t", "u", "n"
+PLAIN_ID = 10  # hex digits of an id that carries no mark
 MOST = 255  # regions that two hex digits can count; the ids of larger proposals carry no mark
 _ID = re.compile(r"([0-9a-f]{10})([tun])([0-9a-f]{2})([0-9a-f]{2})")
 
@@ -55,4 +56,4 @@ def proposed_by(mark: Mark, project: object, task_id: int, versions: Iterable[st
 
 
 def _digest(seed: str, number: int) -> str:
-    return hashlib.sha256(f"{seed}#{number}".encode()).hexdigest()[:10]
+    return hashlib.sha256(f"{seed}#{number}".encode()).hexdigest()[:PLAIN_ID]

@@ -10,6 +10,8 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
+from model.items import Box, LabelledBox
+
 # No sandbox: CI runs as root. The rest keeps Chromium from calling hosts of its own.
 _ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -44,6 +46,13 @@ _SHOWN_SIZE = "() => { const image = Htx.annotationStore.selected.objects.find(o
 
 _TAGS = "() => [...document.querySelectorAll('.lsf-choices input[type=checkbox], .lsf-choice input')]" \
     ".filter(box => box.checked).map(box => box.name)"  # fmt: skip
+
+# All rectangles of the open annotation: label, x, y, width, height in percent.
+_BOXES = """() => [...Htx.annotationStore.selected.areas.values()].filter(area => area.type === 'rectangleregion')
+    .map(area => [area.labelName, area.x, area.y, area.width, area.height])"""
+
+_SMART = """() => Htx.annotationStore.selected.objects.find(o => o.type === 'image').getToolsManager()
+    .findSelectedTool()?.dynamic === true"""
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,55 @@ class Annotator:
         ) as made:
             self._page.locator("button", has_text=re.compile(r"^\s*Submit\s*$")).click()
         assert made.value.status == 201, made.value.text()
+
+    def assist(self, *, accept: bool) -> None:
+        """Switch Auto-Annotation on, its answers accepted by themselves or not, and take the Auto-Detect tool."""
+        for switched, wanted, name in (
+            ("Htx.autoAnnotation", True, "auto-annotation"),
+            ("Htx.autoAcceptSuggestions", accept, "auto-accept"),
+        ):
+            if self._page.evaluate(switched) is not wanted:
+                self._page.get_by_test_id(f"bottombar-{name}-toggle").click()
+            self._page.wait_for_function(f"() => {switched} === {str(wanted).lower()}")
+        if not self._page.evaluate(_SMART):
+            self._page.locator(".lsf-tool_smart").first.click()
+        self._page.wait_for_function(_SMART)
+
+    def draw(self, label: str, x: float, y: float, width: float, height: float) -> int:
+        """Draw a box with the Auto-Detect tool, in percent of the picture; how many suggestions come for it."""
+        self._page.keyboard.press("Escape")
+        self._page.locator(".lsf-labels .lsf-label", has_text=label).first.click()
+        corner = self._page.evaluate(
+            "() => { const at = Konva.stages[0].content.getBoundingClientRect(); return [at.x, at.y]; }"
+        )
+        size = self._page.evaluate(_SHOWN_SIZE)
+        points = [
+            (corner[0] + size[0] * (x + width * part) / 100, corner[1] + size[1] * (y + height * part) / 100)
+            for part in (0, 0.5, 1)
+        ]
+        self._page.keyboard.down("Control")  # else a box below is moved
+        with self._page.expect_response(lambda answer: "interactive-annotating" in answer.url):
+            self._page.mouse.move(*points[0])
+            self._page.mouse.down()
+            for point in points[1:]:
+                self._page.mouse.move(*point, steps=4)
+                self._page.wait_for_timeout(100)  # the editor looks at the pointer 20 times a second
+            self._page.mouse.up()
+        self._page.keyboard.up("Control")
+        self._page.wait_for_function("() => !Htx.awaitingSuggestions")
+        return int(self._page.evaluate("() => Htx.annotationStore.selected.suggestions.size"))
+
+    def accept(self) -> None:
+        """Accept all suggestions."""
+        self._page.get_by_test_id("bottombar-accept-suggestions-button").click()
+
+    def boxes(self) -> list[LabelledBox]:
+        """The rectangles of the open annotation, once the editor has been left in peace for a moment."""
+        self._page.wait_for_timeout(1500)
+        return [
+            LabelledBox(label, Box(x / 100, y / 100, (x + width) / 100, (y + height) / 100))
+            for label, x, y, width, height in self._page.evaluate(_BOXES)
+        ]
 
     def errors(self) -> list[str]:
         """Error boxes on the page."""

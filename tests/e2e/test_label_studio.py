@@ -2,13 +2,19 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import httpx
 import pytest
 
+from backend.interactive import TWIN
+from labelstudio.config import LabelConfig
+from labelstudio.opinion import opinion_of
+from model.items import Box, LabelledBox
 from samples.dataset import Sample
 from tests.e2e.browser import annotator
 from tests.e2e.checks import check_shown, prediction_of, rectangles_of, tags_of
@@ -108,6 +114,69 @@ def _prices_shown(running: Running, version: str) -> int:
 
 def _has(task: Mapping[str, Any], version: str) -> bool:
     return any(one["model_version"] == version and one["result"] for one in task["predictions"])
+
+
+def test_auto_annotation_adds_what_is_drawn_and_nothing_else(running: Running) -> None:
+    """The stored prediction is of another version than the one that answers."""
+    task = _crowded(running.tasks(), running.served_version())
+    with annotator(running.url, running.account.email, running.account.password) as person:
+        person.open(running.project, task["id"])
+        predicted = person.boxes()
+        label = predicted[0].label
+        free = _free(predicted)
+        person.assist(accept=False)
+        person.open(running.project, task["id"])
+        assert person.boxes() == predicted, "opening adds nothing"
+
+        person.assist(accept=False)
+        assert person.draw(label, *next(free)) == 1, "older boxes of the label are not answered"
+        person.accept()
+        assert _counts(person.boxes()) == _counts(predicted) + Counter([label])
+        person.assist(accept=True)
+        person.draw(label, *next(free))
+        expected = _counts(predicted) + Counter([label, label])
+        assert _counts(person.boxes()) == expected
+        person.screenshot(running.screenshots / "auto-annotation.png")
+        person.draw(label, *_place(predicted[0].box))
+        assert _counts(person.boxes()) == expected, "its element has a box already"
+        person.submit()
+        assert _counts(person.boxes()) == expected, "submitting adds nothing"
+
+    (annotation,) = running.api.call("GET", f"/api/tasks/{task['id']}")["annotations"]
+    config = LabelConfig.parse(running.api.call("GET", f"/api/projects/{running.project}/")["label_config"])
+    stored = opinion_of(config, annotation["result"]).boxes or ()
+    assert _counts(stored) == expected
+    assert not [pair for pair in combinations(stored, 2) if _are_twins(*pair)]
+
+
+def _crowded(tasks: Sequence[Mapping[str, Any]], served: str) -> Mapping[str, Any]:
+    """The task with most predicted rectangles that nobody has labelled; only predictions of older versions."""
+    untouched = [
+        task for task in tasks if not task["annotations"] and task["predictions"] and served not in _versions(task)
+    ]
+    return max(untouched, key=lambda task: len(rectangles_of(task["predictions"][-1], 1, 1)))
+
+
+def _versions(task: Mapping[str, Any]) -> set[str]:
+    return {one["model_version"] for one in task["predictions"]}
+
+
+def _free(boxes: Sequence[LabelledBox]) -> Iterator[tuple[float, float, float, float]]:
+    """Places of 14 × 9 % where no box is, row by row."""
+    places = [Box(x / 100, y / 100, (x + 14) / 100, (y + 9) / 100) for y in range(2, 90, 10) for x in range(2, 85, 15)]
+    return (_place(place) for place in places if not any(place.iou(entry.box) for entry in boxes))
+
+
+def _place(box: Box) -> tuple[float, float, float, float]:
+    return box.left * 100, box.top * 100, box.width * 100, box.height * 100
+
+
+def _counts(boxes: Sequence[LabelledBox]) -> Counter[str]:
+    return Counter(box.label for box in boxes)
+
+
+def _are_twins(one: LabelledBox, other: LabelledBox) -> bool:
+    return one.label == other.label and one.box.iou(other.box) >= TWIN
 
 
 def test_an_empty_answer_does_not_pass(running: Running) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from labelstudio.encoding import Failure
 from labelstudio.project import ProjectKey
 from labelstudio.results import InvalidResultError, checked, region_seed, result_of
+from labelstudio.tasks import item_key, reference_of
 from model import checkpoint
 from model.features.item import ItemFeatures
 from model.items import Prediction
@@ -45,6 +46,12 @@ class Answering:
             number: self._answer(number, features, prediction)
             for (number, features), prediction in zip(known.items(), said, strict=True)
         }
+
+    def read(self, tasks: Sequence[Task]) -> list[Task]:
+        """Those of these tasks whose pictures were read already."""
+        references = [reference_of(self._config, task, self._key) for task in tasks]
+        keys = [item_key(self._key.connection, reference) for reference in references]
+        return [task for task, key in zip(tasks, keys, strict=True) if self._workplace.cache.has(key)]
 
     def _features(self, tasks: Sequence[Task]) -> dict[int, ItemFeatures]:
         encoder = self._workplace.encoder

@@ -88,15 +88,23 @@ def until(seconds: float, condition: Any) -> None:
 
 
 def listed(api: LabelStudio, project: int) -> list[dict[str, Any]]:
-    """All tasks, with the number of their predictions."""
+    """Tasks that nobody has labelled, with the number of their predictions."""
     found = api.call("GET", "/api/tasks/", params={"project": project, "page_size": 10000})
-    return sorted(found["tasks"], key=lambda task: int(task["id"]))
+    return sorted((one for one in found["tasks"] if not one["is_labeled"]), key=lambda task: int(task["id"]))
 
 
 def showing(api: LabelStudio, project: int, version: str) -> int:
-    """How many tasks have a prediction of the version."""
-    said = {"filter": "filter:tasks:predictions_model_versions", "operator": "contains", "type": "List"}
-    query = json.dumps({"filters": {"conjunction": "and", "items": [{**said, "value": [version]}]}})
+    """How many of them have a prediction of the version."""
+    chosen = [
+        {"filter": "filter:tasks:completed_at", "operator": "empty", "type": "Datetime", "value": True},
+        {
+            "filter": "filter:tasks:predictions_model_versions",
+            "operator": "contains",
+            "type": "List",
+            "value": [version],
+        },
+    ]
+    query = json.dumps({"filters": {"conjunction": "and", "items": chosen}})
     return int(api.call("GET", "/api/tasks/", params={"project": project, "page_size": 1, "query": query})["total"])
 
 

@@ -3,6 +3,7 @@
 import os
 from functools import lru_cache
 
+from labelstudio.api import LabelStudioError
 from labelstudio.project import ProjectKey
 from store.projects import Project
 from store.store import Store
@@ -14,6 +15,7 @@ from worker.training.watch import Ends, Interrupted
 from worker.workplace import Workplace
 
 PAUSE_S = 60.0  # after a failure, so that a Label Studio that is away is not asked all the time
+LONG_PAUSE_S = 600.0  # where somebody has to change something first: a token, an address, the order of backends
 
 
 def is_wanted(settings: Settings) -> bool:
@@ -32,14 +34,16 @@ def offer(workplace: Workplace, project: Project, watch: Ends, progress: Progres
     """Let the project's stored predictions, and its sampling if wanted, be of the served version; a line about it.
 
     A run that was ended goes on where it stopped. Raises what `refresh` does, and UserError when sampling is wanted and
-    the backend that Label Studio asks is not this one; then it is tried again a minute later.
+    the backend that Label Studio asks is not this one; then it is tried again some minutes later.
     """
     try:
         return _offer(workplace, project, watch, progress)
     except Interrupted:
         raise
-    except Exception:
-        workplace.store.leases.acquire(_pause(project.key), f"{os.uname().nodename}:{os.getpid()}", PAUSE_S)
+    except Exception as error:
+        is_away = isinstance(error, LabelStudioError) and (error.status is None or error.status >= 500)
+        holder = f"{os.uname().nodename}:{os.getpid()}"
+        workplace.store.leases.acquire(_pause(project.key), holder, PAUSE_S if is_away else LONG_PAUSE_S)
         raise
 
 
@@ -50,12 +54,12 @@ def _offer(workplace: Workplace, project: Project, watch: Ends, progress: Progre
             raise UserError("uncertainty sampling needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
         workplace.store.projects.set_offered(project.key, workplace.serving(project).generation)
         return "no Label Studio is configured: set LABEL_STUDIO_URL to refresh its predictions"
-    ours = {entry.version for entry in workplace.store.versions.list(project.key)}
     number = ProjectKey.parse(project.key).id
 
     @lru_cache
     def go_by(version: str) -> None:
         if by_sampling:
+            ours = {entry.version for entry in workplace.store.versions.list(project.key)}
             sampling.go_by(client, number, version, ours)
 
     # Early: the least certain tasks are among the first that are written, and what was stored before ever less.

@@ -12,6 +12,7 @@ from store.store import Store
 from tagloom.settings import Settings
 from tests.worker import label_studio
 from tests.worker.label_studio import Encoders, WritableLabelStudio, publish_next
+from worker.predictions.answering import Answering
 from worker.predictions.preannotation import PART, Refreshed, refresh
 from worker.training.watch import Interrupted
 from worker.workplace import open_workplace
@@ -165,12 +166,19 @@ def test_an_annotation_in_between_keeps_its_prediction(
 
 
 def test_the_next_tasks_come_first_then_by_turns_the_least_certain_and_the_next(
-    settings: Settings, store: Store, studio: WritableLabelStudio
+    settings: Settings, store: Store, studio: WritableLabelStudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish_next(settings, store, studio)
     run(settings, studio)
     publish_next(settings, store, studio)
     studio.changed.clear()
+    answers = Answering.answers
+
+    def scored(answering: Answering, tasks: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
+        found = answers(answering, tasks)
+        return {number: {**answer, "score": number * 7 % 41 / 41} for number, answer in found.items()}
+
+    monkeypatch.setattr(Answering, "answers", scored)
     run(settings, studio)
     numbers = {number: task for task in studio.project.tasks for number in ids_of(studio, task)}
     order = [numbers[int(one.split()[1])] for one in studio.changed]
@@ -205,17 +213,14 @@ def test_one_that_label_studio_refuses_does_not_keep_the_others(
 
 
 def test_what_is_written_is_what_the_version_says(
-    settings: Settings, store: Store, studio: WritableLabelStudio, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, store: Store, studio: WritableLabelStudio
 ) -> None:
     publish_next(settings, store, studio)
-    sent: list[dict[str, Any]] = []
-    with open_workplace(settings) as workplace:
-        client = workplace.client_of(project_of(store, studio))
-        monkeypatch.setattr(client, "post_predictions", lambda _project, answers: sent.extend(answers))
-        refresh(workplace, project_of(store, studio), Stop(), lambda _: None)
-    assert sorted(entry["task"] for entry in sent) == list(range(1, 41))
-    assert all(0 < entry["score"] < 1 for entry in sent)
-    choices = [region for entry in sent for region in entry["result"] if region["type"] == "choices"]
+    run(settings, studio)
+    stored = [prediction for task in studio.project.tasks.values() for prediction in task.predictions]
+    assert [prediction.task for prediction in stored] == list(range(1, 41))
+    assert all(0 < (prediction.score or 0.0) < 1 for prediction in stored)
+    choices = [region for prediction in stored for region in prediction.result if region["type"] == "choices"]
     assert any("价格" in region["value"]["choices"] for region in choices)  # the picture reads ¥99
 
 

@@ -12,6 +12,10 @@ from tagloom import redaction, values
 
 PREDICTIONS_PER_REQUEST = 200
 TASKS_PER_PAGE = 100
+BRIEF_TASKS_PER_PAGE = 200
+
+Filter = tuple[str, str, str, Any]
+"""Of the data manager: column, operator, type, value."""
 
 
 class LabelStudioError(Exception):
@@ -74,31 +78,55 @@ class LabelStudioClient:
                 return
             page += 1
 
-    def task_page(self, project_id: int, page: int) -> tuple[list[dict[str, Any]], bool]:
-        """One page (from 1) of a project's tasks with their annotations, by id, and whether it is the last one."""
-        query = {"project": project_id, "page": page, "page_size": TASKS_PER_PAGE, "fields": "all"}
-        try:
-            tasks, total = _listed(self._call("GET", "/api/tasks/", params=query))
-        except LabelStudioError as error:
-            if error.status == 404 and page > 1:
-                return [], True  # Label Studio has no page behind the last one
-            raise
-        return tasks, not tasks or page * TASKS_PER_PAGE >= total
-
     def tasks_after(self, project_id: int, task_id: int) -> tuple[list[dict[str, Any]], bool]:
         """The next tasks behind an id with their annotations, by id, and whether they are the last ones.
 
         Unlike page numbers, ids do not move when tasks are deleted between two requests.
         """
-        behind = {"filter": "filter:tasks:id", "operator": "greater", "type": "Number", "value": task_id}
-        wanted = {"filters": {"conjunction": "and", "items": [behind]}, "ordering": ["tasks:id"]}
-        query = {"project": project_id, "page_size": TASKS_PER_PAGE, "fields": "all", "query": json.dumps(wanted)}
-        tasks, total = _listed(self._call("GET", "/api/tasks/", params=query))
-        if any(task["id"] <= task_id for task in tasks):
-            raise LabelStudioError(
-                "GET /api/tasks/ at Label Studio: tasks are not filtered by id; use its release 1.23.2"
-            )
+        tasks, total = _listed(self._filtered(project_id, [_behind(task_id)], page_size=TASKS_PER_PAGE, fields="all"))
+        _check_behind(tasks, task_id)
         return tasks, not tasks or len(tasks) >= total
+
+    def tasks_named(self, project_id: int, task_ids: Sequence[int]) -> list[dict[str, Any]]:
+        """Those of these tasks that are there, with their annotations and predictions, by id."""
+        wanted = ("id", "in_list", "List", list(task_ids))
+        tasks, _ = _listed(self._filtered(project_id, [wanted], page_size=len(task_ids), fields="all"))
+        return tasks
+
+    def outdated_tasks(
+        self, project_id: int, task_id: int, version: str, *, unlabelled: bool, stored: bool
+    ) -> tuple[list[dict[str, Any]], int]:
+        """The next tasks behind an id without a prediction of ``version``, by id, and how many are left in all.
+
+        Optionally only those that nobody has labelled, or that have a stored prediction. They come without annotations
+        and predictions: this answer costs Label Studio a quarter.
+        """
+        filters = [_behind(task_id), ("predictions_model_versions", "not_contains", "List", [version])]
+        filters += [("total_predictions", "greater", "Number", 0)] if stored else []
+        return self._briefly(project_id, task_id, filters, unlabelled=unlabelled)
+
+    def crowded_tasks(self, project_id: int, task_id: int, *, unlabelled: bool) -> tuple[list[dict[str, Any]], int]:
+        """The same of tasks with more than one stored prediction."""
+        filters = [_behind(task_id), ("total_predictions", "greater", "Number", 1)]
+        return self._briefly(project_id, task_id, filters, unlabelled=unlabelled)
+
+    def _briefly(
+        self, project_id: int, task_id: int, filters: Sequence[Filter], *, unlabelled: bool
+    ) -> tuple[list[dict[str, Any]], int]:
+        chosen = [*filters, ("completed_at", "empty", "Datetime", True)] if unlabelled else filters
+        page = _object(self._filtered(project_id, chosen, page_size=BRIEF_TASKS_PER_PAGE))
+        tasks = list(page.get("tasks") or [])
+        _check_behind(tasks, task_id)
+        return tasks, int(page.get("total") or 0)
+
+    def _filtered(self, project_id: int, filters: Sequence[Filter], **query: Any) -> Any:
+        """Tasks by id that all filters of the data manager let pass."""
+        items = [
+            {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}
+            for column, operator, kind, value in filters
+        ]
+        wanted = {"filters": {"conjunction": "and", "items": items}, "ordering": ["tasks:id"]}
+        return self._call("GET", "/api/tasks/", params={"project": project_id, **query, "query": json.dumps(wanted)})
 
     def post_predictions(self, project_id: int, predictions: Sequence[dict[str, Any]]) -> int:
         """Store predictions (``task``, ``result``, ``score``, ``model_version``) in chunks; returns how many."""
@@ -106,16 +134,6 @@ class LabelStudioClient:
             chunk = list(predictions[start : start + PREDICTIONS_PER_REQUEST])
             self._call("POST", f"/api/projects/{project_id}/import/predictions", json=chunk)
         return len(predictions)
-
-    def predictions_of(self, task_id: int) -> list[dict[str, Any]]:
-        """The stored predictions of one task; none when the task is gone."""
-        try:
-            found = self._call("GET", "/api/predictions/", params={"task": task_id})
-        except LabelStudioError as error:
-            if error.status == 400:  # a filter by a task that is not there
-                return []
-            raise
-        return found if isinstance(found, list) else []
 
     def replace_prediction(self, prediction_id: int, prediction: Mapping[str, Any]) -> None:
         """Let a stored prediction say something else (``task``, ``result``, ``score``, ``model_version``)."""
@@ -188,6 +206,16 @@ def _listed(answer: Any) -> tuple[list[dict[str, Any]], int]:
     if not all(isinstance(task.get("annotations"), list) for task in tasks):
         raise LabelStudioError("GET /api/tasks/ at Label Studio: tasks without annotations; use its release 1.23.2")
     return tasks, total
+
+
+def _behind(task_id: int) -> Filter:
+    return ("id", "greater", "Number", task_id)
+
+
+def _check_behind(tasks: Sequence[Mapping[str, Any]], task_id: int) -> None:
+    """A Label Studio that does not know the filter answers with all tasks."""
+    if any(task["id"] <= task_id for task in tasks):
+        raise LabelStudioError("GET /api/tasks/ at Label Studio: tasks are not filtered by id; use its release 1.23.2")
 
 
 def _object(answer: Any) -> dict[str, Any]:

@@ -265,9 +265,9 @@ def doubtful(project: str, most: int) -> None:
 def predict(project: str, unlabelled: bool) -> None:
     """Write the served version's predictions into Label Studio, for tasks that have none of it yet.
 
-    Label Studio itself asks for a task's new prediction when the task is opened; this refreshes all of them, in
-    chunks. Ended anywhere, it goes on there when it is run again. TAGLOOM_SUPERSEDED_PREDICTIONS says whether those of
-    earlier versions are deleted.
+    After a promotion the worker does this by itself for unlabelled tasks whose predictions are stored; this does it for
+    all tasks, in chunks. Earlier predictions of Tagloom's are rewritten in place, except ones that an annotation was
+    made from. Ended anywhere, it goes on there when it is run again.
     """
     from tagloom import operate
     from worker.predictions.preannotation import refresh

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -156,10 +156,9 @@ class Settings(BaseSettings):
         10.0, description="How often the store is compared with Label Studio; 0: never by time."
     )
 
-    superseded_predictions: Literal["keep", "delete"] = Field(
-        "keep",
-        description="`delete`: once a task in Label Studio has a prediction of the served version, those of earlier "
-        "versions go, except ones that an annotation was made from.",
+    refresh_predictions: bool = Field(
+        True,
+        description="After a promotion, bring the stored predictions of unlabelled tasks up to the served version.",
     )
     uncertainty_sampling: bool = Field(
         False, description="Let Label Studio's community edition ask for the least certain task next."

@@ -20,7 +20,7 @@ from tagloom.settings import Settings
 from worker import queue
 from worker.encoding import encode as encode_project
 from worker.place import Place
-from worker.predictions import sampling
+from worker.predictions import offer
 from worker.promotion.pruning import prune
 from worker.queue import Kind
 from worker.reconcile import reconcile as reconcile_project
@@ -42,7 +42,7 @@ def train(project_key: str) -> str:
         done = _run(workplace, Kind.TRAIN, training_lease(project_key), project_key, _train)
         if project_key in workplace.store.projects.waiting_for_training():
             queue.wake_training(workplace.settings, project_key)
-        if project_key in sampling.due(workplace.settings, workplace.store):
+        if project_key in offer.due(workplace.settings, workplace.store):
             queue.wake_predicting(workplace.settings, project_key)
         prune(workplace.settings, workplace.store, project_key)
         return done
@@ -56,8 +56,8 @@ def encode(project_key: str) -> str:
             queue.wake_training(workplace.settings, waiting)
         if is_unfinished(done):
             queue.wake_encoding(workplace.settings, project_key)
-        elif workplace.settings.uncertainty_sampling:
-            queue.wake_predicting(workplace.settings, project_key)  # new tasks have no prediction to be chosen by
+        elif offer.is_wanted(workplace.settings):
+            queue.wake_predicting(workplace.settings, project_key)  # for new tasks, and for pictures that were late
         return done
 
 
@@ -74,7 +74,7 @@ def reconcile(project_key: str) -> str:
 
 
 def predict(project_key: str) -> str:
-    """Let uncertainty sampling go by the version that serves; gives way to gold that waits and goes on behind it."""
+    """Bring stored predictions up to the version that serves; gives way to gold that waits and goes on behind it."""
     with open_workplace() as workplace:
         done = _run(workplace, Kind.PREDICT, f"predict:{project_key}", project_key, _predict)
         for waiting in workplace.store.projects.waiting_for_training():
@@ -126,7 +126,7 @@ def _reconcile(workplace: Workplace, project: Project, lease: Lease, watch: Watc
 
 
 def _predict(workplace: Workplace, project: Project, _lease: Lease, watch: Watch) -> str:
-    return sampling.offer(workplace, project, GivesWay(watch, workplace.store), _report)
+    return offer.offer(workplace, project, GivesWay(watch, workplace.store), _report)
 
 
 def _run(workplace: Workplace, kind: Kind, name: str, project_key: str, work: Work) -> str:

@@ -61,7 +61,7 @@ def wake_reconcile(settings: Settings, project_key: str) -> bool:
 
 
 def wake_predicting(settings: Settings, project_key: str) -> bool:
-    """See that a job waits that writes the served version's predictions for uncertainty sampling."""
+    """See that a job waits that brings stored predictions up to the served version."""
     return _wake(settings, Kind.PREDICT, project_key)
 
 

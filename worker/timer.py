@@ -10,7 +10,7 @@ from store.store import Store
 from store.versions import training_lease
 from tagloom.settings import Settings
 from worker import queue
-from worker.predictions import sampling
+from worker.predictions import offer
 from worker.promotion.publication import promote_due
 
 LOG = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def _tick(settings: Settings, store: Store, holder: str) -> None:
         queue.wake_training(settings, project_key)
     for project_key in store.versions.with_accepted():
         _promote(settings, store, project_key, holder)
-    for project_key in sampling.due(settings, store):
+    for project_key in offer.due(settings, store):
         queue.wake_predicting(settings, project_key)
     for project_key in store.fast_answers.projects_due():
         queue.wake_encoding(settings, project_key)

@@ -1,4 +1,4 @@
-"""The pages of Label Studio that a backend asks for: pictures with token access, and the API that reconciling reads."""
+"""The pages of Label Studio that a backend asks for: pictures with token access, the API, stored predictions."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from tagloom.demo.payloads import Json, Project, Task
+from tagloom.demo.payloads import Json, Project, StoredPrediction, Task
 
 _REFUSED = {"detail": "Authentication credentials were not provided."}
 
@@ -46,6 +46,24 @@ def build(
         task = project.tasks.get(request.path_params["id"])
         return JSONResponse([one.body() for one in task.annotations]) if task else _missing()
 
+    async def imported(request: Request) -> Response:
+        entries = await request.json()
+        if any(entry["task"] not in project.tasks for entry in entries):
+            return JSONResponse(["an entry's task is not there"], 400)
+        for entry in entries:
+            project.keep(entry["task"], entry)
+        return JSONResponse({"created": len(entries)}, 201)
+
+    async def prediction(request: Request) -> Response:
+        found = _prediction(project, request.path_params["id"])
+        if found is None:
+            return _missing()
+        if request.method == "DELETE":
+            project.tasks[found.task].predictions.remove(found)
+            return Response(status_code=204)
+        found.say(await request.json())
+        return JSONResponse(found.body())
+
     async def version(request: Request) -> Response:
         return JSONResponse({"release": "1.23.2", "label-studio-os-package": {"version": "1.23.2"}})
 
@@ -58,6 +76,10 @@ def build(
         "/api/tasks/{id:int}/annotations": annotations,
     }
     routes = [Route(path + end, guarded(page)) for path, page in pages.items() for end in ("", "/")]
+    routes += [
+        Route(f"/api/projects/{project.id}/import/predictions", guarded(imported), methods=["POST"]),
+        Route("/api/predictions/{id:int}/", guarded(prediction), methods=["PATCH", "DELETE"]),
+    ]
     return Starlette(routes=[*routes, Route("/api/version", version), Route("/health", version)])
 
 
@@ -86,7 +108,7 @@ def _page(project: Project, request: Request) -> Json | None:
     """One page of tasks; None behind the last one, which Label Studio answers with a 404."""
     number = int(request.query_params.get("page", "1"))
     size = int(request.query_params.get("page_size", "100"))
-    ordered = [task for task in project.tasks.values() if task.id > _after(request)]
+    ordered = [task for task in project.tasks.values() if _passes(task, _filters(request))]
     chosen = ordered[(number - 1) * size : number * size]
     if number > 1 and not chosen:
         return None
@@ -99,13 +121,31 @@ def _page(project: Project, request: Request) -> Json | None:
     }
 
 
-def _after(request: Request) -> int:
-    """The id behind which tasks are wanted: of the data manager's filters the one that reconciling uses."""
-    filters = json.loads(request.query_params.get("query", "{}")).get("filters", {"items": []})
-    for item in filters["items"]:
-        if (item["filter"], item["operator"], item["type"]) == ("filter:tasks:id", "greater", "Number"):
-            return int(item["value"])
-    return 0
+def _filters(request: Request) -> list[Json]:
+    return list(json.loads(request.query_params.get("query", "{}")).get("filters", {"items": []})["items"])
+
+
+def _passes(task: Task, filters: list[Json]) -> bool:
+    """Of the data manager's filters those that Tagloom uses."""
+    versions = [one.model_version for one in task.predictions]
+    for one in filters:
+        wanted = one["value"]
+        passes = {
+            ("filter:tasks:id", "greater"): lambda value: task.id > value,
+            ("filter:tasks:id", "in_list"): lambda value: task.id in value,
+            ("filter:tasks:completed_at", "empty"): lambda value: task.is_labeled != value,
+            ("filter:tasks:total_predictions", "greater"): lambda value: len(versions) > value,
+            ("filter:tasks:predictions_model_versions", "not_contains"): lambda value: (
+                not any(part in version for version in versions for part in value)
+            ),
+        }[one["filter"], one["operator"]]
+        if not passes(wanted):
+            return False
+    return True
+
+
+def _prediction(project: Project, number: int) -> StoredPrediction | None:
+    return next((one for task in project.tasks.values() for one in task.predictions if one.id == number), None)
 
 
 def _full(task: Task) -> Json:

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from xml.etree import ElementTree
 
@@ -32,6 +32,7 @@ class Annotation:
     was_cancelled: bool = False
     ground_truth: bool = False
     lead_time: float = 3.5
+    parent_prediction: int | None = None
     unique_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def body(self) -> Json:
@@ -54,7 +55,7 @@ class Annotation:
             "project": self.project,
             "completed_by": USER,
             "updated_by": USER,
-            "parent_prediction": None,
+            "parent_prediction": self.parent_prediction,
             "parent_annotation": None,
             "last_created_by": None,
         }
@@ -71,6 +72,13 @@ class StoredPrediction:
     score: float | None
     model_version: str
     created_at: str
+    updated_at: str
+
+    def say(self, said: Json) -> None:
+        """Take over what a backend says now."""
+        self.result, self.score = said["result"], said.get("score")
+        self.model_version = str(said.get("model_version", ""))
+        self.updated_at = timestamp(datetime.now(UTC))
 
     def body(self) -> Json:
         return {
@@ -83,7 +91,7 @@ class StoredPrediction:
             "neighbors": None,
             "mislabeling": 0.0,
             "created_at": self.created_at,
-            "updated_at": self.created_at,
+            "updated_at": self.updated_at,
             "model": None,
             "model_run": None,
             "task": self.task,
@@ -104,6 +112,10 @@ class Task:
     annotations: list[Annotation] = field(default_factory=list)
     predictions: list[StoredPrediction] = field(default_factory=list)
 
+    @property
+    def is_labeled(self) -> bool:
+        return any(not one.was_cancelled for one in self.annotations)
+
     def _counted(self) -> Json:
         submitted = [one for one in self.annotations if not one.was_cancelled]
         return {
@@ -112,7 +124,7 @@ class Task:
             "meta": {},
             "created_at": self.created_at,
             "updated_at": self.updated_at,
-            "is_labeled": bool(submitted),
+            "is_labeled": self.is_labeled,
             "overlap": 1,
             "inner_id": self.inner_id,
             "total_annotations": len(submitted),
@@ -176,6 +188,16 @@ class Project:
     token: str
     tasks: dict[int, Task] = field(default_factory=dict)
     model_version: str = ""
+    last_prediction: int = 0
+
+    def keep(self, task_id: int, said: Json) -> StoredPrediction:
+        """Store what a backend has said of a task. Numbers grow and are never given out again."""
+        self.last_prediction += 1
+        at = timestamp(datetime.now(UTC))
+        stored = StoredPrediction(self.last_prediction, task_id, self.id, [], None, "", at, at)
+        stored.say(said)
+        self.tasks[task_id].predictions.append(stored)
+        return stored
 
     @property
     def key(self) -> str:

@@ -19,7 +19,7 @@ import httpx
 from tagloom.demo import payloads
 from tagloom.demo.delivery import Deliveries, Faults
 from tagloom.demo.pages import build
-from tagloom.demo.payloads import Annotation, Json, Project, StoredPrediction, Task
+from tagloom.demo.payloads import Annotation, Json, Project, Task
 from tagloom.demo.server import ThreadedServer
 
 _HEADERS = {"User-Agent": "heartex/1.23.2"}
@@ -63,7 +63,7 @@ class SimulatedLabelStudio:
         self._client = httpx.Client(base_url=self.backend_url, headers=_HEADERS)
         self.deliveries = Deliveries(self._client, "/webhook", faults or Faults())
         self._changing = threading.RLock()
-        self._last_annotation = self._last_prediction = 0
+        self._last_annotation = 0
 
     def __enter__(self) -> "SimulatedLabelStudio":
         self._server.start()
@@ -178,13 +178,7 @@ class SimulatedLabelStudio:
     def _keep(self, ids: Sequence[int], results: Sequence[Json]) -> None:
         with self._changing:
             for one, result in zip(ids, results, strict=True):
-                self._last_prediction += 1
-                self.project.tasks[one].predictions.append(
-                    StoredPrediction(
-                        self._last_prediction, one, self.project.id,
-                        result["result"], result.get("score"), str(result.get("model_version", "")), _now(),
-                    )
-                )  # fmt: skip
+                self.project.keep(one, result)
 
     def _asked(self, ask: Callable[[], httpx.Response]) -> Json:
         try:

@@ -92,6 +92,11 @@ class Annotator:
         shown = self._read()
         return int(self._page.evaluate("() => Htx.task.id")), shown
 
+    def untick(self, tag: str) -> None:
+        """Take a tag away from the task that is open."""
+        self._page.locator(f"input[name='{tag}']").first.click(force=True)
+        self._page.wait_for_function(f"tag => !({_TAGS})().includes(tag)", arg=tag)
+
     def submit(self) -> None:
         """Press Submit and wait until Label Studio has answered."""
         with self._page.expect_response(

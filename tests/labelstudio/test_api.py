@@ -22,24 +22,8 @@ def client_of(studio: Studio, token: str | None = None) -> LabelStudioClient:
     return LabelStudioClient(Connection(url=studio.url, token=SecretStr(studio.token if token is None else token)))
 
 
-def page(number: int) -> str:
-    return f"/api/tasks/?project=2&page={number}&page_size={TASKS_PER_PAGE}&fields=all"
-
-
 def listing(ids: Iterable[int], total: int) -> bytes:
     return json.dumps({"tasks": [{"id": number, "annotations": []} for number in ids], "total": total}).encode()
-
-
-def test_tasks_come_page_by_page_to_the_total(studio: Studio) -> None:
-    pages = [range(100), range(100, 130)]
-    for number, ids in enumerate(pages, 1):
-        studio.files[page(number)] = listing(ids, 130)
-    client = client_of(studio)
-    for number, ids in enumerate(pages, 1):
-        tasks, is_last = client.task_page(2, number)
-        assert [task["id"] for task in tasks] == list(ids)
-        assert is_last == (number == len(pages))
-    client.close()
 
 
 @pytest.mark.parametrize(

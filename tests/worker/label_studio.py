@@ -12,6 +12,8 @@ from typing import Any
 from PIL import Image
 from pydantic import SecretStr
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -20,7 +22,6 @@ from labelstudio.project import ProjectKey
 from store.store import Store
 from tagloom.demo import payloads
 from tagloom.demo.pages import build
-from tagloom.demo.payloads import StoredPrediction
 from tagloom.demo.server import ThreadedServer
 from tagloom.demo.simulator import SimulatedLabelStudio, Upload
 from tagloom.settings import Settings
@@ -29,11 +30,13 @@ from tests.worker import shop
 from tests.worker.items import LABELS
 
 BUSY = "/data/upload/busy.png"  # a picture that cannot be had for now
-NOW = "2026-11-21T00:00:00.000000Z"
 
 
 class WritableLabelStudio(SimulatedLabelStudio):
-    """Keeps the order of what was written in ``written``. Answers 500 to the request of number ``fails_at``."""
+    """Keeps the order of what was written in ``written``, and of single predictions in ``changed`` (method and id).
+
+    Answers 500 to the write of predictions of number ``fails_at``.
+    """
 
     def __init__(self, label_config: str, backend_url: str = "http://127.0.0.1:1") -> None:
         super().__init__(label_config, backend_url)
@@ -43,8 +46,8 @@ class WritableLabelStudio(SimulatedLabelStudio):
         }  # fmt: skip
         self.sampling = "Sequential sampling"
         self.written: list[str] = []
+        self.changed: list[str] = []
         self.fails_at = 0
-        self._served_predictions = 0
         self._server = ThreadedServer(self._pages())
 
     @property
@@ -57,10 +60,7 @@ class WritableLabelStudio(SimulatedLabelStudio):
 
     def store_prediction(self, task: int, version: str, score: float = 0.5) -> int:
         """Store a prediction as Label Studio does after a /predict; its id."""
-        self._served_predictions += 1
-        entry = StoredPrediction(self._served_predictions, task, self.project.id, [], score, version, NOW)
-        self.project.tasks[task].predictions.append(entry)
-        return entry.id
+        return self.project.keep(task, {"result": [], "score": score, "model_version": version}).id
 
     def next_task(self) -> int | None:
         """The unlabelled task that uncertainty sampling serves next; None where it falls back to chance."""
@@ -75,27 +75,27 @@ class WritableLabelStudio(SimulatedLabelStudio):
     def _pages(self) -> Starlette:
         number = self.project.id
         routes = [
-            Route(f"/api/projects/{number}/import/predictions", self._import, methods=["POST"]),
             Route(f"/api/projects/{number}/", self._project, methods=["GET", "PATCH"]),
-            Route("/api/predictions/", self._predictions),
-            Route("/api/predictions/{id:int}/", self._delete_prediction, methods=["DELETE"]),
-            Route("/api/predictions/{id:int}/", self._change_prediction, methods=["PATCH"]),
             Route("/api/ml/", self._backends),
             Route("/api/ml/{id:int}", self._backend, methods=["PATCH"]),
             Route(BUSY, _busy),
             Mount("/", build(self.project, self._pictures, self.token)),
         ]
-        return Starlette(routes=routes)
+        return Starlette(routes=routes, middleware=[Middleware(BaseHTTPMiddleware, dispatch=self._noted)])
 
-    async def _import(self, request: Request) -> Response:
+    async def _noted(self, request: Request, answer: RequestResponseEndpoint) -> Response:
+        """Note what is written of predictions; answer 500 to the write of number ``fails_at``."""
+        path = request.url.path
+        if "predictions" not in path or request.method == "GET":
+            return await answer(request)
         self.fails_at -= 1
         if self.fails_at == 0:
             return Response(status_code=500)
-        entries = await request.json()
-        for entry in entries:
-            self.store_prediction(entry["task"], entry["model_version"], entry["score"])
-        self.written.append(f"{len(entries)} predictions")
-        return JSONResponse({"created": len(entries)}, 201)
+        if request.method == "POST":
+            self.written.append(f"{len(await request.json())} predictions")
+        else:
+            self.changed.append(f"{request.method} {path.rstrip('/').rpartition('/')[2]}")
+        return await answer(request)
 
     async def _project(self, request: Request) -> Response:
         if request.method == "PATCH":
@@ -107,26 +107,6 @@ class WritableLabelStudio(SimulatedLabelStudio):
             self.written.append(f"project goes by {self.project.model_version}")
             self.deliveries.send(payloads.project_event("PROJECT_UPDATED", self.project))
         return JSONResponse({**self.project.body(), "sampling": self.sampling})
-
-    async def _predictions(self, request: Request) -> Response:
-        task = self.project.tasks.get(int(request.query_params["task"]))
-        if task is None:
-            return JSONResponse({"task": ["Select a valid choice."]}, 400)
-        return JSONResponse([{"id": one.id, "model_version": one.model_version} for one in task.predictions])
-
-    async def _change_prediction(self, request: Request) -> Response:
-        changed = await request.json()
-        for one in self.project.tasks[changed["task"]].predictions:
-            if one.id == request.path_params["id"]:
-                one.result, one.score, one.model_version = (
-                    changed[name] for name in ("result", "score", "model_version")
-                )
-        return JSONResponse({})
-
-    async def _delete_prediction(self, request: Request) -> Response:
-        for task in self.project.tasks.values():
-            task.predictions[:] = [one for one in task.predictions if one.id != request.path_params["id"]]
-        return Response(status_code=204)
 
     async def _backends(self, _request: Request) -> Response:
         return JSONResponse([self.backend])

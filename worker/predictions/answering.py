@@ -8,6 +8,7 @@ from labelstudio.encoding import Failure
 from labelstudio.project import ProjectKey
 from labelstudio.proposals import region_seed
 from labelstudio.results import checked, result_of
+from labelstudio.tasks import item_key, reference_of
 from model import checkpoint
 from model.features.item import ItemFeatures
 from model.items import Prediction
@@ -46,6 +47,12 @@ class Answering:
             number: self._answer(number, features, next(said) if features is not None else None)
             for number, features in known.items()
         }
+
+    def read(self, tasks: Sequence[Task]) -> list[Task]:
+        """Those of these tasks whose pictures were read already."""
+        references = [reference_of(self._config, task, self._key) for task in tasks]
+        keys = [item_key(self._key.connection, reference) for reference in references]
+        return [task for task, key in zip(tasks, keys, strict=True) if self._workplace.cache.has(key)]
 
     def _features(self, tasks: Sequence[Task]) -> dict[int, ItemFeatures | None]:
         """None for a task of which nothing is known: neither picture nor text."""

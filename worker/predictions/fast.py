@@ -1,18 +1,17 @@
 """Fast predictions → whole ones, in place, through Label Studio's API: its quick view never asks again by itself.
 
-In place, and not by deleting: an annotator may have the fast one open, and the annotation will name it as the one that
-it was made from.
+One that an annotation was made from stays as it is.
 """
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 from labelstudio.api import LabelStudioClient, LabelStudioError
 from store.fast_answers import SUFFIX, FastAnswer
 from store.projects import Project
 from worker.predictions.answering import Answering
+from worker.predictions.stored import Stored, Task, used_by
 from worker.training.watch import Ends
 from worker.workplace import Workplace
 
@@ -53,26 +52,32 @@ class _Run:
     def __init__(self, workplace: Workplace, project: Project, client: LabelStudioClient) -> None:
         self._store = workplace.store
         self._project = project.key
-        self._client = client
+        self._stored = Stored(workplace, project, client)
         self._answering = Answering(workplace, project)
-        self._tasks = {task.id: task.payload() for task in workplace.store.tasks.all(project.key)}
         self.replaced = 0
 
     def replace(self, due: Sequence[FastAnswer]) -> None:
-        known = [self._tasks[number] for number in {answer.task_id: None for answer in due} if number in self._tasks]
-        whole = self._answering.answers(known)
-        settled = [answer for answer in due if self._is_done_with(answer, whole.get(answer.task_id))]
-        self._store.fast_answers.settle(self._project, settled)
+        there = {task["id"]: task for task in self._stored.tasks(sorted({answer.task_id for answer in due}))}
+        whole = self._answering.answers([task for task in there.values() if _fast_of(task) - used_by(task)])
+        changed = [(there[number], answer) for number, answer in whole.items()]
+        version = self._answering.version
+        written, _ = self._stored.apply([(task, self._stored.changes(task, version), to) for task, to in changed])
+        self.replaced += written
+        done = [answer for answer in due if self._is_done_with(answer, there.get(answer.task_id), whole)]
+        self._store.fast_answers.settle(self._project, done)
 
-    def _is_done_with(self, answer: FastAnswer, whole: Mapping[str, Any] | None) -> bool:
-        """Put the whole prediction in place of the fast one, if both are there."""
-        stored = {each["model_version"]: each["id"] for each in self._client.predictions_of(answer.task_id)}
-        fast = stored.get(answer.version + SUFFIX)
-        if fast is None:
+    def _is_done_with(self, answer: FastAnswer, task: Task | None, whole: Collection[int]) -> bool:
+        stored = (
+            [one["id"] for one in task["predictions"] if one["model_version"] == answer.version + SUFFIX]
+            if task
+            else []
+        )
+        if task is None or not stored:
             return time.time() - answer.given_at > PATIENCE_S
-        if whole is None:
-            return False  # its picture cannot be had yet
-        if whole["model_version"] not in stored:  # else Label Studio has asked again meanwhile
-            self._client.replace_prediction(fast, whole)
-            self.replaced += 1
-        return True
+        # Else its picture cannot be had yet.
+        return task["id"] in whole or used_by(task).issuperset(stored)
+
+
+def _fast_of(task: Task) -> set[int]:
+    """The task's stored fast predictions."""
+    return {one["id"] for one in task["predictions"] if str(one["model_version"]).endswith(SUFFIX)}

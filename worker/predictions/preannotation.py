@@ -1,26 +1,31 @@
 """Predictions stored in Label Studio, brought up to the version that serves.
 
-What is still to do is read from Label Studio itself: a task is due when it has no prediction of the served version. So
-a run that was ended anywhere goes on where it stopped, and two runs write nothing twice.
+What is still to do is read from Label Studio itself: a task is due when it has no prediction of the served version, or
+several. So a run that was ended anywhere goes on where it stopped, and two runs write nothing twice.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import Any
 
 from labelstudio.project import ProjectKey
 from store.projects import Project
 from worker.predictions.answering import Answering
+from worker.predictions.stored import Answer, Stored, Task
 from worker.training.watch import Ends
 from worker.workplace import Workplace
 
 LOG = logging.getLogger(__name__)
 
-PART = 16  # tasks answered between two looks at whether the run must end
+PART = 16  # tasks written between two looks at whether the run must end
+WINDOW = 1000  # tasks that are put into order together
+LOADED = 64  # tasks whose features are in memory together
+PAUSE = 0.5  # of the time that Label Studio took for a part: it is idle for a third of the time, for annotators
 
 Progress = Callable[[Mapping[str, Any]], None]
-Task = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -46,83 +51,131 @@ class _Overtaken(Exception):  # noqa: N818 - it says what happened
 
 
 def refresh(
-    workplace: Workplace, project: Project, watch: Ends, progress: Progress, *, unlabelled_only: bool = False
+    workplace: Workplace,
+    project: Project,
+    watch: Ends,
+    progress: Progress,
+    *,
+    unlabelled_only: bool = False,
+    stored_only: bool = False,
+    on_written: Callable[[str], None] = lambda _version: None,
 ) -> Refreshed:
-    """See that each task (or each that nobody has labelled) has a prediction of the served version in Label Studio.
+    """See that tasks have one prediction of ours in Label Studio, of the served version.
 
-    Deletes superseded ones if the settings say so. Starts over when another version serves meanwhile. Raises
-    LabelStudioError when Label Studio does not answer, Interrupted when the job must end, ValueError for a labelling
-    config or a checkpoint that cannot be used.
+    All tasks, or those that nobody has labelled, or that have a stored prediction of ours already. Starts over when
+    another version serves meanwhile. ``on_written`` hears the version each time that predictions of it were written.
+    Raises LabelStudioError when Label Studio does not answer, Interrupted when the job must end (the next tasks are
+    written before it looks, so that each run gets on), ValueError for a labelling config or a checkpoint that cannot be
+    used.
     """
     while True:
         try:
-            return _Refresh(workplace, project, watch, progress, unlabelled_only).run()
+            run = _Refresh(workplace, project, watch, progress, on_written)
+            return run.run(unlabelled_only=unlabelled_only, stored_only=stored_only)
         except _Overtaken:
             LOG.info("%s: another version serves now; its predictions are written instead", project.key)
 
 
 class _Refresh:
-    """One pass over the project's pages under one version."""
+    """One pass over the project's tasks under one version."""
 
     def __init__(
-        self, workplace: Workplace, project: Project, watch: Ends, progress: Progress, unlabelled_only: bool
+        self, workplace: Workplace, project: Project, watch: Ends, progress: Progress, on_written: Callable[[str], None]
     ) -> None:
-        self._workplace, self._watch, self._progress = workplace, watch, progress
-        self._unlabelled_only = unlabelled_only
+        self._workplace, self._watch, self._progress, self._on_written = workplace, watch, progress, on_written
         self._key = ProjectKey.parse(project.key)
         self._client = workplace.client_of(project)
         self._answering = Answering(workplace, project)
-        self._ours = {entry.version for entry in workplace.store.versions.list(project.key)}
+        self._stored = Stored(workplace, project, self._client)
         self._done = Refreshed(self._answering.version, self._answering.generation)
+        self._total = 0
+        self._unlabelled_only = self._stored_only = False
 
-    def run(self) -> Refreshed:
-        total = int(self._client.project(self._key.id).get("task_number") or 0)
-        page, is_last = 1, False
-        while not is_last:
-            tasks, is_last = self._client.task_page(self._key.id, page)
-            self._refresh_page(tasks, total)
-            page += 1
+    def run(self, *, unlabelled_only: bool, stored_only: bool) -> Refreshed:
+        self._unlabelled_only, self._stored_only = unlabelled_only, stored_only
+        outdated = self._listed(self._outdated_page)
+        while window := list(islice(outdated, WINDOW)):
+            self._refresh_window(window)
+        # Label Studio has asked for some itself meanwhile, and stored the answers beside the old ones.
+        crowded = self._listed(self._crowded_page)
+        while part := list(islice(crowded, PART)):
+            self._write([task["id"] for task in part], {})
+        self._report()
         return self._done
 
-    def _refresh_page(self, tasks: Sequence[Task], total: int) -> None:
-        wanted = [task for task in tasks if not (self._unlabelled_only and task.get("is_labeled"))]
-        current = {task["id"] for task in wanted if self._done.version in _versions(task)}
-        due = [task for task in wanted if task["id"] not in current]
-        for start in range(0, len(due), PART):
+    def _refresh_window(self, window: Sequence[Task]) -> None:
+        """The next tasks first, then by turns the least certain and the next; those that are not read yet last."""
+        self._write_parts([task["id"] for task in window[:PART]], {})
+        rest = window[PART:]
+        answers = self._answered(self._answering.read(rest))
+        uncertain = sorted(answers, key=lambda number: float(answers[number]["score"]))
+        by_turns = dict.fromkeys(chain.from_iterable(zip(uncertain, sorted(answers), strict=True)))
+        self._write_parts(list(by_turns), answers)
+        self._write_parts([task["id"] for task in rest if task["id"] not in answers], {})
+
+    def _answered(self, tasks: Sequence[Task]) -> dict[int, Answer]:
+        answers: dict[int, Answer] = {}
+        for start in range(0, len(tasks), LOADED):
+            answers |= self._answering.answers(tasks[start : start + LOADED])
             self._check()
-            current |= self._write(due[start : start + PART])
-            self._progress({"stage": "writing predictions", "done": self._done.tasks + start, "total": total})
+        return answers
+
+    def _listed(self, page: Callable[[int], tuple[list[dict[str, Any]], int]]) -> Iterator[Task]:
+        """Tasks by id, page by page; a page is read when the one before is used up."""
+        after, left = 0, 1
+        while left:
+            tasks, total = page(after)
+            self._total += total if not after else 0
+            yield from tasks
+            after, left = tasks[-1]["id"] if tasks else after, total - len(tasks) if tasks else 0
+
+    def _outdated_page(self, after: int) -> tuple[list[dict[str, Any]], int]:
+        return self._client.outdated_tasks(
+            self._key.id, after, self._done.version, unlabelled=self._unlabelled_only, stored=self._stored_only
+        )
+
+    def _crowded_page(self, after: int) -> tuple[list[dict[str, Any]], int]:
+        return self._client.crowded_tasks(self._key.id, after, unlabelled=self._unlabelled_only)
+
+    def _write_parts(self, ids: Sequence[int], answers: Mapping[int, Answer]) -> None:
+        for start in range(0, len(ids), PART):
+            self._write(ids[start : start + PART], answers)
+
+    def _write(self, ids: Sequence[int], known: Mapping[int, Answer]) -> None:
+        """Bring these tasks up to date, with the answers that are known and new ones for the others."""
+        began = time.monotonic()
+        due = [(task, self._stored.changes(task, self._done.version)) for task in self._stored.tasks(ids)]
+        due = [(task, todo) for task, todo in due if todo and self._is_wanted(task)]
+        missing = [task for task, todo in due if todo.needs_answer and task["id"] not in known]
+        asked = time.monotonic()
+        answers = {**known, **self._answering.answers(missing)}
+        answered = time.monotonic()
+        written, deleted = self._stored.apply([(task, todo, answers.get(task["id"])) for task, todo in due])
+        busy = asked - began + time.monotonic() - answered
+        self._done = replace(
+            self._done,
+            tasks=self._done.tasks + len(ids),
+            written=self._done.written + written,
+            unread=self._done.unread + sum(task["id"] not in answers for task in missing),
+            deleted=self._done.deleted + deleted,
+        )
+        self._report()
+        if written:
+            self._on_written(self._done.version)
         self._check()
-        if self._workplace.settings.superseded_predictions == "delete":
-            self._delete([task for task in wanted if task["id"] in current])
-        self._done = replace(self._done, tasks=self._done.tasks + len(tasks))
-        self._progress({"stage": "writing predictions", "done": self._done.tasks, "total": total})
+        time.sleep(busy * PAUSE)
+
+    def _is_wanted(self, task: Task) -> bool:
+        if self._unlabelled_only and task["is_labeled"]:
+            return False
+        return not self._stored_only or any(map(self._stored.is_ours, task["predictions"]))
+
+    def _report(self) -> None:
+        done = self._done.tasks
+        self._progress({"stage": "writing predictions", "done": done, "total": max(done, self._total)})
 
     def _check(self) -> None:
         self._watch.check()
         current = self._workplace.store.versions.current(str(self._key))
         if current is None or current.generation != self._done.generation:
             raise _Overtaken
-
-    def _write(self, tasks: Sequence[Task]) -> set[int]:
-        """Answer these tasks; the ids of those that have a prediction of the version now."""
-        known = self._answering.answers(tasks)
-        self._client.post_predictions(self._key.id, list(known.values()))
-        unread = len(tasks) - len(known)
-        self._done = replace(self._done, written=self._done.written + len(known), unread=self._done.unread + unread)
-        return set(known)
-
-    def _delete(self, tasks: Sequence[Task]) -> None:
-        """Of these tasks, which have the served version's prediction, delete what earlier versions of ours said."""
-        for task in tasks:
-            used = {annotation.get("parent_prediction") for annotation in task.get("annotations") or []}
-            for prediction in task.get("predictions") or []:
-                name = str(prediction.get("model_version"))
-                is_ours = name.partition("+")[0] in self._ours and name != self._done.version
-                if is_ours and prediction["id"] not in used:
-                    self._client.delete_prediction(prediction["id"])
-                    self._done = replace(self._done, deleted=self._done.deleted + 1)
-
-
-def _versions(task: Task) -> set[str]:
-    return {str(prediction.get("model_version")) for prediction in task.get("predictions") or []}

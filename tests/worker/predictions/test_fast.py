@@ -101,15 +101,27 @@ def test_the_worker_puts_whole_predictions_in_place_of_fast_ones(
     assert replaced(workplace, studio) == 0
 
 
-def test_what_label_studio_has_asked_for_again_is_not_stored_twice(
+def test_what_label_studio_has_asked_for_again_is_no_reason_to_show_the_fast_one(
     studio: WritableLabelStudio, backend: Backend, workplace: Workplace
 ) -> None:
     retrieve(studio, backend, 1)
     backend.encoders.pause = 0.0
     (whole,) = retrieve(studio, backend, 1)
     assert not whole.model_version.endswith("+fast")
+    assert replaced(workplace, studio) == 1
+    assert studio.versions_of(1) == [whole.model_version] * 2, "quick view shows the first one"
+    assert waiting(workplace, studio) == []
+
+
+def test_a_fast_prediction_that_an_annotation_was_made_from_is_kept(
+    studio: WritableLabelStudio, backend: Backend, workplace: Workplace
+) -> None:
+    (fast,) = retrieve(studio, backend, 1)
+    before = fast.body()
+    studio.annotate(1, [])
+    studio.project.tasks[1].annotations[0].parent_prediction = fast.id
     assert replaced(workplace, studio) == 0
-    assert studio.versions_of(1) == [f"{whole.model_version}+fast", whole.model_version]
+    assert [one.body() for one in studio.project.tasks[1].predictions] == [before]
     assert waiting(workplace, studio) == []
 
 

@@ -1,17 +1,19 @@
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import worker.workplace
-from labelstudio.api import LabelStudioError
+from labelstudio.api import LabelStudioClient, LabelStudioError
+from store.changes import AnnotationState
 from store.projects import Project
 from store.store import Store
 from tagloom.settings import Settings
 from tests.worker import label_studio
 from tests.worker.label_studio import Encoders, WritableLabelStudio, publish_next
-from worker.predictions.preannotation import Refreshed, refresh
+from worker.predictions.answering import Answering
+from worker.predictions.preannotation import PART, Refreshed, refresh
 from worker.training.watch import Interrupted
 from worker.workplace import open_workplace
 
@@ -49,48 +51,185 @@ def run(settings: Settings, studio: WritableLabelStudio, looks: int = 10**9, **o
     with open_workplace(settings) as workplace:
         done = refresh(workplace, project_of(workplace.store, studio), Stop(looks), seen.append, **options)
     assert [entry["done"] for entry in seen] == sorted(entry["done"] for entry in seen)
-    assert seen[-1]["done"] == seen[-1]["total"] == len(studio.project.tasks)
+    assert seen[-1]["done"] == seen[-1]["total"] == done.tasks
     return done
 
 
-def test_only_tasks_without_the_served_version_are_written(
+def made_from(studio: WritableLabelStudio, task: int, prediction: int, *, skip: bool = False) -> None:
+    """Somebody submits (or skips) a task in an editor that was opened with this prediction."""
+    studio.annotate(task, [], skip=skip)
+    studio.project.tasks[task].annotations[-1].parent_prediction = prediction
+
+
+def ids_of(studio: WritableLabelStudio, task: int) -> list[int]:
+    return [prediction.id for prediction in studio.project.tasks[task].predictions]
+
+
+def test_a_task_has_one_prediction_after_any_number_of_versions(
     settings: Settings, store: Store, studio: WritableLabelStudio
 ) -> None:
-    version = publish_next(settings, store, studio)
-    for task in (1, 2, 3):
-        studio.store_prediction(task, version)
-    studio.store_prediction(4, f"{version}+fast")
-    assert run(settings, studio).written == 37
-    assert {tuple(studio.versions_of(task)) for task in range(5, 41)} == {(version,)}
-    assert studio.versions_of(1) == [version]
-    assert studio.versions_of(4) == [f"{version}+fast", version]
-    assert run(settings, studio).written == 0
-    newer = publish_next(settings, store, studio)
+    publish_next(settings, store, studio)
     assert run(settings, studio).written == 40
-    assert studio.versions_of(9) == [version, newer]
+    assert run(settings, studio).written == 0
+    first = {task: ids_of(studio, task) for task in studio.project.tasks}
+    for _ in range(4):
+        version = publish_next(settings, store, studio)
+        done = run(settings, studio)
+        assert (done.version, done.tasks, done.written, done.deleted) == (version, 40, 40, 0)
+        assert {task: studio.versions_of(task) for task in first} == {task: [version] for task in first}
+    assert {task: ids_of(studio, task) for task in first} == first, "in place: an editor may have it open"
+    assert all(prediction.result for task in studio.project.tasks.values() for prediction in task.predictions)
 
 
-def test_what_is_written_is_what_the_version_says(
+def test_only_stored_predictions_are_refreshed_if_asked_for(
+    settings: Settings, store: Store, studio: WritableLabelStudio
+) -> None:
+    old = publish_next(settings, store, studio)
+    studio.store_prediction(1, old)
+    studio.store_prediction(2, f"{old}+fast")
+    studio.store_prediction(3, "somebody-else")
+    studio.store_prediction(4, old)
+    studio.annotate(4, [])
+    new = publish_next(settings, store, studio)
+    assert run(settings, studio, unlabelled_only=True, stored_only=True).written == 2
+    assert [studio.versions_of(task) for task in range(1, 6)] == [[new], [new], ["somebody-else"], [old], []]
+
+
+def test_what_an_annotation_was_made_from_is_kept(
+    settings: Settings, store: Store, studio: WritableLabelStudio
+) -> None:
+    old = publish_next(settings, store, studio)
+    run(settings, studio)
+    for task, skip in ((3, False), (4, True)):
+        made_from(studio, task, ids_of(studio, task)[0], skip=skip)
+    kept = {task: studio.project.tasks[task].predictions[0].body() for task in (3, 4)}
+    new = publish_next(settings, store, studio)
+    run(settings, studio, unlabelled_only=True)
+    assert studio.versions_of(3) == [old], "labelled"
+    assert studio.versions_of(4) == [old, new], "skipped: it comes again"
+    newest = publish_next(settings, store, studio)
+    run(settings, studio)
+    assert [studio.versions_of(task) for task in (3, 4, 5)] == [[old, newest], [old, newest], [newest]]
+    assert {task: studio.project.tasks[task].predictions[0].body() for task in kept} == kept
+    made_from(studio, 5, ids_of(studio, 5)[0])
+    assert run(settings, studio).written == 0, "the served version's, made an annotation from, is enough"
+
+
+def test_other_peoples_predictions_are_left_alone(
+    settings: Settings, store: Store, studio: WritableLabelStudio
+) -> None:
+    old = publish_next(settings, store, studio)
+    theirs = ["v1.2024", "v7.abcd", "somebody-else", "", f"{old}-mine", f"{old}+more"]
+    for version in theirs:
+        studio.store_prediction(1, version)
+    studio.store_prediction(1, old)
+    before = [one.body() for one in studio.project.tasks[1].predictions][:-1]
+    new = publish_next(settings, store, studio)
+    run(settings, studio)
+    assert studio.versions_of(1) == [*theirs, new]
+    assert [one.body() for one in studio.project.tasks[1].predictions][:-1] == before
+
+
+def test_several_become_one_once_nobody_can_have_them_open(
+    settings: Settings, store: Store, studio: WritableLabelStudio
+) -> None:
+    old = publish_next(settings, store, studio)
+    new = publish_next(settings, store, studio)
+    numbers = [studio.store_prediction(1, version) for version in (old, new, f"{new}+fast")]
+    assert run(settings, studio, unlabelled_only=True).written == 39 + 2
+    assert studio.versions_of(1) == [new] * 3, "the first is what an editor shows"
+    assert ids_of(studio, 1) == numbers
+    for prediction in studio.project.tasks[1].predictions:
+        prediction.created_at = "2026-11-21T00:00:00.000000Z"
+    assert run(settings, studio, unlabelled_only=True).deleted == 2
+    assert ids_of(studio, 1) == numbers[:1]
+
+
+def test_an_annotation_in_between_keeps_its_prediction(
+    settings: Settings, store: Store, studio: WritableLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = publish_next(settings, store, studio)
+    run(settings, studio)
+    new = publish_next(settings, store, studio)
+    listed = LabelStudioClient.tasks_named
+
+    def annotated_meanwhile(client: LabelStudioClient, project: int, ids: Sequence[int]) -> list[dict[str, Any]]:
+        tasks = listed(client, project, ids)
+        if 5 in ids:
+            state = {"id": 77, "task": 5, "result": [], "updated_at": "2026-11-21T00:00:00Z"}
+            store.annotations.apply(str(studio.key), [AnnotationState.of(state)])
+        return tasks
+
+    monkeypatch.setattr(LabelStudioClient, "tasks_named", annotated_meanwhile)
+    assert run(settings, studio).written == 39
+    assert (studio.versions_of(5), studio.versions_of(6)) == ([old], [new])
+
+
+def test_the_next_tasks_come_first_then_by_turns_the_least_certain_and_the_next(
     settings: Settings, store: Store, studio: WritableLabelStudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish_next(settings, store, studio)
-    sent: list[dict[str, Any]] = []
+    run(settings, studio)
+    publish_next(settings, store, studio)
+    studio.changed.clear()
+    answers = Answering.answers
+
+    def scored(answering: Answering, tasks: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
+        found = answers(answering, tasks)
+        return {number: {**answer, "score": number * 7 % 41 / 41} for number, answer in found.items()}
+
+    monkeypatch.setattr(Answering, "answers", scored)
+    run(settings, studio)
+    numbers = {number: task for task in studio.project.tasks for number in ids_of(studio, task)}
+    order = [numbers[int(one.split()[1])] for one in studio.changed]
+    scores = {task.id: task.predictions[0].score or 0.0 for task in studio.project.tasks.values()}
+    others = range(PART + 1, 41)
+    uncertain = sorted(others, key=lambda task: scores[task])
+    assert uncertain != list(others)
+    by_turns = [task for pair in zip(uncertain, others, strict=True) for task in pair]
+    assert order == [*range(1, PART + 1), *dict.fromkeys(by_turns)]
+
+
+def test_one_that_label_studio_refuses_does_not_keep_the_others(
+    settings: Settings, store: Store, studio: WritableLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_next(settings, store, studio)
+    for task in (1, 2):
+        studio.store_prediction(task, store.versions.list(str(studio.key))[0].version)
+    new = publish_next(settings, store, studio)
+    listed = LabelStudioClient.tasks_named
+
+    def gone_meanwhile(client: LabelStudioClient, project: int, ids: Sequence[int]) -> list[dict[str, Any]]:
+        tasks = listed(client, project, ids)
+        for task in {1, 3} & studio.project.tasks.keys():
+            del studio.project.tasks[task]
+        return tasks
+
+    monkeypatch.setattr(LabelStudioClient, "tasks_named", gone_meanwhile)
     with open_workplace(settings) as workplace:
-        client = workplace.client_of(project_of(store, studio))
-        monkeypatch.setattr(client, "post_predictions", lambda _project, answers: sent.extend(answers))
-        refresh(workplace, project_of(store, studio), Stop(), lambda _: None)
-    assert sorted(entry["task"] for entry in sent) == list(range(1, 41))
-    assert all(0 < entry["score"] < 1 for entry in sent)
-    choices = [region for entry in sent for region in entry["result"] if region["type"] == "choices"]
+        done = refresh(workplace, project_of(workplace.store, studio), Stop(), lambda _: None)
+    assert done.written == 38
+    assert all(studio.versions_of(task) == [new] for task in studio.project.tasks)
+
+
+def test_what_is_written_is_what_the_version_says(
+    settings: Settings, store: Store, studio: WritableLabelStudio
+) -> None:
+    publish_next(settings, store, studio)
+    run(settings, studio)
+    stored = [prediction for task in studio.project.tasks.values() for prediction in task.predictions]
+    assert [prediction.task for prediction in stored] == list(range(1, 41))
+    assert all(0 < (prediction.score or 0.0) < 1 for prediction in stored)
+    choices = [region for prediction in stored for region in prediction.result if region["type"] == "choices"]
     assert any("价格" in region["value"]["choices"] for region in choices)  # the picture reads ¥99
 
 
 def test_a_run_that_was_ended_goes_on(settings: Settings, store: Store, studio: WritableLabelStudio) -> None:
     publish_next(settings, store, studio)
     with pytest.raises(Interrupted):
-        run(settings, studio, looks=2)
-    assert studio.written == ["16 predictions", "16 predictions"]
-    studio.fails_at = 1
+        run(settings, studio, looks=0)
+    assert studio.written == ["16 predictions"], "the next ones are written, however often a run must end"
+    studio.fails_at = 2
     with pytest.raises(LabelStudioError):
         run(settings, studio)
     assert run(settings, studio).written == 8
@@ -104,7 +243,7 @@ def test_another_version_in_between_starts_it_over(
     class Promoting(Stop):
         def check(self) -> None:
             super().check()
-            if self.left == 10**9 - 2:
+            if self.left == 10**9 - 1:
                 publish_next(settings, store, studio)
 
     with open_workplace(settings) as workplace:
@@ -113,41 +252,19 @@ def test_another_version_in_between_starts_it_over(
     assert all(done.version in studio.versions_of(task) for task in studio.project.tasks)
 
 
-def test_superseded_predictions_go_when_asked_for(
-    settings: Settings, store: Store, studio: WritableLabelStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = publish_next(settings, store, studio)
-    run(settings, studio)
-    studio.store_prediction(2, f"{first}+fast")
-    studio.store_prediction(2, "somebody-else")
-    kept = studio.project.tasks[3].predictions[0].id
-    number = studio.annotate(3, [])
-    annotation = studio.project.tasks[3].annotations[0]
-    monkeypatch.setattr(annotation, "body", lambda: {"id": number, "parent_prediction": kept})
-    second = publish_next(settings, store, studio)
-    assert run(settings, studio).deleted == 0
-    assert studio.versions_of(5) == [first, second]
-    deleting = label_studio.settings_of(tmp_path, studio, superseded_predictions="delete")
-    assert run(deleting, studio).deleted == 40
-    assert studio.versions_of(5) == [second]
-    assert studio.versions_of(2) == ["somebody-else", second]
-    assert studio.versions_of(3) == [first, second]
-
-
 def test_a_task_whose_picture_is_late_keeps_what_it_has_and_stays_due(
-    settings: Settings, store: Store, studio: WritableLabelStudio, tmp_path: Path
+    settings: Settings, store: Store, studio: WritableLabelStudio
 ) -> None:
     first = publish_next(settings, store, studio)
     run(settings, studio)
     second = publish_next(settings, store, studio)
     image = studio.project.tasks[5].data["image"]
     studio.project.tasks[5].data["image"] = label_studio.BUSY
-    deleting = label_studio.settings_of(tmp_path, studio, superseded_predictions="delete")
-    done = run(deleting, studio)
-    assert (done.unread, done.written, done.deleted) == (1, 39, 39)
+    done = run(settings, studio)
+    assert (done.unread, done.written) == (1, 39)
     assert studio.versions_of(5) == [first]
     studio.project.tasks[5].data["image"] = image
-    assert run(deleting, studio).written == 1
+    assert run(settings, studio).written == 1
     assert studio.versions_of(5) == [second]
 
 

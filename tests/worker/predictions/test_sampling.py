@@ -15,9 +15,8 @@ from tests.backend.parts import running
 from tests.worker import label_studio
 from tests.worker.label_studio import Encoders, WritableLabelStudio, publish_next
 from worker import jobs, queue, timer
-from worker.predictions import sampling
-from worker.predictions.sampling import offer
-from worker.training.watch import GivesWay, Interrupted, NeverEnds
+from worker.predictions.offer import due, offer
+from worker.training.watch import NeverEnds
 from worker.workplace import open_workplace
 
 
@@ -56,42 +55,47 @@ def run(settings: Settings, studio: WritableLabelStudio) -> str:
         return offer(workplace, project, NeverEnds(), lambda _: None)
 
 
-def test_predictions_first_then_the_title_then_the_project(
+def test_the_first_predictions_then_the_title_then_the_project(
     settings: Settings, store: Store, studio: WritableLabelStudio
 ) -> None:
     version = promote(settings, store, studio)
     studio.annotate(7, [])
-    assert sampling.due(settings, store) == [str(studio.key)]
+    assert due(settings, store) == [str(studio.key)]
     run(settings, studio)
     assert studio.written == [
-        "16 predictions", "16 predictions", "7 predictions", f"title {version}", f"project goes by {version}",
+        "16 predictions", f"title {version}", f"project goes by {version}", "16 predictions", "7 predictions",
     ]  # fmt: skip
     assert studio.backend["title"] == studio.project.model_version == version
     assert studio.sampling == "Uncertainty sampling"
-    assert sampling.due(settings, store) == []
+    assert due(settings, store) == []
     run(settings, studio)
     assert len(studio.written) == 5
     assert studio.next_task() not in (None, 7)
 
 
-def test_a_killed_run_goes_on_and_shows_no_half_of_a_version(
+def test_a_killed_run_goes_on_and_tasks_never_come_at_random(
     settings: Settings, store: Store, studio: WritableLabelStudio
 ) -> None:
     old = promote(settings, store, studio)
     run(settings, studio)
     new = promote(settings, store, studio)
-    studio.fails_at = 2
+    studio.fails_at = 1
     with pytest.raises(LabelStudioError):
         run(settings, studio)
     assert studio.backend["title"] == studio.project.model_version == old
     assert studio.next_task()
-    assert sampling.due(settings, store) == []  # for a minute
+    assert due(settings, store) == []  # for a minute
     store.leases.revoke(f"pause predict:{studio.key}")
-    assert sampling.due(settings, store) == [str(studio.key)]
-    run(settings, studio)
-    assert studio.written[-3:] == ["16 predictions", "8 predictions", f"title {new}"]
+    assert due(settings, store) == [str(studio.key)]
+    studio.fails_at = 20
+    with pytest.raises(LabelStudioError):
+        run(settings, studio)
     assert studio.backend["title"] == studio.project.model_version == new  # the title has carried it along
-    assert sampling.due(settings, store) == []
+    assert studio.next_task()
+    run(settings, studio)
+    assert studio.written[-1:] == [f"title {new}"], "once"
+    assert {tuple(studio.versions_of(task)) for task in studio.project.tasks} == {(new,)}
+    assert due(settings, store) == []
 
 
 def test_our_own_changes_trigger_no_work(
@@ -131,8 +135,8 @@ def test_the_timer_wakes_it_while_it_is_due_and_switched_on(
     lease = store.leases.acquire(f"reconcile:{studio.key}", "test", ttl=60)
     assert lease
     store.projects.finish_reconcile(str(studio.key), lease)
-    switched_off = label_studio.settings_of(tmp_path, studio)
-    assert sampling.due(switched_off, store) == []
+    switched_off = label_studio.settings_of(tmp_path, studio, refresh_predictions=False)
+    assert due(switched_off, store) == []
     assert woken() == ["worker.jobs.predict"]
     redis.flushall()
     run(settings, studio)
@@ -162,14 +166,3 @@ def test_another_first_backend_is_left_alone(settings: Settings, store: Store, s
     with pytest.raises(UserError, match="first ML backend"):
         run(settings, studio)
     assert studio.backend["title"] == "Tagloom"
-
-
-def test_gold_comes_first(settings: Settings, store: Store, studio: WritableLabelStudio) -> None:
-    promote(settings, store, studio)
-    store.projects.request_training(str(studio.key))
-    with open_workplace(settings) as workplace:
-        project = workplace.store.projects.get(str(studio.key))
-        assert project
-        with pytest.raises(Interrupted, match="gold"):
-            offer(workplace, project, GivesWay(NeverEnds(), workplace.store), lambda _: None)
-    assert sampling.due(settings, store) == [str(studio.key)]

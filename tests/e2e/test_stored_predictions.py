@@ -1,0 +1,147 @@
+"""What Label Studio has stored of tasks follows the served version, by itself and for its uncertainty sampling."""
+
+import time
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from labelstudio.project import ProjectKey
+from model import checkpoint
+from store.store import Store
+from store.versions import Current
+from tagloom.settings import Settings
+from tests.backend.parts import publish
+from tests.e2e.browser import annotator
+from tests.e2e.checks import check_shown, prediction_of
+from tests.e2e.conftest import Running
+from worker.predictions.offer import offer
+from worker.training.watch import NeverEnds
+from worker.workplace import open_workplace
+
+pytestmark = pytest.mark.e2e
+
+OPENED = 20  # tasks that Label Studio has asked for
+PROMOTIONS = 3
+REFRESH_SECONDS = 300
+
+
+def test_an_open_task_is_submitted_after_promotions_and_no_task_carries_old_tabs(running: Running) -> None:
+    settings = settings_of(running)
+    ids = [task["id"] for task in running.tasks()][:OPENED]
+    retrieve(running, ids)
+    with (
+        open_workplace(settings) as workplace,
+        annotator(running.url, running.account.email, running.account.password) as person,
+    ):
+        (project,) = workplace.store.projects.all()
+        seen = max(ids, key=lambda task: len(predictions(running, task)[0]["result"]))
+        before = predictions(running, seen)[0]
+        shown = person.open(running.project, seen)
+        check_shown(shown, before)
+        removed = min(shown.tags)
+        person.untick(removed)
+
+        for _ in range(PROMOTIONS):
+            version = publish_next(settings, workplace.store, project.key)
+            wait_for_versions(running, ids, version)
+        person.submit()
+        (annotation,) = running.api.call("GET", f"/api/tasks/{seen}/annotations/")
+        assert annotation["parent_prediction"] == before["id"], "it was rewritten in place"
+        assert tags_in(annotation) == shown.tags - {removed}
+        assert len(annotation["result"]) == len(before["result"]), "what the person saw, not what was stored meanwhile"
+        kept = predictions(running, seen)
+
+        others = [task for task in ids if task != seen]
+        version = publish_next(settings, workplace.store, project.key)
+        wait_for_versions(running, others, version)
+        assert predictions(running, seen) == kept, "an annotation was made from it"
+        quick_view = person.open(running.project, others[0])
+        check_shown(quick_view, prediction_of(running.api.call("GET", f"/api/tasks/{others[0]}"), version))
+
+
+def settings_of(running: Running, **options: Any) -> Settings:
+    token = SecretStr(running.account.token)
+    return Settings(home=running.home, label_studio_url=running.url, label_studio_token=token, **options)
+
+
+def retrieve(running: Running, ids: list[int]) -> None:
+    """Press "Retrieve predictions" for these tasks."""
+    path = f"/api/dm/actions?id=retrieve_tasks_predictions&project={running.project}"
+    running.api.call("POST", path, json={"selectedItems": {"all": False, "included": ids}})
+
+
+def predictions(running: Running, task: int) -> list[dict[str, Any]]:
+    found = running.api.call("GET", f"/api/tasks/{task}")["predictions"]
+    return [{name: one[name] for name in ("id", "model_version", "result", "score", "updated_at")} for one in found]
+
+
+def wait_for_versions(running: Running, ids: list[int], version: str) -> None:
+    """Until each of these tasks has one prediction, of this version."""
+    end = time.monotonic() + REFRESH_SECONDS
+    while True:
+        stored = {task["id"]: [one["model_version"] for one in task["predictions"]] for task in running.tasks()}
+        if all(stored[task] == [version] for task in ids):
+            return
+        assert time.monotonic() < end, (version, {task: stored[task] for task in ids})
+        time.sleep(1)
+
+
+def tags_in(annotation: dict[str, Any]) -> frozenset[str]:
+    chosen = [region["value"]["choices"] for region in annotation["result"] if region["type"] == "choices"]
+    return frozenset(tag for tags in chosen for tag in tags)
+
+
+def test_the_least_certain_task_comes_next_and_the_backend_is_still_asked(running: Running) -> None:
+    settings = settings_of(running, uncertainty_sampling=True)
+    with open_workplace(settings) as workplace:
+        (project,) = workplace.store.projects.all()
+        offer(workplace, project, NeverEnds(), lambda _: None)
+        version = served(workplace.store, project.key).version
+        assert shown(running)["model_version"] == version
+        next_task = running.api.call("GET", f"/api/projects/{running.project}/next")
+        assert scores(running, version)[next_task["id"]] == min(scores(running, version).values())
+
+        newer = publish_next(settings, workplace.store, project.key)
+        end = time.monotonic() + 60
+        while running.served_version() != newer:
+            assert time.monotonic() < end, f"the backend does not serve {newer}"
+            time.sleep(0.5)
+        asked = running.api.call("GET", f"/api/projects/{running.project}/next")
+        versions = {
+            entry["model_version"] for entry in running.api.call("GET", f"/api/tasks/{asked['id']}")["predictions"]
+        }
+        assert newer in versions  # the backend was asked for it while /next was answered
+        after = workplace.store.projects.get(project.key)
+        assert after
+        assert after.gold_revision == project.gold_revision
+    assert ProjectKey.parse(project.key).id == running.project
+
+
+def served(store: Store, key: str) -> Current:
+    current = store.versions.current(key)
+    assert current
+    return current
+
+
+def shown(running: Running) -> dict[str, Any]:
+    """The project as Label Studio shows it."""
+    return dict(running.api.call("GET", f"/api/projects/{running.project}/"))
+
+
+def scores(running: Running, version: str) -> dict[int, float]:
+    """Task → score of the version, of tasks that nobody has labelled."""
+    return {
+        task["id"]: prediction["score"]
+        for task in running.tasks()
+        for prediction in task["predictions"]
+        if prediction["model_version"] == version and not task["annotations"]
+    }
+
+
+def publish_next(settings: Settings, store: Store, key: str) -> str:
+    """The served version once more under the next number; its name."""
+    current = served(store, key)
+    tagger = checkpoint.load(settings.checkpoints_folder / current.folder)
+    number = store.versions.reserve(key)
+    return publish(settings, store, key, tagger, number, current.generation).version

@@ -1,0 +1,117 @@
+"""What Label Studio gets after a promotion without asking, as it is by default."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from rq import Queue
+
+import worker.workplace
+from store.store import Store
+from tagloom.settings import Settings
+from tests.worker import label_studio
+from tests.worker.label_studio import Encoders, WritableLabelStudio, publish_next
+from worker import jobs, queue, timer
+from worker.predictions.offer import due, offer
+from worker.training.watch import GivesWay, Interrupted, NeverEnds
+from worker.workplace import open_workplace
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WritableLabelStudio]:
+    monkeypatch.setattr(worker.workplace, "FeatureExtractor", Encoders)
+    with label_studio.opened(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def settings(tmp_path: Path, studio: WritableLabelStudio, valkey: str) -> Settings:
+    return label_studio.settings_of(tmp_path, studio, redis_url=valkey, queue=tmp_path.name, reconcile_minutes=0)
+
+
+def opened_in_label_studio(studio: WritableLabelStudio, version: str) -> None:
+    """Label Studio has asked for each task once."""
+    for task in studio.project.tasks:
+        studio.store_prediction(task, version)
+
+
+def run(settings: Settings, studio: WritableLabelStudio, **changed: Any) -> str:
+    with open_workplace(settings.model_copy(update=changed)) as workplace:
+        project = workplace.store.projects.get(str(studio.key))
+        assert project
+        return offer(workplace, project, NeverEnds(), lambda _: None)
+
+
+def test_stored_predictions_follow_each_promotion(
+    settings: Settings, store: Store, studio: WritableLabelStudio
+) -> None:
+    opened_in_label_studio(studio, publish_next(settings, store, studio))
+    studio.annotate(7, [])
+    for _ in range(2):
+        version = publish_next(settings, store, studio)
+        assert due(settings, store) == [str(studio.key)]
+        assert run(settings, studio).startswith(f"{version}: 39 predictions written")
+        assert due(settings, store) == []
+    assert {tuple(studio.versions_of(task)) for task in studio.project.tasks if task != 7} == {(version,)}
+    assert studio.versions_of(7) != [version]
+    assert (studio.backend["title"], studio.sampling) == ("Tagloom", "Sequential sampling"), "sampling is not touched"
+
+
+def test_tasks_that_label_studio_never_asked_for_are_left_to_it(
+    settings: Settings, store: Store, studio: WritableLabelStudio
+) -> None:
+    publish_next(settings, store, studio)
+    run(settings, studio)
+    assert studio.written == []
+
+
+def test_it_may_be_switched_off(settings: Settings, store: Store, studio: WritableLabelStudio) -> None:
+    publish_next(settings, store, studio)
+    assert due(settings.model_copy(update={"refresh_predictions": False}), store) == []
+
+
+def test_gold_comes_first_but_the_next_tasks_are_refreshed(
+    settings: Settings, store: Store, studio: WritableLabelStudio
+) -> None:
+    opened_in_label_studio(studio, publish_next(settings, store, studio))
+    version = publish_next(settings, store, studio)
+    for rounds in (1, 2, 3):
+        store.projects.request_training(str(studio.key))
+        with open_workplace(settings) as workplace:
+            project = workplace.store.projects.get(str(studio.key))
+            assert project
+            if rounds < 3:
+                with pytest.raises(Interrupted, match="gold"):
+                    offer(workplace, project, GivesWay(NeverEnds(), workplace.store), lambda _: None)
+        fresh = [task for task in studio.project.tasks if studio.versions_of(task) == [version]]
+        assert fresh == list(range(1, 16 * min(rounds, 2) + 1))
+    assert due(settings, store) == [str(studio.key)]
+
+
+def test_a_project_without_label_studio_is_not_tried_for_ever(
+    settings: Settings, store: Store, studio: WritableLabelStudio
+) -> None:
+    publish_next(settings, store, studio)
+    assert run(settings, studio, label_studio_url="").startswith("no Label Studio is configured")
+    assert due(settings, store) == []
+
+
+def test_the_timer_wakes_the_job_and_the_job_does_it(
+    settings: Settings, store: Store, studio: WritableLabelStudio, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "TAGLOOM_HOME": str(settings.home),
+        "TAGLOOM_QUEUE": settings.queue,
+        "REDIS_URL": settings.redis_url,
+        "LABEL_STUDIO_URL": studio.url,
+        "LABEL_STUDIO_API_KEY": studio.token,
+    }.items():
+        monkeypatch.setenv(name, value)
+    opened_in_label_studio(studio, publish_next(settings, store, studio))
+    version = publish_next(settings, store, studio)
+    timer.tick(settings, store, "test")
+    waiting = Queue(settings.queue, connection=queue.redis_of(settings.redis_url), serializer="json").jobs
+    assert "worker.jobs.predict" in [job.func_name for job in waiting if job]
+    assert jobs.predict(str(studio.key)).startswith(f"{version}: 40 predictions written")

@@ -55,7 +55,9 @@ def content_of(path: Path) -> bytes:
     except IsADirectoryError as folder:
         raise ValueError(f"{path} is a folder: name a file") from folder
     except OSError as refused:
-        raise ValueError(f"{path} cannot be read ({refused.strerror}): name another file, or let this user read it") from refused
+        raise ValueError(
+            f"{path} cannot be read ({refused.strerror}): name another file, or let this user read it"
+        ) from refused
 
 
 def _decoded(path: Path, content: bytes) -> Text:

@@ -56,7 +56,7 @@ def content_of(path: Path) -> bytes:
         raise ValueError(f"{path} is a folder: name a file") from folder
     except OSError as refused:
         raise ValueError(
-            f"{path} cannot be read ({refused.strerror}): name another, or let this user read it"
+            f"{path} cannot be read ({refused.strerror}): name another file, or let this user read it"
         ) from refused
 
 

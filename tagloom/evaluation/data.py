@@ -16,6 +16,7 @@ from model.boxes.metrics import GoldPicture
 from model.items import Box, LabelledBox
 from samples.box_table import GoldBox
 from samples.dataset import Dataset, Sample, left_out, load
+from samples.labels import Spellings
 from samples.texts import text_of
 from tagloom.evaluation.exports import Json, export_of
 from tagloom.evaluation.files import MissingPictureError, PictureFiles, names_a_picture
@@ -50,8 +51,9 @@ def read(
         raise ValueError(f"--pictures {pictures} is no folder: name the one that the pictures are in")
     known = _parsed(config, industry_keys) if config else None
     export = export_of(source, {control.name: control.KIND for control in known.controls} if known else {})
-    shown = known or LabelConfig.parse(_config(export.tasks, source), industry_keys)
-    notes = [*export.notes, *(_unknown(export.tasks, known, f"{config}") if known else ())]
+    spellings = Spellings(label for _, _, labels in _results(export.tasks) for label in labels if label.strip())
+    shown = known or LabelConfig.parse(_config(export.tasks, source, spellings), industry_keys)
+    notes = [*export.notes, *(_unknown(export.tasks, known, f"{config}") if known else spellings.notes())]
     files = PictureFiles(pictures or source.parent)
     samples, missing = _samples(export.tasks, shown, files, family_key)
     _require_percent(samples, source)
@@ -151,8 +153,8 @@ def _parsed(config: Path, industry_keys: Sequence[str]) -> LabelConfig:
         raise ValueError(f"--config {config}: {wrong}") from wrong
 
 
-def _config(tasks: Sequence[Json], source: Path) -> str:
-    """The labelling config that tasks and annotations show, as XML."""
+def _config(tasks: Sequence[Json], source: Path, spellings: Spellings) -> str:
+    """The labelling config that tasks and annotations show, as XML. All spellings of a label are one label."""
     found: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for name, kind, labels in _results(tasks):
         found[name, kind] |= dict.fromkeys(filter(str.strip, labels))
@@ -171,9 +173,16 @@ def _config(tasks: Sequence[Json], source: Path) -> str:
     for (name, kind), named in controls.items():
         item = "Choice" if kind == "choices" else "Label"
         many = " choice='multiple'" if kind == "choices" else ""
-        inner = "".join(f"<{item} value={quoteattr(label)}/>" for label in named)
+        inner = "".join(f"<{item} {_named(label, spellings)}/>" for label in named)
         parts.append(f"<{KINDS[kind]} name={quoteattr(name)} toName='image'{many}>{inner}</{KINDS[kind]}>")
     return f"<View>{''.join(parts)}</View>"
+
+
+def _named(label: str, spellings: Spellings) -> str:
+    """The attributes of a label. Its name stands in ``predicted_values``, which commas would take apart."""
+    name = (spellings.of(label) or label).strip()
+    same = name == label or "," in name
+    return f"value={quoteattr(label)}" + ("" if same else f" predicted_values={quoteattr(name)}")
 
 
 def _texts(tasks: Sequence[Json]) -> list[str]:

@@ -297,3 +297,17 @@ def test_faults_of_a_json_file_are_told(tmp_path: Path, text: str, told: str) ->
     (tmp_path / "export.json").write_text(text, "utf-8")
     with pytest.raises(ValueError, match=rf"export\.json.* {told}"):
         read(tmp_path / "export.json")
+
+
+@pytest.mark.parametrize("spelling", [" LOGO ", "logo", "ＬＯＧＯ"])
+def test_spellings_of_a_label_are_one_label(tmp_path: Path, spelling: str) -> None:
+    data = read(altered(tmp_path, with_result(annotation(1, spelling, "主体, 大", box=spelling)["result"])))
+    assert data.labels() == ("LOGO", "主体, 大")
+    assert {box.label for sample in data for box in sample.boxes} == {"LOGO"}
+    assert data.notes == (f"label {spelling!r} is read as 'LOGO'",)
+
+
+def test_a_label_that_mostly_has_spaces_around_it_is_named_without(tmp_path: Path) -> None:
+    source = altered(tmp_path, lambda task: task)
+    source.write_text(source.read_text("utf-8").replace('"LOGO"', '" LOGO "', 5), "utf-8")
+    assert read(source).labels() == ("LOGO",)

@@ -85,7 +85,8 @@ def served(tagger: Tagger, data: Data, rows: Sequence[int], *, faint: bool) -> B
     """The tagger's boxes under its own tag probabilities."""
     items = [data.features[row] for row in rows]
     assert tagger.box_model is not None
-    return tagger.box_model.predict(items, tagger.probabilities(items), faint=faint)
+    likely_NK = tagger.probabilities(items)
+    return tagger.box_model.predict(items, likely_NK, tagger.calibration.decide(likely_NK), faint=faint)
 
 
 def line(name: str, data: Data, rows: Sequence[int], every: Boxes, given: Boxes | None) -> str:

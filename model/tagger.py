@@ -81,7 +81,7 @@ class Tagger:
         if boxes and self.box_model:
             seen = self.box_model.see(features)
             probability_NK = self.probabilities(features, self.box_opinions(features, seen))
-            found = self.box_model.drawn(seen, probability_NK)
+            found = self.box_model.drawn(seen, probability_NK, self.calibration.decide(probability_NK))
         else:
             probability_NK = self.probabilities(features)
         given_NK = self.calibration.decide(probability_NK)

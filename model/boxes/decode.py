@@ -22,9 +22,10 @@ from model.items import LabelledBox, PredictedBox
 OVERLAP = 0.5
 FAINTEST = 0.02
 MOST = 30
-CERTAIN = 0.9
 IMPOSSIBLE = 0.1
 NESTED = 0.5
+OWED = 1.01
+"""Scores are rounded."""
 NEUTRAL = 0.15
 """Both chosen by the effort on real pictures and samples; either half of the products chooses the same threshold
 (docs/results.md)."""
@@ -47,16 +48,20 @@ def decode(boxes_N4: Tensor, quality_NK: Floats, labels: Sequence[str]) -> list[
 
 
 def given(
-    found: Sequence[PredictedBox], labels: Sequence[str], thresholds: Sequence[float], probabilities: Sequence[float]
+    found: Sequence[PredictedBox],
+    labels: Sequence[str],
+    thresholds: Sequence[float],
+    probabilities: Sequence[float],
+    tags: Set[str] = frozenset(),
 ) -> tuple[PredictedBox, ...]:
     """What is shown: those over their label's threshold, with a tag that is possible, and not within a better one.
 
-    The best box of a label whose tag is certain is shown under the threshold too. That is all that tags have to say:
-    weighing boxes by their tags' probabilities made boxes and effort worse (docs/decisions/0030-boxes-and-tags.md).
+    The best box of a label whose tag is given (``tags``) is shown under the threshold too. That is all that tags have
+    to say: weighing boxes by their tags' probabilities made boxes and effort worse
+    (docs/decisions/0030-boxes-and-tags.md).
     """
     threshold = dict(zip(labels, thresholds, strict=True))
-    certain = {label for label, probability in zip(labels, probabilities, strict=True) if probability >= CERTAIN}
-    first = [next((box for box in found if box.label == label), None) for label in certain]
+    first = [next((box for box in found if box.label == label), None) for label in tags]
     possible = {label for label, probability in zip(labels, probabilities, strict=True) if probability >= IMPOSSIBLE}
     wanted = [box for box in found if box.label in possible and (box.score >= threshold[box.label] or box in first)]
     shown = [box for label in labels for box in apart([box for box in wanted if box.label == label])]
@@ -64,14 +69,18 @@ def given(
 
 
 def apart(found: Sequence[PredictedBox]) -> list[PredictedBox]:
-    """Boxes of one label, best first, without those that share most of the smaller area with a better one.
+    """Boxes of one label, best first, without further readings of an element that a better one shows.
 
-    Somebody who corrects them needs one reading of an element; average precision is measured on all readings.
+    A further reading shares most of the smaller area with the better one, or has no more score than it owes to the
+    overlap: a second element is told by a score of its own. Somebody who corrects boxes needs one reading of an
+    element; average precision is measured on all readings.
     """
     edges_N4 = to_tensor([box.box for box in found])
     smaller_NN = torch.minimum(areas(edges_N4)[:, None], areas(edges_N4)[None]).clamp(min=1e-9)
+    scores_N = np.array([box.score for box in found], dtype=np.float64)
     nested_NN = (intersections(edges_N4, edges_N4) / smaller_NN > NESTED).numpy()
-    return [found[row] for row in suppress(nested_NN, np.array([box.score for box in found], dtype=np.float64))]
+    owed_NN = scores_N <= OWED * scores_N[:, None] * ious(edges_N4, edges_N4).numpy()  # of the column to the row
+    return [found[row] for row in suppress(nested_NN | owed_NN, scores_N)]
 
 
 def best_thresholds(

@@ -3,6 +3,8 @@
 Shape suffixes: N candidates, B read blocks, D descriptor entries, F role flags, H, W pixels, P pooled features.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,6 +14,7 @@ from model.boxes.nms import areas, intersections, ious, to_tensor
 from model.boxes.roles import Role
 
 KINDS = ("product", "gift", "logo", "copy", "price")
+"""Those that descriptors tell of."""
 NEAR = 0.06
 RING = 0.06
 STABLE = 0.7
@@ -22,13 +25,19 @@ Array = npt.NDArray[np.float32]
 
 def describe(found: Candidates) -> Array:
     """(N, D) descriptors; D is the same for every picture."""
-    parts = (_kinds(found), _place(found), _text(found), _salience(found), _colour(found))
+    parts = (kind_scores(found, KINDS), _place(found), _text(found), _salience(found), _colour(found))
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 
-def kind_scores(inputs_ND: Array, kind: str) -> Array:
-    """(N,) the cold start's opinion that is part of each descriptor; 0 for an unknown kind."""
-    return inputs_ND[:, KINDS.index(kind)] if kind in KINDS else np.zeros(len(inputs_ND), dtype=np.float32)
+def kind_scores(found: Candidates, kinds: Sequence[str]) -> Array:
+    """(N, kinds) the cold start's opinion: best overlap times score of its elements of each kind."""
+    columns = np.zeros((len(found.boxes_N4), len(kinds)), dtype=np.float32)
+    for position, kind in enumerate(kinds):
+        elements = [element for element in found.elements if element.kind == kind]
+        if elements:
+            overlap_NE = ious(found.boxes_N4, to_tensor([element.box for element in elements])).numpy()
+            columns[:, position] = (overlap_NE * np.array([element.score for element in elements])).max(1)
+    return columns
 
 
 def _place(found: Candidates) -> Array:
@@ -116,18 +125,6 @@ def _fit(boxes_N4: Array, inside_NB: npt.NDArray[np.bool_], blocks_B4: Array) ->
     shared = (np.minimum(boxes_N4[:, 2:], upper) - np.maximum(boxes_N4[:, :2], lower)).clip(min=0).prod(1)
     total = (boxes_N4[:, 2:] - boxes_N4[:, :2]).prod(1) + (upper - lower).clip(min=0).prod(1) - shared
     return np.where(inside_NB.any(1), shared / np.maximum(total, 1e-9), 0.0)
-
-
-def _kinds(found: Candidates) -> Array:
-    """The cold start's opinion: best overlap times score of its elements, one column a kind."""
-    count = len(found.boxes_N4)
-    columns = np.zeros((count, len(KINDS)), dtype=np.float32)
-    for position, kind in enumerate(KINDS):
-        elements = [element for element in found.elements if element.kind == kind]
-        if elements:
-            overlap_NE = ious(found.boxes_N4, to_tensor([element.box for element in elements])).numpy()
-            columns[:, position] = (overlap_NE * np.array([element.score for element in elements])).max(1)
-    return columns
 
 
 def _salience(found: Candidates) -> Array:

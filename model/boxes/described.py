@@ -6,7 +6,7 @@ Shape suffixes: N candidates, D descriptor entries.
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -14,11 +14,12 @@ from hashlib import blake2b
 from pathlib import Path
 from threading import Lock
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from model.boxes.candidates import candidates
-from model.boxes.describe import describe
+from model.boxes.candidates import Candidates, candidates
+from model.boxes.describe import describe, kind_scores
 from model.boxes.forest import Floats
 from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
@@ -29,7 +30,7 @@ from model.weak_supervision.lexicon import Kind
 MOST = 2000
 """Items kept by one process; at 30 to 70 kB each."""
 
-Key = tuple[bytes, tuple[Kind | None, ...]]
+Key = tuple[bytes, tuple[Kind, ...]]
 """An item's content and the words that its text was read with."""
 
 logger = logging.getLogger(__name__)
@@ -37,10 +38,23 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Described:
-    """What may be an element of one picture: edges of the candidates and their descriptors."""
+    """What may be an element of one picture: edges of the candidates, their descriptors, and the cold start's opinion.
+
+    ``cold_NL`` has one column for each kind of the lexicon, by name.
+    """
 
     boxes_N4: Tensor
     inputs_ND: Floats
+    cold_NL: Floats
+
+    @classmethod
+    def of(cls, found: Candidates) -> "Described":
+        """The description of these candidates."""
+        return cls(found.boxes_N4, describe(found), kind_scores(found, found.scene.kinds))
+
+    def cold(self, kinds: Sequence[str], wanted: str) -> Floats:
+        """(N,) the opinion on one of the lexicon's kinds; 0 for a name that is none of them."""
+        return self.cold_NL[:, kinds.index(wanted)] if wanted in kinds else np.zeros(len(self.inputs_ND), np.float32)
 
 
 class Descriptions:
@@ -102,20 +116,20 @@ class _Place:
             described = self._files.get(name, _restored)
             if described is None:
                 described = _described(item, reader)
-                inputs_ND = torch.from_numpy(described.inputs_ND)
-                self._files.put(name, {"boxes_N4": described.boxes_N4, "inputs_ND": inputs_ND})
+                arrays = {"inputs_ND": described.inputs_ND, "cold_NL": described.cold_NL}
+                tensors = {part: torch.from_numpy(values) for part, values in arrays.items()}
+                self._files.put(name, {"boxes_N4": described.boxes_N4, **tensors})
         except OSError as error:
             _tell(self._folder, str(error.strerror))
         return described or _described(item, reader)
 
 
 def _described(item: ItemFeatures, reader: RoleReader) -> Described:
-    found = candidates(Scene.of(item, reader))
-    return Described(found.boxes_N4, describe(found))
+    return Described.of(candidates(Scene.of(item, reader)))
 
 
 def _restored(tensors: dict[str, Tensor], _strings: dict[str, str]) -> Described:
-    return Described(tensors["boxes_N4"], tensors["inputs_ND"].numpy())
+    return Described(tensors["boxes_N4"], tensors["inputs_ND"].numpy(), tensors["cold_NL"].numpy())
 
 
 @lru_cache(maxsize=64)

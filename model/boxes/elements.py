@@ -10,6 +10,8 @@ from model.items import Box
 
 COPY_REACH = 0.3
 TOP = 0.15
+TOLD = 0.5
+"""Of the probability that a block gives a tag: the score of an element that nothing but the tag's cues tell of."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,20 @@ def text_elements(scene: Scene) -> list[Element]:
             sticker = any(scene.roles[block].sticker for block in group)
             extent = _marked(scene, group) if kind == "logo" else _extent(scene, group)
             found.append(Element(kind, extent, score(scene, group), group, sticker))
-    return found
+    return [*found, *_told(scene, found)]
+
+
+def _told(scene: Scene, found: Sequence[Element]) -> list[Element]:
+    """What cues say of a picture by blocks that are in no element of that kind: a tag comes with its reason's box."""
+    links, told = scene.layout.same_copy(COPY_REACH), []
+    for kind in scene.kinds:
+        reasons = [block for block, given in enumerate(scene.reasons) if kind in given]
+        shown = {block for element in found if element.kind == kind for block in element.blocks}
+        if shown.isdisjoint(reasons):
+            for group in connected(reasons, links):
+                score = TOLD * max(scene.reasons[block][kind] for block in group)
+                told.append(Element(kind, _extent(scene, group), score, group))
+    return told
 
 
 def block_kinds(scene: Scene) -> list[str]:

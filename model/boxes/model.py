@@ -23,7 +23,6 @@ from torch import Tensor
 
 from model.boxes.candidates import candidates
 from model.boxes.decode import MOST_JUDGED, NEUTRAL, best_thresholds, decode, given
-from model.boxes.describe import describe, kind_scores
 from model.boxes.described import RECENT, Described
 from model.boxes.drawn import Drawn, clicked, label_of, tightened
 from model.boxes.forest import Floats
@@ -83,21 +82,34 @@ class BoxModel:
         return torch.from_numpy(np.stack(rows)) if rows else torch.zeros(0, len(self.labels))
 
     def predict(
-        self, features: Sequence[ItemFeatures], probabilities_NK: Tensor | None = None, *, faint: bool = False
+        self,
+        features: Sequence[ItemFeatures],
+        probabilities_NK: Tensor | None = None,
+        given_NK: Tensor | None = None,
+        *,
+        faint: bool = False,
     ) -> list[tuple[PredictedBox, ...]]:
         """Boxes of each item, best first. Without probabilities every label counts as possible.
 
-        ``faint`` gives the boxes under their label's threshold too (average precision needs them).
+        Each label that is given as a tag (``given_NK``, none without it) has its best box, however faint. ``faint``
+        gives the boxes under their label's threshold too (average precision needs them).
         """
-        return self.drawn(self.see(features), probabilities_NK, faint=faint)
+        return self.drawn(self.see(features), probabilities_NK, given_NK, faint=faint)
 
     def drawn(
-        self, seen: Sequence[Seen], probabilities_NK: Tensor | None = None, *, faint: bool = False
+        self,
+        seen: Sequence[Seen],
+        probabilities_NK: Tensor | None = None,
+        given_NK: Tensor | None = None,
+        *,
+        faint: bool = False,
     ) -> list[tuple[PredictedBox, ...]]:
         """``predict`` for items that were seen before."""
         unknown_NK = torch.full((len(seen), len(self.labels)), UNKNOWN)
         likely_NK = unknown_NK if probabilities_NK is None else probabilities_NK
-        return [self._boxes(one, likely_K.tolist(), faint) for one, likely_K in zip(seen, likely_NK, strict=True)]
+        tags_NK = torch.zeros_like(unknown_NK) if given_NK is None else given_NK
+        rows = zip(seen, likely_NK.tolist(), tags_NK.tolist(), strict=True)
+        return [self._boxes(one, likely, tags, faint) for one, likely, tags in rows]
 
     def fit(
         self,
@@ -144,7 +156,7 @@ class BoxModel:
         A chosen label that is not known here keeps its box as drawn. None: a click on nothing, or no known label.
         """
         found = candidates(Scene.of(item, self._reader)).with_boxes([region.box for region in drawn])
-        quality_NK = self._quality(self._inputs(item, Described(found.boxes_N4, describe(found))))
+        quality_NK = self._quality(item, Described.of(found))
         likely_K = torch.ones(len(self.labels)) if probabilities_K is None else probabilities_K
         boxes_N4, first = found.boxes_N4.numpy(), -len(drawn)
         return [
@@ -169,32 +181,35 @@ class BoxModel:
         described = RECENT.of(item, self._reader)
         if not len(described.boxes_N4):
             return Seen(described.boxes_N4, np.zeros((0, len(self.labels)), dtype=np.float32))
-        return Seen(described.boxes_N4, self._quality(self._inputs(item, described)))
+        return Seen(described.boxes_N4, self._quality(item, described))
 
-    def _boxes(self, seen: Seen, likely: Sequence[float], faint: bool) -> tuple[PredictedBox, ...]:
+    def _boxes(
+        self, seen: Seen, likely: Sequence[float], tags: Sequence[float], faint: bool
+    ) -> tuple[PredictedBox, ...]:
         boxes = decode(seen.boxes_N4, seen.quality_NK, self.labels) if len(seen.boxes_N4) else []
-        return tuple(boxes) if faint else given(boxes, self.labels, self.threshold_K.tolist(), likely)
+        said = frozenset(label for label, tag in zip(self.labels, tags, strict=True) if tag)
+        return tuple(boxes) if faint else given(boxes, self.labels, self.threshold_K.tolist(), likely, said)
 
     @cached_property
     def _reader(self) -> RoleReader:
         return RoleReader(self.lexicon)
 
-    def _quality(self, inputs_ND: Floats) -> Floats:
+    def _quality(self, item: ItemFeatures, described: Described) -> Floats:
         """(N, K) how well each candidate shows each label."""
-        cold_NK = self._cold(inputs_ND)
-        return self.head.quality(inputs_ND, cold_NK) if self.head else cold_NK
+        cold_NK = self._cold(described)
+        return self.head.quality(self._inputs(item, described), cold_NK) if self.head else cold_NK
 
     def _example(self, item: ItemFeatures, gold: Gold, family: str) -> Example:
         described = RECENT.of(item, self._reader)
         inputs_ND = self._inputs(item, described)
         boxes = gold.boxes or ()
-        return Example(described.boxes_N4, inputs_ND, self._cold(inputs_ND), boxes, family, gold.unknown_boxes)
+        return Example(described.boxes_N4, inputs_ND, self._cold(described), boxes, family, gold.unknown_boxes)
 
     def _bag(self, item: ItemFeatures, gold: Gold, family: str) -> Bag:
-        inputs_ND = self._inputs(item, RECENT.of(item, self._reader))
+        described = RECENT.of(item, self._reader)
         told = [gold.says(label) for label in self.labels]
         there_K = np.array([np.nan if yes is None else float(yes) for yes in told], dtype=np.float32)
-        return Bag(inputs_ND, self._cold(inputs_ND), there_K, family)
+        return Bag(self._inputs(item, described), self._cold(described), there_K, family)
 
     def _inputs(self, item: ItemFeatures, described: Described) -> Floats:
         """(N, D) descriptors, with pooled features once something was learned."""
@@ -202,7 +217,8 @@ class BoxModel:
             return described.inputs_ND
         return np.concatenate([described.inputs_ND, self.pooling.pooled(item, described.boxes_N4)], axis=1)
 
-    def _cold(self, inputs_ND: Floats) -> Floats:
+    def _cold(self, described: Described) -> Floats:
         """(N, K) the cold start's opinion of each label; 0 for a label of no known kind."""
-        columns = [kind_scores(inputs_ND, self.lexicon.kind_of(label).name) for label in self.labels]
+        kinds = self._reader.kinds
+        columns = [described.cold(kinds, self.lexicon.kind_of(label).name) for label in self.labels]
         return np.stack(columns, axis=1)

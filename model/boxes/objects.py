@@ -1,12 +1,14 @@
-"""Product and depicted gifts without gold: the rectangles that saliency maps agree on, and what stands at a 送."""
+"""Product and depicted gifts without gold: what stands out where saliency maps agree, and what stands at a 送."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from model.boxes.elements import Element
 from model.boxes.grouping import grown, union
 from model.boxes.nms import ious, to_tensor
+from model.boxes.outline import outlined
 from model.boxes.saliency import Map, Mask, best_rectangles, raster_mask, rectangles
 from model.boxes.scene import Scene
 from model.items import Box
@@ -27,7 +29,8 @@ def object_elements(
     """The product, and one gift object for each announcement of a gift that has something depicted beside it."""
     if not saliency:
         return []
-    product = _agreed(hypotheses)
+    rough = _agreed(hypotheses)
+    product = replace(rough, box=outlined(scene.pixels, rough.box, scene.boxes))
     taken = taken | raster_mask([product.box])
     gifts = [_gift(element, saliency[0], taken) for element in text if element.kind == "gift"]
     return [product, *(gift for gift in gifts if gift is not None)]

@@ -30,7 +30,7 @@ def plate(pixels_HW3: Pixels, box: Box, *, tolerance: int = 40, largest: float =
     c0, c1 = max(0, left - reach), min(width, right + reach)
     inner = (slice(top - r0, bottom - r0), slice(left - c0, right - c0))
     plate_HW = _alike_and_connected(pixels_HW3[r0:r1, c0:c1], inner, tolerance)
-    up, down, west, east = _bounds(plate_HW)
+    up, down, west, east = bounds(plate_HW)
     open_sides = (up == 0 < r0, west == 0 < c0, down + r0 == r1 < height, east + c0 == c1 < width)
     found = Box((west + c0) / width, (up + r0) / height, (east + c0) / width, (down + r0) / height)
     filled = _row_fill(plate_HW[up:down, west:east])
@@ -76,6 +76,6 @@ def _span(start: float, stop: float, size: int) -> tuple[int, int]:
     return first, min(size, max(first + 1, round(stop * size)))
 
 
-def _bounds(mask_HW: Mask) -> tuple[int, int, int, int]:
+def bounds(mask_HW: Mask) -> tuple[int, int, int, int]:
     rows, columns = np.flatnonzero(mask_HW.any(axis=1)), np.flatnonzero(mask_HW.any(axis=0))
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1

@@ -1,11 +1,16 @@
 """What a read block may be: the role that its words give it, before its place is looked at."""
 
+import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import cached_property
 
+from model.calibration import USUAL
 from model.features.item import ItemFeatures
 from model.items import TextBlock
+from model.weak_supervision.cues import CueSet
 from model.weak_supervision.lexicon import Kind, Lexicon
 
 CURRENCY = re.compile(
@@ -41,16 +46,36 @@ class Role:
 
 
 class RoleReader:
-    """Reads roles with the patterns of a lexicon's gift and price kinds."""
+    """Reads roles with the patterns of a lexicon's gift and price kinds, and what its cues say of each block."""
 
     def __init__(self, lexicon: Lexicon) -> None:
         self._gift = lexicon.kinds.get("gift")
         self._price = lexicon.kinds.get("price")
+        self.kinds = tuple(sorted(lexicon.kinds))
+        """Names of all kinds, in the order of what is told of each."""
+        self._cues = CueSet(self.kinds, lexicon)
 
-    @property
-    def words(self) -> tuple[Kind | None, Kind | None]:
+    @cached_property
+    def words(self) -> tuple[Kind, ...]:
         """What of the lexicon the roles hang on."""
-        return self._gift, self._price
+        return self._cues.kinds
+
+    def reasons(self, item: ItemFeatures) -> list[Mapping[str, float]]:
+        """For each read block the kinds whose tag it is the reason for, with the probability that it gives alone.
+
+        A tag that cues give has a reason: the blocks that are enough for it, or the strongest where none is enough.
+        """
+        found: list[dict[str, float]] = [{} for _ in item.blocks]
+        alone_BK = self._cues.prior_K + self._cues.block_support(item)
+        given_K = self._cues.probabilities([item])[0] >= USUAL
+        for k, kind in enumerate(self.kinds):
+            if not given_K[k] or not len(alone_BK) or alone_BK[:, k].max() <= self._cues.prior_K[k]:
+                continue
+            enough = min(float(alone_BK[:, k].max()), math.log(USUAL / (1 - USUAL)))
+            for block, log_odds in enumerate(alone_BK[:, k].tolist()):
+                if log_odds >= enough and log_odds > float(self._cues.prior_K[k]):
+                    found[block][kind] = 1 / (1 + math.exp(-log_odds))
+        return found
 
     def roles(self, item: ItemFeatures) -> list[Role]:
         """One role per read block."""

@@ -1,5 +1,6 @@
 """One picture as the box code looks at it: its read blocks with places, line heights and roles, and its pixels."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,26 +11,33 @@ from model.boxes.nms import to_tensor
 from model.boxes.pixels import Pixels, plate
 from model.boxes.roles import Role, RoleReader
 from model.features.item import ItemFeatures
-from model.items import Box
+from model.items import Box, TextBlock
+from model.weak_supervision.cues import is_text
 
 UNREADABLE = 0.5
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture's read blocks (unsure readings left out) and pixels. ``aspect`` is width / height."""
+    """A picture's read blocks (unsure readings and misread objects left out) and pixels. ``aspect`` is width / height.
+
+    ``reasons`` are, for each block, the kinds of the lexicon whose tag it gives, with the probability it does so.
+    """
 
     item: ItemFeatures
     boxes: tuple[Box, ...]
     roles: tuple[Role, ...]
+    reasons: tuple[Mapping[str, float], ...]
+    kinds: tuple[str, ...]
     _plates: dict[Box, Box | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, item: ItemFeatures, reader: RoleReader) -> "Scene":
         """The scene of one item; one without a picture has no blocks and no pixels."""
-        pairs = [(block.box, role) for block, role in zip(item.blocks, reader.roles(item), strict=True)]
-        sure = [pair for pair, block in zip(pairs, item.blocks, strict=True) if _readable(block.box, block.score)]
-        return cls(item, tuple(box for box, _ in sure), tuple(role for _, role in sure))
+        said = zip(item.blocks, reader.roles(item), reader.reasons(item), strict=True)
+        sure = [(block.box, role, reasons) for block, role, reasons in said if _readable(block)]
+        boxes, roles, reasons = (tuple(part[place] for part in sure) for place in range(3))
+        return cls(item, boxes, roles, reasons, reader.kinds)
 
     @cached_property
     def aspect(self) -> float:
@@ -52,5 +60,5 @@ class Scene:
         return self._plates[box]
 
 
-def _readable(box: Box, score: float) -> bool:
-    return score >= UNREADABLE and box.area > 0
+def _readable(block: TextBlock) -> bool:
+    return block.score >= UNREADABLE and block.box.area > 0 and is_text(block)

@@ -52,7 +52,8 @@ def drawn_by(tagger: Tagger, split: Split, name: str) -> dict[str, Drawn]:
     items = [split.corpus.features[row] for row in rows]
     seen = tagger.box_model.see(items)
     probability_NK = tagger.probabilities(items, tagger.box_opinions(items, seen))
-    own = Drawn(tagger.box_model.drawn(seen, faint=True), tagger.box_model.drawn(seen, probability_NK))
+    shown = tagger.box_model.drawn(seen, probability_NK, tagger.calibration.decide(probability_NK))
+    own = Drawn(tagger.box_model.drawn(seen, faint=True), shown)
     plain = cued_blocks(tagger.box_model, items) if tagger.network is None else attended(tagger, items)
     return {name: own, BLOCKS if tagger.network is None else ATTENTION: Drawn(plain, plain)}
 

@@ -27,8 +27,9 @@ OPENING = 12
 """So many characters of a title may hold its brand."""
 NAME_LENGTH = 14
 """A text longer than this is a sentence, not a name."""
-MISREAD_HEIGHT = 0.4
-"""A single character this tall is no character: readers see bars and edges as 一, l and 1."""
+MISREAD = 0.4
+"""No character is as large as this share of the picture: readers see bars and edges as 一, l and 1, and the outline of
+a product as M or 88."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,15 @@ class CueSet:
         """(B, F) 1 where a read block by itself meets a cue's conditions (counts over the whole picture aside)."""
         return self._facts(item.title, item.blocks).flag_BF
 
+    def block_support(self, item: ItemFeatures) -> Tensor:
+        """(B, K) log-odds for each class that cues which fire on the picture add because of a read block."""
+        facts = self._facts(item.title, item.blocks)
+        support_BK = torch.zeros(len(item.blocks), len(self.labels), dtype=torch.float64)
+        for f, (k, cue) in enumerate(self.cues):
+            if cue.where == "reading" and facts.fires_F[f] and cue.weight > 0:
+                support_BK[:, k] += cue.weight * facts.flag_BF[:, f]
+        return support_BK
+
     @cached_property
     def _facts(self) -> "Callable[[str, tuple[TextBlock, ...]], _Facts]":
         """What cues find in an item's texts, kept: one training asks for it a dozen times."""
@@ -84,19 +94,21 @@ class CueSet:
 
     def _look(self, title: str, blocks: tuple[TextBlock, ...]) -> "_Facts":
         reading = _Reading(title, blocks)
-        opinions = [cue.weight if reading.fires(cue, self.kinds[k]) else cue.otherwise for k, cue in self.cues]
+        fires = [reading.fires(cue, self.kinds[k]) for k, cue in self.cues]
+        opinions = [cue.weight if fired else cue.otherwise for fired, (_, cue) in zip(fires, self.cues, strict=True)]
         flag_BF = torch.zeros(len(blocks), len(self.cues))
         for f, (k, cue) in enumerate(self.cues):
             if cue.where == "reading":
                 flag_BF[:, f] = torch.tensor([reading.meets(b, cue, self.kinds[k]) for b in range(len(blocks))])
-        return _Facts(torch.tensor(opinions, dtype=torch.float64), flag_BF)
+        return _Facts(torch.tensor(opinions, dtype=torch.float64), tuple(fires), flag_BF)
 
 
 @dataclass(frozen=True)
 class _Facts:
-    """Each cue's log-odds for its class, and the blocks on which it fires."""
+    """Each cue's log-odds for its class, whether it fires, and the blocks on which it does."""
 
     opinion_F: Tensor
+    fires_F: tuple[bool, ...]
     flag_BF: Tensor
 
 
@@ -125,6 +137,12 @@ def names_brand(text: str, title: str, brands: Sequence[str]) -> bool:
     return any(_alike(word, brand) for word in _LATIN.findall(folded) for brand in brands if _LATIN.fullmatch(brand))
 
 
+def is_text(block: TextBlock) -> bool:
+    """Whether a read block can be a line of text: one that large in both directions, or one tall character, is not."""
+    tall = block.box.height >= MISREAD
+    return not tall or (block.box.width < MISREAD and len(block.text.strip()) > 1)
+
+
 def _folded(text: str) -> str:
     """Without case and accents: readers see Í for a drawn I."""
     decomposed = unicodedata.normalize("NFKD", text.casefold().strip())
@@ -144,7 +162,7 @@ class _Reading:
         self.title, self.blocks = title, blocks
         brands = brand_names(title)
         self.is_brand = [names_brand(block.text, title, brands) for block in blocks]
-        self.readable = [len(block.text.strip()) > 1 or block.box.height < MISREAD_HEIGHT for block in blocks]
+        self.readable = [is_text(block) for block in blocks]
 
     def fires(self, cue: Cue, kind: Kind) -> bool:
         if cue.where == "title":

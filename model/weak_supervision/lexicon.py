@@ -120,7 +120,7 @@ class Lexicon:
         """The kind that a project's label means; a neutral one when no alias matches."""
         wanted = _folded(label)
         for kind in self.kinds.values():
-            if wanted == kind.name or wanted in {_folded(alias) for alias in kind.aliases}:
+            if wanted in {_folded(name) for name in (kind.name, *kind.aliases)}:
                 return kind
         return Kind(name="", share=NEUTRAL_SHARE)
 

@@ -40,7 +40,8 @@ class LabelConfig:
 
     ``controls`` are answered; ``shapes`` are read as gold only. ``asides`` are all other controls, ``pictures_beside``
     the pictures that are not answered. Inside a ``<Repeater>`` the first picture is answered; ``repeated`` is what
-    stands before and after the number in the names there.
+    stands before and after the number in the names there, and ``unrolled`` the config whose Repeaters are their first
+    round, as ``xml`` where there are none: results are written for it.
     """
 
     xml: str
@@ -55,6 +56,7 @@ class LabelConfig:
     pictures_beside: frozenset[str] = frozenset()
     asides: frozenset[str] = frozenset()
     repeated: tuple[tuple[str, str], ...] = ()
+    unrolled: str = ""
 
     @property
     def choices(self) -> tuple[Choices, ...]:
@@ -70,7 +72,8 @@ class LabelConfig:
 
     def is_of_another_picture(self, name: object, to_name: object) -> bool:
         """Whether a region of this control is about a picture of the task that is not answered."""
-        return to_name in self.pictures_beside or (isinstance(name, str) and self._is_repeated(name))
+        is_beside = isinstance(to_name, str) and to_name in self.pictures_beside
+        return is_beside or (isinstance(name, str) and self._is_repeated(name))
 
     def _is_repeated(self, name: str) -> bool:
         """Whether it is a name inside a ``<Repeater>``, of another picture than the first."""
@@ -115,6 +118,7 @@ class LabelConfig:
             ),
             asides=frozenset(name for tag in root.iter() if tag.get("toName") and (name := tag.get("name"))) - read,
             repeated=repeated,
+            unrolled=ET.tostring(root, encoding="unicode") if repeated else xml,
         )
 
 

@@ -20,6 +20,8 @@ def was_misread(config: LabelConfig, annotation: Mapping[str, Any]) -> bool:
 def _was_passed_over(config: LabelConfig, region: Mapping[str, Any]) -> bool:
     """A region that is understood today and was not then."""
     name, value = region.get("from_name"), region.get("value")
+    if not isinstance(name, str):
+        return False
     if name in {control.name for control in config.shapes}:
         return True
     if name not in {control.name for control in config.controls}:

@@ -40,7 +40,7 @@ def result_of(config: LabelConfig, prediction: Prediction, size: tuple[int, int]
 def checked(config: LabelConfig, result: list[Region], score: float) -> dict[str, Any]:
     """``{"result", "score"}`` that Label Studio accepts, also with its own validation on. Raises InvalidResultError."""
     answer = {"result": result, "score": score}
-    problems = [*_own_problems(result, score), *_sdk_problems(config.xml, answer)]
+    problems = [*_own_problems(result, score), *_sdk_problems(config.unrolled, answer)]
     if problems:
         raise InvalidResultError("; ".join(problems))
     return answer
@@ -64,7 +64,7 @@ def _tag_marks(config: LabelConfig, regions: Sequence[Region]) -> list[str]:
 def check_readable(config: LabelConfig) -> None:
     """ConfigError for a config that Label Studio's own reader refuses: no result could be checked against it."""
     try:
-        _interface(config.xml)
+        _interface(config.unrolled)
     except Exception as error:
         raise ConfigError(
             f"Label Studio's own reader cannot read the labelling config ({str(error)[:200]}): correct it there."

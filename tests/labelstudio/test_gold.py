@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from labelstudio.config import LabelConfig
 from labelstudio.gold import gold_of, read_gold
+from labelstudio.misread import was_misread
 from labelstudio.proposals import NO_TAG, Mark, proposed_by, region_id, region_seed
 from model.items import Box, Gold
 from tests import captured
@@ -176,9 +177,17 @@ JSON = st.recursive(
     max_leaves=8,
 )
 REGIONS = st.fixed_dictionaries(
-    {"from_name": st.sampled_from(["boxes", "elements"]), "type": st.sampled_from(["choices", "rectanglelabels"])},
+    {
+        "from_name": st.sampled_from(["boxes", "elements"]) | JSON,
+        "type": st.sampled_from(["choices", "rectanglelabels", "polygonlabels"]) | JSON,
+    },
     optional={
-        "value": st.dictionaries(st.sampled_from(["x", "y", "width", "choices", "rectanglelabels"]), JSON) | JSON
+        "id": JSON,
+        "origin": JSON,
+        "to_name": JSON,
+        "item_index": JSON,
+        "image_rotation": JSON,
+        "value": st.dictionaries(st.sampled_from(["x", "y", "width", "choices", "rectanglelabels"]), JSON) | JSON,
     },
 )
 
@@ -186,7 +195,9 @@ REGIONS = st.fixed_dictionaries(
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.fixed_dictionaries({"result": st.lists(REGIONS | JSON, max_size=4) | JSON, "was_cancelled": JSON})))
 def test_any_annotation_gives_gold_or_nothing(annotations: list[dict[str, Any]]) -> None:
-    gold = gold_of(CONFIG, annotations)
+    gold = read_gold(CONFIG, annotations)
+    for annotation in annotations:
+        was_misread(CONFIG, annotation)
     if gold is not None:
         assert gold.labels | gold.unknown | gold.unknown_boxes <= set(CONFIG.labels)
         assert not gold.labels & gold.unknown

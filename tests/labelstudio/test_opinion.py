@@ -9,7 +9,7 @@ from labelstudio.config import LabelConfig
 from labelstudio.gold import gold_of
 from labelstudio.opinion import Opinion, opinion_of
 from labelstudio.proposals import region_seed
-from labelstudio.results import result_of
+from labelstudio.results import checked, result_of
 from model.items import Box, PredictedBox, Prediction
 
 ALL = ("主体", "赠品", "LOGO", "文案", "价格")
@@ -153,6 +153,9 @@ def test_a_repeater_is_read_for_its_first_picture() -> None:
     assert said(opinion_of(REPEATED, [second])) == only()
     assert said(opinion_of(REPEATED, [first, second])) == NO_PRICE | {"价格": True}
     assert REPEATED.image_key == "images[0].url"
+    prediction = Prediction(dict.fromkeys(ALL, 0.5), ("LOGO",), (), 0.5)
+    written = result_of(REPEATED, prediction, (10, 10), "seed")
+    assert [region["from_name"] for region in checked(REPEATED, written, 0.5)["result"]] == ["c_0"]
 
 
 def test_a_question_that_was_perhaps_not_asked_says_no_to_nothing() -> None:

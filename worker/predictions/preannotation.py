@@ -144,7 +144,9 @@ class _Refresh:
     def _write(self, ids: Sequence[int], known: Mapping[int, Answer]) -> None:
         """Bring these tasks up to date, with the answers that are known and new ones for the others."""
         began = time.monotonic()
-        due = [(task, self._stored.changes(task, self._done.version)) for task in self._stored.tasks(ids)]
+        there = {task["id"]: task for task in self._stored.tasks(ids)}
+        tasks = [there[number] for number in ids if number in there]
+        due = [(task, self._stored.changes(task, self._done.version)) for task in tasks]
         due = [(task, todo) for task, todo in due if todo and self._is_wanted(task)]
         missing = [task for task, todo in due if todo.needs_answer and task["id"] not in known]
         asked = time.monotonic()

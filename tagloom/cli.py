@@ -42,9 +42,14 @@ def main() -> None:
 @main.command()
 def serve() -> None:
     """Run the backend that Label Studio connects to."""
+    from tagloom.preflight import require_device
+
+    chosen = settings()
+    require_device(chosen.device)
+
     from backend.serve import run
 
-    run(settings())
+    run(chosen)
 
 
 @main.command()

@@ -31,6 +31,8 @@ def require_writable(folder: Path) -> None:
 
 def require_device(device: str) -> None:
     """Raise UserError when PyTorch has no such device. Not before a fork: asking sets up the GPU."""
+    if device == "cpu":
+        return
     import torch
 
     wanted = torch.device(device)

@@ -2,11 +2,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import insert, select
 
 from store.database import Database
-from store.tables import METADATA
+from store.tables import LEASES, METADATA
 from tagloom.errors import UserError
 
 
@@ -41,3 +43,30 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
 def test_unfit_urls_name_the_setting(url: str) -> None:
     with pytest.raises(UserError, match="TAGLOOM_DATABASE_URL"):
         Database(url)
+
+
+def test_a_folder_that_cannot_be_made_names_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="TAGLOOM_HOME"):
+        Database(f"sqlite:///{tmp_path / 'file' / 'home' / 'tagloom.db'}")
+
+
+def test_a_store_keeps_its_name_and_an_old_one_gets_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url, other = f"sqlite:///{tmp_path / 'old.db'}", Database(f"sqlite:///{tmp_path / 'other.db'}")
+    upgrade = command.upgrade
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "upgrade", lambda config, _: upgrade(config, "0005"))
+        old = Database(url)
+    with old.write() as connection:
+        connection.execute(insert(LEASES).values(name="a", holder="b", token=1, expires_at=2.0))
+    old.close()
+    names = []
+    for _ in range(2):
+        database = Database(url)
+        names.append(database.identity())
+        with database.read() as connection:
+            assert connection.execute(select(LEASES.c.holder)).scalar_one() == "b"
+        database.close()
+    assert names[0] == names[1] != other.identity()
+    assert len(names[0]) == 32
+    other.close()

@@ -10,6 +10,7 @@ from tagloom.services.ports import free_port
 from tagloom.services.stack import Stack
 from tagloom.settings import Settings
 from tests.tagloom.demo.test_simulator import CONFIG
+from worker import queue
 
 
 @pytest.fixture(autouse=True)
@@ -46,3 +47,26 @@ def test_label_studio_is_asked_with_its_token(tmp_path: Path) -> None:
         wrong = Settings(home=tmp_path, label_studio_url=studio.url, label_studio_token=SecretStr("wrong"))
         assert found(settings)["Label Studio"].text.endswith("shows 1 projects")
         assert not found(wrong)["Label Studio"].well
+
+
+@pytest.mark.parametrize(
+    "form", ["redis://{}/0?password=Sec%23ret9", "redis://:Sec@ret9@{}/0", "redis://Sec%23ret9@{}"]
+)
+def test_no_password_of_redis_is_shown(tmp_path: Path, form: str) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    texts = "".join(finding.text for finding in found(Settings(home=tmp_path, redis_url=form.format(address))).values())
+    assert f"redis_url=redis://{'' if '?' in form else '***@'}{address}" in texts
+    assert "Sec" not in texts
+    assert "ret9" not in texts
+
+
+def test_the_queue_of_another_home_is_told(tmp_path: Path) -> None:
+    with Stack(Settings(home=tmp_path / "backend")) as stack:
+        stack.start_queue()
+        url = stack.environment["REDIS_URL"]
+        queue.announce(Settings(home=tmp_path / "backend", redis_url=url))
+        assert found(Settings(home=tmp_path / "backend", redis_url=url))["queue"].well
+        told = found(Settings(home=tmp_path / "other", redis_url=url))["queue"]
+    assert not told.well
+    assert str(tmp_path / "backend") in told.text
+    assert "TAGLOOM_HOME" in told.text

@@ -5,7 +5,7 @@ ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 libglib2.0-0 && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY requirements/ requirements/
-RUN pip install -r requirements/torch.txt -c requirements/lock.txt && pip install --no-deps -r requirements/lock.txt
+RUN pip install --no-deps --require-hashes -r requirements/lock.txt && pip install -r requirements/torch.txt
 COPY . .
 RUN pip install --no-deps --no-build-isolation -e . \
     && useradd --create-home --uid 1000 tagloom && mkdir /data && chown tagloom /data

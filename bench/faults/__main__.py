@@ -55,7 +55,7 @@ class Form:
     plan: Plan
 
 
-SHORT = Form(150, 100, 0.3, Plan(kills=8, frozen=2, emptied=1, spoilt=1, filled=1, pause=0.5, seconds=240))
+SHORT = Form(150, 100, 0.3, Plan(kills=8, frozen=2, emptied=1, spoilt=1, filled=1, pause=0.5, seconds=360))
 LONG = Form(400, 1000, 0.5, Plan(kills=300, frozen=8, emptied=6, spoilt=5, filled=4, pause=0.15, seconds=1980))
 QUICK = {
     "TAGLOOM_PROMOTION_SECONDS": "0",

@@ -1,7 +1,7 @@
 """What an interactive request says: the region that was drawn just now, and what the annotation holds beside it.
 
 After each drawing Label Studio 1.23.2 sends *all* regions of the same kind and label: also those of the prediction,
-and those that were accepted before. No mark tells the new one (tests/fixtures/label_studio/30 to 37 were recorded in a
+and those that were accepted before. No mark tells the new one (tests/fixtures/label_studio/30 to 39 were recorded in a
 browser; docs/decisions/0034-newest-region.md).
 
 The rule: what a person drew has the origin ``manual`` and no score. A region of a prediction has the origin

@@ -174,7 +174,7 @@ class BoxModel:
         if region.box.area == 0:
             return clicked(region.box, boxes_N4, quality_NK[:, known], [self.labels[column] for column in known])
         column = known[label_of(own_K[known], likely_K[known])]
-        box = tightened(region.box, boxes_N4, quality_NK[:, column])
+        box = tightened(region.box, boxes_N4, quality_NK[:, column], float(own_K[column]))
         return PredictedBox(self.labels[column], box, float(own_K[column]))
 
     def _seen(self, item: ItemFeatures) -> Seen:

@@ -243,6 +243,7 @@ def test_over_http_a_drawn_box_is_labelled_and_fitted_and_nothing_else_comes(tmp
         ("35", ["7M7Wg9WPfK"]),
         ("36", ["cWIxUhkvic"]),
         ("38", ["1tXdBBfdxL"]),
+        ("39", ["821hZ2qedj"]),
     ],
 )
 def test_over_http_what_the_browser_sent_is_answered_by_the_drawn_box_alone(

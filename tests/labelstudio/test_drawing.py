@@ -38,6 +38,7 @@ def test_an_opened_and_a_submitted_task_have_no_drawing(name: str) -> None:
         ("36", "cWIxUhkvic", 0),  # the draft holds it with the label that it had before
         ("37", "wdUHuyEH9H", 0),
         ("38", "1tXdBBfdxL", 0),
+        ("39", "821hZ2qedj", 2),  # drawn before the last one, and moved; the draft has its old place
     ],
 )
 def test_the_region_that_was_drawn_just_now(name: str, newest: str, others: int) -> None:

@@ -19,7 +19,7 @@ def floats(*numbers: float) -> Floats:
 
 
 def test_a_rough_box_moves_towards_a_good_candidate() -> None:
-    box = tightened(ROUGH, edges(TRUE, ELSEWHERE), floats(0.9, 0.9))
+    box = tightened(ROUGH, edges(TRUE, ELSEWHERE), floats(0.9, 0.9), 0.5)
     assert box.iou(TRUE) > 0.93 > ROUGH.iou(TRUE)
 
 
@@ -27,17 +27,40 @@ def test_a_rough_box_moves_towards_a_good_candidate() -> None:
     ("boxes", "quality"), [(edges(), floats()), (edges(ELSEWHERE), floats(1.0)), (edges(TRUE), floats(0.0))]
 )
 def test_a_box_stays_as_drawn_where_no_candidate_fits(boxes: Floats, quality: Floats) -> None:
-    assert tightened(ROUGH, boxes, quality).iou(ROUGH) > 0.999
+    assert tightened(ROUGH, boxes, quality, 0.0).iou(ROUGH) > 0.999
 
 
 def test_a_doubtful_candidate_moves_it_less() -> None:
-    sure, doubtful = (tightened(ROUGH, edges(TRUE), floats(quality)) for quality in (0.9, 0.1))
+    sure, doubtful = (tightened(ROUGH, edges(TRUE), floats(quality), 0.0) for quality in (0.9, 0.1))
     assert ROUGH.iou(TRUE) < doubtful.iou(TRUE) < sure.iou(TRUE)
+
+
+LOOSE = Box(0.1, 0.1, 0.8, 0.9)
+
+
+def test_a_loose_box_shrinks_to_the_element_inside() -> None:
+    assert LOOSE.iou(TRUE) < 0.25
+    part = Box(0.2, 0.2, 0.3, 0.25)
+    assert tightened(LOOSE, edges(TRUE, ELSEWHERE, part), floats(0.8, 0.0, 0.8), 0.0).iou(TRUE) > 0.9
+    assert tightened(LOOSE, edges(TRUE, TRUE), floats(0.8, 0.8), 0.0).iou(TRUE) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("inside", "quality", "own"),
+    [
+        (TRUE, 0.8, 0.4),  # the drawn box shows the label as well
+        (TRUE, 0.1, 0.0),  # hardly an element
+        (Box(0.5, 0.5, 1.0, 1.0), 0.9, 0.0),  # not inside
+        (Box(0.4, 0.4, 0.42, 0.42), 0.9, 0.0),  # a speck
+    ],
+)
+def test_a_large_box_is_not_always_a_loose_one(inside: Box, quality: float, own: float) -> None:
+    assert tightened(LOOSE, edges(inside), floats(quality), own).iou(LOOSE) > 0.999
 
 
 @pytest.mark.parametrize("box", [Box(0.5, 0.5, 0.5 + 1e-9, 0.5 + 1e-9), Box(0.0, 0.0, 1.0, 1.0)])
 def test_tiny_and_huge_boxes_are_no_trouble(box: Box) -> None:
-    moved = tightened(box, edges(TRUE, box), floats(0.5, 0.5))
+    moved = tightened(box, edges(TRUE, box), floats(0.5, 0.5), 0.0)
     assert 0 <= moved.left <= moved.right <= 1
     assert 0 <= moved.top <= moved.bottom <= 1
     assert abs(moved.left - box.left) < 1e-4

@@ -198,6 +198,15 @@ def test_a_drawn_region_gets_its_class_and_the_tight_box(learned: BoxModel) -> N
     assert answer.box.iou(price_plate(shift)) > rough.iou(price_plate(shift))
 
 
+@pytest.mark.parametrize("loose", [Box(0.4, 0.7, 0.95, 1.0), Box(0.45, 0.75, 1.0, 1.0), Box(0.3, 0.72, 0.92, 0.97)])
+def test_a_loosely_drawn_box_is_fitted(learned: BoxModel, loose: Box) -> None:
+    assert loose.iou(COPY) < 1 / 3
+    for model in (cold(), learned):
+        (answer,) = model.classify_regions(PICTURES[11], [Drawn(loose, ("文案",))])
+        assert answer is not None
+        assert answer.box.iou(COPY) > 0.8
+
+
 def test_several_drawn_regions_are_answered_each_by_itself(learned: BoxModel) -> None:
     product = moved(PRODUCT, 0.02 * (11 % 5))
     drawn = [Drawn(COPY, LABELS), Drawn(product, LABELS), Drawn(COPY, ("主体",)), Drawn(COPY, ("价格", "赠品"))]

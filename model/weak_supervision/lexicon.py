@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from model.weak_supervision.pattern import Pattern
+
 BUILT_IN = Path(__file__).with_name("lexicon.toml")
 NEUTRAL_SHARE = 0.5
 
@@ -39,15 +41,15 @@ class Cue:
         if self.where not in ("reading", "title"):
             raise ValueError(f"cue {self.name!r}: where = {self.where!r}; use 'reading' or 'title'")
         for expression in (self.pattern, self.full):
-            _compile(expression, self.name)
+            Pattern(expression, self.name)
 
     @cached_property
-    def search(self) -> re.Pattern[str]:
-        return re.compile(self.pattern, re.IGNORECASE)
+    def search(self) -> Pattern:
+        return Pattern(self.pattern, self.name)
 
     @cached_property
-    def whole(self) -> re.Pattern[str] | None:
-        return re.compile(self.full, re.IGNORECASE) if self.full else None
+    def whole(self) -> Pattern | None:
+        return Pattern(self.full, self.name) if self.full else None
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,15 @@ class Kind:
     cues: tuple[Cue, ...] = ()
 
     @cached_property
-    def negation(self) -> re.Pattern[str] | None:
-        return re.compile("|".join(self.without), re.IGNORECASE) if self.without else None
+    def negation(self) -> Pattern | None:
+        return Pattern("|".join(self.without), self.name) if self.without else None
+
+    def check(self) -> None:
+        """ValueError for an expression that takes too long on some texts."""
+        patterns = [self.negation, *(found for cue in self.cues for found in (cue.search, cue.whole))]
+        for pattern in patterns:
+            if pattern is not None:
+                pattern.check()
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,10 @@ class Lexicon:
         if path is None:
             return lexicon
         try:
-            return lexicon.extended(cls.parse(path.read_text(encoding="utf-8")))
+            own = cls.parse(path.read_text(encoding="utf-8"))
+            for kind in own.kinds.values():
+                kind.check()
+            return lexicon.extended(own)
         except (OSError, ValueError) as wrong:
             raise ValueError(f"{path}: {wrong}") from wrong
 
@@ -122,16 +134,9 @@ def _folded(label: str) -> str:
     return re.sub(r"[\s_\-]+", " ", label).strip().casefold()
 
 
-def _compile(expression: str, owner: str) -> None:
-    try:
-        re.compile(expression)
-    except re.error as error:
-        raise ValueError(f"{owner!r} in the lexicon: {expression!r} is no regular expression: {error}") from error
-
-
 def _kind(name: str, fields: dict[str, Any]) -> Kind:
     for expression in fields.get("without", ()):
-        _compile(expression, name)
+        Pattern(expression, name)
     share = float(fields.get("share", NEUTRAL_SHARE))
     if not 0 < share < 1:
         raise ValueError(f"kind {name!r} in the lexicon: share = {share}; use a probability between 0 and 1")

@@ -8,7 +8,7 @@ import gc
 import json
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from json.scanner import py_make_scanner
+from json import scanner
 from typing import Any
 
 from fastapi import HTTPException, Request, Response
@@ -33,7 +33,7 @@ class BodyRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
-        model = self.body_field.field_info.annotation if self.body_field else None
+        model: Any = self.body_field.field_info.annotation if self.body_field else None
         limit = _LIMITS.get(self.path)
 
         async def handle(request: Request) -> Response:
@@ -127,7 +127,7 @@ class _Yielding(json.JSONDecoder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.scan_once = py_make_scanner(self)
+        self.scan_once = scanner.py_make_scanner(self)  # type: ignore[attr-defined]
 
 
 def _too_deep() -> HTTPException:

@@ -12,6 +12,7 @@ from model.features.item import ItemFeatures
 from model.items import TextBlock
 from model.weak_supervision.cues import CueSet
 from model.weak_supervision.lexicon import Kind, Lexicon
+from model.weak_supervision.pattern import LONGEST
 
 CURRENCY = re.compile(
     r"^[¥￥夫]$|^(rmb|元|圆|起|/?[枚件个只台套盒瓶])[¥￥]?$", re.IGNORECASE
@@ -24,6 +25,7 @@ CHINESE = re.compile(r"[一-鿿]")
 LATIN = re.compile(r"[^\W\d_一-鿿]")
 LATIN_NAME = re.compile(r"[a-zà-ÿ]{3,}")
 DIGIT = re.compile(r"\d")
+OPENING = 200  # characters of a title in which its brand is looked for, brackets included
 GIFT_STICKER = re.compile(r"^[送赠贈加]+$")
 
 
@@ -82,7 +84,7 @@ class RoleReader:
         return [self._role(block, item.title) for block in item.blocks]
 
     def _role(self, block: TextBlock, title: str) -> Role:
-        text = block.text.strip()
+        text = block.text[:LONGEST].strip()
         return Role(
             gift=_speaks(self._gift, text),
             sticker=bool(GIFT_STICKER.match(text)),
@@ -101,7 +103,7 @@ class RoleReader:
 
 def names_brand(text: str, title: str) -> bool:
     """Whether a read text holds the name that the title opens with: a Latin word (nearly) or its Chinese beginning."""
-    head = re.sub(r"[【\[(（].*?[】\])）]", "", title).strip().lower()[:20]
+    head = re.sub(r"[【\[(（].*?[】\])）]", "", title[:OPENING]).strip().lower()[:20]
     latin = LATIN_NAME.findall(head)
     words = LATIN_NAME.findall(text.lower())
     if any(_alike(word, name) for word in words for name in latin):
@@ -118,5 +120,5 @@ def _speaks(kind: Kind | None, text: str) -> bool:
     if kind is None:
         return False
     if kind.negation is not None:
-        text = kind.negation.sub("", text)
-    return any(cue.pattern and cue.search.search(text) for cue in kind.cues)
+        text = kind.negation.taken_out_of(text)
+    return any(cue.pattern and cue.search.is_in(text) for cue in kind.cues)

@@ -6,7 +6,7 @@ Shape suffixes: N items, K classes, B blocks of one item, F cues.
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import cached_property, lru_cache
 
@@ -16,6 +16,7 @@ from torch import Tensor
 from model.features.item import ItemFeatures
 from model.items import TextBlock
 from model.weak_supervision.lexicon import Cue, Kind, Lexicon
+from model.weak_supervision.pattern import LONGEST
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _WORD_END = re.compile(r"[\s/|·]+")
@@ -159,10 +160,11 @@ class _Reading:
     """One item's texts, as the cues look at them."""
 
     def __init__(self, title: str, blocks: tuple[TextBlock, ...]) -> None:
-        self.title, self.blocks = title, blocks
-        brands = brand_names(title)
-        self.is_brand = [names_brand(block.text, title, brands) for block in blocks]
-        self.readable = [is_text(block) for block in blocks]
+        self.title = title[:LONGEST]
+        self.blocks = [replace(block, text=block.text[:LONGEST]) for block in blocks]
+        brands = brand_names(self.title)
+        self.is_brand = [names_brand(block.text, self.title, brands) for block in self.blocks]
+        self.readable = [is_text(block) for block in self.blocks]
 
     def fires(self, cue: Cue, kind: Kind) -> bool:
         if cue.where == "title":
@@ -180,7 +182,7 @@ class _Reading:
 
 
 def _left(text: str, kind: Kind) -> str:
-    return kind.negation.sub("", text) if kind.negation else text
+    return kind.negation.taken_out_of(text) if kind.negation else text
 
 
 def _place_meets(block: TextBlock, cue: Cue) -> bool:
@@ -192,6 +194,6 @@ def _place_meets(block: TextBlock, cue: Cue) -> bool:
 def _text_meets(text: str, cue: Cue) -> bool:
     if not cue.shortest <= len(text) or (cue.longest is not None and len(text) > cue.longest):
         return False
-    if cue.pattern and not cue.search.search(text):
+    if cue.pattern and not cue.search.is_in(text):
         return False
-    return cue.whole is None or cue.whole.fullmatch(text.strip()) is not None
+    return cue.whole is None or cue.whole.is_all_of(text.strip())

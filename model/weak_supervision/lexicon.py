@@ -13,6 +13,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from model.weak_supervision.pattern import Pattern
+
 BUILT_IN = Path(__file__).with_name("lexicon.toml")
 NEUTRAL_SHARE = 0.5
 
@@ -41,15 +43,15 @@ class Cue:
         if self.where not in ("reading", "title"):
             raise ValueError(f"cue {self.name!r}: where = {self.where!r}; use 'reading' or 'title'")
         for expression in (self.pattern, self.full):
-            _compile(expression, self.name)
+            Pattern(expression, self.name)
 
     @cached_property
-    def search(self) -> re.Pattern[str]:
-        return re.compile(self.pattern, re.IGNORECASE)
+    def search(self) -> Pattern:
+        return Pattern(self.pattern, self.name)
 
     @cached_property
-    def whole(self) -> re.Pattern[str] | None:
-        return re.compile(self.full, re.IGNORECASE) if self.full else None
+    def whole(self) -> Pattern | None:
+        return Pattern(self.full, self.name) if self.full else None
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,15 @@ class Kind:
     cues: tuple[Cue, ...] = ()
 
     @cached_property
-    def negation(self) -> re.Pattern[str] | None:
-        return re.compile("|".join(self.without), re.IGNORECASE) if self.without else None
+    def negation(self) -> Pattern | None:
+        return Pattern("|".join(self.without), self.name) if self.without else None
+
+    def check(self) -> None:
+        """ValueError for an expression that takes too long on some texts."""
+        patterns = [self.negation, *(found for cue in self.cues for found in (cue.search, cue.whole))]
+        for pattern in patterns:
+            if pattern is not None:
+                pattern.check()
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,10 @@ class Lexicon:
         if path is None:
             return lexicon
         try:
-            return lexicon.extended(cls.parse(path.read_text(encoding="utf-8-sig")))
+            own = cls.parse(path.read_text(encoding="utf-8-sig"))
+            for kind in own.kinds.values():
+                kind.check()
+            return lexicon.extended(own)
         except OSError as wrong:
             raise ValueError(
                 f"{path} cannot be read ({wrong.strerror}): name a file that this user can read"
@@ -136,13 +148,6 @@ def _folded(label: str) -> str:
     return re.sub(r"[\s_\-]+", " ", label).strip().casefold()
 
 
-def _compile(expression: str, owner: str) -> None:
-    try:
-        re.compile(expression)
-    except re.error as error:
-        raise ValueError(f"{owner!r} in the lexicon: {expression!r} is no regular expression: {error}") from error
-
-
 def _check(owner: str, said: object, types: Mapping[str, Any]) -> None:
     """Raises ValueError for a field that there is none of, or whose value is of another type."""
     if not isinstance(said, Mapping):
@@ -171,7 +176,7 @@ def _kind(name: str, said: Any) -> Kind:
     owner = f"kind {name!r} in the lexicon"
     _check(owner, said, _KIND_TYPES)
     for expression in _texts(owner, said, "without"):
-        _compile(expression, name)
+        Pattern(expression, name)
     share = float(said.get("share", NEUTRAL_SHARE))
     if not 0 < share < 1:
         raise ValueError(f"{owner}: share = {share}; use a probability between 0 and 1")

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from backend import industry_keys
-from backend.industry_keys import AskedKeys
+from backend.industry_keys import ALIVE_S, AskedKeys
 from tests import captured
 from tests.backend.parts import Backend, running
 from tests.labelstudio.test_config import USELESS, labelled
@@ -89,5 +88,5 @@ def test_keys_come_back_when_those_that_replaced_them_are_asked_for_no_more(monk
     assert keys.chosen("p", ("b",), ("a",)) == ("b",)
     assert keys.chosen("q", ("b",), ("a",)) == ("a",), "another project"
     now = time.monotonic()
-    monkeypatch.setattr(industry_keys.time, "monotonic", lambda: now + industry_keys.ALIVE_S + 1)
+    monkeypatch.setattr(time, "monotonic", lambda: now + ALIVE_S + 1)
     assert keys.chosen("p", ("b",), ("a",)) == ("a",)

@@ -4,8 +4,10 @@ TAGLOOMTEST_FUZZ_CASES is how many cases all tests here try together; `make fuzz
 """
 
 import copy
+import functools
 import json
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,16 +21,22 @@ from hypothesis import strategies as st
 
 from backend.app import create_app
 from backend.ties import Ties
+from labelstudio.config import LabelConfig
+from labelstudio.gold import gold_of
+from labelstudio.tasks import item_key, reference_of
 from tagloom.settings import Settings
 from tests import captured
 from tests.backend.parts import Backend, CheapEncoders, running
 from tests.backend.test_answers import TAGS
 from tests.labelstudio.test_config import TREES
+from tests.labelstudio.test_images import ODD_REFERENCES
 
 CASES = int(os.environ.get("TAGLOOMTEST_FUZZ_CASES", "2000"))
 SCHEMA_SHARE = CASES // 12  # each of /setup, /predict and /webhook; the others take nothing and are asked once
 CONFIG_SHARE = CASES // 16  # each config makes a project's version anew
-OWN_SHARE = (CASES - 3 * SCHEMA_SHARE - CONFIG_SHARE + 2) // 3  # each of the other three
+SIZE_SHARE = CASES // 40  # large ones take their time
+OWN_SHARE = (CASES - 3 * SCHEMA_SHARE - 2 * CONFIG_SHARE - SIZE_SHARE + 4) // 5  # each of the other five
+LONGEST_S = 10.0  # of this process's own time for one answer: others may be on the machine
 
 
 def cases(count: int) -> settings:
@@ -43,7 +51,8 @@ def cases(count: int) -> settings:
 @pytest.fixture(scope="module")
 def alive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     """One backend for all cases: what one of them leaves behind must not hurt the next."""
-    with running(tmp_path_factory.mktemp("fuzz"), predict_budget=5.0) as made:
+    odd_places: dict[str, Any] = {"image_hosts": ("*.example.com",), "image_seconds": 0.5}
+    with running(tmp_path_factory.mktemp("fuzz"), predict_budget=5.0, **odd_places) as made:
         made.service.engine.result(20)
         yield made
         print("\nrequests by status:", dict(answered(made)))  # `make fuzz` shows it, also when it is cut short
@@ -81,9 +90,13 @@ def test_the_description_holds(case: "schemathesis.Case[Any]", alive: Backend) -
     assert "Traceback" not in answer.text
 
 
-def post(backend: Backend, path: str, body: dict[str, Any]) -> Response:
-    """As JSON in Python's wide sense: NaN, infinity and lone surrogates included."""
-    return backend.client.post(path, content=json.dumps(body), headers={"Content-Type": "application/json"})
+def post(backend: Backend, path: str, body: dict[str, Any] | bytes) -> Response:
+    """As JSON in Python's wide sense: NaN, infinity and lone surrogates included. No answer takes long."""
+    sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+    began = time.process_time()
+    answer = backend.client.post(path, content=sent, headers={"Content-Type": "application/json"})
+    assert time.process_time() - began < LONGEST_S
+    return answer
 
 
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -91,6 +104,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
+CONFIG = LabelConfig.parse(captured.CONFIG)
 WEBHOOKS = [name for name in captured.NAMES if "webhook" in name]
 PICTURES = st.sampled_from(
     [
@@ -168,3 +182,114 @@ def test_one_odd_value_anywhere_in_a_captured_request(alive: Backend, place: tup
     assert answer.status_code < 500, answer.text
     if answer.status_code == 200 and "results" in answer.json():
         assert len(answer.json()["results"]) == len(body["tasks"])
+
+
+LONG_TEXTS = st.builds(
+    lambda first, second, count: first * count + second,
+    st.sampled_from([" ", "(", "【", "> ", " /", "a", "¥ ", "价", "\ud800", "\0", "9", "$", "["]),
+    st.sampled_from(["", "b", "】", "元"]),
+    st.sampled_from([1, 100, 5_000, 19_998]),
+)
+NESTED = st.builds(
+    lambda depth, inner: functools.reduce(lambda value, _: [value], range(depth), inner), st.integers(1, 90), JSON
+)
+ODD_VALUES = JSON | PICTURES | LONG_TEXTS | NESTED | st.sampled_from([*ODD_REFERENCES, 10**4000, -(10**4000)])
+ODD_DATA = st.dictionaries(st.sampled_from(["image", "title", "industry", "level1", "level2", "行业"]), ODD_VALUES)
+
+
+@cases(OWN_SHARE)
+@given(odd=st.lists(st.builds(lambda data: {"id": 5, "data": data}, ODD_DATA), min_size=1, max_size=3))
+def test_odd_tasks_leave_an_ordinary_one_its_answer(alive: Backend, odd: list[Any]) -> None:
+    ordinary = {"id": 6, "data": {"title": "买一送一 赠品"}}
+    body = {"tasks": [*odd, ordinary], "project": "14.1", "label_config": TAGS}
+    answer = post(alive, "/predict", body)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["results"][-1]["result"], "the text of an ordinary task speaks for a gift"
+
+
+def sized(labels: int, depth: int, key: str, names: int, boxes: bool) -> str:
+    kind, item = ("RectangleLabels", "Label") if boxes else ("Choices", "Choice")
+    predicted = ",".join(f"n{number}" for number in range(names))
+    entries = "".join(f'<{item} value="{number}" predicted_values="{predicted}"/>' for number in range(labels))
+    control = f'<{kind} name="c" toName="i">{entries}</{kind}>'
+    return f'{"<View>" * depth}<View><Image name="i" value="${key}"/>{control}</View>{"</View>" * depth}'
+
+
+SIZES = st.sampled_from([0, 1, 3, 30])
+SIZED = st.builds(
+    sized,
+    SIZES | st.sampled_from([1_000, 1_001, 4_000]),
+    SIZES | st.sampled_from([98, 99, 300, 2_000]),
+    st.sampled_from(["image", "a.b[0]", "a[999999]", f"a[{'9' * 5000}]", "a." * 300 + "b", "[" * 50 + "]"]),
+    SIZES,
+    st.booleans(),
+)
+
+
+@cases(CONFIG_SHARE)
+@given(config=SIZED)
+def test_what_setup_takes_predict_answers(alive: Backend, config: str) -> None:
+    answer = alive.client.post("/setup", json={"project": "15.1", "schema": config}, follow_redirects=True)
+    assert answer.status_code in (200, 400), answer.text
+    tasks = [{"id": 1, "data": {"image": "/a.png", "a": [{"b": ["/b.png"]}], "title": "赠品"}}]
+    answer = post(alive, "/predict", {"tasks": tasks, "project": "15.1", "label_config": config})
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["results"]) == 1
+
+
+ENTRIES = st.sampled_from(
+    ["[]", "{}", "1", '""', "null", '{"id":1}', '{"id":1,"data":{}}', '{"a":{"b":[]}}', "[[[]]]", '"\\ud800"', "1e999"]
+)
+COUNTS = st.sampled_from([0, 1, 50, 3_000, 25_000, 300_000])
+HOLES = st.sampled_from(
+    [
+        ("/predict", '{"project":"16.1","label_config":"","tasks":[%s]}'),
+        ("/predict", '{"project":"16.1","tasks":[{"id":1,"predictions":[%s]}]}'),
+        ("/predict", '{"project":"16.1","tasks":[{"id":1,"data":{"title":[%s]}}]}'),
+        ("/predict", '{"project":"16.1","tasks":[{"id":1}],"params":{"context":{"result":[%s]}}}'),
+        ("/setup", '{"project":"16.1","schema":"<View/>","extra_params":[%s]}'),
+        ("/setup", '{"project":"16.1","schema":[%s]}'),
+        (
+            "/webhook",
+            '{"action":"ANNOTATION_CREATED","project":{"id":16,"created_at":"2026-11-21"},"task":{"id":1},"annotation":{"id":1,"result":[%s]}}',
+        ),
+        ("/webhook", '{"action":"TASKS_CREATED","project":{"id":16,"created_at":"2026-11-21"},"tasks":[%s]}'),
+    ]
+)
+
+
+@cases(SIZE_SHARE)
+@given(hole=HOLES, entry=ENTRIES, count=COUNTS)
+def test_bodies_of_any_size(alive: Backend, hole: tuple[str, str], entry: str, count: int) -> None:
+    path, body = hole
+    answer = post(alive, path, (body % ",".join([entry] * count)).encode())
+    assert answer.status_code in (200, 303, 400, 413, 422), answer.text[:500]
+    assert answer.status_code == 200 or len(answer.content) < 3_000
+
+
+STAMPS = (
+    st.datetimes().map(lambda moment: moment.isoformat())
+    | st.builds(lambda moment, hours: f"{moment.isoformat()}{hours:+03d}:00", st.datetimes(), st.integers(-23, 23))
+    | st.sampled_from(["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "", "x", "\ud800", "-1", "2026-W01-1"])
+    | JSON
+)
+
+
+@cases(OWN_SHARE)
+@given(
+    name=st.sampled_from(WEBHOOKS), stamp=STAMPS, field=st.sampled_from(["updated_at", "created_at"]), result=ODD_VALUES
+)
+def test_what_an_event_leaves_behind_can_be_read(
+    alive: Backend, name: str, stamp: Any, field: str, result: Any
+) -> None:
+    body = captured.body(name)
+    for kind in ("annotation", "annotations", "task", "tasks"):
+        entries = body.get(kind, [])
+        for entry in entries if isinstance(entries, list) else [entries]:
+            entry |= {field: stamp, "result": result, "data": {"title": result}}
+    assert post(alive, "/webhook", body).status_code == 200
+    for entries in alive.store.annotations.of_project(captured.PROJECT).values():
+        for entry in entries:
+            gold_of(CONFIG, [entry])
+    for task in alive.store.tasks.all(captured.PROJECT):
+        item_key("default", reference_of(CONFIG, task.payload()))

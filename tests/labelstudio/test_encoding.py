@@ -12,6 +12,7 @@ import pytest
 from labelstudio import images
 from labelstudio.claims import Claims
 from labelstudio.config import LabelConfig
+from labelstudio.decoding import decode
 from labelstudio.encoding import TEXTS, ExtractorGoneError, Failure, TaskEncoder
 from labelstudio.project import ProjectKey
 from labelstudio.sites import Sites
@@ -176,7 +177,7 @@ def test_an_extractor_that_ends_is_no_tasks_failure(
 def test_whatever_a_picture_sets_off_is_its_tasks_failure(
     reader: Callable[..., Reader], monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    made, decode = reader(), images.decode
+    made = reader()
 
     def broken(content: bytes, *more: Any) -> Any:
         if content == b"odd":

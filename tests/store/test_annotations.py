@@ -62,7 +62,7 @@ def test_of_a_repeated_deletion_the_last_one_counts(store: Store) -> None:
     assert store.annotations.of_project(KEY) == {}
 
 
-ODD_STAMPS = [
+ODD_STAMPS: list[object] = [
     "9999-12-31T23:59:59-14:00",
     "0001-01-01T00:00:00+14:00",
     "9999-12-31T23:59:59.999999",

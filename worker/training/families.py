@@ -6,13 +6,14 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
+LONGEST = 10_000  # characters of a name that count
 _NOISE = re.compile(r"[\W_]+")
 
 
 def family_of(title: str, data: Mapping[str, Any], task_id: int, key: str = "") -> str:
     """The product family of a task: what `key` names in its data, else its normalised title, else the task alone."""
     named = data.get(key) if key else None
-    text = str(named) if named not in (None, "") else title
+    text = str(named)[:LONGEST] if named not in (None, "") else title
     folded = _NOISE.sub("", unicodedata.normalize("NFKC", text).casefold())
     return folded or f"task {task_id}"
 

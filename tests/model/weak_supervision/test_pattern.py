@@ -1,0 +1,86 @@
+import logging
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from model.weak_supervision import pattern
+from model.weak_supervision.lexicon import Lexicon
+from model.weak_supervision.pattern import LONGEST, Pattern
+
+HOSTILE = [
+    "(a+)+b",
+    "(a|a)*b",
+    "(a|aa)+b",
+    "(.*)*x",
+    "a*a*a*a*a*a*b",
+    "(x+x+)+y",
+    "(?=(a+)+b)a",
+    "(a?){40}a{40}$",
+    r"(a*)*\1b",
+]
+
+
+def test_it_finds_what_re_finds() -> None:
+    lexicon = Lexicon.load()
+    texts = [
+        "满199减50",
+        "FREE GIFT with it",
+        "buy 2, get 1 free",
+        "¥ 19.9 元起",
+        "送货上门",
+        "free gift wrapping",
+        "大500ml",
+    ]
+    for kind in lexicon.kinds.values():
+        for cue in kind.cues:
+            for text in texts:
+                if cue.pattern:
+                    assert cue.search.is_in(text) == bool(re.search(cue.pattern, text, re.IGNORECASE))
+                if cue.full:
+                    assert cue.whole
+                    assert cue.whole.is_all_of(text) == bool(re.fullmatch(cue.full, text, re.IGNORECASE))
+        if kind.without:
+            assert kind.negation
+            for text in texts:
+                assert kind.negation.taken_out_of(text) == re.sub("|".join(kind.without), "", text, flags=re.I)
+
+
+@pytest.mark.parametrize("expression", HOSTILE)
+def test_a_hostile_expression_is_refused_when_a_lexicon_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expression: str
+) -> None:
+    monkeypatch.setattr(pattern, "SECONDS", 0.05)
+    path = tmp_path / "own.toml"
+    path.write_text(f"[[kinds.a.cues]]\nname = \"mine\"\nweight = 1.0\npattern = '{expression}'\n")
+    with pytest.raises(ValueError, match=r"'mine' in the lexicon: .* write it without a repetition inside"):
+        Lexicon.load(path)
+    path.write_text(f"[kinds.a]\nwithout = ['{expression}']\n")
+    with pytest.raises(ValueError, match="'a' in the lexicon"):
+        Lexicon.load(path)
+
+
+def test_one_that_turns_out_slow_costs_its_time_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in a checkpoint that was made with an earlier release's lexicon."""
+    monkeypatch.setattr(pattern, "SECONDS", 0.1)
+    slow = Pattern("(xy?x?)+z", "mine")
+    began = time.process_time()
+    with caplog.at_level(logging.ERROR):
+        assert not any(slow.is_in("xyx" * 300) for _ in range(100))
+    assert time.process_time() - began < 2
+    assert caplog.text.count("passed over") == 1
+    assert slow.taken_out_of("xz") == "xz"
+
+
+def test_patterns_see_no_more_than_a_bounded_text() -> None:
+    assert Pattern("b", "x").is_in("a" * (LONGEST - 1) + "b")
+    assert not Pattern("b", "x").is_in("a" * LONGEST + "b")
+
+
+@pytest.mark.parametrize("name", ["lexicon.toml"])
+def test_the_built_in_ones_are_quick_on_any_text(name: str) -> None:
+    for kind in Lexicon.load().kinds.values():
+        kind.check()

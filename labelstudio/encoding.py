@@ -6,11 +6,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from PIL.Image import Image
-
 from labelstudio.claims import Claims
 from labelstudio.config import LabelConfig
-from labelstudio.decoding import ImageUnavailableError
+from labelstudio.decoding import ImageUnavailableError, Picture
 from labelstudio.images import ImageFetcher
 from labelstudio.project import ProjectKey
 from labelstudio.sites import Sites
@@ -48,7 +46,7 @@ class Failure:
 class _Batch:
     """Keys that we have claimed with their pictures on the way (None: no picture), and what others have read by now."""
 
-    pictures: "dict[str, Future[Image] | None]" = field(default_factory=dict)
+    pictures: "dict[str, Future[Picture] | None]" = field(default_factory=dict)
     known: "dict[str, ItemFeatures | Failure]" = field(default_factory=dict)
 
 
@@ -185,7 +183,7 @@ def _is_over(deadline: float | None) -> bool:
     return deadline is not None and time.monotonic() >= deadline
 
 
-def _await(picture: "Future[Image]", deadline: float | None) -> Image | Failure:
+def _await(picture: "Future[Picture]", deadline: float | None) -> Picture | Failure:
     left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
     try:
         return picture.result(left)
@@ -195,5 +193,6 @@ def _await(picture: "Future[Image]", deadline: float | None) -> Image | Failure:
         return _LATE
 
 
-def _item(reference: ItemReference, picture: Image | None) -> Item:
-    return Item(picture, reference.title, reference.industry, dict(reference.texts))
+def _item(reference: ItemReference, picture: Picture | None) -> Item:
+    image, size = (picture.image, picture.size) if picture else (None, None)
+    return Item(image, reference.title, reference.industry, dict(reference.texts), size)

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 OF_THE_WORKER = {"worker.queue", "worker.timer", "worker.training.cold_start"}
-LEAVES = {"tagloom.errors", "tagloom.logs", "tagloom.settings"}
+LEAVES = {"tagloom.errors", "tagloom.logs", "tagloom.memory", "tagloom.settings"}
 CHECKED = "model.weak_supervision.lexicon.Lexicon"  # a setting names a file of its form
 ARROWS: dict[str, set[str]] = {
     "model": set(),

@@ -7,6 +7,7 @@ may be open when RQ forks.
 
 import sys
 
+from tagloom import memory
 from tagloom.settings import Settings
 
 REDIS_URL = Settings().redis_url
@@ -16,3 +17,5 @@ if any(word.startswith("worker") for word in sys.argv[1:2]):  # `rq info` and th
     import torch._dynamo  # noqa: F401 - the first optimizer would import it: 3 s
 
     import worker.jobs  # noqa: F401
+
+    memory.give_back()  # work horses inherit it

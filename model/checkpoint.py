@@ -255,7 +255,7 @@ def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _publish(folder: Path, files: Mapping[str, bytes]) -> None:
-    """All files on disk and fsynced beside, then one rename, then the rename fsynced."""
+    """All files and their names on disk beside, then one rename, then the rename on disk."""
     if folder.exists():
         raise FileExistsError(f"{folder} is there already; versions never change")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -267,11 +267,17 @@ def _publish(folder: Path, files: Mapping[str, bytes]) -> None:
                 file.flush()
                 os.fsync(file.fileno())
         beside.chmod(0o755)
+        _sync(beside)
         beside.rename(folder)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
-    handle = os.open(folder.parent, os.O_RDONLY)
+    _sync(folder.parent)
+
+
+def _sync(folder: Path) -> None:
+    """The names in a folder on disk."""
+    handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

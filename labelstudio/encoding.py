@@ -1,7 +1,7 @@
 """Tasks → features: cache first, then pictures in parallel and the extractor in batches. Used by backend and worker."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -30,7 +30,7 @@ class Cache(Protocol):
 
     def get(self, key: str) -> ItemFeatures | None: ...
 
-    def put(self, key: str, features: ItemFeatures) -> None: ...
+    def put(self, key: str, features: ItemFeatures) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,26 @@ class TaskEncoder:
 
     ``claims`` are shared with other readers: what one of them is reading is waited for. ``batch`` is how many pictures
     are claimed and read together, and so how long others wait for one of them (a larger one saves nothing on a CPU).
+    ``on_unkept`` is called for each whose features the cache could not keep.
     """
 
     def __init__(
-        self, extractor: Extractor, cache: Cache, sites: Sites, claims: Claims, *, batch: int = 4, threads: int = 8
+        self,
+        extractor: Extractor,
+        cache: Cache,
+        sites: Sites,
+        claims: Claims,
+        *,
+        batch: int = 4,
+        threads: int = 8,
+        on_unkept: Callable[[], object] = lambda: None,
     ) -> None:
         self._extractor = extractor
         self._cache = cache
         self._sites = sites
         self._claims = claims
         self._batch = batch
+        self._on_unkept = on_unkept
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="fetch")
 
     def close(self) -> None:
@@ -167,7 +177,8 @@ class TaskEncoder:
                 items[key] = _item(missing[key], picture)
         features = dict(zip(items, self._extractor.extract(list(items.values())), strict=True)) if items else {}
         for key, entry in features.items():
-            self._cache.put(key, entry)
+            if not self._cache.put(key, entry):
+                self._on_unkept()
         return failures | features
 
 

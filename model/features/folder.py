@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TypeVar
@@ -22,12 +23,14 @@ class TensorFolder:
     """Tensors by key. Several processes may share it.
 
     A file appears whole or not at all. One that cannot be read, or holds other content than was written, is a miss: it
-    is removed, and what was in it is computed again. Keys are letters and digits (hashes). ``what`` says in the log what is kept.
+    is removed, and what was in it is computed again. Keys are letters and digits (hashes). ``what`` says in the log
+    what is kept.
     """
 
     def __init__(self, folder: Path, what: str) -> None:
         self._folder = folder
         self._what = what
+        self._refused = False
 
     def has(self, key: str) -> bool:
         return self._path(key).is_file()
@@ -41,8 +44,22 @@ class TensorFolder:
             return None
         except Exception as error:
             logger.warning("%s of %s cannot be read (%s): they are computed again", self._what, key, error)
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
             return None
+
+    def keep(self, key: str, tensors: Mapping[str, Tensor], strings: Mapping[str, str] | None = None) -> bool:
+        """As ``put``, but False where the disk refuses it. That is told once, until it takes something again."""
+        try:
+            self.put(key, tensors, strings)
+        except OSError as error:
+            if not self._refused:
+                reason = error.strerror or str(error)
+                logger.error("%s cannot be kept in %s (%s): computed anew each time", self._what, self._folder, reason)
+            self._refused = True
+            return False
+        self._refused = False
+        return True
 
     def put(self, key: str, tensors: Mapping[str, Tensor], strings: Mapping[str, str] | None = None) -> None:
         """Raises OSError when the file cannot be written (disk full); nothing half-written stays."""

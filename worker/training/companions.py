@@ -164,8 +164,8 @@ def _write(folder: Path, settings: Settings, order: Order) -> None:
         shutil.copyfile(order.state, folder / STATE)
     cache, beside = FeatureCache(settings.features_folder, parent.space), FeatureCache(folder, parent.space)
     for key, features in zip(corpus.keys, corpus.features, strict=True):
-        if key not in cache:
-            beside.put(key, features)
+        if key not in cache and not beside.put(key, features):
+            raise OSError(f"features cannot be handed over: {folder} takes no more files")
     about = {
         "processes": settings.training_processes,
         "started_from": order.parent.version,

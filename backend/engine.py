@@ -1,15 +1,18 @@
 """The loaded backend: encoders, inference thread, versions in memory, and the thread that follows CURRENT."""
 
+import math
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import structlog
 from PIL import Image
+from sqlalchemy.exc import SQLAlchemyError
 
 from backend.answers import Answers
-from backend.hot_swap import Follower
+from backend.hot_swap import RETRY_SECONDS, Follower
 from backend.inference import Inference
 from backend.metrics import Metrics
 from backend.ties import Ties
@@ -20,6 +23,7 @@ from labelstudio.encoding import TaskEncoder
 from labelstudio.project import ProjectKey
 from labelstudio.results import checked
 from labelstudio.sites import Sites
+from model import checkpoint
 from model.features.cache import FeatureCache
 from model.features.item import ItemFeatures
 from model.items import Item
@@ -27,6 +31,7 @@ from model.tagger import Tagger
 from store.store import Store
 from store.versions import Current, State
 from tagloom.settings import Settings
+from worker.training.cold_start import lexicon_of
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -54,13 +59,15 @@ class Engine:
         self.inference = Inference(self.extractor, settings.max_batch)
         cache = FeatureCache(settings.features_folder, self.extractor.space)
         claims = Claims(settings.claims_folder / self.extractor.space)
-        self.encoder = TaskEncoder(self.inference, cache, sites, claims, threads=FETCH_THREADS)
+        unkept = metrics.unkept.labels("features").inc
+        self.encoder = TaskEncoder(self.inference, cache, sites, claims, threads=FETCH_THREADS, on_unkept=unkept)
         self.answers = Answers(self.encoder, self.inference, metrics, store.fast_answers)
         self.shelf = Shelf(settings.models_in_memory)
         metrics.models.set_function(lambda: len(self.shelf.all()))
         self.refusals: dict[str, Refusal] = {}
         self._loader = VersionLoader(settings.checkpoints_folder, self.extractor.space)
         self._canaries = _Canaries()
+        self._unkept_until: dict[str, float] = {}  # project → when keeping its first version is tried again
         self._follower = Follower(
             store, self.shelf, self._loader, self._canaries.of, settings.poll_seconds, self._swapped, self._refused
         )
@@ -69,7 +76,12 @@ class Engine:
 
     def served(self, project: ProjectKey, config: LabelConfig) -> Served:
         """The version that serves a project; its cold start is made if it has none yet."""
-        return self.shelf.get(str(project), lambda: self._load(project, config))
+        served = self.shelf.get(str(project), lambda: self._load(project, config))
+        if time.monotonic() < self._unkept_until.get(str(project), math.inf):
+            return served
+        self._unkept_until[str(project)] = time.monotonic() + RETRY_SECONDS
+        self.shelf.put(str(project), self._load(project, config))
+        return self.shelf.get(str(project), lambda: served)
 
     def adopt(self, project: ProjectKey, config: LabelConfig) -> None:
         """The config has changed: a cold start is made anew for its labels; a trained version grows by training."""
@@ -77,7 +89,10 @@ class Engine:
         if current is None or set(current.labels) == set(config.labels):
             return
         if current.is_cold_start:
-            self._ties.cold_start(self._store, project, config, self.extractor)
+            try:
+                self._ties.cold_start(self._store, project, config, self.extractor)
+            except (OSError, SQLAlchemyError) as error:
+                self.shelf.put(str(project), self._unkept(project, config, current, error))
 
     def remember(self, project: ProjectKey, features: Sequence[ItemFeatures]) -> None:
         """Keep some items that were just answered: the next version has to answer them before it serves."""
@@ -92,7 +107,11 @@ class Engine:
         current = self._store.versions.current(str(project))
         if current is None or current.is_cold_start or current.space != self.extractor.space:
             # No version, perhaps another lexicon than now, or other encoders.
-            current = self._ties.cold_start(self._store, project, config, self.extractor)
+            try:
+                current = self._ties.cold_start(self._store, project, config, self.extractor)
+            except (OSError, SQLAlchemyError) as error:  # the disk is full, or the database is away
+                return self._unkept(project, config, current, error)
+            self._unkept_until.pop(str(project), None)
         behind = replace(current, generation=current.generation - 1)  # a fallback's: the follower tries CURRENT again
         for wanted in [current, *self._earlier(str(project), behind)]:
             try:
@@ -115,6 +134,18 @@ class Engine:
         version = f"{current.version}+cues"
         LOG.error("no version can be loaded; answering from cues alone", version=version)
         return Served(tagger.named(version), version, current.generation, tagger.labels)
+
+    def _unkept(self, project: ProjectKey, config: LabelConfig, current: Current | None, error: Exception) -> Served:
+        """Cues alone, under the name that their checkpoint will get: it cannot be written now, and is tried again."""
+        if str(project) not in self._unkept_until:
+            LOG.error("the first version cannot be kept; answering from memory", project=str(project), error=str(error))
+        self._unkept_until[str(project)] = time.monotonic() + RETRY_SECONDS
+        self._metrics.unkept.labels("version").inc()
+        lexicon = lexicon_of(self._settings, config.names)
+        space, seed = self.extractor.space, self._settings.seed
+        tagger = Tagger.cold_start(config.labels, space=space, seed=seed, lexicon=lexicon)
+        version = checkpoint.version_name(0, tagger)
+        return Served(tagger.named(version), version, (current.generation if current else 0) - 1, tagger.labels)
 
     def _swapped(self, project: str, _served: Served) -> None:
         self.refusals.pop(project, None)

@@ -28,6 +28,12 @@ class Metrics:
         self.events = Counter("tagloom_webhooks", "Webhooks by action", ["action"], registry=self.registry)
         self.swaps = Counter("tagloom_swaps", "Versions swapped in", registry=self.registry)
         self.refusals = Counter("tagloom_refused_versions", "Versions that failed their check", registry=self.registry)
+        self.unkept = Counter(
+            "tagloom_unkept",
+            "What the disk or the database could not keep, and was answered all the same",
+            ["what"],
+            registry=self.registry,
+        )
         self.models = Gauge("tagloom_models_in_memory", "Projects whose version is loaded", registry=self.registry)
 
     def text(self) -> bytes:

@@ -3,7 +3,7 @@
 import uvicorn
 
 from backend.app import create_app
-from tagloom import logs
+from tagloom import logs, memory
 from tagloom.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75
@@ -13,6 +13,7 @@ GRACE_SECONDS = 20
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. UserError when the settings cannot work."""
     logs.guard(settings.secrets)
+    memory.give_back()
     logs.configure(settings.log_json)
     uvicorn.run(
         create_app(settings),

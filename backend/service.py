@@ -207,9 +207,14 @@ class Service:
     def _start_training(self, key: str) -> str:
         """Ask for a training; beyond the cap only for comparing with Label Studio, which trains if that finds gold."""
         allowed = self._training.allow(key)
-        self.store.projects.request_reconcile(key, urgent=allowed)
+        try:
+            self.store.projects.request_reconcile(key, urgent=allowed)
+            if allowed:
+                self.store.projects.request_training(key)
+        except SQLAlchemyError as error:  # the event itself was not taken either: the answer says so
+            LOG.error("a training that was asked for cannot be noted", project=key, error=str(error))
+            return ""
         if allowed:
-            self.store.projects.request_training(key)
             self._waker.ask("reconcile", key, lambda: self._ties.reconcile(key))
             self._waker.ask("train", key, lambda: self._ties.train(key))
         else:

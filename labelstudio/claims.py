@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TextIO
 
 LOG = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ class Claims:
     def __init__(self, folder: Path, ttl: float = TTL_S) -> None:
         self._folder = folder
         self._ttl = ttl
+        self._told = False
         self._node = os.uname().nodename
         self._own = f"{self._node} {os.getpid()} {uuid.uuid4().hex}"
 
@@ -35,7 +37,9 @@ class Claims:
             self._folder.mkdir(parents=True, exist_ok=True)
             return self._create(key) or self._take_over(key)
         except OSError as error:
-            LOG.warning("claims: %s", error)
+            if not self._told:  # once: it would come with every picture
+                LOG.warning("pictures may be read twice: they cannot be claimed in %s (%s)", self._folder, error)
+            self._told = True
             return True
 
     def release(self, keys: Iterable[str]) -> None:
@@ -47,11 +51,12 @@ class Claims:
                     path.unlink()
 
     def _create(self, key: str) -> bool:
+        path = self._folder / key
         try:
-            with (self._folder / key).open("x") as file:
-                file.write(self._own)
+            file = path.open("x")
         except FileExistsError:
             return False
+        self._sign(path, file)
         return True
 
     def _take_over(self, key: str) -> bool:
@@ -62,9 +67,18 @@ class Claims:
         except FileNotFoundError:
             return self._create(key)  # given back just now
         ours = path.with_name(f"{key}.{uuid.uuid4().hex}")
-        ours.write_text(self._own)
+        self._sign(ours, ours.open("x"))
         os.replace(ours, path)
         return True
+
+    def _sign(self, path: Path, file: TextIO) -> None:
+        """Write our name. Where the disk is full none stays without: it would be nobody's, and waited for."""
+        try:
+            with file:
+                file.write(self._own)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
 
     def _is_stale(self, path: Path) -> bool:
         if time.time() - path.stat().st_mtime > self._ttl:

@@ -2,16 +2,14 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from PIL.Image import Image
-
 from labelstudio.claims import Claims
 from labelstudio.config import LabelConfig
-from labelstudio.decoding import ImageUnavailableError
+from labelstudio.decoding import ImageUnavailableError, Picture
 from labelstudio.images import ImageFetcher
 from labelstudio.project import ProjectKey
 from labelstudio.sites import Sites
@@ -40,7 +38,7 @@ class Cache(Protocol):
 
     def get(self, key: str) -> ItemFeatures | None: ...
 
-    def put(self, key: str, features: ItemFeatures) -> None: ...
+    def put(self, key: str, features: ItemFeatures) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Failure:
 class _Batch:
     """Keys that we have claimed with their pictures on the way (None: no picture), and what others have read by now."""
 
-    pictures: "dict[str, Future[Image] | None]" = field(default_factory=dict)
+    pictures: "dict[str, Future[Picture] | None]" = field(default_factory=dict)
     known: "dict[str, ItemFeatures | Failure]" = field(default_factory=dict)
 
 
@@ -65,16 +63,26 @@ class TaskEncoder:
 
     ``claims`` are shared with other readers: what one of them is reading is waited for. ``batch`` is how many pictures
     are claimed and read together, and so how long others wait for one of them (a larger one saves nothing on a CPU).
+    ``on_unkept`` is called for each whose features the cache could not keep.
     """
 
     def __init__(
-        self, extractor: Extractor, cache: Cache, sites: Sites, claims: Claims, *, batch: int = 4, threads: int = 8
+        self,
+        extractor: Extractor,
+        cache: Cache,
+        sites: Sites,
+        claims: Claims,
+        *,
+        batch: int = 4,
+        threads: int = 8,
+        on_unkept: Callable[[], object] = lambda: None,
     ) -> None:
         self._extractor = extractor
         self._cache = cache
         self._sites = sites
         self._claims = claims
         self._batch = batch
+        self._on_unkept = on_unkept
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="fetch")
 
     def close(self) -> None:
@@ -191,8 +199,8 @@ class TaskEncoder:
                 items[key] = _item(missing[key], picture)
         features = dict(zip(items, self._features(list(items.values())), strict=True))
         for key, entry in features.items():
-            if not isinstance(entry, Failure):
-                self._cache.put(key, entry)
+            if not isinstance(entry, Failure) and not self._cache.put(key, entry):
+                self._on_unkept()
         return failures | features
 
     def _features(self, items: Sequence[Item]) -> list[ItemFeatures | Failure]:
@@ -222,7 +230,7 @@ def _is_over(deadline: float | None) -> bool:
     return deadline is not None and time.monotonic() >= deadline
 
 
-def _await(picture: "Future[Image]", deadline: float | None) -> Image | Failure:
+def _await(picture: "Future[Picture]", deadline: float | None) -> Picture | Failure:
     left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
     try:
         return picture.result(left)
@@ -235,5 +243,6 @@ def _await(picture: "Future[Image]", deadline: float | None) -> Image | Failure:
         return Failure(f"the picture could not be fetched ({type(error).__name__})")
 
 
-def _item(reference: ItemReference, picture: Image | None) -> Item:
-    return Item(picture, reference.title, reference.industry, dict(reference.texts))
+def _item(reference: ItemReference, picture: Picture | None) -> Item:
+    image, size = (picture.image, picture.size) if picture else (None, None)
+    return Item(image, reference.title, reference.industry, dict(reference.texts), size)

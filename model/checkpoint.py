@@ -17,7 +17,7 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
 from model.attention.network import Network, NetworkConfig
@@ -27,6 +27,7 @@ from model.calibration import Calibration
 from model.regression.evidence import Evidence
 from model.regression.logistic import Regression
 from model.tagger import Tagger
+from model.tensor_files import parsed
 from model.weak_supervision.cues import CueSet
 from model.weak_supervision.industry import IndustryPrior
 from model.weak_supervision.label_model import LabelModel
@@ -127,11 +128,11 @@ def load(folder: Path, *, space: str | None = None) -> Tagger:
         )
     path = folder / TENSORS
     try:
-        if hashlib.sha256(path.read_bytes()).hexdigest() != manifest.sha256:
+        content = path.read_bytes()  # once: the tensors are made of the bytes that are hashed here
+        if hashlib.sha256(content).hexdigest() != manifest.sha256:
             raise ValueError(f"{path} is damaged: its sha256 is not the manifest's; restore it or roll back")
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {}).get("tagger", "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors, strings = parsed(content)
+        about = json.loads(strings.get("tagger", "{}"))
     except (OSError, SafetensorError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
     if about.get("format") != FORMAT:
@@ -254,7 +255,7 @@ def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _publish(folder: Path, files: Mapping[str, bytes]) -> None:
-    """All files on disk and fsynced beside, then one rename, then the rename fsynced."""
+    """All files and their names on disk beside, then one rename, then the rename on disk."""
     if folder.exists():
         raise FileExistsError(f"{folder} is there already; versions never change")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -266,11 +267,17 @@ def _publish(folder: Path, files: Mapping[str, bytes]) -> None:
                 file.flush()
                 os.fsync(file.fileno())
         beside.chmod(0o755)
+        _sync(beside)
         beside.rename(folder)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
-    handle = os.open(folder.parent, os.O_RDONLY)
+    _sync(folder.parent)
+
+
+def _sync(folder: Path) -> None:
+    """The names in a folder on disk."""
+    handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

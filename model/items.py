@@ -50,12 +50,23 @@ class TextBlock:
 
 @dataclass(frozen=True)
 class Item:
-    """One task: an upright RGB picture, its title and further texts, its industry path. Any of them may be missing."""
+    """One task: an upright RGB picture, its title and further texts, its industry path. Any of them may be missing.
+
+    ``whole`` is the picture's width and height where ``image`` is a reduced copy of it.
+    """
 
     image: "Image | None"
     title: str = ""
     industry: tuple[str, ...] = ()
     texts: dict[str, str] = field(default_factory=dict)
+    whole: tuple[int, int] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels of the whole upright picture; (0, 0) without one."""
+        if self.image is None:
+            return 0, 0
+        return self.whole or self.image.size
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,15 @@ from pathlib import Path
 
 from PIL import ExifTags, Image
 
-from labelstudio.decoding import ImageUnavailableError, decode
+from labelstudio.decoding import ImageUnavailableError, Picture, decode
 from samples.texts import content_of
 from tagloom.settings import Settings
 
 MAX_PIXELS: int = Settings.model_fields["image_max_pixels"].default
 
 
-def opened(picture: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """The picture in RGB. Raises ValueError naming the file and what is wrong with it."""
+def opened(picture: Path, max_pixels: int = MAX_PIXELS) -> Picture:
+    """The picture in RGB, reduced as for the encoders. Raises ValueError naming the file and what is wrong with it."""
     try:
         return decode(content_of(picture), max_pixels)
     except ImageUnavailableError as unavailable:

@@ -100,7 +100,7 @@ def _trained(plan: Plan, settings: Settings, samples: Dataset, texts: TextEncode
             tagger,
             corpus.features,
             gold,
-            lambda row: opened(samples.samples[row].image, most),
+            lambda row: opened(samples.samples[row].image, most).image,
             families=corpus.families,
             images=images if plan.image else None,
             texts=texts if plan.text and isinstance(texts, TransformerTextEncoder) else None,

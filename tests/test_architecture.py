@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 OF_THE_WORKER = {"worker.queue", "worker.timer", "worker.training.cold_start"}
-LEAVES = {f"tagloom.{name}" for name in ("errors", "logs", "redaction", "settings", "values")}
+LEAVES = {f"tagloom.{name}" for name in ("errors", "logs", "memory", "redaction", "settings", "values")}
 CHECKED = "model.weak_supervision.lexicon.Lexicon"  # a setting names a file of its form
 ARROWS: dict[str, set[str]] = {
     "model": set(),

@@ -7,7 +7,7 @@ may be open when RQ forks.
 
 import sys
 
-from tagloom import logs, redaction
+from tagloom import logs, memory, redaction
 from tagloom.errors import UserError
 from tagloom.settings import Settings
 
@@ -30,3 +30,5 @@ if _IS_WORKER:
     import torch._dynamo  # noqa: F401 - the first optimizer would import it: 3 s
 
     import worker.jobs  # noqa: F401
+
+    memory.give_back()  # work horses inherit it

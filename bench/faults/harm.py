@@ -1,6 +1,7 @@
 """What is done to Tagloom: processes killed at chosen moments, Redis emptied, files spoilt, the disk filled."""
 
 import math
+import os
 import random
 import signal
 import threading
@@ -198,7 +199,7 @@ class Harm:
             return False
         folder = self._crew.settings.checkpoints_folder / current.folder
         self._record.spoilt.add(current.number)  # before it is: whoever watches CURRENT must know in time
-        spoil = self._chance.choice((_cut, _overwrite))
+        spoil = self._chance.choice((_cut, _overwrite, _zero, _replace))
         if not spoil(folder / checkpoint.TENSORS):
             return False
         self._record.harm[SPOILT] += 1
@@ -241,22 +242,41 @@ def _ends(pid: int) -> bool:
 
 
 def _cut(file: Path) -> bool:
-    """Leave the first half; False when the file is gone."""
-    return _replace(file, lambda content: content[: len(content) // 2])
+    """Leave the first half, in place: who has mapped the file loses the rest of it; False when the file is gone."""
+    with suppress(FileNotFoundError):
+        os.truncate(file, file.stat().st_size // 2)
+        return True
+    return False
 
 
 def _overwrite(file: Path) -> bool:
-    """Other bytes in the middle; False when the file is gone."""
-    return _replace(
-        file, lambda content: content[: len(content) // 2] + b"\xff" * 64 + content[len(content) // 2 + 64 :]
-    )
+    """Other bytes in the middle, in place; False when the file is gone."""
+    return _write(file, 0.5, b"\xff" * 64)
 
 
-def _replace(file: Path, spoil: Callable[[bytes], bytes]) -> bool:
-    """In one move: what a process has already read (mapped into its memory) stays what it was."""
+def _zero(file: Path) -> bool:
+    """Zeros alone, as many as there were bytes, in place; False when the file is gone."""
     with suppress(FileNotFoundError):
+        return _write(file, 0, b"\0" * file.stat().st_size)
+    return False
+
+
+def _write(file: Path, at: float, content: bytes) -> bool:
+    """Put bytes over a file's own, from that share of its length on; its length stays."""
+    with suppress(FileNotFoundError), file.open("r+b") as opened:
+        size = file.stat().st_size
+        opened.seek(int(size * at))
+        opened.write(content[: size - int(size * at)])
+        return True
+    return False
+
+
+def _replace(file: Path) -> bool:
+    """A half of it in one move: who has opened the file keeps what it was; False when the file is gone."""
+    with suppress(FileNotFoundError):
+        content = file.read_bytes()
         beside = file.with_suffix(".spoilt")
-        beside.write_bytes(spoil(file.read_bytes()))
+        beside.write_bytes(content[: len(content) // 2])
         beside.replace(file)
         return True
     return False

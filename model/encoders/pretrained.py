@@ -44,6 +44,8 @@ def model(name: str, *, local_files_only: bool) -> Any:
         loaded, report = AutoModel.from_pretrained(
             name, local_files_only=local_files_only, use_safetensors=True, dtype=torch.float32, output_loading_info=True
         )
+    for tensor in (*loaded.parameters(), *loaded.buffers()):  # else mapped from a file that may change
+        tensor.data = tensor.data.clone()
     return _whole(loaded, report)
 
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
+
+from model.tensor_files import read
 
 
 def load(path: Path) -> dict[str, Tensor]:
@@ -15,7 +16,7 @@ def load(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise ValueError(f"{path} is no file: give the path of a .safetensors or .pth file of weights")
     try:
-        state = load_file(path) if path.suffix == ".safetensors" else _load_torch(path)
+        state = read(path)[0] if path.suffix == ".safetensors" else _load_torch(path)
     except Exception as error:
         raise ValueError(
             f"{path} does not hold weights ({error}): give a whole .safetensors file, or a .pth file of a "

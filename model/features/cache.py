@@ -35,9 +35,9 @@ class FeatureCache:
     def get(self, key: str) -> ItemFeatures | None:
         return self._files.get(key, _features)
 
-    def put(self, key: str, features: ItemFeatures) -> None:
-        """Raises OSError when the file cannot be written (disk full); nothing half-written stays."""
-        self._files.put(key, *taken_apart(features))
+    def put(self, key: str, features: ItemFeatures) -> bool:
+        """Keep them; False where the disk refuses them, which is told once. Nothing half-written stays."""
+        return self._files.keep(key, *taken_apart(features))
 
 
 def taken_apart(features: ItemFeatures) -> tuple[dict[str, Tensor], dict[str, str]]:

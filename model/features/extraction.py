@@ -85,7 +85,7 @@ class FeatureExtractor:
         tokens_TE, token_block_T = _tokens(encoded[item.title], seen.blocks, encoded)
         levels = [encoded[level].pooled_E for level in item.industry]
         return ItemFeatures(
-            size=item.image.size if item.image is not None else (0, 0),
+            size=item.size,
             grid_RC=seen.grid_RC.half(),
             grid_shape=seen.grid_shape,
             image_C=seen.image_C.half(),

@@ -3,15 +3,18 @@
 import logging
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TypeVar
 
-from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from model.tensor_files import digest, read
+
 Made = TypeVar("Made")
+DIGEST = "digest"  # of the content, among a file's strings; files of earlier versions have none
 
 logger = logging.getLogger(__name__)
 
@@ -19,13 +22,15 @@ logger = logging.getLogger(__name__)
 class TensorFolder:
     """Tensors by key. Several processes may share it.
 
-    A file appears whole or not at all. One that cannot be read is a miss: it is removed, and what was in it is computed
-    again. Keys are letters and digits (hashes). ``what`` says in the log what is kept.
+    A file appears whole or not at all. One that cannot be read, or holds other content than was written, is a miss: it
+    is removed, and what was in it is computed again. Keys are letters and digits (hashes). ``what`` says in the log
+    what is kept.
     """
 
     def __init__(self, folder: Path, what: str) -> None:
         self._folder = folder
         self._what = what
+        self._refused = False
 
     def has(self, key: str) -> bool:
         return self._path(key).is_file()
@@ -34,21 +39,35 @@ class TensorFolder:
         """What ``made`` makes of the tensors and strings; an error of it counts as a file that cannot be read."""
         path = self._path(key)
         try:
-            return made(*_read(path))
+            return made(*_whole(path))
         except FileNotFoundError:
             return None
         except Exception as error:
             logger.warning("%s of %s cannot be read (%s): they are computed again", self._what, key, error)
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
             return None
+
+    def keep(self, key: str, tensors: Mapping[str, Tensor], strings: Mapping[str, str] | None = None) -> bool:
+        """As ``put``, but False where the disk refuses it. That is told once, until it takes something again."""
+        try:
+            self.put(key, tensors, strings)
+        except OSError as error:
+            if not self._refused:
+                reason = error.strerror or str(error)
+                logger.error("%s cannot be kept in %s (%s): computed anew each time", self._what, self._folder, reason)
+            self._refused = True
+            return False
+        self._refused = False
+        return True
 
     def put(self, key: str, tensors: Mapping[str, Tensor], strings: Mapping[str, str] | None = None) -> None:
         """Raises OSError when the file cannot be written (disk full); nothing half-written stays."""
-        path = self._path(key)
+        path, strings = self._path(key), strings or {}
         path.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as file:
             try:
-                file.write(to_bytes(tensors, strings or {}))
+                file.write(to_bytes(tensors, {**strings, DIGEST: digest(tensors, strings)}))
                 file.close()
                 os.replace(file.name, path)
             except BaseException:
@@ -66,8 +85,8 @@ def to_bytes(tensors: Mapping[str, Tensor], strings: Mapping[str, str]) -> bytes
     return save({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata=dict(strings))
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    if not path.is_file():
-        raise FileNotFoundError(path)
-    with safe_open(path, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+def _whole(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    tensors, strings = read(path)
+    if strings.pop(DIGEST, None) not in (None, digest(tensors, strings)):
+        raise ValueError("its content is not what was written")
+    return tensors, strings

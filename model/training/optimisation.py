@@ -12,12 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from model.attention.batching import Batch
 from model.attention.network import Network
+from model.tensor_files import read
 from model.training.phases import PARTS, Phase
 from model.training.processes import Processes
 
@@ -108,9 +109,7 @@ class Learner:
     def resume(self, path: Path, fingerprint: str) -> int:
         """Epochs that are done, after loading their state; 0 when the file is not there, broken, or of another run."""
         try:
-            with safe_open(path, framework="pt") as file:
-                about = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors, about = read(path)
         except (OSError, SafetensorError):
             return 0
         if about.get("run") != _hashed(fingerprint):

@@ -59,7 +59,8 @@ def readable(data: Dataset, cache: FeatureCache, max_pixels: int = MAX_PIXELS) -
 def item_of(sample: Sample, max_pixels: int = MAX_PIXELS) -> Item:
     """What the encoders see. Raises ValueError naming a picture that cannot be read."""
     picture = opened(sample.picture, max_pixels) if sample.picture else None
-    return Item(picture, sample.title, _industry(sample), dict(sample.texts))
+    image, size = (picture.image, picture.size) if picture else (None, None)
+    return Item(image, sample.title, _industry(sample), dict(sample.texts), size)
 
 
 def _industry(sample: Sample) -> tuple[str, ...]:

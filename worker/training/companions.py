@@ -25,7 +25,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, distributed
 
 from model import checkpoint
@@ -33,6 +33,7 @@ from model.features.cache import FeatureCache
 from model.features.item import ItemFeatures
 from model.items import Gold
 from model.tagger import Tagger
+from model.tensor_files import read
 from model.training.phases import Phase
 from model.training.progressive import TrainConfig, fit
 from model.weak_supervision.boxes import LearnedBoxes
@@ -163,8 +164,8 @@ def _write(folder: Path, settings: Settings, order: Order) -> None:
         shutil.copyfile(order.state, folder / STATE)
     cache, beside = FeatureCache(settings.features_folder, parent.space), FeatureCache(folder, parent.space)
     for key, features in zip(corpus.keys, corpus.features, strict=True):
-        if key not in cache:
-            beside.put(key, features)
+        if key not in cache and not beside.put(key, features):
+            raise OSError(f"features cannot be handed over: {folder} takes no more files")
     about = {
         "processes": settings.training_processes,
         "started_from": order.parent.version,
@@ -219,7 +220,7 @@ def main() -> None:
     config = _config(about["config"])
     parent = replace(checkpoint.load(folder / PARENT), version=about["started_from"])
     features = _features(folder, about, parent.space)
-    tensors = load_file(folder / TENSORS)
+    tensors, _ = read(folder / TENSORS)
     means = {name.removeprefix("mean."): mean for name, mean in tensors.items() if name.startswith("mean.")}
     space = FusedSpace(means)
     vectors_ND = space.vectors(features)

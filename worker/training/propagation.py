@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from model.features.item import ItemFeatures
+from model.tensor_files import read
 from model.weak_supervision.propagation import NEIGHBOURS, PARTS, FusedSpace, Neighbours
 from worker.training.corpus import Corpus
 
@@ -140,9 +141,7 @@ def _write(file: Path, encoders: str, keys: Keys, nearest: Nearest) -> None:
 def _read(file: Path, encoders: str) -> _Kept | None:
     """What is kept; None when it cannot be used."""
     try:
-        with safe_open(file, framework="pt") as opened:
-            about = opened.metadata() or {}
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - it is no mapping
+        tensors, about = read(file)
         if about.get("encoders") != encoders or about.get("sha256") != _sum(tensors):
             return None
         if tensors["gold_NM"].shape[1] != NEIGHBOURS:

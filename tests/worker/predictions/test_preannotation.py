@@ -46,7 +46,7 @@ def project_of(store: Store, studio: WritableLabelStudio) -> Project:
     return store.projects.ensure(str(studio.key), studio.project.label_config)
 
 
-def run(settings: Settings, studio: WritableLabelStudio, looks: int = 10**9, **options: bool) -> Refreshed:
+def run(settings: Settings, studio: WritableLabelStudio, looks: int = 10**9, **options: Any) -> Refreshed:
     seen: list[Mapping[str, Any]] = []
     with open_workplace(settings) as workplace:
         done = refresh(workplace, project_of(workplace.store, studio), Stop(looks), seen.append, **options)

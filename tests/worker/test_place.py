@@ -33,6 +33,7 @@ def other(settings: Settings, tmp_path: Path) -> Settings:
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "ELSEWHERE_S", 0.0)
     monkeypatch.setattr(worker.workplace, "FeatureExtractor", shop.StubExtractor)
+    monkeypatch.setattr(SimpleWorker, "_install_signal_handlers", lambda _: None)  # they are pytest's here
 
 
 def waiting(settings: Settings, redis: Redis) -> list[Job]:

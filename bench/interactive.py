@@ -1,9 +1,9 @@
 """Are boxes that annotators draw labelled and tightened rightly, and how fast: python -m bench.interactive DATA_FOLDER
 
 Each gold box is drawn again with its edges moved by ``--error`` of its sides (normal), and clicked in the middle of
-that, on products that were not trained on; parts as in ``bench.boxes``. Prints a Markdown table. ``--requests N`` then
-asks a backend process N times over HTTP, as Label Studio does, about pictures of the repository's samples that it has
-read, and about some that it has never seen.
+that, on products that were not trained on; parts as in ``bench.boxes``. ``--loose`` draws generously instead. Prints a
+Markdown table. ``--requests N`` then asks a backend process N times over HTTP, as Label Studio does, about pictures of
+the repository's samples that it has read, and about some that it has never seen.
 """
 
 import argparse
@@ -41,6 +41,7 @@ from tagloom.settings import Settings
 NEVER_SEEN = 20
 HALF = 0.5
 UNCHANGED = 0.01
+LOOSE = (1.4, 3.2)
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,15 @@ def moved(box: Box, error: float, chance: np.random.Generator) -> Box:
     return Box(left, top, right, bottom)
 
 
+def loosened(box: Box, chance: np.random.Generator) -> Box:
+    """The box as somebody might draw it who leaves the fitting to Tagloom: each side longer, the box inside."""
+    longer = np.array([box.width, box.height]) * (chance.uniform(*LOOSE, 2) - 1)
+    before = longer * chance.uniform(0.15, 0.85, 2)
+    low = np.array([box.left, box.top]) - before
+    high = np.array([box.right, box.bottom]) + longer - before
+    return Box(*np.concatenate([low, high]).clip(0, 1).tolist())
+
+
 def middle(box: Box) -> Box:
     """A click in the middle of it."""
     x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
@@ -69,15 +79,15 @@ def middle(box: Box) -> Box:
 
 
 def outcomes(
-    tagger: Tagger, data: Data, rows: Sequence[int], error: float, *, clicks: bool, chosen: bool
+    tagger: Tagger, data: Data, rows: Sequence[int], error: float | None, *, clicks: bool, chosen: bool
 ) -> Iterator[Outcome]:
-    """What the tagger makes of every gold box of these pictures, drawn (or clicked) anew."""
+    """What the tagger makes of every gold box of these pictures, drawn (or clicked) anew; without ``error`` loosely."""
     assert tagger.box_model is not None
     probabilities_NK = tagger.probabilities([data.features[row] for row in rows])
     for row, likely_K in zip(rows, probabilities_NK, strict=True):
         chance = np.random.default_rng(row)
         gold = [entry for entry in data.gold[row].boxes if entry.box.area > 0]
-        boxes = [moved(entry.box, error, chance) for entry in gold]
+        boxes = [moved(entry.box, error, chance) if error else loosened(entry.box, chance) for entry in gold]
         places = [middle(box) for box in boxes] if clicks else boxes
         drawn = [
             Drawn(place, (entry.label,) if chosen else data.labels) for place, entry in zip(places, gold, strict=True)
@@ -90,6 +100,7 @@ def outcomes(
 
 def accuracy(data: Data, options: argparse.Namespace) -> Tagger:
     """Print the table of the cold start and of taggers that have seen gold; the last of these."""
+    error = None if options.loose else options.error
     cold = Tagger.cold_start(data.labels, space=data.space, seed=options.seed)
     parts = splits(data.families, options.gold_share, 1, options.folds)
     taggers = [
@@ -109,7 +120,7 @@ def accuracy(data: Data, options: argparse.Namespace) -> Tagger:
             found = [
                 outcome
                 for tagger, (_, test) in zip(tested, parts, strict=True)
-                for outcome in outcomes(tagger, data, test, options.error, clicks=clicks, chosen=chosen)
+                for outcome in outcomes(tagger, data, test, error, clicks=clicks, chosen=chosen)
             ]
             given = ("click" if clicks else "box") + (" and label" if chosen else "")
             print(f"| {name} | {given} | {' | '.join(_cells(found))} |", flush=True)
@@ -187,6 +198,7 @@ def main() -> None:
     """Measure and print."""
     parser = data_parser(__doc__)
     parser.add_argument("--error", type=float, default=0.1, help="of a drawn edge, in sides of the box")
+    parser.add_argument("--loose", action="store_true", help="draw each side 1.4 to 3.2 times as long, around the box")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--requests", type=int, default=0, help="for the time they take; shipped encoders only")
     options = parser.parse_args()

@@ -73,7 +73,8 @@ def _filled(drawn: Box, boxes_N4: Floats) -> Floats:
     high_N2, low_N2 = np.minimum(boxes_N4[:, 2:], (drawn.right, drawn.bottom)), boxes_N4[:, :2]
     shared_N = (high_N2 - np.maximum(low_N2, (drawn.left, drawn.top))).clip(0).prod(1)
     inside_N = shared_N >= INSIDE * (boxes_N4[:, 2:] - low_N2).prod(1)
-    return inside_N * shared_N / max(drawn.area, SMALLEST_SIDE**2)
+    filled_N: Floats = inside_N * shared_N / max(drawn.area, SMALLEST_SIDE**2)
+    return filled_N
 
 
 def clicked(click: Box, boxes_N4: Floats, quality_NK: Floats, labels: Sequence[str]) -> PredictedBox | None:

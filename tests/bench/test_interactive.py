@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.boxes import Data
-from bench.interactive import middle, moved, outcomes
+from bench.interactive import loosened, middle, moved, outcomes
 from model.boxes.metrics import GoldPicture
 from model.items import Box, LabelledBox
 from model.tagger import Tagger
@@ -25,6 +25,15 @@ def test_drawn_boxes_err_by_a_share_of_their_sides_and_stay_in_the_picture() -> 
     wild = [moved(Box(0.0, 0.9, 0.1, 1.0), 2.0, chance) for _ in range(50)]
     assert all(0 <= box.left <= box.right <= 1 and 0 <= box.top <= box.bottom <= 1 for box in wild)
     assert middle(Box(0.4, 0.4, 0.6, 0.5)) == Box(0.5, 0.45, 0.5, 0.45)
+
+
+def test_a_loosely_drawn_box_holds_the_box_with_room_around() -> None:
+    chance, box = np.random.default_rng(1), Box(0.4, 0.4, 0.6, 0.5)
+    for _ in range(50):
+        loose = loosened(box, chance)
+        assert loose.left < box.left < box.right < loose.right
+        assert loose.top < box.top < box.bottom < loose.bottom
+        assert 1.4 * box.width <= loose.width <= 3.2 * box.width
 
 
 def test_outcomes_tell_what_became_of_every_gold_box_that_has_an_area() -> None:

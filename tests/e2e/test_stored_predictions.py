@@ -43,8 +43,8 @@ def test_an_open_task_is_submitted_after_promotions_and_no_task_carries_old_tabs
         person.untick(removed)
 
         for _ in range(PROMOTIONS):
-            version = publish_next(settings, workplace.store, project.key)
-            wait_for_versions(running, ids, version)
+            publish_next(settings, workplace.store, project.key)
+            wait_for_served(running, ids, workplace.store, project.key)
         person.submit()
         (annotation,) = running.api.call("GET", f"/api/tasks/{seen}/annotations/")
         assert annotation["parent_prediction"] == before["id"], "it was rewritten in place"
@@ -53,8 +53,8 @@ def test_an_open_task_is_submitted_after_promotions_and_no_task_carries_old_tabs
         kept = predictions(running, seen)
 
         others = [task for task in ids if task != seen]
-        version = publish_next(settings, workplace.store, project.key)
-        wait_for_versions(running, others, version)
+        publish_next(settings, workplace.store, project.key)
+        version = wait_for_served(running, others, workplace.store, project.key)
         assert predictions(running, seen) == kept, "an annotation was made from it"
         quick_view = person.open(running.project, others[0])
         check_shown(quick_view, prediction_of(running.api.call("GET", f"/api/tasks/{others[0]}"), version))
@@ -76,13 +76,14 @@ def predictions(running: Running, task: int) -> list[dict[str, Any]]:
     return [{name: one[name] for name in ("id", "model_version", "result", "score", "updated_at")} for one in found]
 
 
-def wait_for_versions(running: Running, ids: list[int], version: str) -> None:
-    """Until each of these tasks has one prediction, of this version."""
+def wait_for_served(running: Running, ids: list[int], store: Store, key: str) -> str:
+    """Until each of these tasks has one prediction, of the version that serves; its name."""
     end = time.monotonic() + REFRESH_SECONDS
     while True:
+        version = served(store, key).version  # gold that was submitted may have made another one
         stored = {task["id"]: [one["model_version"] for one in task["predictions"]] for task in running.tasks()}
         if all(stored[task] == [version] for task in ids):
-            return
+            return version
         assert time.monotonic() < end, (version, {task: stored[task] for task in ids})
         time.sleep(1)
 

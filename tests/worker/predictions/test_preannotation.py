@@ -46,10 +46,19 @@ def project_of(store: Store, studio: WritableLabelStudio) -> Project:
     return store.projects.ensure(str(studio.key), studio.project.label_config)
 
 
-def run(settings: Settings, studio: WritableLabelStudio, looks: int = 10**9, **options: Any) -> Refreshed:
+def run(
+    settings: Settings,
+    studio: WritableLabelStudio,
+    looks: int = 10**9,
+    *,
+    unlabelled_only: bool = False,
+    stored_only: bool = False,
+) -> Refreshed:
     seen: list[Mapping[str, Any]] = []
     with open_workplace(settings) as workplace:
-        done = refresh(workplace, project_of(workplace.store, studio), Stop(looks), seen.append, **options)
+        project = project_of(workplace.store, studio)
+        watch, told = Stop(looks), seen.append
+        done = refresh(workplace, project, watch, told, unlabelled_only=unlabelled_only, stored_only=stored_only)
     assert [entry["done"] for entry in seen] == sorted(entry["done"] for entry in seen)
     assert seen[-1]["done"] == seen[-1]["total"] == done.tasks
     return done

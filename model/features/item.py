@@ -53,7 +53,7 @@ class ItemFeatures:
 
         None for an item without picture. A picture of little contrast shows no object (docs/results.md).
         """
-        if not len(self.thumbnail_HW3):
+        if not all(self.size) or not self.thumbnail_HW3.numel():
             return None
         planes = self.thumbnail_HW3.permute(2, 0, 1)[None].float()
         red, green, blue = functional.interpolate(planes, size=(CELLS, CELLS), mode="area")[0]

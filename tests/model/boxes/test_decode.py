@@ -34,7 +34,7 @@ def test_one_reading_of_an_element_is_shown_and_all_are_found() -> None:
 
 
 def test_a_further_box_is_shown_for_a_score_of_its_own_and_not_for_its_overlap() -> None:
-    suit, trousers = Box(0.2, 0.1, 0.6, 0.7), Box(0.2, 0.5, 0.6, 0.9)
+    suit, trousers = Box(0.2, 0.1, 0.6, 0.7), Box(0.2, 0.55, 0.6, 0.9)
     overlap = suit.iou(trousers)
     owed, own = (PredictedBox("主体", trousers, score) for score in (0.9 * overlap, 0.8))
     best = PredictedBox("主体", suit, 0.9)

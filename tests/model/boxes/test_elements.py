@@ -4,13 +4,12 @@ from model.boxes.decode import NEUTRAL
 from model.boxes.elements import Element, text_elements
 from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
+from model.calibration import USUAL
 from model.features.item import ItemFeatures
 from model.items import Box
-from model.calibration import USUAL
 from model.weak_supervision.cues import CueSet
 from model.weak_supervision.lexicon import Lexicon
 from tests.model.boxes.pictures import RED, picture, price_plate, shop_picture
-
 
 LEXICON = Lexicon.load()
 
@@ -70,8 +69,11 @@ def test_a_plate_that_carries_another_element_is_nobodys() -> None:
     ],
 )
 def test_a_block_at_the_top_is_what_its_words_say(text: str, title: str, kind: str) -> None:
-    (element,) = elements(picture([(Box(0.05, 0.05, 0.3, 0.1), text)], title=title))
+    item = picture([(Box(0.05, 0.05, 0.3, 0.1), text)], title=title)
+    element, *further = elements(item)
     assert element.kind == kind
+    for other in further:  # a tag comes with the box of its reason
+        assert CueSet((other.kind,), LEXICON).probabilities([item]).item() >= USUAL
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_a_project_adds_names_and_cues_and_changes_weights() -> None:
         ("[kinds.gift", "no valid TOML"),
         ('[[kinds.a.cues]]\nname = "x"\nweight = 1.0\npattern = "("', "no regular expression"),
         ('[[kinds.a.cues]]\nname = "x"\nwieght = 1.0', "unknown or missing field"),
-        ('[[kinds.a.cues]]\nname = "x"\nweight = 1.0\nwhere = "moon"', "use 'reading' or 'title'"),
+        ('[[kinds.a.cues]]\nname = "x"\nweight = 1.0\nwhere = "moon"', "use 'reading', 'title' or 'picture'"),
         ("[kinds.a]\nshare = 1.5", "probability between 0 and 1"),
     ],
 )

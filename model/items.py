@@ -39,6 +39,11 @@ class Box:
         return shared / (self.area + other.area - shared)
 
 
+MISREAD = 0.4
+"""No character is as large as this share of the picture: readers see bars and edges as 一, l and 1, and the outline of
+a product as M or 88."""
+
+
 @dataclass(frozen=True)
 class TextBlock:
     """One line of text read in the picture, with its place and the reader's confidence in [0, 1]."""
@@ -46,6 +51,12 @@ class TextBlock:
     box: Box
     text: str
     score: float
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it can be a line of text: a block large in both directions, or one tall character, is misread."""
+        tall = self.box.height >= MISREAD
+        return not tall or (self.box.width < MISREAD and len(self.text.strip()) > 1)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from model.boxes.scene import Scene
 from model.items import Box
 
 WHOLE = Element("product", Box(0.15, 0.15, 0.85, 0.85), 0.1)
+DENIED = 0.1
+"""Of the score where cues say that there is no product: some rectangle always stands out most, and is not shown."""
 GIFT_REACH = 0.25
 GIFT_SIZES = (0.005, 0.25)
 
@@ -30,7 +32,8 @@ def object_elements(
     if not saliency:
         return []
     rough = _agreed(hypotheses)
-    product = replace(rough, box=outlined(scene.pixels, rough.box, scene.boxes))
+    box = outlined(scene.pixels, rough.box, scene.boxes)
+    product = replace(rough, box=box, score=rough.score * (DENIED if "product" in scene.denied else 1.0))
     taken = taken | raster_mask([product.box])
     gifts = [_gift(element, saliency[0], taken) for element in text if element.kind == "gift"]
     return [product, *(gift for gift in gifts if gift is not None)]

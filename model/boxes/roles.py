@@ -1,11 +1,12 @@
 """What a read block may be: the role that its words give it, before its place is looked at."""
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cached_property
+
+import torch
 
 from model.calibration import USUAL
 from model.features.item import ItemFeatures
@@ -47,6 +48,19 @@ class Role:
     length: int
 
 
+@dataclass(frozen=True)
+class Told:
+    """What cues say of a picture, by names of kinds.
+
+    ``reasons`` holds for each read block the kinds whose tag it is the reason for, with the probability that it gives
+    alone. A tag has a reason: the blocks that are enough for it, or the strongest where none is enough. ``denied`` are
+    the kinds whose tag is not given.
+    """
+
+    reasons: tuple[Mapping[str, float], ...]
+    denied: frozenset[str]
+
+
 class RoleReader:
     """Reads roles with the patterns of a lexicon's gift and price kinds, and what its cues say of each block."""
 
@@ -62,22 +76,20 @@ class RoleReader:
         """What of the lexicon the roles hang on."""
         return self._cues.kinds
 
-    def reasons(self, item: ItemFeatures) -> list[Mapping[str, float]]:
-        """For each read block the kinds whose tag it is the reason for, with the probability that it gives alone.
-
-        A tag that cues give has a reason: the blocks that are enough for it, or the strongest where none is enough.
-        """
-        found: list[dict[str, float]] = [{} for _ in item.blocks]
-        alone_BK = self._cues.prior_K + self._cues.block_support(item)
+    def told(self, item: ItemFeatures) -> Told:
+        """What the cues of the lexicon say of a picture and of its blocks."""
+        prior_K, support_BK = self._cues.prior_K, self._cues.block_support(item)
+        alone_BK = prior_K + support_BK
+        enough_K = torch.logit(torch.tensor(USUAL, dtype=torch.float64)).expand(len(self.kinds))
+        if len(alone_BK):
+            enough_K = torch.minimum(alone_BK.max(0).values, enough_K)
         given_K = self._cues.probabilities([item])[0] >= USUAL
-        for k, kind in enumerate(self.kinds):
-            if not given_K[k] or not len(alone_BK) or alone_BK[:, k].max() <= self._cues.prior_K[k]:
-                continue
-            enough = min(float(alone_BK[:, k].max()), math.log(USUAL / (1 - USUAL)))
-            for block, log_odds in enumerate(alone_BK[:, k].tolist()):
-                if log_odds >= enough and log_odds > float(self._cues.prior_K[k]):
-                    found[block][kind] = 1 / (1 + math.exp(-log_odds))
-        return found
+        reason_BK = given_K & (support_BK > 0) & (alone_BK >= enough_K)
+        reasons = tuple(
+            {kind: p for kind, p, is_reason in zip(self.kinds, p_K, reason_K, strict=True) if is_reason}
+            for p_K, reason_K in zip(alone_BK.sigmoid().tolist(), reason_BK.tolist(), strict=True)
+        )
+        return Told(reasons, frozenset(kind for kind, given in zip(self.kinds, given_K, strict=True) if not given))
 
     def roles(self, item: ItemFeatures) -> list[Role]:
         """One role per read block."""

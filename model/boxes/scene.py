@@ -12,7 +12,6 @@ from model.boxes.pixels import Pixels, plate
 from model.boxes.roles import Role, RoleReader
 from model.features.item import ItemFeatures
 from model.items import Box, TextBlock
-from model.weak_supervision.cues import is_text
 
 UNREADABLE = 0.5
 
@@ -21,7 +20,8 @@ UNREADABLE = 0.5
 class Scene:
     """A picture's read blocks (unsure readings and misread objects left out) and pixels. ``aspect`` is width / height.
 
-    ``reasons`` are, for each block, the kinds of the lexicon whose tag it gives, with the probability it does so.
+    ``reasons`` are, for each block, the kinds of the lexicon whose tag it gives, with the probability it does so;
+    ``denied`` are the kinds whose tag cues do not give.
     """
 
     item: ItemFeatures
@@ -29,15 +29,17 @@ class Scene:
     roles: tuple[Role, ...]
     reasons: tuple[Mapping[str, float], ...]
     kinds: tuple[str, ...]
+    denied: frozenset[str]
     _plates: dict[Box, Box | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, item: ItemFeatures, reader: RoleReader) -> "Scene":
         """The scene of one item; one without a picture has no blocks and no pixels."""
-        said = zip(item.blocks, reader.roles(item), reader.reasons(item), strict=True)
+        told = reader.told(item)
+        said = zip(item.blocks, reader.roles(item), told.reasons, strict=True)
         sure = [(block.box, role, reasons) for block, role, reasons in said if _readable(block)]
         boxes, roles, reasons = (tuple(part[place] for part in sure) for place in range(3))
-        return cls(item, boxes, roles, reasons, reader.kinds)
+        return cls(item, boxes, roles, reasons, reader.kinds, told.denied)
 
     @cached_property
     def aspect(self) -> float:
@@ -61,4 +63,4 @@ class Scene:
 
 
 def _readable(block: TextBlock) -> bool:
-    return block.score >= UNREADABLE and block.box.area > 0 and is_text(block)
+    return block.score >= UNREADABLE and block.box.area > 0 and block.is_text

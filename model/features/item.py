@@ -4,13 +4,17 @@ Shape suffixes: R grid cells (rows × columns), C image width, T text tokens (ti
 E text width, L industry levels.
 """
 
+import math
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from model.items import TextBlock
 
+CELLS = 24
 FORMAT = 1  # of what is computed and how it is stored; a new number is a new space
 
 
@@ -42,3 +46,22 @@ class ItemFeatures:
     industry_LE: Tensor = field(default_factory=_no_levels)  # float16, the levels' own text embeddings
     texts: dict[str, str] = field(default_factory=dict)
     texts_E: dict[str, Tensor] = field(default_factory=dict)  # float16
+
+    @cached_property
+    def contrast(self) -> float | None:
+        """How far what is no text differs from the colour of the picture's rim, on average, in steps of 0 to 255.
+
+        None for an item without picture. A picture of little contrast shows no object (docs/results.md).
+        """
+        if not all(self.size) or not self.thumbnail_HW3.numel():
+            return None
+        planes = self.thumbnail_HW3.permute(2, 0, 1)[None].float()
+        red, green, blue = functional.interpolate(planes, size=(CELLS, CELLS), mode="area")[0]
+        opponents = torch.stack([(red + green + blue) / 3, 0.7 * (red - green), 0.7 * ((red + green) / 2 - blue)])
+        rim = torch.cat([opponents[:, 0], opponents[:, -1], opponents[:, 1:-1, 0], opponents[:, 1:-1, -1]], dim=1)
+        unlike = (opponents - rim.median(dim=1).values[:, None, None]).abs().sum(0)
+        for block in self.blocks:
+            if block.is_text:
+                left, right = int(block.box.left * CELLS), math.ceil(block.box.right * CELLS)
+                unlike[int(block.box.top * CELLS) : math.ceil(block.box.bottom * CELLS), left:right] = 0.0
+        return float(unlike.mean())

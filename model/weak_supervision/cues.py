@@ -28,9 +28,6 @@ OPENING = 12
 """So many characters of a title may hold its brand."""
 NAME_LENGTH = 14
 """A text longer than this is a sentence, not a name."""
-MISREAD = 0.4
-"""No character is as large as this share of the picture: readers see bars and edges as 一, l and 1, and the outline of
-a product as M or 88."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,8 @@ class CueSet:
         opinions_FNK = torch.zeros(len(self.cues), len(items), len(self.labels), dtype=torch.float64)
         speaks_for = [k for k, _ in self.cues]
         for n, item in enumerate(items):
-            opinions_FNK[range(len(self.cues)), n, speaks_for] = self._facts(item.title, item.blocks).opinion_F
+            opinion_F = self._facts(item.title, item.blocks).opinion_F + self._seen(item)
+            opinions_FNK[range(len(self.cues)), n, speaks_for] = opinion_F
         return opinions_FNK
 
     def probabilities(self, items: Sequence[ItemFeatures]) -> Tensor:
@@ -88,6 +86,15 @@ class CueSet:
                 support_BK[:, k] += cue.weight * facts.flag_BF[:, f]
         return support_BK
 
+    def _seen(self, item: ItemFeatures) -> Tensor:
+        """(F,) log-odds of the cues that look at the picture itself; 0 for the others, and without a picture."""
+        says = (cue.where == "picture" and item.contrast is not None for _, cue in self.cues)
+        seen = [
+            (cue.weight if item.contrast < cue.contrast_below else cue.otherwise) if looks else 0.0
+            for looks, (_, cue) in zip(says, self.cues, strict=True)
+        ]
+        return torch.tensor(seen, dtype=torch.float64)
+
     @cached_property
     def _facts(self) -> "Callable[[str, tuple[TextBlock, ...]], _Facts]":
         """What cues find in an item's texts, kept: one training asks for it a dozen times."""
@@ -96,17 +103,20 @@ class CueSet:
     def _look(self, title: str, blocks: tuple[TextBlock, ...]) -> "_Facts":
         reading = _Reading(title, blocks)
         fires = [reading.fires(cue, self.kinds[k]) for k, cue in self.cues]
-        opinions = [cue.weight if fired else cue.otherwise for fired, (_, cue) in zip(fires, self.cues, strict=True)]
+        read = [
+            0.0 if cue.where == "picture" else cue.weight if fired else cue.otherwise
+            for fired, (_, cue) in zip(fires, self.cues, strict=True)
+        ]
         flag_BF = torch.zeros(len(blocks), len(self.cues))
         for f, (k, cue) in enumerate(self.cues):
             if cue.where == "reading":
                 flag_BF[:, f] = torch.tensor([reading.meets(b, cue, self.kinds[k]) for b in range(len(blocks))])
-        return _Facts(torch.tensor(opinions, dtype=torch.float64), tuple(fires), flag_BF)
+        return _Facts(torch.tensor(read, dtype=torch.float64), tuple(fires), flag_BF)
 
 
 @dataclass(frozen=True)
 class _Facts:
-    """Each cue's log-odds for its class, whether it fires, and the blocks on which it does."""
+    """Each cue's log-odds for its class by texts, whether it fires on them, and the blocks on which it does."""
 
     opinion_F: Tensor
     fires_F: tuple[bool, ...]
@@ -138,12 +148,6 @@ def names_brand(text: str, title: str, brands: Sequence[str]) -> bool:
     return any(_alike(word, brand) for word in _LATIN.findall(folded) for brand in brands if _LATIN.fullmatch(brand))
 
 
-def is_text(block: TextBlock) -> bool:
-    """Whether a read block can be a line of text: one that large in both directions, or one tall character, is not."""
-    tall = block.box.height >= MISREAD
-    return not tall or (block.box.width < MISREAD and len(block.text.strip()) > 1)
-
-
 def _folded(text: str) -> str:
     """Without case and accents: readers see Í for a drawn I."""
     decomposed = unicodedata.normalize("NFKD", text.casefold().strip())
@@ -164,9 +168,11 @@ class _Reading:
         self.blocks = [replace(block, text=block.text[:LONGEST]) for block in blocks]
         brands = brand_names(self.title)
         self.is_brand = [names_brand(block.text, self.title, brands) for block in self.blocks]
-        self.readable = [is_text(block) for block in self.blocks]
+        self.readable = [block.is_text for block in self.blocks]
 
     def fires(self, cue: Cue, kind: Kind) -> bool:
+        if cue.where == "picture":
+            return False
         if cue.where == "title":
             return _text_meets(_left(self.title, kind), cue)
         met = [block for b, block in enumerate(self.blocks) if self.meets(b, cue, kind)]

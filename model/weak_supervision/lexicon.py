@@ -38,10 +38,11 @@ class Cue:
     taller: float = 0.0
     chinese: int = 0
     blocks: int = 1
+    contrast_below: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.where not in ("reading", "title"):
-            raise ValueError(f"cue {self.name!r}: where = {self.where!r}; use 'reading' or 'title'")
+        if self.where not in ("reading", "title", "picture"):
+            raise ValueError(f"cue {self.name!r}: where = {self.where!r}; use 'reading', 'title' or 'picture'")
         for expression in (self.pattern, self.full):
             Pattern(expression, self.name)
 

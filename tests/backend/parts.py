@@ -22,6 +22,7 @@ from model.tagger import Tagger
 from store.store import Store
 from store.versions import Current, NewVersion
 from tagloom.settings import Settings
+from tests.model.shop import OBJECT_HW3
 
 SPACE = "feedfacefeedface"
 WIDTH = 4
@@ -61,7 +62,7 @@ def features_of(item: Item) -> ItemFeatures:
         title_E=torch.zeros(WIDTH).half(),
         reading_E=torch.zeros(WIDTH).half(),
         blocks=blocks,
-        thumbnail_HW3=torch.zeros(8, 8, 3, dtype=torch.uint8) if seen else torch.zeros(0, 0, 3, dtype=torch.uint8),
+        thumbnail_HW3=OBJECT_HW3 if seen else torch.zeros(0, 0, 3, dtype=torch.uint8),
         title=item.title,
         industry=item.industry,
         industry_LE=torch.zeros(len(item.industry), WIDTH).half(),

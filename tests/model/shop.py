@@ -12,6 +12,9 @@ from model.items import Box, Gold, TextBlock
 LABELS = ("主体", "赠品", "LOGO", "文案", "价格")
 WORDS = {"赠品": "买一送一", "LOGO": "NOVA", "文案": "轻薄透气四季可穿", "价格": "¥199"}
 IMAGE_WIDTH, TEXT_WIDTH = 24, 16
+OBJECT_HW3 = torch.zeros(8, 8, 3, dtype=torch.uint8)
+OBJECT_HW3[2:6, 2:6] = 200
+"""A picture in which something stands out."""
 
 
 def block(text: str, *, left: float = 0.05, top: float = 0.05, width: float = 0.3, height: float = 0.06) -> TextBlock:
@@ -39,7 +42,7 @@ def features(
         title_E=(torch.randn(TEXT_WIDTH, generator=random) * bool(title)).half(),
         reading_E=(torch.randn(TEXT_WIDTH, generator=random) * bool(blocks)).half(),
         blocks=blocks,
-        thumbnail_HW3=torch.zeros(8, 8, 3, dtype=torch.uint8),
+        thumbnail_HW3=OBJECT_HW3,
         title=title,
         industry=industry,
     )

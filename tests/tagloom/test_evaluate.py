@@ -21,6 +21,7 @@ from tagloom.cli import main
 from tagloom.errors import UserError
 from tagloom.evaluate import PICTURES, REPORT, RESULTS, TABLE, Plan, seconds_of
 from tagloom.settings import Settings
+from tests.model.shop import OBJECT_HW3
 from tests.tagloom.demo.test_data import folder_of
 
 
@@ -51,7 +52,7 @@ def features_of(item: Item) -> ItemFeatures:
     return ItemFeatures(
         size=(8, 8), grid_RC=zeros(0, 4), grid_shape=(0, 0), image_C=zeros(4), tokens_TE=zeros(0, 4),
         token_block_T=torch.zeros(0, dtype=torch.int16), title_E=zeros(4), reading_E=zeros(4), blocks=(),
-        thumbnail_HW3=torch.zeros(8, 8, 3, dtype=torch.uint8), title=item.title, industry=item.industry,
+        thumbnail_HW3=OBJECT_HW3, title=item.title, industry=item.industry,
     )  # fmt: skip
 
 

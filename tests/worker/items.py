@@ -6,6 +6,7 @@ import torch
 
 from model.features.item import ItemFeatures
 from model.items import Box, Gold, TextBlock
+from tests.model.shop import OBJECT_HW3
 
 LABELS = ("主体", "赠品", "LOGO", "文案", "价格")
 WORDS = {"赠品": "买一送一赠杯子", "LOGO": "NOVA", "文案": "轻薄透气四季可穿", "价格": "¥199"}
@@ -81,7 +82,7 @@ def _features(
         title_E=torch.randn(TEXT_WIDTH, generator=random).half(),
         reading_E=torch.randn(TEXT_WIDTH, generator=random).half() if blocks else torch.zeros(TEXT_WIDTH).half(),
         blocks=blocks,
-        thumbnail_HW3=torch.zeros(8, 8, 3, dtype=torch.uint8),
+        thumbnail_HW3=OBJECT_HW3,
         title=f"商品 {number // 2}",
         industry=("日用", f"类{number % 7}"),
         industry_LE=torch.randn(2, TEXT_WIDTH, generator=random).half(),

@@ -15,10 +15,10 @@ def test_overlapping_boxes_of_one_label_become_one_and_labels_do_not_disturb_eac
     assert [(box.label, round(box.score, 1)) for box in found] == [("主体", 0.9), ("价格", 0.7), ("主体", 0.3)]
 
 
-def test_a_certain_tag_keeps_its_best_box_and_an_uncertain_one_does_not() -> None:
+def test_a_given_tag_keeps_its_best_box_and_another_does_not() -> None:
     found = [PredictedBox("主体", A, 0.2), PredictedBox("主体", B, 0.1)]
-    assert given(found, ["主体"], [0.3], [0.95]) == (found[0],)
-    assert given(found, ["主体"], [0.3], [0.5]) == ()
+    assert given(found, ["主体"], [0.3], [0.5], {"主体"}) == (found[0],)
+    assert given(found, ["主体"], [0.3], [0.95]) == ()
     assert given(found, ["主体"], [0.15], [0.5]) == (found[0],)
     assert given(found, ["主体"], [0.15], [0.05]) == ()
 
@@ -31,6 +31,17 @@ def test_one_reading_of_an_element_is_shown_and_all_are_found() -> None:
     assert shown == (other, found[0], found[2], found[3])
     assert apart([]) == []
     assert apart([PredictedBox("主体", Box(0.5, 0.5, 0.5, 0.5), 0.9)] * 2) != []
+
+
+def test_a_further_box_is_shown_for_a_score_of_its_own_and_not_for_its_overlap() -> None:
+    suit, trousers = Box(0.2, 0.1, 0.6, 0.7), Box(0.2, 0.55, 0.6, 0.9)
+    overlap = suit.iou(trousers)
+    owed, own = (PredictedBox("主体", trousers, score) for score in (0.9 * overlap, 0.8))
+    best = PredictedBox("主体", suit, 0.9)
+    assert apart([best, owed]) == [best]
+    assert apart([best, own]) == [best, own]
+    far = PredictedBox("主体", Box(0.7, 0.1, 0.9, 0.3), 0.01)
+    assert apart([best, far]) == [best, far]
 
 
 def test_the_threshold_leaves_least_to_correct_once_there_is_gold() -> None:

@@ -1,16 +1,21 @@
 import pytest
 
+from model.boxes.decode import NEUTRAL
 from model.boxes.elements import Element, text_elements
 from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
+from model.calibration import USUAL
 from model.features.item import ItemFeatures
 from model.items import Box
+from model.weak_supervision.cues import CueSet
 from model.weak_supervision.lexicon import Lexicon
 from tests.model.boxes.pictures import RED, picture, price_plate, shop_picture
 
+LEXICON = Lexicon.load()
+
 
 def elements(item: ItemFeatures) -> list[Element]:
-    return text_elements(Scene.of(item, RoleReader(Lexicon.load())))
+    return text_elements(Scene.of(item, RoleReader(LEXICON)))
 
 
 def of_kind(item: ItemFeatures, kind: str) -> list[Element]:
@@ -64,8 +69,49 @@ def test_a_plate_that_carries_another_element_is_nobodys() -> None:
     ],
 )
 def test_a_block_at_the_top_is_what_its_words_say(text: str, title: str, kind: str) -> None:
-    (element,) = elements(picture([(Box(0.05, 0.05, 0.3, 0.1), text)], title=title))
+    item = picture([(Box(0.05, 0.05, 0.3, 0.1), text)], title=title)
+    element, *further = elements(item)
     assert element.kind == kind
+    for other in further:  # a tag comes with the box of its reason
+        assert CueSet((other.kind,), LEXICON).probabilities([item]).item() >= USUAL
+
+
+@pytest.mark.parametrize(
+    ("text", "box", "title", "kind"),
+    [
+        ("810", Box(0.4, 0.02, 0.7, 0.15), "电视机", "price"),  # above the line under which bare numbers are prices
+        ("夫639", Box(0.4, 0.5, 0.7, 0.65), "电视机", "price"),  # ¥ as readers see it
+        ("现在下单拍下立减100元再享好礼", Box(0.1, 0.5, 0.7, 0.55), "电视机", "price"),  # longer than prices are
+        ("¥", Box(0.1, 0.5, 0.2, 0.6), "电视机", "price"),  # the number beside it was not read
+        ("Konka 2026", Box(0.4, 0.05, 0.7, 0.1), "Konka/康佳 电视机", "logo"),
+        ("康佳官方授权家电旗舰店电视自营专区", Box(0.1, 0.1, 0.7, 0.15), "Konka/康佳 电视机", "logo"),
+        ("Nordlicht", Box(0.02, 0.2, 0.3, 0.26), "电视机", "logo"),
+        ("送手提包", Box(0.1, 0.5, 0.4, 0.55), "电视机", "gift"),
+    ],
+)
+def test_a_block_that_gives_a_tag_is_an_element_of_its_kind(text: str, box: Box, title: str, kind: str) -> None:
+    item = picture([(box, text)], title=title)
+    assert CueSet((kind,), LEXICON).probabilities([item]).item() >= USUAL
+    (element,) = of_kind(item, kind)
+    assert element.box.iou(box) > 0.5
+    assert element.score > NEUTRAL
+
+
+def test_a_tag_by_several_blocks_comes_with_the_box_of_the_strongest() -> None:
+    weak, strong = Box(0.1, 0.5, 0.3, 0.55), Box(0.1, 0.7, 0.3, 0.75)
+    kinds = """
+        [kinds.badge]
+        share = 0.1
+        cues = [{name = "weak", pattern = "日", weight = 1.0}, {name = "strong", pattern = "月", weight = 1.5}]
+    """
+    item = picture([(weak, "周日"), (strong, "月末")])
+    (badge,) = text_elements(Scene.of(item, RoleReader(LEXICON.extended(Lexicon.parse(kinds)))))[-1:]
+    assert (badge.kind, badge.box) == ("badge", strong)
+
+
+@pytest.mark.parametrize("text", ["M", "88", "HMA"])
+def test_an_object_that_was_read_as_letters_is_no_text(text: str) -> None:
+    assert elements(picture([(Box(0.0, 0.0, 1.0, 1.0), text)])) == []
 
 
 def test_unsure_and_empty_readings_are_left_out() -> None:

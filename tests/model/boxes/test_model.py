@@ -9,8 +9,9 @@ from model.boxes.decode import decode
 from model.boxes.drawn import Drawn
 from model.boxes.model import BoxModel
 from model.items import Box, Gold, LabelledBox, PredictedBox
+from model.weak_supervision.cues import CueSet
 from model.weak_supervision.lexicon import Lexicon
-from tests.model.boxes.pictures import LABELS, PRODUCT, moved, nothing, picture, price_plate, shop_picture
+from tests.model.boxes.pictures import BLUE, LABELS, PRODUCT, moved, nothing, picture, price_plate, shop_picture
 
 PICTURES = [shop_picture(seed) for seed in range(12)]
 COPY = Box(0.5, 0.84, 0.9, 0.95)
@@ -56,6 +57,43 @@ def test_boxes_are_there_before_any_gold() -> None:
     assert all(found(boxes, target) for target in GOLD[0])
     assert [box.score for box in boxes] == sorted((box.score for box in boxes), reverse=True)
     assert all(0 <= box.score <= 1 for box in boxes)
+
+
+def test_one_product_has_one_box_before_any_gold() -> None:
+    for item in PICTURES:
+        (boxes,) = cold().predict([item])
+        assert sum(box.label == "主体" for box in boxes) == 1
+
+
+def test_a_kind_of_ones_own_lexicon_has_boxes_before_any_gold() -> None:
+    kinds = '[kinds.service]\naliases = ["服务条"]\ncues = [{name = "home", pattern = "上门", weight = 3.0}]'
+    model = BoxModel.cold_start((*LABELS, "服务条"), Lexicon.load().extended(Lexicon.parse(kinds)))
+    (boxes,) = model.predict([PICTURES[0]])
+    assert found(boxes, LabelledBox("服务条", Box(0.5, 0.84, 0.9, 0.89)))
+
+
+def test_a_given_tag_comes_with_a_box_however_faint(learned: BoxModel) -> None:
+    tags, none = torch.ones(1, 5), torch.zeros(1, 5)
+    (boxes,) = learned.predict([PICTURES[11]], torch.full((1, 5), 0.5), tags)
+    (fewer,) = learned.predict([PICTURES[11]], torch.full((1, 5), 0.5), none)
+    found_at_all = {box.label for box in learned.predict([PICTURES[11]], faint=True)[0]}
+    assert {box.label for box in boxes} == found_at_all
+    assert {box.label for box in fewer} <= found_at_all
+
+
+def test_a_picture_in_which_nothing_stands_out_has_no_product() -> None:
+    empty = picture([(COPY, "三十天无理由退换")])
+    assert "主体" not in {box.label for box in cold().predict([empty])[0]}
+    assert CueSet(("主体",), Lexicon.load()).probabilities([empty, PICTURES[0]])[:, 0].tolist() == [
+        pytest.approx(0.39, abs=0.01),
+        pytest.approx(0.95),
+    ]
+
+
+def test_an_object_that_was_read_as_a_letter_is_still_the_product() -> None:
+    item = picture([(Box(0.0, 0.0, 1.0, 1.0), "M")], [(Box(0.1, 0.55, 0.45, 0.9), BLUE)])
+    (boxes,) = cold().predict([item])
+    assert found(boxes, LabelledBox("主体", Box(0.1, 0.55, 0.45, 0.9)))
 
 
 def test_gold_teaches_what_no_cue_knows() -> None:

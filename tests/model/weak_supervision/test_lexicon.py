@@ -56,7 +56,7 @@ def test_a_project_adds_names_and_cues_and_changes_weights() -> None:
         ("[kinds.a]\naliases = [1]", "write a list of texts"),
         ("[kinds.a]\nwithout = [1]", "write a list of texts"),
         ("[kinds.a]\nshare = [1]", r"share = \[1\] is of a wrong type"),
-        ('[[kinds.a.cues]]\nname = "x"\nweight = 1.0\nwhere = "moon"', "use 'reading' or 'title'"),
+        ('[[kinds.a.cues]]\nname = "x"\nweight = 1.0\nwhere = "moon"', "use 'reading', 'title' or 'picture'"),
         ("[kinds.a]\nshare = 1.5", "probability between 0 and 1"),
     ],
 )

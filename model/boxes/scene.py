@@ -38,8 +38,8 @@ class Scene:
         told = reader.told(item)
         said = zip(item.blocks, reader.roles(item), told.reasons, strict=True)
         sure = [(block.box, role, reasons) for block, role, reasons in said if _readable(block)]
-        boxes, roles, reasons = (tuple(part[place] for part in sure) for place in range(3))
-        return cls(item, boxes, roles, reasons, reader.kinds, told.denied)
+        boxes, roles = tuple(box for box, _, _ in sure), tuple(role for _, role, _ in sure)
+        return cls(item, boxes, roles, tuple(given for _, _, given in sure), reader.kinds, told.denied)
 
     @cached_property
     def aspect(self) -> float:

@@ -88,10 +88,12 @@ class CueSet:
 
     def _seen(self, item: ItemFeatures) -> Tensor:
         """(F,) log-odds of the cues that look at the picture itself; 0 for the others, and without a picture."""
-        says = (cue.where == "picture" and item.contrast is not None for _, cue in self.cues)
+        contrast = item.contrast
         seen = [
-            (cue.weight if item.contrast < cue.contrast_below else cue.otherwise) if looks else 0.0
-            for looks, (_, cue) in zip(says, self.cues, strict=True)
+            0.0
+            if contrast is None or cue.where != "picture"
+            else (cue.weight if contrast < cue.contrast_below else cue.otherwise)
+            for _, cue in self.cues
         ]
         return torch.tensor(seen, dtype=torch.float64)
 

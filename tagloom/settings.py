@@ -78,7 +78,9 @@ class Settings(BaseSettings):
         (), description="Folders that `file://` pictures may lie in, by commas."
     )
     image_max_bytes: int = Field(30_000_000, description="Largest picture file.")
-    image_max_pixels: int = Field(40_000_000, description="Most pixels of a picture.")
+    image_max_pixels: int = Field(
+        40_000_000, description="Most pixels of a picture; decoding one may take 20 bytes a pixel."
+    )
     image_seconds: float = Field(20.0, description="Seconds one picture may take to arrive.")
 
     training_threads: int = Field(0, description="Threads of a training; 0: half of the processors.")

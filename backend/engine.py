@@ -145,7 +145,7 @@ class Engine:
         space, seed = self.extractor.space, self._settings.seed
         tagger = Tagger.cold_start(config.labels, space=space, seed=seed, lexicon=lexicon)
         version = checkpoint.version_name(0, tagger)
-        return Served(tagger.named(version), version, (current.generation if current else 0) - 1, tagger.labels)
+        return Served(tagger.named(version), version, current.generation if current else 0, tagger.labels)
 
     def _swapped(self, project: str, _served: Served) -> None:
         self.refusals.pop(project, None)

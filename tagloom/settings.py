@@ -133,7 +133,9 @@ class Settings(BaseSettings):
         (), description="Folders that `file://` pictures may lie in, by commas."
     )
     image_max_bytes: AtLeastOne = Field(30_000_000, description="Largest picture file.")
-    image_max_pixels: AtLeastOne = Field(40_000_000, description="Most pixels of a picture.")
+    image_max_pixels: AtLeastOne = Field(
+        40_000_000, description="Most pixels of a picture; decoding one may take 20 bytes a pixel."
+    )
     image_seconds: Seconds = Field(20.0, description="Seconds one picture may take to arrive.")
 
     training_threads: NotNegative = Field(0, description="Threads of a training; 0: half of the processors.")

@@ -136,7 +136,7 @@ def _passes_one(task: Task, column: str, value: Any) -> bool:
         case "id":
             return task.id in value if isinstance(value, list) else task.id > int(value)
         case "completed_at":
-            return task.is_labeled != value
+            return task.is_labeled != bool(value)
         case "total_predictions":
             return len(task.predictions) > int(value)
         case "predictions_model_versions":

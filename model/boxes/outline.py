@@ -49,7 +49,8 @@ def _cut(small_HW3: cv2.typing.MatLike, guess_HW: cv2.typing.MatLike) -> Mask:
     if min(possible, guess_HW.size - possible) < FEWEST_PIXELS:
         return np.zeros(guess_HW.shape, dtype=bool)
     cv2.setRNGSeed(1)  # of this thread: the same picture has the same outline
-    cv2.grabCut(small_HW3, guess_HW, None, np.zeros((1, 65)), np.zeros((1, 65)), ROUNDS, cv2.GC_INIT_WITH_MASK)
+    colours = np.zeros((1, 65)), np.zeros((1, 65))  # room for the colours that it learns of both sides
+    cv2.grabCut(small_HW3, guess_HW, (0, 0, 0, 0), *colours, ROUNDS, cv2.GC_INIT_WITH_MASK)
     object_HW: Mask = guess_HW == cv2.GC_PR_FGD
     return object_HW
 

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,7 +93,7 @@ def test_a_claim_that_cannot_be_signed_holds_nobody_up(disk: Path, caplog: pytes
 
 
 def test_a_backend_that_starts_on_a_full_disk_answers(disk: Path, studio: Studio) -> None:
-    site = {"label_studio_url": studio.url, "label_studio_token": studio.token}
+    site: dict[str, Any] = {"label_studio_url": studio.url, "label_studio_token": studio.token}
     with running(disk / "home", **site) as backend:
         version = backend.setup(SETUP)
         backend.settle()

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from tagloom.errors import UserError
 
 BUSY_TIMEOUT_MS = 30_000
+RESERVE_BYTES = 1_000_000
 MIGRATION_LOCK = 0x7461676C  # any constant: PostgreSQL's advisory lock that lets one process migrate at a time
 
 
@@ -26,6 +27,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
+        self._hold_shared_memory()
         self._migrate()
 
     def close(self) -> None:
@@ -45,6 +47,24 @@ class Database:
         """
         with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
             yield connection
+
+    def _hold_shared_memory(self) -> None:
+        """Let SQLite be opened on a full disk too.
+
+        Its first connection needs room for a small file of shared memory, though it only reads. A reserve is kept for
+        that beside the database, given up where there is no other room, and made again at the next start.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return
+        reserve = Path(f"{self.engine.url.database}-reserve")
+        try:
+            self.engine.connect().close()
+        except OperationalError:
+            reserve.unlink(missing_ok=True)
+            return
+        if not reserve.exists():
+            with suppress(OSError):
+                reserve.write_bytes(bytes(RESERVE_BYTES))
 
     def _migrate(self) -> None:
         config = Config()

@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from tagloom.errors import UserError
@@ -59,7 +59,7 @@ class Database:
         reserve = Path(f"{self.engine.url.database}-reserve")
         try:
             self.engine.connect().close()
-        except OperationalError:
+        except DatabaseError:  # told by the migration, where it is more than room
             reserve.unlink(missing_ok=True)
             return
         if not reserve.exists():

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from store.tables import IDENTITY
 from tagloom.errors import UserError
 
 BUSY_TIMEOUT_MS = 30_000
+RESERVE_BYTES = 1_000_000
 MIGRATION_LOCK = 0x7461676C  # any constant: PostgreSQL's advisory lock that lets one process migrate at a time
 
 
@@ -27,6 +28,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
+        self._hold_shared_memory()
         self._migrate()
 
     def close(self) -> None:
@@ -51,6 +53,24 @@ class Database:
         """The random name of what is stored here; it stays when the database is moved."""
         with self.read() as connection:
             return str(connection.execute(select(IDENTITY.c.id)).scalar_one())
+
+    def _hold_shared_memory(self) -> None:
+        """Let SQLite be opened on a full disk too.
+
+        Its first connection needs room for a small file of shared memory, though it only reads. A reserve is kept for
+        that beside the database, given up where there is no other room, and made again at the next start.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return
+        reserve = Path(f"{self.engine.url.database}-reserve")
+        try:
+            self.engine.connect().close()
+        except DatabaseError:  # told by the migration, where it is more than room
+            reserve.unlink(missing_ok=True)
+            return
+        if not reserve.exists():
+            with suppress(OSError):
+                reserve.write_bytes(bytes(RESERVE_BYTES))
 
     def _migrate(self) -> None:
         config = Config()

@@ -201,25 +201,28 @@ def test_the_share_of_layers_is_a_setting(tagger: Tagger, pool: list[ItemFeature
         trained(tagger, pool, images=images, config=replace(QUICK, share=0))
 
 
+@pytest.mark.slow
 def test_the_loss_on_gold_falls_and_further_than_under_the_encoder_as_it_was(
     tagger: Tagger, pool: list[ItemFeatures], images: GridEncoder
 ) -> None:
-    calm = {"width": 16, "dropout": 0.0}
-    still = replace(TRAIN, logit_penalty=0.0, modality_dropout=0.0, weak_weight=0.0, network=calm)
-    longer = replace(still, first=(Phase("refine", 12, PARTS, 1e-2),))
-    # A network that has not learned to look would ask nothing of an encoder.
-    looking = fit(replace(tagger, network=None), pool, GOLD, families=FAMILIES, config=longer)
+    """Over three seeds: one alone may tell more of its draw, or of the processor's rounding, than of the encoder."""
 
-    def losses(rate: float) -> list[float]:
+    def losses(seed: int, rate: float) -> list[float]:
+        calm = {"width": 16, "dropout": 0.0}
+        still = replace(TRAIN, seed=seed, logit_penalty=0.0, modality_dropout=0.0, weak_weight=0.0, network=calm)
+        longer = replace(still, first=(Phase("refine", 12, PARTS, 1e-2),))
+        # A network that has not learned to look would ask nothing of an encoder.
+        looking = fit(replace(tagger, network=None), pool, GOLD, families=FAMILIES, config=longer)
         reports: list[EpochReport] = []
         config = replace(QUICK, epochs=16, learning_rate=rate, share=1.0, training=still)
         trained(looking, pool, images=images, config=config, reports=reports)
         assert [(report.phase, report.epoch) for report in reports] == [("refine", n) for n in range(1, 17)]
         return [report.gold_loss for report in reports]
 
-    learned = losses(1e-2)
-    assert learned[-1] < 0.8 * learned[0]
-    assert learned[-1] < losses(0.0)[-1] - 0.03
+    learned, still = [losses(seed, 1e-3) for seed in (3, 4, 5)], [losses(seed, 0.0) for seed in (3, 4, 5)]
+    first, last = sum(run[0] for run in learned) / 3, sum(run[-1] for run in learned) / 3
+    assert last < 0.8 * first
+    assert last < sum(run[-1] for run in still) / 3 - 0.02
 
 
 def test_the_same_seed_gives_the_same_encoders_and_another_others(

@@ -106,6 +106,7 @@ def test_what_label_studio_sends_at_once_fits(backend: Backend) -> None:
     assert len(send(backend, json.dumps(body).encode()).json()["results"]) == 1_000
 
 
+@pytest.mark.slow
 def test_an_annotation_with_very_many_regions_is_kept(backend: Backend) -> None:
     body = captured.body("10")
     (region,) = [entry for entry in body["annotation"]["result"] if entry["type"] == "rectanglelabels"][:1]

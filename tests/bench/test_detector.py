@@ -18,6 +18,7 @@ def picture(place: Box) -> Image.Image:
     return image
 
 
+@pytest.mark.slow
 def test_pictures_without_boxes_are_not_trained_on_and_answers_lie_in_the_picture() -> None:
     detector = Detector(("红",), None)
     gold = [(), [LabelledBox("红", PLACES[1])]]

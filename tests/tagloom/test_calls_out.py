@@ -131,6 +131,7 @@ time.sleep(2)  # what a child of OpenVINO's would need
 """
 
 
+@pytest.mark.slow
 def test_encoders_and_reader_ask_nobody(recorder: Recorder) -> None:
     run(recorder, EVERYTHING)
     assert recorder.outside() == []

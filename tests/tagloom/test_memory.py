@@ -63,6 +63,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what a process holds")
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_many_at_once_cost_no_more_than_the_budget_and_are_given_back(kind: str, small: Path, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ WRONG = [
     ("TAGLOOM_SETTLE_SECONDS", "-1", "0"),
     ("TAGLOOM_KEEP_VERSIONS", "-1", "0"),
     ("TAGLOOM_RECONCILE_MINUTES", "-1", "0"),
-    ("TAGLOOM_SUPERSEDED_PREDICTIONS", "remove", "'keep' or 'delete'"),
+    ("TAGLOOM_REFRESH_PREDICTIONS", "sometimes", "boolean"),
     ("TAGLOOM_UNCERTAINTY_SAMPLING", "perhaps", "boolean"),
     ("TAGLOOM_LEXICON", "/no/lexicon.toml", "lexicon.toml"),
     ("TAGLOOM_DEVICE", "gpu", "cuda"),

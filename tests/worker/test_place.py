@@ -86,6 +86,7 @@ def test_a_job_from_before_jobs_told_their_place_still_runs(
     assert work(other, redis, monkeypatch).get_status() == JobStatus.FAILED, "it does not know the project"
 
 
+@pytest.mark.slow
 def test_a_worker_of_another_home_does_not_start(settings: Settings, other: Settings, redis: Redis) -> None:
     queue.announce(settings)
     assert 0 < redis.ttl(f"tagloom:place:{settings.queue}") <= 60
@@ -102,6 +103,7 @@ def test_a_worker_of_another_home_does_not_start(settings: Settings, other: Sett
     queue.require_place(settings)
 
 
+@pytest.mark.slow
 def test_a_worker_with_a_wrong_setting_says_so_in_one_line(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAGLOOM_DEVICE", "gpu")
     wrong = Worker(settings)

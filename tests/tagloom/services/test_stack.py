@@ -122,7 +122,7 @@ def test_the_worker_line_works_when_pasted(tmp_path: Path) -> None:
 def test_the_worker_line_carries_the_settings_but_no_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAGLOOM_IMAGE_ENCODER", "torchvision:resnet50")
     monkeypatch.setenv("TAGLOOM_BASIC_PASSWORD", "swordfish")
-    monkeypatch.setenv("TAGLOOM_URL_SECRETS", "sesame")
+    monkeypatch.setenv("TAGLOOM_URL_SECRETS", "open-sesame-open-sesame")
     line = Stack(Settings(home=tmp_path), {"LABEL_STUDIO_URL": "http://127.0.0.1:8080"}).worker_line()
     assert "TAGLOOM_IMAGE_ENCODER=torchvision:resnet50 " in line
     assert "LABEL_STUDIO_URL=http://127.0.0.1:8080 " in line

@@ -52,6 +52,7 @@ def test_the_first_ten_gold_labels_never_drop_below_the_cues(
     assert right(serving(store, settings), items.plain) > right(cold, items.plain) - NOISE
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("held_out_share", ["0.5", pytest.param("0", marks=pytest.mark.slow)])
 def test_the_next_season_is_followed_though_most_gold_is_old(

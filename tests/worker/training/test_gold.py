@@ -150,6 +150,7 @@ def test_an_accepted_proposal_names_its_version(store: Store, settings: Settings
     assert {one.accepted for number, one in gold.items() if number != 15} == {None}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_a_home_that_learned_from_misread_gold_heals(store: Store, settings: Settings) -> None:
     """As the first release left it: its versions have learned that turned pictures show nothing."""

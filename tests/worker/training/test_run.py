@@ -103,6 +103,7 @@ def test_a_training_that_ended_after_its_last_epoch_repeats_no_epoch_and_publish
     assert not list((settings.home / "runs").rglob("*.*"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_what_follows_a_cold_start_for_other_labels_serves_at_once_and_what_follows_that_waits(
     store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
@@ -118,6 +119,7 @@ def test_what_follows_a_cold_start_for_other_labels_serves_at_once_and_what_foll
     assert (newest.number, newest.state) == (3, State.ACCEPTED)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_another_lexicon_is_taken_up_by_the_next_training_which_goes_on_from_what_was_learned(
     store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -171,6 +173,7 @@ def test_what_processes_that_trained_together_left_when_they_were_killed_is_drop
     assert list(own.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_gold_with_odd_pictures_dates_or_annotations_does_not_stop_the_training(
     store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch

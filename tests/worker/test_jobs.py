@@ -100,7 +100,7 @@ def test_tasks_that_come_while_others_are_read_are_read_next(
     monkeypatch.setattr(jobs, "encode_project", lambda *_: "nothing left")
     redis.flushall()
     jobs.encode(KEY)
-    assert queued(settings, redis) == []
+    assert "worker.jobs.encode" not in [job.func_name for job in queued(settings, redis)]
 
 
 @pytest.mark.usefixtures("here")

@@ -21,6 +21,7 @@ from tagloom.settings import Settings
 from tests.store import webhooks
 from tests.worker import items, shop
 from worker import jobs
+from worker.training.cold_start import ensure_cold_start
 from worker.training.gold import project_gold
 
 KEY = str(shop.KEY)
@@ -138,8 +139,7 @@ def test_a_collapse_that_gold_does_not_show_is_refused(
 def test_an_accepted_proposal_names_its_version(store: Store, settings: Settings) -> None:
     shop.open_shop(store, settings, tasks=20)
     shop.annotate(store, range(1, 13))
-    jobs.train(KEY)
-    version = store.versions.list(KEY)[0].version
+    version = ensure_cold_start(settings, store, KEY, shop.SPACE, items.LABELS).version
     identity = region_id(region_seed(KEY, 15, version), 0, 1, NO_TAG)
     tags = {"from_name": "elements", "to_name": "image", "type": "choices", "value": {"choices": ["LOGO"]}}
     submit(store, 15, [{**tags, "id": identity, "origin": "prediction"}])

@@ -11,7 +11,7 @@ help: ## Show this list
 env: ## Make .venv with every pinned package
 	@scripts/env
 
-demo: env ## Gold in, better pre-annotation out: the whole loop in under 4 minutes (DATA=folder for your own pictures)
+demo: env ## Gold in, better pre-annotation out: the whole loop in 3 to 6 minutes (DATA=folder for your own pictures)
 	@$(BIN)/tagloom demo $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 up: env label-studio ## Label Studio with the sample project, backend and worker; Ctrl-C stops all of it
@@ -25,12 +25,12 @@ test: env ## The quick tests, two processes at a time (under 5 minutes on 2 core
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not gpu and not e2e" $(ARGS)
 
 test-slow: env ## The tests that take longer: real workers killed, refused demos
-	$(BIN)/python -m pytest -m "slow and not gpu and not e2e" --timeout 600 $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "slow and not gpu and not e2e" --timeout 600 $(ARGS)
 
 fuzz: env ## 20,000 odd requests at the backend (TAGLOOMTEST_FUZZ_CASES sets how many)
 	TAGLOOMTEST_FUZZ_CASES=$${TAGLOOMTEST_FUZZ_CASES:-20000} $(BIN)/python -m pytest tests/backend/test_fuzz.py -s --timeout 7200 $(ARGS)
 
-faults: env ## Processes killed, disk filled, files spoilt; then everything compared (short form, under 4 minutes)
+faults: env ## Processes killed, disk filled, files spoilt; then everything compared (short form, under 10 minutes)
 	@$(BIN)/python -m bench.faults $(ARGS)
 
 faults-long: env ## The same with 300 kills and 1,000 annotations (under 35 minutes)

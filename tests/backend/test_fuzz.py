@@ -226,6 +226,7 @@ SIZED = st.builds(
 )
 
 
+@pytest.mark.slow
 @cases(CONFIG_SHARE)
 @given(config=SIZED)
 def test_what_setup_takes_predict_answers(alive: Backend, config: str) -> None:

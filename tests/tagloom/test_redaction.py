@@ -94,6 +94,7 @@ def test_short_secrets_and_short_tokens_of_requests_do_not_blank_words() -> None
     assert redacted("abc predict") == "abc predict"
 
 
+@pytest.mark.slow
 def test_passing_tokens_are_forgotten_and_lasting_secrets_are_not() -> None:
     for number in range(redaction.PASSING + 1):
         redaction.keep_out(f"passing-token-{number:010}", passing=True)

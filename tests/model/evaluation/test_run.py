@@ -184,6 +184,7 @@ def test_results_with_another_lexicon_are_not_taken(corpus: LabelledCorpus, tmp_
     assert known.macro_f1 > unknown.macro_f1 == 0.0
 
 
+@pytest.mark.slow
 def test_the_same_tagger_has_the_same_fingerprint_in_another_process() -> None:
     code = (
         "from model.evaluation.run import tagger_fingerprint as made\n"

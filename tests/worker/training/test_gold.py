@@ -98,6 +98,7 @@ def test_twenty_four_odd_annotations_take_no_price_away(store: Store, settings: 
     assert shown_prices(store, settings) >= before * 2 / 3
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_what_was_not_understood_is_told(store: Store, settings: Settings) -> None:
     shop.open_shop(store, settings, tasks=TASKS)

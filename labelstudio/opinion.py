@@ -20,6 +20,9 @@ Control = Choices | RectangleLabels | ShapeLabels
 
 SAME_ELEMENT = 0.8  # IoU from which two boxes of a label in one annotation are one element, marked twice
 
+MOST_BOXES = 500  # of one annotation; comparing each with each costs their square
+
+TOO_MANY = f"more than {MOST_BOXES} boxes; the rest was not read"
 NO_REGION = "an entry of the result that is no region"
 NO_CONTROL = "a region of a control that the labelling config does not have"
 ANOTHER_PICTURE = "only another picture of the task was answered"
@@ -108,7 +111,7 @@ def _sorted_result(config: LabelConfig, result: list[Any]) -> _Result:
     tags: tuple[Control, ...] = config.choices
     shapes: tuple[Control, ...] = (*config.rectangles, *config.shapes)
     own = {control.name: control for control in (*tags, *shapes)}
-    read = _Result()
+    read, drawn = _Result(), 0
     for region in result:
         if not isinstance(region, dict):
             read.doubt((*tags, *shapes), NO_REGION)
@@ -130,7 +133,11 @@ def _sorted_result(config: LabelConfig, result: list[Any]) -> _Result:
         if region.get("item_index") not in (0, None) or config.is_of_another_picture(name, region.get("to_name")):
             read.beside = True
             continue
+        if not isinstance(control, Choices) and drawn >= MOST_BOXES:
+            read.doubt((control,), TOO_MANY)
+            continue
         reading = control.read(region)
+        drawn += not isinstance(control, Choices)
         read.readings.append((control, region, reading))
         if reading.problem:
             read.doubt((control,), reading.problem)

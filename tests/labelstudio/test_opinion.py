@@ -1,5 +1,6 @@
 """What one annotation says: yes, no, or unknown where it was not understood."""
 
+import time
 from typing import Any
 
 import pytest
@@ -183,6 +184,17 @@ def test_twins_count_once_and_the_one_by_hand_stays() -> None:
     assert one.boxes is not None
     assert sorted(round(drawn.box.left, 3) for drawn in one.boxes) == [0.105, 0.6]
     assert opinion.TWINS in one.notes
+
+
+def test_any_number_of_boxes_is_read_in_time_and_the_rest_is_unknown() -> None:
+    began = time.process_time()
+    one = opinion_of(BOTH, [tags("LOGO"), *(box("LOGO", n % 97, 1) for n in range(100_000))])
+    assert time.process_time() - began < 5
+    assert one.boxes is not None
+    assert len(one.boxes) == 97, "twins of the first ones count once"
+    assert opinion.TOO_MANY in one.notes
+    assert one.unknown_boxes == set(ALL)
+    assert said(one) == NO_PRICE | {"LOGO": True}
 
 
 # What Tagloom proposes and Label Studio keeps: ids of regions, and in `origin` whether one was changed.

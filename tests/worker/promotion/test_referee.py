@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from model.tagger import Tagger
 from model.training.progressive import TrainConfig, fit
 from tests.worker import items
+from worker.promotion.gate import judge
 from worker.promotion.referee import Referee
 from worker.training.corpus import Corpus
 
@@ -73,3 +75,62 @@ def test_where_it_can_have_seen_all_it_is_compared_all_the_same(tmp_path: Path) 
     evidence = referee.evidence(COLD, answers_of(GOLD))
     assert len(evidence.gold_NK) == GOLD
     assert np.asarray(evidence.candidate_NK).all()
+
+
+def accepting(referee: Referee, rows: Iterable[int], version: str) -> Referee:
+    """The same referee over gold that took a version's proposals over unchanged in these rows."""
+    gold = referee._corpus.gold
+    for row in rows:
+        gold[row] = replace(gold[row], accepted=version)
+    return referee
+
+
+@pytest.mark.parametrize("unnamed", [SERVED, ""])
+def test_an_accepted_proposal_does_not_judge_the_version_that_proposed_it(tmp_path: Path, unnamed: str) -> None:
+    referee = accepting(referee_of(GOLD, tmp_path, is_trained=False), range(8), unnamed)
+    evidence = referee.evidence(COLD, answers_of(GOLD))
+    assert sorted(evidence.families) == [str(1000 + row) for row in range(8, GOLD)]
+    assert evidence.by_hand_N.all()
+
+
+def test_an_accepted_proposal_of_an_older_version_counts_and_is_told_apart(tmp_path: Path) -> None:
+    referee = accepting(referee_of(GOLD, tmp_path, is_trained=False), range(8), "v0.0000")
+    evidence = referee.evidence(COLD, answers_of(GOLD))
+    assert len(evidence.families) == GOLD
+    assert int(evidence.by_hand_N.sum()) == GOLD - 8
+    verdict = judge(evidence, must_gain=False)
+    assert verdict.metrics["items_by_hand"] == GOLD - 8
+    assert f"on the {GOLD - 8} that people changed" in verdict.reason
+
+
+def test_where_all_gold_accepts_the_served_version_nothing_judges(tmp_path: Path) -> None:
+    referee = accepting(referee_of(GOLD, tmp_path, is_trained=False), range(GOLD), SERVED)
+    verdict = judge(referee.evidence(COLD, answers_of(GOLD)), must_gain=False)
+    assert (verdict.accepted, verdict.metrics["items"]) == (False, 0)
+
+
+def test_what_is_unknown_counts_neither_way(tmp_path: Path) -> None:
+    """The candidate is wrong on every price of which the gold knows nothing, and right elsewhere."""
+    referee = referee_of(GOLD, tmp_path, is_trained=False)
+    for row, said in referee._corpus.gold.items():
+        referee._corpus.gold[row] = replace(said, labels=said.labels - {"价格"}, unknown=frozenset({"价格"}))
+    corpus = referee._corpus
+    referee = Referee(corpus, COLD.named(SERVED), QUICK, tmp_path)
+    answers = {
+        1000 + row: [label in corpus.gold[row].labels or label == "价格" for label in items.LABELS]
+        for row in range(GOLD)
+    }
+    evidence = referee.evidence(COLD, answers)
+    price = items.LABELS.index("价格")
+    assert not evidence.known_NK[:, price].any()
+    assert evidence.scores(np.ones(GOLD, dtype=bool))[1] == pytest.approx(4 / 5), "all but the price are right"
+
+
+def test_a_collapse_is_told_though_no_gold_item_was_read_whole(tmp_path: Path) -> None:
+    referee = referee_of(GOLD, tmp_path, is_trained=False)
+    for row, said in referee._corpus.gold.items():
+        referee._corpus.gold[row] = replace(said, unknown=frozenset(items.LABELS) - said.labels)
+    referee = Referee(referee._corpus, COLD.named(SERVED), QUICK, tmp_path)
+    never = replace(COLD, calibration=replace(COLD.calibration, threshold_K=COLD.calibration.threshold_K * 0 + 2))
+    assert "only 0 fully read gold items" in referee.collapse(never)
+    assert referee.collapse(COLD) == ""

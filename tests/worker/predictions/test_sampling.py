@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -6,25 +5,17 @@ import pytest
 from redis import Redis
 from rq import Queue
 
-import worker.workplace
 from labelstudio.api import LabelStudioError
 from store.store import Store
 from tagloom.errors import UserError
 from tagloom.settings import Settings
 from tests.backend.parts import running
 from tests.worker import label_studio
-from tests.worker.label_studio import Encoders, WritableLabelStudio, publish_next
+from tests.worker.label_studio import WritableLabelStudio, publish_next
 from worker import jobs, queue, timer
 from worker.predictions.offer import due, offer
 from worker.training.watch import NeverEnds
 from worker.workplace import open_workplace
-
-
-@pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WritableLabelStudio]:
-    monkeypatch.setattr(worker.workplace, "FeatureExtractor", Encoders)
-    with label_studio.opened(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

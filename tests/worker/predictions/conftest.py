@@ -1,0 +1,16 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import worker.workplace
+from tests.worker import label_studio
+from tests.worker.label_studio import Encoders, WritableLabelStudio
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WritableLabelStudio]:
+    """A simulated Label Studio that can be written to; workplaces have its encoders."""
+    monkeypatch.setattr(worker.workplace, "FeatureExtractor", Encoders)
+    with label_studio.opened(tmp_path) as opened:
+        yield opened

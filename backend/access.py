@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 import structlog
-from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from labelstudio.project import DEFAULT_CONNECTION
 from tagloom.errors import UserError
@@ -92,7 +91,10 @@ class Guards:
 
 
 class Access:
-    """ASGI middleware: takes the secret off the path, turns strangers and too large bodies away."""
+    """ASGI middleware: takes the secret off the path, turns strangers and bodies that announce too much away.
+
+    What comes without an announced length is counted where it is read (``backend.bodies``).
+    """
 
     def __init__(self, app: ASGIApp, guards: Guards, max_bytes: int) -> None:
         self._app = app
@@ -116,7 +118,7 @@ class Access:
             await _refuse(send, 413, TOO_LARGE)
             return
         scope["state"]["connection"] = connection or DEFAULT_CONNECTION
-        await self._app(scope, _Counted(receive, self._max_bytes), send)
+        await self._app(scope, receive, send)
 
     def _take_secret(self, scope: Scope) -> str | None:
         """Connection of the request. The scope itself is changed, so that no access log ever sees the secret."""
@@ -140,21 +142,6 @@ class Access:
         else:
             path = "/".join(_LIKE_A_SECRET.sub("***", part) for part in parts)
             LOG.warning("turned away", path=path, client=_client(scope))
-
-
-class _Counted:
-    """Receives a body up to a size. HTTPException as soon as more came than that, whatever length was announced."""
-
-    def __init__(self, receive: Receive, limit: int) -> None:
-        self._receive = receive
-        self._left = limit
-
-    async def __call__(self) -> Message:
-        message = await self._receive()
-        self._left -= len(message.get("body", b""))
-        if self._left < 0:
-            raise HTTPException(413, TOO_LARGE)
-        return message
 
 
 def is_loopback(host: str) -> bool:

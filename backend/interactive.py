@@ -9,6 +9,7 @@ import torch
 from labelstudio.config import LabelConfig
 from labelstudio.controls.rectangle_labels import RectangleLabels, box_of
 from labelstudio.drawing import Drawing, Stored
+from labelstudio.opinion import SAME_ELEMENT
 from labelstudio.proposals import PLAIN_ID
 from labelstudio.regions import Region, names_in
 from labelstudio.results import result_of
@@ -16,9 +17,6 @@ from model.boxes.drawn import Drawn
 from model.features.item import ItemFeatures
 from model.items import Box, LabelledBox, PredictedBox, Prediction
 from model.tagger import Tagger
-
-TWIN = 0.8
-"""Overlap (IoU) from which two boxes of one label mark the same element."""
 
 
 @dataclass(frozen=True)
@@ -153,4 +151,4 @@ def _boxes(config: LabelConfig, regions: Sequence[Region]) -> list[LabelledBox]:
 
 
 def _is_twin(box: PredictedBox, held: Sequence[LabelledBox]) -> bool:
-    return any(other.label == box.label and other.box.iou(box.box) >= TWIN for other in held)
+    return any(other.label == box.label and other.box.iou(box.box) >= SAME_ELEMENT for other in held)

@@ -147,11 +147,18 @@ def _reduced(picture: Image.Image) -> Image.Image:
 
 def _upright(picture: Image.Image, size: tuple[int, int]) -> Picture:
     try:
-        turned = picture.getexif().get(ExifTags.Base.Orientation) in _ON_ITS_SIDE
         upright = ImageOps.exif_transpose(picture)
     except Exception:  # a broken EXIF block; the picture itself is fine
         return Picture(picture, size)
-    return Picture(upright, size[::-1] if turned else size)
+    return Picture(upright, size[::-1] if is_on_its_side(picture) else size)
+
+
+def is_on_its_side(picture: Image.Image) -> bool:
+    """Whether EXIF says that width and height change places."""
+    try:
+        return picture.getexif().get(ExifTags.Base.Orientation) in _ON_ITS_SIDE
+    except Exception:  # a broken EXIF block; the picture itself is fine
+        return False
 
 
 def _rgb(picture: Image.Image) -> Image.Image:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from PIL import ExifTags, Image
+from PIL import Image
 
-from labelstudio.decoding import ImageUnavailableError, Picture, decode
+from labelstudio.decoding import ImageUnavailableError, Picture, decode, is_on_its_side
 from samples.texts import content_of
 from tagloom.settings import Settings
 
@@ -24,7 +24,7 @@ def upright_size(picture: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)  # Pillow has one limit a process
     try:
         with Image.open(picture) as image:
-            return (image.height, image.width) if _is_turned(image) else image.size
+            return (image.height, image.width) if is_on_its_side(image) else image.size
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as large:
         raise ValueError(
             f"{picture}: the picture has more than {max_pixels:,} pixels: make it smaller or raise "
@@ -32,10 +32,3 @@ def upright_size(picture: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]
         ) from large
     except Exception as broken:  # decoders raise anything on broken files
         raise ValueError(f"{picture}: the picture cannot be read ({broken})") from broken
-
-
-def _is_turned(image: Image.Image) -> bool:
-    try:
-        return bool(image.getexif().get(ExifTags.Base.Orientation, 1) >= 5)
-    except Exception:  # a broken EXIF block; the picture itself is fine
-        return False

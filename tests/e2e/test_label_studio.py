@@ -11,9 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from backend.interactive import TWIN
 from labelstudio.config import LabelConfig
-from labelstudio.opinion import opinion_of
+from labelstudio.opinion import SAME_ELEMENT, opinion_of
 from model.items import Box, LabelledBox
 from samples.dataset import Sample
 from tests.e2e.browser import annotator
@@ -129,7 +128,7 @@ def _counts(boxes: Sequence[LabelledBox]) -> Counter[str]:
 
 
 def _are_twins(one: LabelledBox, other: LabelledBox) -> bool:
-    return one.label == other.label and one.box.iou(other.box) >= TWIN
+    return one.label == other.label and one.box.iou(other.box) >= SAME_ELEMENT
 
 
 def test_annotations_that_are_read_in_part_take_no_prices_away(running: Running) -> None:

@@ -77,6 +77,7 @@ def described() -> Any:
 DESCRIPTION = described()
 
 
+@pytest.mark.slow
 @DESCRIPTION.parametrize()  # type: ignore[untyped-decorator]
 @cases(SCHEMA_SHARE)
 def test_the_description_holds(case: "schemathesis.Case[Any]", alive: Backend) -> None:

@@ -121,6 +121,7 @@ def without_prices(*given: Any, **options: Any) -> Tagger:
     return replace(tagger, network=None, regression=replace(tagger.regression, bias_K=bias_K), credence=1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_a_collapse_that_gold_does_not_show_is_refused(
     store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch

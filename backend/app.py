@@ -1,6 +1,6 @@
 """The ASGI application: access, routes, and pools of threads for quick and for slow requests."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
@@ -24,10 +24,12 @@ QUICK_THREADS = 16
 SLOW_THREADS = 16
 
 
-def create_app(settings: Settings, ties: Ties | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, ties: Ties | None = None, *, when_loaded: Callable[[object], None] = lambda _: None
+) -> FastAPI:
     """The backend for these settings, with the real encoders and worker unless other ``ties`` are given.
 
-    Raises UserError when the settings cannot work.
+    ``when_loaded`` is called once the models are there, or cannot be. Raises UserError when the settings cannot work.
     """
     guards = Guards.of(settings)
     metrics = Metrics()
@@ -36,6 +38,7 @@ def create_app(settings: Settings, ties: Ties | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.metrics = metrics
+    app.state.when_loaded = when_loaded
     app.state.ties = ties or ties_of(settings)
     app.include_router(ROUTER)
     app.add_exception_handler(RequestValidationError, _unreadable)
@@ -49,6 +52,7 @@ def create_app(settings: Settings, ties: Ties | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     with running(app.state.settings, app.state.ties, app.state.metrics) as service:
         app.state.service = service
+        service.engine.add_done_callback(app.state.when_loaded)
         app.state.pools = {
             False: ThreadPoolExecutor(QUICK_THREADS, thread_name_prefix="quick"),
             True: ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="slow"),

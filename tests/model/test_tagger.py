@@ -35,6 +35,13 @@ def test_the_cold_start_is_the_cues(cold: Tagger) -> None:
     assert cold.probabilities([]).shape == (0, len(LABELS))
 
 
+def test_the_cold_start_is_the_same_each_time(cold: Tagger) -> None:
+    again = Tagger.cold_start(LABELS, space="space", seed=1)
+    assert again.seed == cold.seed == 1
+    assert content_sha(again) == content_sha(cold)
+    assert content_sha(Tagger.cold_start(LABELS, space="space", seed=2)) != content_sha(cold)
+
+
 def test_an_answer_has_every_label_and_gives_those_over_their_threshold(cold: Tagger) -> None:
     answer = cold.predict([features(block("¥199"))])[0]
     assert set(answer.probabilities) == set(LABELS)

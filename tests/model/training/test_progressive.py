@@ -322,17 +322,20 @@ def test_out_of_fold_of_a_single_family_is_the_cold_start(cold: Tagger) -> None:
 
 
 def test_gold_calibrates_by_what_was_said_of_it_out_of_fold(cold: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[torch.Tensor, torch.Tensor]] = []
+    asked: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
 
     def noting(log_odds_NK: torch.Tensor, unseen_GK: torch.Tensor, gold_GK: torch.Tensor) -> Calibration:
-        asked.append((unseen_GK, gold_GK))
+        asked.append((log_odds_NK[sorted(SOME)], unseen_GK, gold_GK))
         return Calibration.neutral(gold_GK.shape[1])
 
     monkeypatch.setattr(Calibration, "of", noting)
-    tagger = fit(cold, ITEMS, SOME, families=FAMILIES, config=replace(CONFIG, use_network=False))
-    ((unseen_GK, gold_GK),) = asked
+    fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG)
+    alone = fit(cold, ITEMS, SOME, families=FAMILIES, config=SOURCES_ALONE)
+    *_, (said_GK, unseen_GK, gold_GK), (_, without_GK, _) = asked  # of the last phase, and of the fit without network
     assert torch.equal(gold_GK, GoldTable.of(SOME, LABELS, len(ITEMS)).labels_NK[sorted(SOME)])
-    trained_GK = tagger.log_odds([ITEMS[row] for row in sorted(SOME)])
+    assert torch.equal(unseen_GK, without_GK), "the network has seen the gold, so it has no say"
+    assert not torch.equal(said_GK, unseen_GK)
+    trained_GK = alone.log_odds([ITEMS[row] for row in sorted(SOME)])
     assert (torch.sigmoid(trained_GK) - gold_GK).abs().mean() < (torch.sigmoid(unseen_GK) - gold_GK).abs().mean() - 0.02
 
 

@@ -1,6 +1,9 @@
+import torch
+
 from model.items import Gold
-from model.weak_supervision.supervision import GoldTable, family_folds
-from tests.model.shop import LABELS
+from model.tagger import Tagger
+from model.weak_supervision.supervision import GoldTable, family_folds, supervise
+from tests.model.shop import LABELS, pool
 
 
 def test_labels_that_gold_says_nothing_of_are_told() -> None:
@@ -32,3 +35,25 @@ def test_folds_keep_families_whole() -> None:
         if fold is not other
     )
     assert family_folds({0: "a"}, 4, seed=1) == [[0]]
+
+
+def test_what_the_network_starts_from_has_not_seen_the_gold_of_its_family() -> None:
+    items, _, families = pool(60)
+    chance_NK = torch.rand(len(items), len(LABELS), generator=torch.Generator().manual_seed(5)) < 0.5
+    gold = {row: Gold(frozenset(label for label, has in zip(LABELS, chance_K, strict=True) if has))
+            for row, chance_K in enumerate(chance_NK.tolist())}  # fmt: skip
+    table = GoldTable.of(gold, LABELS, len(items))
+    cold = Tagger.cold_start(LABELS, space="space", seed=3, with_boxes=False)
+    alone = {"use_neighbours": False, "use_industry": False}
+    found = supervise(cold, items, table, families=families, **alone)
+    opinions = found.sources.opinions(items, torch.zeros_like(table.labels_NK))
+    evidence_ND = found.evidence.vectors(items, found.sources.cues)
+    fitted_NK = found.label_model.log_odds(opinions) + found.regression.log_odds(evidence_ND)
+    assert agreement(fitted_NK, chance_NK) > 0.1, "what was fitted knows its own gold by heart"
+    assert agreement(found.base_NK, chance_NK) < 0.05, "of gold that follows no rule the others' gold tells nothing"
+
+
+def agreement(log_odds_NK: torch.Tensor, labels_NK: torch.Tensor) -> float:
+    """How much more probable labels are on items that have them than on the others."""
+    probability_NK = torch.sigmoid(log_odds_NK)
+    return float(probability_NK[labels_NK].mean() - probability_NK[~labels_NK].mean())

@@ -21,12 +21,14 @@ from worker.timer import Timer
 
 LOG = structlog.stdlib.get_logger(__name__)
 
+PATIENCE_S = 0.5  # of a request that writes: it is answered without, and what it would have written comes later
+
 
 @contextmanager
 def running(settings: Settings, ties: Ties, metrics: Metrics) -> Iterator[Service]:
     """The service until the block ends; then what waits is done and everything is closed."""
     logs.guard(settings.secrets)
-    store = Store.open(settings.database)
+    store = Store.open(settings.database, PATIENCE_S)
     try:
         for project in store.projects.all():  # webhooks may have been lost while no backend ran
             store.projects.request_reconcile(project.key)

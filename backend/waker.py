@@ -1,10 +1,13 @@
 """Tells the worker that there is work, behind the answer: Redis may be away, Label Studio never waits for it."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
+
+from store.database import PATIENCE_S, is_locked
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -16,23 +19,34 @@ class Waker:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="waker")
         self._pending: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
+        self._is_closing = False
 
     def ask(self, errand: str, project: str, run: Callable[[], object]) -> None:
-        """Run an errand for a project soon. What it raises is logged: the store remembers what is to be done."""
+        """Run an errand for a project soon; again while the database is locked, for PATIENCE_S.
+
+        What else it raises is logged: the store remembers what is to be done.
+        """
+        self._ask(errand, project, run, time.monotonic() + PATIENCE_S)
+
+    def close(self) -> None:
+        """Do what is waiting, then end."""
+        self._is_closing = True
+        self._thread.shutdown(wait=True)
+
+    def _ask(self, errand: str, project: str, run: Callable[[], object], until: float) -> None:
         with self._lock:
             if (errand, project) in self._pending:
                 return
             self._pending.add((errand, project))
-        self._thread.submit(self._run, errand, project, run)
+        self._thread.submit(self._run, errand, project, run, until)
 
-    def close(self) -> None:
-        """Do what is waiting, then end."""
-        self._thread.shutdown(wait=True)
-
-    def _run(self, errand: str, project: str, run: Callable[[], object]) -> None:
+    def _run(self, errand: str, project: str, run: Callable[[], object], until: float) -> None:
         with self._lock:
             self._pending.discard((errand, project))
         try:
             run()
         except Exception as error:
-            LOG.error("an errand failed", errand=errand, project=project, error=repr(error))
+            if is_locked(error) and time.monotonic() < until and not self._is_closing:
+                self._ask(errand, project, run, until)
+            else:
+                LOG.error("an errand failed", errand=errand, project=project, error=repr(error))

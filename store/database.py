@@ -4,30 +4,36 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, select, text
+from sqlalchemy import ColumnElement, Connection, Engine, Table, create_engine, event, make_url, select, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from store.tables import IDENTITY
 from tagloom.errors import UserError
 
-BUSY_TIMEOUT_MS = 30_000
+PATIENCE_S = 30.0  # of work that nobody waits for
+LOCKED = ("55P03", "40P01", 5, 6)  # PostgreSQL: a lock not had in time, a deadlock; SQLite: a locked database
 RESERVE_BYTES = 1_000_000
 MIGRATION_LOCK = 0x7461676C  # any constant: PostgreSQL's advisory lock that lets one process migrate at a time
 
 
 class Database:
-    """Engine with its transactions. Threads may share it; a forked process opens its own."""
+    """Engine with its transactions. Threads may share it; a forked process opens its own.
 
-    def __init__(self, url: str) -> None:
-        self.engine = _engine(url)
+    ``patience`` is how many seconds a transaction waits for another one's lock, unless it says otherwise; then it
+    raises OperationalError, which `is_locked` tells from others.
+    """
+
+    def __init__(self, url: str, patience: float = PATIENCE_S) -> None:
+        self.engine = _engine(url, patience)
+        self._patience = patience
         self._hold_shared_memory()
         self._migrate()
 
@@ -41,12 +47,15 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, patience: float | None = None) -> Iterator[Connection]:
         """A transaction that may write; committed and durable when the block ends without an exception.
 
         On SQLite it takes the write lock at once (BEGIN IMMEDIATE): what it reads cannot change before it writes.
         """
-        with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
+        milliseconds = int(1000 * (self._patience if patience is None else patience))
+        with self.engine.connect().execution_options(writes=milliseconds) as connection, connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.execute(text(f"SET LOCAL lock_timeout = {max(1, milliseconds)}"))
             yield connection
 
     def identity(self) -> str:
@@ -99,6 +108,28 @@ def now(connection: Connection) -> float:
     return time.time()
 
 
+def is_locked(error: BaseException) -> TypeGuard[OperationalError]:
+    """Whether a transaction failed only because another one held what it needed: it may be tried again."""
+    if not isinstance(error, OperationalError):
+        return False
+    origin = error.orig
+    code = getattr(origin, "sqlstate", None) or getattr(origin, "sqlite_errorcode", 0) & 0xFF
+    return code in LOCKED
+
+
+def is_over(at: float, until: float, longest: float) -> bool:
+    """Whether a wait has ended. One that lies further ahead than ``longest`` was noted before the clock was set back.
+
+    No wait is longer than it was meant to be, whatever happens to the clock.
+    """
+    return not at < until <= at + longest
+
+
+def over(until: ColumnElement[float], at: float, longest: float) -> ColumnElement[bool]:
+    """The same as `is_over`, of a column."""
+    return (until <= at) | (until > at + longest)
+
+
 def insert_missing(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
     """Insert a row unless its primary key is there; True when it was inserted."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
@@ -118,14 +149,15 @@ def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]])
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, patience: float) -> Engine:
     try:
         address = make_url(url)
     except (ArgumentError, ValueError) as error:
         raise UserError("TAGLOOM_DATABASE_URL is no URL; use sqlite:////folder/tagloom.db or postgresql://…") from error
     if address.get_backend_name() == "postgresql":
         try:
-            return create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+            bounded = {"options": f"-c lock_timeout={int(1000 * patience)}"}
+            return create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args=bounded)
         except ModuleNotFoundError as error:
             raise UserError("PostgreSQL needs a driver: pip install 'tagloom[postgresql]'") from error
     if address.get_backend_name() != "sqlite":
@@ -139,7 +171,7 @@ def _engine(url: str) -> Engine:
         raise UserError(
             f"{folder} can't be made ({error.strerror}): set TAGLOOM_HOME to a folder that may be written"
         ) from error
-    engine = create_engine(address, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    engine = create_engine(address, connect_args={"timeout": patience})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -148,10 +180,14 @@ def _engine(url: str) -> Engine:
 def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
     # The driver's own BEGIN comes too late for savepoints and reads; _begin_sqlite sends ours.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT_MS}"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    milliseconds = connection.get_execution_options().get("writes")
+    if milliseconds is None:
+        connection.exec_driver_sql("BEGIN")
+        return
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {milliseconds}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

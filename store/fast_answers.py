@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import select, tuple_, update
 
-from store.database import Database, insert_missing, now
+from store.database import Database, insert_missing, now, over
 from store.state import chunks
 from store.tables import FAST_ANSWERS
 
 SUFFIX = "+fast"
 FIRST_LOOK_S = 5.0  # Label Studio needs a moment to store what it was answered
+LONGEST_S = 600.0  # no answer is looked at again later
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class FastAnswers:
             query = select(*columns).where(
                 FAST_ANSWERS.c.project_key == project_key,
                 FAST_ANSWERS.c.settled.is_(False),
-                FAST_ANSWERS.c.due_at <= now(connection),
+                over(FAST_ANSWERS.c.due_at, now(connection), LONGEST_S),
             )
             return [FastAnswer(*row) for row in connection.execute(query.order_by(FAST_ANSWERS.c.task_id))]
 
@@ -70,7 +71,7 @@ class FastAnswers:
         """Keys of projects with fast answers that are to be replaced now."""
         with self._database.read() as connection:
             query = select(FAST_ANSWERS.c.project_key).where(
-                FAST_ANSWERS.c.settled.is_(False), FAST_ANSWERS.c.due_at <= now(connection)
+                FAST_ANSWERS.c.settled.is_(False), over(FAST_ANSWERS.c.due_at, now(connection), LONGEST_S)
             )
             return list(connection.execute(query.distinct().order_by(FAST_ANSWERS.c.project_key)).scalars())
 

@@ -1,23 +1,26 @@
 """The event log: an event and its effect are durable together before the webhook is answered.
 
 One thread commits for all callers (group commit): whoever asks while a commit runs shares the next one. Fifty
-submitters then wait for one or two commits, not for fifty; `bench/journal.py` measures it.
+submitters then wait for one or two commits, not for fifty; `bench/journal.py` measures it. What cannot be committed
+with the others is tried again alone, so that its fault is its own.
 """
 
 import logging
 import queue
+import sqlite3
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, delete, insert, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from store.changes import Change, merged
-from store.database import Database, now
+from store.database import PATIENCE_S, Database, is_locked, now
 from store.projects import ask_reconcile, insert_project
 from store.state import (
     apply_annotations,
@@ -34,6 +37,9 @@ LOG = logging.getLogger(__name__)
 LARGEST_GROUP = 256
 PRUNED_AT_ONCE = 1_000  # rows of one transaction
 ACTION_LENGTH = 64
+# One try waits so long for a lock. On PostgreSQL it is one project's, and the events of others wait as long.
+LOCK_S = {"sqlite": 0.3, "postgresql": 0.02}
+AGAIN_S = 0.2  # until what was locked is tried again
 CLOSED = None
 
 
@@ -45,6 +51,7 @@ class JournalError(Exception):
 class _Pending:
     change: Change
     done: "Future[None]" = field(default_factory=Future)
+    until: float = field(default_factory=lambda: time.monotonic() + PATIENCE_S)  # a lock is waited for no longer
 
 
 class Journal:
@@ -59,8 +66,8 @@ class Journal:
     def record(self, change: Change, timeout: float | None = None) -> None:
         """Return when the event and its effect are durable.
 
-        Raises JournalError when the database refuses it or takes longer than `timeout` seconds (it may still arrive
-        then; applying it again does no harm).
+        Raises JournalError when the database refuses it or takes longer than `timeout` seconds (while it is locked the
+        event is tried again for PATIENCE_S, so it may still arrive then; applying it again does no harm).
         """
         pending = _Pending(change)
         self._start()
@@ -104,35 +111,66 @@ class Journal:
                 self._thread.start()
 
     def _run(self) -> None:
-        while (first := self._pending.get()) is not CLOSED:
-            group, last = self._group(first)
-            self._commit(group)
-            if last:
-                return
+        kept: list[_Pending] = []  # of projects that are locked: the others do not wait for them
+        is_open = True
+        while is_open or kept:
+            group, is_open = self._group(AGAIN_S if kept else None)
+            locked = {entry.change.project_key for entry in kept}
+            kept += [entry for entry in group if entry.change.project_key in locked]
+            free = [entry for entry in group if entry.change.project_key not in locked]
+            kept = self._commit(free) + self._commit(kept)
 
-    def _group(self, first: _Pending) -> tuple[list[_Pending], bool]:
-        group = [first]
-        while len(group) < LARGEST_GROUP:
-            try:
-                entry = self._pending.get_nowait()
-            except queue.Empty:
-                return group, False
-            if entry is CLOSED:
-                return group, True
-            group.append(entry)
-        return group, False
+    def _group(self, seconds: float | None) -> tuple[list[_Pending], bool]:
+        """What waits, once something does or the seconds are over; whether more may come."""
+        group: list[_Pending] = []
+        with suppress(queue.Empty):
+            while len(group) < LARGEST_GROUP:
+                entry = self._pending.get(timeout=seconds) if not group else self._pending.get_nowait()
+                if entry is CLOSED:
+                    return group, False
+                group.append(entry)
+        return group, True
 
-    def _commit(self, group: Sequence[_Pending]) -> None:
+    def _commit(self, group: Sequence[_Pending]) -> list[_Pending]:
+        """Commit them, if need be by project and one by one; those that a lock kept and that are tried again."""
+        if not group:
+            return []
         try:
-            with self._database.write() as connection:
+            with self._database.write(LOCK_S[self._database.engine.dialect.name]) as connection:
                 _record(connection, [entry.change for entry in group])
         except Exception as error:  # whatever it was, nobody may wait for ever
-            LOG.error("journal: %d events not committed: %s", len(group), error)
-            for entry in group:
-                entry.done.set_exception(JournalError(str(error)))
-            return
+            if parts := _parts(group, error):
+                return [entry for part in parts for entry in self._commit(part)]
+            return _failed(group, error)
         for entry in group:
             entry.done.set_result(None)
+        return []
+
+
+def _parts(group: Sequence[_Pending], error: Exception) -> list[list[_Pending]]:
+    """What to try by itself after the whole failed; nothing where it would fail likewise.
+
+    SQLite locks all projects, and a database that is away takes nothing from anybody.
+    """
+    by_project: dict[str, list[_Pending]] = defaultdict(list)
+    for entry in group:
+        by_project[entry.change.project_key].append(entry)
+    is_of_one = not isinstance(error, OperationalError)
+    if len(by_project) > 1 and (is_of_one or (is_locked(error) and not isinstance(error.orig, sqlite3.Error))):
+        return list(by_project.values())
+    return [[entry] for entry in group] if len(group) > 1 and is_of_one else []
+
+
+def _failed(group: Sequence[_Pending], error: Exception) -> list[_Pending]:
+    """Tell those who wait; the entries that are tried again because only a lock was in the way."""
+    at = time.monotonic()
+    again = [entry for entry in group if is_locked(error) and at < entry.until]
+    given_up = [entry for entry in group if not is_locked(error) or at >= entry.until]
+    if given_up:
+        LOG.error("journal: %d events not committed: %s", len(given_up), error)
+    for entry in given_up:
+        entry.done.set_exception(JournalError(str(error)))
+    return again
 
 
 def apply(connection: Connection, change: Change, at: float) -> None:
@@ -170,6 +208,8 @@ def _try(connection: Connection, change: Change, at: float) -> str:
         with connection.begin_nested():
             apply(connection, change, at)
     except (ValueError, SQLAlchemyError) as error:
+        if is_locked(error):
+            raise
         LOG.error("journal: %s of %s could not be applied: %s", change.action, change.project_key, error)
         return f"{type(error).__name__}: {error}"
     return ""

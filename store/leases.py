@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, update
 
-from store.database import Database, insert_missing, now
+from store.database import Database, insert_missing, is_over, now
 from store.tables import LEASES
+
+LONGEST_S = 60.0  # no lease is given for longer
 
 
 class LeaseLost(Exception):  # noqa: N818 - the field's word
@@ -33,12 +35,13 @@ class Leases:
         self._database = database
 
     def acquire(self, name: str, holder: str, ttl: float) -> Lease | None:
-        """The lease for `ttl` seconds; None while another holder has it."""
+        """The lease for `ttl` seconds (LONGEST_S at most, else ValueError); None while another holder has it."""
+        _require_short(ttl)
         with self._database.write() as connection:
             insert_missing(connection, LEASES, {"name": name, "holder": "", "token": 0, "expires_at": 0.0})
             row = connection.execute(select(LEASES).where(LEASES.c.name == name).with_for_update()).one()
             at = now(connection)
-            if row.expires_at > at and row.holder != holder:
+            if row.holder != holder and not is_over(at, row.expires_at, LONGEST_S):
                 return None
             lease = Lease(name, holder, row.token + 1)
             values = {"holder": holder, "token": lease.token, "expires_at": at + ttl}
@@ -46,7 +49,11 @@ class Leases:
             return lease
 
     def renew(self, lease: Lease, ttl: float) -> None:
-        """Hold it for `ttl` seconds from now. LeaseLost when it ended or went to another."""
+        """Hold it for `ttl` seconds from now. LeaseLost when it was given back or went to another.
+
+        After it has expired too, if nobody took it: a database that was locked for a while ends no work.
+        """
+        _require_short(ttl)
         with self._database.write() as connection:
             verify(connection, lease)
             until = now(connection) + ttl
@@ -68,16 +75,19 @@ class Leases:
         """Whether anybody holds it now."""
         with self._database.read() as connection:
             query = select(LEASES.c.expires_at).where(LEASES.c.name == name)
-            return (connection.execute(query).scalar() or 0.0) > now(connection)
+            return not is_over(now(connection), connection.execute(query).scalar() or 0.0, LONGEST_S)
 
 
 def verify(connection: Connection, lease: Lease) -> None:
-    """LeaseLost unless `lease` is the newest of its name and has not expired; part of the caller's transaction."""
+    """LeaseLost unless `lease` is the newest of its name and held; part of the caller's transaction.
+
+    Its token alone decides: who takes an expired lease grows that, and then what its holder still writes is refused.
+    """
     row = connection.execute(select(LEASES).where(LEASES.c.name == lease.name).with_for_update()).first()
     if row is None or row.token != lease.token:
         raise LeaseLost(f"{lease.name}: taken over (token {row.token if row else 0}, ours {lease.token})")
-    if row.expires_at <= now(connection):
-        raise LeaseLost(f"{lease.name}: expired")
+    if not row.expires_at:
+        raise LeaseLost(f"{lease.name}: given back")
 
 
 def revoke(connection: Connection, name: str) -> None:
@@ -85,3 +95,8 @@ def revoke(connection: Connection, name: str) -> None:
     connection.execute(
         update(LEASES).where(LEASES.c.name == name).values(token=LEASES.c.token + 1, holder="", expires_at=0.0)
     )
+
+
+def _require_short(ttl: float) -> None:
+    if ttl > LONGEST_S:
+        raise ValueError(f"a lease is given for at most {LONGEST_S:g} s, not {ttl:g}: renew it instead")

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, case, select, update
 
-from store.database import Database, insert_missing, now
-from store.leases import Lease, verify
+from store.database import Database, insert_missing, now, over
+from store.leases import LONGEST_S, Lease, verify
 from store.state import grow_gold_revision
-from store.tables import CURRENT, LEASES, PROJECTS
+from store.tables import ANNOTATIONS, CURRENT, LEASES, PROJECTS, TASKS
 
 FREE_ATTEMPTS = 3  # tries at once after a crash; a training that keeps dying then backs off
 LONGEST_BACKOFF_S = 600.0
@@ -102,8 +102,9 @@ class Projects:
             query = (
                 select(PROJECTS.c.key)
                 .outerjoin(LEASES, LEASES.c.name == "train:" + PROJECTS.c.key)
-                .where(PROJECTS.c.gold_revision > PROJECTS.c.trained_revision, PROJECTS.c.retry_at <= at)
-                .where(LEASES.c.expires_at.is_(None) | (LEASES.c.expires_at <= at))
+                .where(PROJECTS.c.gold_revision > PROJECTS.c.trained_revision)
+                .where(over(PROJECTS.c.retry_at, at, LONGEST_BACKOFF_S))
+                .where(LEASES.c.expires_at.is_(None) | over(LEASES.c.expires_at, at, LONGEST_S))
                 .order_by(PROJECTS.c.key)
             )
             return list(connection.execute(query).scalars())
@@ -167,19 +168,30 @@ class Projects:
             at = now(connection)
             is_due = PROJECTS.c.reconcile_asked_at > 0
             if every:
-                is_due |= PROJECTS.c.reconciled_at < at - every
-            query = select(PROJECTS.c.key).where(is_due, PROJECTS.c.reconcile_not_before <= at)
+                is_due |= over(PROJECTS.c.reconciled_at + every, at, every)
+            is_time = over(PROJECTS.c.reconcile_not_before, at, LONGEST_BACKOFF_S)
+            query = select(PROJECTS.c.key).where(is_due, is_time)
             return list(connection.execute(query.order_by(PROJECTS.c.key)).scalars())
 
     def begin_reconcile(self, key: str) -> Begun:
         """Begin one, or go on with one that was interrupted, however many were asked for since: those come after it."""
         with self._database.write() as connection:
             row = connection.execute(select(PROJECTS).where(PROJECTS.c.key == key).with_for_update()).one()
-            if row.reconcile_cursor:
-                return Begun(row.reconcile_cursor, row.reconcile_began_at)
             at = now(connection)
-            values = {"reconcile_began_at": at, "reconcile_not_before": at}
+            if row.reconcile_cursor and row.reconcile_began_at <= at:
+                return Begun(row.reconcile_cursor, row.reconcile_began_at)
+            asked_at = min(row.reconcile_asked_at, at)
+            values = {
+                "reconcile_cursor": 0,
+                "reconcile_began_at": at,
+                "reconcile_not_before": at,
+                "reconcile_asked_at": asked_at,
+            }
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
+            # Heard of before the clock was set back: else each run would leave it to the next.
+            for table in (TASKS, ANNOTATIONS):
+                ahead = (table.c.project_key == key) & (table.c.seen_at > at)
+                connection.execute(update(table).where(ahead).values(seen_at=at))
             return Begun(0, at)
 
     def reach_in_reconcile(self, key: str, task_id: int, lease: Lease) -> None:

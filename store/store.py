@@ -1,7 +1,7 @@
 """The store as one object."""
 
 from store.annotations import Annotations
-from store.database import Database, now
+from store.database import PATIENCE_S, Database, now
 from store.fast_answers import FastAnswers
 from store.journal import Journal
 from store.leases import Leases
@@ -26,9 +26,12 @@ class Store:
         self.fast_answers = FastAnswers(database)
 
     @classmethod
-    def open(cls, url: str) -> "Store":
-        """The store at a SQLAlchemy URL (`Settings.database`), created or migrated when needed, else UserError."""
-        return cls(Database(url))
+    def open(cls, url: str, patience: float = PATIENCE_S) -> "Store":
+        """The store at a SQLAlchemy URL (`Settings.database`), created or migrated when needed, else UserError.
+
+        ``patience``: seconds that one write waits for another one's lock. The journal has its own.
+        """
+        return cls(Database(url, patience))
 
     def now(self) -> float:
         """Unix seconds by the clock that all stamps in the store are of."""

@@ -3,7 +3,40 @@
 Instants of ours are unix seconds (float); `updated_us` are Label Studio's own stamps in microseconds since 1970.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+from store.values import storable
+
+
+class Name(TypeDecorator[str]):
+    """Text up to a length, written as every database takes it: one that it refuses would take a whole commit along."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else storable(value)
+
+
+class Words(Name):
+    """Text of any length, written likewise."""
+
+    impl = Text
+    cache_ok = True
+
 
 METADATA = MetaData()
 
@@ -13,16 +46,16 @@ WIDE = BigInteger().with_variant(Integer, "sqlite")
 PROJECTS = Table(
     "projects",
     METADATA,
-    Column("key", String(200), primary_key=True),
-    Column("title", Text, nullable=False),
-    Column("label_config", Text, nullable=False),
+    Column("key", Name(200), primary_key=True),
+    Column("title", Words, nullable=False),
+    Column("label_config", Words, nullable=False),
     Column("config_us", BigInteger, nullable=False),
     Column("gold_revision", BigInteger, nullable=False),
     Column("trained_revision", BigInteger, nullable=False),
     Column("next_number", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("retry_at", Float, nullable=False),
-    Column("failure", Text, nullable=False),
+    Column("failure", Words, nullable=False),
     Column("reconciled_at", Float, nullable=False),
     Column("reconcile_cursor", BigInteger, nullable=False, server_default="0"),
     Column("reconcile_asked_at", Float, nullable=False, server_default="0"),
@@ -31,9 +64,9 @@ PROJECTS = Table(
     Column("reconcile_failures", Integer, nullable=False, server_default="0"),
     Column("offered_generation", BigInteger, nullable=False, server_default="0"),
     Column("created_at", Float, nullable=False),
-    Column("industry_keys", Text, nullable=False, server_default="[]"),
+    Column("industry_keys", Words, nullable=False, server_default="[]"),
     Column("unread_gold", Integer, nullable=False, server_default="0"),
-    Column("gold_notes", Text, nullable=False, server_default="{}"),
+    Column("gold_notes", Words, nullable=False, server_default="{}"),
     Column("reread_until", Float, nullable=False, server_default="0"),
 )
 
@@ -42,18 +75,18 @@ EVENTS = Table(
     METADATA,
     Column("id", WIDE, primary_key=True, autoincrement=True),
     Column("received_at", Float, nullable=False, index=True),
-    Column("project_key", String(200), nullable=False),
-    Column("action", String(64), nullable=False),
-    Column("body", Text, nullable=False),
-    Column("failure", Text, nullable=False),
+    Column("project_key", Name(200), nullable=False),
+    Column("action", Name(64), nullable=False),
+    Column("body", Words, nullable=False),
+    Column("failure", Words, nullable=False),
 )
 
 TASKS = Table(
     "tasks",
     METADATA,
-    Column("project_key", String(200), primary_key=True),
+    Column("project_key", Name(200), primary_key=True),
     Column("task_id", WIDE, primary_key=True, autoincrement=False),
-    Column("data", Text, nullable=False),
+    Column("data", Words, nullable=False),
     Column("updated_us", BigInteger, nullable=False),
     Column("deleted", Boolean, nullable=False),
     Column("seen_at", Float, nullable=False),
@@ -62,10 +95,10 @@ TASKS = Table(
 ANNOTATIONS = Table(
     "annotations",
     METADATA,
-    Column("project_key", String(200), primary_key=True),
+    Column("project_key", Name(200), primary_key=True),
     Column("annotation_id", WIDE, primary_key=True, autoincrement=False),
     Column("task_id", WIDE, nullable=False),
-    Column("content", Text, nullable=False),
+    Column("content", Words, nullable=False),
     Column("updated_us", BigInteger, nullable=False),
     Column("deleted", Boolean, nullable=False),
     Column("seen_at", Float, nullable=False),
@@ -75,39 +108,39 @@ ANNOTATIONS = Table(
 WEAK_LABELS = Table(
     "weak_labels",
     METADATA,
-    Column("project_key", String(200), primary_key=True),
+    Column("project_key", Name(200), primary_key=True),
     Column("task_id", WIDE, primary_key=True, autoincrement=False),
-    Column("space", String(64), nullable=False),
+    Column("space", Name(64), nullable=False),
     Column("gold_revision", BigInteger, nullable=False),
-    Column("labels", Text, nullable=False),
+    Column("labels", Words, nullable=False),
 )
 
 VERSIONS = Table(
     "versions",
     METADATA,
-    Column("project_key", String(200), primary_key=True),
+    Column("project_key", Name(200), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("version", String(64), nullable=False),
-    Column("parent", String(64), nullable=False),
-    Column("folder", Text, nullable=False),
-    Column("state", String(16), nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("phase", String(32), nullable=False),
-    Column("space", String(64), nullable=False),
-    Column("labels", Text, nullable=False),
-    Column("metrics", Text, nullable=False),
+    Column("version", Name(64), nullable=False),
+    Column("parent", Name(64), nullable=False),
+    Column("folder", Words, nullable=False),
+    Column("state", Name(16), nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("phase", Name(32), nullable=False),
+    Column("space", Name(64), nullable=False),
+    Column("labels", Words, nullable=False),
+    Column("metrics", Words, nullable=False),
     Column("gold_revision", BigInteger, nullable=False),
     Column("gold_count", Integer, nullable=False),
     Column("weak_count", Integer, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("promoted_at", Float, nullable=False),
-    Column("note", Text, nullable=False, server_default=""),
+    Column("note", Words, nullable=False, server_default=""),
 )
 
 CURRENT = Table(
     "current",
     METADATA,
-    Column("project_key", String(200), primary_key=True),
+    Column("project_key", Name(200), primary_key=True),
     Column("number", Integer, nullable=False),
     Column("generation", BigInteger, nullable=False),
     Column("since", Float, nullable=False),
@@ -116,9 +149,9 @@ CURRENT = Table(
 FAST_ANSWERS = Table(
     "fast_answers",
     METADATA,
-    Column("project_key", String(200), primary_key=True),
+    Column("project_key", Name(200), primary_key=True),
     Column("task_id", WIDE, primary_key=True, autoincrement=False),
-    Column("version", String(64), primary_key=True),
+    Column("version", Name(64), primary_key=True),
     Column("given_at", Float, nullable=False),
     Column("due_at", Float, nullable=False),
     Column("settled", Boolean, nullable=False),
@@ -127,10 +160,10 @@ FAST_ANSWERS = Table(
 LEASES = Table(
     "leases",
     METADATA,
-    Column("name", String(250), primary_key=True),
-    Column("holder", String(250), nullable=False),
+    Column("name", Name(250), primary_key=True),
+    Column("holder", Name(250), nullable=False),
     Column("token", BigInteger, nullable=False),
     Column("expires_at", Float, nullable=False),
 )
 
-IDENTITY = Table("identity", METADATA, Column("id", String(32), primary_key=True))
+IDENTITY = Table("identity", METADATA, Column("id", Name(32), primary_key=True))

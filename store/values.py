@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,14 +13,15 @@ DEPTH = 100  # levels of lists and objects; Python reads about 900, less the dee
 LOGGED_TEXT = 1_000  # characters of one text in the event log
 LOGGED_ENTRIES = 100  # of one list in the event log
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _MICROSECOND = timedelta(microseconds=1)
 EARLIEST_US = (datetime.min.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
 LATEST_US = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
 
 
 def storable(text: str) -> str:
-    """Text that every database takes: without NUL and lone surrogates (JSON can carry both)."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    """Text that every database takes: with U+FFFD for NUL and lone surrogates (JSON can carry both)."""
+    return _UNSTORABLE.sub("\ufffd", text)
 
 
 def is_deep(value: object) -> bool:

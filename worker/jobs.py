@@ -25,7 +25,7 @@ from worker.promotion.pruning import prune
 from worker.queue import Kind
 from worker.reconcile import reconcile as reconcile_project
 from worker.training.run import train as train_project
-from worker.training.watch import LEASE_S, GivesWay, Interrupted, Watch
+from worker.training.watch import LEASE_S, Ends, GivesWay, Interrupted, TakesTurns, Watch
 from worker.workplace import Workplace, open_workplace
 
 LOG = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ LOG = logging.getLogger(__name__)
 ELSEWHERE_S = 5.0  # a worker of another place rests, so that one of the right place comes first
 ELSEWHERE_TTL_S = 3600  # such failures come again and again: they are kept for an hour
 
-Work = Callable[[Workplace, Project, Lease, Watch], str]
+Work = Callable[[Workplace, Project, Lease, Ends], str]
 
 
 def train(project_key: str) -> str:
@@ -92,7 +92,7 @@ def is_unfinished(done: str) -> bool:
     return done.startswith(UNFINISHED)
 
 
-def _train(workplace: Workplace, project: Project, lease: Lease, watch: Watch) -> str:
+def _train(workplace: Workplace, project: Project, lease: Lease, watch: Ends) -> str:
     if not project.has_new_gold:
         return "nothing new"
     try:
@@ -105,11 +105,11 @@ def _train(workplace: Workplace, project: Project, lease: Lease, watch: Watch) -
         raise
 
 
-def _encode(workplace: Workplace, project: Project, _lease: Lease, watch: Watch) -> str:
+def _encode(workplace: Workplace, project: Project, _lease: Lease, watch: Ends) -> str:
     return encode_project(workplace, project, watch, _report)
 
 
-def _reconcile(workplace: Workplace, project: Project, lease: Lease, watch: Watch) -> str:
+def _reconcile(workplace: Workplace, project: Project, lease: Lease, watch: Ends) -> str:
     projects = workplace.store.projects
     try:
         client = workplace.client_of(project)
@@ -125,7 +125,7 @@ def _reconcile(workplace: Workplace, project: Project, lease: Lease, watch: Watc
         raise
 
 
-def _predict(workplace: Workplace, project: Project, _lease: Lease, watch: Watch) -> str:
+def _predict(workplace: Workplace, project: Project, _lease: Lease, watch: Ends) -> str:
     return offer.offer(workplace, project, GivesWay(watch, workplace.store), _report)
 
 
@@ -146,8 +146,11 @@ def _run(workplace: Workplace, kind: Kind, name: str, project_key: str, work: Wo
             return "another worker is at it"
         project = workplace.store.projects.get(project_key)
         assert project
+        lease, watch = held
+        settings = workplace.settings
+        ends = watch if kind is Kind.TRAIN else TakesTurns(watch, lambda: queue.others_wait(settings))
         try:
-            return work(workplace, project, *held)
+            return work(workplace, project, lease, ends)
         except (Interrupted, LeaseLost, Conflict) as stop:
             return f"{UNFINISHED}{stop}"
 

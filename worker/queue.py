@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.client import Pipeline
 from redis.exceptions import RedisError, WatchError
 from redis.retry import Retry
 from rq import Queue
@@ -63,6 +64,14 @@ def wake_reconcile(settings: Settings, project_key: str) -> bool:
 def wake_predicting(settings: Settings, project_key: str) -> bool:
     """See that a job waits that brings stored predictions up to the served version."""
     return _wake(settings, Kind.PREDICT, project_key)
+
+
+def others_wait(settings: Settings) -> bool:
+    """Whether any job waits for a worker; False while Redis is away."""
+    try:
+        return len(_queue(settings, redis_of(settings.redis_url))) > 0
+    except RedisError:
+        return False
 
 
 def offer_again(settings: Settings, kind: Kind, project_key: str, asker: Place) -> None:
@@ -144,7 +153,29 @@ def _wake(settings: Settings, kind: Kind, project_key: str) -> bool:
 
 
 def _queue(settings: Settings, connection: Redis) -> Queue:
-    return Queue(settings.queue, connection=connection, serializer="json", default_timeout=TIMEOUT_S)
+    return _Queue(settings.queue, connection=connection, serializer="json", default_timeout=TIMEOUT_S)
+
+
+class _Queue(Queue):
+    """RQ's queue, in which trainings stand before all other jobs: gold never waits for pictures to be read."""
+
+    def push_job_id(self, job_id: str, pipeline: Pipeline | None = None, at_front: bool = False) -> None:
+        if job_id.startswith(f"{Kind.TRAIN}-"):
+            connection = pipeline if pipeline is not None else self.connection
+            connection.eval(_BEHIND_TRAININGS, 1, self.key, job_id, f"{Kind.TRAIN}-")
+        else:
+            super().push_job_id(job_id, pipeline=pipeline, at_front=at_front)
+
+
+# Puts a job before the first one that is no training. A script, because others push and take jobs at the same moment.
+_BEHIND_TRAININGS = """
+for _, waiting in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+    if string.sub(waiting, 1, #ARGV[2]) ~= ARGV[2] then
+        return redis.call('LINSERT', KEYS[1], 'BEFORE', waiting, ARGV[1])
+    end
+end
+return redis.call('RPUSH', KEYS[1], ARGV[1])
+"""
 
 
 def _enqueue_once(queue: Queue, place: Place, kind: Kind, project_key: str) -> None:

@@ -122,12 +122,12 @@ def _asked(url: str, count: int | None = None) -> list[float]:
     """Seconds of each answer to the neighbour's question, asked so many times or until the input is closed."""
     task = {"id": 1, "data": {"image": PICTURE, "title": "买一送一"}}
     body: dict[str, Any] = {"tasks": [task], "project": NEIGHBOUR, "label_config": CONFIG}
-    seconds = []
+    seconds: list[float] = []
     with httpx.Client(base_url=url, timeout=120) as client:
         client.post("/predict", json=body).raise_for_status()  # from now on it is warm
         closed = threading.Event()
         if count is None:
-            threading.Thread(target=lambda: (sys.stdin.read(), closed.set()), daemon=True).start()
+            threading.Thread(target=_wait_for_the_end, args=(closed,), daemon=True).start()
         while not closed.wait(PAUSE_S) and (count is None or len(seconds) < count):
             began = time.perf_counter()
             answer = client.post("/predict", json=body)
@@ -135,6 +135,11 @@ def _asked(url: str, count: int | None = None) -> list[float]:
             assert answer.status_code == 200, answer.text
             assert answer.json()["results"][0]["result"], "the neighbour's task is answered"
     return seconds
+
+
+def _wait_for_the_end(closed: threading.Event) -> None:
+    sys.stdin.read()
+    closed.set()
 
 
 if __name__ == "__main__":

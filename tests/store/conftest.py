@@ -9,38 +9,59 @@ from sqlalchemy import create_engine, make_url, text
 
 from store.store import Store
 
-SERVER = os.environ.get("TAGLOOMTEST_DATABASE_URL", "")
+DATABASES = ("sqlite", "postgresql")
+
+
+TEMPLATE = "migrated"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real PostgreSQL. A database of it is migrated already: the others are copies, which are made faster."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+    from pgserver.postgres_server import get_server  # it looks for that folder already when it is imported
+
+    running = get_server(tmp_path_factory.mktemp("postgresql"))
+    url: str = running.get_uri()
+    _execute(url, f"CREATE DATABASE {TEMPLATE}")
+    Store.open(_named(url, TEMPLATE)).close()
+    yield url
+    running.cleanup()
 
 
 @contextmanager
-def _fresh(server: str) -> Iterator[str]:
-    """A new, empty database on a PostgreSQL server, dropped afterwards."""
-    address = make_url(server)
-    name = f"tagloom_{uuid.uuid4().hex}"
-    engine = create_engine(address.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
-    try:
-        with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-        yield address.set(database=name).render_as_string(hide_password=False)
-        with engine.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def new_database(folder: Path) -> Iterator[str]:
-    """URL of a new database: SQLite in the folder, or on the server that TAGLOOMTEST_DATABASE_URL names."""
-    if SERVER:
-        with _fresh(SERVER) as made:
-            yield made
-    else:
+def new_database(kind: str, request: pytest.FixtureRequest, folder: Path, template: str = TEMPLATE) -> Iterator[str]:
+    """URL of a new database: SQLite in the folder, or one of the server's that is dropped afterwards."""
+    if kind == "sqlite":
         yield f"sqlite:///{folder / 'tagloom.db'}"
+        return
+    url, name = request.getfixturevalue("server"), f"tagloom_{uuid.uuid4().hex}"
+    _execute(url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _named(url, name)
+    _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> Iterator[str]:
-    with new_database(tmp_path) as made:
+def _named(url: str, database: str) -> str:
+    return make_url(url).set(database=database).render_as_string(hide_password=False)
+
+
+def _execute(url: str, statement: str) -> None:
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+@pytest.fixture(params=DATABASES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    with new_database(request.param, request, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(params=DATABASES)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of a database that no migration has seen."""
+    with new_database(request.param, request, tmp_path, "template0") as made:
         yield made
 
 

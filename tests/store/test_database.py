@@ -12,16 +12,16 @@ from store.tables import LEASES, METADATA
 from tagloom.errors import UserError
 
 
-def test_migrations_make_the_tables(url: str) -> None:
-    database = Database(url)
+def test_migrations_make_the_tables(empty_url: str) -> None:
+    database = Database(empty_url)
     with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
     database.close()
 
 
-def test_many_may_open_a_new_database_at_once(url: str) -> None:
+def test_many_may_open_a_new_database_at_once(empty_url: str) -> None:
     with ThreadPoolExecutor(8) as pool:
-        for database in pool.map(lambda _: Database(url), range(8)):
+        for database in pool.map(lambda _: Database(empty_url), range(8)):
             database.close()
 
 

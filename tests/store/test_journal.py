@@ -2,24 +2,27 @@ import itertools
 import json
 import random
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event, select
+from sqlalchemy import event, func, select
 
 from store import journal
 from store.changes import Change
-from store.journal import JournalError
+from store.journal import Journal, JournalError
+from store.state import lock_project
 from store.store import Store
 from store.tables import EVENTS
 from tests.store import webhooks
-from tests.store.conftest import new_database
+from tests.store.conftest import DATABASES, new_database
 
-KEY = "default/2.1795288797"
+KEY, OTHER = "default/2.1795288797", "default/3.1795288797"
 ids = itertools.count()
 
 
@@ -42,9 +45,9 @@ def revision(store: Store) -> int:
     return project.gold_revision
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with new_database(tmp_path_factory.mktemp("store")) as url:
+@pytest.fixture(scope="module", params=DATABASES)
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with new_database(request.param, request, tmp_path_factory.mktemp("store")) as url:
         opened = Store.open(url)
         yield opened
         opened.close()
@@ -252,3 +255,94 @@ def test_the_log_keeps_no_picture_with_each_event(store: Store) -> None:
     assert json.loads(kept)["annotation"]["id"] == 1
     assert store.tasks.all(KEY)[0].data["image"] == picture
     assert len(store.annotations.of_project(KEY)[1][0]["result"]) == 5_000
+
+
+def test_text_that_a_database_refuses_spoils_no_commit(store: Store) -> None:
+    """PostgreSQL takes no NUL, and no database a lone surrogate."""
+    odd = {**webhooks.saved(webhooks.annotation(1, 1, 1), 1), "action": "ANNOTATION_\0CREATED\ud800"}
+    changes = [Change.of_webhook(OTHER, odd), Change.of_webhook(KEY, webhooks.saved(webhooks.annotation(2, 1, 1), 1))]
+    assert together(store, changes) == [None, None]
+    with store._database.read() as connection:
+        assert set(connection.execute(select(EVENTS.c.action)).scalars()) == {
+            "ANNOTATION_\ufffdCREATED\ufffd",
+            "ANNOTATION_CREATED",
+        }
+
+
+def test_the_fault_of_one_event_is_its_own(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = journal._entry
+
+    def without_time(change: Change, failure: str, at: float) -> dict[str, object]:
+        return {**entry(change, failure, at), **({"received_at": None} if change.action == "ODD" else {})}
+
+    monkeypatch.setattr(journal, "_entry", without_time)
+    bodies = [webhooks.saved(webhooks.annotation(number, 1, 1), number) for number in range(1, 6)]
+    odd = {**bodies[2], "action": "ODD"}
+    keys = [KEY, OTHER, KEY, KEY, OTHER]
+    changes = [Change.of_webhook(*pair) for pair in zip(keys, [*bodies[:2], odd, *bodies[3:]], strict=True)]
+    failures = together(store, changes)
+    assert [place for place, failure in enumerate(failures) if failure] == [2]
+    with store._database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(EVENTS)).scalar() == 4
+
+
+def test_a_locked_database_is_told_soon_and_the_event_comes_later(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    change = Change.of_webhook(KEY, webhooks.saved(webhooks.annotation(1, 1, 1), 1))
+    with store._database.write() as connection:
+        lock_project(connection, KEY)
+        began = time.monotonic()
+        with pytest.raises(JournalError, match="not durable"):
+            store.journal.record(change, timeout=0.8)
+        assert time.monotonic() - began < 1.5
+    store.journal.close()
+    assert list(labels(store)) == [1]
+
+
+def test_an_event_is_not_tried_for_ever(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "PATIENCE_S", 0.5)
+    store.projects.ensure(KEY, "<View/>")
+    with store._database.write() as connection:
+        lock_project(connection, KEY)
+        with pytest.raises(JournalError, match="lock"):
+            store.journal.record(Change.of_webhook(KEY, webhooks.saved(webhooks.annotation(1, 1, 1), 1)), timeout=10)
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)  # SQLite locks all projects together
+def test_a_locked_project_holds_up_itself_alone(store: Store) -> None:
+    keys = [f"default/{number}.1" for number in range(10, 14)]
+    for key in keys:
+        store.projects.ensure(key, "<View/>")
+    body = webhooks.saved(webhooks.annotation(1, 1, 1), 1)
+    with store._database.write() as connection:
+        for key in keys:
+            lock_project(connection, key)
+        for change in [Change.of_webhook(key, body) for key in keys] * 100:  # more than a group holds
+            with pytest.raises(JournalError, match="not durable"):
+                store.journal.record(change, timeout=0)
+        for _ in range(5):
+            store.journal.record(Change.of_webhook(OTHER, body), timeout=0.8)
+    store.journal.close()
+    assert [list(labels(store, key)) for key in (*keys, OTHER)] == [[1]] * 5
+
+
+def together(store: Store, changes: list[Change], timeout: float = 10.0) -> list[JournalError | None]:
+    """Record changes in one group; how each of them failed."""
+    own = Journal(store._database)
+
+    def one(change: Change) -> JournalError | None:
+        try:
+            own.record(change, timeout)
+        except JournalError as error:
+            return error
+        return None
+
+    thread = own._thread = threading.Thread(target=own._run)  # started once all of them wait
+    with ThreadPoolExecutor(len(changes)) as pool:
+        found = [pool.submit(one, change) for change in changes]
+        while own._pending.qsize() < len(changes):
+            time.sleep(0.01)
+        thread.start()
+        failures = [future.result() for future in found]
+    own.close()
+    return failures

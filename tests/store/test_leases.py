@@ -1,10 +1,13 @@
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import update
 
-from store.leases import Lease, LeaseLost
+from store.leases import LONGEST_S, Lease, LeaseLost, verify
 from store.store import Store
+from store.tables import LEASES
 
 
 def test_one_holder_at_a_time(store: Store) -> None:
@@ -28,8 +31,6 @@ def test_an_expired_lease_goes_to_another_and_its_token_is_stale(store: Store) -
     assert first
     time.sleep(0.06)
     assert not store.leases.held("x")
-    with pytest.raises(LeaseLost):
-        store.leases.renew(first, ttl=10)
     second = store.leases.acquire("x", "b", ttl=10)
     assert second
     store.leases.renew(second, ttl=10)
@@ -60,3 +61,52 @@ def test_revoking_fences_the_holder_off(store: Store) -> None:
 def test_an_invented_lease_does_not_hold(store: Store) -> None:
     with pytest.raises(LeaseLost):
         store.leases.renew(Lease("x", "a", 1), ttl=10)
+
+
+def test_a_lease_that_expired_and_that_nobody_took_is_still_its_holders(store: Store) -> None:
+    lease = store.leases.acquire("x", "a", ttl=0.05)
+    assert lease
+    time.sleep(0.06)
+    with store._database.write() as connection:
+        verify(connection, lease)
+    store.leases.renew(lease, ttl=10)
+    assert store.leases.held("x")
+
+
+def test_what_was_given_back_is_no_right_to_write(store: Store) -> None:
+    lease = store.leases.acquire("x", "a", ttl=10)
+    assert lease
+    store.leases.release(lease)
+    with store._database.write() as connection, pytest.raises(LeaseLost, match="given back"):
+        verify(connection, lease)
+
+
+def test_a_clock_that_is_set_back_makes_no_lease_longer(store: Store) -> None:
+    killed = store.leases.acquire("x", "killed", ttl=8)
+    assert killed
+    with store._database.write() as connection:
+        connection.execute(update(LEASES).values(expires_at=store.now() + 3600))
+    assert not store.leases.held("x")
+    assert store.leases.acquire("x", "successor", ttl=8)
+    with pytest.raises(LeaseLost):
+        store.leases.renew(killed, ttl=8)
+
+
+def test_no_lease_is_given_for_longer_than_a_wait_may_be(store: Store) -> None:
+    lease = store.leases.acquire("x", "a", ttl=LONGEST_S)
+    assert lease
+    assert store.leases.held("x")
+    with pytest.raises(ValueError, match="60"):
+        store.leases.renew(lease, ttl=LONGEST_S + 1)
+
+
+def test_a_holder_outlasts_a_database_that_is_locked_longer_than_its_lease(store: Store) -> None:
+    lease = store.leases.acquire("x", "a", ttl=0.2)
+    assert lease
+    with store._database.write() as connection:
+        verify(connection, lease)
+        renewing = threading.Thread(target=store.leases.renew, args=(lease, 10))
+        renewing.start()
+        time.sleep(0.4)
+    renewing.join(10)
+    assert store.leases.held("x")

@@ -1,11 +1,13 @@
 import time
 
 import pytest
+from sqlalchemy import update
 
 from store.changes import Change
 from store.leases import Lease, LeaseLost
 from store.projects import ask_reconcile
 from store.store import Store
+from store.tables import PROJECTS, TASKS
 from store.versions import training_lease
 from tests.store import webhooks
 
@@ -197,3 +199,49 @@ def test_tasks_that_come_in_and_events_that_do_not_fit_ask_for_a_reconcile(
 
 def _refuse(*_: object) -> int:
     raise ValueError("no such thing")
+
+
+HOUR = 3600.0  # by which the clock is set back: what was noted before lies so far ahead
+
+
+def ahead(store: Store, **stamps: float) -> None:
+    with store._database.write() as connection:
+        connection.execute(update(PROJECTS).values({name: store.now() + seconds for name, seconds in stamps.items()}))
+
+
+def test_a_clock_that_is_set_back_holds_up_no_training(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    store.projects.request_training(KEY)
+    ahead(store, retry_at=300)
+    assert store.projects.waiting_for_training() == []
+    ahead(store, retry_at=HOUR)
+    assert store.projects.waiting_for_training() == [KEY]
+
+
+def test_a_clock_that_is_set_back_holds_up_no_reconcile(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    lease = store.leases.acquire("reconcile", "a", 10)
+    assert lease
+    store.projects.begin_reconcile(KEY)
+    store.projects.finish_reconcile(KEY, lease)
+    assert store.projects.waiting_for_reconcile(600) == []
+    ahead(store, reconciled_at=HOUR, reconcile_not_before=HOUR)
+    assert store.projects.waiting_for_reconcile(600) == [KEY]
+
+
+def test_a_reconcile_that_began_before_the_clock_was_set_back_begins_anew(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    lease = store.leases.acquire("reconcile", "a", 10)
+    assert lease
+    store.tasks.upsert(KEY, [webhooks.task(1, 1, "a")])
+    store.projects.begin_reconcile(KEY)
+    store.projects.reach_in_reconcile(KEY, 7, lease)
+    assert store.projects.begin_reconcile(KEY).after == 7
+    ahead(store, reconcile_began_at=HOUR, reconcile_asked_at=HOUR)
+    with store._database.write() as connection:
+        connection.execute(update(TASKS).values(seen_at=store.now() + HOUR))
+    begun = store.projects.begin_reconcile(KEY)
+    assert begun.after == 0
+    assert store.tasks.heard_of(KEY, 0, 10)[1] <= begun.at <= store.now()
+    store.projects.finish_reconcile(KEY, lease)
+    assert store.projects.waiting_for_reconcile(600) == []

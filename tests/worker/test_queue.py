@@ -43,6 +43,24 @@ def test_kinds_and_projects_wait_apart(settings: Settings, redis: Redis) -> None
     assert names == ["worker.jobs.encode", "worker.jobs.reconcile", "worker.jobs.train", "worker.jobs.train"]
 
 
+def test_trainings_stand_before_all_else_in_the_order_in_which_they_came(settings: Settings, redis: Redis) -> None:
+    queue.wake_encoding(settings, KEY)
+    queue.wake_training(settings, "default/5.1")
+    queue.wake_reconcile(settings, KEY)
+    queue.wake_training(settings, KEY)
+    queue.wake_training(settings, "default/4.1")
+    order = [(str(job.func_name).removeprefix("worker.jobs."), job.args[0]) for job in waiting(settings, redis)]
+    trainings = [("train", "default/5.1"), ("train", KEY), ("train", "default/4.1")]
+    assert order == [*trainings, ("encode", KEY), ("reconcile", KEY)]
+
+
+def test_whether_others_wait_is_told(settings: Settings, redis: Redis) -> None:
+    assert not queue.others_wait(settings)
+    queue.wake_encoding(settings, KEY)
+    assert queue.others_wait(settings)
+    assert not queue.others_wait(settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"}))
+
+
 def test_what_comes_after_a_job_was_taken_makes_one_new_one(settings: Settings, redis: Redis) -> None:
     queue.wake_training(settings, KEY)
     (taken,) = waiting(settings, redis)

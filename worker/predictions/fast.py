@@ -4,10 +4,10 @@ One that an annotation was made from stays as it is.
 """
 
 import logging
-import time
 from collections.abc import Collection, Sequence
 
 from labelstudio.api import LabelStudioClient, LabelStudioError
+from store.database import is_over
 from store.fast_answers import SUFFIX, FastAnswer
 from store.projects import Project
 from worker.predictions.answering import Answering
@@ -73,7 +73,7 @@ class _Run:
             else []
         )
         if task is None or not stored:
-            return time.time() - answer.given_at > PATIENCE_S
+            return is_over(self._store.now(), answer.given_at + PATIENCE_S, 2 * PATIENCE_S)
         # Else its picture cannot be had yet.
         return task["id"] in whole or used_by(task).issuperset(stored)
 

@@ -8,7 +8,6 @@ and files that nobody knows.
 
 import re
 import shutil
-import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -33,7 +32,7 @@ def prune(settings: Settings, store: Store, project_key: str) -> list[str]:
         shutil.rmtree(folder, ignore_errors=True)
     for file in _evidence(settings, listed, gone):
         file.unlink(missing_ok=True)
-    store.journal.prune(time.time() - EVENT_LOG_S)
+    store.journal.prune(store.now() - EVENT_LOG_S)
     return [entry.version for entry in old if entry.number in gone]
 
 

@@ -1,13 +1,13 @@
 """From a trained tagger to CURRENT: judge, write the checkpoint, register the version, promote it or say why not."""
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from model import checkpoint
 from model.tagger import Tagger
+from store.database import is_over
 from store.leases import Lease
 from store.projects import Project
 from store.store import Store
@@ -36,7 +36,7 @@ class Publisher:
         """Seconds until the next promotion may be; one after a cold start may be at once."""
         if self.current.is_cold_start:
             return 0.0
-        return max(0.0, self.current.since + self.settings.promotion_seconds - time.time())
+        return _wait(self.settings, self.store, self.current)
 
     def publish(self, phase: str, tagger: Tagger, verdict: Verdict, written: Callable[[str], None]) -> NewVersion:
         """Write the checkpoint and do what the verdict says. LeaseLost when another worker has taken over.
@@ -113,9 +113,15 @@ def promote_due(settings: Settings, store: Store, project_key: str, lease: Lease
         reason = "judged against a version that no longer serves"
         store.versions.decide(project_key, newest.number, lease, state=State.REFUSED, reason=reason)
         return None
-    if current.since + settings.promotion_seconds > time.time():
+    if _wait(settings, store, current) > 0:
         return None
     return _promote_waiting(store, project_key, newest, lease)
+
+
+def _wait(settings: Settings, store: Store, current: Current) -> float:
+    """Seconds until CURRENT may change."""
+    at, until = store.now(), current.since + settings.promotion_seconds
+    return 0.0 if is_over(at, until, settings.promotion_seconds) else until - at
 
 
 def _promote_waiting(store: Store, project_key: str, version: Version, lease: Lease) -> Current | None:

@@ -35,7 +35,7 @@ from worker.training.gold import mark_misread
 from worker.training.inheritance import heir, with_lexicon
 from worker.training.propagation import propagate
 from worker.training.recovery import readable
-from worker.training.watch import Watch
+from worker.training.watch import Ends
 from worker.workplace import Workplace
 
 LOG = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ CONFIDENT = 0.05  # weak labels below are left out: they say nothing
 Progress = Callable[[Mapping[str, Any]], None]
 
 
-def train(workplace: Workplace, project_key: str, lease: Lease, watch: Watch, progress: Progress) -> str:
+def train(workplace: Workplace, project_key: str, lease: Lease, watch: Ends, progress: Progress) -> str:
     """Bring the project's model up to date with its gold; returns one line about what came of it.
 
     Raises Interrupted when the job must end: what is done is kept, and the next run goes on from the last epoch.
@@ -91,7 +91,7 @@ class _Run:
         publisher: Publisher,
         corpus: Corpus,
         lexicon: Lexicon,
-        watch: Watch,
+        watch: Ends,
         progress: Progress,
     ) -> None:
         self._settings = workplace.settings
@@ -265,7 +265,7 @@ class RunState:
         return about if isinstance(about, dict) else {}
 
 
-def _settled(workplace: Workplace, project_key: str, watch: Watch) -> Project:
+def _settled(workplace: Workplace, project_key: str, watch: Ends) -> Project:
     """The project once no gold came for a moment: a burst of webhooks makes one training, not two."""
     pause, projects = workplace.settings.settle_seconds, workplace.store.projects
     project = _present(projects.get(project_key))

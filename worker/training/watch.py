@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Protocol
@@ -23,6 +24,7 @@ LOG = logging.getLogger(__name__)
 
 LEASE_S = 8.0  # with the timer's 3 s, a dead worker's job goes on elsewhere within 15 s
 BEAT_S = 1.0
+SLICE_S = 15.0  # much longer than a job takes to start: about a second
 
 
 class Interrupted(Exception):  # noqa: N818 - a request, not an error
@@ -55,6 +57,21 @@ class GivesWay:
         self._watch.check()
         if self._store.projects.waiting_for_training():
             raise Interrupted("gave way to gold")
+
+
+class TakesTurns:
+    """For work of any length: after a slice of time it ends if other jobs wait, and goes on behind them."""
+
+    def __init__(self, watch: Ends, others_wait: Callable[[], bool]) -> None:
+        self._watch = watch
+        self._others_wait = others_wait
+        self._until = time.monotonic() + SLICE_S
+
+    def check(self) -> None:
+        """Interrupted when the job must end, or when it is another one's turn."""
+        self._watch.check()
+        if time.monotonic() > self._until and self._others_wait():
+            raise Interrupted("gave way to other jobs")
 
 
 class Watch:

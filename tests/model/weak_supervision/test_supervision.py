@@ -44,8 +44,7 @@ def test_what_the_network_starts_from_has_not_seen_the_gold_of_its_family() -> N
             for row, chance_K in enumerate(chance_NK.tolist())}  # fmt: skip
     table = GoldTable.of(gold, LABELS, len(items))
     cold = Tagger.cold_start(LABELS, space="space", seed=3, with_boxes=False)
-    alone = {"use_neighbours": False, "use_industry": False}
-    found = supervise(cold, items, table, families=families, **alone)
+    found = supervise(cold, items, table, families=families, use_neighbours=False, use_industry=False)
     opinions = found.sources.opinions(items, torch.zeros_like(table.labels_NK))
     evidence_ND = found.evidence.vectors(items, found.sources.cues)
     fitted_NK = found.label_model.log_odds(opinions) + found.regression.log_odds(evidence_ND)

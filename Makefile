@@ -27,8 +27,8 @@ test: env ## The quick tests, two processes at a time (under 5 minutes on 2 core
 test-slow: env ## The tests that take longer: real workers killed, refused demos
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "slow and not gpu and not e2e" --timeout 600 $(ARGS)
 
-fuzz: env ## 20,000 odd requests at the backend (TAGLOOMTEST_FUZZ_CASES sets how many)
-	TAGLOOMTEST_FUZZ_CASES=$${TAGLOOMTEST_FUZZ_CASES:-20000} $(BIN)/python -m pytest tests/backend/test_fuzz.py -s --timeout 7200 $(ARGS)
+fuzz: env ## 50,000 odd requests at the backend (TAGLOOMTEST_FUZZ_CASES sets how many)
+	OMP_NUM_THREADS=1 TAGLOOMTEST_FUZZ_CASES=$${TAGLOOMTEST_FUZZ_CASES:-50000} $(BIN)/python -m pytest tests/backend/test_fuzz.py -s --timeout 7200 $(ARGS)
 
 faults: env ## Processes killed, disk filled, files spoilt; then everything compared (short form, under 10 minutes)
 	@$(BIN)/python -m bench.faults $(ARGS)

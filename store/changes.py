@@ -16,6 +16,8 @@ LOG = logging.getLogger(__name__)
 
 SECRETS = frozenset({"token", "access_token", "password", "task_data_login", "task_data_password"})
 INCOMPLETE = frozenset({"TASKS_CREATED"})  # annotations that were imported with their tasks are not told
+MOST_ENTRIES = 20_000  # tasks and annotations of one event: applied in a third of a second; Label Studio waits for one
+MOST_REGIONS = 150_000  # of all annotations of one event, likewise
 DELETIONS = frozenset({"TASKS_DELETED", "ANNOTATIONS_DELETED"})
 
 T = TypeVar("T")
@@ -106,11 +108,18 @@ class Change:
         """The change that a webhook's body asks for.
 
         Never raises: an unknown action changes nothing, an entry without a usable id is left out (reconcile
-        repairs), and the event is logged all the same.
+        repairs), and the event is logged all the same. The effect of one that is too large to be applied while Label
+        Studio waits (MOST_ENTRIES, MOST_REGIONS) is learned by the next reconcile.
         """
         action = str(body.get("action", ""))
         tasks = [*_objects(body, "task"), *_objects(body, "tasks")]
         annotations = [*_objects(body, "annotation"), *_objects(body, "annotations")]
+        entries, regions = len(tasks) + len(annotations), sum(map(_regions, annotations))
+        is_large = entries > MOST_ENTRIES or regions > MOST_REGIONS
+        if is_large:
+            large = f"{action} with {entries} tasks and annotations, {regions} regions"
+            LOG.warning("webhook: %s is left to the next reconcile, which needs LABEL_STUDIO_URL", large)
+            tasks, annotations = [], []
         deletes = action in DELETIONS
         project = body.get("project")
         project = project if isinstance(project, dict) else {}
@@ -124,7 +133,7 @@ class Change:
             label_config=storable(str(project.get("label_config") or "")),
             title=storable(str(project.get("title") or "")),
             config_us=_microseconds(project),
-            asks_reconcile=action in INCOMPLETE,
+            asks_reconcile=action in INCOMPLETE or is_large,
             body=_without_secrets(body),
         )
 
@@ -184,6 +193,11 @@ def _objects(body: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     if odd:
         LOG.warning("webhook: %d entries of %r without a usable id are left out", odd, key)
     return found
+
+
+def _regions(annotation: Mapping[str, Any]) -> int:
+    result = annotation.get("result")
+    return len(result) if isinstance(result, list) else 0
 
 
 def _has_id(entry: object) -> TypeGuard[Mapping[str, Any]]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select, update
 from store.database import Database, insert_missing, is_over, now
 from store.tables import LEASES
 
-LONGEST_S = 60.0  # no lease is given for longer
+USUAL_S = 60.0  # leases are given for less, or whoever asks about them says for how long
 
 
 class LeaseLost(Exception):  # noqa: N818 - the field's word
@@ -35,13 +35,12 @@ class Leases:
         self._database = database
 
     def acquire(self, name: str, holder: str, ttl: float) -> Lease | None:
-        """The lease for `ttl` seconds (LONGEST_S at most, else ValueError); None while another holder has it."""
-        _require_short(ttl)
+        """The lease for `ttl` seconds; None while another holder has it."""
         with self._database.write() as connection:
             insert_missing(connection, LEASES, {"name": name, "holder": "", "token": 0, "expires_at": 0.0})
             row = connection.execute(select(LEASES).where(LEASES.c.name == name).with_for_update()).one()
             at = now(connection)
-            if row.holder != holder and not is_over(at, row.expires_at, LONGEST_S):
+            if row.holder != holder and not is_over(at, row.expires_at, max(ttl, USUAL_S)):
                 return None
             lease = Lease(name, holder, row.token + 1)
             values = {"holder": holder, "token": lease.token, "expires_at": at + ttl}
@@ -53,7 +52,6 @@ class Leases:
 
         After it has expired too, if nobody took it: a database that was locked for a while ends no work.
         """
-        _require_short(ttl)
         with self._database.write() as connection:
             verify(connection, lease)
             until = now(connection) + ttl
@@ -71,11 +69,11 @@ class Leases:
         with self._database.write() as connection:
             revoke(connection, name)
 
-    def held(self, name: str) -> bool:
-        """Whether anybody holds it now."""
+    def held(self, name: str, ttl: float = USUAL_S) -> bool:
+        """Whether anybody holds it now; ``ttl`` is the longest that it is given for."""
         with self._database.read() as connection:
             query = select(LEASES.c.expires_at).where(LEASES.c.name == name)
-            return not is_over(now(connection), connection.execute(query).scalar() or 0.0, LONGEST_S)
+            return not is_over(now(connection), connection.execute(query).scalar() or 0.0, ttl)
 
 
 def verify(connection: Connection, lease: Lease) -> None:
@@ -95,8 +93,3 @@ def revoke(connection: Connection, name: str) -> None:
     connection.execute(
         update(LEASES).where(LEASES.c.name == name).values(token=LEASES.c.token + 1, holder="", expires_at=0.0)
     )
-
-
-def _require_short(ttl: float) -> None:
-    if ttl > LONGEST_S:
-        raise ValueError(f"a lease is given for at most {LONGEST_S:g} s, not {ttl:g}: renew it instead")

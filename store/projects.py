@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, case, select, update
 
 from store.database import Database, insert_missing, now, over
-from store.leases import LONGEST_S, Lease, verify
+from store.leases import USUAL_S, Lease, verify
 from store.state import grow_gold_revision
 from store.tables import ANNOTATIONS, CURRENT, LEASES, PROJECTS, TASKS
 
@@ -104,7 +104,7 @@ class Projects:
                 .outerjoin(LEASES, LEASES.c.name == "train:" + PROJECTS.c.key)
                 .where(PROJECTS.c.gold_revision > PROJECTS.c.trained_revision)
                 .where(over(PROJECTS.c.retry_at, at, LONGEST_BACKOFF_S))
-                .where(LEASES.c.expires_at.is_(None) | over(LEASES.c.expires_at, at, LONGEST_S))
+                .where(LEASES.c.expires_at.is_(None) | over(LEASES.c.expires_at, at, USUAL_S))
                 .order_by(PROJECTS.c.key)
             )
             return list(connection.execute(query).scalars())

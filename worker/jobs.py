@@ -33,6 +33,8 @@ LOG = logging.getLogger(__name__)
 ELSEWHERE_S = 5.0  # a worker of another place rests, so that one of the right place comes first
 ELSEWHERE_TTL_S = 3600  # such failures come again and again: they are kept for an hour
 
+IN_TURNS = (Kind.RECONCILE, Kind.PREDICT)  # whose next job goes on where one was ended: with each some more is done
+
 Work = Callable[[Workplace, Project, Lease, Ends], str]
 
 
@@ -148,7 +150,7 @@ def _run(workplace: Workplace, kind: Kind, name: str, project_key: str, work: Wo
         assert project
         lease, watch = held
         settings = workplace.settings
-        ends = watch if kind is Kind.TRAIN else TakesTurns(watch, lambda: queue.others_wait(settings))
+        ends = TakesTurns(watch, lambda: queue.others_wait(settings)) if kind in IN_TURNS else watch
         try:
             return work(workplace, project, lease, ends)
         except (Interrupted, LeaseLost, Conflict) as stop:

@@ -30,7 +30,6 @@ from tests.labelstudio import zoo
 NO_REDIS = "redis://127.0.0.1:1/0"  # nothing listens there
 NEIGHBOUR = "20.1"
 PAUSE_S = 0.1  # between two requests of the neighbour
-QUIET = 100  # requests of the neighbour before anything else is sent
 PICTURE = f"data:image/png;base64,{base64.b64encode(zoo.saved(zoo.two_halves(), 'PNG')).decode()}"
 CONFIG = (
     '<View><Image name="i" value="$image"/><Text name="t" value="$title"/>'
@@ -66,8 +65,11 @@ class Fuzzed:
 
 
 @contextmanager
-def fuzzed(home: Path, **settings: str) -> Iterator[Fuzzed]:
-    """The backend until the block ends; ``settings`` are further environment variables."""
+def fuzzed(home: Path, quiet: int, **settings: str) -> Iterator[Fuzzed]:
+    """The backend until the block ends.
+
+    The neighbour asks ``quiet`` times before anything else is sent. ``settings`` are further environment variables.
+    """
     port = free_port()
     environment = {"TAGLOOM_HOME": str(home), "TAGLOOM_PORT": str(port), "REDIS_URL": NO_REDIS, **settings}
     backend = Child("backend", [program("tagloom"), "serve"], log=home / "backend.log", environment=environment)
@@ -82,7 +84,7 @@ def fuzzed(home: Path, **settings: str) -> Iterator[Fuzzed]:
             made = Fuzzed(client, store, psutil.Process(backend.pid))
             watching = threading.Thread(target=made.watch, args=(over,))
             watching.start()
-            made.quiet = _asked(url, QUIET)
+            made.quiet = _asked(url, quiet)
             with _neighbour(url) as neighbour:
                 yield made
                 backend.check()

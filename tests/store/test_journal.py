@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from sqlalchemy import event, func, select
 
 from store import journal
-from store.changes import Change
+from store.changes import MOST_ENTRIES, MOST_REGIONS, Change
 from store.journal import Journal, JournalError
 from store.state import lock_project
 from store.store import Store
-from store.tables import EVENTS
+from store.tables import EVENTS, PROJECTS
 from tests.store import webhooks
-from tests.store.conftest import DATABASES, new_database
+from tests.store.conftest import new_database
 
 KEY, OTHER = "default/2.1795288797", "default/3.1795288797"
 ids = itertools.count()
@@ -45,7 +45,7 @@ def revision(store: Store) -> int:
     return project.gold_revision
 
 
-@pytest.fixture(scope="module", params=DATABASES)
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with new_database(request.param, request, tmp_path_factory.mktemp("store")) as url:
         opened = Store.open(url)
@@ -324,6 +324,27 @@ def test_a_locked_project_holds_up_itself_alone(store: Store) -> None:
             store.journal.record(Change.of_webhook(OTHER, body), timeout=0.8)
     store.journal.close()
     assert [list(labels(store, key)) for key in (*keys, OTHER)] == [[1]] * 5
+
+
+def test_an_event_too_large_to_be_applied_while_label_studio_waits_is_left_to_reconcile(store: Store) -> None:
+    lease = store.leases.acquire("reconcile", "a", 10)
+    assert lease
+    store.projects.ensure(KEY, "<View/>")
+    store.projects.begin_reconcile(KEY)
+    store.projects.finish_reconcile(KEY, lease)
+    tasks = [webhooks.task(number, 1, "a") for number in range(1, MOST_ENTRIES + 2)]
+    record(store, {"action": "TASKS_UPDATED", "tasks": tasks[:-1]})
+    assert len(store.tasks.heard_of(KEY, 0, MOST_ENTRIES + 2)) == MOST_ENTRIES
+    asked = select(PROJECTS.c.reconcile_asked_at > 0)
+    with store._database.read() as connection:
+        assert not connection.execute(asked).scalar()
+    record(store, {"action": "TASKS_UPDATED", "tasks": tasks})
+    assert len(store.tasks.heard_of(KEY, 0, MOST_ENTRIES + 2)) == MOST_ENTRIES
+    with store._database.read() as connection:
+        assert connection.execute(asked).scalar()
+    regions = [{"value": {"choices": ["a"]}}] * (MOST_REGIONS + 1)
+    record(store, webhooks.saved({**webhooks.annotation(1, 1, 1), "result": regions}, 1))
+    assert labels(store) == {}
 
 
 def together(store: Store, changes: list[Change], timeout: float = 10.0) -> list[JournalError | None]:

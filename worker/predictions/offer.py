@@ -27,7 +27,7 @@ def due(settings: Settings, store: Store) -> list[str]:
     """Keys of projects that have not got the version that serves them yet, and that may be tried now."""
     if not is_wanted(settings):
         return []
-    return [key for key in store.projects.waiting_for_offer() if not store.leases.held(_pause(key))]
+    return [key for key in store.projects.waiting_for_offer() if not store.leases.held(_pause(key), LONG_PAUSE_S)]
 
 
 def offer(workplace: Workplace, project: Project, watch: Ends, progress: Progress) -> str:

@@ -60,7 +60,7 @@ class GivesWay:
 
 
 class TakesTurns:
-    """For work of any length: after a slice of time it ends if other jobs wait, and goes on behind them."""
+    """For work that can go on where it was ended: after a slice of time it ends if other jobs wait."""
 
     def __init__(self, watch: Ends, others_wait: Callable[[], bool]) -> None:
         self._watch = watch

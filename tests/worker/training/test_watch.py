@@ -1,0 +1,27 @@
+"""Work that takes turns with other jobs."""
+
+import pytest
+
+from worker.training import watch
+from worker.training.watch import Interrupted, NeverEnds, TakesTurns
+
+
+def test_work_gives_way_after_its_slice_if_others_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = True
+    monkeypatch.setattr(watch, "SLICE_S", 60.0)
+    TakesTurns(NeverEnds(), lambda: waiting).check()
+    monkeypatch.setattr(watch, "SLICE_S", -1.0)
+    turn = TakesTurns(NeverEnds(), lambda: waiting)
+    with pytest.raises(Interrupted, match="other jobs"):
+        turn.check()
+    waiting = False
+    turn.check()
+
+
+def test_work_that_must_end_ends_within_its_slice() -> None:
+    class Asked:
+        def check(self) -> None:
+            raise Interrupted("asked to stop")
+
+    with pytest.raises(Interrupted, match="asked to stop"):
+        TakesTurns(Asked(), lambda: False).check()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -54,8 +55,6 @@ class Database:
         """
         milliseconds = int(1000 * (self._patience if patience is None else patience))
         with self.engine.connect().execution_options(writes=milliseconds) as connection, connection.begin():
-            if connection.dialect.name == "postgresql":
-                connection.execute(text(f"SET LOCAL lock_timeout = {max(1, milliseconds)}"))
             yield connection
 
     def identity(self) -> str:
@@ -156,10 +155,11 @@ def _engine(url: str, patience: float) -> Engine:
         raise UserError("TAGLOOM_DATABASE_URL is no URL; use sqlite:////folder/tagloom.db or postgresql://…") from error
     if address.get_backend_name() == "postgresql":
         try:
-            bounded = {"options": f"-c lock_timeout={int(1000 * patience)}"}
-            return create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args=bounded)
+            engine = create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
         except ModuleNotFoundError as error:
             raise UserError("PostgreSQL needs a driver: pip install 'tagloom[postgresql]'") from error
+        event.listen(engine, "begin", partial(_begin_postgresql, int(1000 * patience)))
+        return engine
     if address.get_backend_name() != "sqlite":
         raise UserError(f"TAGLOOM_DATABASE_URL names {address.get_backend_name()!r}; use sqlite:/// or postgresql://.")
     if not address.database or address.database == ":memory:":
@@ -182,6 +182,12 @@ def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=FULL"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_postgresql(patience: int, connection: Connection) -> None:
+    # For this transaction alone: a pool between us and the server may give others the connection.
+    milliseconds = connection.get_execution_options().get("writes", patience)
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, milliseconds)}")
 
 
 def _begin_sqlite(connection: Connection) -> None:

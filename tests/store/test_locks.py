@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import OperationalError
 
 from store import journal, state
@@ -79,3 +79,15 @@ def test_two_backends_with_events_of_the_same_projects_do_not_wait_for_each_othe
         thread.join()
     other.close()
     assert failures == []
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)  # SQLite's readers wait for nobody
+def test_a_reader_waits_for_a_locked_table_no_longer_than_it_may(url: str) -> None:
+    store, other = Store.open(url), Store.open(url, patience=0.2)
+    with store._database.write() as connection:
+        connection.execute(text("LOCK TABLE projects IN ACCESS EXCLUSIVE MODE"))
+        with pytest.raises(OperationalError, match="lock timeout"):
+            other.projects.all()
+    assert other.projects.all() == []
+    other.close()
+    store.close()

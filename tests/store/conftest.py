@@ -1,3 +1,4 @@
+import logging
 import os
 import uuid
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from sqlalchemy import create_engine, make_url, text
 
 from store.store import Store
 
-DATABASES = ("sqlite", "postgresql")
+BOTH = ("sqlite", "postgresql")
+DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))
 
 
 TEMPLATE = "migrated"
@@ -21,6 +23,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
     from pgserver.postgres_server import get_server  # it looks for that folder already when it is imported
 
+    logging.getLogger("pgserver").setLevel(logging.WARNING)  # it tells of its end when nobody listens any more
     running = get_server(tmp_path_factory.mktemp("postgresql"))
     url: str = running.get_uri()
     _execute(url, f"CREATE DATABASE {TEMPLATE}")

@@ -20,7 +20,7 @@ from store.state import lock_project
 from store.store import Store
 from store.tables import EVENTS, PROJECTS
 from tests.store import webhooks
-from tests.store.conftest import new_database
+from tests.store.conftest import BOTH, DATABASES, new_database
 
 KEY, OTHER = "default/2.1795288797", "default/3.1795288797"
 ids = itertools.count()
@@ -45,7 +45,7 @@ def revision(store: Store) -> int:
     return project.gold_revision
 
 
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=DATABASES)
 def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with new_database(request.param, request, tmp_path_factory.mktemp("store")) as url:
         opened = Store.open(url)
@@ -257,6 +257,7 @@ def test_the_log_keeps_no_picture_with_each_event(store: Store) -> None:
     assert len(store.annotations.of_project(KEY)[1][0]["result"]) == 5_000
 
 
+@pytest.mark.parametrize("url", BOTH, indirect=True)
 def test_text_that_a_database_refuses_spoils_no_commit(store: Store) -> None:
     """PostgreSQL takes no NUL, and no database a lone surrogate."""
     odd = {**webhooks.saved(webhooks.annotation(1, 1, 1), 1), "action": "ANNOTATION_\0CREATED\ud800"}
@@ -269,6 +270,7 @@ def test_text_that_a_database_refuses_spoils_no_commit(store: Store) -> None:
         }
 
 
+@pytest.mark.parametrize("url", BOTH, indirect=True)
 def test_the_fault_of_one_event_is_its_own(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = journal._entry
 

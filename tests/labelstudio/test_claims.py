@@ -50,3 +50,10 @@ def test_a_folder_that_cannot_be_written_costs_nothing_but_work(tmp_path: Path) 
     assert claims.take("a")
     assert claims.take("a")
     claims.release(["a"])
+
+
+def test_a_claim_from_before_the_clock_was_set_back_is_taken_over(tmp_path: Path) -> None:
+    assert Claims(tmp_path).take("a")
+    ahead = time.time() + 3600
+    os.utime(tmp_path / "a", (ahead, ahead))
+    assert Claims(tmp_path).take("a")

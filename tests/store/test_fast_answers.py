@@ -1,9 +1,11 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import update
 
 import store.fast_answers
 from store.store import Store
+from store.tables import FAST_ANSWERS
 
 KEY = "default/2.1"
 
@@ -49,3 +51,12 @@ def test_what_is_settled_or_postponed_is_not_due(store: Store) -> None:
     assert store.fast_answers.give(KEY, "v0.a", [1]) == set(), "a settled one is still the task's one"
     store.fast_answers.settle(KEY, [three])
     assert store.fast_answers.projects_due() == []
+
+
+def test_a_clock_that_is_set_back_keeps_no_fast_answer(store: Store) -> None:
+    store.fast_answers.give(KEY, "v0.a", [1])
+    assert store.fast_answers.due(KEY) == []
+    with store._database.write() as connection:
+        connection.execute(update(FAST_ANSWERS).values(due_at=store.now() + 3600))
+    assert [answer.task_id for answer in store.fast_answers.due(KEY)] == [1]
+    assert store.fast_answers.projects_due() == [KEY]

@@ -3,8 +3,10 @@ import time
 import pytest
 from redis import Redis
 from rq import Queue
+from sqlalchemy import update
 
 from store.store import Store
+from store.tables import CURRENT
 from store.versions import NewVersion, State, training_lease
 from tagloom.settings import Settings
 from tests.worker import items, shop
@@ -106,6 +108,16 @@ def test_a_version_that_waited_its_time_is_promoted(settings: Settings, store: S
     tick(settings, store)
     newest, oldest = store.versions.list(KEY)
     assert (newest.state, oldest.state, newest.reason) == (State.CURRENT, State.SUPERSEDED, "better")
+
+
+def test_a_clock_that_is_set_back_holds_up_no_promotion(settings: Settings, store: Store) -> None:
+    store.projects.ensure(KEY, shop.CONFIG)
+    ensure_cold_start(settings, store, KEY, shop.SPACE, items.LABELS)
+    accepted(store, settings, 1)
+    with store._database.write() as connection:
+        connection.execute(update(CURRENT).values(since=store.now() + 3600))
+    tick(settings.model_copy(update={"promotion_seconds": 60.0}), store)
+    assert store.versions.list(KEY)[0].state is State.CURRENT
 
 
 def test_of_two_that_wait_the_newer_one_serves_and_an_outdated_verdict_does_not_count(

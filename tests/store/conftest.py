@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
@@ -24,12 +25,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     from pgserver.postgres_server import get_server  # it looks for that folder already when it is imported
 
     logging.getLogger("pgserver").setLevel(logging.WARNING)  # it tells of its end when nobody listens any more
-    running = get_server(tmp_path_factory.mktemp("postgresql"))
-    url: str = running.get_uri()
-    _execute(url, f"CREATE DATABASE {TEMPLATE}")
-    Store.open(_named(url, TEMPLATE)).close()
-    yield url
-    running.cleanup()
+    # Not below pytest's own folder: a further run of pytest closes that to the server's user.
+    with TemporaryDirectory(prefix="tagloom-postgresql-") as folder:
+        running = get_server(folder)
+        url: str = running.get_uri()
+        _execute(url, f"CREATE DATABASE {TEMPLATE}")
+        Store.open(_named(url, TEMPLATE)).close()
+        yield url
+        running.cleanup()
 
 
 @contextmanager

@@ -114,7 +114,8 @@ class Journal:
         kept: list[_Pending] = []  # of projects that are locked: the others do not wait for them
         is_open = True
         while is_open or kept:
-            group, is_open = self._group(AGAIN_S if kept else None)
+            group, more = self._group(AGAIN_S if kept else None)
+            is_open = is_open and more
             locked = {entry.change.project_key for entry in kept}
             kept += [entry for entry in group if entry.change.project_key in locked]
             free = [entry for entry in group if entry.change.project_key not in locked]

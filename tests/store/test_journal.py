@@ -301,6 +301,20 @@ def test_a_locked_database_is_told_soon_and_the_event_comes_later(store: Store) 
     assert list(labels(store)) == [1]
 
 
+def test_closing_while_the_database_is_locked_ends_once_the_event_is_stored(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    with store._database.write() as connection:
+        lock_project(connection, KEY)
+        with pytest.raises(JournalError, match="not durable"):
+            store.journal.record(Change.of_webhook(KEY, webhooks.saved(webhooks.annotation(1, 1, 1), 1)), timeout=0.1)
+        closing = threading.Thread(target=store.journal.close, daemon=True)
+        closing.start()
+        time.sleep(1.0)  # it has looked for more, in vain, by now
+    closing.join(10)
+    assert not closing.is_alive()
+    assert list(labels(store)) == [1]
+
+
 def test_an_event_is_not_tried_for_ever(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "PATIENCE_S", 0.5)
     store.projects.ensure(KEY, "<View/>")

@@ -8,6 +8,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
 
 from backend.access import Access, Guards
 from backend.bodies import readers
@@ -42,6 +43,7 @@ def create_app(
     app.state.ties = ties or ties_of(settings)
     app.include_router(ROUTER)
     app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(OperationalError, _without_database)
     app.add_exception_handler(Exception, _unexpected)
     app.add_middleware(Measured, metrics=metrics)
     app.add_middleware(Access, guards=guards, max_bytes=settings.max_request_bytes)
@@ -71,6 +73,11 @@ async def _unreadable(_request: Request, error: Exception) -> Response:
     places = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()[:5]]
     detail = "; ".join(places).encode("utf-8", "replace").decode()
     return JSONResponse({"detail": detail}, 422)
+
+
+async def _without_database(request: Request, error: Exception) -> Response:
+    LOG.error("the database is away or locked", path=request.url.path, error=str(error))
+    return JSONResponse({"detail": "the database is away or locked; the backend's log says more"}, 503)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

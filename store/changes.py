@@ -130,8 +130,8 @@ class Change:
             annotations=() if deletes else _annotations(annotations, tasks),
             deleted_tasks=[_id(entry) for entry in tasks] if action == "TASKS_DELETED" else (),
             deleted_annotations=[_id(entry) for entry in annotations] if action == "ANNOTATIONS_DELETED" else (),
-            label_config=storable(str(project.get("label_config") or "")),
-            title=storable(str(project.get("title") or "")),
+            label_config=storable(str(project.get("label_config") or "")),  # as it is stored: it is compared with that
+            title=str(project.get("title") or ""),
             config_us=_microseconds(project),
             asks_reconcile=action in INCOMPLETE or is_large,
             body=_without_secrets(body),

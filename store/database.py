@@ -19,7 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from store.tables import IDENTITY
 from tagloom.errors import UserError
 
-PATIENCE_S = 30.0  # of work that nobody waits for
+PATIENCE_S = 60.0  # of work that nobody waits for
 LOCKED = ("55P03", "40P01", 5, 6)  # PostgreSQL: a lock not had in time, a deadlock; SQLite: a locked database
 RESERVE_BYTES = 1_000_000
 MIGRATION_LOCK = 0x7461676C  # any constant: PostgreSQL's advisory lock that lets one process migrate at a time

@@ -6,6 +6,7 @@ with the others is tried again alone, so that its fault is its own.
 """
 
 import logging
+import math
 import queue
 import sqlite3
 import threading
@@ -164,9 +165,9 @@ def _parts(group: Sequence[_Pending], error: Exception) -> list[list[_Pending]]:
 
 def _failed(group: Sequence[_Pending], error: Exception) -> list[_Pending]:
     """Tell those who wait; the entries that are tried again because only a lock was in the way."""
-    at = time.monotonic()
-    again = [entry for entry in group if is_locked(error) and at < entry.until]
-    given_up = [entry for entry in group if not is_locked(error) or at >= entry.until]
+    at = time.monotonic() if is_locked(error) else math.inf
+    again = [entry for entry in group if at < entry.until]
+    given_up = [entry for entry in group if at >= entry.until]
     if given_up:
         LOG.error("journal: %d events not committed: %s", len(given_up), error)
     for entry in given_up:

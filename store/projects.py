@@ -204,6 +204,7 @@ class Projects:
     def finish_reconcile(self, key: str, lease: Lease) -> None:
         """All tasks are compared; what was asked for since it began stays asked for. LeaseLost as above."""
         asked, not_before = PROJECTS.c.reconcile_asked_at, PROJECTS.c.reconcile_not_before
+        began_at = PROJECTS.c.reconcile_began_at
         with self._database.write() as connection:
             verify(connection, lease)
             at = now(connection)
@@ -211,7 +212,8 @@ class Projects:
                 "reconcile_cursor": 0,
                 "reconcile_failures": 0,
                 "reconciled_at": at,
-                "reconcile_asked_at": case((asked > PROJECTS.c.reconcile_began_at, asked), else_=0.0),
+                # Where the clock was set back meanwhile, nobody can tell which came first: one more does no harm.
+                "reconcile_asked_at": case(((asked > began_at) | (began_at > at), asked), else_=0.0),
                 # 0: somebody has asked urgently since it began
                 "reconcile_not_before": case((not_before > 0, at + RECONCILE_PAUSE_S), else_=0.0),
             }

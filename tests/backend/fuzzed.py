@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,8 +79,10 @@ def fuzzed(home: Path, quiet: int, **settings: str) -> Iterator[Fuzzed]:
     try:
         backend.wait_until(lambda: _ready(url), seconds=120)
         assert backend.pid
-        store = Store.open(Settings(home=home).database)
-        with httpx.Client(base_url=url, timeout=120) as client:
+        with (
+            closing(Store.open(Settings(home=home).database)) as store,
+            httpx.Client(base_url=url, timeout=120) as client,
+        ):
             made = Fuzzed(client, store, psutil.Process(backend.pid))
             watching = threading.Thread(target=made.watch, args=(over,))
             watching.start()
@@ -91,7 +93,6 @@ def fuzzed(home: Path, quiet: int, **settings: str) -> Iterator[Fuzzed]:
             made.beside = [float(line) for line in neighbour]
             over.set()
             watching.join()
-        store.close()
     finally:
         over.set()
         backend.stop()
@@ -118,6 +119,7 @@ def _neighbour(url: str) -> Iterator[list[str]]:
     finally:
         printed, _ = process.communicate()
         lines += printed.split()
+    assert process.returncode == 0, "the neighbour was answered badly: see above"
 
 
 def _asked(url: str, count: int | None = None) -> list[float]:

@@ -36,7 +36,7 @@ from tests.labelstudio import zoo
 from tests.labelstudio.test_config import TREES
 from tests.labelstudio.test_images import ODD_REFERENCES
 
-USUAL = 1_000
+USUAL = 2_000
 CASES = int(os.environ.get("TAGLOOMTEST_FUZZ_CASES", USUAL))
 SCHEMA_SHARE = CASES // 12  # each of /setup, /predict and /webhook; the others take nothing and are asked once
 CONFIG_SHARE = CASES // 16  # each config makes a project's version anew

@@ -245,3 +245,17 @@ def test_a_reconcile_that_began_before_the_clock_was_set_back_begins_anew(store:
     assert store.tasks.heard_of(KEY, 0, 10)[1] <= begun.at <= store.now()
     store.projects.finish_reconcile(KEY, lease)
     assert store.projects.waiting_for_reconcile(600) == []
+
+
+def test_what_is_asked_in_a_reconcile_stays_asked_though_the_clock_is_set_back(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    lease = store.leases.acquire("reconcile", "a", 10)
+    assert lease
+    store.projects.begin_reconcile(KEY)
+    ahead(store, reconcile_began_at=HOUR)  # as the stamp of the begin looks after the step
+    store.projects.request_reconcile(KEY, urgent=True)
+    store.projects.finish_reconcile(KEY, lease)
+    assert store.projects.waiting_for_reconcile(600) == [KEY]
+    store.projects.begin_reconcile(KEY)
+    store.projects.finish_reconcile(KEY, lease)
+    assert store.projects.waiting_for_reconcile(600) == []

@@ -19,8 +19,8 @@ from store.journal import Journal, JournalError
 from store.state import lock_project
 from store.store import Store
 from store.tables import EVENTS, PROJECTS
+from tests.databases import BOTH, DATABASES, new_database
 from tests.store import webhooks
-from tests.store.conftest import BOTH, DATABASES, new_database
 
 KEY, OTHER = "default/2.1795288797", "default/3.1795288797"
 ids = itertools.count()

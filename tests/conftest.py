@@ -1,0 +1,26 @@
+import logging
+import os
+from collections.abc import Iterator
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from store.store import Store
+from tests.databases import TEMPLATE, execute, named
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real PostgreSQL. A database of it is migrated already: the others are copies, which are made faster."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+    from pgserver.postgres_server import get_server  # it looks for that folder already when it is imported
+
+    logging.getLogger("pgserver").setLevel(logging.WARNING)  # it tells of its end when nobody listens any more
+    # Not below pytest's own folder: a further run of pytest closes that to the server's user.
+    with TemporaryDirectory(prefix="tagloom-postgresql-") as folder:
+        running = get_server(folder)
+        url: str = running.get_uri()
+        execute(url, f"CREATE DATABASE {TEMPLATE}")
+        Store.open(named(url, TEMPLATE)).close()
+        yield url
+        running.cleanup()

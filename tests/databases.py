@@ -1,0 +1,38 @@
+"""New databases for tests: SQLite files, and databases of a real PostgreSQL (`server` of conftest.py)."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+BOTH = ("sqlite", "postgresql")
+DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))
+TEMPLATE = "migrated"
+
+
+@contextmanager
+def new_database(kind: str, request: pytest.FixtureRequest, folder: Path, template: str = TEMPLATE) -> Iterator[str]:
+    """URL of a new database: SQLite in the folder, or one of the server's that is dropped afterwards."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'tagloom.db'}"
+        return
+    url, name = request.getfixturevalue("server"), f"tagloom_{uuid.uuid4().hex}"
+    execute(url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield named(url, name)
+    execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def named(url: str, database: str) -> str:
+    """The URL of another database of the same server."""
+    return make_url(url).set(database=database).render_as_string(hide_password=False)
+
+
+def execute(url: str, statement: str) -> None:
+    """One statement, outside of any transaction."""
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()

@@ -47,6 +47,11 @@ class Question:
             return None
         return Interaction.of(self.config, self.context, self.tasks[0].stored)
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether interactive mode wants no answer."""
+        return self.interaction is not None and self.interaction.silent
+
 
 @dataclass(frozen=True)
 class _Evidence:
@@ -85,14 +90,27 @@ class Answers:
 
     def answer(self, question: Question, served: Served) -> Answered:
         """One result per task, in order, all under ``served`` (or its fast name)."""
-        interaction = question.interaction
-        if interaction and interaction.silent:
-            return Answered([self._empty(served.version, "silent") for _ in question.tasks], [], unfinished=False)
+        if question.is_silent:
+            return self._silence(question, served)
         payloads = [task.payload() for task in question.tasks]
         found = self._encoder.features(question.project, question.config, payloads, question.deadline)
+        return self._answered(question, served, found)
+
+    def kept(self, question: Question, served: Served) -> Answered | None:
+        """The same for a question for which nothing must be read, else None: nothing is waited for."""
+        if question.is_silent:
+            return self._silence(question, served)
+        payloads = [task.payload() for task in question.tasks]
+        found = self._encoder.kept(question.project, question.config, payloads)
+        return None if found is None else self._answered(question, served, found)
+
+    def _silence(self, question: Question, served: Served) -> Answered:
+        return Answered([self._empty(served.version, "silent") for _ in question.tasks], [], unfinished=False)
+
+    def _answered(self, question: Question, served: Served, found: Sequence[ItemFeatures | Failure]) -> Answered:
         evidence = self._evidence(question, served.version, found)
         known = [entry.features for entry in evidence if entry.features is not None]
-        drawn = interaction.drawn if interaction else None
+        drawn = question.interaction.drawn if question.interaction else None
         tagger = DrawnTagger(served.tagger, drawn) if drawn else served.tagger
         answers = iter(self._say(question, tagger, known))
         said = [next(answers) if entry.features is not None else _Said(None) for entry in evidence]
@@ -115,15 +133,18 @@ class Answers:
         said: list[_Said] = []
         for piece in (features[at : at + size] for at in range(0, len(features), size)):
             whole = not boxes or time.monotonic() < question.deadline
-            said += [_Said(entry, whole) for entry in self._predict(tagger, piece, boxes=boxes and whole)]
+            said += [_Said(entry, whole) for entry in self._predict(question, tagger, piece, boxes=boxes and whole)]
         return said
 
-    def _predict(self, tagger: Predictor, features: Sequence[ItemFeatures], *, boxes: bool) -> list[Prediction | None]:
+    def _predict(
+        self, question: Question, tagger: Predictor, features: Sequence[ItemFeatures], *, boxes: bool
+    ) -> list[Prediction | None]:
         """Where boxes make the model fail on an item, its tags are still worth having."""
-        found = self._inference.predict(tagger, features, boxes=boxes)
+        project = str(question.project)
+        found = self._inference.predict(project, tagger, features, boxes=boxes)
         failed = [place for place, prediction in enumerate(found) if prediction is None]
         if failed and boxes:
-            again = self._inference.predict(tagger, [features[place] for place in failed], boxes=False)
+            again = self._inference.predict(project, tagger, [features[place] for place in failed], boxes=False)
             for place, prediction in zip(failed, again, strict=True):
                 found[place] = prediction
         return found
@@ -143,7 +164,7 @@ class Answers:
         if not places:
             return []
         payloads = [question.tasks[place].payload() for place in places]
-        return self._encoder.texts_only(question.config, payloads, question.end)
+        return self._encoder.texts_only(question.project, question.config, payloads, question.end)
 
     def _weaker(
         self, question: Question, task: TaskIn, failure: Failure, text: ItemFeatures | None, version: str

@@ -1,7 +1,6 @@
-"""The ASGI application: access, routes, and pools of threads for quick and for slow requests."""
+"""The ASGI application: access, routes, and pools of threads that projects share."""
 
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import structlog
@@ -17,12 +16,14 @@ from backend.metrics import Metrics
 from backend.routes import ROUTER
 from backend.running import running
 from backend.ties import Ties, ties_of
+from labelstudio.turns import FairPool
 from tagloom.settings import Settings
 
 LOG = structlog.stdlib.get_logger(__name__)
 
-QUICK_THREADS = 16
-SLOW_THREADS = 16
+# Threads by what they do, and how many of them one project holds at most. Webhooks wait for no other request, answers
+# for which all is there for none that must read, and no project for another one's pictures that never come.
+THREADS = {"events": (16, 8), "setup": (16, 4), "kept": (16, 4), "read": (24, 4), "told": (4, 4)}
 
 
 def create_app(
@@ -55,16 +56,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     with running(app.state.settings, app.state.ties, app.state.metrics) as service:
         app.state.service = service
         service.engine.add_done_callback(app.state.when_loaded)
-        app.state.pools = {
-            False: ThreadPoolExecutor(QUICK_THREADS, thread_name_prefix="quick"),
-            True: ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="slow"),
-        }
+        app.state.pools = {name: FairPool(threads, share, name) for name, (threads, share) in THREADS.items()}
         app.state.readers = readers()
         try:
             yield
         finally:
-            for pool in (app.state.readers, *app.state.pools.values()):
-                pool.shutdown(wait=True, cancel_futures=True)
+            app.state.readers.shutdown(wait=True, cancel_futures=True)
+            for pool in app.state.pools.values():
+                pool.close(wait=True)
 
 
 async def _unreadable(_request: Request, error: Exception) -> Response:

@@ -36,7 +36,6 @@ from worker.training.cold_start import lexicon_of
 LOG = structlog.stdlib.get_logger(__name__)
 
 CANARIES = 8  # items of a project that a new version must answer before it serves
-FETCH_THREADS = 8
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Engine:
         cache = FeatureCache(settings.features_folder, self.extractor.space)
         claims = Claims(settings.claims_folder / self.extractor.space)
         unkept = metrics.unkept.labels("features").inc
-        self.encoder = TaskEncoder(self.inference, cache, sites, claims, threads=FETCH_THREADS, on_unkept=unkept)
+        self.encoder = TaskEncoder(self.inference.of, cache, sites, claims, on_unkept=unkept)
         self.answers = Answers(self.encoder, self.inference, metrics, store.fast_answers)
         self.shelf = Shelf(settings.models_in_memory)
         metrics.models.set_function(lambda: len(self.shelf.all()))
@@ -82,6 +81,12 @@ class Engine:
         self._unkept_until[str(project)] = time.monotonic() + RETRY_SECONDS
         self.shelf.put(str(project), self._load(project, config))
         return self.shelf.get(str(project), lambda: served)
+
+    def in_memory(self, project: ProjectKey) -> Served | None:
+        """The same if it is loaded and needs no further try, else None."""
+        if time.monotonic() < self._unkept_until.get(str(project), math.inf):
+            return self.shelf.peek(str(project))
+        return None
 
     def adopt(self, project: ProjectKey, config: LabelConfig) -> None:
         """The config has changed: a cold start is made anew for its labels; a trained version grows by training."""
@@ -158,7 +163,7 @@ class Engine:
 
     def _warm_up(self) -> None:
         """Pay for lazy loading (text reader, validator) now and not in somebody's first request."""
-        self.inference.extract([Item(Image.new("RGB", (320, 320), "white"), "tagloom")])
+        self.inference.extract("", [Item(Image.new("RGB", (320, 320), "white"), "tagloom")])
         xml = '<View><Image name="i" value="$i"/><Choices name="c" toName="i"><Choice value="a"/></Choices></View>'
         checked(LabelConfig.parse(xml), [], 0.0)
         LOG.info("ready", space=self.extractor.space, **self.extractor.describe())

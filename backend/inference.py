@@ -1,21 +1,26 @@
-"""One thread that runs the networks. Waiting requests share its batches; answers go before reading new pictures."""
+"""Two threads that run the networks: one answers, one reads new pictures. In each the projects have their turns.
+
+Requests that wait share a batch. An answer takes milliseconds and a picture a third of a second: so neither waits for
+the other, and the two share the cores.
+"""
 
 import threading
-from collections import deque
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
 from labelstudio.encoding import Extractor, ExtractorGoneError
+from labelstudio.turns import Turns
 from model.features.item import ItemFeatures
 from model.items import Item, Prediction
 
 LOG = structlog.stdlib.get_logger(__name__)
 
-EXTRACT_BATCH = 8  # pictures at once: a request for an answer waits for at most so many
+EXTRACT_BATCH = 4  # pictures at once: those of other projects wait for so many; a CPU saves nothing by more
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -28,30 +33,26 @@ class Predictor(Protocol):
 
 
 @dataclass(eq=False)
-class _Job(Generic[In, Out]):
+class _Job:
     """Inputs of one request for one model; ``result`` comes with one entry per input, None where it failed."""
 
-    run: Callable[[Sequence[In]], Sequence[Out]]
+    run: Callable[[Sequence[Any]], Sequence[Any]]
     shares: object  # jobs with the same value may be run together
-    inputs: Sequence[In]
-    result: "Future[list[Out | None]]" = field(default_factory=Future)
+    inputs: Sequence[Any]
+    result: "Future[list[Any]]" = field(default_factory=Future)
 
 
 class Inference:
-    """Answers and features, computed by one thread. Every call blocks until its part is done."""
+    """Answers and features. Every call blocks until its part is done."""
 
     def __init__(self, extractor: Extractor, max_batch: int = 16) -> None:
         self._extractor = extractor
         self.max_batch = max_batch
-        self._answers: deque[_Job[ItemFeatures, Prediction]] = deque()
-        self._readings: deque[_Job[Item, ItemFeatures]] = deque()
-        self._wake = threading.Condition()
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
-        self._thread.start()
+        self._answers = _Lane("answers", max_batch)
+        self._readings = _Lane("readings", EXTRACT_BATCH)
 
     def predict(
-        self, tagger: Predictor, features: Sequence[ItemFeatures], *, boxes: bool = True
+        self, project: str, tagger: Predictor, features: Sequence[ItemFeatures], *, boxes: bool = True
     ) -> list[Prediction | None]:
         """One prediction per item, in order; None for an item that the model failed on."""
 
@@ -61,66 +62,101 @@ class Inference:
         found: list[Prediction | None] = []
         for at in range(0, len(features), self.max_batch):  # one piece after the other, so that small requests slip in
             job = _Job(run, (id(tagger), boxes), features[at : at + self.max_batch])
-            self._submit(self._answers, job)
+            self._answers.put(project, job)
             found += job.result.result()
         return found
 
-    def extract(self, items: Sequence[Item]) -> list[ItemFeatures]:
-        """Features of items, in order. RuntimeError when the extractor failed on one of them."""
+    def extract(self, project: str, items: Sequence[Item], deadline: float | None = None) -> list[ItemFeatures]:
+        """Features of items, in order.
+
+        TimeoutError when they were not there by ``deadline``, a ``time.monotonic()`` moment; RuntimeError when the
+        extractor failed on one of them.
+        """
         found: list[ItemFeatures | None] = []
         for at in range(0, len(items), EXTRACT_BATCH):
             job = _Job(self._extractor.extract, None, items[at : at + EXTRACT_BATCH])
-            self._submit(self._readings, job)
-            found += job.result.result()
+            self._readings.put(project, job)
+            try:
+                found += job.result.result(None if deadline is None else max(deadline - time.monotonic(), 0.0))
+            except TimeoutError:
+                job.result.cancel()  # what has begun is too late
+                raise
         kept = [entry for entry in found if entry is not None]
         if len(kept) < len(found):
             raise RuntimeError("the encoders failed on this picture or text")
         return kept
 
-    def close(self) -> None:
-        """End the thread after its batch; waiting calls get ExtractorGoneError."""
-        with self._wake:
-            self._closed = True
-            self._wake.notify_all()
-        self._thread.join()
+    def of(self, project: str, deadline: float | None) -> Extractor:
+        """An extractor for one request of a project."""
+        return _Reading(self, project, deadline)
 
-    def _submit(self, queue: "deque[_Job[In, Out]]", job: "_Job[In, Out]") -> None:
+    def close(self) -> None:
+        """End the threads after their batches; waiting calls get ExtractorGoneError."""
+        self._answers.close()
+        self._readings.close()
+
+
+@dataclass(frozen=True)
+class _Reading:
+    inference: Inference
+    project: str
+    deadline: float | None
+
+    def extract(self, items: Sequence[Item]) -> list[ItemFeatures]:
+        return self.inference.extract(self.project, items, self.deadline)
+
+
+class _Lane:
+    """One thread and what waits for it. A batch takes at most ``limit`` inputs from jobs that may be run together."""
+
+    def __init__(self, name: str, limit: int) -> None:
+        self._limit = limit
+        self._waiting: Turns[_Job] = Turns()
+        self._wake = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def put(self, project: str, job: _Job) -> None:
         with self._wake:
             if self._closed:
                 raise ExtractorGoneError("the backend is closing")
-            queue.append(job)
+            self._waiting.put(project, job)
             self._wake.notify()
+
+    def close(self) -> None:
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+        self._thread.join()
 
     def _run(self) -> None:
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._closed or self._answers or self._readings)
+                self._wake.wait_for(lambda: self._closed or self._waiting)
                 if self._closed:
                     break
-                answers = _together(self._answers, self.max_batch)
-                readings = [] if answers else _together(self._readings, EXTRACT_BATCH)
-            _run_jobs(answers)
-            _run_jobs(readings)
-        _abandon(self._answers)
-        _abandon(self._readings)
+                jobs = self._together()
+            _run_jobs([job for job in jobs if job.result.set_running_or_notify_cancel()])
+        while taken := self._waiting.take():
+            if taken[1].result.set_running_or_notify_cancel():
+                taken[1].result.set_exception(ExtractorGoneError("the backend is closing"))
+
+    def _together(self) -> list[_Job]:
+        """The next job, and of the projects in turn those that may share its batch."""
+        jobs: list[_Job] = []
+        size = 0
+
+        def fits(_project: str, job: _Job) -> bool:
+            return not jobs or (job.shares == jobs[0].shares and size + len(job.inputs) <= self._limit)
+
+        while taken := self._waiting.take(fits):
+            jobs.append(taken[1])
+            size += len(taken[1].inputs)
+        return jobs
 
 
-def _abandon(queue: "deque[_Job[In, Out]]") -> None:
-    for job in queue:
-        job.result.set_exception(ExtractorGoneError("the backend is closing"))
-
-
-def _together(queue: "deque[_Job[In, Out]]", limit: int) -> "list[_Job[In, Out]]":
-    """Take the first job and those right behind it that may share its batch."""
-    jobs: list[_Job[In, Out]] = []
-    size = 0
-    while queue and (not jobs or (queue[0].shares == jobs[0].shares and size + len(queue[0].inputs) <= limit)):
-        jobs.append(queue.popleft())
-        size += len(jobs[-1].inputs)
-    return jobs
-
-
-def _run_jobs(jobs: "Sequence[_Job[In, Out]]") -> None:
+def _run_jobs(jobs: Sequence[_Job]) -> None:
     if not jobs:
         return
     outputs = _robust(jobs[0].run, [entry for job in jobs for entry in job.inputs])

@@ -17,7 +17,7 @@ from label_studio_ml.model import LabelStudioMLBase, LabelStudioMLManager, Model
 from backend.metrics import Metrics
 from backend.running import running
 from backend.schemas import PredictParams, TaskIn
-from backend.service import Service
+from backend.service import Asked, Service
 from backend.ties import Ties, ties_of
 from labelstudio.project import DEFAULT_CONNECTION, ProjectKey
 from tagloom.settings import Settings
@@ -39,7 +39,9 @@ class ElementTagger(LabelStudioMLBase):  # type: ignore[misc]
         asked = [TaskIn.model_validate(task) for task in tasks]
         drawn = PredictParams.model_validate(params).context
         context = drawn.result if drawn else None
-        results, _ = self._service.predict(self._project, self.label_config or "", asked, context, time.monotonic())
+        results, _ = self._service.predict(
+            Asked(self._project, self.label_config or "", asked, context, time.monotonic())
+        )
         return [result.model_dump() for result in results]
 
 

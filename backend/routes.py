@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -19,15 +18,17 @@ from backend.schemas import (
     Problem,
     SetupRequest,
     SetupResponse,
+    TaskPrediction,
     VersionList,
     WebhookRequest,
     WebhookResponse,
 )
-from backend.service import Service
+from backend.service import Asked, Service
 from backend.status import Status, status_of
 from labelstudio.config import ConfigError
 from labelstudio.events import BadEventError
 from labelstudio.project import ProjectKey
+from labelstudio.turns import FairPool
 from store.journal import JournalError
 
 LOG = structlog.stdlib.get_logger(__name__)
@@ -61,7 +62,10 @@ async def setup(request: Request, body: SetupRequest) -> Response:
     service = _service(request)
     try:
         version = await _run(
-            request, lambda: service.setup(project, body.label_config, body.access_token, body.extra_params)
+            request,
+            "setup",
+            str(project),
+            lambda: service.setup(project, body.label_config, body.access_token, body.extra_params),
         )
     except ConfigError as error:
         return _shown_problem(str(error), "../" if request.state.slash else "")
@@ -81,12 +85,16 @@ async def predict(request: Request, body: PredictRequest) -> Response:
     project = ProjectKey.of_request(body.project, _connection(request))
     context = body.params.context.result if body.params and body.params.context else None
     service = _service(request)
+    asked = Asked(project, body.label_config, body.tasks, context, began)
 
-    def answer() -> Response:
-        results, version = service.predict(project, body.label_config, body.tasks, context, began)
-        return JSONResponse(PredictResponse(results=results, model_version=version).model_dump())
+    def kept() -> Response | None:
+        found = service.predict_kept(asked)
+        return None if found is None else _answer(*found)
 
-    return await _run(request, answer, slow=True)
+    at_once = await _run(request, "kept", str(project), kept)
+    if at_once is not None:
+        return at_once
+    return await _run(request, "read", str(project), lambda: _answer(*service.predict(asked)))
 
 
 @ROUTER.post("/webhook", responses=PROBLEMS)
@@ -94,7 +102,8 @@ async def webhook(request: Request, body: WebhookRequest) -> Response:
     """Make an event durable before answering: Label Studio waits a second for it and never sends it again."""
     service, connection = _service(request), _connection(request)
     try:
-        job = await _run(request, lambda: service.webhook(body.payload(), connection))
+        project = f"{connection}/{body.project.id}"
+        job = await _run(request, "events", project, lambda: service.webhook(body.payload(), connection))
     except BadEventError as error:
         return JSONResponse({"detail": str(error)}, 422)
     except JournalError as error:
@@ -107,14 +116,14 @@ async def webhook(request: Request, body: WebhookRequest) -> Response:
 async def versions(request: Request) -> VersionList:
     """Versions of this connection's projects; Label Studio asks without naming a project."""
     service, connection = _service(request), _connection(request)
-    return VersionList(versions=await _run(request, lambda: service.versions(connection)))
+    return VersionList(versions=await _run(request, "told", connection, lambda: service.versions(connection)))
 
 
 @ROUTER.get("/status", responses=PROBLEMS)
 async def status(request: Request) -> Status:
     """What serves, what was refused and why, and how far training is behind."""
     service, connection = _service(request), _connection(request)
-    return await _run(request, lambda: status_of(service, connection))
+    return await _run(request, "told", connection, lambda: status_of(service, connection))
 
 
 @ROUTER.get("/metrics", responses=PROBLEMS, response_class=Response)
@@ -134,10 +143,14 @@ def _connection(request: Request) -> str:
     return name
 
 
-async def _run(request: Request, work: Callable[[], Out], *, slow: bool = False) -> Out:
-    """Run blocking work in the pool for quick or for slow requests, so that predictions never hold up a webhook."""
-    pools: dict[bool, ThreadPoolExecutor] = request.app.state.pools
-    return await asyncio.get_running_loop().run_in_executor(pools[slow], work)
+async def _run(request: Request, pool: str, project: str, work: Callable[[], Out]) -> Out:
+    """Run blocking work in one of the app's pools when it is the project's turn."""
+    pools: dict[str, FairPool] = request.app.state.pools
+    return await asyncio.wrap_future(pools[pool].submit(project, work))
+
+
+def _answer(results: list[TaskPrediction], version: str) -> Response:
+    return JSONResponse(PredictResponse(results=results, model_version=version).model_dump())
 
 
 def _shown_problem(detail: str, up: str) -> Response:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -28,6 +29,7 @@ from labelstudio.regions import Region
 from labelstudio.results import check_readable
 from labelstudio.sites import Sites
 from store.changes import Change
+from store.projects import Project
 from store.store import Store
 from tagloom.settings import Settings
 
@@ -38,6 +40,20 @@ JOURNAL_SECONDS = 0.8  # ... and a webhook one
 NO_VERSION = "none"
 CONFIG_CHARACTERS = 10_000_000  # of all labelling configs that are kept parsed
 READING_SHARE = 0.8  # of the budget goes to pictures and boxes; the rest is for answering what they left over
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A /predict as it came at ``began``, a ``time.monotonic()`` moment.
+
+    ``context`` are the regions of an interactive request, None for an ordinary one.
+    """
+
+    project: ProjectKey
+    label_config: str
+    tasks: Sequence[TaskIn]
+    context: Sequence[Region] | None
+    began: float
 
 
 class Service:
@@ -91,30 +107,35 @@ class Service:
         current = self.store.versions.current(str(project))
         return current.version if current else None
 
-    def predict(
-        self, project: ProjectKey, xml: str, tasks: Sequence[TaskIn], context: Sequence[Region] | None, began: float
-    ) -> tuple[list[TaskPrediction], str]:
-        """One answer per task, in order, and the version that gave them. Never raises for what Label Studio sends.
-
-        ``context`` are the regions of an interactive request, None for an ordinary one.
-        """
-        end = began + self.settings.predict_budget
-        deadline = began + self.settings.predict_budget * READING_SHARE
-        engine = self._wait(max(deadline - time.monotonic(), 0.0))
+    def predict(self, asked: Asked) -> tuple[list[TaskPrediction], str]:
+        """One answer per task, in order, and the version that gave them. Never raises for what Label Studio sends."""
+        engine = self._wait(max(self._deadline(asked) - time.monotonic(), 0.0))
         if engine is None:
-            return self._empty(tasks, "the encoders are not loaded"), NO_VERSION
-        known = self._known.get(str(project))
+            return self._empty(asked.tasks, "the encoders are not loaded"), NO_VERSION
+        known = self._known.get(str(asked.project))
         try:
-            config = self.config(xml or (known.label_config if known else ""), known.industry_keys if known else ())
+            config = self._config_of(asked, known)
         except ConfigError as error:
-            return self._empty(tasks, str(error)), NO_VERSION
+            return self._empty(asked.tasks, str(error)), NO_VERSION
         if known is None:
-            self._learn_project(project, config.xml, ())
-        served = engine.served(project, config)
-        answered = engine.answers.answer(Question(project, config, tasks, deadline, end, context), served)
-        if context is None:
-            self._learn_tasks(project, tasks, answered, engine)
-        return answered.results, served.version
+            self._learn_project(asked.project, config.xml, ())
+        served = engine.served(asked.project, config)
+        question = self._question(asked, config)
+        return self._told(question, engine.answers.answer(question, served), engine), served.version
+
+    def predict_kept(self, asked: Asked) -> tuple[list[TaskPrediction], str] | None:
+        """The same where everything for it is there already, else None: nothing is read, loaded or waited for."""
+        engine, known = self._wait(0.0), self._known.get(str(asked.project))
+        served = engine.in_memory(asked.project) if engine else None
+        if engine is None or known is None or served is None:
+            return None
+        try:
+            config = self._config_of(asked, known)
+        except ConfigError:
+            return None
+        question = self._question(asked, config)
+        answered = engine.answers.kept(question, served)
+        return None if answered is None else (self._told(question, answered, engine), served.version)
 
     def webhook(self, body: Mapping[str, Any], connection: str) -> str | None:
         """Make an event durable, then wake who has work. Returns the job's name for a training request.
@@ -143,6 +164,29 @@ class Service:
         """A parsed labelling config, with a project's own industry keys if it has any; ConfigError: what to change."""
         keys = industry_keys or self.settings.industry_keys
         return self._configs.made((xml, keys), len(xml), lambda: LabelConfig.parse(xml, keys))
+
+    def _config_of(self, asked: Asked, known: Project | None) -> LabelConfig:
+        xml = asked.label_config or (known.label_config if known else "")
+        return self.config(xml, known.industry_keys if known else ())
+
+    def _question(self, asked: Asked, config: LabelConfig) -> Question:
+        end = asked.began + self.settings.predict_budget
+        return Question(asked.project, config, asked.tasks, self._deadline(asked), end, asked.context)
+
+    def _deadline(self, asked: Asked) -> float:
+        return asked.began + self.settings.predict_budget * READING_SHARE
+
+    def _told(self, question: Question, answered: Answered, engine: Engine) -> list[TaskPrediction]:
+        """The answers. Behind them the store learns tasks that it may not know, the worker what is still to be read."""
+        if question.context is None:
+            key = str(question.project)
+            payloads = [task.payload() for task in question.tasks]
+            engine.remember(question.project, answered.features)
+            errand = f"learn {[(task.id, task.updated_at) for task in question.tasks]}"
+            self._waker.ask(errand, key, lambda: self.store.tasks.upsert(key, payloads))
+            if answered.unfinished:
+                self._waker.ask("encode", key, lambda: self._ties.encode(key))
+        return answered.results
 
     def _wait(self, seconds: float) -> Engine | None:
         try:
@@ -181,16 +225,6 @@ class Service:
             self._waker.ask("train", key, lambda: self._ties.train(key))
         self._waker.ask("encode", key, lambda: self._ties.encode(key))
         return True
-
-    def _learn_tasks(self, project: ProjectKey, tasks: Sequence[TaskIn], answered: Answered, engine: Engine) -> None:
-        """Behind the answer: the store learns tasks that it may not know, the worker what is still to be read."""
-        key = str(project)
-        payloads = [task.payload() for task in tasks]
-        engine.remember(project, answered.features)
-        errand = f"learn {[(task.id, task.updated_at) for task in tasks]}"
-        self._waker.ask(errand, key, lambda: self.store.tasks.upsert(key, payloads))
-        if answered.unfinished:
-            self._waker.ask("encode", key, lambda: self._ties.encode(key))
 
     def _follow_up(self, action: Action | None, key: str) -> str | None:
         if action is Action.START_TRAINING:

@@ -24,7 +24,7 @@ LOG = logging.getLogger(__name__)
 _LONGEST_NAME = 253  # characters of a host name (RFC 1035)
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MAX_REDIRECTS = 5
-_CONNECTIONS = 16
+_CONNECTIONS = 64  # more than threads fetch: those of one project must not keep another's waiting
 _CLOUD = re.compile(r"(s3|gs|gcs|azure-blob|redis|s3s|azure-spi)://", re.IGNORECASE)
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
 

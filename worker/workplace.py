@@ -44,7 +44,7 @@ class Workplace:
     @cached_property
     def encoder(self) -> TaskEncoder:
         claims = Claims(self.settings.claims_folder / self.extractor.space)
-        return TaskEncoder(self.extractor, self.cache, self.sites, claims)
+        return TaskEncoder(lambda *_: self.extractor, self.cache, self.sites, claims)
 
     def client_of(self, project: Project) -> LabelStudioClient:
         """API client of the project's Label Studio; its connection's URL is empty when none is configured."""

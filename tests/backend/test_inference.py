@@ -9,6 +9,8 @@ from model.features.item import ItemFeatures
 from model.items import Item, Prediction
 from tests.backend.parts import CheapEncoders, features_of
 
+PROJECT = "default/1.1"
+
 
 class Recording:
     """Answers with the title's number as score, and remembers its batches."""
@@ -45,7 +47,7 @@ def together(*calls: threading.Thread) -> None:
 
 def test_answers_come_back_in_order_in_pieces(inference: Inference) -> None:
     tagger = Recording()
-    answers = inference.predict(tagger, items(*(str(number) for number in range(20))))
+    answers = inference.predict(PROJECT, tagger, items(*(str(number) for number in range(20))))
     assert [answer.score for answer in answers if answer] == list(range(20))
     assert [len(batch) for batch in tagger.batches] == [8, 8, 4]
 
@@ -55,7 +57,7 @@ def test_waiting_requests_share_a_batch_and_get_their_own_answers(inference: Inf
     got: dict[int, list[Prediction | None]] = {}
 
     def ask(number: int) -> None:
-        got[number] = inference.predict(tagger, items(str(number)))
+        got[number] = inference.predict(PROJECT, tagger, items(str(number)))
 
     together(*(threading.Thread(target=ask, args=(number,)) for number in range(7)))
     assert {number: answers[0].score for number, answers in got.items() if answers[0]} == {n: n for n in range(7)}
@@ -66,7 +68,7 @@ def test_waiting_requests_share_a_batch_and_get_their_own_answers(inference: Inf
 def test_batches_never_mix_models(inference: Inference) -> None:
     taggers = [Recording(pause=0.02), Recording(pause=0.02)]
     calls = [
-        threading.Thread(target=inference.predict, args=(taggers[number % 2], items(str(number % 2))))
+        threading.Thread(target=inference.predict, args=(PROJECT, taggers[number % 2], items(str(number % 2))))
         for number in range(12)
     ]
     together(*calls)
@@ -75,16 +77,16 @@ def test_batches_never_mix_models(inference: Inference) -> None:
 
 
 def test_a_bad_item_fails_alone(inference: Inference) -> None:
-    answers = inference.predict(Recording(), items("1", "bad", "3"))
+    answers = inference.predict(PROJECT, Recording(), items("1", "bad", "3"))
     assert [answer and answer.score for answer in answers] == [1, None, 3]
 
 
 def test_a_small_request_slips_in_before_a_large_one_ends(inference: Inference) -> None:
     tagger = Recording(pause=0.05)
-    large = threading.Thread(target=inference.predict, args=(tagger, items(*["1"] * 80)))
+    large = threading.Thread(target=inference.predict, args=(PROJECT, tagger, items(*["1"] * 80)))
     large.start()
     time.sleep(0.08)
-    inference.predict(tagger, items("2"))
+    inference.predict(PROJECT, tagger, items("2"))
     assert large.is_alive()
     large.join()
 
@@ -103,11 +105,15 @@ def test_answers_go_before_reading_pictures() -> None:
     inference.close()
     inference = Inference(Slow(), max_batch=8)
     reading = threading.Thread(
-        target=inference.extract, args=([Item(None, str(n)) for n in range(10 * EXTRACT_BATCH)],)
+        target=inference.extract,
+        args=(
+            PROJECT,
+            [Item(None, str(n)) for n in range(10 * EXTRACT_BATCH)],
+        ),
     )
     reading.start()
     time.sleep(0.02)
-    inference.predict(Recording(), items("1"))
+    inference.predict(PROJECT, Recording(), items("1"))
     assert len(seen) <= 2
     reading.join()
     inference.close()
@@ -117,4 +123,4 @@ def test_after_closing_nobody_waits_for_ever() -> None:
     inference = Inference(CheapEncoders())
     inference.close()
     with pytest.raises(RuntimeError, match="closing"):
-        inference.predict(Recording(), items("1"))
+        inference.predict(PROJECT, Recording(), items("1"))

@@ -5,6 +5,7 @@ import io
 import json
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -29,6 +30,7 @@ class Studio:
         self.redirects: dict[str, str] = {}
         self.default: bytes | None = png()
         self.pause = 0.0
+        self.hold: Callable[[str], None] = lambda _path: None  # called before a GET is answered
         self.requests: list[tuple[str, str | None]] = []
         self.access: set[str] = set()
         self._server = _QuietServer(("127.0.0.1", 0), self._handler())
@@ -64,6 +66,7 @@ class Studio:
                 header = self.headers.get("Authorization")
                 studio.requests.append((self.path, header))
                 time.sleep(studio.pause)
+                studio.hold(self.path)
                 if self.path in studio.redirects:
                     self._answer(302, b"", {"Location": studio.redirects[self.path]})
                 elif not studio.admits(header):

@@ -37,7 +37,7 @@ class Reader:
         self.cache = FeatureCache(settings.features_folder, SPACE)
         self.claims = Claims(settings.claims_folder)
         self._sites = Sites(settings)
-        self.encoder = TaskEncoder(self, self.cache, self._sites, self.claims)
+        self.encoder = TaskEncoder(lambda *_: self, self.cache, self._sites, self.claims)
         self.read: list[str] = []
         self.begun = threading.Event()
         self.pause = pause
@@ -156,7 +156,7 @@ def test_a_task_that_the_encoders_fail_on_takes_nothing_from_the_others(
     monkeypatch.setattr(made, "extract", choosy)
     found = made.ask(tasks_of(3))
     assert [isinstance(answer, Failure) for answer in found] == [False, True, False]
-    texts = made.encoder.texts_only(CONFIG, tasks_of(3))
+    texts = made.encoder.texts_only(KEY, CONFIG, tasks_of(3))
     assert [features is None for features in texts] == [False, True, False]
 
 
@@ -192,5 +192,5 @@ def test_whatever_a_picture_sets_off_is_its_tasks_failure(
 
 def test_texts_end_with_the_time(reader: Callable[..., Reader]) -> None:
     made = reader(pause=0.3)
-    texts = made.encoder.texts_only(CONFIG, tasks_of(3 * TEXTS), time.monotonic() + 0.1)
+    texts = made.encoder.texts_only(KEY, CONFIG, tasks_of(3 * TEXTS), time.monotonic() + 0.1)
     assert [features is None for features in texts] == [False] * TEXTS + [True] * 2 * TEXTS

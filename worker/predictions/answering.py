@@ -59,7 +59,7 @@ class Answering:
         encoder = self._workplace.encoder
         found = dict(zip([task["id"] for task in tasks], encoder.features(self._key, self._config, tasks), strict=True))
         gone = [task for task in tasks if isinstance(fail := found[task["id"]], Failure) and fail.permanent]
-        texts = encoder.texts_only(self._config, gone) if gone else []
+        texts = encoder.texts_only(self._key, self._config, gone) if gone else []
         read = {number: answer for number, answer in found.items() if not isinstance(answer, Failure)}
         return {**read} | dict(zip([task["id"] for task in gone], texts, strict=True))
 

@@ -101,7 +101,7 @@ def _encoded(
     answers = dict(zip([task.id for task in tasks], workplace.encoder.features(key, config, payloads), strict=True))
     found = {number: answer for number, answer in answers.items() if not isinstance(answer, Failure)}
     gone = [task for task in tasks if isinstance(answer := answers[task.id], Failure) and answer.permanent]
-    texts = workplace.encoder.texts_only(config, [task.payload() for task in gone]) if gone else []
+    texts = workplace.encoder.texts_only(key, config, [task.payload() for task in gone]) if gone else []
     said = zip([task.id for task in gone], texts, strict=True)
     return found | {number: features for number, features in said if features is not None}
 

@@ -1,9 +1,10 @@
 """Tasks → checked answers, one each, within a time budget. Nothing in a task can spoil the other tasks' answers."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,6 +25,8 @@ from model.items import Prediction
 from store.fast_answers import SUFFIX, FastAnswers
 
 LOG = structlog.stdlib.get_logger(__name__)
+
+TOLD = 10  # reasons of one request that are logged, and tasks that are named for each
 
 
 @dataclass(frozen=True)
@@ -150,29 +153,30 @@ class Answers:
         return found
 
     def _evidence(self, question: Question, version: str, found: Sequence[ItemFeatures | Failure]) -> list[_Evidence]:
-        failed = [place for place, entry in enumerate(found) if isinstance(entry, Failure)]
-        texts = dict(zip(failed, self._texts(question, failed), strict=True))
+        """Where the picture is missing, what title and industry say without it."""
+        failures = {place: entry for place, entry in enumerate(found) if isinstance(entry, Failure)}
+        self._tell(question, failures)
+        payloads = [question.tasks[place].payload() for place in failures]
+        texts = self._encoder.texts_only(question.project, question.config, payloads, question.end) if failures else []
+        weaker = {
+            place: _Evidence(text, version, "text" if text else "empty")
+            for place, text in zip(failures, texts, strict=True)
+        }
         return [
-            self._weaker(question, question.tasks[place], entry, texts[place], version)
-            if isinstance(entry, Failure)
-            else _Evidence(entry, version, "full")
+            weaker[place] if isinstance(entry, Failure) else _Evidence(entry, version, "full")
             for place, entry in enumerate(found)
         ]
 
-    def _texts(self, question: Question, places: Sequence[int]) -> Sequence[ItemFeatures | None]:
-        """What title and industry alone say of these tasks; None where they say nothing, or the time is over."""
-        if not places:
-            return []
-        payloads = [question.tasks[place].payload() for place in places]
-        return self._encoder.texts_only(question.project, question.config, payloads, question.end)
-
-    def _weaker(
-        self, question: Question, task: TaskIn, failure: Failure, text: ItemFeatures | None, version: str
-    ) -> _Evidence:
-        """Evidence without the picture."""
-        self._metrics.problems.labels(_reason(failure)).inc()
-        LOG.warning("no picture", project=str(question.project), task=task.id, reason=failure.reason)
-        return _Evidence(text, version, "text" if text else "empty")
+    def _tell(self, question: Question, failures: Mapping[int, Failure]) -> None:
+        """Count the failures, and log each reason once, up to some of them: a request may hold thousands of tasks."""
+        tasks: dict[str, list[int | None]] = {}
+        for place, failure in failures.items():
+            self._metrics.problems.labels(_reason(failure)).inc()
+            tasks.setdefault(failure.reason, []).append(question.tasks[place].id)
+        for reason, ids in islice(tasks.items(), TOLD):
+            LOG.warning("no picture", project=str(question.project), of=len(ids), tasks=ids[:TOLD], reason=reason)
+        if len(tasks) > TOLD:
+            LOG.warning("no picture, for other reasons", project=str(question.project), reasons=len(tasks) - TOLD)
 
     def _with_fast_names(
         self,

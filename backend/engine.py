@@ -1,6 +1,5 @@
 """The loaded backend: encoders, inference thread, versions in memory, and the thread that follows CURRENT."""
 
-import math
 import threading
 import time
 from collections import OrderedDict, deque
@@ -20,6 +19,7 @@ from backend.versions import RefusedVersionError, Served, Shelf, VersionLoader
 from labelstudio.claims import Claims
 from labelstudio.config import LabelConfig
 from labelstudio.encoding import TaskEncoder
+from labelstudio.kept import Kept
 from labelstudio.project import ProjectKey
 from labelstudio.results import checked
 from labelstudio.sites import Sites
@@ -35,6 +35,7 @@ from worker.training.cold_start import lexicon_of
 
 LOG = structlog.stdlib.get_logger(__name__)
 
+MOST = 10_000  # projects of which something went wrong that are remembered
 CANARIES = 8  # items of a project that a new version must answer before it serves
 
 
@@ -63,10 +64,10 @@ class Engine:
         self.answers = Answers(self.encoder, self.inference, metrics, store.fast_answers)
         self.shelf = Shelf(settings.models_in_memory)
         metrics.models.set_function(lambda: len(self.shelf.all()))
-        self.refusals: dict[str, Refusal] = {}
+        self.refusals: Kept[str, Refusal] = Kept(MOST, MOST)
         self._loader = VersionLoader(settings.checkpoints_folder, self.extractor.space)
         self._canaries = _Canaries()
-        self._unkept_until: dict[str, float] = {}  # project → when keeping its first version is tried again
+        self._unkept_until: Kept[str, float] = Kept(MOST, MOST)  # project → when keeping its version is tried again
         self._follower = Follower(
             store, self.shelf, self._loader, self._canaries.of, settings.poll_seconds, self._swapped, self._refused
         )
@@ -76,17 +77,15 @@ class Engine:
     def served(self, project: ProjectKey, config: LabelConfig) -> Served:
         """The version that serves a project; its cold start is made if it has none yet."""
         served = self.shelf.get(str(project), lambda: self._load(project, config))
-        if time.monotonic() < self._unkept_until.get(str(project), math.inf):
+        if not self._is_try_due(project):
             return served
-        self._unkept_until[str(project)] = time.monotonic() + RETRY_SECONDS
+        self._unkept_until.put(str(project), time.monotonic() + RETRY_SECONDS, 1)
         self.shelf.put(str(project), self._load(project, config))
         return self.shelf.get(str(project), lambda: served)
 
     def in_memory(self, project: ProjectKey) -> Served | None:
         """The same if it is loaded and needs no further try, else None."""
-        if time.monotonic() < self._unkept_until.get(str(project), math.inf):
-            return self.shelf.peek(str(project))
-        return None
+        return None if self._is_try_due(project) else self.shelf.peek(str(project))
 
     def adopt(self, project: ProjectKey, config: LabelConfig) -> None:
         """The config has changed: a cold start is made anew for its labels; a trained version grows by training."""
@@ -108,6 +107,11 @@ class Engine:
         self.encoder.close()
         self.inference.close()
 
+    def _is_try_due(self, project: ProjectKey) -> bool:
+        """Whether the project's version could not be kept, and it is time to try again."""
+        until = self._unkept_until.get(str(project))
+        return until is not None and time.monotonic() >= until
+
     def _load(self, project: ProjectKey, config: LabelConfig) -> Served:
         current = self._store.versions.current(str(project))
         if current is None or current.is_cold_start or current.space != self.extractor.space:
@@ -116,7 +120,7 @@ class Engine:
                 current = self._ties.cold_start(self._store, project, config, self.extractor)
             except (OSError, SQLAlchemyError) as error:  # the disk is full, or the database is away
                 return self._unkept(project, config, current, error)
-            self._unkept_until.pop(str(project), None)
+            self._unkept_until.drop(str(project))
         behind = replace(current, generation=current.generation - 1)  # a fallback's: the follower tries CURRENT again
         for wanted in [current, *self._earlier(str(project), behind)]:
             try:
@@ -142,9 +146,9 @@ class Engine:
 
     def _unkept(self, project: ProjectKey, config: LabelConfig, current: Current | None, error: Exception) -> Served:
         """Cues alone, under the name that their checkpoint will get: it cannot be written now, and is tried again."""
-        if str(project) not in self._unkept_until:
+        if self._unkept_until.get(str(project)) is None:
             LOG.error("the first version cannot be kept; answering from memory", project=str(project), error=str(error))
-        self._unkept_until[str(project)] = time.monotonic() + RETRY_SECONDS
+        self._unkept_until.put(str(project), time.monotonic() + RETRY_SECONDS, 1)
         self._metrics.unkept.labels("version").inc()
         lexicon = lexicon_of(self._settings, config.names)
         space, seed = self.extractor.space, self._settings.seed
@@ -153,11 +157,11 @@ class Engine:
         return Served(tagger.named(version), version, current.generation if current else 0, tagger.labels)
 
     def _swapped(self, project: str, _served: Served) -> None:
-        self.refusals.pop(project, None)
+        self.refusals.drop(project)
         self._metrics.swaps.inc()
 
     def _refused(self, project: str, version: str, reason: str) -> None:
-        self.refusals[project] = Refusal(version, reason)
+        self.refusals.put(project, Refusal(version, reason), 1)
         self._metrics.refusals.inc()
         LOG.error("a version is refused, the served one stays", project=project, version=version, reason=reason)
 

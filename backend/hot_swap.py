@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from backend.versions import RefusedVersionError, Served, Shelf, VersionLoader
+from labelstudio.kept import Kept
 from model.features.item import ItemFeatures
 from store.store import Store
 from store.versions import Current
 
 LOG = structlog.stdlib.get_logger(__name__)
 
+MOST = 10_000  # projects with a refused version that are remembered
 RETRY_SECONDS = 30.0  # a checkpoint that was refused may have been restored meanwhile
 
 
@@ -40,7 +42,8 @@ class Follower:
         self._seconds = seconds
         self._on_swap = on_swap
         self._on_refusal = on_refusal
-        self._refused: dict[str, tuple[int, float]] = {}  # project → generation and when it may be tried again
+        # Project → the generation that was refused, and when it may be tried again.
+        self._refused: Kept[str, tuple[int, float]] = Kept(MOST, MOST)
         self._stop = threading.Event()
         self._away = False
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
@@ -72,7 +75,7 @@ class Follower:
                 self._away = True
 
     def _due(self, project: str, wanted: Current) -> bool:
-        generation, again = self._refused.get(project, (-1, 0.0))
+        generation, again = self._refused.get(project) or (-1, 0.0)
         return generation != wanted.generation or time.monotonic() >= again
 
     def _swap(self, project: str, wanted: Current) -> None:
@@ -80,10 +83,10 @@ class Follower:
         try:
             served = self._loader.load(wanted, self._canary(project))
         except RefusedVersionError as error:
-            self._refused[project] = (wanted.generation, time.monotonic() + RETRY_SECONDS)
+            self._refused.put(project, (wanted.generation, time.monotonic() + RETRY_SECONDS), 1)
             self._on_refusal(project, wanted.version, str(error))
             return
-        self._refused.pop(project, None)
+        self._refused.drop(project)
         self._shelf.put(project, served)
         seconds = round(time.monotonic() - began, 3)
         LOG.info("serving a new version", project=project, version=served.version, seconds=seconds)

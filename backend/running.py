@@ -31,8 +31,9 @@ def running(settings: Settings, ties: Ties, metrics: Metrics) -> Iterator[Servic
     store = Store.open(settings.database, PATIENCE_S)
     try:
         for project in store.projects.all():  # webhooks may have been lost while no backend ran
-            store.projects.request_reconcile(project.key)
-    except SQLAlchemyError as error:  # the disk is full: answers need no write
+            if not project.gone_at:
+                store.projects.request_reconcile(project.key)
+    except SQLAlchemyError as error:  # the disk is full, or the database locked: answers need no write
         LOG.error("the database takes nothing; comparing with Label Studio waits for its time", error=str(error))
     sites = Sites(settings)
     engine: Future[Engine] = Future()

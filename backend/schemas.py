@@ -1,10 +1,12 @@
 """What Label Studio sends and gets, as typed models. Unknown keys are passed over: its payloads grow with releases."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from labelstudio.drawing import Stored, entries_of
+from store.changes import is_id
 
 MAX_ID = 2**63 - 1  # what a database's integer holds
 MOST_TASKS = 20_000  # of one request; Label Studio sends all that are selected
@@ -15,6 +17,10 @@ ProjectUid = Annotated[
 ]
 
 
+def _if_a(kind: type) -> Callable[[Any], Any]:
+    return lambda value: value if isinstance(value, kind) else None
+
+
 class Loose(BaseModel):
     """A payload whose unknown keys do not matter."""
 
@@ -22,14 +28,20 @@ class Loose(BaseModel):
 
 
 class TaskIn(Loose):
-    """One task, as far as it matters here. What Label Studio stores for it may have any shape."""
+    """One task, as far as it matters here. What has another shape than these counts as absent: the other tasks of the
+    request have their answers. What Label Studio stores for the task may have any shape."""
 
-    id: Id | None = None
-    data: dict[str, Any] | None = None
-    updated_at: str | None = None
+    id: Annotated[Id | None, BeforeValidator(lambda value: value if is_id(value) else None)] = None
+    data: Annotated[dict[str, Any] | None, BeforeValidator(_if_a(dict))] = None
+    updated_at: Annotated[str | None, BeforeValidator(_if_a(str))] = None
     predictions: Any = None
     annotations: Any = None
     drafts: Any = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _object(cls, task: Any) -> Any:
+        return task if isinstance(task, dict) else {}
 
     @property
     def stored(self) -> Stored:

@@ -1,10 +1,11 @@
 """What each request means, without HTTP: the same for the server and for label-studio-ml."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from backend.engine import Engine
 from backend.industry_keys import AskedKeys
 from backend.known_projects import KnownProjects
 from backend.metrics import Metrics
+from backend.presence import Presence
 from backend.schemas import TaskIn, TaskPrediction
 from backend.ties import Ties
 from backend.training_requests import TrainingRequests
@@ -78,9 +80,11 @@ class Service:
         self._asked_keys = AskedKeys()
         self._configs: Kept[tuple[str, tuple[str, ...]], LabelConfig] = Kept(1_000, CONFIG_CHARACTERS)
         self._waker = Waker()
+        self._presence = Presence(store, sites)
         self._training = TrainingRequests(settings.training_requests_per_minute)
 
     def close(self) -> None:
+        self._presence.close()
         self._waker.close()
 
     def setup(self, project: ProjectKey, xml: str, token: str | None = None, extra_params: object = None) -> str | None:
@@ -152,7 +156,7 @@ class Service:
         try:
             self.store.journal.record(change, timeout=JOURNAL_SECONDS)
         finally:  # an event that was too slow may still arrive: its work is not to wait for the timer
-            job = self._follow_up(event.action, key)
+            job = self._follow_up(event.action, event.project)
         return job
 
     def versions(self, connection: str) -> list[str]:
@@ -185,7 +189,7 @@ class Service:
             errand = f"learn {[(task.id, task.updated_at) for task in question.tasks]}"
             self._waker.ask(errand, key, lambda: self.store.tasks.upsert(key, payloads))
             if answered.unfinished:
-                self._waker.ask("encode", key, lambda: self._ties.encode(key))
+                self._wake(question.project, "encode", self._ties.encode)
         return answered.results
 
     def _wait(self, seconds: float) -> Engine | None:
@@ -219,27 +223,36 @@ class Service:
         self._known.get(key)  # for as long as the database is away
         if known is None:
             LOG.info("a new project", project=key)
-            self._waker.ask("reconcile", key, lambda: self._ties.reconcile(key))
+            self._wake(project, "reconcile", self._ties.reconcile)
         else:
             LOG.info("a new labelling config", project=key)
-            self._waker.ask("train", key, lambda: self._ties.train(key))
-        self._waker.ask("encode", key, lambda: self._ties.encode(key))
+            self._wake(project, "train", self._ties.train)
+        self._wake(project, "encode", self._ties.encode)
         return True
 
-    def _follow_up(self, action: Action | None, key: str) -> str | None:
+    def _follow_up(self, action: Action | None, project: ProjectKey) -> str | None:
         if action is Action.START_TRAINING:
-            return self._start_training(key)
+            return self._start_training(project)
         if action is not None and action.changes_gold:
-            self._waker.ask("train", key, lambda: self._ties.train(key))
+            self._wake(project, "train", self._ties.train)
         elif action is Action.TASKS_CREATED:
             # A reconcile is due too: the journal has asked for it, and the timer wakes it in its time.
-            self._waker.ask("encode", key, lambda: self._ties.encode(key))
+            self._wake(project, "encode", self._ties.encode)
         elif action is Action.PROJECT_UPDATED:
-            self._waker.ask("train", key, lambda: self._train_if_due(key))
+            self._wake(project, "train if due", self._train_if_due)
         return None
 
-    def _start_training(self, key: str) -> str:
+    def _wake(
+        self, project: ProjectKey, errand: str, run: Callable[[str], object], *, is_certain: bool = False
+    ) -> None:
+        """Have an errand run behind the answer, if Label Studio has the project."""
+        key = str(project)
+        then = partial(self._waker.ask, errand, key, partial(run, key))
+        self._presence.when_there(project, errand, then, is_certain=is_certain)
+
+    def _start_training(self, project: ProjectKey) -> str:
         """Ask for a training; beyond the cap only for comparing with Label Studio, which trains if that finds gold."""
+        key = str(project)
         allowed = self._training.allow(key)
         try:
             self.store.projects.request_reconcile(key, urgent=allowed)
@@ -249,8 +262,8 @@ class Service:
             LOG.error("a training that was asked for cannot be noted", project=key, error=str(error))
             return ""
         if allowed:
-            self._waker.ask("reconcile", key, lambda: self._ties.reconcile(key))
-            self._waker.ask("train", key, lambda: self._ties.train(key))
+            self._wake(project, "reconcile", self._ties.reconcile, is_certain=True)
+            self._wake(project, "train", self._ties.train, is_certain=True)
         else:
             LOG.warning(
                 "training was asked for too often: only what a comparison with Label Studio finds will be trained on",

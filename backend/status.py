@@ -12,7 +12,8 @@ class ProjectStatus(BaseModel):
     """One project. ``behind`` is how many changes of gold no training has seen yet.
 
     ``gold_notes``: what the last training found unknown or overruled in annotations → in how many tasks. ``warning`` is
-    what was found out later about the version that is served.
+    what was found out later about the version that is served. ``gone``: Label Studio has no such project (any more), so
+    nothing is done for it until it is heard of again.
     """
 
     model_config = ConfigDict(protected_namespaces=())
@@ -27,6 +28,7 @@ class ProjectStatus(BaseModel):
     refused: str | None
     gold_notes: dict[str, int]
     warning: str
+    gone: bool
 
 
 class Status(BaseModel):
@@ -41,13 +43,12 @@ def status_of(service: "Service", connection: str) -> Status:
     """Status of the projects of one connection."""
     engine = service.engine.result() if service.engine.done() and not service.engine.exception() else None
     serving = engine.shelf.all() if engine else {}
-    refusals = engine.refusals if engine else {}
     current = service.store.versions.all_current()
     projects = []
     for entry in service.store.projects.all():
         if not entry.key.startswith(f"{connection}/"):
             continue
-        refusal = refusals.get(entry.key)
+        refusal = engine.refusals.get(entry.key) if engine else None
         projects.append(
             ProjectStatus(
                 project=entry.key,
@@ -60,6 +61,7 @@ def status_of(service: "Service", connection: str) -> Status:
                 refused=f"{refusal.version}: {refusal.reason}" if refusal else None,
                 gold_notes=dict(entry.gold_notes),
                 warning=current[entry.key].note if entry.key in current else "",
+                gone=bool(entry.gone_at),
             )
         )
     return Status(ready=engine is not None, encoders=engine.extractor.describe() if engine else {}, projects=projects)

@@ -86,8 +86,12 @@ class Shelf:
         with loading:
             served = self.peek(project)
             if served is None:
-                served = load()
-                self.put(project, served)
+                try:
+                    served = load()
+                    self.put(project, served)
+                finally:
+                    with self._lock:
+                        self._loading.pop(project, None)
             return served
 
     def peek(self, project: str) -> Served | None:
@@ -105,8 +109,7 @@ class Shelf:
                 self._served[project] = served
             self._served.move_to_end(project)
             while len(self._served) > self._capacity:
-                left, _ = self._served.popitem(last=False)
-                self._loading.pop(left, None)
+                self._served.popitem(last=False)
 
     def all(self) -> dict[str, Served]:
         with self._lock:

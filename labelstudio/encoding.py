@@ -71,8 +71,8 @@ class TaskEncoder:
 
     ``extractor_of`` gives the extractor for one project until a deadline. ``claims`` are shared with other readers:
     what one of them is reading is waited for. ``batch`` is how many pictures are claimed and read together, and so how
-    long others wait for one of them (a larger one saves nothing on a CPU). ``on_unkept`` is called for each whose
-    features the cache could not keep.
+    long others wait for one of them (a larger one saves nothing on a CPU). ``share`` is how many threads one project
+    holds at most. ``on_unkept`` is called for each whose features the cache could not keep.
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class TaskEncoder:
         claims: Claims,
         *,
         batch: int = 4,
+        share: int = SHARE,
         on_unkept: Callable[[], object] = lambda: None,
     ) -> None:
         self._extractor_of = extractor_of
@@ -91,7 +92,7 @@ class TaskEncoder:
         self._claims = claims
         self._batch = batch
         self._on_unkept = on_unkept
-        self._threads = FairPool(THREADS, SHARE, "fetch")
+        self._threads = FairPool(THREADS, share, "fetch")
 
     def close(self) -> None:
         self._threads.close(wait=False)

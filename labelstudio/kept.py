@@ -35,6 +35,11 @@ class Kept(Generic[Key, Value]):
                 _, (_, left) = self._entries.popitem(last=False)
                 self._total -= left
 
+    def drop(self, key: Key) -> None:
+        with self._lock:
+            _, weight = self._entries.pop(key, (None, 0))
+            self._total -= weight
+
     def made(self, key: Key, weight: int, make: Callable[[], Value]) -> Value:
         """The value of a key, made now if it is not kept."""
         value = self.get(key)

@@ -26,6 +26,8 @@ class Project:
     ``unread_gold``: tasks whose gold the last training had to take without their pictures, or leave out.
     ``gold_notes``: what the last training found unknown or overruled in annotations → in how many tasks.
     ``reread_until``: versions older than this may have learned from misread annotations; 0 once they are marked.
+    ``gone_at``: when Label Studio was found not to have the project; 0 while it has it. A gone one rests.
+    ``encode_cursor``: the task up to which a reading of pictures has come that was ended early; 0 when none was.
     """
 
     key: str
@@ -41,6 +43,8 @@ class Project:
     unread_gold: int = 0
     gold_notes: Mapping[str, int] = field(default_factory=dict)
     reread_until: float = 0.0
+    gone_at: float = 0.0
+    encode_cursor: int = 0
 
     @property
     def has_new_gold(self) -> bool:
@@ -102,7 +106,7 @@ class Projects:
             query = (
                 select(PROJECTS.c.key)
                 .outerjoin(LEASES, LEASES.c.name == "train:" + PROJECTS.c.key)
-                .where(PROJECTS.c.gold_revision > PROJECTS.c.trained_revision)
+                .where(PROJECTS.c.gold_revision > PROJECTS.c.trained_revision, PROJECTS.c.gone_at == 0)
                 .where(over(PROJECTS.c.retry_at, at, LONGEST_BACKOFF_S))
                 .where(LEASES.c.expires_at.is_(None) | over(LEASES.c.expires_at, at, USUAL_S))
                 .order_by(PROJECTS.c.key)
@@ -152,6 +156,25 @@ class Projects:
         with self._database.write() as connection:
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(reread_until=0.0))
 
+    def note_presence(self, key: str, is_there: bool) -> None:
+        """Whether Label Studio has the project, as it has just said; one that is there again is compared with it."""
+        with self._database.write() as connection:
+            at, named = now(connection), PROJECTS.c.key == key
+            if not is_there:
+                connection.execute(update(PROJECTS).where(named).values(gone_at=at))
+            elif connection.execute(update(PROJECTS).where(named, PROJECTS.c.gone_at > 0).values(gone_at=0.0)).rowcount:
+                ask_reconcile(connection, key, at)
+
+    def reach_in_encoding(self, key: str, task_id: int) -> None:
+        """Pictures of tasks up to this one were read, or tried; 0: of all of them."""
+        with self._database.write() as connection:
+            connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(encode_cursor=task_id))
+
+    def gone(self) -> set[str]:
+        """Keys of projects that Label Studio does not have (any more)."""
+        with self._database.read() as connection:
+            return set(connection.execute(select(PROJECTS.c.key).where(PROJECTS.c.gone_at > 0)).scalars())
+
     def request_training(self, key: str) -> None:
         """Make the next training due although the gold is the same (somebody pressed Start training)."""
         with self._database.write() as connection:
@@ -170,7 +193,7 @@ class Projects:
             if every:
                 is_due |= over(PROJECTS.c.reconciled_at + every, at, every)
             is_time = over(PROJECTS.c.reconcile_not_before, at, LONGEST_BACKOFF_S)
-            query = select(PROJECTS.c.key).where(is_due, is_time)
+            query = select(PROJECTS.c.key).where(is_due, is_time, PROJECTS.c.gone_at == 0)
             return list(connection.execute(query.order_by(PROJECTS.c.key)).scalars())
 
     def begin_reconcile(self, key: str) -> Begun:
@@ -231,9 +254,9 @@ class Projects:
     def waiting_for_offer(self) -> list[str]:
         """Keys of projects whose CURRENT version Label Studio's uncertainty sampling does not go by yet."""
         query = select(PROJECTS.c.key).join(CURRENT, CURRENT.c.project_key == PROJECTS.c.key)
-        behind = query.where(CURRENT.c.generation > PROJECTS.c.offered_generation).order_by(PROJECTS.c.key)
+        behind = query.where(CURRENT.c.generation > PROJECTS.c.offered_generation, PROJECTS.c.gone_at == 0)
         with self._database.read() as connection:
-            return list(connection.execute(behind).scalars())
+            return list(connection.execute(behind.order_by(PROJECTS.c.key)).scalars())
 
     def set_offered(self, key: str, generation: int) -> None:
         """Uncertainty sampling goes by this generation of CURRENT now."""
@@ -266,6 +289,8 @@ def insert_project(connection: Connection, key: str, label_config: str, title: s
         "unread_gold": 0,
         "gold_notes": "{}",
         "reread_until": 0.0,
+        "gone_at": 0.0,
+        "encode_cursor": 0,
     }
     return insert_missing(connection, PROJECTS, row)
 

@@ -68,6 +68,8 @@ PROJECTS = Table(
     Column("unread_gold", Integer, nullable=False, server_default="0"),
     Column("gold_notes", Words, nullable=False, server_default="{}"),
     Column("reread_until", Float, nullable=False, server_default="0"),
+    Column("gone_at", Float, nullable=False, server_default="0"),
+    Column("encode_cursor", BigInteger, nullable=False, server_default="0"),
 )
 
 EVENTS = Table(

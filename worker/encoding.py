@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from labelstudio.config import LabelConfig
 from labelstudio.encoding import Failure
@@ -18,34 +18,47 @@ from worker.predictions.fast import replace_due
 from worker.training.cold_start import lexicon_of
 from worker.training.gold import project_gold
 from worker.training.watch import Ends, GivesWay, Interrupted
-from worker.workplace import Workplace
+from worker.workplace import PART, Workplace
 
 LOG = logging.getLogger(__name__)
 
-PART = 16  # tasks; on 2 cores reading them takes two to eight seconds, describing them 0.4
-STEP_S = 3.0  # waiting gold is looked for so often; a step ends at most one batch later
+PART_S = 5.0  # for the pictures of a part to come; those that were late are tried again after all others
+STEP_S = 3.0  # waiting gold is looked for so often; a step ends at most one part later
 
 Progress = Callable[[Mapping[str, Any]], None]
 
 
 def encode(workplace: Workplace, project: Project, watch: Ends, progress: Progress) -> str:
-    """Encode tasks without features until none is left; returns a line about it. Interrupted when gold waits.
+    """Encode tasks without features until each was tried; returns a line about it.
 
-    Before and in between, tasks that were answered before their pictures were read get their whole predictions.
+    Interrupted when gold waits, or when it is another job's turn. The next job goes on behind the last task that was
+    tried, so that pictures that never come keep none behind them waiting. Before and in between, tasks that were
+    answered before their pictures were read get their whole predictions.
     """
     gold_first = GivesWay(watch, workplace.store)
     replaced = replace_due(workplace, project, gold_first)
     config, key = workplace.config_of(project), ProjectKey.parse(project.key)
-    missing = _missing(workplace, project, config, key)
-    total, failed = len(missing), 0
-    while missing:
+    missing = [task for task in _missing(workplace, project, config, key) if task.id > project.encode_cursor]
+    total, failed, late = len(missing), 0, list[Task]()
+
+    def may_go_on() -> None:
         watch.check()
         if workplace.store.projects.waiting_for_training():
-            raise Interrupted(f"gave way to gold with {len(missing)} of {total} tasks left")
-        done, gone = _step(workplace, config, key, missing)
-        missing, failed = missing[done:], failed + gone
+            raise Interrupted(f"gave way to gold with {len(missing) + len(late)} of {total} tasks left")
+
+    while missing:
+        may_go_on()
+        step = _step(workplace, config, key, missing, PART_S)
+        workplace.store.projects.reach_in_encoding(project.key, missing[step.done - 1].id)
+        missing, failed, late = missing[step.done :], failed + step.failed, [*late, *step.late]
         replaced += replace_due(workplace, project, gold_first)
         progress({"stage": "reading pictures", "done": total - len(missing), "total": total, "failed": failed})
+    while late:
+        may_go_on()
+        step = _step(workplace, config, key, late, workplace.settings.image_seconds + PART_S)
+        late, failed = late[step.done :], failed + step.failed + len(step.late)
+        replaced += replace_due(workplace, project, gold_first)
+    workplace.store.projects.reach_in_encoding(project.key, 0)
     _ask_for_training(workplace, project, config)
     return f"{total - failed} tasks encoded, {failed} without a picture, {replaced} fast predictions replaced"
 
@@ -71,20 +84,32 @@ def _missing(workplace: Workplace, project: Project, config: LabelConfig, key: P
     ]
 
 
-def _step(workplace: Workplace, config: LabelConfig, key: ProjectKey, missing: list[Task]) -> tuple[int, int]:
-    """Encode for a few seconds; how many tasks are done with, and how many of them failed."""
+class _Step(NamedTuple):
+    """So many of the tasks were tried; ``failed`` of them have no picture, ``late`` are those that had not the time."""
+
+    done: int
+    failed: int
+    late: list[Task]
+
+
+def _step(workplace: Workplace, config: LabelConfig, key: ProjectKey, tasks: list[Task], seconds: float) -> _Step:
+    """Encode for a few seconds; the pictures of each part have so many ``seconds`` to come."""
     end = time.monotonic() + STEP_S
-    done = failed = 0
+    step = _Step(0, 0, [])
     reader = RoleReader(lexicon_of(workplace.settings, config.names))
-    while done < len(missing) and time.monotonic() < end:
-        part = missing[done : done + PART]
-        answers = workplace.encoder.features(key, config, [task.payload() for task in part])
-        found = [answer for answer in answers if not isinstance(answer, Failure)]
-        failed += len(part) - len(found)
-        for features in found:  # the next training and the first answer would have to wait for it
-            _describe(features, reader)
-        done += len(part)
-    return done, failed
+    while step.done < len(tasks) and (not step.done or time.monotonic() < end):
+        tried = tasks[step.done : step.done + PART]
+        deadline = time.monotonic() + seconds
+        answers = workplace.encoder.features(key, config, [task.payload() for task in tried], deadline)
+        failures = [answer for answer in answers if isinstance(answer, Failure) and not answer.late]
+        late = [
+            task for task, answer in zip(tried, answers, strict=True) if isinstance(answer, Failure) and answer.late
+        ]
+        for features in answers:  # the next training and the first answer would have to wait for it
+            if not isinstance(features, Failure):
+                _describe(features, reader)
+        step = _Step(step.done + len(tried), step.failed + len(failures), [*step.late, *late])
+    return step
 
 
 def _describe(features: ItemFeatures, reader: RoleReader) -> None:

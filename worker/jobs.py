@@ -33,7 +33,11 @@ LOG = logging.getLogger(__name__)
 ELSEWHERE_S = 5.0  # a worker of another place rests, so that one of the right place comes first
 ELSEWHERE_TTL_S = 3600  # such failures come again and again: they are kept for an hour
 
-IN_TURNS = (Kind.RECONCILE, Kind.PREDICT)  # whose next job goes on where one was ended: with each some more is done
+IN_TURNS = (
+    Kind.ENCODE,
+    Kind.RECONCILE,
+    Kind.PREDICT,
+)  # whose next job goes on where one was ended: with each some more is done
 
 Work = Callable[[Workplace, Project, Lease, Ends], str]
 
@@ -69,6 +73,8 @@ def reconcile(project_key: str) -> str:
         done = _run(workplace, Kind.RECONCILE, f"reconcile:{project_key}", project_key, _reconcile)
         if is_unfinished(done):
             queue.wake_reconcile(workplace.settings, project_key)
+        if project_key in workplace.store.projects.gone():
+            return done
         if project_key in workplace.store.projects.waiting_for_training():
             queue.wake_training(workplace.settings, project_key)
         queue.wake_encoding(workplace.settings, project_key)
@@ -148,6 +154,8 @@ def _run(workplace: Workplace, kind: Kind, name: str, project_key: str, work: Wo
             return "another worker is at it"
         project = workplace.store.projects.get(project_key)
         assert project
+        if project.gone_at and kind is not Kind.RECONCILE:
+            return "Label Studio has no such project: it rests"
         lease, watch = held
         settings = workplace.settings
         ends = TakesTurns(watch, lambda: queue.others_wait(settings)) if kind in IN_TURNS else watch

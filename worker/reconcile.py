@@ -11,16 +11,15 @@ next one: a run waits once for at most that moment, however busy the project is.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
-from labelstudio.api import LabelStudioClient, LabelStudioError
+from labelstudio.api import LabelStudioClient
+from labelstudio.presence import project_there
 from labelstudio.project import ProjectKey
 from store.changes import annotations_of
 from store.leases import Lease
 from store.projects import Begun, Project
 from store.store import Store
-from tagloom.errors import UserError
 from worker.training.watch import Ends
 
 GRACE_S = 10.0  # Label Studio sends a webhook before its own transaction is certain to be over
@@ -35,14 +34,18 @@ def reconcile(
     """Repair the store from Label Studio's API; returns a line about what was found.
 
     Raises LabelStudioError when it does not answer, Interrupted when the job must end and LeaseLost when another took
-    over (the next run goes on), UserError when the project there is another one.
+    over (the next run goes on).
     """
-    there = _project_there(client, project)
+    there = project_there(client, ProjectKey.parse(project.key))
     begun = store.projects.begin_reconcile(project.key)
     if there is None:
         store.projects.finish_reconcile(project.key, lease)
-        return "Label Studio has no such project (404): there is nothing to compare with"
-    _check_project(store, project, there)
+        store.projects.note_presence(project.key, is_there=False)
+        return f"Label Studio has no such project: {project.key} rests until it is heard of again"
+    if project.gone_at:
+        store.projects.note_presence(project.key, is_there=True)
+    if there.get("label_config"):
+        store.projects.ensure(project.key, str(there["label_config"]), str(there.get("title") or ""))
     comparison = _Comparison(store, client, project.key, begun, watch)
     step, steps, repairs = _Step(begun.after), 0, 0
     while not step.is_last:
@@ -52,27 +55,6 @@ def reconcile(
         progress({"stage": "comparing with Label Studio", "pages": steps, "repairs": repairs})
     store.projects.finish_reconcile(project.key, lease)
     return f"{steps} pages compared, {repairs} repairs that changed the gold"
-
-
-def _project_there(client: LabelStudioClient, project: Project) -> Mapping[str, Any] | None:
-    """Label Studio's project object; None when the project is not there (any more)."""
-    try:
-        return client.project(ProjectKey.parse(project.key).id)
-    except LabelStudioError as error:
-        if error.status == 404:
-            return None
-        raise
-
-
-def _check_project(store: Store, project: Project, there: Mapping[str, Any]) -> None:
-    created = int(datetime.fromisoformat(str(there.get("created_at"))).timestamp())
-    if created != ProjectKey.parse(project.key).created:
-        raise UserError(
-            f"{project.key}: Label Studio's project of that number was made at another time, so it is another one; "
-            "check LABEL_STUDIO_URL"
-        )
-    if there.get("label_config"):
-        store.projects.ensure(project.key, str(there["label_config"]), str(there.get("title") or ""))
 
 
 class _Step(NamedTuple):

@@ -5,6 +5,8 @@ import os
 import threading
 import uuid
 
+from labelstudio.project import ProjectKey
+from labelstudio.sites import connections_of
 from store.leases import LeaseLost
 from store.store import Store
 from store.versions import training_lease
@@ -62,10 +64,15 @@ def _tick(settings: Settings, store: Store, holder: str) -> None:
         _promote(settings, store, project_key, holder)
     for project_key in offer.due(settings, store):
         queue.wake_predicting(settings, project_key)
+    gone = store.projects.gone()
     for project_key in store.fast_answers.projects_due():
-        queue.wake_encoding(settings, project_key)
+        if project_key not in gone:
+            queue.wake_encoding(settings, project_key)
+    sites = connections_of(settings)
     for project_key in store.projects.waiting_for_reconcile(settings.reconcile_minutes * 60):
-        queue.wake_reconcile(settings, project_key)
+        site = sites.get(ProjectKey.parse(project_key).connection)
+        if site and site.url:  # else there is nothing to compare with
+            queue.wake_reconcile(settings, project_key)
 
 
 def _promote(settings: Settings, store: Store, project_key: str, holder: str) -> None:

@@ -126,6 +126,10 @@ class Backend:
 
     def settle(self) -> None:
         """Wait until everything that runs behind the answers is done."""
+        end = time.monotonic() + 10
+        while self.service._presence._waiting:
+            assert time.monotonic() < end
+            time.sleep(0.01)
         done = threading.Event()
         self.service._waker.ask("settle", "", done.set)
         assert done.wait(10)

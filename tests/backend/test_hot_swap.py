@@ -110,7 +110,7 @@ def test_a_bad_checkpoint_is_refused_and_told_while_the_old_one_serves(backend: 
     old = ready(backend)
     bad = broken(backend, how)
     end = time.monotonic() + 10
-    while KEY not in backend.service.engine.result().refusals and time.monotonic() < end:
+    while not backend.service.engine.result().refusals.get(KEY) and time.monotonic() < end:
         time.sleep(0.01)
     status = backend.client.get("/status").json()["projects"][0]
     assert status["refused"].startswith(f"{bad}: ")
@@ -139,7 +139,7 @@ def test_a_fresh_process_falls_back_until_current_can_be_read(
         folder.rename(folder.with_name(f"away.{folder.name}"))
     with running(tmp_path) as fresh:
         assert ready(fresh) == (old if earlier else f"{new}+cues")
-        assert KEY in fresh.service.engine.result().refusals
+        assert fresh.service.engine.result().refusals.get(KEY)
         answer = fresh.client.post("/predict", json=question(2)).json()
         assert all(result["result"] for result in answer["results"])
         for folder in away:
@@ -237,9 +237,11 @@ def test_a_whole_checkpoint_that_answers_nonsense_never_serves(backend: Backend)
     with pytest.raises(RefusedVersionError, match=r"canary|outside"):
         VersionLoader(backend.settings.checkpoints_folder, tagger.space).load(bad, canary)
     end = time.monotonic() + 20
-    while KEY not in backend.service.engine.result().refusals and time.monotonic() < end:
+    while not backend.service.engine.result().refusals.get(KEY) and time.monotonic() < end:
         time.sleep(0.01)
-    assert backend.service.engine.result().refusals[KEY].version == bad.version
+    refusal = backend.service.engine.result().refusals.get(KEY)
+    assert refusal
+    assert refusal.version == bad.version
     answers = backend.client.post("/predict", json=question(2)).json()["results"]
     assert {answer["model_version"] for answer in answers} == {old}
 

@@ -43,17 +43,35 @@ def send(backend: Backend, path: str, body: dict[str, Any]) -> Response:
 
 
 @pytest.mark.parametrize("number", NO_IDS)
-def test_a_task_without_a_usable_id_is_told_before_anything_is_done(backend: Backend, number: Any) -> None:
+def test_a_task_without_a_usable_id_is_answered_and_not_learned(backend: Backend, number: Any) -> None:
     body, key = own("04")
-    body["tasks"][1]["id"] = number
+    odd, other = body["tasks"][1], body["tasks"][0]
+    odd["id"] = number
+    assert_answered(backend, body)
+    assert [task.id for task in backend.store.tasks.all(key)] == [
+        task["id"] for task in body["tasks"] if task is not odd
+    ]
+    assert other["id"] in [task.id for task in backend.store.tasks.all(key)]
+
+
+@pytest.mark.parametrize("odd", [[], 7, "x", None, {"id": 1, "data": [1]}, {"id": [], "data": "x", "updated_at": 3}])
+def test_a_task_of_another_shape_leaves_the_others_their_answers(backend: Backend, odd: Any) -> None:
+    body, _ = own("04")
+    body["tasks"].insert(0, odd)
+    first, *others = assert_answered(backend, body)
+    assert first["result"] == []
+    assert any(result["result"] for result in others)
+
+
+def assert_answered(backend: Backend, body: dict[str, Any]) -> list[dict[str, Any]]:
+    """All tasks are, under one version."""
     answer = send(backend, "/predict", body)
-    if number is None:
-        assert answer.status_code == 200, "Label Studio's test request may name none"
-        return
-    assert answer.status_code == 422
-    assert "tasks.1.id" in answer.json()["detail"]
+    assert answer.status_code == 200, answer.text
     backend.settle()
-    assert backend.store.tasks.all(key) == []
+    results: list[dict[str, Any]] = answer.json()["results"]
+    assert len(results) == len(body["tasks"])
+    assert {result["model_version"].removesuffix("+fast") for result in results} == {answer.json()["model_version"]}
+    return results
 
 
 @pytest.mark.parametrize("number", NO_IDS)

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -27,6 +28,7 @@ class Studio:
     def __init__(self, token: str = LEGACY) -> None:
         self.token = token
         self.files: dict[str, bytes] = {}
+        self.projects: dict[int, str] = {}  # id → created_at; while it is empty nobody is told
         self.redirects: dict[str, str] = {}
         self.default: bytes | None = png()
         self.pause = 0.0
@@ -71,6 +73,11 @@ class Studio:
                     self._answer(302, b"", {"Location": studio.redirects[self.path]})
                 elif not studio.admits(header):
                     self._answer(401, b'{"detail": "Authentication credentials were not provided."}')
+                elif studio.projects and (named := re.fullmatch(r"/api/projects/(\d+)/", self.path)):
+                    number = int(named[1])
+                    created = studio.projects.get(number)
+                    found = {"id": number, "created_at": created}
+                    self._answer(200 if created else 404, json.dumps(found if created else {}).encode())
                 elif (content := studio.files.get(self.path, studio.default)) is None:
                     self._answer(404, b"not here")
                 else:

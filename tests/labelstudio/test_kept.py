@@ -19,3 +19,12 @@ def test_what_weighs_more_than_all_may_is_not_kept() -> None:
     kept: Kept[str, int] = Kept(3, 10)
     assert kept.made("a", 11, lambda: 1) == 1
     assert kept.get("a") is None
+
+
+def test_what_is_dropped_weighs_nothing_any_more() -> None:
+    kept: Kept[str, int] = Kept(3, 10)
+    kept.put("a", 1, 9)
+    kept.drop("a")
+    kept.drop("b")
+    kept.put("c", 2, 10)
+    assert [kept.get(key) for key in "abc"] == [None, None, 2]

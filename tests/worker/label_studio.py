@@ -4,6 +4,7 @@ What writing does follows Label Studio 1.23.2: a title carries the project's mod
 is told to the webhook.
 """
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,10 +27,12 @@ from tagloom.demo.server import ThreadedServer
 from tagloom.demo.simulator import SimulatedLabelStudio, Upload
 from tagloom.settings import Settings
 from tests.backend.parts import CheapEncoders, cold, publish
+from tests.labelstudio.studio import png
 from tests.worker import shop
 from tests.worker.items import LABELS
 
 BUSY = "/data/upload/busy.png"  # a picture that cannot be had for now
+LATE = "/data/upload/late"  # LATE/2.5/a.png comes after so many seconds
 
 
 class WritableLabelStudio(SimulatedLabelStudio):
@@ -79,6 +82,7 @@ class WritableLabelStudio(SimulatedLabelStudio):
             Route("/api/ml/", self._backends),
             Route("/api/ml/{id:int}", self._backend, methods=["PATCH"]),
             Route(BUSY, _busy),
+            Route(LATE + "/{seconds:float}/{name}", _late),
             Mount("/", build(self.project, self._pictures, self.token)),
         ]
         return Starlette(routes=routes, middleware=[Middleware(BaseHTTPMiddleware, dispatch=self._noted)])
@@ -126,6 +130,11 @@ class WritableLabelStudio(SimulatedLabelStudio):
 
 async def _busy(_request: Request) -> Response:
     return Response(status_code=503)
+
+
+async def _late(request: Request) -> Response:
+    await asyncio.sleep(request.path_params["seconds"])
+    return Response(png())
 
 
 class Encoders(CheapEncoders):

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 import model.boxes.model
+import worker.encoding
 import worker.workplace
 from labelstudio.config import LabelConfig
+from labelstudio.project import ProjectKey
+from labelstudio.tasks import item_key, reference_of
 from model import checkpoint
 from model.boxes import described
 from model.boxes.described import RECENT, Descriptions
@@ -16,11 +19,11 @@ from store.changes import Change
 from tests.backend.parts import SPACE
 from tests.store import webhooks
 from tests.worker import label_studio
-from tests.worker.label_studio import Encoders
+from tests.worker.label_studio import LATE, Encoders
 from worker import queue
 from worker.encoding import encode
 from worker.training.cold_start import ensure_cold_start
-from worker.training.watch import NeverEnds, Watch
+from worker.training.watch import Ends, Interrupted, NeverEnds, Watch
 from worker.workplace import Workplace, open_workplace
 
 TASKS = 3
@@ -120,6 +123,74 @@ def test_a_picture_that_cannot_be_had_makes_no_training(shop: tuple[Workplace, s
     trained_without(workplace, key, 1)
     assert not is_training_due(workplace, key)
     assert not is_training_due(workplace, key)
+
+
+def test_pictures_that_never_come_keep_none_behind_them_waiting(
+    shop: tuple[Workplace, str, LabelConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workplace, key, _ = shop
+    for name, seconds in (("PART_S", 0.5), ("STEP_S", 0.0)):
+        monkeypatch.setattr(worker.encoding, name, seconds)
+    (good, *_) = workplace.store.tasks.all(key)
+    tasks = [
+        {"id": number, "data": {"image": f"{LATE}/6/{number}.png", "title": str(number)}} for number in range(100, 140)
+    ]
+    tasks += [{"id": number, "data": {**good.data, "title": str(number)}} for number in range(200, 216)]
+    workplace.store.tasks.upsert(key, tasks)
+    jobs = [encoded(workplace, key, Turn())]
+    while not jobs[-1] and len(jobs) < 20:
+        jobs.append(encoded(workplace, key, Turn()))
+    assert len(jobs) >= 3
+    assert jobs[-1].startswith("0 tasks"), "each was tried by one of the jobs before"
+    assert read(workplace, key) == [*range(1, TASKS + 1), *range(200, 216)]
+    project = workplace.store.projects.get(key)
+    assert project
+    assert project.encode_cursor == 0, "the next one begins anew"
+
+
+def test_a_picture_that_is_late_is_read_after_all_others(
+    shop: tuple[Workplace, str, LabelConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workplace, key, _ = shop
+    monkeypatch.setattr(worker.encoding, "PART_S", 0.4)
+    late = {"id": 50, "data": {"image": f"{LATE}/1/a.png", "title": "late"}}
+    workplace.store.tasks.upsert(key, [late])
+    assert encoded(workplace, key, NeverEnds()).startswith(f"{TASKS + 1} tasks encoded, 0 without")
+    assert 50 in read(workplace, key)
+
+
+def encoded(workplace: Workplace, key: str, watch: Ends) -> str:
+    """What one job says; empty where it was interrupted."""
+    project = workplace.store.projects.get(key)
+    assert project
+    try:
+        return encode(workplace, project, watch, lambda _: None)
+    except Interrupted:
+        return ""
+
+
+def read(workplace: Workplace, key: str) -> list[int]:
+    """Tasks that have features."""
+    project, parsed = workplace.store.projects.get(key), ProjectKey.parse(key)
+    assert project
+    config = LabelConfig.parse(project.label_config)
+    return [
+        task.id
+        for task in workplace.store.tasks.all(key)
+        if workplace.cache.has(item_key(parsed.connection, reference_of(config, task.payload(), parsed)))
+    ]
+
+
+class Turn:
+    """Over after one look: other jobs wait."""
+
+    def __init__(self) -> None:
+        self._looks = 0
+
+    def check(self) -> None:
+        self._looks += 1
+        if self._looks > 2:
+            raise Interrupted("gave way to other jobs")
 
 
 def _never(_: object) -> None:

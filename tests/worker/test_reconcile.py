@@ -17,7 +17,6 @@ from store.leases import Lease, LeaseLost
 from store.projects import Project
 from store.store import Store
 from tagloom.demo.simulator import SimulatedLabelStudio, Upload
-from tagloom.errors import UserError
 from tests.store import webhooks
 from tests.worker.shop import CONFIG
 from worker.reconcile import reconcile
@@ -283,11 +282,29 @@ def test_a_project_that_is_gone_is_told_once(
     assert store.projects.waiting_for_reconcile(60.0) == []
 
 
-def test_another_project_of_the_same_number_is_told(
+def test_another_project_of_the_same_number_is_none(
+    store: Store, studio: SimulatedLabelStudio, client: LabelStudioClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    project = store.projects.ensure("default/2.77", CONFIG)
+    assert "no such project" in reconcile(store, client, project, lease_of(store, studio), Stop(), lambda _: None)
+    assert "check LABEL_STUDIO_URL" in caplog.text
+    assert store.projects.gone() == {"default/2.77"}
+
+
+def test_a_gone_project_rests_until_it_is_there_again(
     store: Store, studio: SimulatedLabelStudio, client: LabelStudioClient
 ) -> None:
-    store.projects.ensure("default/2.77", CONFIG)
-    project = store.projects.get("default/2.77")
-    assert project
-    with pytest.raises(UserError, match="made at another time"):
-        reconcile(store, client, project, lease_of(store, studio), Stop(), lambda _: None)
+    run(store, studio, client)
+    key = key_of(studio)
+    store.projects.request_training(key)
+    store.projects.note_presence(key, is_there=False)
+    store.projects.request_reconcile(key, urgent=True)
+    assert store.projects.waiting_for_training() == []
+    assert store.projects.waiting_for_reconcile(1e-9) == []
+    gone = store.projects.get(key)
+    assert gone
+    assert gone.gone_at
+    studio.annotate(1, TAGS)
+    reconcile(store, client, gone, lease_of(store, studio), Stop(), lambda _: None)
+    assert store.projects.waiting_for_training() == [key]
+    assert held(store, studio) == truth(studio)

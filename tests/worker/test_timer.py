@@ -30,9 +30,9 @@ def woken(settings: Settings, redis: Redis) -> list[str]:
 
 
 def tick(settings: Settings, store: Store) -> None:
-    """As after the interval."""
+    """As after the interval, with a Label Studio."""
     store.leases.revoke("timer")
-    timer.tick(settings, store, "test")
+    timer.tick(settings.model_copy(update={"label_studio_url": "http://127.0.0.1:1"}), store, "test")
 
 
 def accepted(store: Store, settings: Settings, number: int) -> None:
@@ -172,3 +172,24 @@ def test_a_look_that_fails_is_told_and_the_next_one_works(
 
 def _fails(*_: object) -> None:
     raise RuntimeError("no such project")
+
+
+def test_nothing_is_compared_without_a_label_studio(settings: Settings, store: Store, redis: Redis) -> None:
+    store.projects.ensure(KEY, shop.CONFIG)
+    timer.tick(settings, store, "test")
+    assert woken(settings, redis) == []
+    tick(settings, store)
+    assert woken(settings, redis) == ["reconcile"]
+
+
+def test_a_gone_project_is_left_alone(settings: Settings, store: Store, redis: Redis) -> None:
+    store.projects.ensure(KEY, shop.CONFIG)
+    store.projects.request_training(KEY)
+    store.fast_answers.give(KEY, "v1", [1])
+    store.projects.note_presence(KEY, is_there=False)
+    often = settings.model_copy(update={"reconcile_minutes": 1e-6, "settle_seconds": 0.0})
+    tick(often, store)
+    assert woken(settings, redis) == []
+    store.projects.note_presence(KEY, is_there=True)
+    tick(often, store)
+    assert woken(settings, redis) == ["reconcile", "train"]

@@ -1,6 +1,8 @@
 """What one training sees: the features of a project's tasks and the gold there is."""
 
 import hashlib
+import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,9 +17,12 @@ from store.tasks import Task
 from worker.training.families import family_of, is_held_out
 from worker.training.gold import project_gold
 from worker.training.watch import Ends
-from worker.workplace import Workplace
+from worker.workplace import PART, Workplace
 
-CHUNK = 16  # gold tasks encoded between two looks at whether the job must end
+LOG = logging.getLogger(__name__)
+
+PART_S = 30.0  # for the pictures of a part to come; whether the job must end is looked at in between
+PATIENCE_S = 60.0  # in all, for parts with pictures that are late; what is left is trained on when it was read
 
 
 @dataclass(frozen=True)
@@ -87,23 +92,36 @@ def _features(
             found[task.id] = features
         elif was_read or task.id in gold:  # a file that is spoilt must not make the pool another one
             missing.append(task)
-    for start in range(0, len(missing), CHUNK):
+    lost = 0.0
+    for start in range(0, len(missing), PART):
         watch.check()
-        found |= _encoded(workplace, key, config, missing[start : start + CHUNK])
+        began = time.monotonic()
+        read, are_late = _encoded(workplace, key, config, missing[start : start + PART], began + PART_S)
+        found |= read
+        lost += time.monotonic() - began if are_late else 0.0
+        left = len(missing) - start - PART
+        if lost > PATIENCE_S and left > 0:
+            LOG.warning("%s: pictures of gold do not come: training without the %d left", key, left)
+            break
     return found
 
 
 def _encoded(
-    workplace: Workplace, key: ProjectKey, config: LabelConfig, tasks: Sequence[Task]
-) -> dict[int, ItemFeatures]:
-    """Gold without its picture still teaches the text, when the picture is gone for good."""
+    workplace: Workplace, key: ProjectKey, config: LabelConfig, tasks: Sequence[Task], deadline: float
+) -> tuple[dict[int, ItemFeatures], bool]:
+    """Features by task, and whether pictures were late.
+
+    Gold without its picture still teaches the text, when the picture is gone for good.
+    """
     payloads = [task.payload() for task in tasks]
-    answers = dict(zip([task.id for task in tasks], workplace.encoder.features(key, config, payloads), strict=True))
+    features = workplace.encoder.features(key, config, payloads, deadline)
+    answers = dict(zip([task.id for task in tasks], features, strict=True))
+    are_late = any(isinstance(answer, Failure) and not answer.permanent for answer in features)
     found = {number: answer for number, answer in answers.items() if not isinstance(answer, Failure)}
     gone = [task for task in tasks if isinstance(answer := answers[task.id], Failure) and answer.permanent]
     texts = workplace.encoder.texts_only(key, config, [task.payload() for task in gone]) if gone else []
     said = zip([task.id for task in gone], texts, strict=True)
-    return found | {number: features for number, features in said if features is not None}
+    return found | {number: text for number, text in said if text is not None}, are_late
 
 
 def _shuffled(project_key: str, task_id: int) -> bytes:

@@ -1,9 +1,10 @@
 """From the last of a burst of webhooks to the version that serves: how long, and where the time goes.
 
-    python -m bench.burst [--gold 100] [--tasks 160] [--transcript]
+    python -m bench.burst [--gold 100] [--tasks 160] [--strangers 300] [--transcript]
 
 Real backend, Valkey and two stock workers with the settings as they come, on the sample pictures, whose features and
-candidates for boxes are there before the first label. ``--transcript`` shows `rq info` and `tagloom versions` at the
+candidates for boxes are there before the first label. ``--strangers`` are projects that Label Studio does not have: an
+annotation of each is told just before the burst. ``--transcript`` shows `rq info` and `tagloom versions` at the
 end, and the log of the worker that trained.
 """
 
@@ -33,8 +34,9 @@ from tagloom.services.ports import free_port
 @click.command()
 @click.option("--gold", default=100, show_default=True, help="Webhooks of the burst.")
 @click.option("--tasks", default=160, show_default=True)
+@click.option("--strangers", default=0, show_default=True, help="Made-up projects that are told before it.")
 @click.option("--transcript", is_flag=True, help="Show what an operator sees.")
-def main(gold: int, tasks: int, transcript: bool) -> None:
+def main(gold: int, tasks: int, strangers: int, transcript: bool) -> None:
     """Measure one burst."""
     samples = load(Path("samples/data"))
     port = free_port()
@@ -42,7 +44,8 @@ def main(gold: int, tasks: int, transcript: bool) -> None:
         label_config(samples.labels()), f"http://127.0.0.1:{port}"
     ) as studio, Crew(Path(folder), port, studio.url, studio.token, {}) as crew:  # fmt: skip
         _ready(studio, crew, samples.samples[:tasks])
-        click.echo(json.dumps(_burst(studio, crew, samples.samples[:gold]), indent=2))
+        _tell_of_strangers(studio, strangers)
+        click.echo(json.dumps({"strangers": strangers} | _burst(studio, crew, samples.samples[:gold]), indent=2))
         if transcript:
             _show(crew)
 
@@ -54,6 +57,19 @@ def _ready(studio: SimulatedLabelStudio, crew: Crew, samples: Sequence[Sample]) 
     wait(lambda: sum(1 for _ in features.rglob("*.safetensors")) >= len(samples), 550, "all pictures are read")
     with crew.store() as store:
         wait(lambda: not store.leases.held(f"encode:{_key(studio)}"), 60, "the worker has nothing to do")
+
+
+def _tell_of_strangers(studio: SimulatedLabelStudio, count: int) -> None:
+    for number in range(10_000, 10_000 + count):
+        entry = {"id": 1, "result": [choices_region(controls_of(studio.project.label_config)[0], ["LOGO"])]}
+        studio.deliveries.send(
+            {
+                "action": "ANNOTATION_CREATED",
+                "project": {**studio.project.body(), "id": number},
+                "task": {"id": 1, "data": {"title": "made up"}},
+                "annotation": entry,
+            }
+        )
 
 
 def _burst(studio: SimulatedLabelStudio, crew: Crew, samples: Sequence[Sample]) -> Json:

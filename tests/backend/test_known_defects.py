@@ -164,7 +164,8 @@ def test_15_pictures_come_with_the_configured_token_from_data_upload(backend: Ba
     backend.setup({**captured.body("02"), "hostname": "http://169.254.169.254"})
     answer = backend.client.post("/predict", json=captured.body("04")).json()
     assert all(result["result"] for result in answer["results"])
-    assert {path.split("/")[1:3] == ["data", "upload"] for path, _ in studio.requests} == {True}
+    backend.settle()
+    assert {path.rpartition("/")[0] for path, _ in studio.requests} == {"/data/upload/2", "/api/projects/2"}
     assert {header for _, header in studio.requests} == {f"Token {studio.token}"}
 
 

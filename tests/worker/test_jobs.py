@@ -1,8 +1,10 @@
 import json
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -261,6 +263,25 @@ def test_a_killed_work_horse_is_replaced_and_goes_on(store: Store, settings: Set
         until(lambda: tick(store, settings) or training(settings) >= 3, every=0.1)
         until(lambda: tick(store, settings), seconds=180, every=0.2)
     assert "goes on after epoch" in log_of(settings)
+    assert served(store, settings)[:2] in {"v1", "v2", "v3", "v4"}
+
+
+LOCKED_S = 32.0  # longer than SQLite's own patience, and than a lease
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_database_that_is_locked_for_long_ends_no_training(store: Store, settings: Settings, redis: Redis) -> None:
+    with crew(settings) as stock:
+        begin(store, settings)
+        until(lambda: training(settings) >= 3, every=0.01)
+        with closing(sqlite3.connect(settings.home / "tagloom.db", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            time.sleep(LOCKED_S)
+            other.execute("ROLLBACK")
+        until(lambda: is_trained(store), seconds=120)
+        assert "goes on after epoch" not in stock.log.read_text(), "the same work horse went on"
+        assert "Traceback" not in stock.log.read_text()
     assert served(store, settings)[:2] in {"v1", "v2", "v3", "v4"}
 
 

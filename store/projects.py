@@ -196,6 +196,12 @@ class Projects:
             query = select(PROJECTS.c.key).where(is_due, is_time, PROJECTS.c.gone_at == 0)
             return list(connection.execute(query.order_by(PROJECTS.c.key)).scalars())
 
+    def may_reconcile(self, key: str) -> bool:
+        """Whether none is postponed."""
+        with self._database.read() as connection:
+            is_time = over(PROJECTS.c.reconcile_not_before, now(connection), LONGEST_BACKOFF_S)
+            return connection.execute(select(PROJECTS.c.key).where(PROJECTS.c.key == key, is_time)).first() is not None
+
     def begin_reconcile(self, key: str) -> Begun:
         """Begin one, or go on with one that was interrupted, however many were asked for since: those come after it."""
         with self._database.write() as connection:
@@ -242,9 +248,16 @@ class Projects:
             }
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
 
-    def postpone_reconcile(self, key: str) -> None:
-        """It failed: go on later where it stopped, ever later while no page more is compared."""
+    def postpone_reconcile(self, key: str, *, of_all: bool = False) -> None:
+        """It failed: go on later where it stopped, ever later while no page more is compared.
+
+        ``of_all``: its Label Studio did not answer, so all projects of the connection wait.
+        """
         with self._database.write() as connection:
+            if of_all:
+                until, later = now(connection) + RECONCILE_PAUSE_S, PROJECTS.c.reconcile_not_before
+                others = PROJECTS.c.key.startswith(key.partition("/")[0] + "/", autoescape=True) & (later < until)
+                connection.execute(update(PROJECTS).where(others).values(reconcile_not_before=until))
             query = select(PROJECTS.c.reconcile_failures).where(PROJECTS.c.key == key).with_for_update()
             failures = connection.execute(query).scalar_one()
             pause = min(LONGEST_BACKOFF_S, RECONCILE_PAUSE_S * 2 ** min(failures, 9))

@@ -11,6 +11,7 @@ from typing import Any
 from redis.exceptions import RedisError
 from rq import get_current_job
 
+from labelstudio.api import LabelStudioError
 from store.leases import Lease, LeaseLost
 from store.projects import Project
 from store.versions import Conflict, training_lease
@@ -119,6 +120,8 @@ def _encode(workplace: Workplace, project: Project, _lease: Lease, watch: Ends) 
 
 def _reconcile(workplace: Workplace, project: Project, lease: Lease, watch: Ends) -> str:
     projects = workplace.store.projects
+    if not projects.may_reconcile(project.key):  # postponed since the job was asked for
+        return "Label Studio did not answer a moment ago: it is asked later"
     try:
         client = workplace.client_of(project)
         if not client.connection.url:
@@ -128,8 +131,8 @@ def _reconcile(workplace: Workplace, project: Project, lease: Lease, watch: Ends
         return reconcile_project(workplace.store, client, project, lease, watch, _report)
     except (Interrupted, LeaseLost):
         raise
-    except Exception:  # Label Studio is away, or the operator must change something
-        projects.postpone_reconcile(project.key)
+    except Exception as error:  # Label Studio is away, or the operator must change something
+        projects.postpone_reconcile(project.key, of_all=isinstance(error, LabelStudioError) and error.status is None)
         raise
 
 

@@ -49,6 +49,7 @@ from store.versions import NewVersion, training_lease
 from store.weak_labels import WeakLabel
 from tagloom.demo.server import ThreadedServer
 from tagloom.demo.simulator import Upload
+from tagloom.services.ports import free_port
 
 KEY = "default/1.1"
 PLAN = Plan(kills=10, frozen=1, emptied=1, spoilt=1, filled=1, pause=0.0, seconds=0.0)
@@ -230,7 +231,7 @@ def test_a_training_is_that_of_a_living_worker(tmp_path: Path) -> None:
         }
         crew.redis.hset(f"rq:job:train-{number}", mapping=said)
 
-    with ValkeyServer(data_dir=tmp_path) as server:
+    with ValkeyServer(port=free_port(), data_dir=tmp_path) as server:
         crew.redis = Redis(port=server.port)
         begun(1, os.getppid(), "base")  # of a worker that was killed in it
         assert crew.training() is None

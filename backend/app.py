@@ -23,7 +23,7 @@ LOG = structlog.stdlib.get_logger(__name__)
 
 # Threads by what they do, and how many of them one project holds at most. Webhooks wait for no other request, answers
 # for which all is there for none that must read, and no project for another one's pictures that never come.
-THREADS = {"events": (16, 8), "setup": (16, 4), "kept": (16, 4), "read": (24, 4), "told": (4, 4)}
+THREADS = {"events": (16, 8), "setup": (16, 4), "kept": (16, 4), "read": (16, 3), "told": (4, 4)}
 
 
 def create_app(

@@ -129,9 +129,9 @@ class Service:
 
     def predict_kept(self, asked: Asked) -> tuple[list[TaskPrediction], str] | None:
         """The same where everything for it is there already, else None: nothing is read, loaded or waited for."""
-        engine, known = self._wait(0.0), self._known.get(str(asked.project))
+        engine = self._wait(0.0)
         served = engine.in_memory(asked.project) if engine else None
-        if engine is None or known is None or served is None:
+        if engine is None or served is None or (known := self._known.get(str(asked.project))) is None:
             return None
         try:
             config = self._config_of(asked, known)

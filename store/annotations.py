@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from store.changes import AnnotationState
-from store.database import Database, now
+from store.database import Database, among, now
 from store.state import NEVER, apply_annotations, chunks, delete_annotations, grow_gold_revision, lock_project
 from store.tables import ANNOTATIONS, TASKS
 from store.values import iso_of, read_rows
@@ -57,7 +57,7 @@ class Annotations:
             for part in chunks(tasks):
                 query = select(ANNOTATIONS.c.annotation_id, ANNOTATIONS.c.seen_at).where(
                     ANNOTATIONS.c.project_key == project_key,
-                    ANNOTATIONS.c.task_id.in_(part),
+                    among(ANNOTATIONS.c.task_id, part),
                     ANNOTATIONS.c.deleted.is_(False),
                 )
                 found |= {row.annotation_id: row.seen_at for row in connection.execute(query)}

@@ -16,7 +16,7 @@ LOG = logging.getLogger(__name__)
 
 SECRETS = frozenset({"token", "access_token", "password", "task_data_login", "task_data_password"})
 INCOMPLETE = frozenset({"TASKS_CREATED"})  # annotations that were imported with their tasks are not told
-MOST_ENTRIES = 20_000  # tasks and annotations of one event: applied in a third of a second; Label Studio waits for one
+MOST_ENTRIES = 10_000  # tasks and annotations of one event: applied in under a second, for which Label Studio waits
 MOST_REGIONS = 150_000  # of all annotations of one event, likewise
 DELETIONS = frozenset({"TASKS_DELETED", "ANNOTATIONS_DELETED"})
 

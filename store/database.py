@@ -1,7 +1,7 @@
 """One engine for SQLite (embedded default) or PostgreSQL (by URL), and the two kinds of transaction on it."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -135,6 +135,15 @@ def insert_missing(connection: Connection, table: Table, row: dict[str, Any]) ->
     # Not by rowcount: the PostgreSQL driver does not tell it of such a statement.
     statement = insert(table).values(row).on_conflict_do_nothing().returning(*table.primary_key.columns)
     return connection.execute(statement).first() is not None
+
+
+def among(column: ColumnElement[int], ids: Collection[int]) -> ColumnElement[bool]:
+    """Whether a column is one of these ids, of which there is at least one.
+
+    The range says nothing new. But PostgreSQL, whose plan for a list that is a parameter knows nothing of it, would go
+    through all rows of a project for each part of a long list; a range it takes from the index.
+    """
+    return column.in_(ids) & column.between(min(ids), max(ids))
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:

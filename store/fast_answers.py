@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select, tuple_, update
 
-from store.database import Database, insert_missing, now, over
+from store.database import Database, among, insert_missing, now, over
 from store.state import chunks
 from store.tables import FAST_ANSWERS
 
@@ -43,7 +43,7 @@ class FastAnswers:
                 query = select(FAST_ANSWERS.c.task_id).where(
                     FAST_ANSWERS.c.project_key == project_key,
                     FAST_ANSWERS.c.version == version,
-                    FAST_ANSWERS.c.task_id.in_(part),
+                    among(FAST_ANSWERS.c.task_id, part),
                 )
                 wanted -= set(connection.execute(query).scalars())
             at = now(connection)

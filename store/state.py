@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Column, Connection, Table, select, update
 
 from store.changes import AnnotationState, TaskState, is_cancelled
-from store.database import upsert
+from store.database import among, upsert
 from store.tables import ANNOTATIONS, PROJECTS, TASKS
 
 NEVER = 0.0  # before everything that was heard of
@@ -39,7 +39,8 @@ def apply_tasks(
 ) -> bool:
     """Join tasks into the store; True when that changed what a labelled task holds."""
     changed: list[int] = []
-    for part in chunks(list({task.task_id: task for task in sorted(tasks, key=_task_order)}.values())):
+    newest = {task.task_id: task for task in sorted(tasks, key=_task_order)}
+    for part in chunks([newest[number] for number in sorted(newest)]):
         known = _rows(connection, TASKS, TASKS.c.task_id, project_key, [task.task_id for task in part])
         rows = []
         for task in part:
@@ -73,7 +74,7 @@ def apply_annotations(
     """Join annotations into the store; how many of them changed the gold."""
     changed = 0
     newest = {entry.annotation_id: entry for entry in sorted(annotations, key=_annotation_order)}
-    for part in chunks(list(newest.values())):
+    for part in chunks([newest[number] for number in sorted(newest)]):
         ids = [entry.annotation_id for entry in part]
         known = _rows(connection, ANNOTATIONS, ANNOTATIONS.c.annotation_id, project_key, ids)
         rows = []
@@ -126,15 +127,15 @@ def chunks(entries: Sequence[T]) -> Iterator[Sequence[T]]:
 def _rows(
     connection: Connection, table: Table, column: "Column[int]", project_key: str, ids: Sequence[int]
 ) -> dict[int, Mapping[str, Any]]:
-    query = select(table).where(table.c.project_key == project_key, column.in_(ids))
+    query = select(table).where(table.c.project_key == project_key, among(column, ids))
     return {row[column.name]: dict(row) for row in connection.execute(query).mappings()}
 
 
 def _any_labelled(connection: Connection, project_key: str, task_ids: Sequence[int]) -> bool:
-    for part in chunks(task_ids):
+    for part in chunks(sorted(task_ids)):
         query = select(ANNOTATIONS.c.annotation_id).where(
             ANNOTATIONS.c.project_key == project_key,
-            ANNOTATIONS.c.task_id.in_(part),
+            among(ANNOTATIONS.c.task_id, part),
             ANNOTATIONS.c.deleted.is_(False),
         )
         if connection.execute(query.limit(1)).first():

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from store.changes import TaskState, is_id, tasks_of
-from store.database import Database, now
+from store.database import Database, among, now
 from store.state import NEVER, apply_tasks, chunks, delete_tasks, grow_gold_revision, lock_project, standing
 from store.tables import TASKS
 from store.values import read_rows
@@ -84,9 +84,9 @@ class Tasks:
     def _fresh(self, project_key: str, tasks: Sequence[TaskState], settled: float) -> list[TaskState]:
         known: dict[int, Mapping[str, Any]] = {}
         with self._database.read() as connection:
-            for part in chunks([task.task_id for task in tasks]):
+            for part in chunks(sorted(task.task_id for task in tasks)):
                 query = select(TASKS.c.task_id, TASKS.c.updated_us, TASKS.c.deleted, TASKS.c.seen_at).where(
-                    TASKS.c.project_key == project_key, TASKS.c.task_id.in_(part)
+                    TASKS.c.project_key == project_key, among(TASKS.c.task_id, part)
                 )
                 known |= {row["task_id"]: dict(row) for row in connection.execute(query).mappings()}
         olds = [standing(known.get(task.task_id), task.updated_us, settled) for task in tasks]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, func, select
 
-from store.database import Database, upsert
+from store.database import Database, among, upsert
 from store.leases import Lease, verify
 from store.tables import WEAK_LABELS
 
@@ -86,7 +86,7 @@ class WeakLabelTable:
                 ids = list(connection.execute(query).scalars())
                 if not ids:
                     return
-                connection.execute(delete(WEAK_LABELS).where(older, WEAK_LABELS.c.task_id.in_(ids)))
+                connection.execute(delete(WEAK_LABELS).where(older, among(WEAK_LABELS.c.task_id, ids)))
 
 
 def _encode(labels: Mapping[str, WeakLabel]) -> str:

@@ -97,7 +97,7 @@ class Answers:
             return self._silence(question, served)
         payloads = [task.payload() for task in question.tasks]
         found = self._encoder.features(question.project, question.config, payloads, question.deadline)
-        return self._answered(question, served, found)
+        return self._answered(question, served, found, new=True)
 
     def kept(self, question: Question, served: Served) -> Answered | None:
         """The same for a question for which nothing must be read, else None: nothing is waited for."""
@@ -105,17 +105,19 @@ class Answers:
             return self._silence(question, served)
         payloads = [task.payload() for task in question.tasks]
         found = self._encoder.kept(question.project, question.config, payloads)
-        return None if found is None else self._answered(question, served, found)
+        return None if found is None else self._answered(question, served, found, new=False)
 
     def _silence(self, question: Question, served: Served) -> Answered:
         return Answered([self._empty(served.version, "silent") for _ in question.tasks], [], unfinished=False)
 
-    def _answered(self, question: Question, served: Served, found: Sequence[ItemFeatures | Failure]) -> Answered:
+    def _answered(
+        self, question: Question, served: Served, found: Sequence[ItemFeatures | Failure], *, new: bool
+    ) -> Answered:
         evidence = self._evidence(question, served.version, found)
         known = [entry.features for entry in evidence if entry.features is not None]
         drawn = question.interaction.drawn if question.interaction else None
         tagger = DrawnTagger(served.tagger, drawn) if drawn else served.tagger
-        answers = iter(self._say(question, tagger, known))
+        answers = iter(self._say(question, tagger, known, new=new))
         said = [next(answers) if entry.features is not None else _Said(None) for entry in evidence]
         evidence = self._with_fast_names(question, served.version, found, evidence, said)
         results = [
@@ -129,25 +131,31 @@ class Answers:
             or any(isinstance(entry, Failure) and not entry.permanent for entry in found),
         )
 
-    def _say(self, question: Question, tagger: Predictor, features: Sequence[ItemFeatures]) -> list[_Said]:
+    def _say(
+        self, question: Question, tagger: Predictor, features: Sequence[ItemFeatures], *, new: bool
+    ) -> list[_Said]:
         """Predictions in pieces; when the time is over the rest gets tags without boxes."""
         boxes = bool(question.config.rectangles)
         size = self._inference.max_batch
         said: list[_Said] = []
         for piece in (features[at : at + size] for at in range(0, len(features), size)):
             whole = not boxes or time.monotonic() < question.deadline
-            said += [_Said(entry, whole) for entry in self._predict(question, tagger, piece, boxes=boxes and whole)]
+            said += [
+                _Said(entry, whole) for entry in self._predict(question, tagger, piece, boxes=boxes and whole, new=new)
+            ]
         return said
 
     def _predict(
-        self, question: Question, tagger: Predictor, features: Sequence[ItemFeatures], *, boxes: bool
+        self, question: Question, tagger: Predictor, features: Sequence[ItemFeatures], *, boxes: bool, new: bool
     ) -> list[Prediction | None]:
         """Where boxes make the model fail on an item, its tags are still worth having."""
         project = str(question.project)
-        found = self._inference.predict(project, tagger, features, boxes=boxes)
+        found = self._inference.predict(project, tagger, features, boxes=boxes, new=new)
         failed = [place for place, prediction in enumerate(found) if prediction is None]
         if failed and boxes:
-            again = self._inference.predict(project, tagger, [features[place] for place in failed], boxes=False)
+            again = self._inference.predict(
+                project, tagger, [features[place] for place in failed], boxes=False, new=new
+            )
             for place, prediction in zip(failed, again, strict=True):
                 found[place] = prediction
         return found

@@ -1,7 +1,7 @@
-"""Two threads that run the networks: one answers, one reads new pictures. In each the projects have their turns.
+"""Two threads that run the networks: one for what was read before, one for new pictures. In each projects take turns.
 
-Requests that wait share a batch. An answer takes milliseconds and a picture a third of a second: so neither waits for
-the other, and the two share the cores.
+Requests that wait share a batch. An answer from a known picture takes milliseconds; reading a new one and looking for
+its boxes takes half a second. So neither waits for the other, and the two threads share the cores.
 """
 
 import threading
@@ -20,7 +20,7 @@ from model.items import Item, Prediction
 
 LOG = structlog.stdlib.get_logger(__name__)
 
-EXTRACT_BATCH = 4  # pictures at once: those of other projects wait for so many; a CPU saves nothing by more
+NEW_BATCH = 4  # pictures at once: those of other projects wait for so many; a CPU saves nothing by more
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -48,21 +48,31 @@ class Inference:
     def __init__(self, extractor: Extractor, max_batch: int = 16) -> None:
         self._extractor = extractor
         self.max_batch = max_batch
-        self._answers = _Lane("answers", max_batch)
-        self._readings = _Lane("readings", EXTRACT_BATCH)
+        self._known = _Lane("known pictures", max_batch)
+        self._new = _Lane("new pictures", NEW_BATCH)
 
     def predict(
-        self, project: str, tagger: Predictor, features: Sequence[ItemFeatures], *, boxes: bool = True
+        self,
+        project: str,
+        tagger: Predictor,
+        features: Sequence[ItemFeatures],
+        *,
+        boxes: bool = True,
+        new: bool = False,
     ) -> list[Prediction | None]:
-        """One prediction per item, in order; None for an item that the model failed on."""
+        """One prediction per item, in order; None for an item that the model failed on.
+
+        ``new``: pictures are among them in which nobody has looked for boxes yet.
+        """
 
         def run(batch: Sequence[ItemFeatures]) -> list[Prediction]:
             return tagger.predict(batch, boxes=boxes)
 
         found: list[Prediction | None] = []
-        for at in range(0, len(features), self.max_batch):  # one piece after the other, so that small requests slip in
-            job = _Job(run, (id(tagger), boxes), features[at : at + self.max_batch])
-            self._answers.put(project, job)
+        lane = self._new if new else self._known
+        for at in range(0, len(features), lane.limit):  # one piece after the other, so that small requests slip in
+            job = _Job(run, (id(tagger), boxes), features[at : at + lane.limit])
+            lane.put(project, job)
             found += job.result.result()
         return found
 
@@ -73,9 +83,9 @@ class Inference:
         extractor failed on one of them.
         """
         found: list[ItemFeatures | None] = []
-        for at in range(0, len(items), EXTRACT_BATCH):
-            job = _Job(self._extractor.extract, None, items[at : at + EXTRACT_BATCH])
-            self._readings.put(project, job)
+        for at in range(0, len(items), NEW_BATCH):
+            job = _Job(self._extractor.extract, None, items[at : at + NEW_BATCH])
+            self._new.put(project, job)
             try:
                 found += job.result.result(None if deadline is None else max(deadline - time.monotonic(), 0.0))
             except TimeoutError:
@@ -92,8 +102,8 @@ class Inference:
 
     def close(self) -> None:
         """End the threads after their batches; waiting calls get ExtractorGoneError."""
-        self._answers.close()
-        self._readings.close()
+        self._known.close()
+        self._new.close()
 
 
 @dataclass(frozen=True)
@@ -110,7 +120,7 @@ class _Lane:
     """One thread and what waits for it. A batch takes at most ``limit`` inputs from jobs that may be run together."""
 
     def __init__(self, name: str, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._waiting: Turns[_Job] = Turns()
         self._wake = threading.Condition()
         self._closed = False
@@ -148,7 +158,7 @@ class _Lane:
         size = 0
 
         def fits(_project: str, job: _Job) -> bool:
-            return not jobs or (job.shares == jobs[0].shares and size + len(job.inputs) <= self._limit)
+            return not jobs or (job.shares == jobs[0].shares and size + len(job.inputs) <= self.limit)
 
         while taken := self._waiting.take(fits):
             jobs.append(taken[1])

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from backend.inference import EXTRACT_BATCH, Inference
+from backend.inference import NEW_BATCH, Inference
 from model.features.item import ItemFeatures
 from model.items import Item, Prediction
 from tests.backend.parts import CheapEncoders, features_of
@@ -108,7 +108,7 @@ def test_answers_go_before_reading_pictures() -> None:
         target=inference.extract,
         args=(
             PROJECT,
-            [Item(None, str(n)) for n in range(10 * EXTRACT_BATCH)],
+            [Item(None, str(n)) for n in range(10 * NEW_BATCH)],
         ),
     )
     reading.start()

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 
 import structlog
@@ -67,7 +67,7 @@ class _Evidence:
 
 @dataclass(frozen=True)
 class _Said:
-    """What the model says of one item; ``whole`` is False when there was no time for boxes."""
+    """What the model says of one item; ``whole`` is False when there was no time for all of it."""
 
     prediction: Prediction | None
     whole: bool = True
@@ -96,8 +96,9 @@ class Answers:
         if question.is_silent:
             return self._silence(question, served)
         payloads = [task.payload() for task in question.tasks]
+        new = self._encoder.unread(question.project, question.config, payloads)
         found = self._encoder.features(question.project, question.config, payloads, question.deadline)
-        return self._answered(question, served, found, new=True)
+        return self._answered(question, served, found, new)
 
     def kept(self, question: Question, served: Served) -> Answered | None:
         """The same for a question for which nothing must be read, else None: nothing is waited for."""
@@ -105,20 +106,22 @@ class Answers:
             return self._silence(question, served)
         payloads = [task.payload() for task in question.tasks]
         found = self._encoder.kept(question.project, question.config, payloads)
-        return None if found is None else self._answered(question, served, found, new=False)
+        return None if found is None else self._answered(question, served, found, [False] * len(found))
 
     def _silence(self, question: Question, served: Served) -> Answered:
         return Answered([self._empty(served.version, "silent") for _ in question.tasks], [], unfinished=False)
 
     def _answered(
-        self, question: Question, served: Served, found: Sequence[ItemFeatures | Failure], *, new: bool
+        self, question: Question, served: Served, found: Sequence[ItemFeatures | Failure], new: Sequence[bool]
     ) -> Answered:
+        """``new``: of each task whether its picture was unread until now, so that nobody has looked for boxes in it."""
         evidence = self._evidence(question, served.version, found)
-        known = [entry.features for entry in evidence if entry.features is not None]
-        drawn = question.interaction.drawn if question.interaction else None
-        tagger = DrawnTagger(served.tagger, drawn) if drawn else served.tagger
-        answers = iter(self._say(question, tagger, known, new=new))
-        said = [next(answers) if entry.features is not None else _Said(None) for entry in evidence]
+        read = [is_new and isinstance(entry, ItemFeatures) for is_new, entry in zip(new, found, strict=True)]
+        said = [_Said(None)] * len(found)
+        for is_new in (False, True):
+            places = [place for place, entry in enumerate(evidence) if entry.features and read[place] is is_new]
+            for place, spoken in zip(places, self._say(question, served, evidence, places, new=is_new), strict=True):
+                said[place] = spoken
         evidence = self._with_fast_names(question, served.version, found, evidence, said)
         results = [
             self._result(question, task, entry, spoken.prediction)
@@ -132,30 +135,33 @@ class Answers:
         )
 
     def _say(
-        self, question: Question, tagger: Predictor, features: Sequence[ItemFeatures], *, new: bool
+        self, question: Question, served: Served, evidence: Sequence[_Evidence], places: Sequence[int], *, new: bool
     ) -> list[_Said]:
-        """Predictions in pieces; when the time is over the rest gets tags without boxes."""
+        """Predictions in pieces: when the time for boxes is over, tags alone; when all is over, nothing."""
+        drawn = question.interaction.drawn if question.interaction else None
+        tagger = DrawnTagger(served.tagger, drawn) if drawn else served.tagger
         boxes = bool(question.config.rectangles)
-        size = self._inference.max_batch
+        features = [entry.features for place in places if (entry := evidence[place]).features]
+        size = self._inference.piece(new=new)
         said: list[_Said] = []
         for piece in (features[at : at + size] for at in range(0, len(features), size)):
+            if time.monotonic() >= question.end:
+                said += [_Said(None, whole=False)] * len(piece)
+                continue
             whole = not boxes or time.monotonic() < question.deadline
-            said += [
-                _Said(entry, whole) for entry in self._predict(question, tagger, piece, boxes=boxes and whole, new=new)
-            ]
+            found = self._predict(question, tagger, piece, boxes=boxes and whole, new=new)
+            said += [_Said(entry, whole) for entry in found]
         return said
 
     def _predict(
         self, question: Question, tagger: Predictor, features: Sequence[ItemFeatures], *, boxes: bool, new: bool
     ) -> list[Prediction | None]:
         """Where boxes make the model fail on an item, its tags are still worth having."""
-        project = str(question.project)
-        found = self._inference.predict(project, tagger, features, boxes=boxes, new=new)
+        predict = partial(self._inference.predict, str(question.project), tagger, new=new)
+        found = predict(features, boxes=boxes)
         failed = [place for place, prediction in enumerate(found) if prediction is None]
         if failed and boxes:
-            again = self._inference.predict(
-                project, tagger, [features[place] for place in failed], boxes=False, new=new
-            )
+            again = predict([features[place] for place in failed], boxes=False)
             for place, prediction in zip(failed, again, strict=True):
                 found[place] = prediction
         return found

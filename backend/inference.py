@@ -47,9 +47,12 @@ class Inference:
 
     def __init__(self, extractor: Extractor, max_batch: int = 16) -> None:
         self._extractor = extractor
-        self.max_batch = max_batch
         self._known = _Lane("known pictures", max_batch)
         self._new = _Lane("new pictures", NEW_BATCH)
+
+    def piece(self, *, new: bool) -> int:
+        """Most items that are answered together."""
+        return (self._new if new else self._known).limit
 
     def predict(
         self,
@@ -62,7 +65,7 @@ class Inference:
     ) -> list[Prediction | None]:
         """One prediction per item, in order; None for an item that the model failed on.
 
-        ``new``: pictures are among them in which nobody has looked for boxes yet.
+        ``new``: nobody has looked for boxes in these pictures yet, which takes as long as reading them.
         """
 
         def run(batch: Sequence[ItemFeatures]) -> list[Prediction]:

@@ -4,7 +4,6 @@ No work is asked for before that is known, so that a stranger's made-up projects
 Studio does not say, or none is configured, a project counts as there.
 """
 
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -23,10 +22,11 @@ from store.store import Store
 
 LOG = structlog.stdlib.get_logger(__name__)
 
+HELD_S = 60.0  # a project counts as there for so long; then the store is asked, where a worker may have noted otherwise
 REST_S = 600.0  # a gone project that is heard of is looked up again so often
 AWAY_S = 30.0  # for which a Label Studio that did not say is not asked again
 THREADS = 4
-MOST = 10_000  # projects that are remembered
+MOST = 10_000  # projects that are remembered, or wait to be looked up; beyond it the timer has to find the work
 
 
 class _Told(NamedTuple):
@@ -63,6 +63,8 @@ class Presence:
             return
         with self._lock:
             is_asked = key in self._waiting
+            if not is_asked and len(self._waiting) >= MOST:
+                return
             self._waiting.setdefault(key, {})[errand] = then
         if not is_asked:
             self._threads.submit(project.connection, partial(self._look_up, project))
@@ -89,7 +91,7 @@ class Presence:
         known = self._store.projects.get(str(project))
         client = self._sites.client(project.connection)
         if not client.connection.url or (known is not None and known.reconciled_at and not known.gone_at):
-            return _Told(True, math.inf)
+            return _Told(True, time.monotonic() + HELD_S)
         if time.monotonic() < self._away.get(project.connection, 0.0):
             return _Told(True, time.monotonic() + AWAY_S)
         try:
@@ -99,6 +101,6 @@ class Presence:
             raise
         self._store.projects.note_presence(str(project), is_there)
         if is_there:
-            return _Told(True, math.inf)
+            return _Told(True, time.monotonic() + HELD_S)
         LOG.warning("Label Studio has no such project: it rests", project=str(project), url=client.connection.url)
         return _Told(False, time.monotonic() + REST_S)

@@ -19,11 +19,19 @@ Filter = tuple[str, str, str, Any]
 
 
 class LabelStudioError(Exception):
-    """Label Studio did not answer as expected; the message names what to check. No ``status``: no answer at all."""
+    """Label Studio did not answer as expected; the message names what to check.
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    ``is_away``: there was no answer at all. ``is_missing``: Label Studio itself says that it has no such thing; a 404
+    without JSON is of a proxy in front of it.
+    """
+
+    def __init__(
+        self, message: str, status: int | None = None, *, is_away: bool = False, is_missing: bool = False
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.is_away = is_away
+        self.is_missing = is_missing
 
 
 class LabelStudioClient:
@@ -166,7 +174,8 @@ class LabelStudioClient:
         if answer.status_code == 401 and (renewed := self.authorization(stale=header)) != header:
             answer = self._send(method, path, renewed, request)
         if answer.is_error or answer.is_redirect:
-            raise LabelStudioError(_advice(method, path, answer), answer.status_code)
+            is_missing = answer.status_code == 404 and "json" in answer.headers.get("content-type", "")
+            raise LabelStudioError(_advice(method, path, answer), answer.status_code, is_missing=is_missing)
         try:
             return answer.json() if answer.content else None
         except ValueError as error:
@@ -180,7 +189,8 @@ class LabelStudioClient:
             return self._http.request(method, self.connection.absolute(path), headers=headers, **request)
         except (httpx.HTTPError, httpx.InvalidURL) as error:  # whose own text may show a header
             raise LabelStudioError(
-                f"Label Studio at {self.connection.url} does not answer ({type(error).__name__}): is it running?"
+                f"Label Studio at {self.connection.url} does not answer ({type(error).__name__}): is it running?",
+                is_away=True,
             ) from error
 
     def _buy_access(self, token: str) -> str:

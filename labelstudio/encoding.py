@@ -123,6 +123,11 @@ class TaskEncoder:
             found |= self._read(project, missing, deadline)
         return [found[key] for key, _ in asked]
 
+    def unread(self, project: ProjectKey, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]) -> list[bool]:
+        """Of each task whether its features are not in the cache yet."""
+        asked = _of(project, config, tasks)
+        return [not self._cache.has(item_key(project.connection, reference)) for reference in asked]
+
     def kept(
         self, project: ProjectKey, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]
     ) -> list[ItemFeatures | Failure] | None:

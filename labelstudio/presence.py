@@ -19,7 +19,7 @@ def project_there(client: LabelStudioClient, project: ProjectKey) -> Mapping[str
     try:
         there = client.project(project.id)
     except LabelStudioError as error:
-        if error.status == 404:
+        if error.is_missing:
             return None
         raise
     try:

@@ -27,7 +27,8 @@ class Project:
     ``gold_notes``: what the last training found unknown or overruled in annotations → in how many tasks.
     ``reread_until``: versions older than this may have learned from misread annotations; 0 once they are marked.
     ``gone_at``: when Label Studio was found not to have the project; 0 while it has it. A gone one rests.
-    ``encode_cursor``: the task up to which a reading of pictures has come that was ended early; 0 when none was.
+    ``encode_cursor``: the task up to which a reading of pictures has come that was ended early, negative in its second
+    round; 0 when none was.
     """
 
     key: str
@@ -166,7 +167,7 @@ class Projects:
                 ask_reconcile(connection, key, at)
 
     def reach_in_encoding(self, key: str, task_id: int) -> None:
-        """Pictures of tasks up to this one were read, or tried; 0: of all of them."""
+        """Pictures of tasks up to this one were read, or tried; 0: of all of them. See `Project.encode_cursor`."""
         with self._database.write() as connection:
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(encode_cursor=task_id))
 
@@ -257,6 +258,8 @@ class Projects:
             if of_all:
                 until, later = now(connection) + RECONCILE_PAUSE_S, PROJECTS.c.reconcile_not_before
                 others = PROJECTS.c.key.startswith(key.partition("/")[0] + "/", autoescape=True) & (later < until)
+                # In the order in which the journal locks them.
+                connection.execute(select(PROJECTS.c.key).where(others).order_by(PROJECTS.c.key).with_for_update())
                 connection.execute(update(PROJECTS).where(others).values(reconcile_not_before=until))
             query = select(PROJECTS.c.reconcile_failures).where(PROJECTS.c.key == key).with_for_update()
             failures = connection.execute(query).scalar_one()

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from labelstudio.config import LabelConfig
 from labelstudio.encoding import Failure
@@ -35,32 +35,62 @@ def encode(workplace: Workplace, project: Project, watch: Ends, progress: Progre
     tried, so that pictures that never come keep none behind them waiting. Before and in between, tasks that were
     answered before their pictures were read get their whole predictions.
     """
-    gold_first = GivesWay(watch, workplace.store)
-    replaced = replace_due(workplace, project, gold_first)
-    config, key = workplace.config_of(project), ProjectKey.parse(project.key)
-    missing = [task for task in _missing(workplace, project, config, key) if task.id > project.encode_cursor]
-    total, failed, late = len(missing), 0, list[Task]()
-
-    def may_go_on() -> None:
-        watch.check()
-        if workplace.store.projects.waiting_for_training():
-            raise Interrupted(f"gave way to gold with {len(missing) + len(late)} of {total} tasks left")
-
-    while missing:
-        may_go_on()
-        step = _step(workplace, config, key, missing, PART_S)
-        workplace.store.projects.reach_in_encoding(project.key, missing[step.done - 1].id)
-        missing, failed, late = missing[step.done :], failed + step.failed, [*late, *step.late]
-        replaced += replace_due(workplace, project, gold_first)
-        progress({"stage": "reading pictures", "done": total - len(missing), "total": total, "failed": failed})
-    while late:
-        may_go_on()
-        step = _step(workplace, config, key, late, workplace.settings.image_seconds + PART_S)
-        late, failed = late[step.done :], failed + step.failed + len(step.late)
-        replaced += replace_due(workplace, project, gold_first)
+    run = _Run(workplace, project, watch, progress)
+    if project.encode_cursor >= 0:
+        run.go_through(project.encode_cursor, PART_S, is_second=False)
+    # For pictures that were late, and for tasks that have changed behind the first round.
+    run.go_through(max(-project.encode_cursor, 0), PART_S + workplace.settings.image_seconds, is_second=True)
     workplace.store.projects.reach_in_encoding(project.key, 0)
-    _ask_for_training(workplace, project, config)
-    return f"{total - failed} tasks encoded, {failed} without a picture, {replaced} fast predictions replaced"
+    _ask_for_training(workplace, project, run.config)
+    return f"{run.read} tasks encoded, {len(run.failed)} without a picture, {run.replaced} fast predictions replaced"
+
+
+class _Run:
+    """One job. ``failed`` are tasks whose pictures it could not have: it does not try them twice."""
+
+    def __init__(self, workplace: Workplace, project: Project, watch: Ends, progress: Progress) -> None:
+        self._workplace, self._project, self._watch, self._progress = workplace, project, watch, progress
+        self._gold_first = GivesWay(watch, workplace.store)
+        self.config, self._key = workplace.config_of(project), ProjectKey.parse(project.key)
+        self.read, self.failed = 0, set[int]()
+        self.replaced = replace_due(workplace, project, self._gold_first)
+
+    def go_through(self, after: int, seconds: float, *, is_second: bool) -> None:
+        """Try the tasks behind an id that have no features; the pictures of each part have so many seconds to come."""
+        projects = self._workplace.store.projects
+        missing = _missing(self._workplace, self._project, self.config, self._key)
+        left = [task for task in missing if task.id > after and task.id not in self.failed]
+        total = len(left)
+        while left:
+            self._watch.check()
+            if projects.waiting_for_training():
+                raise Interrupted(f"gave way to gold with {len(left)} of {total} tasks left")
+            done = self._step(left, seconds, is_second=is_second)
+            last = left[done - 1].id
+            projects.reach_in_encoding(self._project.key, -last if is_second else last)
+            left = left[done:]
+            self.replaced += replace_due(self._workplace, self._project, self._gold_first)
+            stage = "reading pictures that were late" if is_second else "reading pictures"
+            self._progress({"stage": stage, "done": total - len(left), "total": total, "failed": len(self.failed)})
+
+    def _step(self, tasks: list[Task], seconds: float, *, is_second: bool) -> int:
+        """Encode for a few seconds; how many tasks were tried."""
+        end, done = time.monotonic() + STEP_S, 0
+        reader = RoleReader(lexicon_of(self._workplace.settings, self.config.names))
+        while done < len(tasks) and (not done or time.monotonic() < end):
+            part = tasks[done : done + PART]
+            deadline = time.monotonic() + seconds
+            answers = self._workplace.encoder.features(
+                self._key, self.config, [task.payload() for task in part], deadline
+            )
+            for task, answer in zip(part, answers, strict=True):
+                if not isinstance(answer, Failure):
+                    self.read += 1
+                    _describe(answer, reader)  # the next training and the first answer would have to wait for it
+                elif is_second or not answer.late:
+                    self.failed.add(task.id)
+            done += len(part)
+        return done
 
 
 def _ask_for_training(workplace: Workplace, project: Project, config: LabelConfig) -> None:
@@ -82,34 +112,6 @@ def _missing(workplace: Workplace, project: Project, config: LabelConfig, key: P
         for task in workplace.store.tasks.all(project.key)
         if not workplace.cache.has(item_key(key.connection, reference_of(config, task.payload(), key)))
     ]
-
-
-class _Step(NamedTuple):
-    """So many of the tasks were tried; ``failed`` of them have no picture, ``late`` are those that had not the time."""
-
-    done: int
-    failed: int
-    late: list[Task]
-
-
-def _step(workplace: Workplace, config: LabelConfig, key: ProjectKey, tasks: list[Task], seconds: float) -> _Step:
-    """Encode for a few seconds; the pictures of each part have so many ``seconds`` to come."""
-    end = time.monotonic() + STEP_S
-    step = _Step(0, 0, [])
-    reader = RoleReader(lexicon_of(workplace.settings, config.names))
-    while step.done < len(tasks) and (not step.done or time.monotonic() < end):
-        tried = tasks[step.done : step.done + PART]
-        deadline = time.monotonic() + seconds
-        answers = workplace.encoder.features(key, config, [task.payload() for task in tried], deadline)
-        failures = [answer for answer in answers if isinstance(answer, Failure) and not answer.late]
-        late = [
-            task for task, answer in zip(tried, answers, strict=True) if isinstance(answer, Failure) and answer.late
-        ]
-        for features in answers:  # the next training and the first answer would have to wait for it
-            if not isinstance(features, Failure):
-                _describe(features, reader)
-        step = _Step(step.done + len(tried), step.failed + len(failures), [*step.late, *late])
-    return step
 
 
 def _describe(features: ItemFeatures, reader: RoleReader) -> None:

@@ -74,7 +74,7 @@ def reconcile(project_key: str) -> str:
         done = _run(workplace, Kind.RECONCILE, f"reconcile:{project_key}", project_key, _reconcile)
         if is_unfinished(done):
             queue.wake_reconcile(workplace.settings, project_key)
-        if project_key in workplace.store.projects.gone():
+        if done == POSTPONED or project_key in workplace.store.projects.gone():
             return done
         if project_key in workplace.store.projects.waiting_for_training():
             queue.wake_training(workplace.settings, project_key)
@@ -94,6 +94,7 @@ def predict(project_key: str) -> str:
 
 
 UNFINISHED = "ended early: "
+POSTPONED = "postponed: it was compared a moment ago, or Label Studio did not answer"
 
 
 def is_unfinished(done: str) -> bool:
@@ -120,8 +121,8 @@ def _encode(workplace: Workplace, project: Project, _lease: Lease, watch: Ends) 
 
 def _reconcile(workplace: Workplace, project: Project, lease: Lease, watch: Ends) -> str:
     projects = workplace.store.projects
-    if not projects.may_reconcile(project.key):  # postponed since the job was asked for
-        return "Label Studio did not answer a moment ago: it is asked later"
+    if not projects.may_reconcile(project.key):  # since the job was asked for
+        return POSTPONED
     try:
         client = workplace.client_of(project)
         if not client.connection.url:
@@ -132,7 +133,7 @@ def _reconcile(workplace: Workplace, project: Project, lease: Lease, watch: Ends
     except (Interrupted, LeaseLost):
         raise
     except Exception as error:  # Label Studio is away, or the operator must change something
-        projects.postpone_reconcile(project.key, of_all=isinstance(error, LabelStudioError) and error.status is None)
+        projects.postpone_reconcile(project.key, of_all=isinstance(error, LabelStudioError) and error.is_away)
         raise
 
 

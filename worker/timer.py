@@ -70,8 +70,7 @@ def _tick(settings: Settings, store: Store, holder: str) -> None:
             queue.wake_encoding(settings, project_key)
     sites = connections_of(settings)
     for project_key in store.projects.waiting_for_reconcile(settings.reconcile_minutes * 60):
-        site = sites.get(ProjectKey.parse(project_key).connection)
-        if site and site.url:  # else there is nothing to compare with
+        if ProjectKey.parse(project_key).connection in sites:  # else nobody knows what to compare it with
             queue.wake_reconcile(settings, project_key)
 
 

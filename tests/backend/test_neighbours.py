@@ -112,3 +112,22 @@ def test_a_known_task_never_waits_for_pictures_that_are_read(tmp_path: Path, stu
             times = sorted(took(backend, warm) for _ in range(10))
             assert times[5] < 0.4, "one batch that is read takes twice as long"
             assert took(backend, question("2.1", "/data/other.png")) < SOON_S, "32 pictures take 6 s"
+
+
+def test_many_known_tasks_beside_a_new_one_wait_for_no_other_projects_pictures(tmp_path: Path, studio: Studio) -> None:
+    with running(tmp_path, Slow(), label_studio_url=studio.url, label_studio_token=studio.token) as backend:
+        known = question("2.1", *(f"/data/warm/{number}.png" for number in range(24)))
+        for task in known["tasks"]:
+            task["data"]["image"] = "/data/warm.png"
+            task["data"]["title"] = f"赠品 {task['id']}"
+        backend.client.post("/predict", json=known)
+
+        def new(number: int) -> dict[str, Any]:
+            return question("1.1", *(f"/data/new/{number}-{place}.png" for place in range(8)))
+
+        with beside(backend, new, 4):
+            both = {**known, "tasks": [*known["tasks"], *question("2.1", "/data/other.png")["tasks"]]}
+            began = time.monotonic()
+            results = backend.client.post("/predict", json=both).json()["results"]
+            assert time.monotonic() - began < 3.5, "six pieces, each behind a batch of .8 s, take 5"
+            assert all(result["result"] for result in results)

@@ -100,6 +100,25 @@ def test_a_gone_one_is_looked_up_again_after_a_while(
     assert backend.asked.train == [THERE]
 
 
+def test_one_that_a_worker_found_gone_is_looked_up_again_too(
+    backend: Backend, studio_of_one: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "HELD_S", 0.0)
+    send(backend, event("10", 2))
+    backend.store.projects.note_presence(THERE, is_there=False)
+    send(backend, event("10", 2))
+    assert backend.asked.train == [THERE] * 2
+    assert backend.store.projects.gone() == set()
+
+
+def test_a_404_that_is_not_label_studios_is_no_word_on_a_project(backend: Backend, studio: Studio) -> None:
+    studio.default = None
+    send(backend, event("10", 2))
+    assert lookups(studio) == ["/api/projects/2/"]
+    assert backend.asked.train == [THERE]
+    assert backend.store.projects.gone() == set()
+
+
 def test_where_label_studio_says_nothing_all_projects_count(tmp_path: Path, studio: Studio) -> None:
     for url, looks in ((studio.url, 1), ("http://127.0.0.1:1", 0), ("", 0)):
         with running(tmp_path / str(looks) / url[-1:], label_studio_url=url) as backend:

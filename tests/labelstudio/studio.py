@@ -96,6 +96,8 @@ class Studio:
                 self.send_response(status)
                 for name, value in (headers or {}).items():
                     self.send_header(name, value)
+                if content[:1] == b"{":
+                    self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)

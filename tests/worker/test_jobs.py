@@ -73,14 +73,15 @@ def test_a_reconcile_that_fails_is_due_again_later(store: Store, monkeypatch: py
 
 @pytest.mark.usefixtures("here")
 def test_a_label_studio_that_does_not_answer_is_asked_once_for_all_its_projects(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: Store, settings: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LABEL_STUDIO_URL", "http://127.0.0.1:1")
     for key in (KEY, "default/3.1", "other/3.1"):
         store.projects.ensure(key, shop.CONFIG)
     with pytest.raises(LabelStudioError, match=r"127\.0\.0\.1:1"):
         jobs.reconcile(KEY)
-    assert "asked later" in jobs.reconcile("default/3.1")
+    assert "postponed" in jobs.reconcile("default/3.1")
+    assert queued(settings, redis) == [], "nothing has changed"
     assert store.projects.waiting_for_reconcile(0.0) == ["other/3.1"]
     store.projects.request_reconcile("default/3.1", urgent=True)
     with pytest.raises(LabelStudioError, match=r"127\.0\.0\.1:1"):

@@ -30,9 +30,9 @@ def woken(settings: Settings, redis: Redis) -> list[str]:
 
 
 def tick(settings: Settings, store: Store) -> None:
-    """As after the interval, with a Label Studio."""
+    """As after the interval."""
     store.leases.revoke("timer")
-    timer.tick(settings.model_copy(update={"label_studio_url": "http://127.0.0.1:1"}), store, "test")
+    timer.tick(settings, store, "test")
 
 
 def accepted(store: Store, settings: Settings, number: int) -> None:
@@ -174,12 +174,12 @@ def _fails(*_: object) -> None:
     raise RuntimeError("no such project")
 
 
-def test_nothing_is_compared_without_a_label_studio(settings: Settings, store: Store, redis: Redis) -> None:
-    store.projects.ensure(KEY, shop.CONFIG)
-    timer.tick(settings, store, "test")
-    assert woken(settings, redis) == []
+def test_nothing_is_compared_with_a_connection_that_is_not_configured_any_more(
+    settings: Settings, store: Store, redis: Redis
+) -> None:
+    store.projects.ensure("removed/2.1", shop.CONFIG)
     tick(settings, store)
-    assert woken(settings, redis) == ["reconcile"]
+    assert woken(settings, redis) == []
 
 
 def test_a_gone_project_is_left_alone(settings: Settings, store: Store, redis: Redis) -> None:

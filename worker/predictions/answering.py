@@ -1,6 +1,7 @@
 """Tasks → whole predictions of the version that serves, as the worker writes them into Label Studio."""
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from store.projects import Project
 from worker.workplace import Workplace
 
 LOG = logging.getLogger(__name__)
+
+ARRIVAL_S = 5.0  # for unread pictures to come: those that never do are met again and again
 
 Task = Mapping[str, Any]
 
@@ -38,8 +41,8 @@ class Answering:
     def answers(self, tasks: Sequence[Task]) -> dict[int, dict[str, Any]]:
         """Task id → prediction (``task``, ``model_version``, ``result``, ``score``), checked as the backend's are.
 
-        A task whose picture cannot be had for now is left out; one whose picture is gone for good is answered from its
-        texts.
+        A task whose picture cannot be had for now, or does not come soon, is left out; one whose picture is gone for
+        good is answered from its texts.
         """
         known = self._features(tasks)
         said = iter(self._say([features for features in known.values() if features is not None]))
@@ -56,8 +59,9 @@ class Answering:
 
     def _features(self, tasks: Sequence[Task]) -> dict[int, ItemFeatures | None]:
         """None for a task of which nothing is known: neither picture nor text."""
-        encoder = self._workplace.encoder
-        found = dict(zip([task["id"] for task in tasks], encoder.features(self._key, self._config, tasks), strict=True))
+        encoder, deadline = self._workplace.encoder, time.monotonic() + ARRIVAL_S
+        features = encoder.features(self._key, self._config, tasks, deadline)
+        found = dict(zip([task["id"] for task in tasks], features, strict=True))
         gone = [task for task in tasks if isinstance(fail := found[task["id"]], Failure) and fail.permanent]
         texts = encoder.texts_only(self._key, self._config, gone) if gone else []
         read = {number: answer for number, answer in found.items() if not isinstance(answer, Failure)}

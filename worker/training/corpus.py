@@ -98,7 +98,8 @@ def _features(
         began = time.monotonic()
         read, are_late = _encoded(workplace, key, config, missing[start : start + PART], began + PART_S)
         found |= read
-        lost += time.monotonic() - began if are_late else 0.0
+        took = time.monotonic() - began
+        lost += took if are_late or took >= workplace.settings.image_seconds else 0.0
         left = len(missing) - start - PART
         if lost > PATIENCE_S and left > 0:
             LOG.warning("%s: pictures of gold do not come: training without the %d left", key, left)
@@ -116,7 +117,7 @@ def _encoded(
     payloads = [task.payload() for task in tasks]
     features = workplace.encoder.features(key, config, payloads, deadline)
     answers = dict(zip([task.id for task in tasks], features, strict=True))
-    are_late = any(isinstance(answer, Failure) and not answer.permanent for answer in features)
+    are_late = any(isinstance(answer, Failure) and answer.late for answer in features)
     found = {number: answer for number, answer in answers.items() if not isinstance(answer, Failure)}
     gone = [task for task in tasks if isinstance(answer := answers[task.id], Failure) and answer.permanent]
     texts = workplace.encoder.texts_only(key, config, [task.payload() for task in gone]) if gone else []

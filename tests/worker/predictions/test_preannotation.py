@@ -1,9 +1,11 @@
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import worker.predictions.answering
 import worker.workplace
 from labelstudio.api import LabelStudioClient, LabelStudioError
 from store.changes import AnnotationState
@@ -275,6 +277,21 @@ def test_a_task_whose_picture_is_late_keeps_what_it_has_and_stays_due(
     studio.project.tasks[5].data["image"] = image
     assert run(settings, studio).written == 1
     assert studio.versions_of(5) == [second]
+
+
+def test_pictures_that_never_come_keep_no_others_waiting(
+    settings: Settings, store: Store, studio: WritableLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker.predictions.answering, "ARRIVAL_S", 0.5)
+    version = publish_next(settings, store, studio)
+    hanging = [task for task in studio.project.tasks.values() if task.id <= PART]
+    for task in hanging:
+        task.data["image"] = f"{label_studio.LATE}/9/{task.id}.png"
+    began = time.monotonic()
+    done = run(settings, studio)
+    assert time.monotonic() - began < 7.0
+    assert done.unread == len(hanging)
+    assert all(studio.versions_of(task.id) == [version] for task in studio.project.tasks.values() if task.id > PART)
 
 
 def test_labelled_tasks_may_be_left_out(settings: Settings, store: Store, studio: WritableLabelStudio) -> None:

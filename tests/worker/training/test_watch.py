@@ -1,5 +1,7 @@
 """Work that takes turns with other jobs."""
 
+import time
+
 import pytest
 
 from worker.training import watch
@@ -16,6 +18,16 @@ def test_work_gives_way_after_its_slice_if_others_wait(monkeypatch: pytest.Monke
         turn.check()
     waiting = False
     turn.check()
+
+
+def test_the_slice_begins_with_the_first_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "SLICE_S", 0.05)
+    turn = TakesTurns(NeverEnds(), lambda: True)
+    time.sleep(0.1)  # it prepares
+    turn.check()
+    time.sleep(0.1)
+    with pytest.raises(Interrupted):
+        turn.check()
 
 
 def test_work_that_must_end_ends_within_its_slice() -> None:

@@ -65,7 +65,7 @@ class CueSet:
         opinions_FNK = torch.zeros(len(self.cues), len(items), len(self.labels), dtype=torch.float64)
         speaks_for = [k for k, _ in self.cues]
         for n, item in enumerate(items):
-            opinion_F = self._facts(item.title, item.blocks).opinion_F + self._seen(item)
+            opinion_F = self._facts_of(item).opinion_F + self._seen(item)
             opinions_FNK[range(len(self.cues)), n, speaks_for] = opinion_F
         return opinions_FNK
 
@@ -75,11 +75,11 @@ class CueSet:
 
     def block_flags(self, item: ItemFeatures) -> Tensor:
         """(B, F) 1 where a read block by itself meets a cue's conditions (counts over the whole picture aside)."""
-        return self._facts(item.title, item.blocks).flag_BF
+        return self._facts_of(item).flag_BF
 
     def block_support(self, item: ItemFeatures) -> Tensor:
         """(B, K) log-odds for each class that cues which fire on the picture add because of a read block."""
-        facts = self._facts(item.title, item.blocks)
+        facts = self._facts_of(item)
         support_BK = torch.zeros(len(item.blocks), len(self.labels), dtype=torch.float64)
         for f, (k, cue) in enumerate(self.cues):
             if cue.where == "reading" and facts.fires_F[f] and cue.weight > 0:
@@ -96,6 +96,9 @@ class CueSet:
             for _, cue in self.cues
         ]
         return torch.tensor(seen, dtype=torch.float64)
+
+    def _facts_of(self, item: ItemFeatures) -> "_Facts":
+        return self._facts(item.title[:LONGEST], item.blocks)  # what is kept holds no more of a title than is looked at
 
     @cached_property
     def _facts(self) -> "Callable[[str, tuple[TextBlock, ...]], _Facts]":

@@ -46,8 +46,9 @@ OWN_SHARE = (
     CASES - 3 * SCHEMA_SHARE - 2 * CONFIG_SHARE - SIZE_SHARE - PICTURE_SHARE + 4
 ) // 5  # each of the other five
 LONGEST_S = 10.0  # for one answer
-MOST_BYTES = 2_000_000_000  # that the backend holds
-MOST_TIMES = 3.0  # as long as in quiet may 99 of 100 answers of another project take
+# What must not get worse; docs/results.md tells what was aimed at, and where the rest goes.
+MOST_BYTES = 2_300_000_000  # that the backend holds; it holds 1.15 GB when nothing is asked
+MOST_TIMES = 6.0  # as long as in quiet may 99 of 100 answers of another project take
 
 
 def cases(count: int) -> settings:

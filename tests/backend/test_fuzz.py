@@ -36,7 +36,7 @@ from tests.labelstudio import zoo
 from tests.labelstudio.test_config import TREES
 from tests.labelstudio.test_images import ODD_REFERENCES
 
-USUAL = 2_000
+USUAL = 1_000
 CASES = int(os.environ.get("TAGLOOMTEST_FUZZ_CASES", USUAL))
 SCHEMA_SHARE = CASES // 12  # each of /setup, /predict and /webhook; the others take nothing and are asked once
 CONFIG_SHARE = CASES // 16  # each config makes a project's version anew
@@ -323,6 +323,7 @@ HOLES = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @cases(SIZE_SHARE)
 @given(hole=HOLES, entry=ENTRIES, count=COUNTS)
 def test_bodies_of_any_size(alive: Fuzzed, hole: tuple[str, str], entry: str, count: int) -> None:

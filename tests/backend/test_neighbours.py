@@ -100,6 +100,7 @@ class Slow(CheapEncoders):
         return super().extract(items)
 
 
+@pytest.mark.slow
 def test_a_known_task_never_waits_for_pictures_that_are_read(tmp_path: Path, studio: Studio) -> None:
     with running(tmp_path, Slow(), label_studio_url=studio.url, label_studio_token=studio.token) as backend:
         warm = question("2.1", "/data/warm.png")
@@ -114,6 +115,7 @@ def test_a_known_task_never_waits_for_pictures_that_are_read(tmp_path: Path, stu
             assert took(backend, question("2.1", "/data/other.png")) < SOON_S, "32 pictures take 6 s"
 
 
+@pytest.mark.slow
 def test_many_known_tasks_beside_a_new_one_wait_for_no_other_projects_pictures(tmp_path: Path, studio: Studio) -> None:
     with running(tmp_path, Slow(), label_studio_url=studio.url, label_studio_token=studio.token) as backend:
         known = question("2.1", *(f"/data/warm/{number}.png" for number in range(24)))

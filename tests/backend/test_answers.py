@@ -47,6 +47,14 @@ def chosen(result: dict[str, Any]) -> list[str]:
     return names
 
 
+def test_each_task_gets_its_own_answer(backend: Backend) -> None:
+    data = [{"image": "/data/upload/2/1.png"}, {"title": "帽子"}, {"title": "红色 帽子"}]
+    tasks = [{"id": number, "data": entry} for number, entry in enumerate(data, 1)]
+    for _ in range(2):  # read anew, then known
+        price, hat, red_hat = ask(backend, {**question(0), "tasks": tasks})
+        assert price["score"] != hat["score"] == red_hat["score"], "a price is read in the picture"
+
+
 def test_late_pictures_get_a_fast_answer_once_and_the_worker_is_woken(tmp_path: Path, studio: Studio) -> None:
     slow = CheapEncoders()
     slow.pause = 0.4

@@ -55,6 +55,25 @@ def test_each_task_gets_its_own_answer(backend: Backend) -> None:
         assert price["score"] != hat["score"] == red_hat["score"], "a price is read in the picture"
 
 
+def test_no_answer_is_computed_after_the_time_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(tmp_path, predict_budget=1.0) as backend:
+        version = backend.setup({**captured.body("02"), "schema": TAGS})
+        predict = Tagger.predict
+
+        def slow(self: Tagger, *asked: Any, **options: Any) -> Any:
+            time.sleep(0.2)
+            return predict(self, *asked, **options)
+
+        monkeypatch.setattr(Tagger, "predict", slow)
+        tasks = [{"id": number, "data": {"title": "帽子"}} for number in range(1, 321)]
+        began = time.monotonic()
+        results = ask(backend, {**question(0), "tasks": tasks})
+        assert time.monotonic() - began < 3.0, "20 pieces of a fifth of a second each take four"
+        assert results[0]["result"]
+        assert results[-1]["result"] == []
+        assert results[-1]["model_version"] == f"{version}+fast", "Label Studio asks for it again"
+
+
 def test_late_pictures_get_a_fast_answer_once_and_the_worker_is_woken(tmp_path: Path, studio: Studio) -> None:
     slow = CheapEncoders()
     slow.pause = 0.4

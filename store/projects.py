@@ -252,12 +252,15 @@ class Projects:
     def postpone_reconcile(self, key: str, *, of_all: bool = False) -> None:
         """It failed: go on later where it stopped, ever later while no page more is compared.
 
-        ``of_all``: its Label Studio did not answer, so all projects of the connection wait.
+        ``of_all``: its Label Studio did not answer, so all projects of the connection wait, but those that were asked
+        for urgently.
         """
         with self._database.write() as connection:
             if of_all:
                 until, later = now(connection) + RECONCILE_PAUSE_S, PROJECTS.c.reconcile_not_before
-                others = PROJECTS.c.key.startswith(key.partition("/")[0] + "/", autoescape=True) & (later < until)
+                is_urgent = (later == 0) & (PROJECTS.c.reconciled_at > 0)
+                others = PROJECTS.c.key.startswith(key.partition("/")[0] + "/", autoescape=True)
+                others &= (later < until) & ~is_urgent
                 # In the order in which the journal locks them.
                 connection.execute(select(PROJECTS.c.key).where(others).order_by(PROJECTS.c.key).with_for_update())
                 connection.execute(update(PROJECTS).where(others).values(reconcile_not_before=until))

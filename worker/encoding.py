@@ -8,7 +8,6 @@ from typing import Any
 from labelstudio.config import LabelConfig
 from labelstudio.encoding import Failure
 from labelstudio.project import ProjectKey
-from labelstudio.tasks import item_key, reference_of
 from model.boxes.described import RECENT
 from model.boxes.roles import RoleReader
 from model.features.item import ItemFeatures
@@ -107,11 +106,9 @@ def _ask_for_training(workplace: Workplace, project: Project, config: LabelConfi
 
 
 def _missing(workplace: Workplace, project: Project, config: LabelConfig, key: ProjectKey) -> list[Task]:
-    return [
-        task
-        for task in workplace.store.tasks.all(project.key)
-        if not workplace.cache.has(item_key(key.connection, reference_of(config, task.payload(), key)))
-    ]
+    tasks = workplace.store.tasks.all(project.key)
+    unread = workplace.encoder.unread(key, config, [task.payload() for task in tasks])
+    return [task for task, is_unread in zip(tasks, unread, strict=True) if is_unread]
 
 
 def _describe(features: ItemFeatures, reader: RoleReader) -> None:

@@ -34,11 +34,8 @@ LOG = logging.getLogger(__name__)
 ELSEWHERE_S = 5.0  # a worker of another place rests, so that one of the right place comes first
 ELSEWHERE_TTL_S = 3600  # such failures come again and again: they are kept for an hour
 
-IN_TURNS = (
-    Kind.ENCODE,
-    Kind.RECONCILE,
-    Kind.PREDICT,
-)  # whose next job goes on where one was ended: with each some more is done
+# Whose next job goes on where one was ended: with each some more is done.
+IN_TURNS = (Kind.ENCODE, Kind.RECONCILE, Kind.PREDICT)
 
 Work = Callable[[Workplace, Project, Lease, Ends], str]
 

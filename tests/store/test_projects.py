@@ -201,6 +201,18 @@ def _refuse(*_: object) -> int:
     raise ValueError("no such thing")
 
 
+def test_a_label_studio_that_does_not_answer_holds_up_all_its_projects_but_urgent_ones(store: Store) -> None:
+    for key in (KEY, "default/3.1", "default/4.1", "other/3.1"):
+        store.projects.ensure(key, "<View/>")
+    lease = store.leases.acquire("reconcile", "a", 60)
+    assert lease
+    store.projects.begin_reconcile("default/4.1")
+    store.projects.finish_reconcile("default/4.1", lease)
+    store.projects.request_reconcile("default/4.1", urgent=True)
+    store.projects.postpone_reconcile(KEY, of_all=True)
+    assert store.projects.waiting_for_reconcile(0.0) == ["default/4.1", "other/3.1"]
+
+
 HOUR = 3600.0  # by which the clock is set back: what was noted before lies so far ahead
 
 

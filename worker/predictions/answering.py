@@ -9,7 +9,6 @@ from labelstudio.encoding import Failure
 from labelstudio.project import ProjectKey
 from labelstudio.proposals import region_seed
 from labelstudio.results import checked, result_of
-from labelstudio.tasks import item_key, reference_of
 from model import checkpoint
 from model.features.item import ItemFeatures
 from model.items import Prediction
@@ -53,9 +52,8 @@ class Answering:
 
     def read(self, tasks: Sequence[Task]) -> list[Task]:
         """Those of these tasks whose pictures were read already."""
-        references = [reference_of(self._config, task, self._key) for task in tasks]
-        keys = [item_key(self._key.connection, reference) for reference in references]
-        return [task for task, key in zip(tasks, keys, strict=True) if self._workplace.cache.has(key)]
+        unread = self._workplace.encoder.unread(self._key, self._config, tasks)
+        return [task for task, is_unread in zip(tasks, unread, strict=True) if not is_unread]
 
     def _features(self, tasks: Sequence[Task]) -> dict[int, ItemFeatures | None]:
         """None for a task of which nothing is known: neither picture nor text."""

@@ -65,12 +65,13 @@ class TakesTurns:
     def __init__(self, watch: Ends, others_wait: Callable[[], bool]) -> None:
         self._watch = watch
         self._others_wait = others_wait
-        self._until = 0.0  # the slice begins with the first look, so that each job gets on, however long it prepares
+        self._until: float | None = None  # from the first look on: each job gets on, however long it prepares
 
     def check(self) -> None:
         """Interrupted when the job must end, or when it is another one's turn."""
         self._watch.check()
-        self._until = self._until or time.monotonic() + SLICE_S
+        if self._until is None:
+            self._until = time.monotonic() + SLICE_S
         if time.monotonic() > self._until and self._others_wait():
             raise Interrupted("gave way to other jobs")
 

@@ -2,7 +2,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import insert, select
@@ -10,6 +9,7 @@ from sqlalchemy import insert, select
 from store.database import Database
 from store.tables import LEASES, METADATA
 from tagloom.errors import UserError
+from tests.store.upgrades import turn_old
 
 
 def test_migrations_make_the_tables(empty_url: str) -> None:
@@ -51,15 +51,13 @@ def test_a_folder_that_cannot_be_made_names_the_setting(tmp_path: Path) -> None:
         Database(f"sqlite:///{tmp_path / 'file' / 'home' / 'tagloom.db'}")
 
 
-def test_a_store_keeps_its_name_and_an_old_one_gets_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_keeps_its_name_and_an_old_one_gets_one(tmp_path: Path) -> None:
     url, other = f"sqlite:///{tmp_path / 'old.db'}", Database(f"sqlite:///{tmp_path / 'other.db'}")
-    upgrade = command.upgrade
-    with monkeypatch.context() as patch:
-        patch.setattr(command, "upgrade", lambda config, _: upgrade(config, "0005"))
-        old = Database(url)
+    old = Database(url)
     with old.write() as connection:
         connection.execute(insert(LEASES).values(name="a", holder="b", token=1, expires_at=2.0))
     old.close()
+    turn_old(url, "0005")
     names = []
     for _ in range(2):
         database = Database(url)

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
 
 import worker.training.run
 from labelstudio.config import LabelConfig
@@ -19,6 +18,7 @@ from store.versions import State
 from tagloom.operate import version_lines
 from tagloom.settings import Settings
 from tests.store import webhooks
+from tests.store.upgrades import turn_old
 from tests.worker import items, shop
 from worker import jobs
 from worker.training.cold_start import ensure_cold_start
@@ -163,13 +163,7 @@ def test_a_home_that_learned_from_misread_gold_heals(store: Store, settings: Set
     jobs.train(KEY)
     trained = store.versions.list(KEY)[0]
     store.close()
-    engine = create_engine(settings.database)
-    with engine.begin() as connection:
-        for table, column in (("projects", "gold_notes"), ("projects", "reread_until"), ("versions", "note")):
-            connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
-        connection.execute(text("DROP TABLE identity"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0005'"))
-    engine.dispose()
+    turn_old(settings.database, "0005")
     upgraded = Store.open(settings.database)
     try:
         assert upgraded.projects.waiting_for_training() == [KEY]

@@ -17,8 +17,8 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from labelstudio.project import DEFAULT_CONNECTION
-from tagloom.errors import UserError
-from tagloom.settings import Settings
+from tagloom_base.errors import UserError
+from tagloom_base.settings import AccessSettings, StudioSettings
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -37,24 +37,24 @@ class Guards:
     default_needs_prefix: bool
 
     @classmethod
-    def of(cls, settings: Settings) -> "Guards":
+    def of(cls, access: AccessSettings, studios: StudioSettings) -> "Guards":
         """Guards of these settings. UserError when they would leave the backend open, or lose webhooks."""
-        secrets = [(secret, DEFAULT_CONNECTION) for secret in settings.url_secrets]
-        for name, connection in settings.connections.items():
+        secrets = [(secret, DEFAULT_CONNECTION) for secret in access.url_secrets]
+        for name, connection in studios.connections.items():
             secrets += [(secret, name) for secret in connection.url_secrets]
-        password = settings.basic_password.get_secret_value().encode()
+        password = access.basic_password.get_secret_value().encode()
         guards = cls(
             prefixes=tuple((secret.get_secret_value().encode(), name) for secret, name in secrets),
-            basic=(settings.basic_user.encode(), password) if settings.basic_user else None,
-            bearer=settings.webhook_secret.get_secret_value().encode() or None,
-            default_needs_prefix=bool(settings.url_secrets),
+            basic=(access.basic_user.encode(), password) if access.basic_user else None,
+            bearer=access.webhook_secret.get_secret_value().encode() or None,
+            default_needs_prefix=bool(access.url_secrets),
         )
-        guards.check(settings)
+        guards.check(access)
         return guards
 
-    def check(self, settings: Settings) -> None:
+    def check(self, access: AccessSettings) -> None:
         """Raises UserError naming the setting to change."""
-        if bool(settings.basic_user) != bool(settings.basic_password.get_secret_value()):
+        if bool(access.basic_user) != bool(access.basic_password.get_secret_value()):
             raise UserError("Of TAGLOOM_BASIC_USER and TAGLOOM_BASIC_PASSWORD only one is set: set both")
         if self.basic and not (self.default_needs_prefix or self.bearer):
             raise UserError(
@@ -62,9 +62,9 @@ class Guards:
                 "TAGLOOM_URL_SECRETS (a secret first part of the URL) or TAGLOOM_WEBHOOK_SECRET (a webhook's header)"
             )
         guarded = self.basic or self.default_needs_prefix
-        if not guarded and not settings.allow_open and not is_loopback(settings.host):
+        if not guarded and not access.allow_open and not is_loopback(access.host):
             raise UserError(
-                f"The backend would be open to everybody on {settings.host}: set TAGLOOM_URL_SECRETS, or "
+                f"The backend would be open to everybody on {access.host}: set TAGLOOM_URL_SECRETS, or "
                 "TAGLOOM_BASIC_USER and TAGLOOM_BASIC_PASSWORD, or TAGLOOM_ALLOW_OPEN=true if that is meant"
             )
 

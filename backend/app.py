@@ -17,7 +17,7 @@ from backend.routes import ROUTER
 from backend.running import running
 from backend.ties import Ties, ties_of
 from labelstudio.turns import FairPool
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -33,7 +33,7 @@ def create_app(
 
     ``when_loaded`` is called once the models are there, or cannot be. Raises UserError when the settings cannot work.
     """
-    guards = Guards.of(settings)
+    guards = Guards.of(settings.access, settings.studios)
     metrics = Metrics()
     app = FastAPI(
         title="Tagloom", version="1", lifespan=_lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
@@ -47,7 +47,7 @@ def create_app(
     app.add_exception_handler(OperationalError, _without_database)
     app.add_exception_handler(Exception, _unexpected)
     app.add_middleware(Measured, metrics=metrics)
-    app.add_middleware(Access, guards=guards, max_bytes=settings.max_request_bytes)
+    app.add_middleware(Access, guards=guards, max_bytes=settings.access.max_request_bytes)
     return app
 
 

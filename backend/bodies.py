@@ -39,7 +39,7 @@ class BodyRoute(APIRoute):
         async def handle(request: Request) -> Response:
             bounded = _Bounded(request.scope, request.receive)
             if model is not None:
-                most = request.app.state.settings.max_request_bytes
+                most = request.app.state.settings.access.max_request_bytes
                 await bounded.read(model, min(limit, most) if limit else most)
             return await handler(bounded)
 

@@ -30,8 +30,8 @@ from model.items import Item
 from model.tagger import Tagger
 from store.store import Store
 from store.versions import Current, State
-from tagloom.settings import Settings
-from worker.training.cold_start import lexicon_of
+from tagloom_base.settings import Settings
+from worker.training.cold_start import ColdStart
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -51,25 +51,31 @@ class Engine:
     """Answers from loaded models. Making one takes seconds; afterwards everything is quick."""
 
     def __init__(self, settings: Settings, store: Store, sites: Sites, metrics: Metrics, ties: Ties) -> None:
-        self._settings = settings
+        self._training = settings.training
         self._store = store
         self._metrics = metrics
         self._ties = ties
         self.extractor = ties.encoders()
-        self.inference = Inference(self.extractor, settings.max_batch)
-        cache = FeatureCache(settings.features_folder, self.extractor.space)
-        claims = Claims(settings.claims_folder / self.extractor.space)
+        self.inference = Inference(self.extractor, settings.serving.max_batch)
+        cache = FeatureCache(settings.paths.features, self.extractor.space)
+        claims = Claims(settings.paths.claims / self.extractor.space)
         unkept = metrics.unkept.labels("features").inc
         self.encoder = TaskEncoder(self.inference.of, cache, sites, claims, on_unkept=unkept)
         self.answers = Answers(self.encoder, self.inference, metrics, store.fast_answers)
-        self.shelf = Shelf(settings.models_in_memory)
+        self.shelf = Shelf(settings.serving.models_in_memory)
         metrics.models.set_function(lambda: len(self.shelf.all()))
         self.refusals: Kept[str, Refusal] = Kept(MOST, MOST)
-        self._loader = VersionLoader(settings.checkpoints_folder, self.extractor.space)
+        self._loader = VersionLoader(settings.paths.checkpoints, self.extractor.space)
         self._canaries = _Canaries()
         self._unkept_until: Kept[str, float] = Kept(MOST, MOST)  # project → when keeping its version is tried again
         self._follower = Follower(
-            store, self.shelf, self._loader, self._canaries.of, settings.poll_seconds, self._swapped, self._refused
+            store,
+            self.shelf,
+            self._loader,
+            self._canaries.of,
+            settings.serving.poll_seconds,
+            self._swapped,
+            self._refused,
         )
         self._warm_up()
         self._follower.start()
@@ -139,7 +145,7 @@ class Engine:
 
     def _bare(self, config: LabelConfig, current: Current) -> Served:
         """Cues alone, in memory: no checkpoint can be loaded, and still every task gets an answer."""
-        tagger = Tagger.cold_start(config.labels, space=self.extractor.space, seed=self._settings.seed)
+        tagger = Tagger.cold_start(config.labels, space=self.extractor.space, seed=self._training.seed)
         version = f"{current.version}+cues"
         LOG.error("no version can be loaded; answering from cues alone", version=version)
         return Served(tagger.named(version), version, current.generation, tagger.labels)
@@ -150,9 +156,7 @@ class Engine:
             LOG.error("the first version cannot be kept; answering from memory", project=str(project), error=str(error))
         self._unkept_until.put(str(project), time.monotonic() + RETRY_SECONDS, 1)
         self._metrics.unkept.labels("version").inc()
-        lexicon = lexicon_of(self._settings, config.names)
-        space, seed = self.extractor.space, self._settings.seed
-        tagger = Tagger.cold_start(config.labels, space=space, seed=seed, lexicon=lexicon)
+        tagger = ColdStart.of(config, self.extractor.space, self._training).tagger()
         version = checkpoint.version_name(0, tagger)
         return Served(tagger.named(version), version, current.generation if current else 0, tagger.labels)
 

@@ -20,7 +20,7 @@ from backend.schemas import PredictParams, TaskIn
 from backend.service import Asked, Service
 from backend.ties import Ties, ties_of
 from labelstudio.project import DEFAULT_CONNECTION, ProjectKey
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -53,7 +53,7 @@ class ElementTaggerManager(LabelStudioMLManager):  # type: ignore[misc]
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.model_dir = str(service.settings.checkpoints_folder)
+        self.model_dir = str(service.settings.paths.checkpoints)
 
     def fetch(self, project: str, label_config: str, force_reload: bool = False, **params: Any) -> ModelWrapper:
         """/setup: ``model_version`` is what the project's predictions carry."""

@@ -15,8 +15,9 @@ from backend.ties import Ties
 from labelstudio.sites import Sites
 from model.boxes.described import RECENT
 from store.store import Store
-from tagloom import logs
-from tagloom.settings import Settings
+from tagloom_base import logs
+from tagloom_base.settings import Settings
+from worker.lexicon import read_lexicon
 from worker.timer import Timer
 
 LOG = structlog.stdlib.get_logger(__name__)
@@ -28,20 +29,21 @@ PATIENCE_S = 0.5  # of a request that writes: it is answered without, and what i
 def running(settings: Settings, ties: Ties, metrics: Metrics) -> Iterator[Service]:
     """The service until the block ends; then what waits is done and everything is closed."""
     logs.guard(settings.secrets)
-    store = Store.open(settings.database, PATIENCE_S)
+    read_lexicon(settings.training.lexicon)  # a wrong one is told before anything starts
+    store = Store.open(settings.paths.database, PATIENCE_S)
     try:
         for project in store.projects.all():  # webhooks may have been lost while no backend ran
             if not project.gone_at:
                 store.projects.request_reconcile(project.key)
     except SQLAlchemyError as error:  # the disk is full, or the database locked: answers need no write
         LOG.error("the database takes nothing; comparing with Label Studio waits for its time", error=str(error))
-    sites = Sites(settings)
+    sites = Sites(settings.studios, settings.pictures)
     engine: Future[Engine] = Future()
     service = Service(settings, store, sites, metrics, ties, engine)
     loading = threading.Thread(target=_load, args=(engine, service, sites, ties), name="loading", daemon=True)
     loading.start()
     try:
-        with Timer(settings, store), RECENT.kept_in(settings.descriptions_folder):
+        with Timer(settings, store), RECENT.kept_in(settings.paths.descriptions):
             yield service
     finally:
         loading.join()

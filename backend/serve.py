@@ -5,8 +5,8 @@ import sys
 import uvicorn
 
 from backend.app import create_app
-from tagloom import logs, memory
-from tagloom.settings import Settings
+from tagloom_base import logs, memory
+from tagloom_base.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75
 GRACE_SECONDS = 20
@@ -18,11 +18,11 @@ def run(settings: Settings) -> None:
     logs.guard(settings.secrets)
     memory.give_back()
     sys.setswitchinterval(SWITCH_SECONDS)
-    logs.configure(settings.log_json)
+    logs.configure(settings.work.log_json)
     uvicorn.run(
         create_app(settings, when_loaded=lambda _: memory.settle()),
-        host=settings.host,
-        port=settings.port,
+        host=settings.access.host,
+        port=settings.access.port,
         log_config=None,
         access_log=False,
         server_header=False,

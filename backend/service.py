@@ -33,7 +33,7 @@ from labelstudio.sites import Sites
 from store.changes import Change
 from store.projects import Project
 from store.store import Store
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -81,7 +81,7 @@ class Service:
         self._configs: Kept[tuple[str, tuple[str, ...]], LabelConfig] = Kept(1_000, CONFIG_CHARACTERS)
         self._waker = Waker()
         self._presence = Presence(store, sites)
-        self._training = TrainingRequests(settings.training_requests_per_minute)
+        self._training = TrainingRequests(settings.access.training_requests_per_minute)
 
     def close(self) -> None:
         self._presence.close()
@@ -166,7 +166,7 @@ class Service:
 
     def config(self, xml: str, industry_keys: tuple[str, ...] = ()) -> LabelConfig:
         """A parsed labelling config, with a project's own industry keys if it has any; ConfigError: what to change."""
-        keys = industry_keys or self.settings.industry_keys
+        keys = industry_keys or self.settings.tasks.industry_keys
         return self._configs.made((xml, keys), len(xml), lambda: LabelConfig.parse(xml, keys))
 
     def _config_of(self, asked: Asked, known: Project | None) -> LabelConfig:
@@ -174,11 +174,11 @@ class Service:
         return self.config(xml, known.industry_keys if known else ())
 
     def _question(self, asked: Asked, config: LabelConfig) -> Question:
-        end = asked.began + self.settings.predict_budget
+        end = asked.began + self.settings.serving.predict_budget
         return Question(asked.project, config, asked.tasks, self._deadline(asked), end, asked.context)
 
     def _deadline(self, asked: Asked) -> float:
-        return asked.began + self.settings.predict_budget * READING_SHARE
+        return asked.began + self.settings.serving.predict_budget * READING_SHARE
 
     def _told(self, question: Question, answered: Answered, engine: Engine) -> list[TaskPrediction]:
         """The answers. Behind them the store learns tasks that it may not know, the worker what is still to be read."""
@@ -268,7 +268,7 @@ class Service:
             LOG.warning(
                 "training was asked for too often: only what a comparison with Label Studio finds will be trained on",
                 project=key,
-                most_per_minute=self.settings.training_requests_per_minute,
+                most_per_minute=self.settings.access.training_requests_per_minute,
             )
         return "train-" + key.replace("/", "-").replace(".", "-")
 

@@ -1,19 +1,19 @@
 """What the backend gets from elsewhere: encoders, a project's first version, and wake-ups for the worker."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
 from labelstudio.config import LabelConfig
 from labelstudio.encoding import Extractor
 from labelstudio.project import ProjectKey
-from model.features.extraction import FeatureExtractor
+from model.features.extraction import open_extractor
 from store.store import Store
 from store.versions import Current
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from worker import queue
-from worker.training.cold_start import ensure_cold_start
+from worker.training.cold_start import ColdStart, ensure_cold_start
 
 
 class Encoders(Extractor, Protocol):
@@ -39,14 +39,11 @@ def ties_of(settings: Settings) -> Ties:
     """The real ones of these settings."""
 
     def cold_start(store: Store, project: ProjectKey, config: LabelConfig, encoders: Encoders) -> Current:
-        return ensure_cold_start(
-            settings, store, project, encoders.space, config.labels, names=config.names, encoders=encoders.describe()
-        )
+        wanted = replace(ColdStart.of(config, encoders.space, settings.training), encoders=encoders.describe())
+        return ensure_cold_start(store, settings.paths.checkpoints, str(project), wanted)
 
     return Ties(
-        encoders=lambda: FeatureExtractor.from_names(
-            settings.image_encoder, settings.text_encoder, device=settings.device
-        ),
+        encoders=lambda: open_extractor(settings.encoders),
         cold_start=cold_start,
         train=partial(queue.wake_training, settings),
         encode=partial(queue.wake_encoding, settings),

@@ -53,7 +53,7 @@ def main(gold: int, tasks: int, strangers: int, transcript: bool) -> None:
 def _ready(studio: SimulatedLabelStudio, crew: Crew, samples: Sequence[Sample]) -> None:
     wait(lambda: studio.setup() != "", 180, "the first version")
     studio.import_tasks([Upload(one.image, task_data(one.title, one.level1, one.level2)) for one in samples])
-    features = crew.settings.features_folder
+    features = crew.settings.paths.features
     wait(lambda: sum(1 for _ in features.rglob("*.safetensors")) >= len(samples), 550, "all pictures are read")
     with crew.store() as store:
         wait(lambda: not store.leases.held(f"encode:{_key(studio)}"), 60, "the worker has nothing to do")

@@ -36,7 +36,7 @@ from store.store import Store
 from store.versions import NewVersion
 from tagloom.evaluation.data import gold_picture
 from tagloom.services.stack import Stack
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 
 NEVER_SEEN = 20
 HALF = 0.5
@@ -142,7 +142,7 @@ def latency(tagger: Tagger, requests: int) -> None:
         own = Settings(home=Path(folder))
         with Stack(own, surroundings(own)) as stack:
             stack.start_queue()
-            settings = Settings(home=own.home, redis_url=stack.environment["REDIS_URL"])
+            settings = Settings(home=own.paths.home, redis_url=stack.environment["REDIS_URL"])
             xml, tasks = project_of(items)
             publish(tagger, settings, xml)
             with serving(SERVERS["tagloom"], settings) as url, httpx.Client(base_url=url, timeout=60) as client:
@@ -160,12 +160,12 @@ def latency(tagger: Tagger, requests: int) -> None:
 
 def publish(tagger: Tagger, settings: Settings, xml: str) -> None:
     """Make it the version that serves."""
-    store = Store.open(settings.database)
+    store = Store.open(settings.paths.database)
     key = f"default/{PROJECT}"
     store.projects.ensure(key, xml)
     number = store.versions.reserve(key)
     version = checkpoint.version_name(number, tagger)
-    checkpoint.save(tagger, settings.checkpoints_folder / key / version, version=version, phase="bench")
+    checkpoint.save(tagger, settings.paths.checkpoints / key / version, version=version, phase="bench")
     new = NewVersion(number, version, "", f"{key}/{version}", "bench", tagger.space, tagger.labels, {}, 0, 0, 0)
     store.versions.install(key, new, generation=0)
     store.close()

@@ -26,7 +26,7 @@ import httpx
 
 from bench.serve import FOLDER, SERVERS, project_of, serving
 from samples import dataset
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 
 PAUSE_S = 0.05  # between two requests of the neighbour
 NEIGHBOUR, OTHER = "1.1700000000", "2.1700000001"

@@ -25,9 +25,9 @@ from store.store import Store
 from store.versions import NewVersion
 from tagloom.services.child import program
 from tagloom.services.ports import free_port
-from tagloom.settings import Settings
 from tagloom.up.account import Account
 from tagloom.up.project import TITLE, LabelStudio
+from tagloom_base.settings import Settings
 from worker.predictions.answering import Answering
 from worker.workplace import open_workplace
 
@@ -45,7 +45,7 @@ def main() -> None:
     options = parser.parse_args()
     with running(options.folder, options.tasks) as (api, project, settings):
         ids = [task["id"] for task in listed(api, project)]
-        with closing(Store.open(settings.database)) as store:
+        with closing(Store.open(settings.paths.database)) as store:
             (key,) = [one.key for one in store.projects.all()]
             wait_for_pictures(settings, key, ids)
             ask_for_all(api, project, ids)
@@ -129,11 +129,11 @@ def promote_next(settings: Settings, store: Store, key: str) -> str:
     """The served version once more under the next number; its name."""
     current = store.versions.current(key)
     assert current
-    tagger = checkpoint.load(settings.checkpoints_folder / current.folder)
+    tagger = checkpoint.load(settings.paths.checkpoints / current.folder)
     number = store.versions.reserve(key)
     version = checkpoint.version_name(number, tagger)
     folder = f"{key.replace('/', '-')}/{version}"
-    checkpoint.save(tagger, settings.checkpoints_folder / folder, version=version, phase="bench")
+    checkpoint.save(tagger, settings.paths.checkpoints / folder, version=version, phase="bench")
     new = NewVersion(number, version, current.version, folder, "bench", tagger.space, tagger.labels, {}, 0, 0, 0)
     return store.versions.install(key, new, generation=current.generation).version
 

@@ -36,7 +36,7 @@ from store.changes import AnnotationState
 from store.store import Store
 from store.versions import Current, NewVersion, training_lease
 from tagloom.services.stack import Stack
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from worker import queue
 
 FOLDER = Path(__file__).parents[1] / "samples" / "data"
@@ -51,10 +51,10 @@ XML = (
     '<RectangleLabels name="boxes" toName="image">{boxes}</RectangleLabels></View>'
 )
 SERVERS = {
-    "tagloom": "from backend.serve import run; from tagloom.settings import Settings; run(Settings())",
+    "tagloom": "from backend.serve import run; from tagloom_base.settings import Settings; run(Settings())",
     "label-studio-ml 1.0.9": (
         "import os; from werkzeug.serving import run_simple; from backend.label_studio_ml import server; "
-        "from tagloom.settings import Settings; "
+        "from tagloom_base.settings import Settings; "
         "run_simple('127.0.0.1', int(os.environ['TAGLOOM_PORT']), server(Settings()), threaded=True)"
     ),
 }
@@ -119,8 +119,10 @@ def serving(code: str, settings: Settings) -> Iterator[str]:
     """A server process on a free port; its log goes to the home folder."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    environment = os.environ | surroundings(settings) | {"TAGLOOM_PORT": str(port), "REDIS_URL": settings.redis_url}
-    with (settings.home / "serve.log").open("ab") as log:
+    environment = (
+        os.environ | surroundings(settings) | {"TAGLOOM_PORT": str(port), "REDIS_URL": settings.work.redis_url}
+    )
+    with (settings.paths.home / "serve.log").open("ab") as log:
         process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=log, stderr=log)
     try:
         url = f"http://127.0.0.1:{port}"
@@ -134,7 +136,7 @@ def serving(code: str, settings: Settings) -> Iterator[str]:
 def surroundings(settings: Settings) -> dict[str, str]:
     """What server and worker have in common."""
     return {
-        "TAGLOOM_HOME": str(settings.home),
+        "TAGLOOM_HOME": str(settings.paths.home),
         "TAGLOOM_IMAGE_ROOTS": str(FOLDER),
         "TAGLOOM_SETTLE_SECONDS": "0",
         "TAGLOOM_PROMOTION_SECONDS": "0",
@@ -161,7 +163,7 @@ def swapping(settings: Settings, every: float) -> Iterator[None]:
     stop = threading.Event()
 
     def run() -> None:
-        store = Store.open(settings.database)
+        store = Store.open(settings.paths.database)
         seed = 0
         while not stop.wait(every):
             seed += 1
@@ -182,10 +184,10 @@ def _publish(settings: Settings, store: Store, seed: int) -> Current:
     current = store.versions.current(KEY)
     assert current is not None, "the project is set up"
     number = store.versions.reserve(KEY)
-    served: Tagger = checkpoint.load(settings.checkpoints_folder / current.folder)
+    served: Tagger = checkpoint.load(settings.paths.checkpoints / current.folder)
     version = f"{checkpoint.version_name(number, served)}"
     folder = f"{KEY}/{version}"
-    checkpoint.save(served.named(version), settings.checkpoints_folder / folder, version=version, phase="bench")
+    checkpoint.save(served.named(version), settings.paths.checkpoints / folder, version=version, phase="bench")
     new = NewVersion(number, version, current.version, folder, "bench", served.space, served.labels, {}, 0, 0, 0)
     return store.versions.install(KEY, new, generation=current.generation)
 
@@ -193,7 +195,7 @@ def _publish(settings: Settings, store: Store, seed: int) -> Current:
 @contextmanager
 def training(settings: Settings) -> Iterator[None]:
     """The worker trains the other project again and again; begins once it does, ends when it is done."""
-    store = Store.open(settings.database)
+    store = Store.open(settings.paths.database)
     stop = threading.Event()
 
     def run() -> None:
@@ -225,7 +227,7 @@ def _until(condition: Callable[[], bool], problem: str) -> None:
 
 def annotate(settings: Settings, items: Sequence[Sample], xml: str, tasks: Sequence[dict[str, Any]]) -> None:
     """Gold for every task of the project that is trained."""
-    store = Store.open(settings.database)
+    store = Store.open(settings.paths.database)
     store.projects.ensure(TRAINED_KEY, xml)
     store.tasks.upsert(TRAINED_KEY, tasks)
     entries = [
@@ -304,7 +306,7 @@ def main(pictures: int, seconds: float, clients: int, every: float) -> None:
         with Stack(own, surroundings(own)) as stack:
             stack.start_queue()
             stack.start_worker()
-            settings = Settings(home=own.home, redis_url=stack.environment["REDIS_URL"])
+            settings = Settings(home=own.paths.home, redis_url=stack.environment["REDIS_URL"])
             click.echo(
                 f"{pictures} pictures, {clients} clients, {seconds:g} s a part; {os.cpu_count()} cores, "
                 f"Python {platform.python_version()}, {datetime.now(UTC):%d %B %Y}\n"

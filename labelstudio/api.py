@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from labelstudio.connection import Connection
-from tagloom import redaction, values
+from tagloom_base import redaction, values
 
 PREDICTIONS_PER_REQUEST = 200
 TASKS_PER_PAGE = 100

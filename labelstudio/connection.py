@@ -6,8 +6,8 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import SecretStr
 
 from labelstudio.project import DEFAULT_CONNECTION
-from tagloom import values
-from tagloom.errors import UserError
+from tagloom_base import values
+from tagloom_base.errors import UserError
 
 _PORTS = {"http": 80, "https": 443}
 

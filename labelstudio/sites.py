@@ -6,18 +6,19 @@ from labelstudio.api import LabelStudioClient
 from labelstudio.connection import Connection
 from labelstudio.images import ImageFetcher, ImageLimits
 from labelstudio.project import DEFAULT_CONNECTION
-from tagloom.errors import UserError
-from tagloom.settings import Settings
+from tagloom_base.errors import UserError
+from tagloom_base.settings import PictureSettings, StudioSettings
 
 
 class Sites:
     """Clients and fetchers by connection name. Made once per process; ``close`` ends their connections."""
 
-    def __init__(self, settings: Settings) -> None:
-        limits = ImageLimits(settings.image_max_bytes, settings.image_max_pixels, settings.image_seconds)
-        self._clients = {name: LabelStudioClient(entry) for name, entry in connections_of(settings).items()}
+    def __init__(self, studios: StudioSettings, pictures: PictureSettings) -> None:
+        limits = ImageLimits(pictures.image_max_bytes, pictures.image_max_pixels, pictures.image_seconds)
+        hosts, roots = pictures.image_hosts, pictures.image_roots
+        self._clients = {name: LabelStudioClient(entry) for name, entry in connections_of(studios).items()}
         self._fetchers = {
-            name: ImageFetcher(client, allowed_hosts=settings.image_hosts, roots=settings.image_roots, limits=limits)
+            name: ImageFetcher(client, allowed_hosts=hosts, roots=roots, limits=limits)
             for name, client in self._clients.items()
         }
 
@@ -41,10 +42,10 @@ class Sites:
         return connection
 
 
-def connections_of(settings: Settings) -> Mapping[str, Connection]:
+def connections_of(studios: StudioSettings) -> Mapping[str, Connection]:
     """All configured connections by name; the one of LABEL_STUDIO_URL is ``default``."""
-    default = Connection(DEFAULT_CONNECTION, settings.label_studio_url, settings.label_studio_token)
-    further = {name: Connection(name, entry.url, entry.token) for name, entry in settings.connections.items()}
+    default = Connection(DEFAULT_CONNECTION, studios.label_studio_url, studios.label_studio_token)
+    further = {name: Connection(name, entry.url, entry.token) for name, entry in studios.connections.items()}
     if DEFAULT_CONNECTION in further:
         raise UserError("TAGLOOM_CONNECTIONS: 'default' is the one of LABEL_STUDIO_URL; choose another name")
     return {DEFAULT_CONNECTION: default, **further}

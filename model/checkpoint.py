@@ -6,9 +6,6 @@ form, so that its sha256 covers everything that answers depend on. No pickle.
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
@@ -34,6 +31,7 @@ from model.weak_supervision.label_model import LabelModel
 from model.weak_supervision.lexicon import Lexicon
 from model.weak_supervision.propagation import PARTS, FusedSpace
 from model.weak_supervision.sources import Memory, Sources
+from tagloom_base.files import made
 
 TENSORS = "model.safetensors"
 MANIFEST = "manifest.json"
@@ -79,7 +77,7 @@ def save(
     metrics: Mapping[str, float] | None = None,
     phase: str = "",
 ) -> Manifest:
-    """Write the version's folder in one move. Raises FileExistsError if it is there already: versions never change."""
+    """Write the version's folder in one move. Raises FileExistsError when the folder exists: versions never change."""
     content = _serialized(tagger)
     manifest = Manifest(
         version=version,
@@ -95,7 +93,9 @@ def save(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     about = json.dumps(asdict(manifest), ensure_ascii=False, indent=2).encode()
-    _publish(folder, {TENSORS: content, MANIFEST: about})
+    with made(folder) as beside:
+        (beside / TENSORS).write_bytes(content)
+        (beside / MANIFEST).write_bytes(about)
     return manifest
 
 
@@ -252,33 +252,3 @@ def _network(config: dict[str, Any] | None, state: dict[str, Tensor]) -> Network
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def _publish(folder: Path, files: Mapping[str, bytes]) -> None:
-    """All files and their names on disk beside, then one rename, then the rename on disk."""
-    if folder.exists():
-        raise FileExistsError(f"{folder} is there already; versions never change")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        for name, content in files.items():
-            with (beside / name).open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        beside.chmod(0o755)
-        _sync(beside)
-        beside.rename(folder)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
-    _sync(folder.parent)
-
-
-def _sync(folder: Path) -> None:
-    """The names in a folder on disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

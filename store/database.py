@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from store.tables import IDENTITY
-from tagloom.errors import UserError
+from tagloom_base.errors import UserError
 
 PATIENCE_S = 60.0  # of work that nobody waits for
 LOCKED = ("55P03", "40P01", 5, 6)  # PostgreSQL: a lock not had in time, a deadlock; SQLite: a locked database

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tagloom.errors import UserError
+from tagloom_base.errors import UserError
 
 if TYPE_CHECKING:
-    from tagloom.settings import Settings
+    from tagloom_base.settings import Settings
 
 DEMO_FOLDER = Path(".demo")
 DEMO_BATCHES = "10,40,80,120"
@@ -21,7 +21,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except UserError as error:
-            from tagloom import redaction
+            from tagloom_base import redaction
 
             click.echo(redaction.redacted(f"tagloom: {error}"), err=True)
             raise click.exceptions.Exit(1) from error
@@ -45,7 +45,7 @@ def serve() -> None:
     from tagloom.preflight import require_device
 
     chosen = settings()
-    require_device(chosen.device)
+    require_device(chosen.encoders.device)
 
     from backend.serve import run
 
@@ -114,7 +114,7 @@ def down() -> None:
     """End what runs of `tagloom up` and `tagloom demo` have left."""
     from tagloom.services.record import Record
 
-    homes = (settings().home.resolve(), DEMO_FOLDER.resolve() / "state")
+    homes = (settings().paths.home.resolve(), DEMO_FOLDER.resolve() / "state")
     ended = [name for home in homes for name in Record(home).down()]
     click.echo(f"ended: {', '.join(ended)}" if ended else "nothing was running")
 
@@ -289,8 +289,8 @@ def predict(project: str, unlabelled: bool) -> None:
 @main.command()
 def doctor() -> None:
     """Check what Tagloom needs here: disk, store, queue, workers, Label Studio, encoders."""
-    from tagloom import redaction
     from tagloom.doctor import findings
+    from tagloom_base import redaction
 
     well = True
     for finding in findings(settings()):
@@ -301,8 +301,8 @@ def doctor() -> None:
 
 def settings() -> "Settings":
     """The settings of this process. Raises UserError for variables that can't be used."""
-    from tagloom import logs
-    from tagloom.settings import Settings
+    from tagloom_base import logs
+    from tagloom_base.settings import Settings
 
     found = Settings()
     logs.guard(found.secrets)

@@ -5,10 +5,10 @@ import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tagloom.errors import UserError
 from tagloom.preflight import require_device, require_disk, require_writable
-from tagloom.settings import Settings
-from tagloom.values import without_password
+from tagloom_base.errors import UserError
+from tagloom_base.settings import Settings
+from tagloom_base.values import without_password
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,18 @@ def _machine(settings: Settings) -> str:
 
 
 def _changed(settings: Settings) -> str:
-    changed = {name: str(getattr(settings, name)) for name in sorted(settings.model_fields_set)}
-    listed = ", ".join(f"{name}={without_password(value)}" for name, value in changed.items())
+    from worker.lexicon import read_lexicon
+
+    read_lexicon(settings.training.lexicon)
+    changed = sorted(settings.values_set().items())
+    listed = ", ".join(f"{name}={without_password(str(value))}" for name, value in changed)
     return listed or "all as they come"
 
 
 def _home(settings: Settings) -> str:
-    require_disk(settings.home)
-    require_writable(settings.home)
-    return str(settings.home.resolve())
+    require_disk(settings.paths.home)
+    require_writable(settings.paths.home)
+    return str(settings.paths.home.resolve())
 
 
 def _store(settings: Settings) -> str:
@@ -66,7 +69,7 @@ def _queue(settings: Settings) -> str:
     from tagloom.services.valkey import require
     from worker.queue import require_place
 
-    require(settings.redis_url)
+    require(settings.work.redis_url)
     require_place(settings)
     return "Redis or Valkey answers"
 
@@ -76,26 +79,26 @@ def _workers(settings: Settings) -> str:
     from rq import Queue, Worker
 
     try:
-        with redis.Redis.from_url(settings.redis_url, socket_connect_timeout=2) as connection:
-            count = Worker.count(queue=Queue(settings.queue, connection=connection))
+        with redis.Redis.from_url(settings.work.redis_url, socket_connect_timeout=2) as connection:
+            count = Worker.count(queue=Queue(settings.work.queue, connection=connection))
     except redis.RedisError as away:
         raise UserError("can't be counted while the queue does not answer") from away
     if not count:
-        raise UserError(f"none listens: start one with `rq worker -S json {settings.queue}`")
-    return f"{count} listen to {settings.queue}"
+        raise UserError(f"none listens: start one with `rq worker -S json {settings.work.queue}`")
+    return f"{count} listen to {settings.work.queue}"
 
 
 def _label_studio(settings: Settings) -> str:
     from labelstudio.api import LabelStudioClient, LabelStudioError
     from labelstudio.connection import Connection
 
-    if not settings.label_studio_url:
+    if not settings.studios.label_studio_url:
         raise UserError("not configured: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY, or pictures can't be fetched")
     client = LabelStudioClient(
-        Connection("default", settings.label_studio_url, settings.label_studio_token), timeout=10
+        Connection("default", settings.studios.label_studio_url, settings.studios.label_studio_token), timeout=10
     )
     try:
-        return f"{settings.label_studio_url} shows {len(list(client.projects()))} projects"
+        return f"{settings.studios.label_studio_url} shows {len(list(client.projects()))} projects"
     except LabelStudioError as refused:
         raise UserError(str(refused)) from refused
     finally:
@@ -103,8 +106,8 @@ def _label_studio(settings: Settings) -> str:
 
 
 def _encoders(settings: Settings) -> str:
-    from model.features.extraction import FeatureExtractor
+    from model.features.extraction import open_extractor
 
-    require_device(settings.device)
-    extractor = FeatureExtractor.from_names(settings.image_encoder, settings.text_encoder)
+    require_device(settings.encoders.device)
+    extractor = open_extractor(settings.encoders)
     return "; ".join(f"{part}: {text}" for part, text in extractor.describe().items())

@@ -14,17 +14,18 @@ from model.evaluation.corpus import LabelledCorpus, families_at, require_familie
 from model.evaluation.run import Result, run, steps
 from model.evaluation.tables import box_table, class_table, effort_table, f1_table, leading, measure_table
 from model.features.cache import FeatureCache
-from model.features.extraction import FeatureExtractor
+from model.features.extraction import FeatureExtractor, open_extractor
 from model.weak_supervision.lexicon import Lexicon
 from samples.dataset import Dataset
-from tagloom.errors import UserError
 from tagloom.evaluation.data import gold_picture, read
 from tagloom.evaluation.features import features_of, readable
 from tagloom.evaluation.pictures import write_pictures
 from tagloom.evaluation.report import write_report
 from tagloom.opening import MAX_PIXELS
 from tagloom.preflight import require_writable
-from tagloom.settings import Settings
+from tagloom_base.errors import UserError
+from tagloom_base.settings import Settings
+from worker.lexicon import read_lexicon
 
 FEATURES = "features"
 RESULTS = "results.jsonl"
@@ -79,18 +80,24 @@ def evaluate(plan: Plan, settings: Settings, say: Say) -> str:
     """
     try:
         samples = read(
-            plan.data, plan.pictures, plan.config, family_key=settings.family_key, industry_keys=settings.industry_keys
+            plan.data,
+            plan.pictures,
+            plan.config,
+            family_key=settings.tasks.family_key,
+            industry_keys=settings.tasks.industry_keys,
         )
         tell_notes(samples, say)
         _tell_pictureless(samples, say)
         _check(plan, samples)
-        extractor = FeatureExtractor.from_names(settings.image_encoder, settings.text_encoder, device=settings.device)
+        extractor = open_extractor(settings.encoders)
         encoders = "; ".join(f"{part}: {name}" for part, name in extractor.describe().items())
         say(f"encoders: {encoders}")
-        samples = readable(samples, FeatureCache(plan.out / FEATURES, extractor.space), settings.image_max_pixels)
+        samples = readable(
+            samples, FeatureCache(plan.out / FEATURES, extractor.space), settings.pictures.image_max_pixels
+        )
         tell_notes(samples, say)
-        lexicon = Lexicon.load(settings.lexicon)
-        corpus = corpus_of(samples, extractor, plan.out, lexicon, settings.image_max_pixels)
+        lexicon = read_lexicon(settings.training.lexicon)
+        corpus = corpus_of(samples, extractor, plan.out, lexicon, settings.pictures.image_max_pixels)
         with RECENT.kept_in(plan.out / "descriptions"):
             results = _results(plan, corpus, say)
             if any(picture is not None for picture in corpus.boxes):

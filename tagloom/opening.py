@@ -6,9 +6,9 @@ from PIL import Image
 
 from labelstudio.decoding import ImageUnavailableError, Picture, decode, is_on_its_side
 from samples.texts import content_of
-from tagloom.settings import Settings
+from tagloom_base.settings import FIELDS
 
-MAX_PIXELS: int = Settings.model_fields["image_max_pixels"].default
+MAX_PIXELS: int = FIELDS["image_max_pixels"].default
 
 
 def opened(picture: Path, max_pixels: int = MAX_PIXELS) -> Picture:

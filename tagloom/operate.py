@@ -10,8 +10,8 @@ from labelstudio.project import ProjectKey
 from store.projects import Project
 from store.store import Store
 from store.versions import State, Version
-from tagloom.errors import UserError
-from tagloom.settings import Settings
+from tagloom_base.errors import UserError
+from tagloom_base.settings import Settings
 
 if TYPE_CHECKING:
     from worker.training.doubtful import Doubt
@@ -23,7 +23,7 @@ _DOUBT_HEADINGS = ("task", "label", "gold says", "model says", "")
 @contextmanager
 def opened(settings: Settings) -> Iterator[Store]:
     """The store of these settings, closed afterwards."""
-    store = Store.open(settings.database)
+    store = Store.open(settings.paths.database)
     try:
         yield store
     finally:

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from tagloom.errors import UserError
+from tagloom_base.errors import UserError
 
 NEEDED_MB = 500
 

@@ -19,14 +19,14 @@ from model.tagger import Tagger
 from model.training.encoders import EncoderTraining, TrainedEncoders, train_encoders
 from model.training.phases import STUDY, epochs
 from model.training.progressive import EpochReport, TrainConfig, fit
-from model.weak_supervision.lexicon import Lexicon
 from samples.dataset import Dataset
-from tagloom.errors import UserError
 from tagloom.evaluate import FEATURES, corpus_of, require_gold, tell_notes
 from tagloom.evaluation.data import read
 from tagloom.evaluation.features import readable
 from tagloom.opening import opened
-from tagloom.settings import Settings
+from tagloom_base.errors import UserError
+from tagloom_base.settings import Settings
+from worker.lexicon import read_lexicon
 
 Say = Callable[[str], None]
 Heard = Callable[[EpochReport], None]
@@ -57,14 +57,18 @@ def run(plan: Plan, settings: Settings, say: Say) -> dict[str, str]:
         raise UserError("say which encoder to train: --image, --text, or both")
     _check_folder(plan.out)
     try:
-        texts = text_encoder(settings.text_encoder, settings.device)
+        texts = text_encoder(settings.encoders.text_encoder, settings.encoders.device)
         if plan.text and not isinstance(texts, TransformerTextEncoder):
             raise UserError(
-                f"TAGLOOM_TEXT_ENCODER={settings.text_encoder} has nothing to train: name a transformers model or "
-                "`shipped`, or train the pictures' encoder alone (--image)"
+                f"TAGLOOM_TEXT_ENCODER={settings.encoders.text_encoder} has nothing to train: name a transformers model"
+                " or `shipped`, or train the pictures' encoder alone (--image)"
             )
         samples = read(
-            plan.data, plan.pictures, plan.config, family_key=settings.family_key, industry_keys=settings.industry_keys
+            plan.data,
+            plan.pictures,
+            plan.config,
+            family_key=settings.tasks.family_key,
+            industry_keys=settings.tasks.industry_keys,
         )
         if not samples.labelled():
             raise UserError(f"{plan.data} has no labelled pictures: label some, or name another folder or export")
@@ -80,16 +84,16 @@ def run(plan: Plan, settings: Settings, say: Say) -> dict[str, str]:
 
 
 def _trained(plan: Plan, settings: Settings, samples: Dataset, texts: TextEncoder, say: Say) -> TrainedEncoders:
-    images = image_encoder(settings.image_encoder, settings.device)
+    images = image_encoder(settings.encoders.image_encoder, settings.encoders.device)
     say(f"encoders: image: {images.describe()}; text: {texts.describe()}")
     extractor = FeatureExtractor(images, texts, Reader())
-    most = settings.image_max_pixels
+    most = settings.pictures.image_max_pixels
     samples = readable(samples, FeatureCache(plan.out / FEATURES, extractor.space), most)
     tell_notes(samples, say)
-    corpus = corpus_of(samples, extractor, plan.out, Lexicon.load(settings.lexicon), most)
+    corpus = corpus_of(samples, extractor, plan.out, read_lexicon(settings.training.lexicon), most)
     gold = corpus.gold_of(gold_rows(corpus, plan))
     say(f"gold: {len(gold)} of {len(corpus.features)} pictures")
-    config = TrainConfig(seed=plan.seed, device=settings.device)
+    config = TrainConfig(seed=plan.seed, device=settings.encoders.device)
     cold = Tagger.cold_start(
         corpus.labels, space=extractor.space, seed=plan.seed, lexicon=corpus.lexicon, with_boxes=False
     )
@@ -119,7 +123,7 @@ def gold_rows(corpus: LabelledCorpus, plan: Plan) -> tuple[int, ...]:
 def _saved(plan: Plan, settings: Settings, trained: TrainedEncoders) -> dict[str, str]:
     names = {}
     if trained.images:
-        names["TAGLOOM_IMAGE_ENCODER"] = save_image_encoder(trained.images, settings.image_encoder, plan.out)
+        names["TAGLOOM_IMAGE_ENCODER"] = save_image_encoder(trained.images, settings.encoders.image_encoder, plan.out)
     if trained.texts:
         names["TAGLOOM_TEXT_ENCODER"] = save_text_encoder(trained.texts, plan.out)
     return names

@@ -1,24 +1,24 @@
 """What docs/architecture.md says of who imports whom. Imports of types and within functions count too."""
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-OF_THE_WORKER = {"worker.queue", "worker.timer", "worker.training.cold_start"}
-LEAVES = {f"tagloom.{name}" for name in ("errors", "logs", "memory", "redaction", "settings", "values")}
-CHECKED = "model.weak_supervision.lexicon.Lexicon"  # a setting names a file of its form
+GROUND = "tagloom_base"
 ARROWS: dict[str, set[str]] = {
-    "model": set(),
-    "samples": set(),
-    "labelstudio": {"model.items", "model.features.item"} | LEAVES,
-    "store": LEAVES,
-    "worker": {"store", "labelstudio", "model"} | LEAVES,
-    "backend": {"store", "labelstudio", "model"} | OF_THE_WORKER | LEAVES,
+    GROUND: set(),
+    "model": {GROUND},
+    "samples": {GROUND, "model"},
+    "labelstudio": {GROUND, "model.items", "model.features.item"},
+    "store": {GROUND},
+    "worker": {GROUND, "store", "labelstudio", "model"},
+    "backend": {GROUND, "store", "labelstudio", "model", "worker"},
+    "tagloom": {GROUND, "store", "labelstudio", "model", "worker", "backend", "samples"},
 }
-TOOLS = {"model/encoders/drawings.py", "model/encoders/pretrain_image.py", "model/encoders/pretrain_text.py"}
 MUST_NOT_KNOW = {
     "model": {"fastapi", "starlette", "uvicorn", "httpx", "httpcore", "redis", "rq", "sqlalchemy", "label_studio_sdk"},
     "labelstudio": {"sqlalchemy", "redis", "rq", "torch"},
@@ -26,7 +26,7 @@ MUST_NOT_KNOW = {
     "worker": {"fastapi", "starlette", "uvicorn"},
     "backend": {"redis", "rq", "model.training"},
 }
-OURS = {*ARROWS, "tagloom", "bench", "tests"}
+OURS = {*ARROWS, "bench", "tests"}
 
 
 def imported(file: Path) -> Iterator[str]:
@@ -44,10 +44,10 @@ def is_within(name: str, packages: set[str]) -> bool:
 
 
 def imports_of(package: str) -> list[tuple[str, str]]:
-    """(file, imported name) of a package, without what its own tools import."""
+    """(file, imported name) of all files of a package."""
     files = {path.relative_to(ROOT).as_posix(): path for path in sorted((ROOT / package).rglob("*.py"))}
     assert files
-    return [(name, found) for name, path in files.items() if name not in TOOLS for found in imported(path)]
+    return [(name, found) for name, path in files.items() for found in imported(path)]
 
 
 @pytest.mark.parametrize("package", sorted(ARROWS))
@@ -66,15 +66,20 @@ def test_packages_do_not_know_what_they_must_not(package: str) -> None:
     assert [(file, name) for file, name in imports_of(package) if is_within(name, MUST_NOT_KNOW[package])] == []
 
 
-def test_leaves_import_only_leaves_and_tools_are_imported_by_tools_alone() -> None:
-    leaves = [ROOT / f"{name.replace('.', '/')}.py" for name in LEAVES]
-    ours = [
-        (leaf.name, name)
-        for leaf in leaves
-        for name in imported(leaf)
-        if is_within(name, OURS) and not is_within(name, LEAVES)
-    ]
-    assert [entry for entry in ours if entry != ("settings.py", CHECKED)] == []
-    tools = {name.removesuffix(".py").replace("/", ".") for name in TOOLS}
-    users = [(file, name) for package in [*ARROWS, "tagloom"] for file, name in imports_of(package)]
-    assert [(file, name) for file, name in users if is_within(name, tools)] == []
+def test_no_two_folders_import_each_other() -> None:
+    folders = {path.parent.relative_to(ROOT).as_posix().replace("/", ".") for path in ROOT.glob("*/**/*.py")}
+    edges: dict[str, set[str]] = defaultdict(set)
+    for package in ARROWS:
+        for file, name in imports_of(package):
+            here = file.rpartition("/")[0].replace("/", ".")
+            # The deepest folder that the name lies in: a.b.c is a module c of a.b, or a name in the folder a.b.c.
+            there = max((folder for folder in folders if is_within(name, {folder})), key=len, default="")
+            if there and there != here:
+                edges[here].add(there)
+    circles = {
+        tuple(sorted((one, other)))
+        for one, others in edges.items()
+        for other in others
+        if one in edges.get(other, ()) and not is_within(one, {other}) and not is_within(other, {one})
+    }
+    assert circles == set()

@@ -13,8 +13,8 @@ from model.boxes.roles import RoleReader
 from model.features.item import ItemFeatures
 from store.projects import Project
 from store.tasks import Task
+from worker.lexicon import read_lexicon, with_names
 from worker.predictions.fast import replace_due
-from worker.training.cold_start import lexicon_of
 from worker.training.gold import project_gold
 from worker.training.watch import Ends, GivesWay, Interrupted
 from worker.workplace import PART, Workplace
@@ -38,7 +38,7 @@ def encode(workplace: Workplace, project: Project, watch: Ends, progress: Progre
     if project.encode_cursor >= 0:
         run.go_through(project.encode_cursor, PART_S, is_second=False)
     # For pictures that were late, and for tasks that have changed behind the first round.
-    run.go_through(max(-project.encode_cursor, 0), PART_S + workplace.settings.image_seconds, is_second=True)
+    run.go_through(max(-project.encode_cursor, 0), PART_S + workplace.settings.pictures.image_seconds, is_second=True)
     workplace.store.projects.reach_in_encoding(project.key, 0)
     _ask_for_training(workplace, project, run.config)
     return f"{run.read} tasks encoded, {len(run.failed)} without a picture, {run.replaced} fast predictions replaced"
@@ -75,7 +75,7 @@ class _Run:
     def _step(self, tasks: list[Task], seconds: float, *, is_second: bool) -> int:
         """Encode for a few seconds; how many tasks were tried."""
         end, done = time.monotonic() + STEP_S, 0
-        reader = RoleReader(lexicon_of(self._workplace.settings, self.config.names))
+        reader = RoleReader(with_names(read_lexicon(self._workplace.settings.training.lexicon), self.config.names))
         while done < len(tasks) and (not done or time.monotonic() < end):
             part = tasks[done : done + PART]
             deadline = time.monotonic() + seconds

@@ -15,9 +15,9 @@ from labelstudio.api import LabelStudioError
 from store.leases import Lease, LeaseLost
 from store.projects import Project
 from store.versions import Conflict, training_lease
-from tagloom import logs, redaction
-from tagloom.errors import UserError
-from tagloom.settings import Settings
+from tagloom_base import logs, redaction
+from tagloom_base.errors import UserError
+from tagloom_base.settings import Settings
 from worker import queue
 from worker.encoding import encode as encode_project
 from worker.place import Place
@@ -46,9 +46,14 @@ def train(project_key: str) -> str:
         done = _run(workplace, Kind.TRAIN, training_lease(project_key), project_key, _train)
         if project_key in workplace.store.projects.waiting_for_training():
             queue.wake_training(workplace.settings, project_key)
-        if project_key in offer.due(workplace.settings, workplace.store):
+        if project_key in offer.due(workplace.settings.versions, workplace.store):
             queue.wake_predicting(workplace.settings, project_key)
-        prune(workplace.settings, workplace.store, project_key)
+        prune(
+            workplace.store,
+            project_key,
+            workplace.settings.paths.checkpoints,
+            workplace.settings.versions.keep_versions,
+        )
         return done
 
 
@@ -60,7 +65,7 @@ def encode(project_key: str) -> str:
             queue.wake_training(workplace.settings, waiting)
         if is_unfinished(done):
             queue.wake_encoding(workplace.settings, project_key)
-        elif offer.is_wanted(workplace.settings):
+        elif offer.is_wanted(workplace.settings.versions):
             queue.wake_predicting(workplace.settings, project_key)  # for new tasks, and for pictures that were late
         return done
 
@@ -141,7 +146,7 @@ def _predict(workplace: Workplace, project: Project, _lease: Lease, watch: Ends)
 def _run(workplace: Workplace, kind: Kind, name: str, project_key: str, work: Work) -> str:
     """Do the work under its lease, if no other worker does. UserError when this is no place for it."""
     if get_current_job() is not None:
-        logs.configure(workplace.settings.log_json)
+        logs.configure(workplace.settings.work.log_json)
         logging.getLogger("rq").propagate = False  # RQ writes its own lines itself
     place = Place.of(workplace.settings)
     _require_place(workplace.settings, place, kind, project_key)
@@ -191,7 +196,7 @@ def _leased(
     if lease is None:
         yield None
         return
-    redis = queue.redis_of(workplace.settings.redis_url)
+    redis = queue.redis_of(workplace.settings.work.redis_url)
     queue.set_running(redis, place, kind, project_key, LEASE_S)
     try:
         beat = lambda: queue.set_running(redis, place, kind, project_key, LEASE_S)  # noqa: E731

@@ -14,9 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from store.database import Database
-from tagloom.errors import UserError
-from tagloom.settings import Settings
-from tagloom.values import without_password
+from tagloom_base.errors import UserError
+from tagloom_base.settings import Settings
+from tagloom_base.values import without_password
 
 LOG = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class Place:
     @classmethod
     def of(cls, settings: Settings) -> "Place":
         """The place of these settings; UserError or SQLAlchemyError when its database cannot be opened."""
-        return _place(settings.database, settings.home.resolve())
+        return _place(settings.paths.database, settings.paths.home.resolve())
 
     @classmethod
     def read(cls, noted: object) -> "Place | None":

@@ -21,8 +21,8 @@ from rq.job import Job, JobStatus
 from rq.utils import as_text
 from sqlalchemy.exc import SQLAlchemyError
 
-from tagloom.errors import UserError
-from tagloom.settings import Settings
+from tagloom_base.errors import UserError
+from tagloom_base.settings import Settings
 from worker.place import Place
 
 LOG = logging.getLogger(__name__)
@@ -69,14 +69,14 @@ def wake_predicting(settings: Settings, project_key: str) -> bool:
 def others_wait(settings: Settings) -> bool:
     """Whether any job waits for a worker; False while Redis is away."""
     try:
-        return len(_queue(settings, redis_of(settings.redis_url))) > 0
+        return len(_queue(settings, redis_of(settings.work.redis_url))) > 0
     except RedisError:
         return False
 
 
 def offer_again(settings: Settings, kind: Kind, project_key: str, asker: Place) -> None:
     """Put a job that was asked for elsewhere back into the queue, for a worker of that place."""
-    connection = redis_of(settings.redis_url)
+    connection = redis_of(settings.work.redis_url)
     try:
         _enqueue_once(_queue(settings, connection), asker, kind, project_key)
     except RedisError as error:
@@ -87,7 +87,7 @@ def announce(settings: Settings) -> None:
     """Say for a minute which place this queue works for, so that a worker of another one refuses to start."""
     try:
         note = json.dumps(Place.of(settings).note())
-        redis_of(settings.redis_url).set(_place_key(settings), note, ex=ANNOUNCED_S)
+        redis_of(settings.work.redis_url).set(_place_key(settings), note, ex=ANNOUNCED_S)
     except RedisError:
         pass  # who wakes a worker tells of it
 
@@ -98,12 +98,14 @@ def require_place(settings: Settings) -> None:
     Opens a connection of its own and closes it: RQ's worker asks before it forks. Without Redis nothing is known.
     """
     try:
-        with Redis.from_url(settings.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=2) as connection:
+        with Redis.from_url(
+            settings.work.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=2
+        ) as connection:
             noted = connection.get(_place_key(settings))
     except RedisError:
         return
     if isinstance(noted, bytes):
-        Place.of(settings).require(Place.read(json.loads(noted)), f"the queue {settings.queue!r}")
+        Place.of(settings).require(Place.read(json.loads(noted)), f"the queue {settings.work.queue!r}")
 
 
 def set_running(connection: Redis, place: Place, kind: Kind, project_key: str, seconds: float) -> None:
@@ -142,7 +144,7 @@ def redis_of(url: str) -> Redis:
 
 def _wake(settings: Settings, kind: Kind, project_key: str) -> bool:
     try:
-        _enqueue_once(_queue(settings, redis_of(settings.redis_url)), Place.of(settings), kind, project_key)
+        _enqueue_once(_queue(settings, redis_of(settings.work.redis_url)), Place.of(settings), kind, project_key)
     except RedisError as error:
         LOG.warning("redis is away (%s): %s of %s waits in the store", error, kind, project_key)
         return False
@@ -153,7 +155,7 @@ def _wake(settings: Settings, kind: Kind, project_key: str) -> bool:
 
 
 def _queue(settings: Settings, connection: Redis) -> Queue:
-    return _Queue(settings.queue, connection=connection, serializer="json", default_timeout=TIMEOUT_S)
+    return _Queue(settings.work.queue, connection=connection, serializer="json", default_timeout=TIMEOUT_S)
 
 
 class _Queue(Queue):
@@ -231,7 +233,7 @@ def _slug(project_key: str) -> str:
 
 
 def _place_key(settings: Settings) -> str:
-    return f"tagloom:place:{settings.queue}"
+    return f"tagloom:place:{settings.work.queue}"
 
 
 # Two Tagloom that share a Redis may know a project by the same key.

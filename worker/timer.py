@@ -10,7 +10,7 @@ from labelstudio.sites import connections_of
 from store.leases import LeaseLost
 from store.store import Store
 from store.versions import training_lease
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from worker import queue
 from worker.predictions import offer
 from worker.promotion.publication import promote_due
@@ -62,14 +62,14 @@ def _tick(settings: Settings, store: Store, holder: str) -> None:
         queue.wake_training(settings, project_key)
     for project_key in store.versions.with_accepted():
         _promote(settings, store, project_key, holder)
-    for project_key in offer.due(settings, store):
+    for project_key in offer.due(settings.versions, store):
         queue.wake_predicting(settings, project_key)
     gone = store.projects.gone()
     for project_key in store.fast_answers.projects_due():
         if project_key not in gone:
             queue.wake_encoding(settings, project_key)
-    sites = connections_of(settings)
-    for project_key in store.projects.waiting_for_reconcile(settings.reconcile_minutes * 60):
+    sites = connections_of(settings.studios)
+    for project_key in store.projects.waiting_for_reconcile(settings.work.reconcile_minutes * 60):
         if ProjectKey.parse(project_key).connection in sites:  # else nobody knows what to compare it with
             queue.wake_reconcile(settings, project_key)
 
@@ -79,7 +79,7 @@ def _promote(settings: Settings, store: Store, project_key: str, holder: str) ->
     if lease is None:
         return  # a training runs; it looks by itself
     try:
-        promote_due(settings, store, project_key, lease)
+        promote_due(store, project_key, lease, settings.versions.promotion_seconds)
     except LeaseLost as error:
         LOG.warning("timer: %s", error)
     finally:

@@ -16,12 +16,12 @@ from labelstudio.project import ProjectKey
 from labelstudio.sites import Sites
 from model.boxes.described import RECENT
 from model.features.cache import FeatureCache
-from model.features.extraction import FeatureExtractor
+from model.features.extraction import FeatureExtractor, open_extractor
 from store.projects import Project
 from store.store import Store
 from store.versions import Current
-from tagloom import logs
-from tagloom.settings import Settings
+from tagloom_base import logs
+from tagloom_base.settings import Settings
 
 PART = 16  # tasks that are read together; on 2 cores that takes two to eight seconds, describing them 0.4
 
@@ -36,16 +36,15 @@ class Workplace:
 
     @cached_property
     def extractor(self) -> FeatureExtractor:
-        settings = self.settings
-        return FeatureExtractor.from_names(settings.image_encoder, settings.text_encoder, device=settings.device)
+        return open_extractor(self.settings.encoders)
 
     @cached_property
     def cache(self) -> FeatureCache:
-        return FeatureCache(self.settings.features_folder, self.extractor.space)
+        return FeatureCache(self.settings.paths.features, self.extractor.space)
 
     @cached_property
     def encoder(self) -> TaskEncoder:
-        claims = Claims(self.settings.claims_folder / self.extractor.space)
+        claims = Claims(self.settings.paths.claims / self.extractor.space)
         # All pictures of a part are on their way at once: one that does not come keeps no other waiting.
         return TaskEncoder(lambda *_: self.extractor, self.cache, self.sites, claims, batch=PART, share=THREADS)
 
@@ -55,7 +54,7 @@ class Workplace:
 
     def config_of(self, project: Project) -> LabelConfig:
         """The project's parsed label config; ConfigError when it is unusable."""
-        return LabelConfig.parse(project.label_config, project.industry_keys or self.settings.industry_keys)
+        return LabelConfig.parse(project.label_config, project.industry_keys or self.settings.tasks.industry_keys)
 
     def serving(self, project: Project) -> Current:
         """The version that serves the project; ValueError when there is none, or none of this workplace's encoders."""
@@ -75,11 +74,11 @@ def open_workplace(settings: Settings | None = None) -> Iterator[Workplace]:
     """A workplace of these settings (default: the environment's), closed afterwards."""
     settings = settings or Settings()
     logs.guard(settings.secrets)
-    torch.set_num_threads(settings.training_threads or max(1, (os.cpu_count() or 2) // 2))
-    store, sites = Store.open(settings.database), Sites(settings)
+    torch.set_num_threads(settings.training.training_threads or max(1, (os.cpu_count() or 2) // 2))
+    store, sites = Store.open(settings.paths.database), Sites(settings.studios, settings.pictures)
     workplace = Workplace(settings, store, sites)
     try:
-        with RECENT.kept_in(settings.descriptions_folder):
+        with RECENT.kept_in(settings.paths.descriptions):
             yield workplace
     finally:
         if "encoder" in vars(workplace):

@@ -18,7 +18,7 @@ from model import checkpoint
 from store.store import Store
 from store.versions import State, training_lease
 from store.weak_labels import WeakLabel
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from worker import queue
 from worker.reconcile import reconcile
 from worker.training.run import CONFIDENT, train
@@ -105,7 +105,7 @@ def _in_order(store: Store, key: str, record: Record) -> None:
 
 def _left(crew: Crew, store: Store, key: str) -> list[Path]:
     """Folders of checkpoints that no version has."""
-    folder = crew.settings.checkpoints_folder
+    folder = crew.settings.paths.checkpoints
     known = {folder / entry.folder for entry in store.versions.list(key)}
     return [path for path in (folder / key).glob("*v*.*") if path not in known]
 
@@ -117,7 +117,7 @@ def _one_current(crew: Crew, store: Store, key: str, record: Record) -> None:
     current = store.versions.current(key)
     assert current
     try:
-        checkpoint.load(crew.settings.checkpoints_folder / current.folder, space=current.space)
+        checkpoint.load(crew.settings.paths.checkpoints / current.folder, space=current.space)
     except ValueError as spoilt:
         record.complain(f"the served checkpoint cannot be read at the end: {spoilt}")
 
@@ -125,9 +125,9 @@ def _one_current(crew: Crew, store: Store, key: str, record: Record) -> None:
 def _same_as_fresh(crew: Crew, store: Store, office: Office, record: Record, folder: Path) -> None:
     """Weak labels must equal those of one training in an empty home, on the same features and Label Studio's gold."""
     home = folder / "fresh"
-    shutil.copytree(crew.settings.features_folder, home / "features")
+    shutil.copytree(crew.settings.paths.features, home / "features")
     connected = {"label_studio_url": office.studio.url, "label_studio_token": office.studio.token}
-    settings = Settings(home=home, database_url="", settle_seconds=0.0, training_threads=1, **connected)  # type: ignore[arg-type]
+    settings = Settings(home=home, database_url="", settle_seconds=0.0, training_threads=1, **connected)
     with open_workplace(settings) as workplace:
         fresh = _trained(workplace, office)
     found = store.weak_labels.of_project(office.key)
@@ -148,7 +148,7 @@ def _trained(workplace: Workplace, office: Office) -> dict[int, dict[str, WeakLa
     assert lease
     reconcile(store, workplace.client_of(project), project, lease, NeverEnds(), lambda _: None)
     store.projects.request_training(key)
-    watch = Watch(store, lease, queue.redis_of(workplace.settings.redis_url), lambda: None)
+    watch = Watch(store, lease, queue.redis_of(workplace.settings.work.redis_url), lambda: None)
     train(workplace, key, lease, watch, lambda _: None)
     return store.weak_labels.of_project(key)
 

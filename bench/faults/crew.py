@@ -21,7 +21,7 @@ from tagloom.services import valkey
 from tagloom.services.child import Child, program
 from tagloom.services.ports import free_port
 from tagloom.services.stack import healthy
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 
 WORKERS = ("worker 1", "worker 2")
 ROOT = Path(__file__).parents[2]
@@ -88,7 +88,7 @@ class Crew:
     @contextlib.contextmanager
     def store(self) -> Iterator[Store]:
         """The crew's store, opened by this process."""
-        opened = Store.open(self.settings.database)
+        opened = Store.open(self.settings.paths.database)
         try:
             yield opened
         finally:

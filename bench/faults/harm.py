@@ -197,7 +197,7 @@ class Harm:
             busy = store.leases.held(training_lease(self._office.key))
         if current is None or not busy:
             return False
-        folder = self._crew.settings.checkpoints_folder / current.folder
+        folder = self._crew.settings.paths.checkpoints / current.folder
         self._record.spoilt.add(current.number)  # before it is: whoever watches CURRENT must know in time
         spoil = self._chance.choice((_cut, _overwrite, _zero, _replace))
         if not spoil(folder / checkpoint.TENSORS):
@@ -207,7 +207,7 @@ class Harm:
         half.mkdir(exist_ok=True)
         (half / checkpoint.TENSORS).write_bytes(b"\0" * 100)
         kept = [path for name in ("runs", "neighbours") for path in (self._crew.home / name).rglob("*.safetensors")]
-        features = sorted(self._crew.settings.features_folder.rglob("*.safetensors"))
+        features = sorted(self._crew.settings.paths.features.rglob("*.safetensors"))
         self._record.harm["files cut in half"] += sum(map(_cut, kept))
         self._record.harm[CUT] += sum(map(_cut, self._chance.sample(features, min(5, len(features)))))
         return True

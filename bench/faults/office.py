@@ -63,7 +63,7 @@ class Office:
         with crew.store() as store:
             current = store.versions.current(self.key)
             assert current
-            features = crew.settings.features_folder / current.space
+            features = crew.settings.paths.features / current.space
 
             def is_ready() -> bool:
                 project = store.projects.get(self.key)

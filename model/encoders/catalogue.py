@@ -5,10 +5,7 @@ Hugging Face hub, each with ``@WEIGHTS``, a file or (torchvision alone) the name
 Texts: ``shipped``, ``ngrams`` (hashed character n-grams), a local folder, or a name on the Hugging Face hub.
 """
 
-import os
-import shutil
 from pathlib import Path
-from tempfile import mkdtemp
 
 from safetensors.torch import save_file
 
@@ -18,6 +15,7 @@ from model.encoders.grid import GridEncoder
 from model.encoders.protocols import TextEncoder
 from model.encoders.shipped import shipped_image_encoder, shipped_text_encoder
 from model.encoders.transformer_text import TransformerTextEncoder
+from tagloom_base.files import made, replaced
 
 LIBRARIES = {
     "torchvision": torchvision_grid.torchvision_encoder,
@@ -58,14 +56,9 @@ def save_image_encoder(encoder: GridEncoder, start: str, folder: Path) -> str:
     state = encoder.network.state_dict()
     if library in WHOLE:
         state = WHOLE[library](model, source, encoder.network)
-    folder.mkdir(parents=True, exist_ok=True)
     file = folder.resolve() / f"image-{encoder.fingerprint}.safetensors"
-    beside = file.with_suffix(".part")
-    try:
+    with replaced(file) as beside:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, beside)
-        os.replace(beside, file)
-    finally:
-        beside.unlink(missing_ok=True)
     return f"{start.partition('@')[0]}@{file}"
 
 
@@ -75,16 +68,10 @@ def save_text_encoder(encoder: TransformerTextEncoder, folder: Path) -> str:
     The folder is called by the encoder's fingerprint and appears whole or not at all; OSError when it cannot be
     written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     whole = folder.resolve() / f"text-{encoder.fingerprint}"
-    beside = Path(mkdtemp(prefix=".text-", dir=folder))
-    try:
-        encoder.save(beside)
-        beside.chmod(0o755)
-        if not whole.is_dir():
-            beside.rename(whole)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    if not whole.is_dir():
+        with made(whole) as beside:
+            encoder.save(beside)
     return str(whole)
 
 

@@ -17,6 +17,7 @@ from model.encoders.protocols import EncodedText, ImageEncoder, TextEncoder
 from model.features.item import FORMAT, ItemFeatures
 from model.items import Item, TextBlock
 from model.reading.reader import Reader
+from tagloom_base.settings import EncoderSettings
 
 TITLE_TOKENS = 48  # a title's first tokens, [CLS] among them; shop titles hold 30 to 60 characters
 READ_TOKENS = 96  # tokens of all read text of one picture, the largest print first
@@ -142,3 +143,8 @@ def _thumbnail(image: Image.Image | None) -> Tensor:
     small = image.convert("RGB")
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
     return torch.from_numpy(np.array(small))
+
+
+def open_extractor(encoders: EncoderSettings) -> FeatureExtractor:
+    """Open the encoders that the settings name, on their device. ValueError names the fix when one cannot be had."""
+    return FeatureExtractor.from_names(encoders.image_encoder, encoders.text_encoder, device=encoders.device)

@@ -1,17 +1,16 @@
 """Tensors on disk: one safetensors file a key, strings beside them in its metadata."""
 
 import logging
-import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TypeVar
 
 from safetensors.torch import save
 from torch import Tensor
 
 from model.tensor_files import digest, read
+from tagloom_base.files import replaced
 
 Made = TypeVar("Made")
 DIGEST = "digest"  # of the content, among a file's strings; files of earlier versions have none
@@ -64,15 +63,8 @@ class TensorFolder:
     def put(self, key: str, tensors: Mapping[str, Tensor], strings: Mapping[str, str] | None = None) -> None:
         """Raises OSError when the file cannot be written (disk full); nothing half-written stays."""
         path, strings = self._path(key), strings or {}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as file:
-            try:
-                file.write(to_bytes(tensors, {**strings, DIGEST: digest(tensors, strings)}))
-                file.close()
-                os.replace(file.name, path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        with replaced(path) as beside:
+            beside.write_bytes(to_bytes(tensors, {**strings, DIGEST: digest(tensors, strings)}))
 
     def _path(self, key: str) -> Path:
         if not key.isalnum():

@@ -6,7 +6,6 @@ Shape suffixes: B batch, M modalities (picture, text, industry, each further tex
 
 import copy
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from model.attention.network import Network
 from model.tensor_files import read
 from model.training.phases import PARTS, Phase
 from model.training.processes import Processes
+from tagloom_base.files import replaced
 
 GRADIENT_LIMIT = 1.0
 MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -102,9 +102,8 @@ class Learner:
         tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
         tensors |= {f"adam.{name}": value for name, value in self.optimizer_state().items()}
         about = {"epoch": str(epoch), "steps": str(self.steps), "run": _hashed(fingerprint)}
-        beside = path.with_suffix(".part")
-        save_file(tensors, beside, metadata=about)
-        os.replace(beside, path)
+        with replaced(path) as beside:
+            save_file(tensors, beside, metadata=about)
 
     def resume(self, path: Path, fingerprint: str) -> int:
         """Epochs that are done, after loading their state; 0 when the file is not there, broken, or of another run."""

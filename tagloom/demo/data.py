@@ -8,9 +8,9 @@ from pathlib import Path
 
 from model.boxes.metrics import GoldPicture
 from samples.dataset import Sample, left_out, load
-from tagloom.errors import UserError
 from tagloom.evaluation.data import gold_picture
 from tagloom.opening import MAX_PIXELS, opened, upright_size
+from tagloom_base.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from tagloom.demo.report import write_report
 from tagloom.demo.simulator import SimulatedLabelStudio
 from tagloom.demo.story import Outcome, Pace, Story
 from tagloom.demo.watch import Inside, Outside, Watch
-from tagloom.errors import UserError
 from tagloom.preflight import require_disk, require_writable
 from tagloom.project import label_config
 from tagloom.services.record import Record
 from tagloom.services.stack import Stack
-from tagloom.settings import Settings
+from tagloom_base.errors import UserError
+from tagloom_base.settings import Settings
 
 Say = Callable[[str], None]
 
@@ -79,7 +79,7 @@ def _people(options: Options) -> Cast:
         gold=max(options.pace.batches),
         pool=options.pool,
         seed=options.seed,
-        max_pixels=Settings().image_max_pixels,
+        max_pixels=Settings().pictures.image_max_pixels,
     )
     return replace(people, gold=shuffled(people.gold, options.seed)) if options.shuffle_gold else people
 
@@ -95,7 +95,7 @@ def encoders_of(url: str) -> str:
 
 def _with_services(options: Options, people: Cast, config: str, say: Say) -> tuple[Outcome, str]:
     settings = Settings(home=fresh_home(options.out), database_url="")
-    url = f"http://{settings.host}:{settings.port}"
+    url = f"http://{settings.access.host}:{settings.access.port}"
     with SimulatedLabelStudio(config, url) as studio:
         access = {"LABEL_STUDIO_URL": studio.url, "LABEL_STUDIO_API_KEY": studio.token}
         with Stack(settings, {**_PACE, **access}) as stack:
@@ -116,7 +116,7 @@ def _start(stack: Stack, say: Say, *, worker: bool) -> None:
 
 @contextlib.contextmanager
 def _watch(settings: Settings, studio: SimulatedLabelStudio) -> Iterator[Watch]:
-    store = Store.open(settings.database)
+    store = Store.open(settings.paths.database)
     try:
         yield Inside(store, studio.project.key)
     finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from tagloom.errors import UserError
+from tagloom_base.errors import UserError
 
 
 class Child:

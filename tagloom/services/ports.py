@@ -2,7 +2,7 @@
 
 import socket
 
-from tagloom.errors import UserError
+from tagloom_base.errors import UserError
 
 
 def require_free(port: int, host: str, variable: str) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import psutil
 from pydantic import BaseModel, ValidationError
 
-from tagloom.errors import UserError
 from tagloom.services.child import stop_tree
+from tagloom_base.errors import UserError
+from tagloom_base.files import replaced
 
 FILE = "services.json"
 
@@ -65,11 +66,9 @@ class Record:
 
     def write(self, children: Mapping[str, int]) -> None:
         """Note the living children (name → process id)."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         marks = {name: mark for name, pid in children.items() if (mark := Mark.of(pid))}
-        draft = self._path.with_suffix(".draft")
-        draft.write_text(Entries(owner=Mark.of(os.getpid()), children=marks).model_dump_json(indent=1), "utf-8")
-        draft.replace(self._path)
+        with replaced(self._path) as beside:
+            beside.write_text(Entries(owner=Mark.of(os.getpid()), children=marks).model_dump_json(indent=1), "utf-8")
 
     def release(self) -> None:
         """Forget everything: nothing of ours runs any more."""

@@ -13,7 +13,7 @@ from tagloom.services.child import Child, program
 from tagloom.services.ports import free_port, require_free
 from tagloom.services.record import Record
 from tagloom.services.signals import terminable, undisturbed
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 
 START_SECONDS = 90.0
 
@@ -27,7 +27,7 @@ class Stack:
 
     def __init__(self, settings: Settings, environment: Mapping[str, str] | None = None) -> None:
         self.settings = settings
-        self.home = settings.home.resolve()
+        self.home = settings.paths.home.resolve()
         # With worker.rq_settings RQ's parent imports once what each forked job needs.
         own = {"TAGLOOM_HOME": str(self.home), "RQ_CONFIG": "worker.rq_settings"}
         self.environment = {**_chosen_settings(), **own, **(environment or {})}
@@ -38,7 +38,7 @@ class Stack:
 
     @property
     def backend_url(self) -> str:
-        return f"http://{self.settings.host}:{self.settings.port}"
+        return f"http://{self.settings.access.host}:{self.settings.access.port}"
 
     @property
     def logs(self) -> Path:
@@ -69,9 +69,9 @@ class Stack:
 
     def start_queue(self) -> None:
         """Use the server of REDIS_URL when that is set, else start Valkey on a free port."""
-        if "redis_url" in self.settings.model_fields_set:
-            valkey.require(self.settings.redis_url)
-            url = self.settings.redis_url
+        if "redis_url" in self.settings.values_set():
+            valkey.require(self.settings.work.redis_url)
+            url = self.settings.work.redis_url
         else:
             port = free_port()
             url = f"redis://127.0.0.1:{port}/0"
@@ -82,8 +82,8 @@ class Stack:
     def start_backend(self) -> None:
         """Start ``tagloom serve`` and wait for its /health. Raises UserError when its port is taken or it dies."""
         settings = self.settings
-        require_free(settings.port, settings.host, "TAGLOOM_PORT")
-        self.environment |= {"TAGLOOM_HOST": settings.host, "TAGLOOM_PORT": str(settings.port)}
+        require_free(settings.access.port, settings.access.host, "TAGLOOM_PORT")
+        self.environment |= {"TAGLOOM_HOST": settings.access.host, "TAGLOOM_PORT": str(settings.access.port)}
         child = self.start(self._child("backend", [program("tagloom"), "serve"]))
         child.wait_until(lambda: healthy(self.backend_url), seconds=START_SECONDS)
 
@@ -106,7 +106,7 @@ class Stack:
 
     @property
     def _worker_arguments(self) -> list[str]:
-        return ["worker", "-S", "json", self.settings.queue]
+        return ["worker", "-S", "json", self.settings.work.queue]
 
     def _child(self, name: str, command: list[str]) -> Child:
         return Child(name, command, log=self.logs / f"{name}.log", environment=self.environment)

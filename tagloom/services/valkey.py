@@ -3,8 +3,8 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tagloom.errors import UserError
 from tagloom.services.child import Child
+from tagloom_base.errors import UserError
 
 
 def embedded(home: Path, port: int, log: Path) -> Child:

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tagloom.errors import UserError
+from tagloom_base.errors import UserError
 
 
 @dataclass(frozen=True)

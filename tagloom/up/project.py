@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 
 from samples.dataset import Sample
-from tagloom.errors import UserError
 from tagloom.project import label_config, task_data
+from tagloom_base.errors import UserError
 
 TITLE = "Tagloom samples"
 BACKEND_TITLE = "Tagloom"

@@ -9,28 +9,28 @@ from samples.dataset import Sample
 from tagloom.preflight import require_disk, require_pictures, require_writable
 from tagloom.services.ports import require_free
 from tagloom.services.stack import Stack
-from tagloom.settings import Settings
 from tagloom.up.account import Account
 from tagloom.up.project import LabelStudio, connect, ensure_project
 from tagloom.up.server import START_SECONDS, answers, label_studio
+from tagloom_base.settings import Settings
 
 NEEDED_MB = 1500
 
 
 def up(settings: Settings, samples: Sequence[Sample], labels: Sequence[str], *, port: int) -> None:
     """Run every service until one of them ends or Ctrl-C; ``port`` is Label Studio's. Raises UserError."""
-    require_disk(settings.home, NEEDED_MB)
-    require_writable(settings.home)
+    require_disk(settings.paths.home, NEEDED_MB)
+    require_writable(settings.paths.home)
     require_pictures(sample.image for sample in samples)
     # When its port is taken, Label Studio silently takes the next one.
     require_free(port, "127.0.0.1", "--label-studio-port")
-    account = Account.of(settings.home.resolve())
+    account = Account.of(settings.paths.home.resolve())
     url = f"http://127.0.0.1:{port}"
     with Stack(settings, {"LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": account.token}) as stack:
         project_id = _start(stack, samples, labels, url, account)
         _say_where_to_go(stack, f"{url}/projects/{project_id}/data", account)
         _watch(stack)
-    click.echo(f"stopped; labels, versions and Label Studio's data are kept in {settings.home}")
+    click.echo(f"stopped; labels, versions and Label Studio's data are kept in {settings.paths.home}")
 
 
 def _watch(stack: Stack) -> None:

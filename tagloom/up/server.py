@@ -4,9 +4,9 @@ from pathlib import Path
 
 import httpx
 
-from tagloom.errors import UserError
 from tagloom.services.child import Child
 from tagloom.up.account import Account
+from tagloom_base.errors import UserError
 
 # Migrations of the first start take 25 s on two idle cores.
 START_SECONDS = 240.0

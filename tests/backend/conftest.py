@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backend import service
-from tagloom import logs
+from tagloom_base import logs
 from tests.backend.parts import Backend, running
 from tests.labelstudio.studio import Studio
 

@@ -24,7 +24,7 @@ from store.store import Store
 from tagloom.services.child import Child, program
 from tagloom.services.ports import free_port
 from tagloom.services.stack import healthy
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests.labelstudio import zoo
 
 NO_REDIS = "redis://127.0.0.1:1/0"  # nothing listens there
@@ -80,7 +80,7 @@ def fuzzed(home: Path, quiet: int, **settings: str) -> Iterator[Fuzzed]:
         backend.wait_until(lambda: _ready(url), seconds=120)
         assert backend.pid
         with (
-            closing(Store.open(Settings(home=home).database)) as store,
+            closing(Store.open(Settings(home=home).paths.database)) as store,
             httpx.Client(base_url=url, timeout=120) as client,
         ):
             made = Fuzzed(client, store, psutil.Process(backend.pid))

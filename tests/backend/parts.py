@@ -21,7 +21,7 @@ from model.items import Box, Item, TextBlock
 from model.tagger import Tagger
 from store.store import Store
 from store.versions import Current, NewVersion
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests.model.shop import OBJECT_HW3
 
 SPACE = "feedfacefeedface"
@@ -86,8 +86,8 @@ def publish(
     """Write a version's checkpoint and make it CURRENT."""
     version = checkpoint.version_name(number, tagger)
     folder = f"{project.replace('/', '-')}/{version}"
-    if not (settings.checkpoints_folder / folder).exists():
-        checkpoint.save(tagger, settings.checkpoints_folder / folder, version=version, phase="test")
+    if not (settings.paths.checkpoints / folder).exists():
+        checkpoint.save(tagger, settings.paths.checkpoints / folder, version=version, phase="test")
     new = NewVersion(number, version, "", folder, "test", tagger.space, tagger.labels, {}, 0, 0, 0)
     return store.versions.install(project, new, generation=generation)
 

@@ -14,10 +14,10 @@ import pytest
 from pydantic import SecretStr
 
 from backend.access import Guards, is_loopback
-from tagloom import logs
 from tagloom.demo.server import ThreadedServer
-from tagloom.errors import UserError
-from tagloom.settings import ConnectionSettings, Settings
+from tagloom_base import logs
+from tagloom_base.errors import UserError
+from tagloom_base.settings import ConnectionSettings, Settings
 from tests import captured
 from tests.backend.parts import Backend, running
 
@@ -30,6 +30,10 @@ PATHS = [
     ("GET", "/status"),
     ("GET", "/metrics"),
 ]
+
+
+def guards_of(settings: Settings) -> Guards:
+    return Guards.of(settings.access, settings.studios)
 
 
 def secrets(*texts: str) -> tuple[SecretStr, ...]:
@@ -182,13 +186,13 @@ def in_chunks(port: int, path: str, body: bytes) -> int:
 )
 def test_settings_that_leave_the_backend_open_or_deaf_are_refused(settings: dict[str, Any], advice: str) -> None:
     with pytest.raises(UserError, match=advice):
-        Guards.of(Settings(**settings))
+        guards_of(Settings(**settings))
 
 
 def test_settings_that_are_safe() -> None:
-    Guards.of(Settings(host="127.0.0.1"))
-    Guards.of(Settings(host="0.0.0.0", allow_open=True))
-    Guards.of(Settings(host="0.0.0.0", url_secrets=secrets(NEW)))
+    guards_of(Settings(host="127.0.0.1"))
+    guards_of(Settings(host="0.0.0.0", allow_open=True))
+    guards_of(Settings(host="0.0.0.0", url_secrets=secrets(NEW)))
 
 
 @pytest.mark.parametrize(
@@ -207,7 +211,7 @@ def test_every_secret_is_compared_and_in_constant_time(monkeypatch: pytest.Monke
         return whole(one, other)
 
     password = {"basic_user": "u", "basic_password": SecretStr("p"), "webhook_secret": SecretStr("hook")}
-    guards = Guards.of(Settings(url_secrets=secrets(OLD, NEW), **password))  # type: ignore[arg-type]
+    guards = guards_of(Settings(url_secrets=secrets(OLD, NEW), **password))
     monkeypatch.setattr(hmac, "compare_digest", noting)
     for part in (OLD, NEW, "wrong", "ü\udcff"):
         compared.clear()

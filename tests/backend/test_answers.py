@@ -116,7 +116,7 @@ def test_what_could_not_be_fetched_now_is_asked_for_again(backend: Backend, stud
     version = backend.setup({**captured.body("02"), "schema": TAGS})
     studio.token = "changed"
     assert ask(backend, question(1))[0]["model_version"] == f"{version}+fast"
-    studio.token = backend.settings.label_studio_token.get_secret_value()
+    studio.token = backend.settings.studios.label_studio_token.get_secret_value()
     whole = ask(backend, question(1))[0]
     assert whole["model_version"] == version
     assert chosen(whole) == ["价格"], "now the price in the picture is read"
@@ -182,7 +182,7 @@ def test_pictures_are_described_for_other_processes_too(backend: Backend, monkey
     monkeypatch.setattr(RECENT, "_kept", OrderedDict())  # other tests may have described the same
     backend.setup(captured.body("02"))
     ask(backend, captured.body("04"))
-    assert list(backend.settings.descriptions_folder.rglob("*.safetensors"))
+    assert list(backend.settings.paths.descriptions.rglob("*.safetensors"))
 
 
 def test_tasks_of_a_question_are_learned_behind_the_answer(backend: Backend) -> None:

@@ -108,11 +108,11 @@ def test_training_requests_are_capped_and_still_answered(backend: Backend) -> No
     assert {answer.status_code for answer in answers} == {200}
     project = backend.store.projects.get(captured.PROJECT)
     assert project is not None
-    assert project.gold_revision <= backend.settings.training_requests_per_minute + 1
+    assert project.gold_revision <= backend.settings.access.training_requests_per_minute + 1
 
 
 def test_a_training_request_beyond_the_cap_still_compares_with_label_studio(backend: Backend) -> None:
-    for _ in range(backend.settings.training_requests_per_minute):
+    for _ in range(backend.settings.access.training_requests_per_minute):
         backend.client.post("/webhook", json=captured.body("17"))
     backend.store.projects.begin_reconcile(captured.PROJECT)
     lease = backend.store.leases.acquire("test", "test", ttl=60)

@@ -27,7 +27,7 @@ from backend.ties import Ties
 from labelstudio.config import LabelConfig
 from labelstudio.gold import gold_of
 from labelstudio.tasks import item_key, reference_of
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests import captured
 from tests.backend.fuzzed import Fuzzed, fuzzed, p99
 from tests.backend.parts import CheapEncoders

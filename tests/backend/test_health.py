@@ -11,7 +11,7 @@ from backend.app import create_app
 from backend.ties import Ties, ties_of
 from model.features.item import ItemFeatures
 from model.items import Item
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests import captured
 from tests.backend.parts import NO_REDIS, Backend, CheapEncoders, running
 from tests.backend.swaps import next_version, wait_for

@@ -85,7 +85,7 @@ def broken(backend: Backend, how: str) -> str:
     assert current is not None
     number = backend.store.versions.reserve(KEY)
     tagger = cold(current.labels, 99)
-    folder = backend.settings.checkpoints_folder / f"{KEY.replace('/', '-')}" / checkpoint.version_name(number, tagger)
+    folder = backend.settings.paths.checkpoints / f"{KEY.replace('/', '-')}" / checkpoint.version_name(number, tagger)
     checkpoint.save(tagger, folder, version=checkpoint.version_name(number, tagger))
     file = folder / "model.safetensors"
     if how == "bytes":
@@ -133,7 +133,7 @@ def test_a_fresh_process_falls_back_until_current_can_be_read(
         old = ready(first)
         new = next_version(first, 5)
         wait_for(new, first)
-    checkpoints = first.settings.checkpoints_folder
+    checkpoints = first.settings.paths.checkpoints
     away = [path for path in checkpoints.rglob("v*.*") if path.is_dir() and (path.name == new or not earlier)]
     for folder in away:
         folder.rename(folder.with_name(f"away.{folder.name}"))
@@ -235,7 +235,7 @@ def test_a_whole_checkpoint_that_answers_nonsense_never_serves(backend: Backend)
     canary = backend.service.engine.result()._canaries.of(KEY)
     assert canary
     with pytest.raises(RefusedVersionError, match=r"canary|outside"):
-        VersionLoader(backend.settings.checkpoints_folder, tagger.space).load(bad, canary)
+        VersionLoader(backend.settings.paths.checkpoints, tagger.space).load(bad, canary)
     end = time.monotonic() + 20
     while not backend.service.engine.result().refusals.get(KEY) and time.monotonic() < end:
         time.sleep(0.01)
@@ -251,4 +251,4 @@ def test_other_encoders_make_a_new_cold_start(backend: Backend, tmp_path: Path) 
     current = backend.store.versions.current(KEY)
     assert current is not None
     with pytest.raises(RefusedVersionError, match="space"):
-        VersionLoader(backend.settings.checkpoints_folder, "0123456789abcdef").load(current, [])
+        VersionLoader(backend.settings.paths.checkpoints, "0123456789abcdef").load(current, [])

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from backend.service import Service
 from store.store import Store
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests import captured
 from tests.backend.parts import Backend, cold, publish, running
 from tests.backend.swaps import next_version, wait_for
@@ -202,7 +202,7 @@ def test_18_the_version_is_text(backend: Backend) -> None:
 
 def test_19_versions_change_when_the_model_does(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
-    store = Store.open(settings.database)
+    store = Store.open(settings.paths.database)
     store.projects.ensure(KEY, captured.CONFIG)
     first = publish(settings, store, KEY, cold(("a",), 1), store.versions.reserve(KEY))
     second = publish(settings, store, KEY, cold(("a",), 2), store.versions.reserve(KEY), first.generation)
@@ -220,7 +220,7 @@ def test_20_every_event_of_the_contract_is_taken(backend: Backend) -> None:
 def test_21_booleans_in_the_environment_mean_what_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
     for text, wanted in (("false", False), ("0", False), ("true", True)):
         monkeypatch.setenv("TAGLOOM_ALLOW_OPEN", text)
-        assert Settings().allow_open is wanted
+        assert Settings().access.allow_open is wanted
 
 
 def test_22_no_job_has_an_endless_timeout_and_failures_are_kept() -> None:

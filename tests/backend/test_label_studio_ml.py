@@ -12,7 +12,7 @@ from backend.label_studio_ml import ElementTagger, ElementTaggerManager
 from backend.metrics import Metrics
 from backend.running import running
 from backend.ties import Ties, ties_of
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests import captured
 from tests.backend.parts import NO_REDIS, Asked, CheapEncoders
 from tests.backend.test_contract import assert_valid

@@ -25,7 +25,7 @@ LATE = {"tasks": [{"id": 3, "data": {"image": "/data/a.png", "title": "赠品"}}
 @contextmanager
 def locked(backend: Backend) -> Iterator[None]:
     """Another process's lock on the whole database, as a backup takes it."""
-    other = sqlite3.connect(backend.settings.home / "tagloom.db", isolation_level=None, check_same_thread=False)
+    other = sqlite3.connect(backend.settings.paths.home / "tagloom.db", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN EXCLUSIVE")
     try:
         yield

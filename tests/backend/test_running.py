@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 from backend.app import create_app
 from backend.ties import Ties, ties_of
 from store.store import Store
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests import captured
 from tests.backend.parts import NO_REDIS, CheapEncoders, running
 
@@ -37,7 +37,7 @@ def test_backends_that_start_ask_for_one_comparison_with_label_studio(
         store.projects.finish_reconcile(captured.PROJECT, lease)
 
     monkeypatch.setattr("store.projects.RECONCILE_PAUSE_S", 0.0)
-    store = Store.open(Settings(home=tmp_path).database)
+    store = Store.open(Settings(home=tmp_path).paths.database)
     store.projects.ensure(captured.PROJECT, "<View/>")
     compare()
     assert store.projects.waiting_for_reconcile(0.0) == []

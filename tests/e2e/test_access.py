@@ -13,14 +13,14 @@ import pytest
 
 from labelstudio.config import LabelConfig
 from samples.dataset import load
-from tagloom.errors import UserError
 from tagloom.services.child import Child
 from tagloom.services.ports import free_port
 from tagloom.services.stack import Stack, healthy
-from tagloom.settings import Settings
 from tagloom.up.account import Account
 from tagloom.up.project import LabelStudio, ensure_project
 from tagloom.up.server import START_SECONDS, answers, label_studio
+from tagloom_base.errors import UserError
+from tagloom_base.settings import Settings
 
 pytestmark = pytest.mark.e2e
 
@@ -29,7 +29,7 @@ BUDGET = 1.5  # seconds of a /predict: too few for all pictures
 WORKER_SECONDS = 240
 LABEL_STUDIO_ML = (
     "import os; from werkzeug.serving import run_simple; from backend.label_studio_ml import server; "
-    "from tagloom.settings import Settings; "
+    "from tagloom_base.settings import Settings; "
     "run_simple('127.0.0.1', int(os.environ['TAGLOOM_PORT']), server(Settings()), threaded=True)"
 )
 VALIDATION = "fflag_feat_utc_210_prediction_validation_15082025"

@@ -10,7 +10,7 @@ from labelstudio.project import ProjectKey
 from model import checkpoint
 from store.store import Store
 from store.versions import Current
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests.backend.parts import publish
 from tests.e2e.browser import annotator
 from tests.e2e.checks import check_shown, prediction_of
@@ -143,6 +143,6 @@ def scores(running: Running, version: str) -> dict[int, float]:
 def publish_next(settings: Settings, store: Store, key: str) -> str:
     """The served version once more under the next number; its name."""
     current = served(store, key)
-    tagger = checkpoint.load(settings.checkpoints_folder / current.folder)
+    tagger = checkpoint.load(settings.paths.checkpoints / current.folder)
     number = store.versions.reserve(key)
     return publish(settings, store, key, tagger, number, current.generation).version

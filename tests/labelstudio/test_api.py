@@ -6,8 +6,8 @@ from pydantic import SecretStr
 
 from labelstudio.api import TASKS_PER_PAGE, LabelStudioClient, LabelStudioError
 from labelstudio.connection import Connection
-from tagloom.errors import UserError
-from tagloom.redaction import redacted
+from tagloom_base.errors import UserError
+from tagloom_base.redaction import redacted
 from tests.labelstudio.studio import Studio, personal_token
 
 

@@ -20,7 +20,7 @@ from labelstudio.tasks import item_key, reference_of
 from model.features.cache import FeatureCache
 from model.features.item import ItemFeatures
 from model.items import Item
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests import captured
 from tests.backend.parts import SPACE, features_of
 from tests.labelstudio.studio import Studio
@@ -34,9 +34,9 @@ class Reader:
 
     def __init__(self, home: Path, studio: Studio, pause: float = 0.0) -> None:
         settings = Settings(home=home, label_studio_url=studio.url, label_studio_token=studio.token)
-        self.cache = FeatureCache(settings.features_folder, SPACE)
-        self.claims = Claims(settings.claims_folder)
-        self._sites = Sites(settings)
+        self.cache = FeatureCache(settings.paths.features, SPACE)
+        self.claims = Claims(settings.paths.claims)
+        self._sites = Sites(settings.studios, settings.pictures)
         self.encoder = TaskEncoder(lambda *_: self, self.cache, self._sites, self.claims)
         self.read: list[str] = []
         self.begun = threading.Event()

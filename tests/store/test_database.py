@@ -8,7 +8,7 @@ from sqlalchemy import insert, select
 
 from store.database import Database
 from store.tables import LEASES, METADATA
-from tagloom.errors import UserError
+from tagloom_base.errors import UserError
 from tests.store.upgrades import turn_old
 
 

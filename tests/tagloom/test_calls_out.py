@@ -21,7 +21,7 @@ from tagloom.demo.payloads import choices_region, controls_of
 from tagloom.demo.simulator import SimulatedLabelStudio, Upload
 from tagloom.services.ports import free_port
 from tagloom.services.stack import Stack
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests.tagloom.demo.test_simulator import CONFIG
 
 ROOT = Path(__file__).parents[2]
@@ -145,7 +145,7 @@ def test_backend_and_worker_ask_only_what_is_configured(
     monkeypatch.delenv("REDIS_URL", raising=False)
     samples = load("samples/data").samples[:12]
     settings = Settings(home=tmp_path / "home", port=free_port(), settle_seconds=0.0)
-    with SimulatedLabelStudio(CONFIG, f"http://127.0.0.1:{settings.port}") as studio:
+    with SimulatedLabelStudio(CONFIG, f"http://127.0.0.1:{settings.access.port}") as studio:
         access = {
             "LABEL_STUDIO_URL": studio.url,
             "LABEL_STUDIO_API_KEY": studio.token,

@@ -14,7 +14,7 @@ from store.store import Store
 from store.versions import NewVersion
 from tagloom.cli import main
 from tagloom.services.record import FILE, Entries, Mark
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 
 KEY = "default/2.1795288797"
 LABELS = ("主体", "LOGO")
@@ -30,7 +30,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def store(home: Path) -> Iterator[Store]:
-    store = Store.open(Settings(home=home).database)
+    store = Store.open(Settings(home=home).paths.database)
     yield store
     store.close()
 

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from tagloom import doctor
 from tagloom.services.ports import free_port
 from tagloom.services.stack import Stack
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests.tagloom.demo.test_simulator import CONFIG
 from worker import queue
 

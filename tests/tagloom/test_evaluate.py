@@ -18,9 +18,9 @@ from model.features.item import ItemFeatures
 from model.items import Item
 from tagloom import evaluate
 from tagloom.cli import main
-from tagloom.errors import UserError
 from tagloom.evaluate import PICTURES, REPORT, RESULTS, TABLE, Plan, seconds_of
-from tagloom.settings import Settings
+from tagloom_base.errors import UserError
+from tagloom_base.settings import Settings
 from tests.model.shop import OBJECT_HW3
 from tests.tagloom.demo.test_data import folder_of
 

@@ -13,20 +13,19 @@ from model.items import Gold
 from model.training.phases import CONTINUATION
 from store.store import Store
 from tagloom.cli import main
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests.worker import items, label_studio, shop
 from worker import jobs
-from worker.training.cold_start import ensure_cold_start
 
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setattr(worker.workplace, "FeatureExtractor", shop.StubExtractor)
+    monkeypatch.setattr(worker.workplace, "open_extractor", shop.StubExtractor)
     for name, value in {"TAGLOOM_HOME": str(tmp_path), "TAGLOOM_TRAINING_THREADS": "1"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("TAGLOOM_DATABASE_URL", raising=False)
     monkeypatch.setenv("LABEL_STUDIO_URL", "http://studio.test")
-    opened = Store.open(Settings().database)
+    opened = Store.open(Settings().paths.database)
     yield opened
     opened.close()
 
@@ -40,7 +39,7 @@ def test_doubtful_gold_is_listed_with_where_to_look_at_it(store: Store, monkeypa
     shop.open_shop(store, Settings(), tasks=20)
     shop.annotate(store, range(1, 19))
     shop.annotate(store, [7], second=2, wrong=True)
-    ensure_cold_start(Settings(), store, str(shop.KEY), shop.SPACE, items.LABELS)
+    shop.cold_start(Settings(), store)
     result = run("doubtful", "--most", "4")
     assert result.exit_code == 0, result.output
     heading, *rows, last = result.stdout.splitlines()
@@ -89,7 +88,7 @@ def test_an_unusable_config_is_one_line(store: Store) -> None:
 def test_predict_writes_what_is_missing_and_says_how_far_it_is(
     tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker.workplace, "FeatureExtractor", label_studio.Encoders)
+    monkeypatch.setattr(worker.workplace, "open_extractor", label_studio.Encoders)
     with label_studio.opened(tmp_path, tasks=3) as studio:
         monkeypatch.setenv("LABEL_STUDIO_URL", studio.url)
         monkeypatch.setenv("LABEL_STUDIO_API_KEY", studio.token)

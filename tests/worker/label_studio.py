@@ -25,7 +25,7 @@ from tagloom.demo import payloads
 from tagloom.demo.pages import build
 from tagloom.demo.server import ThreadedServer
 from tagloom.demo.simulator import SimulatedLabelStudio, Upload
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests.backend.parts import CheapEncoders, cold, publish
 from tests.labelstudio.studio import png
 from tests.worker import shop
@@ -138,11 +138,10 @@ async def _late(request: Request) -> Response:
 
 
 class Encoders(CheapEncoders):
-    """In place of `model.features.extraction.FeatureExtractor` in a workplace."""
+    """In place of `model.features.extraction.open_extractor` in a workplace."""
 
-    @classmethod
-    def from_names(cls, *_names: str, **_options: object) -> "Encoders":
-        return cls()
+    def __init__(self, _encoders: object = None) -> None:
+        super().__init__()
 
 
 @contextmanager

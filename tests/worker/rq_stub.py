@@ -6,4 +6,4 @@ from worker.rq_settings import QUEUES, REDIS_URL
 
 __all__ = ["QUEUES", "REDIS_URL"]
 
-setattr(worker.workplace, "FeatureExtractor", StubExtractor)  # noqa: B010 - a type cannot be assigned
+setattr(worker.workplace, "open_extractor", StubExtractor)  # noqa: B010 - a type cannot be assigned

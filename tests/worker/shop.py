@@ -1,6 +1,6 @@
 """A project with tasks whose features are there already, and annotators for it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -13,10 +13,13 @@ from model.features.item import ItemFeatures
 from model.items import Gold
 from store.changes import Change
 from store.store import Store
+from store.versions import Current
 from tagloom.project import label_config
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests.store import webhooks
 from tests.worker import items
+from worker.lexicon import read_lexicon, with_names
+from worker.training.cold_start import ColdStart, ensure_cold_start
 
 KEY = ProjectKey("default", 2, 1795288797)
 CONFIG = label_config(items.LABELS)
@@ -27,19 +30,34 @@ Make = Callable[[int], tuple[ItemFeatures, Gold]]
 
 
 class StubExtractor:
-    """Has a space, but is never asked for features: they are in the cache."""
+    """In place of `model.features.extraction.open_extractor`; it is never asked for features: they are in the cache."""
 
     space = SPACE
 
-    @classmethod
-    def from_names(cls, *_names: str, **_options: object) -> "StubExtractor":
-        return cls()
+    def __init__(self, _encoders: object = None) -> None:
+        pass
 
     def describe(self) -> dict[str, str]:
         return {"image": "none"}
 
     def extract(self, wanted: Iterable[object]) -> list[Any]:
         pytest.fail(f"asked to encode {list(wanted)}")
+
+
+def cold_start(
+    settings: Settings,
+    store: Store,
+    labels: Sequence[str] = items.LABELS,
+    *,
+    key: ProjectKey | str = KEY,
+    space: str = SPACE,
+    names: Mapping[str, Sequence[str]] | None = None,
+    instead_of: Current | None = None,
+) -> Current:
+    """Let a version serve that has learned from nobody."""
+    lexicon = with_names(read_lexicon(settings.training.lexicon), names or {})
+    wanted = ColdStart(tuple(labels), space, settings.training.seed, lexicon)
+    return ensure_cold_start(store, settings.paths.checkpoints, str(key), wanted, instead_of=instead_of)
 
 
 def open_shop(store: Store, settings: Settings, tasks: int = 60, make: Make = items.item) -> None:
@@ -51,7 +69,7 @@ def open_shop(store: Store, settings: Settings, tasks: int = 60, make: Make = it
 def add_tasks(store: Store, settings: Settings, numbers: Iterable[int], make: Make = items.item) -> None:
     """Tasks with their features."""
     config = LabelConfig.parse(CONFIG)
-    cache = FeatureCache(settings.features_folder, SPACE)
+    cache = FeatureCache(settings.paths.features, SPACE)
     payloads = [payload(number) for number in numbers]
     store.tasks.upsert(str(KEY), payloads)
     for task in payloads:

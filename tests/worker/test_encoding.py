@@ -22,9 +22,9 @@ from tests.backend.parts import SPACE
 from tests.store import webhooks
 from tests.worker import label_studio
 from tests.worker.label_studio import LATE, Encoders
+from tests.worker.shop import cold_start
 from worker import queue
 from worker.encoding import encode
-from worker.training.cold_start import ensure_cold_start
 from worker.training.watch import Ends, Interrupted, NeverEnds, Watch
 from worker.workplace import Workplace, open_workplace
 
@@ -35,7 +35,7 @@ LATER = "2050-01-01T00:00:00.000000Z"  # than the tasks were made
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Workplace, str, LabelConfig]]:
     """A project with tasks that nobody has read yet."""
-    monkeypatch.setattr(worker.workplace, "FeatureExtractor", Encoders)
+    monkeypatch.setattr(worker.workplace, "open_extractor", Encoders)
     monkeypatch.setattr(RECENT, "_kept", OrderedDict())  # other tests may have described the same
     with label_studio.opened(tmp_path, TASKS) as studio:
         settings, key = label_studio.settings_of(tmp_path, studio), str(studio.key)
@@ -57,14 +57,14 @@ def test_what_was_read_is_described_for_the_version_that_serves(
         assert encode(workplace, project, watch, lambda _: None).startswith(f"{TASKS} tasks encoded")
 
     settings = workplace.settings
-    served = ensure_cold_start(settings, workplace.store, key, SPACE, config.labels, names=config.names)
-    tagger = checkpoint.load(settings.checkpoints_folder / served.folder)
-    files = list(workplace.settings.features_folder.rglob("*.safetensors"))
+    served = cold_start(settings, workplace.store, config.labels, key=key, space=SPACE, names=config.names)
+    tagger = checkpoint.load(settings.paths.checkpoints / served.folder)
+    files = list(workplace.settings.paths.features.rglob("*.safetensors"))
     items = [item for file in files if (item := workplace.cache.get(file.stem))]
     elsewhere = Descriptions()
     monkeypatch.setattr(model.boxes.model, "RECENT", elsewhere)
     monkeypatch.setattr(described, "candidates", _never)
-    with elsewhere.kept_in(settings.descriptions_folder):
+    with elsewhere.kept_in(settings.paths.descriptions):
         assert any(prediction.boxes for prediction in tagger.predict(items))
     assert len(items) == TASKS
 

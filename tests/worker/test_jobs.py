@@ -24,8 +24,8 @@ from model.weak_supervision.sources import BOXES
 from store.leases import LeaseLost
 from store.store import Store
 from store.versions import State, training_lease
-from tagloom.errors import UserError
-from tagloom.settings import Settings
+from tagloom_base.errors import UserError
+from tagloom_base.settings import Settings
 from tests.worker import items, shop
 from tests.worker.crew import Worker, crew, until
 from worker import jobs, queue, timer
@@ -51,11 +51,11 @@ def served(store: Store, settings: Settings) -> str:
 def tagger_of(store: Store, settings: Settings) -> Tagger:
     current = store.versions.current(KEY)
     assert current
-    return checkpoint.load(settings.checkpoints_folder / current.folder, space=shop.SPACE)
+    return checkpoint.load(settings.paths.checkpoints / current.folder, space=shop.SPACE)
 
 
 def queued(settings: Settings, redis: Redis) -> list[Job]:
-    return [job for job in Queue(settings.queue, connection=redis, serializer="json").jobs if job]
+    return [job for job in Queue(settings.work.queue, connection=redis, serializer="json").jobs if job]
 
 
 @pytest.mark.usefixtures("here")
@@ -144,7 +144,7 @@ def test_gold_becomes_a_version_that_serves(store: Store, settings: Settings) ->
     assert any(heard.values())
     assert heard == {key: spoke[key] for key in heard}
     assert jobs.train(KEY) == "nothing new"
-    (kept,) = (settings.home / "neighbours").iterdir()
+    (kept,) = (settings.paths.home / "neighbours").iterdir()
     assert kept.suffix == ".safetensors"
 
 
@@ -213,7 +213,7 @@ def test_a_failing_training_says_why_and_is_not_lost(store: Store, settings: Set
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("job", [jobs.train, jobs.encode, jobs.reconcile, jobs.predict])
 def test_a_project_that_is_not_in_the_store_is_a_failure(job: Callable[[str], str], settings: Settings) -> None:
-    with pytest.raises(UserError, match=rf"default/9\.9 is not in {settings.home}.*TAGLOOM_HOME"):
+    with pytest.raises(UserError, match=rf"default/9\.9 is not in {settings.paths.home}.*TAGLOOM_HOME"):
         job("default/9.9")
 
 
@@ -221,7 +221,7 @@ def test_a_project_that_is_not_in_the_store_is_a_failure(job: Callable[[str], st
 @pytest.mark.timeout(400)
 def test_a_stock_worker_trains_once_for_a_burst(store: Store, settings: Settings, redis: Redis) -> None:
     shop.open_shop(store, settings, tasks=60)
-    with crew(settings.model_copy(update={"settle_seconds": 3.0})) as stock:
+    with crew(settings.changed(settle_seconds=3.0)) as stock:
         until(lambda: "Listening on" in stock.log.read_text())  # the first of them begins a training
         for number in range(1, 41):
             shop.annotate(store, [number])
@@ -238,7 +238,7 @@ def test_a_stock_worker_trains_once_for_a_burst(store: Store, settings: Settings
 
 def training(settings: Settings) -> int:
     """Epochs done of the training that runs."""
-    redis = queue.redis_of(settings.redis_url)
+    redis = queue.redis_of(settings.work.redis_url)
     for key in redis.scan_iter("rq:job:train-*"):
         meta = redis.hget(key, "meta")
         if isinstance(meta, bytes):
@@ -264,7 +264,7 @@ def tick(store: Store, settings: Settings) -> bool:
 
 
 def log_of(settings: Settings) -> str:
-    return "".join(path.read_text() for path in sorted(Path(settings.home).glob("worker-*.log")))
+    return "".join(path.read_text() for path in sorted(Path(settings.paths.home).glob("worker-*.log")))
 
 
 @pytest.mark.slow
@@ -292,7 +292,7 @@ def test_a_database_that_is_locked_for_long_ends_no_training(store: Store, setti
     with crew(settings) as stock:
         begin(store, settings)
         until(lambda: training(settings) >= 3, every=0.01)
-        with closing(sqlite3.connect(settings.home / "tagloom.db", isolation_level=None)) as other:
+        with closing(sqlite3.connect(settings.paths.home / "tagloom.db", isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
             time.sleep(LOCKED_S)
             other.execute("ROLLBACK")

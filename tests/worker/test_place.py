@@ -11,8 +11,8 @@ from rq.serializers import JSONSerializer
 
 import worker.workplace
 from store.store import Store
-from tagloom.errors import UserError
-from tagloom.settings import Settings
+from tagloom_base.errors import UserError
+from tagloom_base.settings import Settings
 from tests.worker import shop
 from tests.worker.crew import Worker, environment
 from worker import jobs, queue
@@ -26,18 +26,18 @@ def other(settings: Settings, tmp_path: Path) -> Settings:
     """The same queue, another home."""
     home = tmp_path / "other"
     home.mkdir()
-    return Settings(home=home, redis_url=settings.redis_url, queue=settings.queue, training_threads=1)
+    return Settings(home=home, redis_url=settings.work.redis_url, queue=settings.work.queue, training_threads=1)
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "ELSEWHERE_S", 0.0)
-    monkeypatch.setattr(worker.workplace, "FeatureExtractor", shop.StubExtractor)
+    monkeypatch.setattr(worker.workplace, "open_extractor", shop.StubExtractor)
     monkeypatch.setattr(SimpleWorker, "_install_signal_handlers", lambda _: None)  # they are pytest's here
 
 
 def waiting(settings: Settings, redis: Redis) -> list[Job]:
-    return [job for job in Queue(settings.queue, connection=redis, serializer="json").jobs if job]
+    return [job for job in Queue(settings.work.queue, connection=redis, serializer="json").jobs if job]
 
 
 def work(settings: Settings, redis: Redis, patch: pytest.MonkeyPatch) -> Job:
@@ -45,7 +45,7 @@ def work(settings: Settings, redis: Redis, patch: pytest.MonkeyPatch) -> Job:
     for name, value in environment(settings).items():
         patch.setenv(name, value)
     job = waiting(settings, redis)[0]
-    SimpleWorker([settings.queue], connection=redis, serializer=JSONSerializer).work(burst=True, max_jobs=1)
+    SimpleWorker([settings.work.queue], connection=redis, serializer=JSONSerializer).work(burst=True, max_jobs=1)
     job.refresh()  # type: ignore[no-untyped-call]
     return job
 
@@ -61,7 +61,14 @@ def test_a_worker_of_another_home_fails_loudly_and_a_right_one_does_the_work(
     result = failed.latest_result()
     assert result
     said = str(result.exc_string).strip().splitlines()[-1]
-    for word in (str(settings.home), str(other.home), "TAGLOOM_HOME", "TAGLOOM_DATABASE_URL", "TAGLOOM_QUEUE", KEY):
+    for word in (
+        str(settings.paths.home),
+        str(other.paths.home),
+        "TAGLOOM_HOME",
+        "TAGLOOM_DATABASE_URL",
+        "TAGLOOM_QUEUE",
+        KEY,
+    ):
         assert word in said
     assert 0 < redis.ttl(failed.key) <= jobs.ELSEWHERE_TTL_S
     assert [job.func_name for job in waiting(settings, redis)] == ["worker.jobs.train"], "it is offered again"
@@ -79,7 +86,7 @@ def test_a_job_from_before_jobs_told_their_place_still_runs(
     store: Store, settings: Settings, other: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.open_shop(store, settings, tasks=4)
-    old = Queue(settings.queue, connection=redis, serializer="json")
+    old = Queue(settings.work.queue, connection=redis, serializer="json")
     old.enqueue("worker.jobs.train", KEY)
     assert work(settings, redis, monkeypatch).return_value() == "nothing new"
     old.enqueue("worker.jobs.train", KEY)
@@ -89,7 +96,7 @@ def test_a_job_from_before_jobs_told_their_place_still_runs(
 @pytest.mark.slow
 def test_a_worker_of_another_home_does_not_start(settings: Settings, other: Settings, redis: Redis) -> None:
     queue.announce(settings)
-    assert 0 < redis.ttl(f"tagloom:place:{settings.queue}") <= 60
+    assert 0 < redis.ttl(f"tagloom:place:{settings.work.queue}") <= 60
     wrong = Worker(other)
     try:
         assert wrong.wait() == 1
@@ -97,8 +104,8 @@ def test_a_worker_of_another_home_does_not_start(settings: Settings, other: Sett
         wrong.end()
     (said,) = wrong.log.read_text().splitlines()
     assert said.startswith("tagloom: the queue ")
-    assert str(settings.home) in said
-    assert str(other.home) in said
+    assert str(settings.paths.home) in said
+    assert str(other.paths.home) in said
     assert "TAGLOOM_HOME" in said
     queue.require_place(settings)
 
@@ -114,9 +121,7 @@ def test_a_worker_with_a_wrong_setting_says_so_in_one_line(settings: Settings, m
 
 def test_one_database_with_two_homes_is_two_places(settings: Settings, other: Settings, tmp_path: Path) -> None:
     shared = f"sqlite:///{tmp_path / 'shared.db'}"
-    here, there = (
-        Place.of(one.model_copy(update={"database_url": shared, "home": one.home / "new"})) for one in (settings, other)
-    )
+    here, there = (Place.of(one.changed(database_url=shared, home=one.paths.home / "new")) for one in (settings, other))
     assert here.store == there.store
     with pytest.raises(UserError, match="TAGLOOM_HOME"):
         there.require(here, "train")
@@ -127,7 +132,7 @@ def test_a_home_that_is_mounted_elsewhere_is_the_same_place(settings: Settings, 
     Place("x", "y", "").require(None, "what an earlier release asked for")
     moved = tmp_path.with_name(tmp_path.name + "-moved")
     tmp_path.rename(moved)
-    there = Place.of(settings.model_copy(update={"home": moved}))
+    there = Place.of(settings.changed(home=moved))
     moved.rename(tmp_path)
     assert there.shown != here.shown
     there.require(here, "train")
@@ -146,10 +151,10 @@ def test_a_home_that_cannot_keep_a_name_works_on(settings: Settings) -> None:
     nameless, named = Place("store", "", "a"), Place("store", "name", "b")
     nameless.require(named, "train")
     named.require(nameless, "train")
-    (settings.home / "file").touch()
+    (settings.paths.home / "file").touch()
     from worker.place import _name_of
 
-    assert _name_of(settings.home / "file") == ""
+    assert _name_of(settings.paths.home / "file") == ""
 
 
 def test_two_homes_that_share_a_queue_do_not_swallow_each_others_jobs(

@@ -11,7 +11,7 @@ from model import checkpoint
 from store.changes import Change
 from store.store import Store
 from tagloom.project import label_config
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests.worker import items, shop
 from tests.worker.crew import environment
 from worker import jobs, queue
@@ -28,10 +28,10 @@ RENAMED = (*items.LABELS[:-1], "标价")
 @pytest.fixture
 def here(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs run in this process, with the stub encoders."""
-    queue.redis_of(settings.redis_url).flushall()
+    queue.redis_of(settings.work.redis_url).flushall()
     for name, value in environment(settings).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(worker.workplace, "FeatureExtractor", shop.StubExtractor)
+    monkeypatch.setattr(worker.workplace, "open_extractor", shop.StubExtractor)
 
 
 def change_labels(store: Store, labels: tuple[str, ...], second: int) -> None:
@@ -84,7 +84,7 @@ def test_a_version_for_the_new_labels_follows_by_itself(
     current = store.versions.current(KEY)
     assert current is not None
     assert current.labels == labels
-    tagger = checkpoint.load(settings.checkpoints_folder / current.folder, space=shop.SPACE)
+    tagger = checkpoint.load(settings.paths.checkpoints / current.folder, space=shop.SPACE)
     (answer,) = tagger.predict([items.item(50)[0]])
     assert set(answer.probabilities) == set(labels)
 

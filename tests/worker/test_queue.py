@@ -6,7 +6,7 @@ from redis import Redis
 from rq import Queue
 from rq.job import Job
 
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from worker import queue
 from worker.place import Place
 from worker.queue import Kind
@@ -16,13 +16,13 @@ KEY = "default/2.1795288797"
 
 @pytest.fixture
 def redis(settings: Settings) -> Redis:
-    connection = queue.redis_of(settings.redis_url)
+    connection = queue.redis_of(settings.work.redis_url)
     connection.flushall()
     return connection
 
 
 def waiting(settings: Settings, redis: Redis) -> list[Job]:
-    found = Queue(settings.queue, connection=redis, serializer="json")
+    found = Queue(settings.work.queue, connection=redis, serializer="json")
     return [job for job in found.jobs if job is not None]
 
 
@@ -58,13 +58,13 @@ def test_whether_others_wait_is_told(settings: Settings, redis: Redis) -> None:
     assert not queue.others_wait(settings)
     queue.wake_encoding(settings, KEY)
     assert queue.others_wait(settings)
-    assert not queue.others_wait(settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"}))
+    assert not queue.others_wait(settings.changed(redis_url="redis://127.0.0.1:1/0"))
 
 
 def test_what_comes_after_a_job_was_taken_makes_one_new_one(settings: Settings, redis: Redis) -> None:
     queue.wake_training(settings, KEY)
     (taken,) = waiting(settings, redis)
-    assert redis.lpop(Queue(settings.queue, connection=redis).key) == taken.id.encode()
+    assert redis.lpop(Queue(settings.work.queue, connection=redis).key) == taken.id.encode()
     queue.wake_training(settings, KEY)
     queue.wake_training(settings, KEY)
     (new,) = waiting(settings, redis)
@@ -99,7 +99,7 @@ def test_no_pickle_in_redis(settings: Settings, redis: Redis) -> None:
 
 
 def test_redis_away_is_told_and_not_raised(settings: Settings) -> None:
-    away = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
+    away = settings.changed(redis_url="redis://127.0.0.1:1/0")
     assert queue.wake_training(away, KEY) is False
-    queue.set_running(queue.redis_of(away.redis_url), Place.of(away), Kind.TRAIN, KEY, 1)
-    queue.clear_running(queue.redis_of(away.redis_url), Place.of(away), Kind.TRAIN, KEY)
+    queue.set_running(queue.redis_of(away.work.redis_url), Place.of(away), Kind.TRAIN, KEY, 1)
+    queue.clear_running(queue.redis_of(away.work.redis_url), Place.of(away), Kind.TRAIN, KEY)

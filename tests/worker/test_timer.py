@@ -8,24 +8,23 @@ from sqlalchemy import update
 from store.store import Store
 from store.tables import CURRENT
 from store.versions import NewVersion, State, training_lease
-from tagloom.settings import Settings
-from tests.worker import items, shop
+from tagloom_base.settings import Settings
+from tests.worker import shop
 from worker import queue, timer
 from worker.timer import Timer
-from worker.training.cold_start import ensure_cold_start
 
 KEY = str(shop.KEY)
 
 
 @pytest.fixture
 def redis(settings: Settings) -> Redis:
-    connection = queue.redis_of(settings.redis_url)
+    connection = queue.redis_of(settings.work.redis_url)
     connection.flushall()
     return connection
 
 
 def woken(settings: Settings, redis: Redis) -> list[str]:
-    jobs = Queue(settings.queue, connection=redis, serializer="json").jobs
+    jobs = Queue(settings.work.queue, connection=redis, serializer="json").jobs
     return sorted(str(job.func_name).removeprefix("worker.jobs.") for job in jobs if job)
 
 
@@ -85,7 +84,7 @@ def test_work_in_the_store_is_woken_and_a_reconcile_that_is_due(
     assert woken(settings, redis) == ["train"]
     monkeypatch.setattr("store.projects.RECONCILE_PAUSE_S", 0.0)
     finish_reconcile(store)
-    often = settings.model_copy(update={"reconcile_minutes": 1e-6})
+    often = settings.changed(reconcile_minutes=1e-6)
     time.sleep(0.01)
     tick(often, store)
     assert woken(settings, redis) == ["reconcile", "train"]
@@ -101,9 +100,9 @@ def test_of_many_backends_one_does_the_work(settings: Settings, store: Store, re
 
 def test_a_version_that_waited_its_time_is_promoted(settings: Settings, store: Store) -> None:
     store.projects.ensure(KEY, shop.CONFIG)
-    ensure_cold_start(settings, store, KEY, shop.SPACE, items.LABELS)
+    shop.cold_start(settings, store)
     accepted(store, settings, 1)
-    tick(settings.model_copy(update={"promotion_seconds": 60.0}), store)
+    tick(settings.changed(promotion_seconds=60.0), store)
     assert [entry.state for entry in store.versions.list(KEY)] == [State.ACCEPTED, State.CURRENT]
     tick(settings, store)
     newest, oldest = store.versions.list(KEY)
@@ -112,11 +111,11 @@ def test_a_version_that_waited_its_time_is_promoted(settings: Settings, store: S
 
 def test_a_clock_that_is_set_back_holds_up_no_promotion(settings: Settings, store: Store) -> None:
     store.projects.ensure(KEY, shop.CONFIG)
-    ensure_cold_start(settings, store, KEY, shop.SPACE, items.LABELS)
+    shop.cold_start(settings, store)
     accepted(store, settings, 1)
     with store._database.write() as connection:
         connection.execute(update(CURRENT).values(since=store.now() + 3600))
-    tick(settings.model_copy(update={"promotion_seconds": 60.0}), store)
+    tick(settings.changed(promotion_seconds=60.0), store)
     assert store.versions.list(KEY)[0].state is State.CURRENT
 
 
@@ -124,7 +123,7 @@ def test_of_two_that_wait_the_newer_one_serves_and_an_outdated_verdict_does_not_
     settings: Settings, store: Store
 ) -> None:
     store.projects.ensure(KEY, shop.CONFIG)
-    ensure_cold_start(settings, store, KEY, shop.SPACE, items.LABELS)
+    shop.cold_start(settings, store)
     accepted(store, settings, 1)
     accepted(store, settings, 2)
     accepted(store, settings, 3)
@@ -136,7 +135,7 @@ def test_of_two_that_wait_the_newer_one_serves_and_an_outdated_verdict_does_not_
 
 def test_a_running_training_is_not_disturbed(settings: Settings, store: Store) -> None:
     store.projects.ensure(KEY, shop.CONFIG)
-    ensure_cold_start(settings, store, KEY, shop.SPACE, items.LABELS)
+    shop.cold_start(settings, store)
     accepted(store, settings, 1)
     lease = store.leases.acquire(training_lease(KEY), "training", ttl=60)
     assert lease
@@ -187,7 +186,7 @@ def test_a_gone_project_is_left_alone(settings: Settings, store: Store, redis: R
     store.projects.request_training(KEY)
     store.fast_answers.give(KEY, "v1", [1])
     store.projects.note_presence(KEY, is_there=False)
-    often = settings.model_copy(update={"reconcile_minutes": 1e-6, "settle_seconds": 0.0})
+    often = settings.changed(reconcile_minutes=1e-6, settle_seconds=0.0)
     tick(often, store)
     assert woken(settings, redis) == []
     store.projects.note_presence(KEY, is_there=True)

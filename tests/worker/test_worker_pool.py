@@ -10,7 +10,7 @@ import rq
 from redis import Redis
 
 from store.store import Store
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests.worker import shop
 from tests.worker.crew import Worker, until
 from worker import queue

@@ -33,7 +33,7 @@ class Answering:
         self._key = ProjectKey.parse(project.key)
         self._config = workplace.config_of(project)
         current = workplace.serving(project)
-        self._tagger = checkpoint.load(workplace.settings.checkpoints_folder / current.folder)
+        self._tagger = checkpoint.load(workplace.settings.paths.checkpoints / current.folder)
         self.version = current.version
         self.generation = current.generation
 

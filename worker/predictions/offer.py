@@ -7,8 +7,8 @@ from labelstudio.api import LabelStudioError
 from labelstudio.project import ProjectKey
 from store.projects import Project
 from store.store import Store
-from tagloom.errors import UserError
-from tagloom.settings import Settings
+from tagloom_base.errors import UserError
+from tagloom_base.settings import VersionSettings
 from worker.predictions import sampling
 from worker.predictions.preannotation import Progress, refresh
 from worker.training.watch import Ends, Interrupted
@@ -18,14 +18,14 @@ PAUSE_S = 60.0  # after a failure, so that a Label Studio that is away is not as
 LONG_PAUSE_S = 600.0  # where somebody has to change something first: a token, an address, the order of backends
 
 
-def is_wanted(settings: Settings) -> bool:
+def is_wanted(versions: VersionSettings) -> bool:
     """Whether Label Studio shall get any predictions that it has not asked for."""
-    return settings.refresh_predictions or settings.uncertainty_sampling
+    return versions.refresh_predictions or versions.uncertainty_sampling
 
 
-def due(settings: Settings, store: Store) -> list[str]:
+def due(versions: VersionSettings, store: Store) -> list[str]:
     """Keys of projects that have not got the version that serves them yet, and that may be tried now."""
-    if not is_wanted(settings):
+    if not is_wanted(versions):
         return []
     return [key for key in store.projects.waiting_for_offer() if not store.leases.held(_pause(key), LONG_PAUSE_S)]
 
@@ -48,7 +48,7 @@ def offer(workplace: Workplace, project: Project, watch: Ends, progress: Progres
 
 
 def _offer(workplace: Workplace, project: Project, watch: Ends, progress: Progress) -> str:
-    client, by_sampling = workplace.client_of(project), workplace.settings.uncertainty_sampling
+    client, by_sampling = workplace.client_of(project), workplace.settings.versions.uncertainty_sampling
     if not client.connection.url:
         if by_sampling:
             raise UserError("uncertainty sampling needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from labelstudio.api import LabelStudioClient
-from tagloom.errors import UserError
+from tagloom_base.errors import UserError
 
 SAMPLING = "Uncertainty sampling"
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from store.store import Store
 from store.versions import State, Version
-from tagloom.settings import Settings
 
 EVENT_LOG_S = 30 * 24 * 3600.0
 LIVE = frozenset({State.CURRENT, State.ACCEPTED, State.CANDIDATE})
@@ -21,16 +20,16 @@ EVIDENCE = "evidence"  # folder beside the checkpoints: one file a version, whic
 NUMBER = re.compile(r"\.?v(\d+)\.")  # of a checkpoint's folder, with a dot before it while it is being written
 
 
-def prune(settings: Settings, store: Store, project_key: str) -> list[str]:
+def prune(store: Store, project_key: str, checkpoints: Path, keep: int) -> list[str]:
     """Delete what the rule no longer keeps; the versions whose folders went."""
     listed = store.versions.list(project_key)
-    old = [entry for entry in to_prune(listed, settings.keep_versions) if entry.state is not State.PRUNED]
+    old = [entry for entry in to_prune(listed, keep) if entry.state is not State.PRUNED]
     # Marked first: from then on nobody can roll back to them, and CURRENT is never marked.
     store.versions.mark_pruned(project_key, [entry.number for entry in old])
     gone = {entry.number: entry for entry in store.versions.list(project_key) if entry.state is State.PRUNED}
-    for folder in [*(settings.checkpoints_folder / entry.folder for entry in gone.values()), *_left(settings, listed)]:
+    for folder in [*(checkpoints / entry.folder for entry in gone.values()), *_left(checkpoints, listed)]:
         shutil.rmtree(folder, ignore_errors=True)
-    for file in _evidence(settings, listed, gone):
+    for file in _evidence(checkpoints, listed, gone):
         file.unlink(missing_ok=True)
     store.journal.prune(store.now() - EVENT_LOG_S)
     return [entry.version for entry in old if entry.number in gone]
@@ -46,19 +45,19 @@ def to_prune(versions: Sequence[Version], keep: int) -> list[Version]:
     return [*served[keep:], *others[keep:]]
 
 
-def _left(settings: Settings, versions: Sequence[Version]) -> list[Path]:
+def _left(checkpoints: Path, versions: Sequence[Version]) -> list[Path]:
     """Folders of killed trainings: not registered, and of a lower number than a version that is."""
-    known = {settings.checkpoints_folder / entry.folder for entry in versions}
-    return [path for path in _named(settings, versions) if path not in known]
+    known = {checkpoints / entry.folder for entry in versions}
+    return [path for path in _named(checkpoints, versions) if path not in known]
 
 
-def _evidence(settings: Settings, versions: Sequence[Version], gone: Collection[int]) -> list[Path]:
+def _evidence(checkpoints: Path, versions: Sequence[Version], gone: Collection[int]) -> list[Path]:
     """What was kept of versions that are gone, and of killed trainings."""
     kept = {f"{entry.version}.json" for entry in versions if entry.number not in gone}
-    return [path for path in _named(settings, versions, EVIDENCE) if path.name not in kept]
+    return [path for path in _named(checkpoints, versions, EVIDENCE) if path.name not in kept]
 
 
-def _named(settings: Settings, versions: Sequence[Version], folder: str = "") -> list[Path]:
+def _named(checkpoints: Path, versions: Sequence[Version], folder: str = "") -> list[Path]:
     """What a project's folder of checkpoints, or one in it, holds of versions up to the newest registered one.
 
     What bears a higher number is being written.
@@ -66,5 +65,5 @@ def _named(settings: Settings, versions: Sequence[Version], folder: str = "") ->
     newest = max(versions, key=lambda entry: entry.number, default=None)
     if newest is None:
         return []
-    paths = (settings.checkpoints_folder / newest.folder).parent.joinpath(folder).glob("*")
+    paths = (checkpoints / newest.folder).parent.joinpath(folder).glob("*")
     return [path for path in paths if (named := NUMBER.match(path.name)) and int(named[1]) <= newest.number]

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from model import checkpoint
@@ -12,7 +13,6 @@ from store.leases import Lease
 from store.projects import Project
 from store.store import Store
 from store.versions import Conflict, Current, NewVersion, State, Version
-from tagloom.settings import Settings
 from worker.promotion.gate import Verdict
 from worker.training.cold_start import version_folder
 
@@ -23,7 +23,8 @@ LOG = logging.getLogger(__name__)
 class Publisher:
     """Publishes the versions of one training. `current` is what serves as far as this training knows."""
 
-    settings: Settings
+    checkpoints: Path
+    promotion_seconds: float
     store: Store
     project: Project
     lease: Lease
@@ -36,7 +37,7 @@ class Publisher:
         """Seconds until the next promotion may be; one after a cold start may be at once."""
         if self.current.is_cold_start:
             return 0.0
-        return _wait(self.settings, self.store, self.current)
+        return _wait(self.store, self.current, self.promotion_seconds)
 
     def publish(self, phase: str, tagger: Tagger, verdict: Verdict, written: Callable[[str], None]) -> NewVersion:
         """Write the checkpoint and do what the verdict says. LeaseLost when another worker has taken over.
@@ -76,7 +77,7 @@ class Publisher:
         folder = version_folder(key, version)
         checkpoint.save(
             tagger.named(version),
-            self.settings.checkpoints_folder / folder,
+            self.checkpoints / folder,
             version=version,
             parent=self.current.version,
             encoders=self.encoders,
@@ -98,7 +99,7 @@ class Publisher:
         )
 
 
-def promote_due(settings: Settings, store: Store, project_key: str, lease: Lease) -> Current | None:
+def promote_due(store: Store, project_key: str, lease: Lease, promotion_seconds: float) -> Current | None:
     """Promote the newest accepted version once it may be; older ones are overtaken. None: nothing to do yet."""
     accepted = [entry for entry in store.versions.list(project_key) if entry.state is State.ACCEPTED]
     current = store.versions.current(project_key)
@@ -113,15 +114,15 @@ def promote_due(settings: Settings, store: Store, project_key: str, lease: Lease
         reason = "judged against a version that no longer serves"
         store.versions.decide(project_key, newest.number, lease, state=State.REFUSED, reason=reason)
         return None
-    if _wait(settings, store, current) > 0:
+    if _wait(store, current, promotion_seconds) > 0:
         return None
     return _promote_waiting(store, project_key, newest, lease)
 
 
-def _wait(settings: Settings, store: Store, current: Current) -> float:
+def _wait(store: Store, current: Current, promotion_seconds: float) -> float:
     """Seconds until CURRENT may change."""
-    at, until = store.now(), current.since + settings.promotion_seconds
-    return 0.0 if is_over(at, until, settings.promotion_seconds) else until - at
+    at, until = store.now(), current.since + promotion_seconds
+    return 0.0 if is_over(at, until, promotion_seconds) else until - at
 
 
 def _promote_waiting(store: Store, project_key: str, version: Version, lease: Lease) -> Current | None:

@@ -9,7 +9,6 @@ A proposal that was accepted unchanged does not judge the version that proposed 
 """
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from model.training.phases import CONTINUATION
 from model.training.progressive import TrainConfig, out_of_fold
 from model.weak_supervision.boxes import LearnedBoxes
 from model.weak_supervision.supervision import GoldTable, family_folds
+from tagloom_base.files import replaced
 from worker.promotion.collapse import Shift, collapse
 from worker.promotion.gate import Booleans, Evidence, is_enough
 from worker.training.corpus import Corpus
@@ -124,12 +124,9 @@ class Referee:
 
     def keep(self, answers: Mapping[int, Sequence[bool]], version: str) -> None:
         """Keep what a version was trained on and its out-of-fold answers, before it may serve."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._path(version)
-        beside = path.with_suffix(f".{os.getpid()}.part")
         given = {str(task): list(map(int, given)) for task, given in answers.items()}
-        beside.write_text(json.dumps({"trained": sorted(self._trainable), "answers": given}))
-        beside.replace(path)
+        with replaced(self._path(version)) as beside:
+            beside.write_text(json.dumps({"trained": sorted(self._trainable), "answers": given}))
 
     @property
     def _held_out(self) -> list[int]:

@@ -38,8 +38,8 @@ from model.training.phases import Phase
 from model.training.progressive import TrainConfig, fit
 from model.weak_supervision.boxes import LearnedBoxes
 from model.weak_supervision.propagation import FusedSpace, Neighbours
-from tagloom.errors import UserError
-from tagloom.settings import Settings
+from tagloom_base.errors import UserError
+from tagloom_base.settings import Settings
 from worker.training.corpus import Corpus
 from worker.training.watch import Ends
 
@@ -73,7 +73,7 @@ def together(settings: Settings, order: Order, watch: Ends) -> Iterator[None]:
     They meet in a folder of their own beside the state, which `RunState.of` drops when a kill has left it there.
     Raises CompanionDied when another process ends early, UserError when there are fewer GPUs than processes.
     """
-    count = settings.training_processes
+    count = settings.training.training_processes
     if count == 1:
         yield
         return
@@ -162,17 +162,17 @@ def _write(folder: Path, settings: Settings, order: Order) -> None:
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / TENSORS)
     if order.state.exists():
         shutil.copyfile(order.state, folder / STATE)
-    cache, beside = FeatureCache(settings.features_folder, parent.space), FeatureCache(folder, parent.space)
+    cache, beside = FeatureCache(settings.paths.features, parent.space), FeatureCache(folder, parent.space)
     for key, features in zip(corpus.keys, corpus.features, strict=True):
         if key not in cache and not beside.put(key, features):
             raise OSError(f"features cannot be handed over: {folder} takes no more files")
     about = {
-        "processes": settings.training_processes,
+        "processes": settings.training.training_processes,
         "started_from": order.parent.version,
         "threads": torch.get_num_threads(),
         "work_horse": os.getpid(),
         "config": asdict(order.config),
-        "features": str(settings.features_folder.resolve()),
+        "features": str(settings.paths.features.resolve()),
         "keys": corpus.keys,
         "families": corpus.families,
         "gold": {row: [sorted(said.labels), sorted(said.unknown), said.weight] for row, said in corpus.gold.items()},

@@ -57,18 +57,18 @@ def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch:
     read = project_gold(workplace.store, project, config, tasks)
     gold = read.by_task
     others = sorted(tasks.keys() - gold.keys(), key=lambda number: _shuffled(project.key, number))
-    chosen = [tasks[number] for number in sorted([*gold, *others[: settings.training_pool]])]
+    chosen = [tasks[number] for number in sorted([*gold, *others[: settings.training.training_pool]])]
     key = ProjectKey.parse(project.key)
     keys = {task.id: item_key(key.connection, reference_of(config, task.payload(), key)) for task in chosen}
     found = _features(workplace, key, config, chosen, keys, gold, watch)
     kept = [task for task in chosen if task.id in found]
     features = [found[task.id] for task in kept]
     families = [
-        family_of(entry.title, task.data, task.id, settings.family_key)
+        family_of(entry.title, task.data, task.id, settings.tasks.family_key)
         for task, entry in zip(kept, features, strict=True)
     ]
     by_row = {row: gold[task.id] for row, task in enumerate(kept) if task.id in gold}
-    held_out = frozenset(row for row in by_row if is_held_out(families[row], settings.held_out_share))
+    held_out = frozenset(row for row in by_row if is_held_out(families[row], settings.training.held_out_share))
     ids = tuple(task.id for task in kept)
     unread = sum(not workplace.cache.has(keys[number]) for number in gold)
     return Corpus(ids, tuple(keys[number] for number in ids), features, families, by_row, held_out, unread, read.notes)
@@ -99,7 +99,7 @@ def _features(
         read, are_late = _encoded(workplace, key, config, missing[start : start + PART], began + PART_S)
         found |= read
         took = time.monotonic() - began
-        lost += took if are_late or took >= workplace.settings.image_seconds else 0.0
+        lost += took if are_late or took >= workplace.settings.pictures.image_seconds else 0.0
         left = len(missing) - start - PART
         if lost > PATIENCE_S and left > 0:
             LOG.warning("%s: pictures of gold do not come: training without the %d left", key, left)

@@ -51,11 +51,13 @@ def doubtful(workplace: Workplace, project_key: str) -> list[Doubt]:
     if not rows:
         return []
     current = workplace.serving(project)
-    served = checkpoint.load(settings.checkpoints_folder / current.folder)
+    served = checkpoint.load(settings.paths.checkpoints / current.folder)
     table = GoldTable.of(corpus.gold, served.labels, len(corpus.features))
-    boxes = learn_boxes(served.box_model, corpus.features, corpus.gold, families=corpus.families, seed=settings.seed)
+    boxes = learn_boxes(
+        served.box_model, corpus.features, corpus.gold, families=corpus.families, seed=settings.training.seed
+    )
     weak = supervise(served, corpus.features, table, families=corpus.families, boxes=boxes).weak
-    short = TrainConfig(seed=settings.seed, first=CONTINUATION)
+    short = TrainConfig(seed=settings.training.seed, first=CONTINUATION)
     trained = out_of_fold(served, corpus.features, corpus.gold, families=corpus.families, config=short, boxes=boxes)
     known_NK = ~table.labels_NK[rows].isnan().numpy()
     gold_NK = table.labels_NK[rows].numpy() > 0.5

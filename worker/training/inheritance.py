@@ -1,18 +1,18 @@
 """After a change of labels or of the lexicon: the next training goes on from what was learned under the old ones."""
 
 import logging
+from pathlib import Path
 
 from model import checkpoint
 from model.tagger import Tagger
 from model.training.relabelling import relabelled
 from model.weak_supervision.lexicon import Lexicon
 from store.store import Store
-from tagloom.settings import Settings
 
 LOG = logging.getLogger(__name__)
 
 
-def heir(settings: Settings, store: Store, project_key: str, cold: Tagger) -> Tagger:
+def heir(checkpoints: Path, store: Store, project_key: str, cold: Tagger) -> Tagger:
     """``cold``, the cold start for new labels, with the network of the newest version that served other labels.
 
     ``cold`` itself when no such version is left that can be read.
@@ -20,7 +20,7 @@ def heir(settings: Settings, store: Store, project_key: str, cold: Tagger) -> Ta
     served = [entry for entry in store.versions.list(project_key) if entry.promoted_at and entry.labels != cold.labels]
     for entry in sorted(served, key=lambda entry: -entry.promoted_at):
         try:
-            found = relabelled(checkpoint.load(settings.checkpoints_folder / entry.folder, space=cold.space), cold)
+            found = relabelled(checkpoint.load(checkpoints / entry.folder, space=cold.space), cold)
         except (ValueError, OSError) as error:
             LOG.info("%s: %s is not inherited from: %s", project_key, entry.version, error)
             continue

@@ -21,6 +21,7 @@ from torch import Tensor
 from model.features.item import ItemFeatures
 from model.tensor_files import read
 from model.weak_supervision.propagation import NEIGHBOURS, PARTS, FusedSpace, Neighbours
+from tagloom_base.files import replaced
 from worker.training.corpus import Corpus
 
 LOG = logging.getLogger(__name__)
@@ -129,11 +130,9 @@ def _write(file: Path, encoders: str, keys: Keys, nearest: Nearest) -> None:
         **{name: tensor.contiguous() for name, tensor in nearest.neighbours.tensors().items()},
     }
     about = {"encoders": encoders, "made_of": str(nearest.made_of), "come": str(nearest.come)}
-    beside = file.with_suffix(".part")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, beside, {**about, "sha256": _sum(tensors)})
-        beside.replace(file)
+        with replaced(file) as beside:
+            save_file(tensors, beside, {**about, "sha256": _sum(tensors)})
     except (OSError, SafetensorError) as error:
         LOG.warning("nearest gold is not kept for the next training: %s", error)
 

@@ -6,12 +6,12 @@ would fail for ever on a checkpoint that cannot be read.
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 from model import checkpoint
 from store.leases import Lease
 from store.store import Store
 from store.versions import Current, State
-from tagloom.settings import Settings
 
 LOG = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ SPOILT = "cannot be read"
 
 
 def readable(
-    settings: Settings,
+    checkpoints: Path,
     store: Store,
     project_key: str,
     lease: Lease,
@@ -31,22 +31,22 @@ def readable(
     That one is made CURRENT and the spoilt one refused; ``cold`` makes a cold start where none is left. LeaseLost and
     Conflict as from `Versions.promote`.
     """
-    wrong = _problem(settings, current.folder, current.space)
+    wrong = _problem(checkpoints, current.folder, current.space)
     if not wrong:
         return current
     LOG.error("%s: %s %s (%s)", project_key, current.version, SPOILT, wrong)
-    takes_over = _earlier(settings, store, project_key, lease, current) or cold(current)
+    takes_over = _earlier(checkpoints, store, project_key, lease, current) or cold(current)
     store.versions.decide(project_key, current.number, lease, state=State.REFUSED, reason=f"{SPOILT}: {wrong}")
     return takes_over
 
 
-def _earlier(settings: Settings, store: Store, project_key: str, lease: Lease, current: Current) -> Current | None:
+def _earlier(checkpoints: Path, store: Store, project_key: str, lease: Lease, current: Current) -> Current | None:
     served = [
         entry for entry in store.versions.list(project_key) if entry.state is State.SUPERSEDED and entry.promoted_at
     ]
     for entry in sorted(served, key=lambda entry: -entry.promoted_at):
         fits = (entry.space, entry.labels) == (current.space, current.labels)
-        if fits and not _problem(settings, entry.folder, entry.space):
+        if fits and not _problem(checkpoints, entry.folder, entry.space):
             reason = f"takes over from {current.version}, which {SPOILT}"
             return store.versions.promote(
                 project_key, entry.number, lease, generation=current.generation, reason=reason
@@ -54,10 +54,10 @@ def _earlier(settings: Settings, store: Store, project_key: str, lease: Lease, c
     return None
 
 
-def _problem(settings: Settings, folder: str, space: str) -> str:
+def _problem(checkpoints: Path, folder: str, space: str) -> str:
     """Why a checkpoint cannot be read; empty when it can."""
     try:
-        checkpoint.load(settings.checkpoints_folder / folder, space=space)
+        checkpoint.load(checkpoints / folder, space=space)
     except (ValueError, OSError, KeyError, RuntimeError) as error:
         return f"{error}"
     return ""

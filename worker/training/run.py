@@ -24,11 +24,12 @@ from store.leases import Lease
 from store.projects import Project
 from store.versions import Current
 from store.weak_labels import WeakLabel
+from tagloom_base.files import replaced
 from worker.promotion.gate import Verdict, judge
 from worker.promotion.pruning import EVIDENCE
 from worker.promotion.publication import Publisher, promote_due
 from worker.promotion.referee import Referee
-from worker.training.cold_start import ensure_cold_start, lexicon_of
+from worker.training.cold_start import ColdStart, ensure_cold_start
 from worker.training.companions import Order, together
 from worker.training.corpus import Corpus, assemble
 from worker.training.gold import mark_misread
@@ -51,17 +52,18 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Ends, pro
 
     Raises Interrupted when the job must end: what is done is kept, and the next run goes on from the last epoch.
     """
-    promote_due(workplace.settings, workplace.store, project_key, lease)
+    settings, store = workplace.settings, workplace.store
+    promote_due(store, project_key, lease, settings.versions.promotion_seconds)
     project = _settled(workplace, project_key, watch)
     workplace.store.projects.begin_attempt(project_key)
     config = workplace.config_of(project)
     mark_misread(workplace.store, project, config)
     space, encoders = workplace.extractor.space, workplace.extractor.describe()
-    settings, store = workplace.settings, workplace.store
-    cold_start = partial(
-        ensure_cold_start, settings, store, project_key, space, config.labels, names=config.names, encoders=encoders
+    wanted = replace(ColdStart.of(config, space, settings.training), encoders=encoders)
+    cold_start = partial(ensure_cold_start, store, settings.paths.checkpoints, project_key, wanted)
+    current = readable(
+        settings.paths.checkpoints, store, project_key, lease, cold_start(), lambda it: cold_start(instead_of=it)
     )
-    current = readable(settings, store, project_key, lease, cold_start(), lambda it: cold_start(instead_of=it))
     progress({"stage": "reading features"})
     corpus = assemble(workplace, project, config, watch)
     for note, count in corpus.notes.items():
@@ -72,8 +74,17 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Ends, pro
         )
         return f"{len(corpus.gold)} gold labels, none to train on yet"
     counts = {"gold_count": len(corpus.gold), "weak_count": len(corpus.features) - len(corpus.gold)}
-    publisher = Publisher(settings, store, project, lease, current, encoders, counts)
-    run = _Run(workplace, publisher, corpus, lexicon_of(settings, config.names), watch, progress)
+    publisher = Publisher(
+        settings.paths.checkpoints,
+        settings.versions.promotion_seconds,
+        store,
+        project,
+        lease,
+        current,
+        encoders,
+        counts,
+    )
+    run = _Run(workplace, publisher, corpus, wanted.lexicon, watch, progress)
     trained = run.work()
     progress({"stage": "writing weak labels"})
     _write_weak_labels(workplace, project, corpus, trained, run.boxes, lease)
@@ -99,17 +110,17 @@ class _Run:
         self._corpus = corpus
         self._watch = watch
         self._progress = progress
-        self._config = TrainConfig(seed=workplace.settings.seed, device=workplace.settings.device)
-        self.state = RunState.of(workplace.settings.home / "runs", publisher.project)
-        checkpoints = workplace.settings.checkpoints_folder
+        self._config = TrainConfig(seed=workplace.settings.training.seed, device=workplace.settings.encoders.device)
+        self.state = RunState.of(workplace.settings.paths.runs, publisher.project)
+        checkpoints = workplace.settings.paths.checkpoints
         self._parent = self.state.parent(checkpoints, publisher.current)
         if self._parent.network is None:
-            self._parent = heir(workplace.settings, workplace.store, publisher.project.key, self._parent)
+            self._parent = heir(checkpoints, workplace.store, publisher.project.key, self._parent)
         self._parent = with_lexicon(self._parent, lexicon)
         self._served = checkpoint.load(checkpoints / publisher.current.folder)
         evidence = checkpoints / publisher.project.key / EVIDENCE
         self._referee = Referee(corpus, self._served, self._config, evidence)
-        self._nearest = workplace.settings.home / "neighbours" / f"{self.state.file.parent.name}.safetensors"
+        self._nearest = workplace.settings.paths.neighbours / f"{self.state.file.parent.name}.safetensors"
         self.boxes: LearnedBoxes | None = None
         self._is_misled = bool(publisher.current.note)
         self._begun = False
@@ -255,7 +266,8 @@ class RunState:
         self._about.unlink(missing_ok=True)
 
     def _write(self, about: Mapping[str, Any]) -> None:
-        self._about.write_text(json.dumps(about))
+        with replaced(self._about) as beside:
+            beside.write_text(json.dumps(about))
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -267,7 +279,7 @@ class RunState:
 
 def _settled(workplace: Workplace, project_key: str, watch: Ends) -> Project:
     """The project once no gold came for a moment: a burst of webhooks makes one training, not two."""
-    pause, projects = workplace.settings.settle_seconds, workplace.store.projects
+    pause, projects = workplace.settings.training.settle_seconds, workplace.store.projects
     project = _present(projects.get(project_key))
     end = time.monotonic() + LONGEST_SETTLE * pause
     while time.monotonic() < end:

@@ -8,7 +8,7 @@ from PIL import ExifTags, Image
 
 from model.items import Box
 from tagloom.demo.data import Subject, cast, shuffled, split
-from tagloom.errors import UserError
+from tagloom_base.errors import UserError
 
 
 def subjects(products: int, views: int = 4) -> list[Subject]:

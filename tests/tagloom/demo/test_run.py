@@ -15,9 +15,9 @@ from tagloom.demo.data import Cast
 from tagloom.demo.run import MARK, encoders_of, fresh_home
 from tagloom.demo.story import Outcome
 from tagloom.demo.verdict import Condition, Verdict
-from tagloom.errors import UserError
 from tagloom.services.ports import free_port
 from tagloom.services.record import FILE, Entries
+from tagloom_base.errors import UserError
 from tests.tagloom.demo.stub import StubBackend, serving
 from tests.tagloom.demo.test_data import folder_of
 

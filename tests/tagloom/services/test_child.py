@@ -7,8 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tagloom.errors import UserError
 from tagloom.services.child import Child
+from tagloom_base.errors import UserError
 
 
 def python(code: str, log: Path, **environment: str) -> Child:

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from tagloom.errors import UserError
 from tagloom.services.ports import free_port, require_free
+from tagloom_base.errors import UserError
 
 
 def test_a_taken_port_names_itself_and_the_way_out() -> None:

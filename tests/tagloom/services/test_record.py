@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tagloom.errors import UserError
 from tagloom.services.record import FILE, Entries, Mark, Record
+from tagloom_base.errors import UserError
 
 
 def sleeper() -> "subprocess.Popen[bytes]":

@@ -13,11 +13,11 @@ import pytest
 import redis
 from rq import Worker
 
-from tagloom.errors import UserError
 from tagloom.services.child import Child
 from tagloom.services.ports import free_port
 from tagloom.services.stack import Stack, healthy
-from tagloom.settings import Settings
+from tagloom_base.errors import UserError
+from tagloom_base.settings import Settings
 
 LIGHT = {"RQ_CONFIG": ""}  # a worker that imports nothing ahead: it starts at once
 
@@ -137,7 +137,7 @@ def test_sigterm_ends_everything(tmp_path: Path) -> None:
         "import sys, time\n"
         "from pathlib import Path\n"
         "from tagloom.services.stack import Stack\n"
-        "from tagloom.settings import Settings\n"
+        "from tagloom_base.settings import Settings\n"
         "with Stack(Settings(home=Path(sys.argv[1]))) as stack:\n"
         "    stack.start_queue()\n"
         "    print(stack.children[0].pid, flush=True)\n"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tagloom.errors import UserError
 from tagloom.up.account import Account
+from tagloom_base.errors import UserError
 
 
 def test_account_is_made_once_and_kept(tmp_path: Path) -> None:

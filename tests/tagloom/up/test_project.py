@@ -9,9 +9,9 @@ import pytest
 
 from labelstudio.config import LabelConfig
 from samples.dataset import Sample
-from tagloom.errors import UserError
 from tagloom.project import label_config
 from tagloom.up.project import TITLE, LabelStudio, connect, ensure_project
+from tagloom_base.errors import UserError
 
 LABELS = ("主体", 'A "quoted" & odd <label>')
 BACKEND = "http://127.0.0.1:9090"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tagloom.errors import UserError
 from tagloom.up.account import Account
 from tagloom.up.server import answers, label_studio
+from tagloom_base.errors import UserError
 
 
 def test_a_missing_environment_names_the_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

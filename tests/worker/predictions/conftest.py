@@ -11,6 +11,6 @@ from tests.worker.label_studio import Encoders, WritableLabelStudio
 @pytest.fixture
 def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WritableLabelStudio]:
     """A simulated Label Studio that can be written to; workplaces have its encoders."""
-    monkeypatch.setattr(worker.workplace, "FeatureExtractor", Encoders)
+    monkeypatch.setattr(worker.workplace, "open_extractor", Encoders)
     with label_studio.opened(tmp_path) as opened:
         yield opened

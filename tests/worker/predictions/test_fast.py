@@ -12,7 +12,7 @@ from store import fast_answers
 from store.store import Store
 from tagloom.demo import payloads
 from tagloom.demo.payloads import StoredPrediction
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests.backend.parts import Backend, CheapEncoders, running
 from tests.worker import label_studio
 from tests.worker.label_studio import Encoders, WritableLabelStudio, publish_next
@@ -28,7 +28,7 @@ TASKS = 6
 
 @pytest.fixture
 def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WritableLabelStudio]:
-    monkeypatch.setattr(worker.workplace, "FeatureExtractor", Encoders)
+    monkeypatch.setattr(worker.workplace, "open_extractor", Encoders)
     monkeypatch.setattr(fast_answers, "FIRST_LOOK_S", 0.0)
     with label_studio.opened(tmp_path, TASKS) as made:
         yield made
@@ -166,7 +166,7 @@ def test_a_label_studio_that_is_away_is_asked_again_later(
     studio: WritableLabelStudio, backend: Backend, workplace: Workplace, tmp_path: Path
 ) -> None:
     retrieve(studio, backend, 1)
-    away = label_studio.settings_of(tmp_path, studio).model_copy(update={"label_studio_url": "http://127.0.0.1:1"})
+    away = label_studio.settings_of(tmp_path, studio).changed(label_studio_url="http://127.0.0.1:1")
     with open_workplace(away) as lonely:
         assert replaced(lonely, studio) == 0
     assert waiting(workplace, studio) == [1]
@@ -199,13 +199,13 @@ def test_gold_comes_first(studio: WritableLabelStudio, backend: Backend, workpla
 def test_the_timer_wakes_the_worker_for_what_is_due(
     store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    redis = queue.redis_of(settings.redis_url)
+    redis = queue.redis_of(settings.work.redis_url)
     redis.flushall()
     monkeypatch.setattr(fast_answers, "FIRST_LOOK_S", 0.0)
     store.projects.ensure("default/2.1", "<View/>")
     store.fast_answers.give("default/2.1", "v0.a", [1])
     timer.tick(settings, store, "here")
-    jobs = Queue(settings.queue, connection=redis, serializer="json").jobs
+    jobs = Queue(settings.work.queue, connection=redis, serializer="json").jobs
     assert [(job.func_name, job.args) for job in jobs if job and job.func_name != "worker.jobs.reconcile"] == [
         ("worker.jobs.encode", ["default/2.1"])
     ]

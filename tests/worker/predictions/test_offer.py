@@ -8,7 +8,7 @@ from redis import Redis
 from rq import Queue
 
 from store.store import Store
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests.worker import label_studio
 from tests.worker.label_studio import WritableLabelStudio, publish_next
 from worker import jobs, queue, timer
@@ -29,7 +29,7 @@ def opened_in_label_studio(studio: WritableLabelStudio, version: str) -> None:
 
 
 def run(settings: Settings, studio: WritableLabelStudio, **changed: Any) -> str:
-    with open_workplace(settings.model_copy(update=changed)) as workplace:
+    with open_workplace(settings.changed(**changed)) as workplace:
         project = workplace.store.projects.get(str(studio.key))
         assert project
         return offer(workplace, project, NeverEnds(), lambda _: None)
@@ -42,9 +42,9 @@ def test_stored_predictions_follow_each_promotion(
     studio.annotate(7, [])
     for _ in range(2):
         version = publish_next(settings, store, studio)
-        assert due(settings, store) == [str(studio.key)]
+        assert due(settings.versions, store) == [str(studio.key)]
         assert run(settings, studio).startswith(f"{version}: 39 predictions written")
-        assert due(settings, store) == []
+        assert due(settings.versions, store) == []
     assert {tuple(studio.versions_of(task)) for task in studio.project.tasks if task != 7} == {(version,)}
     assert studio.versions_of(7) != [version]
     assert (studio.backend["title"], studio.sampling) == ("Tagloom", "Sequential sampling"), "sampling is not touched"
@@ -60,7 +60,7 @@ def test_tasks_that_label_studio_never_asked_for_are_left_to_it(
 
 def test_it_may_be_switched_off(settings: Settings, store: Store, studio: WritableLabelStudio) -> None:
     publish_next(settings, store, studio)
-    assert due(settings.model_copy(update={"refresh_predictions": False}), store) == []
+    assert due(settings.changed(refresh_predictions=False).versions, store) == []
 
 
 def test_gold_comes_first_but_the_next_tasks_are_refreshed(
@@ -78,7 +78,7 @@ def test_gold_comes_first_but_the_next_tasks_are_refreshed(
                     offer(workplace, project, GivesWay(NeverEnds(), workplace.store), lambda _: None)
         fresh = [task for task in studio.project.tasks if studio.versions_of(task) == [version]]
         assert fresh == list(range(1, 16 * min(rounds, 2) + 1))
-    assert due(settings, store) == [str(studio.key)]
+    assert due(settings.versions, store) == [str(studio.key)]
 
 
 def test_a_project_without_label_studio_is_not_tried_for_ever(
@@ -86,16 +86,16 @@ def test_a_project_without_label_studio_is_not_tried_for_ever(
 ) -> None:
     publish_next(settings, store, studio)
     assert run(settings, studio, label_studio_url="").startswith("no Label Studio is configured")
-    assert due(settings, store) == []
+    assert due(settings.versions, store) == []
 
 
 def test_the_timer_wakes_the_job_and_the_job_does_it(
     settings: Settings, store: Store, studio: WritableLabelStudio, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {
-        "TAGLOOM_HOME": str(settings.home),
-        "TAGLOOM_QUEUE": settings.queue,
-        "REDIS_URL": settings.redis_url,
+        "TAGLOOM_HOME": str(settings.paths.home),
+        "TAGLOOM_QUEUE": settings.work.queue,
+        "REDIS_URL": settings.work.redis_url,
         "LABEL_STUDIO_URL": studio.url,
         "LABEL_STUDIO_API_KEY": studio.token,
     }.items():
@@ -103,6 +103,6 @@ def test_the_timer_wakes_the_job_and_the_job_does_it(
     opened_in_label_studio(studio, publish_next(settings, store, studio))
     version = publish_next(settings, store, studio)
     timer.tick(settings, store, "test")
-    waiting = Queue(settings.queue, connection=queue.redis_of(settings.redis_url), serializer="json").jobs
+    waiting = Queue(settings.work.queue, connection=queue.redis_of(settings.work.redis_url), serializer="json").jobs
     assert "worker.jobs.predict" in [job.func_name for job in waiting if job]
     assert jobs.predict(str(studio.key)).startswith(f"{version}: 40 predictions written")

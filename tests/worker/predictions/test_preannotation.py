@@ -11,7 +11,7 @@ from labelstudio.api import LabelStudioClient, LabelStudioError
 from store.changes import AnnotationState
 from store.projects import Project
 from store.store import Store
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests.worker import label_studio
 from tests.worker.label_studio import Encoders, WritableLabelStudio, publish_next
 from worker.predictions.answering import Answering
@@ -34,7 +34,7 @@ class Stop:
 
 @pytest.fixture
 def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WritableLabelStudio]:
-    monkeypatch.setattr(worker.workplace, "FeatureExtractor", Encoders)
+    monkeypatch.setattr(worker.workplace, "open_extractor", Encoders)
     with label_studio.opened(tmp_path) as running:
         yield running
 

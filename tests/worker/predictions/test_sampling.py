@@ -7,8 +7,8 @@ from rq import Queue
 
 from labelstudio.api import LabelStudioError
 from store.store import Store
-from tagloom.errors import UserError
-from tagloom.settings import Settings
+from tagloom_base.errors import UserError
+from tagloom_base.settings import Settings
 from tests.backend.parts import running
 from tests.worker import label_studio
 from tests.worker.label_studio import WritableLabelStudio, publish_next
@@ -27,7 +27,7 @@ def settings(tmp_path: Path, studio: WritableLabelStudio, valkey: str) -> Settin
 
 @pytest.fixture
 def redis(settings: Settings) -> Redis:
-    connection = queue.redis_of(settings.redis_url)
+    connection = queue.redis_of(settings.work.redis_url)
     connection.flushall()
     return connection
 
@@ -51,14 +51,14 @@ def test_the_first_predictions_then_the_title_then_the_project(
 ) -> None:
     version = promote(settings, store, studio)
     studio.annotate(7, [])
-    assert due(settings, store) == [str(studio.key)]
+    assert due(settings.versions, store) == [str(studio.key)]
     run(settings, studio)
     assert studio.written == [
         "16 predictions", f"title {version}", f"project goes by {version}", "16 predictions", "7 predictions",
     ]  # fmt: skip
     assert studio.backend["title"] == studio.project.model_version == version
     assert studio.sampling == "Uncertainty sampling"
-    assert due(settings, store) == []
+    assert due(settings.versions, store) == []
     run(settings, studio)
     assert len(studio.written) == 5
     assert studio.next_task() not in (None, 7)
@@ -75,9 +75,9 @@ def test_a_killed_run_goes_on_and_tasks_never_come_at_random(
         run(settings, studio)
     assert studio.backend["title"] == studio.project.model_version == old
     assert studio.next_task()
-    assert due(settings, store) == []  # for a minute
+    assert due(settings.versions, store) == []  # for a minute
     store.leases.revoke(f"pause predict:{studio.key}")
-    assert due(settings, store) == [str(studio.key)]
+    assert due(settings.versions, store) == [str(studio.key)]
     studio.fails_at = 20
     with pytest.raises(LabelStudioError):
         run(settings, studio)
@@ -86,7 +86,7 @@ def test_a_killed_run_goes_on_and_tasks_never_come_at_random(
     run(settings, studio)
     assert studio.written[-1:] == [f"title {new}"], "once"
     assert {tuple(studio.versions_of(task)) for task in studio.project.tasks} == {(new,)}
-    assert due(settings, store) == []
+    assert due(settings.versions, store) == []
 
 
 def test_our_own_changes_trigger_no_work(
@@ -118,7 +118,7 @@ def test_the_timer_wakes_it_while_it_is_due_and_switched_on(
     def woken() -> list[str]:
         store.leases.revoke("timer")
         timer.tick(settings, store, "test")
-        jobs = Queue(settings.queue, connection=redis, serializer="json").jobs
+        jobs = Queue(settings.work.queue, connection=redis, serializer="json").jobs
         return [str(job.func_name) for job in jobs if job]
 
     promote(settings, store, studio)
@@ -127,7 +127,7 @@ def test_the_timer_wakes_it_while_it_is_due_and_switched_on(
     assert lease
     store.projects.finish_reconcile(str(studio.key), lease)
     switched_off = label_studio.settings_of(tmp_path, studio, refresh_predictions=False)
-    assert due(switched_off, store) == []
+    assert due(switched_off.versions, store) == []
     assert woken() == ["worker.jobs.predict"]
     redis.flushall()
     run(settings, studio)
@@ -138,10 +138,10 @@ def test_the_job_does_it(
     settings: Settings, store: Store, studio: WritableLabelStudio, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {
-        "TAGLOOM_HOME": str(settings.home),
-        "TAGLOOM_QUEUE": settings.queue,
+        "TAGLOOM_HOME": str(settings.paths.home),
+        "TAGLOOM_QUEUE": settings.work.queue,
         "TAGLOOM_UNCERTAINTY_SAMPLING": "true",
-        "REDIS_URL": settings.redis_url,
+        "REDIS_URL": settings.work.redis_url,
         "LABEL_STUDIO_URL": studio.url,
         "LABEL_STUDIO_API_KEY": studio.token,
     }.items():

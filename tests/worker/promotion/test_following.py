@@ -8,7 +8,7 @@ from model.tagger import Tagger
 from model.weak_supervision.supervision import GoldTable
 from store.store import Store
 from store.versions import State
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests.worker import items, shop
 from worker import jobs
 
@@ -20,7 +20,7 @@ NOISE = 0.015  # of macro-F1 on so many
 def serving(store: Store, settings: Settings) -> Tagger:
     current = store.versions.current(KEY)
     assert current
-    return checkpoint.load(settings.checkpoints_folder / current.folder)
+    return checkpoint.load(settings.paths.checkpoints / current.folder)
 
 
 def right(tagger: Tagger, make: shop.Make) -> float:
@@ -44,7 +44,7 @@ def test_the_first_ten_gold_labels_never_drop_below_the_cues(
     store: Store, settings: Settings, gold: int, unlucky: bool
 ) -> None:
     """``unlucky``: the first labels that come are those of the shop that speak most against the cues."""
-    cold = Tagger.cold_start(items.LABELS, space=shop.SPACE, seed=settings.seed)
+    cold = Tagger.cold_start(items.LABELS, space=shop.SPACE, seed=settings.training.seed)
     numbers = range(1, 41)
     shop.open_shop(store, settings, tasks=len(numbers), make=items.plain)
     order = sorted(numbers, key=lambda number: -against_the_cues(cold, number)) if unlucky else numbers

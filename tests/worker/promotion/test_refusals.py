@@ -18,7 +18,7 @@ from model.training.phases import PARTS, Phase
 from model.training.progressive import TrainConfig
 from store.store import Store
 from store.versions import State
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests.worker import items, shop
 from worker import jobs
 from worker.training.families import family_of, is_held_out

@@ -21,8 +21,8 @@ from model.training.progressive import EpochReport, TrainConfig, fit, nothing_to
 from model.weak_supervision.boxes import learn_boxes
 from model.weak_supervision.propagation import FusedSpace, Neighbours
 from store.store import Store
-from tagloom.errors import UserError
-from tagloom.settings import Settings
+from tagloom_base.errors import UserError
+from tagloom_base.settings import Settings
 from tests.worker import items, shop
 from tests.worker.crew import crew, until
 from tests.worker.test_jobs import KEY, begin, is_trained, log_of, served, tick, training
@@ -71,7 +71,7 @@ def fitted(order: Order, on_epoch: Callable[[EpochReport], None] = nothing_to_do
 
 
 def two(settings: Settings) -> Settings:
-    return settings.model_copy(update={"training_processes": 2})
+    return settings.changed(training_processes=2)
 
 
 def companions() -> list[psutil.Process]:
@@ -253,7 +253,7 @@ def test_sigterm_to_all_of_them_ends_after_the_epoch(store: Store, settings: Set
         assert stock.wait(30) == 0
         assert not any(one.is_running() for one in group)
     assert not is_trained(store)
-    assert list((settings.home / "runs").glob("*/*.safetensors"))
+    assert list((settings.paths.home / "runs").glob("*/*.safetensors"))
     assert "Traceback" not in log_of(settings)
 
 
@@ -281,7 +281,7 @@ def test_gold_that_comes_later_is_trained_on_too(store: Store, settings: Setting
     with crew(two(settings)):
         begin(store, settings)
         until(lambda: is_trained(store), seconds=120)
-        (own,) = (settings.home / "runs").iterdir()
+        (own,) = (settings.paths.home / "runs").iterdir()
         assert not any(path.is_dir() for path in own.iterdir())
         (own / "together-left" / PARENT).mkdir(parents=True)
         shop.annotate(store, range(201, 221))

@@ -24,7 +24,7 @@ TASKS = 3
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Workplace, str]]:
     """A project whose tasks, all but the last, were read; nobody has labelled any."""
-    monkeypatch.setattr(worker.workplace, "FeatureExtractor", Encoders)
+    monkeypatch.setattr(worker.workplace, "open_extractor", Encoders)
     with label_studio.opened(tmp_path, TASKS) as studio:
         settings, key = label_studio.settings_of(tmp_path, studio), str(studio.key)
         with open_workplace(settings) as workplace:
@@ -44,7 +44,7 @@ def test_features_that_cannot_be_read_are_made_again_so_that_the_pool_stays_the_
     config = LabelConfig.parse(project.label_config)
     before = assemble(workplace, project, config, NeverEnds())
     assert len(before.task_ids) == TASKS - 1
-    for file in list(workplace.settings.features_folder.rglob("*.safetensors")):
+    for file in list(workplace.settings.paths.features.rglob("*.safetensors")):
         cut = file.read_bytes()[: file.stat().st_size // 2]
         file.unlink()  # what `before` holds is mapped from it
         file.write_bytes(cut)

@@ -3,20 +3,19 @@ import pytest
 
 import worker.workplace
 from store.store import Store
-from tagloom.settings import Settings
-from tests.worker import items, shop
-from worker.training.cold_start import ensure_cold_start
+from tagloom_base.settings import Settings
+from tests.worker import shop
 from worker.training.doubtful import doubtful, unlikely
 from worker.workplace import open_workplace
 
 
 @pytest.mark.slow
 def test_wrong_gold_is_at_the_top(store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker.workplace, "FeatureExtractor", shop.StubExtractor)
+    monkeypatch.setattr(worker.workplace, "open_extractor", shop.StubExtractor)
     shop.open_shop(store, settings, tasks=70)
     shop.annotate(store, range(1, 61))
     shop.annotate(store, [7, 23, 40], second=2, wrong=True)
-    ensure_cold_start(settings, store, str(shop.KEY), shop.SPACE, items.LABELS)
+    shop.cold_start(settings, store)
     with open_workplace(settings) as workplace:
         found = doubtful(workplace, str(shop.KEY))
         with pytest.raises(ValueError, match="tagloom versions"):
@@ -40,14 +39,14 @@ def test_a_class_without_positives_accuses_nobody() -> None:
 def test_what_serves_stays_when_the_command_was_given_other_encoders(
     store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker.workplace, "FeatureExtractor", shop.StubExtractor)
+    monkeypatch.setattr(worker.workplace, "open_extractor", shop.StubExtractor)
     shop.open_shop(store, settings, tasks=4)
     shop.annotate(store, [1])
     key = str(shop.KEY)
     with open_workplace(settings) as workplace:
         with pytest.raises(ValueError, match="no version serves"):
             doubtful(workplace, key)
-        served = ensure_cold_start(settings, store, key, "6" * 16, items.LABELS)
+        served = shop.cold_start(settings, store, key=key, space="6" * 16)
         with pytest.raises(ValueError, match="TAGLOOM_IMAGE_ENCODER"):
             doubtful(workplace, key)
     assert store.versions.current(key) == served

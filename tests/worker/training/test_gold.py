@@ -16,12 +16,11 @@ from store.changes import Change
 from store.store import Store
 from store.versions import State
 from tagloom.operate import version_lines
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests.store import webhooks
 from tests.store.upgrades import turn_old
 from tests.worker import items, shop
 from worker import jobs
-from worker.training.cold_start import ensure_cold_start
 from worker.training.gold import project_gold
 
 KEY = str(shop.KEY)
@@ -77,7 +76,7 @@ def shown_prices(store: Store, settings: Settings) -> int:
     """How many of all tasks are shown with a price by the version that serves."""
     current = store.versions.current(KEY)
     assert current is not None
-    served: Tagger = checkpoint.load(settings.checkpoints_folder / current.folder)
+    served: Tagger = checkpoint.load(settings.paths.checkpoints / current.folder)
     found = served.predict([items.item(number)[0] for number in range(1, TASKS + 1)], boxes=False)
     return sum("价格" in prediction.labels for prediction in found)
 
@@ -141,7 +140,7 @@ def test_a_collapse_that_gold_does_not_show_is_refused(
 def test_an_accepted_proposal_names_its_version(store: Store, settings: Settings) -> None:
     shop.open_shop(store, settings, tasks=20)
     shop.annotate(store, range(1, 13))
-    version = ensure_cold_start(settings, store, KEY, shop.SPACE, items.LABELS).version
+    version = shop.cold_start(settings, store).version
     identity = region_id(region_seed(KEY, 15, version), 0, 1, NO_TAG)
     tags = {"from_name": "elements", "to_name": "image", "type": "choices", "value": {"choices": ["LOGO"]}}
     submit(store, 15, [{**tags, "id": identity, "origin": "prediction"}])
@@ -163,8 +162,8 @@ def test_a_home_that_learned_from_misread_gold_heals(store: Store, settings: Set
     jobs.train(KEY)
     trained = store.versions.list(KEY)[0]
     store.close()
-    turn_old(settings.database, "0005")
-    upgraded = Store.open(settings.database)
+    turn_old(settings.paths.database, "0005")
+    upgraded = Store.open(settings.paths.database)
     try:
         assert upgraded.projects.waiting_for_training() == [KEY]
         jobs.train(KEY)

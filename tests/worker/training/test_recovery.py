@@ -6,22 +6,21 @@ import worker.workplace
 from model import checkpoint
 from store.store import Store
 from store.versions import Current, NewVersion, State, training_lease
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests.backend.parts import SPACE, cold
-from tests.worker import items, shop
+from tests.worker import shop
 from worker import jobs
-from worker.training.cold_start import ensure_cold_start
 from worker.training.recovery import readable
 
 KEY = str(shop.KEY)
 
 
 def start(settings: Settings, store: Store, instead_of: Current | None = None) -> Current:
-    return ensure_cold_start(settings, store, KEY, SPACE, ("主体", "LOGO"), instead_of=instead_of)
+    return shop.cold_start(settings, store, ("主体", "LOGO"), space=SPACE, instead_of=instead_of)
 
 
 def spoil(settings: Settings, current: Current) -> None:
-    path = settings.checkpoints_folder / current.folder / checkpoint.TENSORS
+    path = settings.paths.checkpoints / current.folder / checkpoint.TENSORS
     path.write_bytes(path.read_bytes()[:-8])
 
 
@@ -30,18 +29,21 @@ def test_the_newest_that_can_be_read_takes_over(settings: Settings, store: Store
     current = start(settings, store)
     lease = store.leases.acquire(training_lease(KEY), "test", 60)
     assert lease
-    assert readable(settings, store, KEY, lease, current, lambda it: start(settings, store, it)) == current
+    assert (
+        readable(settings.paths.checkpoints, store, KEY, lease, current, lambda it: start(settings, store, it))
+        == current
+    )
     for number in (1, 2, 3):
         tagger = cold(current.labels, seed=number)
         version, folder = f"v{number}.{number:04}", f"{KEY}/v{number}"
-        checkpoint.save(tagger.named(version), settings.checkpoints_folder / folder, version=version, phase="test")
+        checkpoint.save(tagger.named(version), settings.paths.checkpoints / folder, version=version, phase="test")
         assert store.versions.reserve(KEY) == number
         new = NewVersion(number, version, "", folder, "test", SPACE, current.labels, {}, number, 1, 0)
         store.versions.add(KEY, new, lease)
         current = store.versions.promote(KEY, number, lease, generation=current.generation)
         if number > 1:
             spoil(settings, current)
-    found = readable(settings, store, KEY, lease, current, lambda it: start(settings, store, it))
+    found = readable(settings.paths.checkpoints, store, KEY, lease, current, lambda it: start(settings, store, it))
     assert found == store.versions.current(KEY)
     assert found.version == "v1.0001"
     states = {entry.number: entry.state for entry in store.versions.list(KEY)}
@@ -54,26 +56,26 @@ def test_where_nothing_can_be_read_a_cold_start_takes_over(settings: Settings, s
     spoil(settings, current)
     lease = store.leases.acquire(training_lease(KEY), "test", 60)
     assert lease
-    found = readable(settings, store, KEY, lease, current, lambda it: start(settings, store, it))
+    found = readable(settings.paths.checkpoints, store, KEY, lease, current, lambda it: start(settings, store, it))
     assert found.number == 1
     assert found == store.versions.current(KEY) == start(settings, store)
-    checkpoint.load(settings.checkpoints_folder / found.folder, space=SPACE)
+    checkpoint.load(settings.paths.checkpoints / found.folder, space=SPACE)
 
 
 @pytest.mark.slow
 def test_a_training_gets_over_it(
     settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(worker.workplace, "FeatureExtractor", shop.StubExtractor)
+    monkeypatch.setattr(worker.workplace, "open_extractor", shop.StubExtractor)
     for name, value in {
         "TAGLOOM_HOME": tmp_path,
-        "REDIS_URL": settings.redis_url,
+        "REDIS_URL": settings.work.redis_url,
         "TAGLOOM_SETTLE_SECONDS": "0",
     }.items():
         monkeypatch.setenv(name, str(value))
     shop.open_shop(store, settings, tasks=8)
     shop.annotate(store, range(1, 7))
-    current = ensure_cold_start(settings, store, KEY, shop.SPACE, items.LABELS)
+    current = shop.cold_start(settings, store)
     spoil(settings, current)
     jobs.train(KEY)
     project = store.projects.get(KEY)
@@ -81,4 +83,4 @@ def test_a_training_gets_over_it(
     assert not project.has_new_gold
     serving = store.versions.current(KEY)
     assert serving
-    checkpoint.load(settings.checkpoints_folder / serving.folder, space=shop.SPACE)
+    checkpoint.load(settings.paths.checkpoints / serving.folder, space=shop.SPACE)

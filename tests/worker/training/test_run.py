@@ -18,13 +18,12 @@ from store.changes import Change
 from store.projects import Project
 from store.store import Store
 from store.versions import NewVersion, State, training_lease
-from tagloom.settings import Settings
+from tagloom_base.settings import Settings
 from tests.backend.parts import cold
 from tests.labelstudio.test_images import ODD_REFERENCES
 from tests.store import webhooks
 from tests.worker import items, shop
 from worker import jobs
-from worker.training.cold_start import ensure_cold_start
 from worker.training.run import RunState
 from worker.training.watch import Interrupted
 
@@ -40,7 +39,7 @@ def serve(settings: Settings, store: Store, number: int) -> str:
     assert store.versions.reserve(KEY) == number
     version, folder = f"v{number}.{number:04}", f"{KEY}/v{number}"
     tagger = replace(cold(items.LABELS, seed=number), space=shop.SPACE).named(version)
-    checkpoint.save(tagger, settings.checkpoints_folder / folder, version=version, phase="test")
+    checkpoint.save(tagger, settings.paths.checkpoints / folder, version=version, phase="test")
     new = NewVersion(number, version, "", folder, "test", shop.SPACE, items.LABELS, {}, 0, 0, 0)
     store.versions.add(KEY, new, lease)
     store.versions.promote(KEY, number, lease, generation=current.generation)
@@ -53,7 +52,7 @@ def test_a_training_that_an_operator_cut_off_begins_anew_from_the_chosen_version
     store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.open_shop(store, settings, tasks=12)
-    chosen = ensure_cold_start(settings, store, KEY, shop.SPACE, items.LABELS).version
+    chosen = shop.cold_start(settings, store).version
     left = serve(settings, store, 1)
     shop.annotate(store, range(1, 9))
     begun: list[tuple[str, bool]] = []
@@ -101,7 +100,7 @@ def test_a_training_that_ended_after_its_last_epoch_repeats_no_epoch_and_publish
     project = store.projects.get(KEY)
     assert project
     assert not project.has_new_gold
-    assert not list((settings.home / "runs").rglob("*.*"))
+    assert not list((settings.paths.home / "runs").rglob("*.*"))
 
 
 @pytest.mark.slow
@@ -111,7 +110,7 @@ def test_what_follows_a_cold_start_for_other_labels_serves_at_once_and_what_foll
 ) -> None:
     monkeypatch.setenv("TAGLOOM_PROMOTION_SECONDS", "60")
     shop.open_shop(store, settings, tasks=60)
-    ensure_cold_start(settings, store, KEY, shop.SPACE, ["主体"])
+    shop.cold_start(settings, store, ["主体"])
     shop.annotate(store, range(1, 31))
     assert "promoted v2." in jobs.train(KEY)
     shop.annotate(store, range(31, 46))
@@ -146,7 +145,7 @@ def test_another_lexicon_is_taken_up_by_the_next_training_which_goes_on_from_wha
     jobs.train(KEY)
     newest = store.versions.list(KEY)[0]
     assert newest.parent == served.version
-    tagger = checkpoint.load(settings.checkpoints_folder / newest.folder)
+    tagger = checkpoint.load(settings.paths.checkpoints / newest.folder)
     assert "赠品: house words" in tagger.sources.cues.names
     assert [parent.sources.cues.names for parent in judged] == [tagger.sources.cues.names]  # its own recipe is judged
     assert max(told["epochs"] for told in epochs if "epochs" in told) == sum(phase.epochs for phase in CONTINUATION)

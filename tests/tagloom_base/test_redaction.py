@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tagloom import redaction
-from tagloom.redaction import LONGEST, LONGEST_TRACE, loggable, redacted, trace
+from tagloom_base import redaction
+from tagloom_base.redaction import LONGEST, LONGEST_TRACE, loggable, redacted, trace
 
 SECRET = "s3cr/et pä#ss密"
 

@@ -15,7 +15,7 @@ import re, sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tagloom import memory
+from tagloom_base import memory
 
 memory.give_back()
 from labelstudio.decoding import ImageUnavailableError, decode

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from tagloom.cli import settings
-from tagloom.errors import UserError
-from tagloom.settings import Settings, variable_of
+from tagloom_base.errors import UserError
+from tagloom_base.settings import FIELDS, Settings, variable_of
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
-@pytest.mark.parametrize("name", Settings.model_fields)
+@pytest.mark.parametrize("name", FIELDS)
 def test_every_setting_is_explained(name: str) -> None:
-    field = Settings.model_fields[name]
+    field = FIELDS[name]
     variable = field.validation_alias or f"TAGLOOM_{name.upper()}"
     assert f"| `{variable}` |" in OPERATIONS.read_text(encoding="utf-8")
 
@@ -23,8 +23,11 @@ def test_lists_come_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAGLOOM_IMAGE_HOSTS", "a.example, b.example,")
     monkeypatch.setenv("TAGLOOM_URL_SECRETS", "hush-hush-hush-hush,quiet-quiet-quiet")
     found = Settings()
-    assert found.image_hosts == ("a.example", "b.example")
-    assert [secret.get_secret_value() for secret in found.url_secrets] == ["hush-hush-hush-hush", "quiet-quiet-quiet"]
+    assert found.pictures.image_hosts == ("a.example", "b.example")
+    assert [secret.get_secret_value() for secret in found.access.url_secrets] == [
+        "hush-hush-hush-hush",
+        "quiet-quiet-quiet",
+    ]
     assert "hush" not in repr(found)
 
 
@@ -187,20 +190,21 @@ def test_what_windows_and_copying_leave_around_a_value_does_not_count(monkeypatc
     monkeypatch.setenv("TAGLOOM_PORT", " 9091\r")
     monkeypatch.setenv("TAGLOOM_CONNECTIONS", f'{{"shop": {{"url": "http://h\\r", "url_secrets": ["{"s" * 16}\\r"]}}}}')
     found = Settings()
-    assert (found.label_studio_url, found.port) == ("http://127.0.0.1:8080", 9091)
-    assert found.label_studio_token.get_secret_value() == "secret-token-123"
-    assert found.connections["shop"].url == "http://h"
-    assert found.connections["shop"].url_secrets[0].get_secret_value() == "s" * 16
+    assert (found.studios.label_studio_url, found.access.port) == ("http://127.0.0.1:8080", 9091)
+    assert found.studios.label_studio_token.get_secret_value() == "secret-token-123"
+    assert found.studios.connections["shop"].url == "http://h"
+    assert found.studios.connections["shop"].url_secrets[0].get_secret_value() == "s" * 16
 
 
-@pytest.mark.parametrize("variable", [variable_of(field) for field in Settings.model_fields])
+@pytest.mark.parametrize("variable", [variable_of(field) for field in FIELDS])
 @pytest.mark.parametrize("empty", ["", " \r"])
 def test_an_empty_variable_is_as_one_that_is_not_set(
     monkeypatch: pytest.MonkeyPatch, variable: str, empty: str
 ) -> None:
+    default = Settings()
     monkeypatch.setenv(variable, empty)
-    assert Settings() == Settings.model_construct()
-    assert Settings().model_fields_set == set()
+    assert Settings() == default
+    assert Settings().values_set() == {}
 
 
 def test_full_width_commas_separate_too_and_paths_may_begin_at_home(
@@ -214,11 +218,11 @@ def test_full_width_commas_separate_too_and_paths_may_begin_at_home(
     monkeypatch.setenv("TAGLOOM_HOME", "~/new")
     monkeypatch.setenv("TAGLOOM_IMAGE_ENCODER", "transformers:~/vit@~/weights")
     found = Settings()
-    assert found.image_hosts == ("img.example.com", "*.cdn.example.com", "2606:4700::1111")
-    assert found.industry_keys == ("一级", "二级")
-    assert found.image_roots == (tmp_path / "a", tmp_path)
-    assert found.home == tmp_path / "new"
-    assert found.image_encoder == f"transformers:{tmp_path}/vit@{tmp_path}/weights"
+    assert found.pictures.image_hosts == ("img.example.com", "*.cdn.example.com", "2606:4700::1111")
+    assert found.tasks.industry_keys == ("一级", "二级")
+    assert found.pictures.image_roots == (tmp_path / "a", tmp_path)
+    assert found.paths.home == tmp_path / "new"
+    assert found.encoders.image_encoder == f"transformers:{tmp_path}/vit@{tmp_path}/weights"
 
 
 def test_connections_that_could_not_be_told_apart_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +246,7 @@ def test_connections_that_could_not_be_told_apart_are_refused(monkeypatch: pytes
 )
 def test_redis_addresses_that_work(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("REDIS_URL", url)
-    assert Settings().redis_url == url
+    assert Settings().work.redis_url == url
 
 
 def test_every_secret_of_the_settings_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

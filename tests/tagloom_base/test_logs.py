@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from tagloom import logs, redaction
+from tagloom_base import logs, redaction
 
 SECRET = "url-secret-0123456789"
 
@@ -94,7 +94,7 @@ def test_what_is_not_known_to_be_secret_is_logged(capfd: pytest.CaptureFixture[s
 
 
 def test_a_process_that_dies_shows_no_secret() -> None:
-    code = f"from tagloom import logs\nlogs.guard(['{SECRET}'])\nraise ValueError('bad {SECRET}')"
+    code = f"from tagloom_base import logs\nlogs.guard(['{SECRET}'])\nraise ValueError('bad {SECRET}')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
     assert "ValueError: bad ***" in done.stderr

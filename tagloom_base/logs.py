@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from tagloom import redaction
+from tagloom_base import redaction
 
 
 def configure(json: bool = False, level: int = logging.INFO) -> None:

@@ -132,6 +132,14 @@ def folder(value: Path) -> Path:
     return value
 
 
+def file(value: Path) -> Path:
+    """A file that can be read."""
+    value = path(value)
+    if not value.is_file():
+        raise ValueError(f"{value} is no file: name one that is there")
+    return value
+
+
 def queue(text: str) -> str:
     """The name of one RQ queue."""
     if not _QUEUE.fullmatch(text):

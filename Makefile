@@ -52,7 +52,7 @@ label-studio: ## Make Label Studio's own environment
 
 samples: env ## Draw the committed samples again
 	@scripts/fonts
-	$(BIN)/python -m samples.draw --seed 20261121 --count 640 --quality 80 --out samples/data
+	$(BIN)/python -m tools.samples.draw --seed 20261121 --count 640 --quality 80 --out samples/data
 
 lock: ## Resolve requirements/lock.txt anew
 	@scripts/lock

@@ -22,7 +22,7 @@ from model.features.item import ItemFeatures
 from model.items import Gold
 from model.tagger import Tagger
 from model.training.progressive import fit
-from samples.dataset import Sample, load
+from tagloom.datasets.dataset import Sample, load
 from tagloom.evaluation.features import features_of
 
 SAMPLES = Path("samples/data")

@@ -28,7 +28,7 @@ from model.features.item import ItemFeatures
 from model.items import Gold, PredictedBox
 from model.tagger import Tagger
 from model.training.progressive import TrainConfig, fit
-from samples.dataset import Sample, load
+from tagloom.datasets.dataset import Sample, load
 from tagloom.evaluation.data import gold_picture
 from tagloom.evaluation.features import features_of
 

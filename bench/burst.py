@@ -22,13 +22,13 @@ import click
 
 from bench.faults.crew import WORKERS, Crew, wait
 from labelstudio.project import ProjectKey
-from samples.dataset import Sample, load
 from store.store import Store
-from tagloom.demo.payloads import Json, choices_region, controls_of, rectangle_region
-from tagloom.demo.simulator import SimulatedLabelStudio, Upload
-from tagloom.project import label_config, task_data
-from tagloom.services.child import program
-from tagloom.services.ports import free_port
+from tagloom.datasets.dataset import Sample, load
+from testing.label_studio.payloads import Json, choices_region, controls_of, rectangle_region
+from testing.label_studio.simulator import SimulatedLabelStudio, Upload
+from tools.project import label_config, task_data
+from tools.services.child import program
+from tools.services.ports import free_port
 
 
 @click.command()

@@ -30,13 +30,13 @@ from model.features.extraction import FeatureExtractor
 from model.items import Box
 from model.tagger import Tagger
 from model.training.progressive import TrainConfig, fit
-from samples import dataset
-from samples.dataset import Sample
 from store.store import Store
 from store.versions import NewVersion
+from tagloom.datasets import dataset
+from tagloom.datasets.dataset import Sample
 from tagloom.evaluation.data import gold_picture
-from tagloom.services.stack import Stack
 from tagloom_base.settings import Settings
+from tools.services.stack import Stack
 
 NEVER_SEEN = 20
 HALF = 0.5

@@ -25,7 +25,7 @@ import click
 import httpx
 
 from bench.serve import FOLDER, SERVERS, project_of, serving
-from samples import dataset
+from tagloom.datasets import dataset
 from tagloom_base.settings import Settings
 
 PAUSE_S = 0.05  # between two requests of the neighbour

@@ -26,7 +26,7 @@ from model.metrics import macro_f1, weighted_f1
 from model.reading.reader import Reader
 from model.training.encoders import EncoderTraining, TrainedEncoders, train_encoders
 from model.training.progressive import TrainConfig
-from samples.dataset import Dataset
+from tagloom.datasets.dataset import Dataset
 from tagloom.evaluate import corpus_of
 from tagloom.evaluation.data import read
 

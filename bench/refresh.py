@@ -23,11 +23,11 @@ from pydantic import SecretStr
 from model import checkpoint
 from store.store import Store
 from store.versions import NewVersion
-from tagloom.services.child import program
-from tagloom.services.ports import free_port
-from tagloom.up.account import Account
-from tagloom.up.project import TITLE, LabelStudio
 from tagloom_base.settings import Settings
+from tools.services.child import program
+from tools.services.ports import free_port
+from tools.up.account import Account
+from tools.up.project import TITLE, LabelStudio
 from worker.predictions.answering import Answering
 from worker.workplace import open_workplace
 

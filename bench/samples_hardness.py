@@ -27,7 +27,7 @@ from sklearn.metrics import f1_score
 from sklearn.preprocessing import StandardScaler
 
 import model  # noqa: F401  (lets torchvision be imported beside a CPU-only torch)
-from samples.dataset import Sample, load
+from tagloom.datasets.dataset import Sample, load
 
 LABELS = ("主体", "赠品", "LOGO", "文案", "价格")
 Array = np.ndarray[Any, np.dtype[Any]]

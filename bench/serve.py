@@ -30,13 +30,13 @@ import httpx
 from labelstudio.config import LabelConfig
 from model import checkpoint
 from model.tagger import Tagger
-from samples import dataset
-from samples.dataset import Sample
 from store.changes import AnnotationState
 from store.store import Store
 from store.versions import Current, NewVersion, training_lease
-from tagloom.services.stack import Stack
+from tagloom.datasets import dataset
+from tagloom.datasets.dataset import Sample
 from tagloom_base.settings import Settings
+from tools.services.stack import Stack
 from worker import queue
 
 FOLDER = Path(__file__).parents[1] / "samples" / "data"

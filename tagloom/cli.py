@@ -1,5 +1,6 @@
 """The command `tagloom`. What a command needs is imported when it runs, so that the help comes at once."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,8 +87,9 @@ def demo(
     shuffle_gold: bool, no_worker: bool, backend_url: str,
 ) -> None:  # fmt: skip
     """Show the whole loop: gold labels in, better pre-annotations out, measured while it runs."""
-    from tagloom.demo.run import REPORT, Options, run
-    from tagloom.demo.story import Pace
+    _require_checkout()
+    from tools.demo.run import REPORT, Options, run
+    from tools.demo.story import Pace
 
     pace = Pace(_counts(batches), patience)
     options = Options(data, out, tasks, pool, pace, seed, shuffle_gold, not no_worker, backend_url)
@@ -102,8 +104,9 @@ def demo(
 @click.option("--tasks", type=click.IntRange(1), default=None, help="Only the first so many samples.")
 def up(label_studio_port: int, tasks: int | None) -> None:
     """Run Label Studio with the sample project, connected to a backend and a worker, until Ctrl-C."""
-    from samples.dataset import load
-    from tagloom.up.run import up as run
+    _require_checkout()
+    from tagloom.datasets.dataset import load
+    from tools.up.run import up as run
 
     dataset = load(Path("samples/data"))
     run(settings(), dataset.samples[:tasks], dataset.labels(), port=label_studio_port)
@@ -112,7 +115,8 @@ def up(label_studio_port: int, tasks: int | None) -> None:
 @main.command()
 def down() -> None:
     """End what runs of `tagloom up` and `tagloom demo` have left."""
-    from tagloom.services.record import Record
+    _require_checkout()
+    from tools.services.record import Record
 
     homes = (settings().paths.home.resolve(), DEMO_FOLDER.resolve() / "state")
     ended = [name for home in homes for name in Record(home).down()]
@@ -307,6 +311,18 @@ def settings() -> "Settings":
     found = Settings()
     logs.guard(found.secrets)
     return found
+
+
+def _require_checkout() -> None:
+    """Let `tools` be imported, which an installed package does not have. UserError where it is missing."""
+    root = Path(__file__).resolve().parents[1]
+    if not (root / "tools" / "demo").is_dir():
+        raise UserError(
+            "this command belongs to a checkout of Tagloom's repository: clone it, and run `make demo`, `make up` or "
+            "`make down` there"
+        )
+    if str(root) not in sys.path:
+        sys.path.append(str(root))
 
 
 def _shares(gold: str) -> tuple[float, ...]:

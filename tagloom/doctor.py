@@ -5,7 +5,7 @@ import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tagloom.preflight import require_device, require_disk, require_writable
+from tagloom.preflight import require_device, require_disk, require_redis, require_writable
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
 from tagloom_base.values import without_password
@@ -66,10 +66,9 @@ def _store(settings: Settings) -> str:
 
 
 def _queue(settings: Settings) -> str:
-    from tagloom.services.valkey import require
     from worker.queue import require_place
 
-    require(settings.work.redis_url)
+    require_redis(settings.work.redis_url)
     require_place(settings)
     return "Redis or Valkey answers"
 

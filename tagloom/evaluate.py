@@ -16,7 +16,7 @@ from model.evaluation.tables import box_table, class_table, effort_table, f1_tab
 from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor, open_extractor
 from model.weak_supervision.lexicon import Lexicon
-from samples.dataset import Dataset
+from tagloom.datasets.dataset import Dataset
 from tagloom.evaluation.data import gold_picture, read
 from tagloom.evaluation.features import features_of, readable
 from tagloom.evaluation.pictures import write_pictures

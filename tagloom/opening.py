@@ -5,7 +5,7 @@ from pathlib import Path
 from PIL import Image
 
 from labelstudio.decoding import ImageUnavailableError, Picture, decode, is_on_its_side
-from samples.texts import content_of
+from tagloom.datasets.texts import content_of
 from tagloom_base.settings import FIELDS
 
 MAX_PIXELS: int = FIELDS["image_max_pixels"].default

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tagloom_base.errors import UserError
 
@@ -70,3 +71,28 @@ def _existing(folder: Path) -> Path:
     while not folder.exists():
         folder = folder.parent
     return folder
+
+
+def redis_answers(url: str) -> bool:
+    """Whether a Redis or Valkey server answers PING."""
+    import redis
+
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as client:
+            return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
+def require_redis(url: str) -> None:
+    """Raise UserError when the server of REDIS_URL does not answer."""
+    try:
+        there = redis_answers(url)
+    except ValueError as wrong:
+        raise UserError(f"REDIS_URL is not a Redis address: {wrong}") from wrong
+    if not there:
+        place = urlsplit(url)
+        raise UserError(
+            f"no Redis or Valkey answers at {place.hostname}:{place.port or 6379}: "
+            "start it, or unset REDIS_URL to use the Valkey that comes with Tagloom"
+        )

@@ -19,7 +19,7 @@ from model.tagger import Tagger
 from model.training.encoders import EncoderTraining, TrainedEncoders, train_encoders
 from model.training.phases import STUDY, epochs
 from model.training.progressive import EpochReport, TrainConfig, fit
-from samples.dataset import Dataset
+from tagloom.datasets.dataset import Dataset
 from tagloom.evaluate import FEATURES, corpus_of, require_gold, tell_notes
 from tagloom.evaluation.data import read
 from tagloom.evaluation.features import readable

@@ -1,24 +1,11 @@
 """What docs/architecture.md says of who imports whom. Imports of types and within functions count too."""
 
-import ast
 from collections import defaultdict
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-GROUND = "tagloom_base"
-ARROWS: dict[str, set[str]] = {
-    GROUND: set(),
-    "model": {GROUND},
-    "samples": {GROUND, "model"},
-    "labelstudio": {GROUND, "model.items", "model.features.item"},
-    "store": {GROUND},
-    "worker": {GROUND, "store", "labelstudio", "model"},
-    "backend": {GROUND, "store", "labelstudio", "model", "worker"},
-    "tagloom": {GROUND, "store", "labelstudio", "model", "worker", "backend", "samples"},
-}
+from tests.architecture import ARROWS, CHECKOUT, ROOT, imported
+
 MUST_NOT_KNOW = {
     "model": {"fastapi", "starlette", "uvicorn", "httpx", "httpcore", "redis", "rq", "sqlalchemy", "label_studio_sdk"},
     "labelstudio": {"sqlalchemy", "redis", "rq", "torch"},
@@ -26,17 +13,7 @@ MUST_NOT_KNOW = {
     "worker": {"fastapi", "starlette", "uvicorn"},
     "backend": {"redis", "rq", "model.training"},
 }
-OURS = {*ARROWS, "bench", "tests"}
-
-
-def imported(file: Path) -> Iterator[str]:
-    """Dotted names of all that a file imports: ``from a import b`` is a.b, where b may be a module or not."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.module, f"{file}: imports are written in full"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+OURS = {*ARROWS, *CHECKOUT}
 
 
 def is_within(name: str, packages: set[str]) -> bool:

@@ -42,7 +42,7 @@ from bench.faults.crew import Crew
 from bench.faults.harm import Harm, Plan
 from bench.faults.office import Office
 from bench.faults.record import Protocol, Record
-from tagloom.services.ports import free_port
+from tools.services.ports import free_port
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from store.store import Store
-from tagloom.demo.simulator import BackendFailed
-from tagloom.services import valkey
-from tagloom.services.child import Child, program
-from tagloom.services.ports import free_port
-from tagloom.services.stack import healthy
 from tagloom_base.settings import Settings
+from testing.label_studio.simulator import BackendFailed
+from tools.services import valkey
+from tools.services.child import Child, program
+from tools.services.ports import free_port
+from tools.services.stack import healthy
 
 WORKERS = ("worker 1", "worker 2")
 ROOT = Path(__file__).parents[2]

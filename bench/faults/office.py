@@ -14,9 +14,9 @@ from bench.faults.crew import Crew, is_over, wait
 from bench.faults.record import Protocol, Record, acknowledged
 from labelstudio.project import ProjectKey
 from store.store import Store
-from tagloom.demo.delivery import Faults
-from tagloom.demo.simulator import BackendFailed, SimulatedLabelStudio, Upload
-from tagloom.services.stack import healthy
+from testing.label_studio.delivery import Faults
+from testing.label_studio.simulator import BackendFailed, SimulatedLabelStudio, Upload
+from tools.services.stack import healthy
 
 LABELS = ("赠品", "价格", "文案", "LOGO")
 WORDS = {"赠品": "买一送一", "价格": "¥199立减", "文案": "轻薄透气四季可穿", "LOGO": "官方旗舰"}

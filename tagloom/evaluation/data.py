@@ -14,10 +14,10 @@ from labelstudio.regions import names_in
 from labelstudio.tasks import reference_of
 from model.boxes.metrics import GoldPicture
 from model.items import Box, LabelledBox
-from samples.box_table import GoldBox
-from samples.dataset import Dataset, Sample, left_out, load
-from samples.labels import Spellings
-from samples.texts import text_of
+from tagloom.datasets.box_table import GoldBox
+from tagloom.datasets.dataset import Dataset, Sample, left_out, load
+from tagloom.datasets.labels import Spellings
+from tagloom.datasets.texts import text_of
 from tagloom.evaluation.exports import Json, export_of
 from tagloom.evaluation.files import MissingPictureError, PictureFiles, names_a_picture
 from worker.training.families import family_of

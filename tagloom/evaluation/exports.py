@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from samples.tables import SEPARATORS, separator_of
-from samples.texts import text_of
+from tagloom.datasets.tables import SEPARATORS, separator_of
+from tagloom.datasets.texts import text_of
 
 Json = dict[str, Any]
 

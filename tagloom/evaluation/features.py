@@ -10,7 +10,7 @@ from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor
 from model.features.item import ItemFeatures
 from model.items import Item
-from samples.dataset import Dataset, Sample, left_out
+from tagloom.datasets.dataset import Dataset, Sample, left_out
 from tagloom.opening import MAX_PIXELS, opened
 
 AT_ONCE = 16

@@ -6,7 +6,7 @@ from pathlib import Path
 from model.evaluation.boxes import boxed
 from model.evaluation.corpus import LabelledCorpus, Split, split
 from model.evaluation.methods import trained
-from samples.dataset import Dataset
+from tagloom.datasets.dataset import Dataset
 from tagloom.pages.gallery import PICTURES, Picture, colours_of, picture_of
 from tagloom.pages.render import rendered
 

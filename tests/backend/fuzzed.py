@@ -21,11 +21,11 @@ import httpx
 import psutil
 
 from store.store import Store
-from tagloom.services.child import Child, program
-from tagloom.services.ports import free_port
-from tagloom.services.stack import healthy
 from tagloom_base.settings import Settings
 from tests.labelstudio import zoo
+from tools.services.child import Child, program
+from tools.services.ports import free_port
+from tools.services.stack import healthy
 
 NO_REDIS = "redis://127.0.0.1:1/0"  # nothing listens there
 NEIGHBOUR = "20.1"

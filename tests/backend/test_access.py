@@ -14,10 +14,10 @@ import pytest
 from pydantic import SecretStr
 
 from backend.access import Guards, is_loopback
-from tagloom.demo.server import ThreadedServer
 from tagloom_base import logs
 from tagloom_base.errors import UserError
 from tagloom_base.settings import ConnectionSettings, Settings
+from testing.label_studio.server import ThreadedServer
 from tests import captured
 from tests.backend.parts import Backend, running
 

@@ -47,9 +47,9 @@ from model import checkpoint
 from store.store import Store
 from store.versions import NewVersion, training_lease
 from store.weak_labels import WeakLabel
-from tagloom.demo.server import ThreadedServer
-from tagloom.demo.simulator import Upload
-from tagloom.services.ports import free_port
+from testing.label_studio.server import ThreadedServer
+from testing.label_studio.simulator import Upload
+from tools.services.ports import free_port
 
 KEY = "default/1.1"
 PLAN = Plan(kills=10, frozen=1, emptied=1, spoilt=1, filled=1, pause=0.0, seconds=0.0)

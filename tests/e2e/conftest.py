@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from samples.dataset import Sample, load
-from tagloom.services.child import program
-from tagloom.services.ports import free_port
-from tagloom.up.account import Account
-from tagloom.up.project import TITLE, LabelStudio
+from tagloom.datasets.dataset import Sample, load
+from tools.services.child import program
+from tools.services.ports import free_port
+from tools.up.account import Account
+from tools.up.project import TITLE, LabelStudio
 
 TASKS = 60
 START_SECONDS = 400

@@ -12,15 +12,15 @@ import httpx
 import pytest
 
 from labelstudio.config import LabelConfig
-from samples.dataset import load
-from tagloom.services.child import Child
-from tagloom.services.ports import free_port
-from tagloom.services.stack import Stack, healthy
-from tagloom.up.account import Account
-from tagloom.up.project import LabelStudio, ensure_project
-from tagloom.up.server import START_SECONDS, answers, label_studio
+from tagloom.datasets.dataset import load
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
+from tools.services.child import Child
+from tools.services.ports import free_port
+from tools.services.stack import Stack, healthy
+from tools.up.account import Account
+from tools.up.project import LabelStudio, ensure_project
+from tools.up.server import START_SECONDS, answers, label_studio
 
 pytestmark = pytest.mark.e2e
 

@@ -14,7 +14,7 @@ import pytest
 from labelstudio.config import LabelConfig
 from labelstudio.opinion import SAME_ELEMENT, opinion_of
 from model.items import Box, LabelledBox
-from samples.dataset import Sample
+from tagloom.datasets.dataset import Sample
 from tests.e2e.browser import annotator
 from tests.e2e.checks import check_shown, prediction_of, rectangles_of, tags_of
 from tests.e2e.conftest import Running

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from samples.dataset import load
-from tagloom.demo.payloads import choices_region, controls_of
-from tagloom.demo.simulator import SimulatedLabelStudio, Upload
-from tagloom.services.ports import free_port
-from tagloom.services.stack import Stack
+from tagloom.datasets.dataset import load
 from tagloom_base.settings import Settings
-from tests.tagloom.demo.test_simulator import CONFIG
+from testing.label_studio.payloads import choices_region, controls_of
+from testing.label_studio.simulator import SimulatedLabelStudio, Upload
+from tests.testing.label_studio.test_simulator import CONFIG
+from tools.services.ports import free_port
+from tools.services.stack import Stack
 
 ROOT = Path(__file__).parents[2]
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
@@ -123,7 +123,7 @@ for package in ("backend", "labelstudio", "model", "samples", "store", "tagloom"
             importlib.import_module(found.name)
 from model.features.extraction import FeatureExtractor
 from model.items import Item
-from samples.dataset import load
+from tagloom.datasets.dataset import load
 picture = next(iter(load("samples/data"))).open()
 (features,) = FeatureExtractor.from_names("shipped", "shipped", reader_threads=1).extract([Item(picture, "title", ())])
 assert features.blocks, "nothing was read"

@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 from store.store import Store
 from store.versions import NewVersion
 from tagloom.cli import main
-from tagloom.services.record import FILE, Entries, Mark
 from tagloom_base.settings import Settings
+from tools.services.record import FILE, Entries, Mark
 
 KEY = "default/2.1795288797"
 LABELS = ("主体", "LOGO")

@@ -6,10 +6,10 @@ import pytest
 from pydantic import SecretStr
 
 from tagloom import doctor
-from tagloom.services.ports import free_port
-from tagloom.services.stack import Stack
 from tagloom_base.settings import Settings
-from tests.tagloom.demo.test_simulator import CONFIG
+from tests.testing.label_studio.test_simulator import CONFIG
+from tools.services.ports import free_port
+from tools.services.stack import Stack
 from worker import queue
 
 
@@ -40,7 +40,7 @@ def test_a_queue_without_workers_says_how_to_start_one(tmp_path: Path) -> None:
 
 
 def test_label_studio_is_asked_with_its_token(tmp_path: Path) -> None:
-    from tagloom.demo.simulator import SimulatedLabelStudio
+    from testing.label_studio.simulator import SimulatedLabelStudio
 
     with SimulatedLabelStudio(CONFIG, "http://127.0.0.1:9") as studio:
         settings = Settings(home=tmp_path, label_studio_url=studio.url, label_studio_token=SecretStr(studio.token))

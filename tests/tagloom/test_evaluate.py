@@ -22,7 +22,7 @@ from tagloom.evaluate import PICTURES, REPORT, RESULTS, TABLE, Plan, seconds_of
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
 from tests.model.shop import OBJECT_HW3
-from tests.tagloom.demo.test_data import folder_of
+from tests.tools.demo.test_data import folder_of
 
 
 class Extractor:

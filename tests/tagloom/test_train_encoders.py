@@ -15,7 +15,7 @@ from model.features.extraction import FeatureExtractor
 from tagloom.cli import main
 from tagloom.train_encoders import Plan, gold_rows
 from tests.model.shop import LABELS, pool
-from tests.tagloom.demo.test_data import folder_of
+from tests.tools.demo.test_data import folder_of
 
 SAMPLES = Path("samples/data")
 

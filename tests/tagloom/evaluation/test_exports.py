@@ -10,8 +10,8 @@ import pytest
 from label_studio_sdk.converter.converter import Converter
 from PIL import Image
 
-from samples.box_table import GoldBox
-from samples.dataset import Sample
+from tagloom.datasets.box_table import GoldBox
+from tagloom.datasets.dataset import Sample
 from tagloom.evaluation.data import read
 
 CONFIG = """<View>

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from samples.dataset import Sample
+from tagloom.datasets.dataset import Sample
 from tagloom.evaluation.features import item_of, key_of
 
 

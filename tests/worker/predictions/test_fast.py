@@ -10,9 +10,9 @@ from rq import Queue
 import worker.workplace
 from store import fast_answers
 from store.store import Store
-from tagloom.demo import payloads
-from tagloom.demo.payloads import StoredPrediction
 from tagloom_base.settings import Settings
+from testing.label_studio import payloads
+from testing.label_studio.payloads import StoredPrediction
 from tests.backend.parts import Backend, CheapEncoders, running
 from tests.worker import label_studio
 from tests.worker.label_studio import Encoders, WritableLabelStudio, publish_next

@@ -1,0 +1,1 @@
+"""Labelled pictures in a folder: a table of items, the pictures, perhaps a table of boxes."""

@@ -1,0 +1,154 @@
+"""Read boxes.csv: gold boxes in percent of the picture."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from math import isfinite
+from pathlib import Path
+
+from tagloom.datasets.labels import Spellings
+from tagloom.datasets.tables import Columns, Row, read_table
+
+_COLUMNS = Columns(("id", "label", "x", "y", "width", "height"), ("extra",))
+_SIDES = ("x", "y", "width", "height")
+_SLACK = 0.5
+_FRACTION = 1 + _SLACK / 100
+_REGION = re.compile(r"(gift_text|ignore|block|text|group)(?:\([^)]*\))?=([^;]*)")
+_COMMA = re.compile(r"[-+]?\d*,\d+")
+
+Region = tuple[str, tuple[float, float, float, float]]
+
+
+@dataclass(frozen=True)
+class GoldBox:
+    """One boxed element, in percent of the picture; `extra` holds regions to leave out of scoring."""
+
+    label: str
+    x: float
+    y: float
+    width: float
+    height: float
+    extra: str = ""
+
+    def regions(self) -> list[Region]:
+        """Name, x, y, width and height of the regions in `extra`. Raises ValueError for one without four numbers."""
+        return [_region(name, numbers) for name, numbers in _REGION.findall(self.extra)]
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Gold boxes by the item's id, and what a person is to know of how they were read."""
+
+    of: dict[str, list[GoldBox]]
+    notes: tuple[str, ...] = ()
+
+
+def read_boxes(path: Path, known: Set[str], labels: Spellings) -> Boxes:
+    """Read the table, where there is one. Every fault is a ValueError with file, line, column and remedy."""
+    if not path.exists():
+        return Boxes({})
+    table = read_table(path, _COLUMNS)
+    read = [(row, _box(row, known, labels)) for row in table.rows]
+    found, in_fractions = _in_percent(read)
+    notes = [*table.notes, *_number_notes(table.rows)]
+    if in_fractions:
+        notes.append(f"{path.name} has fractions of the picture: they are read as percent, 0.5 as 50")
+    of: dict[str, list[GoldBox]] = {}
+    for row, box in found:
+        of.setdefault(row["id"], []).append(_inside(row, box))
+    return Boxes(of, tuple(notes))
+
+
+def _box(row: Row, known: Set[str], labels: Spellings) -> GoldBox:
+    """The box as it stands there."""
+    if row["id"] not in known:
+        near = get_close_matches(row["id"], known, 1)
+        nearest = f" (the nearest is {near[0]})" if near else ""
+        raise row.fault("id", f"id {row['id']} is not in items.csv{nearest}: add its row there or remove this box")
+    if not row["label"]:
+        raise row.fault("label", "the label is empty: name the element")
+    label = labels.of(row["label"])
+    if label is None:
+        near_label = labels.near(row["label"])
+        raise row.fault(
+            "label",
+            f"no item of items.csv has the label {row['label']!r}"
+            + (f" (the nearest is {near_label!r})" if near_label else "")
+            + ": write it as there, or add it to the item's labels",
+        )
+    x, y, width, height = (_number(row, side) for side in _SIDES)
+    box = GoldBox(label, x, y, width, height, row["extra"])
+    try:
+        box.regions()
+    except ValueError as wrong:
+        raise row.fault("extra", str(wrong)) from wrong
+    return box
+
+
+def _number(row: Row, column: str) -> float:
+    cell = row[column].removesuffix("%").removesuffix("％").rstrip()
+    try:
+        value = float(cell.replace(",", ".") if _COMMA.fullmatch(cell) else cell)
+    except ValueError:
+        value = float("nan")
+    if not isfinite(value):
+        raise row.fault(column, f"{column} {row[column]!r} is not a number: give percent of the picture")
+    return value
+
+
+def _in_percent(read: Sequence[tuple[Row, GoldBox]]) -> tuple[list[tuple[Row, GoldBox]], bool]:
+    """The boxes in percent, and whether they were fractions: all boxes are then, since none is as small as 1 %."""
+    small = [row for row, box in read if _is_fraction(row, box)]
+    if small and len(small) < len(read):
+        raise small[0].fault(
+            "x to height", "this box is in fractions of the picture, or too small to be seen: give percent in all rows"
+        )
+    if not small:
+        return list(read), False
+    mixed = [row for row, box in read if box.regions()]
+    if mixed:
+        raise mixed[0].fault("extra", "boxes are fractions, but regions here are percent: give percent in all cells")
+    scaled = [
+        (row, replace(box, x=100 * box.x, y=100 * box.y, width=100 * box.width, height=100 * box.height))
+        for row, box in read
+    ]
+    return scaled, True
+
+
+def _is_fraction(row: Row, box: GoldBox) -> bool:
+    signed = any(row[side].endswith(("%", "％")) for side in _SIDES)
+    return not signed and max(box.x + box.width, box.y + box.height) <= _FRACTION
+
+
+def _inside(row: Row, box: GoldBox) -> GoldBox:
+    low, high = min(box.x, box.y), max(box.x + box.width, box.y + box.height)
+    numbers = f"{box.x:g} {box.y:g} {box.width:g} {box.height:g}"
+    if min(box.width, box.height) <= 0:
+        raise row.fault("width and height", f"box {numbers} has no area: give percent of the picture above 0")
+    if low < -_SLACK or high > 100 + _SLACK:
+        pixels = " (are these pixels?)" if high > 150 else ""
+        raise row.fault(
+            "x to height", f"box {numbers} leaves the picture{pixels}: give percent of its width and height"
+        )
+    return box
+
+
+def _number_notes(rows: Sequence[Row]) -> list[str]:
+    cells = [(row, row[side]) for row in rows for side in _SIDES]
+    signed = [(row, cell) for row, cell in cells if cell.endswith(("%", "％"))]
+    commas = [(row, cell) for row, cell in cells if "," in cell]
+    told = ((signed, "percent signs are left off"), (commas, "a comma in a number is its decimal point"))
+    return [f"{found[0][0].place}: {text} ({found[0][1]!r}, {len(found)} cells)" for found, text in told if found]
+
+
+def _region(name: str, text: str) -> Region:
+    try:
+        x, y, width, height = (float(number) for number in text.split()[:4])
+    except ValueError as wrong:
+        raise ValueError(f"region {name}={text} has no four numbers: give x, y, width and height in percent") from wrong
+    if not all(map(isfinite, (x, y, width, height))):
+        raise ValueError(f"region {name}={text} has no four numbers: give x, y, width and height in percent")
+    return name, (x, y, width, height)

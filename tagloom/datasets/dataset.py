@@ -1,0 +1,202 @@
+"""Read a folder of labelled pictures: items.csv, boxes.csv where there is one, and the pictures."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+from tagloom.datasets.box_table import Boxes, GoldBox, read_boxes
+from tagloom.datasets.labels import LABELS, labels_of
+from tagloom.datasets.tables import Columns, Row, read_table
+
+_TEXT = "text:"  # before the field in the name of a further text's column
+_COLUMNS = Columns(
+    ("id", "image", "title", "level1", "level2", LABELS), ("product_id", "view", "split", "subtitle"), _TEXT
+)
+_UNLABELLED = ("unlabelled", "unlabeled")
+_NAMED = 20
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One item with what is known of it: its picture's file, where it has one, and `texts`, further texts by field.
+
+    Of labels in ``unknown`` nobody knows whether they are there.
+    """
+
+    id: str
+    picture: Path | None
+    title: str
+    level1: str
+    level2: str
+    product_id: str
+    labels: tuple[str, ...]
+    boxes: tuple[GoldBox, ...] = ()
+    subtitle: str = ""
+    view: int = 1
+    split: str = ""
+    labelled: bool = True
+    boxed: bool = False
+    texts: Mapping[str, str] = field(default_factory=dict)
+    unknown: frozenset[str] = frozenset()
+
+    @property
+    def image(self) -> Path:
+        """The picture's file, for those that cannot do without. Raises ValueError where there is none."""
+        if self.picture is None:
+            raise ValueError(f"sample {self.id} has no picture: name one in its row or remove the row")
+        return self.picture
+
+    def open(self) -> Image.Image:
+        """The picture in RGB; a broken file is named."""
+        try:
+            with Image.open(self.image) as picture:
+                return picture.convert("RGB")
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            remedy = "write the file again or remove its row"
+            raise ValueError(
+                f"{self.image}: sample {self.id}: the picture cannot be read ({error}): {remedy}"
+            ) from error
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """All samples of a folder. ``notes`` say how the files were read, and which items were left out."""
+
+    folder: Path
+    samples: tuple[Sample, ...]
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return iter(self.samples)
+
+    def labels(self) -> tuple[str, ...]:
+        """All labels of the data, the most frequent first."""
+        counts = Counter(label for sample in self.samples for label in sample.labels)
+        return tuple(label for label, _ in counts.most_common())
+
+    def labelled(self) -> tuple[Sample, ...]:
+        return tuple(sample for sample in self.samples if sample.labelled)
+
+
+def load(folder: Path | str, *, need_pictures: bool = True) -> Dataset:
+    """Read a folder; every fault of a table is a ValueError with file, line, column and remedy.
+
+    An item whose picture is not there is left out, which the notes tell; that all are is an error. Without
+    ``need_pictures`` an image cell may be empty.
+    """
+    root = Path(folder)
+    table = read_table(root / "items.csv", _COLUMNS)
+    if not table.rows:
+        raise ValueError(f"{root / 'items.csv'} has a header and nothing else: add a row for each picture")
+    known = _known(table.rows)
+    labels, spellings, label_notes = labels_of(table.rows)
+    boxes = read_boxes(root / "boxes.csv", known, spellings)
+    samples: list[Sample] = []
+    missing: list[str] = []
+    for row, named in zip(table.rows, labels, strict=True):
+        try:
+            picture = _picture(root, row, boxes, need_pictures)
+        except FileNotFoundError as fault:
+            missing.append(str(fault))
+        else:
+            samples.append(_sample(row, picture, named, boxes))
+    notes = (*table.notes, *label_notes, *boxes.notes, *_untagged(samples))
+    return Dataset(
+        root, tuple(samples), (*notes, *left_out(missing, len(table.rows), "correct the image cells or add the files"))
+    )
+
+
+def left_out(faults: Sequence[str], of: int, remedy: str) -> tuple[str, ...]:
+    """What to tell of items that are left out since their pictures cannot be had; ValueError where those are all."""
+    if not faults:
+        return ()
+    shown = "; ".join(faults[:_NAMED]) + (f"; and {len(faults) - _NAMED} more" if faults[_NAMED:] else "")
+    if len(faults) == of:
+        raise ValueError(f"none of {of} pictures can be had ({shown}): {remedy}")
+    return (f"{len(faults)} of {of} items are left out, their pictures cannot be had: {shown}",)
+
+
+def _known(rows: Sequence[Row]) -> set[str]:
+    seen: dict[str, int] = {}
+    for row in rows:
+        if not row["id"]:
+            raise row.fault("id", "the id is empty: give each picture its own")
+        if row["id"] in seen:
+            raise row.fault("id", f"id {row['id']} stands twice (line {seen[row['id']]}): give each picture its own")
+        seen[row["id"]] = row.line
+    return set(seen)
+
+
+def _sample(row: Row, picture: Path | None, labels: tuple[str, ...], boxes: Boxes) -> Sample:
+    view = row["view"] or "1"
+    if not view.isdecimal():
+        raise row.fault("view", f"view {view!r} is not a whole number: count views from 1")
+    return Sample(
+        id=row["id"],
+        picture=picture,
+        title=row["title"],
+        level1=row["level1"],
+        level2=row["level2"],
+        product_id=row["product_id"] or normalised(row["title"]) or row["id"],
+        labels=labels,
+        boxes=tuple(boxes.of.get(row["id"], ())),
+        subtitle=row["subtitle"],
+        view=int(view),
+        split=row["split"],
+        labelled=row["split"].casefold() not in _UNLABELLED,
+        boxed=row["id"] in boxes.of,
+        texts={name.removeprefix(_TEXT): cell for name, cell in row.cells.items() if name.startswith(_TEXT) and cell},
+    )
+
+
+def _picture(root: Path, row: Row, boxes: Boxes, needed: bool) -> Path | None:
+    """The picture of a row. Raises FileNotFoundError saying what is wrong where there is none to be had."""
+    cell = row["image"]
+    if not cell and not needed:
+        if row["id"] in boxes.of:
+            raise row.fault("image", f"there are boxes for {row['id']} but no picture: name it or remove the boxes")
+        return None
+    place = f"{row.place}, column image: picture"
+    for spelling in _spellings(cell):
+        picture = root / spelling
+        try:
+            if picture.is_file():
+                return picture
+            if cell and picture.is_dir():
+                raise FileNotFoundError(f"{place} {cell} is a folder")
+        except (PermissionError, ValueError) as refused:
+            raise FileNotFoundError(f"{place} {cell} cannot be read ({refused})") from refused
+    raise FileNotFoundError(f"{place} {cell or '(empty)'} is not there")
+
+
+def _spellings(path: str) -> Iterator[str]:
+    """A path as it is written, as Windows writes it, and with its signs composed as this disk may have them."""
+    slashed = path.replace("\\", "/")
+    yield from dict.fromkeys(
+        (path, slashed, unicodedata.normalize("NFC", slashed), unicodedata.normalize("NFD", slashed))
+    )
+
+
+def _untagged(samples: Sequence[Sample]) -> Iterator[str]:
+    """Items whose labels lack what their boxes show: one of the two is wrong."""
+    odd = [
+        sample.id for sample in samples if sample.labelled and {box.label for box in sample.boxes} - {*sample.labels}
+    ]
+    if odd:
+        lacks = "has boxes of labels that its labels cell lacks"
+        yield f"{len(odd)} of {len(samples)} items {lacks}, such as {odd[0]}: correct one"
+
+
+def normalised(title: str) -> str:
+    """A title without case, spaces and signs: the same for all views of a product."""
+    return re.sub(r"\W+", "", title.lower())

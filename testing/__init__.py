@@ -1,0 +1,1 @@
+"""What tests, demo and benches share: a simulated Label Studio, shops and features."""

@@ -1,0 +1,152 @@
+"""The pages of Label Studio that a backend asks for: pictures with token access, the API, stored predictions."""
+
+import json
+from collections.abc import Awaitable, Callable
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from testing.label_studio.payloads import Json, Project, StoredPrediction, Task
+
+_REFUSED = {"detail": "Authentication credentials were not provided."}
+
+
+def build(
+    project: Project, pictures: dict[str, Path], token: str, is_away: Callable[[], bool] = lambda: False
+) -> Starlette:
+    """The ASGI app. ``pictures`` maps file names below /data/upload/<project>/ to files; it may grow later.
+
+    While it ``is_away``, all pages are answered with 503.
+    """
+    guarded = _guard(token, is_away)
+
+    async def picture(request: Request) -> Response:
+        path = pictures.get(request.path_params["name"])
+        return FileResponse(path) if path and path.exists() else _missing()
+
+    async def one_project(request: Request) -> Response:
+        return JSONResponse(project.body()) if request.path_params["id"] == project.id else _missing()
+
+    async def all_projects(request: Request) -> Response:
+        return JSONResponse({"count": 1, "next": None, "previous": None, "results": [project.body()]})
+
+    async def tasks(request: Request) -> Response:
+        page = _page(project, request)
+        return JSONResponse(page) if page else _missing()
+
+    async def one_task(request: Request) -> Response:
+        task = project.tasks.get(request.path_params["id"])
+        return JSONResponse(_full(task)) if task else _missing()
+
+    async def annotations(request: Request) -> Response:
+        task = project.tasks.get(request.path_params["id"])
+        return JSONResponse([one.body() for one in task.annotations]) if task else _missing()
+
+    async def imported(request: Request) -> Response:
+        entries = await request.json()
+        if any(entry["task"] not in project.tasks for entry in entries):
+            return JSONResponse(["an entry's task is not there"], 400)
+        for entry in entries:
+            project.keep(entry["task"], entry)
+        return JSONResponse({"created": len(entries)}, 201)
+
+    async def prediction(request: Request) -> Response:
+        found = _prediction(project, request.path_params["id"])
+        if found is None:
+            return _missing()
+        if request.method == "DELETE":
+            project.tasks[found.task].predictions.remove(found)
+            return Response(status_code=204)
+        found.say(await request.json())
+        return JSONResponse(found.body())
+
+    async def version(request: Request) -> Response:
+        return JSONResponse({"release": "1.23.2", "label-studio-os-package": {"version": "1.23.2"}})
+
+    pages = {
+        f"/data/upload/{project.id}/{{name}}": picture,
+        "/api/projects": all_projects,
+        "/api/projects/{id:int}": one_project,
+        "/api/tasks": tasks,
+        "/api/tasks/{id:int}": one_task,
+        "/api/tasks/{id:int}/annotations": annotations,
+    }
+    routes = [Route(path + end, guarded(page)) for path, page in pages.items() for end in ("", "/")]
+    routes += [
+        Route(f"/api/projects/{project.id}/import/predictions", guarded(imported), methods=["POST"]),
+        Route("/api/predictions/{id:int}/", guarded(prediction), methods=["PATCH", "DELETE"]),
+    ]
+    return Starlette(routes=[*routes, Route("/api/version", version), Route("/health", version)])
+
+
+Page = Callable[[Request], Awaitable[Response]]
+
+
+def _guard(token: str, is_away: Callable[[], bool]) -> Callable[[Page], Page]:
+    def guarded(page: Page) -> Page:
+        async def answer(request: Request) -> Response:
+            if is_away():
+                return JSONResponse({"detail": "Service Unavailable"}, status_code=503)
+            if request.headers.get("authorization") != f"Token {token}":
+                return JSONResponse(_REFUSED, status_code=401)
+            return await page(request)
+
+        return answer
+
+    return guarded
+
+
+def _missing() -> Response:
+    return JSONResponse({"detail": "Not found."}, status_code=404)
+
+
+def _page(project: Project, request: Request) -> Json | None:
+    """One page of tasks; None behind the last one, which Label Studio answers with a 404."""
+    number = int(request.query_params.get("page", "1"))
+    size = int(request.query_params.get("page_size", "100"))
+    ordered = [task for task in project.tasks.values() if _passes(task, _filters(request))]
+    chosen = ordered[(number - 1) * size : number * size]
+    if number > 1 and not chosen:
+        return None
+    return {
+        "total": len(ordered),
+        "total_annotations": sum(len(task.annotations) for task in ordered),
+        "total_predictions": sum(len(task.predictions) for task in ordered),
+        "pages": max(1, ceil(len(ordered) / size)),
+        "tasks": [_full(task) for task in chosen],
+    }
+
+
+def _filters(request: Request) -> list[Json]:
+    return list(json.loads(request.query_params.get("query", "{}")).get("filters", {"items": []})["items"])
+
+
+def _passes(task: Task, filters: list[Json]) -> bool:
+    return all(_passes_one(task, one["filter"].removeprefix("filter:tasks:"), one["value"]) for one in filters)
+
+
+def _passes_one(task: Task, column: str, value: Any) -> bool:
+    """Of the data manager's filters those that Tagloom uses."""
+    match column:
+        case "id":
+            return task.id in value if isinstance(value, list) else task.id > int(value)
+        case "completed_at":
+            return task.is_labeled != bool(value)
+        case "total_predictions":
+            return len(task.predictions) > int(value)
+        case "predictions_model_versions":
+            return not any(part in one.model_version for one in task.predictions for part in value)
+    raise ValueError(f"Label Studio's filter {column!r} is not simulated")
+
+
+def _prediction(project: Project, number: int) -> StoredPrediction | None:
+    return next((one for task in project.tasks.values() for one in task.predictions if one.id == number), None)
+
+
+def _full(task: Task) -> Json:
+    return {**task.in_webhook(), **task.in_predict(), "drafts": []}

@@ -1,0 +1,28 @@
+"""Who may import whom, and what a file imports."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+GROUND = "tagloom_base"
+ARROWS: dict[str, set[str]] = {
+    GROUND: set(),
+    "model": {GROUND},
+    "labelstudio": {GROUND, "model.items", "model.features.item"},
+    "store": {GROUND},
+    "worker": {GROUND, "store", "labelstudio", "model"},
+    "backend": {GROUND, "store", "labelstudio", "model", "worker"},
+    "tagloom": {GROUND, "store", "labelstudio", "model", "worker", "backend"},
+}
+CHECKOUT = {"tools", "testing", "bench", "tests"}
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Dotted names of all that a file imports: ``from a import b`` is a.b, where b may be a module or not."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module, f"{file}: imports are written in full"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)

@@ -1,0 +1,64 @@
+"""What pyproject.toml declares is imported somewhere, and what is imported is declared."""
+
+import re
+import sys
+import tomllib
+from collections.abc import Iterable
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from tests.architecture import ARROWS, CHECKOUT, ROOT, imported
+
+BY_NAME = {
+    "torchvision": "fixed by the product's first users; models are also loaded by it",
+    "openvino": "rapidocr runs its models on it",
+    "uvicorn": "the server; its extras (httptools, uvloop) are found by it",
+    "psycopg": "SQLAlchemy's driver for postgresql:// addresses",
+    "label-studio-sdk": "validates configs and results by Label Studio's own code",
+    "timm": "loaded when an encoder names it",
+    "mypy": "run by `make types`",
+    "ruff": "run by `make lint`",
+    "pytest-timeout": "a plug-in of pytest",
+    "pytest-xdist": "a plug-in of pytest",
+}
+"""Distributions that may be declared without an import → why."""
+
+
+def names(entries: list[str]) -> set[str]:
+    return {re.split(r"[\[=<>~! ]", entry)[0].lower() for entry in entries}
+
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+WHEEL = names(PROJECT["dependencies"])
+EXTRAS = {extra: names(entries) for extra, entries in PROJECT["optional-dependencies"].items()}
+
+
+def modules_of(packages: Iterable[str]) -> set[str]:
+    files = [file for package in packages for file in Path(ROOT / package).rglob("*.py")]
+    return {name.partition(".")[0] for file in files for name in imported(file)} - {*ARROWS, *CHECKOUT}
+
+
+def distributions_of(packages: Iterable[str]) -> set[str]:
+    """Distributions, in lower case, that the packages import."""
+    known = packages_distributions()
+    foreign = {module for module in modules_of(packages) if module not in sys.stdlib_module_names}
+    return {known[module][0].lower().replace("_", "-") for module in foreign if module in known}
+
+
+@pytest.mark.parametrize("declared", sorted(WHEEL - set(BY_NAME)))
+def test_a_dependency_of_the_package_is_imported_by_it(declared: str) -> None:
+    assert declared in distributions_of(ARROWS)
+
+
+@pytest.mark.parametrize("declared", sorted(EXTRAS["dev"] - set(BY_NAME)))
+def test_a_tool_is_imported_by_the_checkout(declared: str) -> None:
+    assert declared in distributions_of(CHECKOUT)
+
+
+def test_what_is_imported_is_declared() -> None:
+    optional = set().union(*(names for extra, names in EXTRAS.items() if extra != "dev"))
+    assert distributions_of(ARROWS) <= WHEEL | optional
+    assert distributions_of(CHECKOUT) <= WHEEL | set().union(*EXTRAS.values())
+    assert set(BY_NAME) <= WHEEL | set().union(*EXTRAS.values()), "no reason is left over"

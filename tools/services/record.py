@@ -1,0 +1,98 @@
+"""Which processes belong to a home folder, on disk, so that what a killed run left can be found and ended."""
+
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel, ValidationError
+
+from tagloom_base.errors import UserError
+from tagloom_base.files import replaced
+from tools.services.child import stop_tree
+
+FILE = "services.json"
+
+
+class Mark(BaseModel):
+    """One process: its id, and its start time, since ids are used again."""
+
+    pid: int
+    started: float
+
+    @classmethod
+    def of(cls, pid: int) -> "Mark | None":
+        """The mark of a running process, None when there is none."""
+        try:
+            return cls(pid=pid, started=psutil.Process(pid).create_time())
+        except psutil.NoSuchProcess:
+            return None
+
+    @property
+    def alive(self) -> bool:
+        now = Mark.of(self.pid)
+        # The start time is computed from the boot time, which may be read a little differently the next time.
+        return now is not None and abs(now.started - self.started) < 2
+
+
+class Entries(BaseModel):
+    """The owner (the process that started the others) and its children by name."""
+
+    owner: Mark | None = None
+    children: dict[str, Mark] = {}
+
+
+class Record:
+    """The entries of one home folder."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / FILE
+
+    def claim(self) -> list[str]:
+        """Take the home for this process and end what a dead owner left; the names of what was ended.
+
+        Raises UserError when another living process owns the home.
+        """
+        entries = self._read()
+        if entries.owner and entries.owner.alive:
+            raise UserError(
+                f"Tagloom already runs in {self._path.parent} (process {entries.owner.pid}): "
+                "end it with Ctrl-C where it runs, or with `tagloom down`"
+            )
+        ended = _end(entries.children)
+        self.write({})
+        return ended
+
+    def write(self, children: Mapping[str, int]) -> None:
+        """Note the living children (name → process id)."""
+        marks = {name: mark for name, pid in children.items() if (mark := Mark.of(pid))}
+        with replaced(self._path) as beside:
+            beside.write_text(Entries(owner=Mark.of(os.getpid()), children=marks).model_dump_json(indent=1), "utf-8")
+
+    def release(self) -> None:
+        """Forget everything: nothing of ours runs any more."""
+        self._path.unlink(missing_ok=True)
+
+    def down(self) -> list[str]:
+        """End the owner and what it left; the names of what was ended."""
+        entries, ended = self._read(), []
+        if entries.owner and entries.owner.alive:
+            # It ends its children in their order by itself, which may take each one's patience.
+            stop_tree(entries.owner.pid, patience=40)
+            ended.append("tagloom")
+        ended += _end(entries.children)
+        self.release()
+        return ended
+
+    def _read(self) -> Entries:
+        with contextlib.suppress(FileNotFoundError, ValidationError):
+            return Entries.model_validate_json(self._path.read_text("utf-8"))
+        return Entries()
+
+
+def _end(children: Mapping[str, Mark]) -> list[str]:
+    left = [name for name, mark in children.items() if mark.alive]
+    for name in reversed(left):
+        stop_tree(children[name].pid, patience=8)
+    return left

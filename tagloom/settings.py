@@ -53,7 +53,7 @@ class ConnectionSettings(BaseModel, frozen=True, extra="forbid"):
 
 
 class Settings(BaseSettings):
-    """Frozen settings of one process. ``docs/operations.md`` explains each field.
+    """Frozen settings of one process. ``docs/settings.md`` explains each field.
 
     Raises UserError with one line for each variable that cannot be used. Blanks and line ends around a value do not
     count, and an empty variable is as one that is not set.

@@ -9,14 +9,14 @@ from tagloom.cli import settings
 from tagloom_base.errors import UserError
 from tagloom_base.settings import FIELDS, Settings, variable_of
 
-OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+SETTINGS = Path(__file__).parents[2] / "docs" / "settings.md"
 
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_every_setting_is_explained(name: str) -> None:
     field = FIELDS[name]
     variable = field.validation_alias or f"TAGLOOM_{name.upper()}"
-    assert f"| `{variable}` |" in OPERATIONS.read_text(encoding="utf-8")
+    assert f"| `{variable}` |" in SETTINGS.read_text(encoding="utf-8")
 
 
 def test_lists_come_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:

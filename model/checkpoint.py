@@ -21,14 +21,14 @@ from model.attention.network import Network, NetworkConfig
 from model.attention.reduction import Reduction
 from model.boxes.model import BoxModel
 from model.calibration import Calibration
+from model.lexicon.cues import CueSet
+from model.lexicon.lexicon import Lexicon
 from model.regression.evidence import Evidence
 from model.regression.logistic import Regression
 from model.tagger import Tagger
 from model.tensor_files import parsed
-from model.weak_supervision.cues import CueSet
 from model.weak_supervision.industry import IndustryPrior
 from model.weak_supervision.label_model import LabelModel
-from model.weak_supervision.lexicon import Lexicon
 from model.weak_supervision.propagation import PARTS, FusedSpace
 from model.weak_supervision.sources import Memory, Sources
 from tagloom_base.files import made

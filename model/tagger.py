@@ -16,12 +16,12 @@ from model.boxes.model import BoxModel, Seen
 from model.calibration import Calibration
 from model.features.item import ItemFeatures
 from model.items import PredictedBox, Prediction
+from model.lexicon.cues import CueSet
+from model.lexicon.lexicon import Lexicon
 from model.regression.evidence import Evidence
 from model.regression.logistic import Regression
 from model.weak_supervision.boxes import box_opinions
-from model.weak_supervision.cues import CueSet
 from model.weak_supervision.label_model import LabelModel, Opinions
-from model.weak_supervision.lexicon import Lexicon
 from model.weak_supervision.sources import Sources
 
 CHUNK = 128

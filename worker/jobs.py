@@ -26,7 +26,7 @@ from worker.promotion.pruning import prune
 from worker.queue import Kind
 from worker.reconcile import reconcile as reconcile_project
 from worker.training.run import train as train_project
-from worker.training.watch import LEASE_S, Ends, GivesWay, Interrupted, TakesTurns, Watch
+from worker.watch import LEASE_S, Ends, GivesWay, Interrupted, TakesTurns, Watch
 from worker.workplace import Workplace, open_workplace
 
 LOG = logging.getLogger(__name__)

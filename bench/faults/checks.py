@@ -22,7 +22,7 @@ from tagloom_base.settings import Settings
 from worker import queue
 from worker.reconcile import reconcile
 from worker.training.run import CONFIDENT, train
-from worker.training.watch import NeverEnds, Watch
+from worker.watch import NeverEnds, Watch
 from worker.workplace import Workplace, open_workplace
 
 TOLERANCE = 1e-4

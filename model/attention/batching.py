@@ -19,7 +19,7 @@ from model.attention.reduction import Reduction
 from model.attention.vocabulary import UNSEEN, Vocabulary
 from model.features.item import ItemFeatures
 from model.items import TextBlock
-from model.weak_supervision.cues import CueSet
+from model.lexicon.cues import CueSet
 
 SEGMENTS = 24
 GRID = 7

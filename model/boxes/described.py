@@ -25,7 +25,7 @@ from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
 from model.features.folder import TensorFolder
 from model.features.item import ItemFeatures
-from model.weak_supervision.lexicon import Kind
+from model.lexicon.lexicon import Kind
 
 MOST = 2000
 """Items kept by one process; at 30 to 70 kB each."""

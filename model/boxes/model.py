@@ -32,7 +32,7 @@ from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
 from model.features.item import ItemFeatures
 from model.items import Gold, PredictedBox
-from model.weak_supervision.lexicon import Lexicon
+from model.lexicon.lexicon import Lexicon
 
 UNKNOWN = 0.5
 

@@ -11,9 +11,9 @@ import torch
 from model.calibration import USUAL
 from model.features.item import ItemFeatures
 from model.items import TextBlock
-from model.weak_supervision.cues import CueSet
-from model.weak_supervision.lexicon import Kind, Lexicon
-from model.weak_supervision.pattern import LONGEST
+from model.lexicon.cues import CueSet
+from model.lexicon.lexicon import Kind, Lexicon
+from model.lexicon.pattern import LONGEST
 
 CURRENCY = re.compile(
     r"^[¥￥夫]$|^(rmb|元|圆|起|/?[枚件个只台套盒瓶])[¥￥]?$", re.IGNORECASE

@@ -17,8 +17,8 @@ from model.boxes.model import BoxModel
 from model.features.cache import taken_apart
 from model.features.item import ItemFeatures
 from model.items import Gold, LabelledBox
+from model.lexicon.lexicon import Lexicon
 from model.weak_supervision.boxes import LearnedBoxes, learn_boxes
-from model.weak_supervision.lexicon import Lexicon
 
 TESTED = 0.2
 """The least share of the families that is tested on."""

@@ -20,13 +20,13 @@ from torch import Tensor
 from model.attention.fusion import FUSIONS
 from model.evaluation.boxes import Drawn, drawn_by
 from model.evaluation.corpus import Split
+from model.lexicon.cues import CueSet
+from model.lexicon.lexicon import Lexicon
 from model.regression.evidence import Evidence
 from model.tagger import Tagger
 from model.training.phases import ALL_AT_ONCE
 from model.training.progressive import TrainConfig, fit
-from model.weak_supervision.cues import CueSet
 from model.weak_supervision.label_model import Opinions
-from model.weak_supervision.lexicon import Lexicon
 
 Vectors = NDArray[np.float64]
 

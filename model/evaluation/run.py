@@ -25,10 +25,10 @@ from model.checkpoint import FORMAT
 from model.evaluation.boxes import BoxResult, box_results
 from model.evaluation.corpus import LabelledCorpus, Split, split
 from model.evaluation.methods import WITHOUT_GOLD, Method, methods
+from model.lexicon.lexicon import Lexicon
 from model.metrics import average_precision, class_scores, macro_f1, weighted_f1
 from model.training.progressive import TrainConfig
 from model.weak_supervision.label_model import Opinions
-from model.weak_supervision.lexicon import Lexicon
 
 BINS = 10
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from model.features.item import ItemFeatures
-from model.weak_supervision.cues import CueSet
+from model.lexicon.cues import CueSet
 from model.weak_supervision.propagation import hashed_industry
 
 SCALES = {"image": 1.0, "reading": 0.5, "words": 1.5, "title": 0.3, "industry": 0.3, "blocks": 0.25}

@@ -18,8 +18,8 @@ from model.training.live import IMAGE, TEXT, Live, Pictures
 from model.training.phases import STUDY
 from model.training.processes import Processes
 from model.training.progressive import Course, EpochReport, TrainConfig, no_publication, nothing_to_do
+from model.training.supervision import GoldTable, supervise
 from model.weak_supervision.boxes import learn_boxes
-from model.weak_supervision.supervision import GoldTable, supervise
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,9 @@ from model.items import Gold
 from model.tagger import CHUNK, Tagger, run
 from model.training.optimisation import Learner, modality_dropout
 from model.training.phases import CONTINUATION, STUDY, Phase, epochs
+from model.training.supervision import GoldTable, Supervision, family_folds, supervise
 from model.weak_supervision.boxes import LearnedBoxes, learn_boxes
 from model.weak_supervision.propagation import FusedSpace, Neighbours
-from model.weak_supervision.supervision import GoldTable, Supervision, family_folds, supervise
 
 if TYPE_CHECKING:  # who only trains on cached features needs no encoders
     from model.training.live import Live

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from model.features.item import ItemFeatures
-from model.weak_supervision.cues import CueSet
+from model.lexicon.cues import CueSet
 from model.weak_supervision.industry import IndustryPrior
 from model.weak_supervision.label_model import Opinions
 from model.weak_supervision.propagation import FusedSpace, Neighbours, votes

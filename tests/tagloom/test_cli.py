@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from store.store import Store
 from store.versions import NewVersion
-from tagloom.cli import main
+from tagloom.cli import Commands, main
 from tagloom_base.settings import Settings
 from tools.services.record import FILE, Entries, Mark
 
@@ -165,3 +165,15 @@ def test_demo_without_data_names_the_file(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "items.csv" in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_what_belongs_to_a_checkout_is_offered_there_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "demo" in CliRunner().invoke(main, ["--help"]).output
+    monkeypatch.setattr(Commands, "root", tmp_path)
+    assert "demo" not in CliRunner().invoke(main, ["--help"]).output
+    result = CliRunner().invoke(main, ["demo"])
+    assert result.exit_code == 1
+    assert (
+        result.output
+        == "tagloom: `tagloom demo` belongs to a checkout of Tagloom: clone the repository and run `make demo`\n"
+    )

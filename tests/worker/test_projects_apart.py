@@ -15,8 +15,8 @@ from tests.worker import items, shop
 from tests.worker.crew import environment
 from tools.project import label_config
 from worker import jobs, queue
-from worker.training.corpus import assemble
-from worker.training.watch import NeverEnds
+from worker.corpus.corpus import assemble
+from worker.watch import NeverEnds
 from worker.workplace import open_workplace
 
 KEY = str(shop.KEY)

@@ -20,7 +20,7 @@ from testing.label_studio.simulator import SimulatedLabelStudio, Upload
 from tests.store import webhooks
 from tests.worker.shop import CONFIG
 from worker.reconcile import reconcile
-from worker.training.watch import Interrupted
+from worker.watch import Interrupted
 
 TAGS = [{"from_name": "elements", "to_name": "image", "type": "choices", "value": {"choices": ["LOGO"]}}]
 

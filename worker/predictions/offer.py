@@ -11,7 +11,7 @@ from tagloom_base.errors import UserError
 from tagloom_base.settings import VersionSettings
 from worker.predictions import sampling
 from worker.predictions.preannotation import Progress, refresh
-from worker.training.watch import Ends, Interrupted
+from worker.watch import Ends, Interrupted
 from worker.workplace import Workplace
 
 PAUSE_S = 60.0  # after a failure, so that a Label Studio that is away is not asked all the time

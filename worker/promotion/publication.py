@@ -13,8 +13,8 @@ from store.leases import Lease
 from store.projects import Project
 from store.store import Store
 from store.versions import Conflict, Current, NewVersion, State, Version
+from worker.cold_start import version_folder
 from worker.promotion.gate import Verdict
-from worker.training.cold_start import version_folder
 
 LOG = logging.getLogger(__name__)
 

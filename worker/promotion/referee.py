@@ -20,12 +20,12 @@ from model.features.item import ItemFeatures
 from model.tagger import Tagger
 from model.training.phases import CONTINUATION
 from model.training.progressive import TrainConfig, out_of_fold
+from model.training.supervision import GoldTable, family_folds
 from model.weak_supervision.boxes import LearnedBoxes
-from model.weak_supervision.supervision import GoldTable, family_folds
 from tagloom_base.files import replaced
+from worker.corpus.corpus import Corpus
 from worker.promotion.collapse import Shift, collapse
 from worker.promotion.gate import Booleans, Evidence, is_enough
-from worker.training.corpus import Corpus
 
 FEWEST_OTHERS = 32  # tasks without gold that the folds see beside, whatever the gold
 LOOKED_AT = 500  # items of the pool, at most about twice as many, by which a label's share of it is told

@@ -40,8 +40,8 @@ from model.weak_supervision.boxes import LearnedBoxes
 from model.weak_supervision.propagation import FusedSpace, Neighbours
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
-from worker.training.corpus import Corpus
-from worker.training.watch import Ends
+from worker.corpus.corpus import Corpus
+from worker.watch import Ends
 
 LOOK_S = 0.1
 ASKED = (signal.SIGTERM, signal.SIGINT)  # how a service manager and a terminal ask all processes to end

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from model import checkpoint
 from model.training.phases import CONTINUATION
 from model.training.progressive import TrainConfig, out_of_fold
+from model.training.supervision import GoldTable, supervise
 from model.weak_supervision.boxes import learn_boxes
-from model.weak_supervision.supervision import GoldTable, supervise
-from worker.training.corpus import assemble
-from worker.training.watch import NeverEnds
+from worker.corpus.corpus import assemble
+from worker.watch import NeverEnds
 from worker.workplace import Workplace
 
 

@@ -15,28 +15,28 @@ from torch import Tensor
 
 from model import checkpoint
 from model.features.item import ItemFeatures
+from model.lexicon.lexicon import Lexicon
 from model.tagger import Tagger
 from model.training.progressive import EpochReport, TrainConfig, fit
+from model.training.supervision import GoldTable
 from model.weak_supervision.boxes import LearnedBoxes, learn_boxes
-from model.weak_supervision.lexicon import Lexicon
-from model.weak_supervision.supervision import GoldTable
 from store.leases import Lease
 from store.projects import Project
 from store.versions import Current
 from store.weak_labels import WeakLabel
 from tagloom_base.files import replaced
+from worker.cold_start import ColdStart, ensure_cold_start
+from worker.corpus.corpus import Corpus, assemble
+from worker.corpus.gold import mark_misread
 from worker.promotion.gate import Verdict, judge
 from worker.promotion.pruning import EVIDENCE
 from worker.promotion.publication import Publisher, promote_due
 from worker.promotion.referee import Referee
-from worker.training.cold_start import ColdStart, ensure_cold_start
 from worker.training.companions import Order, together
-from worker.training.corpus import Corpus, assemble
-from worker.training.gold import mark_misread
+from worker.training.index import propagate
 from worker.training.inheritance import heir, with_lexicon
-from worker.training.propagation import propagate
 from worker.training.recovery import readable
-from worker.training.watch import Ends
+from worker.watch import Ends
 from worker.workplace import Workplace
 
 LOG = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from model.boxes.decode import decode
 from model.boxes.drawn import Drawn
 from model.boxes.model import BoxModel
 from model.items import Box, Gold, LabelledBox, PredictedBox
-from model.weak_supervision.cues import CueSet
-from model.weak_supervision.lexicon import Lexicon
+from model.lexicon.cues import CueSet
+from model.lexicon.lexicon import Lexicon
 from tests.model.boxes.pictures import BLUE, LABELS, PRODUCT, moved, nothing, picture, price_plate, shop_picture
 
 PICTURES = [shop_picture(seed) for seed in range(12)]

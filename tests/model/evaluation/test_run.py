@@ -19,10 +19,10 @@ from model.evaluation.methods import ABLATIONS, Answers, methods, trained
 from model.evaluation.run import Result, heard, read, reliability, run, steps, tagger_fingerprint
 from model.evaluation.tables import f1_table
 from model.features.item import ItemFeatures
+from model.lexicon.lexicon import Lexicon
 from model.training.progressive import TrainConfig
 from model.weak_supervision.boxes import LearnedBoxes, learn_boxes
 from model.weak_supervision.label_model import Opinions
-from model.weak_supervision.lexicon import Lexicon
 from tests.model.shop import LABELS, pool
 
 ITEMS, GOLD, FAMILIES = pool(60)
@@ -188,7 +188,7 @@ def test_results_with_another_lexicon_are_not_taken(corpus: LabelledCorpus, tmp_
 def test_the_same_tagger_has_the_same_fingerprint_in_another_process() -> None:
     code = (
         "from model.evaluation.run import tagger_fingerprint as made\n"
-        "from model.weak_supervision.lexicon import Lexicon\n"
+        "from model.lexicon.lexicon import Lexicon\n"
         "print(made(Lexicon.load()))"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()

@@ -17,8 +17,8 @@ from model.tagger import Tagger
 from model.training import progressive
 from model.training.phases import PARTS, Phase
 from model.training.progressive import Course, EpochReport, TrainConfig, fit, no_publication, nothing_to_do, out_of_fold
+from model.training.supervision import GoldTable, supervise
 from model.weak_supervision.boxes import LearnedBoxes
-from model.weak_supervision.supervision import GoldTable, supervise
 from tests.model.shop import LABELS, features, pool, with_industry, with_text
 
 SHORT = (

@@ -7,8 +7,8 @@ import torch
 
 from model.boxes.model import BoxModel
 from model.items import Box, Gold, LabelledBox
+from model.lexicon.lexicon import Lexicon
 from model.weak_supervision.boxes import LEAST, LearnedBoxes, learn_boxes
-from model.weak_supervision.lexicon import Lexicon
 from tests.model.boxes.pictures import LABELS, PRODUCT, moved, nothing, price_plate, shop_picture
 
 PICTURES = [shop_picture(seed) for seed in range(12)]

@@ -8,9 +8,9 @@ import pytest
 from model.tagger import Tagger
 from model.training.progressive import TrainConfig, fit
 from tests.worker import items
+from worker.corpus.corpus import Corpus
 from worker.promotion.gate import judge
 from worker.promotion.referee import Referee
-from worker.training.corpus import Corpus
 
 SERVED = "v1.aaaa"
 GOLD = 20

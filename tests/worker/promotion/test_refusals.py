@@ -21,7 +21,7 @@ from store.versions import State
 from tagloom_base.settings import Settings
 from tests.worker import items, shop
 from worker import jobs
-from worker.training.families import family_of, is_held_out
+from worker.corpus.families import family_of, is_held_out
 
 KEY = str(shop.KEY)
 HELD_OUT_SHARE = 0.5

@@ -27,6 +27,7 @@ from tests.worker import items, shop
 from tests.worker.crew import crew, until
 from tests.worker.test_jobs import KEY, begin, is_trained, log_of, served, tick, training
 from worker import queue
+from worker.corpus.corpus import Corpus
 from worker.training.companions import (
     ASKED,
     BOXES,
@@ -40,8 +41,7 @@ from worker.training.companions import (
     _write,
     together,
 )
-from worker.training.corpus import Corpus
-from worker.training.watch import Interrupted, NeverEnds
+from worker.watch import Interrupted, NeverEnds
 
 PHASES = (Phase("base", 2, ("head",), 1e-2), Phase("refine", 2, PARTS, 1e-3))
 CONFIG = TrainConfig(first=PHASES, network={"width": 16, "dropout": 0.0}, batch=10)  # each share draws its own dropout

@@ -21,7 +21,7 @@ from tests.store import webhooks
 from tests.store.upgrades import turn_old
 from tests.worker import items, shop
 from worker import jobs
-from worker.training.gold import project_gold
+from worker.corpus.gold import project_gold
 
 KEY = str(shop.KEY)
 CONFIG = LabelConfig.parse(shop.CONFIG)

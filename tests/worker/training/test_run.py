@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+import worker.corpus.gold
 import worker.promotion.referee
-import worker.training.gold
 import worker.training.run
 from labelstudio.config import LabelConfig
 from labelstudio.gold import read_gold
@@ -25,7 +25,7 @@ from tests.store import webhooks
 from tests.worker import items, shop
 from worker import jobs
 from worker.training.run import RunState
-from worker.training.watch import Interrupted
+from worker.watch import Interrupted
 
 KEY = str(shop.KEY)
 
@@ -192,7 +192,7 @@ def test_gold_with_odd_pictures_dates_or_annotations_does_not_stop_the_training(
             raise IndexError("an annotation that nobody has thought of")
         return read_gold(config, annotations, version_of)
 
-    monkeypatch.setattr(worker.training.gold, "read_gold", choosy)
+    monkeypatch.setattr(worker.corpus.gold, "read_gold", choosy)
     assert "promoted v1." in jobs.train(KEY)
     assert "tasks encoded" in jobs.encode(KEY)
     project = store.projects.get(KEY)

@@ -11,11 +11,11 @@ from torch import Tensor
 import model.weak_supervision.propagation
 from model.items import Gold
 from model.tagger import Tagger
+from model.training.supervision import GoldTable, supervise
 from model.weak_supervision.propagation import FusedSpace, Neighbours
-from model.weak_supervision.supervision import GoldTable, supervise
 from tests.worker import items
-from worker.training.corpus import Corpus
-from worker.training.propagation import Nearest, propagate
+from worker.corpus.corpus import Corpus
+from worker.training.index import Nearest, propagate
 
 SPACE = "5" * 16
 TASKS = 16

@@ -14,9 +14,9 @@ from model.features.item import ItemFeatures
 from model.items import Gold
 from store.projects import Project
 from store.tasks import Task
-from worker.training.families import family_of, is_held_out
-from worker.training.gold import project_gold
-from worker.training.watch import Ends
+from worker.corpus.families import family_of, is_held_out
+from worker.corpus.gold import project_gold
+from worker.watch import Ends
 from worker.workplace import PART, Workplace
 
 LOG = logging.getLogger(__name__)

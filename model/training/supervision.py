@@ -12,12 +12,12 @@ from torch import Tensor
 
 from model.features.item import ItemFeatures
 from model.items import Gold
+from model.lexicon.cues import CueSet
 from model.regression.evidence import Evidence
 from model.regression.logistic import Regression
 from model.tagger import Tagger
 from model.weak_supervision.boxes import LearnedBoxes
 from model.weak_supervision.credence import credence
-from model.weak_supervision.cues import CueSet
 from model.weak_supervision.industry import IndustryPrior, opinions_among
 from model.weak_supervision.label_model import LabelModel, WeakLabels
 from model.weak_supervision.propagation import FusedSpace, Neighbours, votes

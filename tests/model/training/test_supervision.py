@@ -2,7 +2,7 @@ import torch
 
 from model.items import Gold
 from model.tagger import Tagger
-from model.weak_supervision.supervision import GoldTable, family_folds, supervise
+from model.training.supervision import GoldTable, family_folds, supervise
 from tests.model.shop import LABELS, pool
 
 

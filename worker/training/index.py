@@ -22,7 +22,7 @@ from model.features.item import ItemFeatures
 from model.tensor_files import read
 from model.weak_supervision.propagation import NEIGHBOURS, PARTS, FusedSpace, Neighbours
 from tagloom_base.files import replaced
-from worker.training.corpus import Corpus
+from worker.corpus.corpus import Corpus
 
 LOG = logging.getLogger(__name__)
 

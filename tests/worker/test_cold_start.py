@@ -2,7 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from model import checkpoint
-from model.weak_supervision.lexicon import Lexicon
+from model.lexicon.lexicon import Lexicon
 from store.store import Store
 from store.versions import NewVersion, training_lease
 from tagloom_base.settings import Settings

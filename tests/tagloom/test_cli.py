@@ -173,7 +173,5 @@ def test_what_belongs_to_a_checkout_is_offered_there_alone(tmp_path: Path, monke
     assert "demo" not in CliRunner().invoke(main, ["--help"]).output
     result = CliRunner().invoke(main, ["demo"])
     assert result.exit_code == 1
-    assert (
-        result.output
-        == "tagloom: `tagloom demo` belongs to a checkout of Tagloom: clone the repository and run `make demo`\n"
-    )
+    sentence = "`tagloom demo` belongs to a checkout of Tagloom: clone the repository and run `make demo`"
+    assert result.output == f"tagloom: {sentence}\n"

@@ -17,7 +17,7 @@ L industry levels, V industry values, D width, K classes, H heads, M modalities 
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -27,6 +27,7 @@ from torch.nn.functional import dropout, pad, scaled_dot_product_attention
 from model.attention.batching import GEOMETRY, GRID, Batch
 from model.attention.fusion import Channels, make_fusion
 from model.attention.vocabulary import Vocabulary
+from model.state import State, prefixed
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,19 @@ class Network(nn.Module):
         self.head = nn.Parameter(torch.zeros(config.classes, self.fusion.voices, width))
         self.bias = nn.Parameter(torch.zeros(config.classes))
 
+    def state(self) -> State:
+        return State(prefixed("network.", self.state_dict()), {"network": asdict(self.config)})
+
+    @classmethod
+    def from_state(cls, state: State) -> "Network | None":
+        """The network whose ``state()`` this is, at rest; None where none was trained."""
+        if state.facts["network"] is None:
+            return None
+        with torch.device("meta"):
+            network = cls(NetworkConfig.from_dict(state.facts["network"]))
+        network.load_state_dict(state.under("network."), assign=True)
+        return network.eval()
+
     def parts(self) -> dict[str, list[nn.Parameter]]:
         """Parameters by the part that a phase trains: head, attention, projections."""
         head = ("head", "bias", "fusion", "query")
@@ -224,6 +238,18 @@ class Network(nn.Module):
             shown_BTD = self.text_to_image(sides.token_BTD, sides.region_BRD, sides.region_mask_BR)
             token_BTD = self.text_mix_norm(token_BTD + shown_BTD)
         return replace(sides, region_BRD=region_BRD, token_BTD=token_BTD)
+
+
+class OptimizerState(dict[str, Tensor]):
+    """What the optimizer knows of each parameter, by its name, so that the next training goes on from it."""
+
+    def state(self) -> State:
+        return State(prefixed("optimizer.", self))
+
+    @classmethod
+    def from_state(cls, state: State) -> "OptimizerState":
+        """The optimizer's state whose ``state()`` this is; empty where no network was trained."""
+        return cls(state.under("optimizer."))
 
 
 def make_network(config: NetworkConfig, seed: int) -> Network:

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from model.features.item import ItemFeatures
+from model.state import State, prefixed
 
 COMPONENTS = 96
 ROWS = 6000
@@ -43,6 +44,15 @@ class Reduction:
             *_components(_sample(regions, seed)),
             *_components(_sample(tokens or [items[0].title_E[None]], seed)),
         )
+
+    def state(self) -> State:
+        return State(prefixed("reduction.", vars(self)))
+
+    @classmethod
+    def from_state(cls, state: State) -> "Reduction | None":
+        """The reduction whose ``state()`` this is; None where no network was trained."""
+        tensors = state.under("reduction.")
+        return cls(**tensors) if tensors else None
 
     def renewed(self, items: Sequence[ItemFeatures], seed: int) -> "Reduction":
         """This one, unless it was found where a picture or a text was missing that these items have: then a new one."""

@@ -5,7 +5,7 @@
     model, unseen = model.fit(features, gold, families=families, seed=7)    # unseen[family]: what has not seen it
     best_NK = model.best(model.see(features))              # how well the best candidate shows each label
     answers = model.classify_regions(item, [Drawn(box, labels)])   # label and tightened box of what an annotator drew
-    tensors = model.state(); model = BoxModel.from_state(labels, lexicon, tensors)
+    state = model.state()                                  # what a tagger keeps of it (model.tagger)
 
 ``gold[i]`` without boxes teaches by its tags alone. ``probabilities_NK`` are the tagger's, one column a label; the
 boxes of a picture are made consistent with them. A model is immutable: ``fit`` gives a new one.
@@ -13,7 +13,7 @@ boxes of a picture are made consistent with them. A model is immutable: ``fit`` 
 Shape suffixes: N items or candidates, K labels.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -33,6 +33,7 @@ from model.boxes.scene import Scene
 from model.features.item import ItemFeatures
 from model.items import Gold, PredictedBox
 from model.lexicon.lexicon import Lexicon
+from model.state import State, prefixed
 
 UNKNOWN = 0.5
 
@@ -61,15 +62,19 @@ class BoxModel:
         return cls(tuple(labels), lexicon, torch.full((len(labels),), NEUTRAL))
 
     @classmethod
-    def from_state(cls, labels: Sequence[str], lexicon: Lexicon, state: Mapping[str, Tensor]) -> "BoxModel":
-        """The model whose ``state()`` this is."""
-        head = BoxHead.from_state(state) if "trust" in state else None
-        return cls(tuple(labels), lexicon, state["threshold"], head, Pooling.from_state(state))
+    def from_state(cls, state: State) -> "BoxModel | None":
+        """The model whose ``state()`` this is, with its tagger's labels and lexicon; None where there was none."""
+        if not state.facts["with_boxes"]:
+            return None
+        own = state.under("boxes.")
+        head = BoxHead.from_state(own) if "trust" in own else None
+        labels, lexicon = tuple(state.facts["labels"]), Lexicon.from_dict(state.facts["lexicon"])
+        return cls(labels, lexicon, own["threshold"], head, Pooling.from_state(own))
 
-    def state(self) -> dict[str, Tensor]:
-        """All that was learned, as plain tensors."""
+    def state(self) -> State:
+        """All that was learned."""
         learned = {**(self.head.state() if self.head else {}), **(self.pooling.state() if self.pooling else {})}
-        return {"threshold": self.threshold_K, **learned}
+        return State(prefixed("boxes.", {"threshold": self.threshold_K, **learned}), {"with_boxes": True})
 
     def see(self, features: Sequence[ItemFeatures]) -> list[Seen]:
         """All candidates of each item, with how well they show each label."""

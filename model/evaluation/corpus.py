@@ -13,12 +13,14 @@ import torch
 from torch import Tensor
 
 from model.boxes.metrics import GoldPicture
-from model.boxes.model import BoxModel
 from model.features.cache import taken_apart
 from model.features.item import ItemFeatures
 from model.items import Gold, LabelledBox
 from model.lexicon.lexicon import Lexicon
-from model.weak_supervision.boxes import LearnedBoxes, learn_boxes
+from model.problem import Problem
+from model.tagger import Tagger
+from model.training.boxes import learn_boxes
+from model.weak_supervision.boxes import LearnedBoxes
 
 TESTED = 0.2
 """The least share of the families that is tested on."""
@@ -116,11 +118,21 @@ class Split:
     test: tuple[int, ...]
     seed: int
 
+    def cold_start(self, lexicon: Lexicon | None = None) -> Tagger:
+        """The tagger before any gold, with the corpus' lexicon or another."""
+        return Tagger.cold_start(
+            self.corpus.labels, space="evaluation", seed=self.seed, lexicon=lexicon or self.corpus.lexicon
+        )
+
+    @property
+    def problem(self) -> Problem:
+        """What a method may learn from."""
+        return Problem(self.corpus.features, self.corpus.gold_of(self.gold), self.corpus.families)
+
     @cached_property
-    def boxes(self) -> LearnedBoxes | None:
+    def boxes(self) -> LearnedBoxes:
         """What all methods that differ elsewhere have learned of this draw's boxes."""
-        corpus, cold = self.corpus, BoxModel.cold_start(self.corpus.labels, self.corpus.lexicon)
-        return learn_boxes(cold, corpus.features, corpus.gold_of(self.gold), families=corpus.families, seed=self.seed)
+        return learn_boxes(self.cold_start(), self.problem, seed=self.seed)
 
 
 def split(corpus: LabelledCorpus, *, families: int, seed: int) -> Split:

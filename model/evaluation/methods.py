@@ -24,8 +24,9 @@ from model.lexicon.cues import CueSet
 from model.lexicon.lexicon import Lexicon
 from model.regression.evidence import Evidence
 from model.tagger import Tagger
+from model.training.config import TrainConfig
 from model.training.phases import ALL_AT_ONCE
-from model.training.progressive import TrainConfig, fit
+from model.training.progressive import fit
 from model.weak_supervision.label_model import Opinions
 
 Vectors = NDArray[np.float64]
@@ -98,12 +99,13 @@ def tagloom(*, lexicon: Lexicon | None = None, draws: bool = False, **changes: A
 
 def trained(split: Split, *, lexicon: Lexicon | None = None, **changes: Any) -> Tagger:
     """The tagger that a split's gold makes; the cold start without any."""
-    cold = _cold(split, lexicon)
+    cold = split.cold_start(lexicon)
     if not split.gold:
         return cold
-    corpus, config = split.corpus, replace(TrainConfig(seed=split.seed), **changes)
-    boxes = None if lexicon and config.use_boxes else split.boxes  # those of a split were learned with the lexicon
-    return fit(cold, corpus.features, corpus.gold_of(split.gold), families=corpus.families, config=config, boxes=boxes)
+    config = replace(TrainConfig(seed=split.seed), **changes)
+    # The boxes of a split were learned with the corpus' lexicon.
+    boxes = None if lexicon and config.use_boxes else split.boxes
+    return fit(cold, replace(split.problem, boxes=boxes), config)
 
 
 def without_industry(split: Split) -> Answers:
@@ -115,13 +117,7 @@ def without_industry(split: Split) -> Answers:
 
 def cold_start(split: Split) -> Answers:
     """Cues and priors alone, whatever the gold."""
-    return _answers(_cold(split), split, COLD)
-
-
-def _cold(split: Split, lexicon: Lexicon | None = None) -> Tagger:
-    return Tagger.cold_start(
-        split.corpus.labels, space="evaluation", seed=split.seed, lexicon=lexicon or split.corpus.lexicon
-    )
+    return _answers(split.cold_start(), split, COLD)
 
 
 def _answers(tagger: Tagger, split: Split, name: str = "") -> Answers:

@@ -27,7 +27,7 @@ from model.evaluation.corpus import LabelledCorpus, Split, split
 from model.evaluation.methods import WITHOUT_GOLD, Method, methods
 from model.lexicon.lexicon import Lexicon
 from model.metrics import average_precision, class_scores, macro_f1, weighted_f1
-from model.training.progressive import TrainConfig
+from model.training.config import TrainConfig
 from model.weak_supervision.label_model import Opinions
 
 BINS = 10

@@ -4,7 +4,9 @@ Shape suffixes: R grid cells (rows × columns), C image width, T text tokens (ti
 E text width, L industry levels.
 """
 
+import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -15,6 +17,7 @@ from torch.nn import functional
 from model.items import TextBlock
 
 CELLS = 24
+INDUSTRY_WIDTH = 128
 FORMAT = 1  # of what is computed and how it is stored; a new number is a new space
 
 
@@ -65,3 +68,12 @@ class ItemFeatures:
                 left, right = int(block.box.left * CELLS), math.ceil(block.box.right * CELLS)
                 unlike[int(block.box.top * CELLS) : math.ceil(block.box.bottom * CELLS), left:right] = 0.0
         return float(unlike.mean())
+
+
+def hashed_industry(path: Sequence[str]) -> Tensor:
+    """(128,) one-hot of each level by a stable hash, so that new values need no new columns (feature hashing)."""
+    hashed = torch.zeros(INDUSTRY_WIDTH)
+    for level, value in enumerate(path):
+        place = hashlib.blake2b(f"{level}:{value}".encode(), digest_size=4).digest()
+        hashed[int.from_bytes(place, "big") % INDUSTRY_WIDTH] = 1.0
+    return functional.normalize(hashed, dim=0)

@@ -19,7 +19,7 @@ import worker.training.run
 from labelstudio.api import LabelStudioError
 from model import checkpoint
 from model.tagger import Tagger
-from model.training.progressive import TrainConfig
+from model.training.config import TrainConfig
 from model.weak_supervision.sources import BOXES
 from store.leases import LeaseLost
 from store.store import Store

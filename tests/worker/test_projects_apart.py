@@ -47,7 +47,7 @@ def gold_labels(settings: Settings) -> dict[int, frozenset[str]]:
         assert project is not None
         config = LabelConfig.parse(project.label_config)
         corpus = assemble(workplace, project, config, NeverEnds())
-    return {corpus.task_ids[row]: said.labels or frozenset() for row, said in corpus.gold.items()}
+    return {corpus.task_ids[row]: said.labels or frozenset() for row, said in corpus.problem.gold.items()}
 
 
 @pytest.mark.usefixtures("here")

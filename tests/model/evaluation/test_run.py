@@ -20,7 +20,7 @@ from model.evaluation.run import Result, heard, read, reliability, run, steps, t
 from model.evaluation.tables import f1_table
 from model.features.item import ItemFeatures
 from model.lexicon.lexicon import Lexicon
-from model.training.progressive import TrainConfig
+from model.training.config import TrainConfig
 from model.weak_supervision.boxes import LearnedBoxes, learn_boxes
 from model.weak_supervision.label_model import Opinions
 from tests.model.shop import LABELS, pool
@@ -83,9 +83,9 @@ def test_boxes_are_left_out_by_name(corpus: LabelledCorpus) -> None:
     assert "no boxes" in methods()
     drawn = split(corpus, families=5, seed=0)
     with_boxes = trained(drawn, use_network=False)
-    assert with_boxes.box_centre_K is not None
+    assert with_boxes.box_source is not None
     without = trained(drawn, use_network=False, **ABLATIONS["no boxes"])
-    assert without.box_centre_K is None
+    assert without.box_source is None
     assert without.box_model is with_boxes.box_model
 
 

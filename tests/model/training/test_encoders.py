@@ -17,12 +17,14 @@ from model.encoders.transformer_text import TransformerTextEncoder
 from model.features.extraction import FeatureExtractor
 from model.features.item import ItemFeatures
 from model.items import Box, Gold, Item, TextBlock
+from model.problem import Problem
 from model.tagger import Tagger
 from model.training import live
+from model.training.config import TrainConfig
 from model.training.encoders import EncoderTraining, TrainedEncoders, train_encoders
 from model.training.live import IMAGE, TEXT, Live
 from model.training.phases import PARTS, Phase
-from model.training.progressive import EpochReport, TrainConfig, fit
+from model.training.progressive import EpochReport, fit
 from tests.model.encoders.test_transformer_text import bert_folder
 from tests.model.features.test_extraction import FixedReader
 
@@ -71,7 +73,7 @@ def pool(images: GridEncoder, texts: TransformerTextEncoder) -> list[ItemFeature
 @pytest.fixture(scope="module")
 def tagger(pool: Sequence[ItemFeatures]) -> Tagger:
     cold = Tagger.cold_start(LABELS, space="space", seed=3, with_boxes=False)
-    return fit(cold, pool, GOLD, families=FAMILIES, config=TRAIN)
+    return fit(cold, Problem(pool, GOLD, FAMILIES), TRAIN)
 
 
 def encoded(images: GridEncoder, texts: TransformerTextEncoder) -> list[ItemFeatures]:
@@ -212,7 +214,7 @@ def test_the_loss_on_gold_falls_and_further_than_under_the_encoder_as_it_was(
         still = replace(TRAIN, seed=seed, logit_penalty=0.0, modality_dropout=0.0, weak_weight=0.0, network=calm)
         longer = replace(still, first=(Phase("refine", 12, PARTS, 1e-2),))
         # A network that has not learned to look would ask nothing of an encoder.
-        looking = fit(replace(tagger, network=None), pool, GOLD, families=FAMILIES, config=longer)
+        looking = fit(replace(tagger, network=None), Problem(pool, GOLD, FAMILIES), longer)
         reports: list[EpochReport] = []
         config = replace(QUICK, epochs=16, learning_rate=rate, share=1.0, training=still)
         trained(looking, pool, images=images, config=config, reports=reports)

@@ -72,5 +72,5 @@ def test_gold_whose_pictures_never_come_holds_a_training_for_a_while_only(
     corpus = assemble(workplace, project, LabelConfig.parse(project.label_config), NeverEnds())
     assert time.monotonic() - began < 3.0, "two of five parts"
     assert corpus.unread == 80
-    assert len(corpus.gold) == 1
+    assert len(corpus.problem.gold) == 1
     assert "training without the 48 left" in caplog.text

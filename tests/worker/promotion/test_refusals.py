@@ -14,8 +14,8 @@ import worker.training.run
 from model.features.item import ItemFeatures
 from model.items import Gold
 from model.tagger import Tagger
+from model.training.config import TrainConfig
 from model.training.phases import PARTS, Phase
-from model.training.progressive import TrainConfig
 from store.store import Store
 from store.versions import State
 from tagloom_base.settings import Settings

@@ -15,11 +15,13 @@ from safetensors.torch import load_file
 
 from model import checkpoint
 from model.items import Gold
+from model.problem import Problem
 from model.tagger import Tagger
+from model.training.config import TrainConfig
 from model.training.phases import PARTS, Phase
-from model.training.progressive import EpochReport, TrainConfig, fit, nothing_to_do
+from model.training.progressive import EpochReport, fit, nothing_to_do
 from model.weak_supervision.boxes import learn_boxes
-from model.weak_supervision.propagation import FusedSpace, Neighbours
+from model.weak_supervision.propagation import Embedding, Neighbours
 from store.store import Store
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
@@ -53,21 +55,17 @@ def order(tmp_path: Path) -> Order:
     features, gold = items.pool(24)
     ids = tuple(range(len(features)))
     corpus = Corpus(ids, tuple(map(str, ids)), features, [f"{n // 2}" for n in ids], gold, frozenset({0, 1}))
-    space = FusedSpace.of(features[:12])  # one that is made of other items than these, as one that is kept
-    neighbours = Neighbours.empty(space.vectors(features)).with_gold(corpus.trainable)
+    space = Embedding.of(features[:12])  # one that is made of other items than these, as one that is kept
+    neighbours = Neighbours.empty(space.vectors(features)).with_gold(corpus.problem.trainable)
     cold = Tagger.cold_start(items.LABELS, space=shop.SPACE, seed=3)
-    boxes = learn_boxes(cold.box_model, features, corpus.trainable, families=corpus.families, seed=3)
+    boxes = learn_boxes(cold.box_model, features, corpus.problem.trainable, families=corpus.problem.families, seed=3)
     runs = tmp_path / "runs"
     runs.mkdir()
     return Order(cold, corpus, CONFIG, neighbours, space, boxes, runs / "state.safetensors")
 
 
 def fitted(order: Order, on_epoch: Callable[[EpochReport], None] = nothing_to_do) -> Tagger:
-    return fit(
-        order.parent, order.corpus.features, order.corpus.gold, families=order.corpus.families, config=order.config,
-        held_out=order.corpus.held_out, neighbours=order.neighbours, space=order.space, boxes=order.boxes,
-        resume=order.state, on_epoch=on_epoch,
-    )  # fmt: skip
+    return fit(order.parent, Problem(order.corpus.problem.pool, order.corpus.problem.gold, order.corpus.problem.families, held_out=order.corpus.problem.held_out, index=Index(order.space, order.neighbours), boxes=order.boxes), order.config, resume=order.state, on_epoch=on_epoch)  # fmt: skip
 
 
 def two(settings: Settings) -> Settings:
@@ -117,7 +115,7 @@ def test_what_was_learned_of_boxes_is_handed_over_and_not_learned_again(
     assert given.opinions_NK.any()
     assert torch.equal(found.opinions_NK, given.opinions_NK)
     assert torch.equal(found.centre_K, given.centre_K)
-    best_NK = [boxes.model.best(boxes.model.see(order.corpus.features[:4])) for boxes in (found, given)]
+    best_NK = [boxes.model.best(boxes.model.see(order.corpus.problem.pool[:4])) for boxes in (found, given)]
     assert torch.equal(*best_NK)
     without = replace(order, parent=replace(order.parent, box_model=None), boxes=None)
     (folder / "without").mkdir()
@@ -174,7 +172,7 @@ def test_two_processes_make_the_tagger_that_one_makes_also_after_an_interruption
     for name, weight in alone.network.state_dict().items():
         assert torch.allclose(both.network.state_dict()[name], weight, atol=2e-3), name
     assert torch.allclose(
-        alone.probabilities(order.corpus.features), both.probabilities(order.corpus.features), atol=1e-3
+        alone.probabilities(order.corpus.problem.pool), both.probabilities(order.corpus.problem.pool), atol=1e-3
     )
 
 

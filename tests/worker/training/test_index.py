@@ -11,8 +11,8 @@ from torch import Tensor
 import model.weak_supervision.propagation
 from model.items import Gold
 from model.tagger import Tagger
-from model.training.supervision import GoldTable, supervise
-from model.weak_supervision.propagation import FusedSpace, Neighbours
+from model.training.supervision import supervise
+from model.weak_supervision.propagation import Embedding, Neighbours
 from tests.worker import items
 from worker.corpus.corpus import Corpus
 from worker.training.index import Nearest, propagate
@@ -33,14 +33,14 @@ def corpus_of(tasks: set[int], gold: set[int], changed: set[int]) -> Corpus:
 
 
 def scratch(found: Nearest, corpus: Corpus) -> Neighbours:
-    return Neighbours.empty(found.space.vectors(corpus.features)).with_gold(corpus.trainable)
+    return Neighbours.empty(found.space.vectors(corpus.problem.pool)).with_gold(corpus.problem.trainable)
 
 
 def weak(corpus: Corpus, neighbours: Neighbours, found: Nearest) -> Tensor:
     cold = Tagger.cold_start(items.LABELS, space=SPACE, seed=1, with_boxes=False)
-    table = GoldTable.of(corpus.gold, items.LABELS, len(corpus.features))
-    families = corpus.families
-    said = supervise(cold, corpus.features, table, families=families, neighbours=neighbours, space=found.space)
+    table = corpus.problem.table(items.LABELS)
+    families = corpus.problem.families
+    said = supervise(cold, corpus.problem.pool, table, families=families, neighbours=neighbours, space=found.space)
     return said.weak.probability_NK
 
 
@@ -100,7 +100,7 @@ def test_new_gold_costs_no_more_than_itself(tmp_path: Path, monkeypatch: pytest.
     check(found, corpus)
 
 
-def same(one: FusedSpace, other: FusedSpace) -> bool:
+def same(one: Embedding, other: Embedding) -> bool:
     return all(torch.equal(one.means[part], other.means[part]) for part in one.means)
 
 

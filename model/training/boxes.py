@@ -3,12 +3,13 @@
 Shape suffixes: N items, K classes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from model.boxes.model import BoxModel
+from model.features.item import ItemFeatures
 from model.problem import Problem
 from model.tagger import Tagger
 from model.weak_supervision.boxes import BoxSource, LearnedBoxes, logit_of
@@ -19,6 +20,11 @@ SAMPLED = 64
 
 def do_nothing() -> None:
     """For callers that have nothing to look at meanwhile."""
+
+
+def sample_of(items: Sequence[ItemFeatures]) -> Sequence[ItemFeatures]:
+    """Return at most about twice `SAMPLED` of the items, spread evenly."""
+    return items[:: max(1, len(items) // SAMPLED)]
 
 
 def learn_boxes(
@@ -46,8 +52,7 @@ def learn_boxes(
             between()
         best.append(one.best(one.see([item])))
     logit_NK = logit_of(torch.cat(best))
-    others = sorted(set(range(len(pool))).difference(rows))
-    sample = [pool[row] for row in others[:: max(1, len(others) // SAMPLED)]]
+    sample = sample_of([item for row, item in enumerate(pool) if row not in gold])
 
     def usual(one: BoxModel) -> Tensor:
         return logit_of(one.best(one.see(sample))).nanmean(0)

@@ -14,6 +14,7 @@ from model.tagger import Tagger, whole_task_confidence
 from model.training.config import TrainConfig
 from model.training.phases import PARTS, Phase
 from model.training.progressive import fit
+from model.weak_supervision.credence import Credence
 from model.weak_supervision.sources import BOXES
 from tests.model.shop import LABELS, block, features, pool, with_industry, with_text
 

@@ -20,8 +20,9 @@ from model.evaluation.run import Result, heard, read, reliability, run, steps, t
 from model.evaluation.tables import f1_table
 from model.features.item import ItemFeatures
 from model.lexicon.lexicon import Lexicon
+from model.training.boxes import learn_boxes
 from model.training.config import TrainConfig
-from model.weak_supervision.boxes import LearnedBoxes, learn_boxes
+from model.weak_supervision.boxes import LearnedBoxes
 from model.weak_supervision.label_model import Opinions
 from tests.model.shop import LABELS, pool
 
@@ -64,7 +65,7 @@ def test_methods_of_one_draw_share_what_was_learned_of_boxes(
 ) -> None:
     learned: list[int] = []
 
-    def learn(*given: Any, seed: int, **options: Any) -> LearnedBoxes | None:
+    def learn(*given: Any, seed: int, **options: Any) -> LearnedBoxes:
         learned.append(seed)
         return learn_boxes(*given, seed=seed, **options)
 

@@ -21,7 +21,7 @@ from model.problem import Problem
 from model.tagger import Tagger
 from model.training import live
 from model.training.config import TrainConfig
-from model.training.encoders import EncoderTraining, TrainedEncoders, train_encoders
+from model.training.encoders import EncoderPair, EncoderTraining, train_encoders
 from model.training.live import IMAGE, TEXT, Live
 from model.training.phases import PARTS, Phase
 from model.training.progressive import EpochReport, fit
@@ -92,12 +92,16 @@ def trained(
     texts: TransformerTextEncoder | None = None,
     config: EncoderTraining = QUICK,
     reports: list[EpochReport] | None = None,
-) -> TrainedEncoders:
+) -> EncoderPair:
     heard = reports if reports is not None else []
     return train_encoders(
-        tagger, pool, GOLD, PICTURES.__getitem__,
-        families=FAMILIES, images=images, texts=texts, config=config, on_epoch=heard.append,
-    )  # fmt: skip
+        tagger,
+        Problem(pool, GOLD, FAMILIES),
+        PICTURES.__getitem__,
+        EncoderPair(images, texts),
+        config,
+        on_epoch=heard.append,
+    )
 
 
 def live_of(
@@ -245,7 +249,8 @@ def test_a_training_without_pictures_opens_and_augments_none(
     tagger: Tagger, pool: list[ItemFeatures], texts: TransformerTextEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "augmented", None)
-    train_encoders(tagger, pool, GOLD, lambda _: 1 / 0, families=FAMILIES, texts=texts, config=QUICK)  # type: ignore[arg-type,return-value]
+    problem = Problem(pool, GOLD, FAMILIES)
+    train_encoders(tagger, problem, lambda row: pytest.fail(f"{row}"), EncoderPair(None, texts), QUICK)
 
 
 def test_a_training_can_be_cancelled_between_epochs(
@@ -256,7 +261,12 @@ def test_a_training_can_be_cancelled_between_epochs(
 
     with pytest.raises(InterruptedError):
         train_encoders(
-            tagger, pool, GOLD, PICTURES.__getitem__, families=FAMILIES, images=images, config=QUICK, on_epoch=stop
+            tagger,
+            Problem(pool, GOLD, FAMILIES),
+            PICTURES.__getitem__,
+            EncoderPair(images, None),
+            QUICK,
+            on_epoch=stop,
         )
 
 
@@ -289,10 +299,8 @@ def test_what_is_missing_is_told(
     with pytest.raises(ValueError, match=words):
         train_encoders(
             replace(tagger, network=None) if asks == "cold" else tagger,
-            pool,
-            gold,
+            Problem(pool, gold, FAMILIES),
             PICTURES.__getitem__,
-            families=FAMILIES,
-            images={"": None, "other": wide}.get(asks, images),
-            config=replace(QUICK, training=replace(TRAIN, network={})) if asks == "form" else QUICK,
+            EncoderPair({"": None, "other": wide}.get(asks, images), None),
+            replace(QUICK, training=replace(TRAIN, network={})) if asks == "form" else QUICK,
         )

@@ -1,5 +1,6 @@
 """Training on a small shop: what each phase trains, what survives, what bad gold does."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,14 +14,14 @@ from model.boxes.model import BoxModel
 from model.calibration import Calibration
 from model.items import Gold
 from model.metrics import macro_f1
-from model.problem import Problem
+from model.problem import GoldTable, Problem
 from model.tagger import Tagger
 from model.training import progressive
 from model.training.config import TrainConfig
 from model.training.phases import PARTS, Phase
 from model.training.progressive import Course, EpochReport, fit, no_publication, nothing_to_do, out_of_fold
-from model.training.supervision import GoldTable, supervise
-from model.weak_supervision.boxes import LearnedBoxes
+from model.training.supervision import supervise
+from model.weak_supervision.boxes import BoxSource, LearnedBoxes
 from tests.model.shop import LABELS, features, pool, with_industry, with_text
 
 SHORT = (
@@ -192,16 +193,20 @@ def test_held_out_gold_teaches_nothing_but_thresholds(cold: Tagger) -> None:
     assert not torch.equal(straight.calibration.threshold_K, other.calibration.threshold_K)
 
 
+def silently(gold: Mapping[int, Gold]) -> Problem:
+    """The problem of this gold, whose boxes say nothing."""
+    return Problem(ITEMS, gold, FAMILIES, boxes=LearnedBoxes.silent(len(ITEMS), len(LABELS)))
+
+
 def rigged(cold: Tagger, gold_count: int, right: list[float]) -> Course:
     """A course whose weak labels are sure, and right on these shares of the gold, class by class."""
-    table = GoldTable.of({row: GOLD[row] for row in range(gold_count)}, LABELS, len(ITEMS))
     said_NK = GoldTable.of(GOLD, LABELS, len(ITEMS)).labels_NK.clone()
     for k, share in enumerate(right):
         said_NK[round(share * gold_count) :, k] = 1 - said_NK[round(share * gold_count) :, k]
-    supervision = supervise(cold, ITEMS, table, families=FAMILIES)
+    supervision = supervise(cold, silently({row: GOLD[row] for row in range(gold_count)}))
     sure = replace(supervision.weak, probability_NK=said_NK, confidence_NK=torch.ones_like(said_NK))
     tagger = replace(cold, reduction=Reduction.of(ITEMS, seed=1))
-    return Course(tagger, ITEMS, table, replace(supervision, weak=sure), CONFIG)
+    return Course(tagger, ITEMS, replace(supervision, weak=sure), CONFIG)
 
 
 def test_weak_labels_weigh_less_the_more_gold_there_is_and_the_more_often_they_are_wrong(cold: Tagger) -> None:
@@ -259,7 +264,7 @@ def loud(cold: Tagger, rows: range) -> LearnedBoxes:
     """Boxes that know these items' labels, beside a model that knows nothing."""
     assert cold.box_model is not None
     opinions_NK = 8 * GoldTable.of({row: GOLD[row] for row in rows}, LABELS, len(ITEMS)).labels_NK - 4
-    return LearnedBoxes(cold.box_model, torch.zeros(len(LABELS)).double(), opinions_NK.nan_to_num(0.0))
+    return LearnedBoxes(cold.box_model, BoxSource(torch.zeros(len(LABELS)).double()), opinions_NK.nan_to_num(0.0))
 
 
 def test_boxes_can_be_silenced(cold_with_boxes: Tagger) -> None:
@@ -291,8 +296,8 @@ def test_out_of_fold_hears_what_boxes_have_said_of_the_pool_and_does_not_ask_the
 def test_out_of_fold_learns_boxes_once_from_all_gold(cold_with_boxes: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[set[int]] = []
 
-    def learn(_served: BoxModel | None, _pool: object, gold: dict[int, Gold], **_: object) -> LearnedBoxes | None:
-        asked.append(set(gold))
+    def learn(_parent: Tagger, problem: Problem, **_: object) -> LearnedBoxes:
+        asked.append(set(problem.gold))
         return loud(cold_with_boxes, range(40))
 
     monkeypatch.setattr(progressive, "learn_boxes", learn)
@@ -362,9 +367,8 @@ def test_what_is_unknown_is_not_learned_as_absent(cold: Tagger) -> None:
 def test_weak_labels_are_trusted_by_the_gold_that_is_known(cold: Tagger) -> None:
     """Sources that are wrong on all gold that is known are not made right by gold that is not."""
     unknown = {row: replace(said, unknown=frozenset(LABELS) - said.labels) for row, said in SOME.items()}
-    table = GoldTable.of(unknown, LABELS, len(ITEMS))
-    heard = supervise(cold, ITEMS, table, families=FAMILIES)
+    heard = supervise(cold, silently(unknown))
     wrong = replace(heard, weak=replace(heard.weak, probability_NK=torch.zeros_like(heard.weak.probability_NK)))
     tagger = replace(cold, reduction=Reduction.of(ITEMS, 3))
-    assert Course(tagger, ITEMS, table, wrong, CONFIG).weak_weight_NK.max() == 0
-    assert Course(tagger, ITEMS, table, heard, CONFIG).weak_weight_NK.max() > 0
+    assert Course(tagger, ITEMS, wrong, CONFIG).weak_weight_NK.max() == 0
+    assert Course(tagger, ITEMS, heard, CONFIG).weak_weight_NK.max() > 0

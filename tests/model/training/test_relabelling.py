@@ -10,6 +10,8 @@ from model.training.config import TrainConfig
 from model.training.phases import PARTS, Phase
 from model.training.progressive import EpochReport, fit
 from model.training.relabelling import relabelled
+from model.weak_supervision.boxes import BoxSource
+from model.weak_supervision.credence import Credence
 from tests.model.shop import LABELS, pool
 
 ITEMS, GOLD, FAMILIES = pool(24)
@@ -56,7 +58,9 @@ def test_labels_that_go_take_their_rows_along_and_the_others_move(trained: Tagge
 
 def test_what_gold_has_shown_under_other_labels_is_left_behind(trained: Tagger) -> None:
     """A middle of other columns would be subtracted from these, and credence is given by gold under these labels."""
-    other = relabelled(replace(trained, box_source=BoxSource(torch.ones(len(LABELS))), credence=0.7), cold_start(OTHER))
+    other = relabelled(
+        replace(trained, box_source=BoxSource(torch.ones(len(LABELS))), credence=Credence(0.7)), cold_start(OTHER)
+    )
     assert other.network is not None
     assert other.box_source is None
     assert other.credence.share == 0.0

@@ -50,7 +50,7 @@ def test_features_that_cannot_be_read_are_made_again_so_that_the_pool_stays_the_
         file.write_bytes(cut)
     after = assemble(workplace, project, config, NeverEnds())
     assert after.task_ids == before.task_ids
-    for one, other in zip(before.features, after.features, strict=True):
+    for one, other in zip(before.problem.pool, after.problem.pool, strict=True):
         assert to_bytes(*taken_apart(one)) == to_bytes(*taken_apart(other))
 
 

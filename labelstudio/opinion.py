@@ -115,7 +115,7 @@ def opinion_of(config: LabelConfig, result: list[Any]) -> Opinion:
 
 
 def _sorted_result(config: LabelConfig, result: list[Any]) -> _Result:
-    """Read each region with its control. A region of no known control makes every control doubtful that it may be of."""
+    """Read each region with its control. A region without a known control makes the controls in question doubtful."""
     tags: tuple[Control, ...] = config.choices
     shapes: tuple[Control, ...] = (*config.rectangles, *config.shapes)
     own = {control.name: control for control in (*tags, *shapes)}

@@ -41,9 +41,9 @@ class LabelConfig:
 
     Tagloom predicts for ``controls`` and only reads gold from ``shapes``; ``asides`` are the names of all other
     controls. ``pictures_beside`` are the names of the pictures that Tagloom does not predict for. Inside a
-    ``<Repeater>`` it predicts for the first picture: ``unrolled`` is the config with each Repeater replaced by its first
-    round (equal to ``xml`` if it has no Repeater), and results are written for that config. ``repeated`` holds the text
-    before and after the index in each name inside a Repeater.
+    ``<Repeater>`` Tagloom predicts for the first picture: ``unrolled`` is the config with each Repeater replaced by its
+    first round (equal to ``xml`` if the config has no Repeater), and results are written for that config. ``repeated``
+    holds the text before and after the index in each name inside a Repeater.
     """
 
     xml: str

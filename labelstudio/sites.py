@@ -11,7 +11,7 @@ from tagloom.settings import Settings
 
 
 class Sites:
-    """Clients and fetchers by connection name. Made once per process; ``close`` ends their connections."""
+    """API clients and picture fetchers by connection name. Created once per process."""
 
     def __init__(self, settings: Settings) -> None:
         limits = ImageLimits(settings.image_max_bytes, settings.image_max_pixels, settings.image_seconds)
@@ -22,14 +22,15 @@ class Sites:
         }
 
     def client(self, connection: str) -> LabelStudioClient:
-        """API client of a connection; UserError for one that is not configured (any more)."""
+        """Return a connection's API client. Raises UserError if the connection is not configured."""
         return self._clients[self._known(connection)]
 
     def fetcher(self, connection: str) -> ImageFetcher:
-        """Picture fetcher of a connection; UserError for one that is not configured (any more)."""
+        """Return a connection's picture fetcher. Raises UserError if the connection is not configured."""
         return self._fetchers[self._known(connection)]
 
     def close(self) -> None:
+        """Close the network connections of all fetchers and clients."""
         for fetcher in self._fetchers.values():
             fetcher.close()
         for client in self._clients.values():
@@ -42,7 +43,7 @@ class Sites:
 
 
 def connections_of(settings: Settings) -> Mapping[str, Connection]:
-    """All configured connections by name; the one of LABEL_STUDIO_URL is ``default``."""
+    """Return all configured connections by name; the connection of LABEL_STUDIO_URL is ``default``."""
     default = Connection(DEFAULT_CONNECTION, settings.label_studio_url, settings.label_studio_token)
     further = {name: Connection(name, entry.url, entry.token) for name, entry in settings.connections.items()}
     if DEFAULT_CONNECTION in further:

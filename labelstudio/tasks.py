@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -69,9 +70,18 @@ def item_key(connection: str, reference: ItemReference) -> str:
 
     The signature of a signed URL does not count, because it changes every hour.
     """
+    image = reference.image or None
+    if image and image.startswith(("http://", "https://")) and len(image) <= MAX_URL:
+        # A text that is not a URL, or that holds a lone surrogate, stays as it is.
+        with suppress(ValueError):
+            parts = urlsplit(image)
+            query = parse_qsl(parts.query, keep_blank_values=True)
+            if any(_SIGNATURE.fullmatch(key) for key, _ in query):
+                kept = [pair for pair in query if not _SIGNED.fullmatch(pair[0])]
+                image = urlunsplit(parts._replace(query=urlencode(kept)))
     seen = [
         connection,
-        _unsigned(reference.image) if reference.image else None,
+        image,
         reference.title,
         list(reference.industry),
         sorted(reference.texts.items()),
@@ -114,18 +124,3 @@ def _text(value: Any) -> str:
 def _clean(text: str) -> str:
     """Cut a text to its maximum length and replace lone surrogates, which JSON may hold but UTF-8 cannot."""
     return text[:_MAX_TEXT].encode("utf-8", "replace").decode("utf-8").strip()
-
-
-def _unsigned(url: str) -> str:
-    """Return the URL without the parameters of its signature; other URLs as they are."""
-    if not url.startswith(("http://", "https://")) or len(url) > MAX_URL:
-        return url
-    try:
-        parts = urlsplit(url)
-        query = parse_qsl(parts.query, keep_blank_values=True)
-        if not any(_SIGNATURE.fullmatch(key) for key, _ in query):
-            return url
-        kept = urlencode([pair for pair in query if not _SIGNED.fullmatch(pair[0])])
-    except ValueError:  # not a URL, or a URL with a lone surrogate
-        return url
-    return urlunsplit(parts._replace(query=kept))

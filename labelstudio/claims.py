@@ -28,7 +28,7 @@ class Claims:
     def __init__(self, folder: Path, ttl: float = TTL_S) -> None:
         self._folder = folder
         self._ttl = ttl
-        self._told = False
+        self._has_warned = False
         self._node = os.uname().nodename
         self._own = f"{self._node} {os.getpid()} {uuid.uuid4().hex}"
 
@@ -43,9 +43,9 @@ class Claims:
             return self._create(key) or self._take_over(key)
         except OSError as error:
             # Logged once, because the same error would come with every picture.
-            if not self._told:
+            if not self._has_warned:
                 LOG.warning("pictures may be read twice: they cannot be claimed in %s (%s)", self._folder, error)
-            self._told = True
+            self._has_warned = True
             return True
 
     def release(self, keys: Iterable[str]) -> None:

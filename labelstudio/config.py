@@ -13,6 +13,7 @@ from labelstudio.controls.shape_labels import ShapeLabels
 Control = Choices | RectangleLabels
 
 _TEXT_TAGS = {"text", "hypertext", "header"}
+# Usual names of the data keys for title and industry, in English and Chinese.
 _TITLE_KEYS = ("title", "标题", "商品标题", "name", "product_title")
 _INDUSTRY_KEYS = (
     "industry", "level1", "level2", "category", "category1", "category2", "industry_1", "industry_2",
@@ -170,6 +171,7 @@ class _LabelBook:
 
         ``taken`` are the labels of the same control's other entries, which the entry cannot share.
         """
+        # The first name that is known decides; without a known name the first name becomes the model's label.
         known = [self._label_of[name] for name in names if name in self._label_of and self._label_of[name] not in taken]
         label = known[0] if known else names[0]
         self.names.setdefault(label, {}).update(dict.fromkeys(names))
@@ -214,6 +216,7 @@ def _unrolled(root: ET.Element) -> Iterator[tuple[str, str]]:
             before, found, after = (tag.get("name") or "").partition(flag)
             if found:
                 yield before, after
+            # Data keys contain the index too, for example value="$images[{{idx}}]".
             for key, text in tag.items():
                 tag.set(key, text.replace(flag, "0"))
 
@@ -263,6 +266,7 @@ def _target(tag: ET.Element, objects: list[_Object], image: _Object | None) -> s
     wanted = [target.strip() for target in (tag.get("toName") or "").split(",") if target.strip()]
     if not name or not wanted:
         raise ConfigError(f"A <{kind}> tag needs both a name and a toName that names an <Image> tag.")
+    # The first known target decides; a <Choices> may also point at a text that is shown with the picture.
     known = {entry.name: entry for entry in objects if entry.name}
     for target in wanted:
         entry = known.get(target)
@@ -292,6 +296,8 @@ def _labels(tag: ET.Element, kind: str, book: _LabelBook) -> dict[str, str]:
         name = entry.get("alias") or entry.get("value")
         if not name or name in labels:
             continue
+        # ``predicted_values`` are the names by which a model knows the label. They precede the alias and the value, so
+        # that the first of them becomes the model's label.
         predicted = [part.strip() for part in (entry.get("predicted_values") or "").split(",") if part.strip()]
         names = [*predicted, *(value for value in (entry.get("alias"), entry.get("value")) if value)]
         if any(len(each) > _MAX_NAME for each in names):

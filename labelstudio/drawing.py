@@ -60,6 +60,7 @@ class Drawing:
         by_hand = [
             region for region in regions if region.get("origin") in (None, "manual") and region.get("score") is None
         ]
+        # Later entries overwrite earlier ones, so a draft's value counts more than an annotation's.
         saved = dict(_state(region) for region in (*(stored.annotations or ()), *(stored.drafts or ())))
         newest = ([region for region in by_hand if _state(region) not in saved.items()] or by_hand)[-1:]
         return next((cls(one, tuple(other for other in regions if other is not one)) for one in newest), None)

@@ -157,6 +157,7 @@ class TaskEncoder:
             return None
         found: dict[str, ItemFeatures | Failure] = {}
         for key in seen:
+            # The cache may have evicted the entry since the check.
             if (features := self._cache.get(key)) is None:
                 return None
             found[key] = features
@@ -208,6 +209,7 @@ class TaskEncoder:
                     ahead = self._order(project, chunks[number + 1], missing)
                 found |= batch.known | self._extract(extractor, batch, missing, deadline)
                 self._claims.release(batch.pictures)
+        # After an error or at the deadline the claims must not stay: other readers would wait for them.
         finally:
             self._drop(batch)
             self._drop(ahead)

@@ -138,6 +138,7 @@ def _sorted_result(config: LabelConfig, result: list[Any]) -> _Result:
             elif not isinstance(name, str):
                 read.doubt((*tags, *shapes), NO_CONTROL)
             continue
+        # Tagloom reads the first picture only; ``item_index`` counts the pictures of a list.
         if region.get("item_index") not in (0, None) or config.is_of_another_picture(name, region.get("to_name")):
             read.beside = True
             continue
@@ -223,6 +224,7 @@ def _unknown_tags(config: LabelConfig, read: _Result, doubted: set[str], is_draw
             of_drawn = label in doubted and not any_chosen
             is_unknown = of_drawn or not all(read.is_whole(control) for control in asking)
         else:
+            # Only shapes can affirm this label, so its absence is certain only if the annotator drew.
             is_unknown = label in doubted or not is_drawn
         if is_unknown:
             unknown.add(label)
@@ -238,6 +240,7 @@ def _untouched(result: list[Any]) -> dict[str, Mark] | None:
         if mark is None or region.get("origin") not in ("prediction", None):
             return None
         marks[region["id"]] = mark
+    # The proposal is complete if its regions' numbers are exactly 0 to total - 1.
     totals = {mark.total for mark in marks.values()}
     is_whole = len(totals) == 1 and {mark.number for mark in marks.values()} == set(range(*totals))
     return marks if is_whole else None

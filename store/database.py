@@ -119,6 +119,7 @@ def is_locked(error: BaseException) -> TypeGuard[OperationalError]:
     """Return whether a transaction failed only because another one held a lock; then it may be tried again."""
     if not isinstance(error, OperationalError):
         return False
+    # The low byte of SQLite's extended error code is the primary code.
     origin = error.orig
     code = getattr(origin, "sqlstate", None) or getattr(origin, "sqlite_errorcode", 0) & 0xFF
     return code in LOCKED
@@ -172,6 +173,7 @@ def _engine(url: str, patience: float) -> Engine:
         address = make_url(url)
     except (ArgumentError, ValueError) as error:
         raise UserError("TAGLOOM_DATABASE_URL is no URL; use sqlite:////folder/tagloom.db or postgresql://…") from error
+    # The driver is psycopg 3, whatever driver the URL names or SQLAlchemy would choose.
     if address.get_backend_name() == "postgresql":
         try:
             engine = create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
@@ -190,6 +192,7 @@ def _engine(url: str, patience: float) -> Engine:
         raise UserError(
             f"{folder} can't be made ({error.strerror}): set TAGLOOM_HOME to a folder that may be written"
         ) from error
+    # The timeout of a new connection to SQLite; _begin_sqlite replaces it when a transaction that writes begins.
     engine = create_engine(address, connect_args={"timeout": patience})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

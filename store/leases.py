@@ -37,11 +37,13 @@ class Leases:
     def acquire(self, name: str, holder: str, ttl: float) -> Lease | None:
         """Acquire a lease for `ttl` seconds; return None while another holder has it."""
         with self._database.write() as connection:
+            # The row must exist before it can be locked; the lock keeps two callers from acquiring the lease at once.
             insert_missing(connection, LEASES, {"name": name, "holder": "", "token": 0, "expires_at": 0.0})
             row = connection.execute(select(LEASES).where(LEASES.c.name == name).with_for_update()).one()
             at = now(connection)
             if row.holder != holder and not is_over(at, row.expires_at, max(ttl, USUAL_S)):
                 return None
+            # The token increases even if the same holder acquires the lease again, so its older leases are void.
             lease = Lease(name, holder, row.token + 1)
             values = {"holder": holder, "token": lease.token, "expires_at": at + ttl}
             connection.execute(update(LEASES).where(LEASES.c.name == name).values(values))
@@ -86,6 +88,7 @@ def verify(connection: Connection, lease: Lease) -> None:
     row = connection.execute(select(LEASES).where(LEASES.c.name == lease.name).with_for_update()).first()
     if row is None or row.token != lease.token:
         raise LeaseLost(f"{lease.name}: taken over (token {row.token if row else 0}, ours {lease.token})")
+    # A released lease keeps its token and has expired at 0.
     if not row.expires_at:
         raise LeaseLost(f"{lease.name}: given back")
 

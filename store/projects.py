@@ -75,6 +75,7 @@ class Projects:
         if known and known.label_config == label_config:
             return known
         with self._database.write() as connection:
+            # The row is read again under a lock, since another process may have changed it.
             row = connection.execute(select(PROJECTS).where(PROJECTS.c.key == key).with_for_update()).first()
             if row is None:
                 insert_project(connection, key, label_config, title, 0, now(connection))
@@ -270,6 +271,7 @@ class Projects:
         with self._database.write() as connection:
             if of_all:
                 until, later = now(connection) + RECONCILE_PAUSE_S, PROJECTS.c.reconcile_not_before
+                # An urgent request sets reconcile_not_before to 0; a project without any reconcile has 0 too.
                 is_urgent = (later == 0) & (PROJECTS.c.reconciled_at > 0)
                 others = PROJECTS.c.key.startswith(key.partition("/")[0] + "/", autoescape=True)
                 others &= (later < until) & ~is_urgent

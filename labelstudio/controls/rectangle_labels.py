@@ -67,6 +67,7 @@ def percent(box: Box) -> dict[str, float]:
 
 def _span(start: float, end: float) -> tuple[float, float]:
     """Return start and length in percent of a span in [0, 1], rounded outwards and at least one step long."""
+    # The sum of start and length is computed in whole steps, because rounded floats could add up to more than 100.
     step = 10**_DECIMALS
     low = math.floor(min(max(start, 0.0), 1.0) * 100 * step)
     high = math.ceil(min(max(end, 0.0), 1.0) * 100 * step)

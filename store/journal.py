@@ -176,7 +176,22 @@ def _parts(group: Sequence[_Pending], error: Exception) -> list[list[_Pending]]:
 
 def apply(connection: Connection, change: Change, at: float) -> None:
     """Apply one change to the stored project, tasks and annotations. ``at`` is the time by the store's clock."""
-    gold = _apply_project(connection, change, at)
+    query = select(PROJECTS.c.label_config, PROJECTS.c.config_us).where(PROJECTS.c.key == change.project_key)
+    known = connection.execute(query).first()
+    if known is None and not insert_project(
+        connection, change.project_key, change.label_config, change.title, change.config_us, at
+    ):
+        # Another transaction has just inserted the row.
+        known = connection.execute(query.with_for_update()).one()
+    gold = False
+    if known is not None and change.label_config and change.config_us > known.config_us:
+        connection.execute(
+            update(PROJECTS)
+            .where(PROJECTS.c.key == change.project_key)
+            .values(label_config=change.label_config, config_us=change.config_us, title=change.title)
+        )
+        # Another label config changes the gold that the annotations give.
+        gold = bool(known.label_config != change.label_config)
     gold |= delete_tasks(connection, change.project_key, change.deleted_tasks, at)
     gold |= delete_annotations(connection, change.project_key, change.deleted_annotations, at)
     gold |= apply_tasks(connection, change.project_key, change.tasks, at)
@@ -229,22 +244,3 @@ def _entry(change: Change, failure: str, at: float) -> dict[str, object]:
         "body": change.body,
         "failure": failure,
     }
-
-
-def _apply_project(connection: Connection, change: Change, at: float) -> bool:
-    """Create or update the project's row; return True when the label config of an existing project changed."""
-    query = select(PROJECTS.c.label_config, PROJECTS.c.config_us).where(PROJECTS.c.key == change.project_key)
-    known = connection.execute(query).first()
-    if known is None:
-        if insert_project(connection, change.project_key, change.label_config, change.title, change.config_us, at):
-            return False
-        # Another transaction has just inserted the row.
-        known = connection.execute(query.with_for_update()).one()
-    if not change.label_config or change.config_us <= known.config_us:
-        return False
-    connection.execute(
-        update(PROJECTS)
-        .where(PROJECTS.c.key == change.project_key)
-        .values(label_config=change.label_config, config_us=change.config_us, title=change.title)
-    )
-    return bool(known.label_config != change.label_config)

@@ -13,7 +13,7 @@ COPY_REACH = 0.3
 # Logos stand in this upper part of a picture.
 TOP = 0.15
 # An element without any sign but the cues of its tag has this share of the tag's probability as its score.
-TOLD = 0.5
+REASON_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ def text_elements(scene: Scene) -> list[Element]:
     such element make a further element.
     """
     found = _prices(scene)
-    kinds = _kinds(scene, found)
+    kinds, links = _kinds(scene, found), scene.layout.same_copy(COPY_REACH)
     for kind in ("gift", "logo", "copy"):
         members = [block for block, own in enumerate(kinds) if own == kind]
-        for group in connected(members, scene.layout.same_copy(COPY_REACH)):
+        for group in connected(members, links):
             extent, score = _extent(scene, group), 0.3
             if kind == "logo":
                 score = max(_logo_likeness(scene, block) for block in group)
@@ -65,7 +65,7 @@ def _elements_of_reasons(scene: Scene, found: Sequence[Element]) -> list[Element
         shown = {block for element in found if element.kind == kind for block in element.blocks}
         if shown.isdisjoint(reasons):
             for group in connected(reasons, links):
-                score = TOLD * max(scene.reasons[block][kind] for block in group)
+                score = REASON_SHARE * max(scene.reasons[block][kind] for block in group)
                 further.append(Element(kind, _extent(scene, group), score, group))
     return further
 
@@ -100,7 +100,7 @@ def _logo_likeness(scene: Scene, block: int) -> float:
     likeness = 0.5 if role.brand or role.mark else 0.0
     if box.top < TOP:
         likeness += 0.45 if role.latin >= 3 or role.brand or role.mark else 0.2
-        # Marketplaces and campaigns put their own words into the right corner.
+        # Words in the right corner are less often a logo.
         likeness -= 0.2 * (box.left > 0.6)
     return max(0.0, min(1.0, likeness))
 

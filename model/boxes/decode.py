@@ -31,9 +31,10 @@ IMPOSSIBLE = 0.1
 NESTED = 0.5
 # Scores are rounded, so a score this much above what the overlap explains is still explained by the overlap.
 OWED = 1.01
-# The neutral threshold and the levels to choose from are those with the least effort on real pictures and samples;
-# either half of the products gives the same neutral threshold (docs/results.md).
+# The threshold of a label without gold has the least effort on real pictures and samples; each half of the products
+# chooses the same (docs/results.md).
 NEUTRAL = 0.15
+# Thresholds to choose from.
 LEVELS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6)
 # So many gold boxes of a label weigh as much as the neutral threshold. With 8 instead, forty boxes of a label moved the
 # threshold by noise (effort saved on real pictures .614 instead of .624).

@@ -25,7 +25,7 @@ from model.items import Box
 RASTER = 24
 # A rectangle collects what exceeds the mean times the level: higher levels give smaller rectangles.
 LEVELS = (0.6, 0.8, 1.0, 1.2, 1.4)
-# Changes of colour up to this distance are noise: such a step costs only its length.
+# Changes of colour up to this distance are noise and cost nothing.
 NOISE = 6.0
 # Cost of a step on or off read text, whose colours say nothing about an object.
 TEXT_STEP = 1.0
@@ -130,7 +130,7 @@ def _stretched(values_NN: Map) -> Map:
 
 @cache
 def _centre() -> Map:
-    """Return a bell around the centre of the picture, where photographers place products."""
+    """Return a bell around the centre of the picture, where most products are."""
     offsets = np.linspace(-0.5, 0.5, RASTER, dtype=np.float32)
     bell = np.exp(-(offsets**2) / (2 * 0.35**2))
     centre: Map = np.outer(bell, bell)

@@ -17,7 +17,7 @@ from model.boxes.elements import Element, text_elements
 from model.boxes.grouping import connected, union
 from model.boxes.nms import ious, suppress, to_tensor
 from model.boxes.objects import object_elements, product_hypotheses
-from model.boxes.saliency import Map, Mask, maps, raster_mask, rectangles
+from model.boxes.saliency import Map, maps, raster_mask, rectangles
 from model.boxes.scene import Scene
 from model.items import Box
 
@@ -63,7 +63,14 @@ def candidates(scene: Scene) -> Candidates:
     written = [*_text_boxes(scene, text), *(element.box for element in elements if element.kind != "product")]
     product = [element.box for element in elements if element.kind == "product"]
     outlined = [*contours(scene.pixels, scene.boxes), *contours(scene.pixels, [*scene.boxes, *product])]
-    objects_M4 = to_tensor([*product, *hypotheses, *_further_objects(saliency, taken, product), *outlined])
+    # Gifts and further products: what stands out once the product, and then the last rectangle found, is masked.
+    further: list[Box] = []
+    masked = taken | raster_mask(product)
+    for _ in range(3):
+        more = rectangles(saliency[:1], masked, levels=REST_LEVELS)
+        further += more
+        masked = masked | raster_mask(more[-1:])
+    objects_M4 = to_tensor([*product, *hypotheses, *further, *outlined])
     written_M4 = to_tensor(written)
     alike = (_distinct(written_M4, SAME_TEXT), _distinct(objects_M4, SAME_OBJECT))
     edges = torch.cat([written_M4[alike[0]], objects_M4[alike[1]]])
@@ -81,20 +88,6 @@ def _text_boxes(scene: Scene, text: list[Element]) -> list[Box]:
     boxes = [union([scene.boxes[block] for block in group]) for group in sorted(groups)]
     plates = [scene.plate(box) for box in boxes]
     return [*boxes, *(plate for plate in plates if plate is not None)]
-
-
-def _further_objects(saliency: tuple[Map, ...], taken: Mask, product: list[Box]) -> list[Box]:
-    """Return rectangles that stand out once the product is masked: gifts and further products.
-
-    The search is done three times, each time without the last rectangle of the search before.
-    """
-    found: list[Box] = []
-    taken = taken | raster_mask(product)
-    for _ in range(3):
-        more = rectangles(saliency[:1], taken, levels=REST_LEVELS)
-        found += more
-        taken = taken | raster_mask(more[-1:])
-    return found
 
 
 def _distinct(edges_N4: Tensor, same: float) -> list[int]:

@@ -32,7 +32,19 @@ Array = npt.NDArray[np.float32]
 
 def describe(found: Candidates) -> Array:
     """Return the (N, D) descriptors; D is the same for every picture."""
-    parts = (kind_scores(found, KINDS), _place(found), _text(found), _salience(found), _colour(found))
+    left, top, right, bottom = edges = found.boxes_N4.numpy().T
+    width, height = right - left, bottom - top
+    place = (
+        *edges,
+        width,
+        height,
+        width * height,
+        np.log((width + 1e-3) / (height + 1e-3)),
+        np.abs((left + right) / 2 - 0.5),
+        np.abs((top + bottom) / 2 - 0.5),
+        found.from_text_N.numpy(),
+    )
+    parts = (kind_scores(found, KINDS), np.stack(place, axis=1), _text(found), _salience(found), _colour(found))
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 
@@ -45,23 +57,6 @@ def kind_scores(found: Candidates, kinds: Sequence[str]) -> Array:
             overlap_NE = ious(found.boxes_N4, to_tensor([element.box for element in elements])).numpy()
             columns[:, position] = (overlap_NE * np.array([element.score for element in elements])).max(1)
     return columns
-
-
-def _place(found: Candidates) -> Array:
-    """Return edges, sides, area, form and distance to the centre, and whether the candidate is made of text."""
-    left, top, right, bottom = edges = found.boxes_N4.numpy().T
-    width, height = right - left, bottom - top
-    columns = (
-        *edges,
-        width,
-        height,
-        width * height,
-        np.log((width + 1e-3) / (height + 1e-3)),
-        np.abs((left + right) / 2 - 0.5),
-        np.abs((top + bottom) / 2 - 0.5),
-        found.from_text_N.numpy(),
-    )
-    return np.stack(columns, axis=1)
 
 
 def _text(found: Candidates) -> Array:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from model.boxes.metrics import GoldPicture
@@ -91,13 +90,20 @@ def _picture(
     found: Sequence[PredictedBox], gold: GoldPicture, seconds: Seconds, tolerance: Tolerance
 ) -> tuple[float, float, int, int, int, int, int]:
     """Return seconds, seconds from nothing, and kept, relabelled, edges moved, deleted and drawn."""
-    count = len(gold.boxes)
+    predicted, count = len(found), len(gold.boxes)
     corrections = [[_correction(entry, target, tolerance) for target in gold.boxes] for entry in found]
-    near = [[entry.box.iou(target.box) >= tolerance.overlap for target in gold.boxes] for entry in found]
-    cost_PG = _costs(corrections, near, count, seconds)
+    # Costs of all pairings: row P + g stands for drawing gold box g, column G + p for deleting prediction p.
+    cost_PG = np.full((predicted + count, count + predicted), IMPOSSIBLE)
+    for row, entry in enumerate(found):
+        near = [entry.box.iou(target.box) >= tolerance.overlap for target in gold.boxes]
+        costs = [wrong * seconds.relabel + moved * seconds.edge for wrong, moved in corrections[row]]
+        cost_PG[row, :count] = np.where(near, costs, IMPOSSIBLE)
+    cost_PG[np.arange(predicted), count + np.arange(predicted)] = seconds.delete
+    cost_PG[predicted + np.arange(count), np.arange(count)] = seconds.draw
+    cost_PG[predicted:, count:] = 0.0
     pairs = [(row, column) for row, column in zip(*linear_sum_assignment(cost_PG), strict=True)]
-    used = [corrections[row][column] for row, column in pairs if row < len(found) and column < count]
-    unused = [found[row] for row, column in pairs if row < len(found) and column >= count]
+    used = [corrections[row][column] for row, column in pairs if row < predicted and column < count]
+    unused = [found[row] for row, column in pairs if row < predicted and column >= count]
     deleted = sum(
         not any(entry.label == region.label and entry.box.iou(region.box) >= 0.5 for region in gold.ignored)
         for entry in unused
@@ -105,7 +111,7 @@ def _picture(
     drawn = count - len(used)
     relabelled, edges = sum(wrong for wrong, _ in used), sum(moved for _, moved in used)
     total = (
-        len(found) * seconds.look
+        predicted * seconds.look
         + relabelled * seconds.relabel
         + edges * seconds.edge
         + deleted * seconds.delete
@@ -113,24 +119,6 @@ def _picture(
     )
     kept = sum(not wrong and not moved for wrong, moved in used)
     return total, count * seconds.draw, kept, relabelled, edges, deleted, drawn
-
-
-def _costs(
-    corrections: list[list[tuple[bool, int]]], near: list[list[bool]], gold: int, seconds: Seconds
-) -> npt.NDArray[np.float64]:
-    """Return the (P + G, G + P) cost of each pairing.
-
-    Row P + g stands for drawing gold box g, column G + p for deleting prediction p.
-    """
-    predicted = len(corrections)
-    cost = np.full((predicted + gold, gold + predicted), IMPOSSIBLE)
-    for row, entries in enumerate(corrections):
-        total = [wrong * seconds.relabel + moved * seconds.edge for wrong, moved in entries]
-        cost[row, :gold] = np.where(near[row], total, IMPOSSIBLE)
-    cost[np.arange(predicted), gold + np.arange(predicted)] = seconds.delete
-    cost[predicted + np.arange(gold), np.arange(gold)] = seconds.draw
-    cost[predicted:, gold:] = 0.0
-    return cost
 
 
 def _correction(entry: PredictedBox, target: LabelledBox, tolerance: Tolerance) -> tuple[bool, int]:

@@ -88,33 +88,29 @@ class Forest:
         )
 
     def predict(self, inputs_ND: Floats) -> Floats:
-        """Return the outputs (N, K), each the mean over the trees."""
+        """Return the outputs (N, K), each the mean over the trees.
+
+        All rows of a chunk walk through all trees at once, one entry for each row and tree. Entries that have reached
+        a leaf are taken out of the walk every few levels.
+        """
         means_NK = np.empty((len(inputs_ND), self.value_MK.shape[1]), dtype=np.float32)
         for first in range(0, len(inputs_ND), CHUNK):
             rows = slice(first, first + CHUNK)
-            means_NK[rows] = self.value_MK.take(self._leaves(inputs_ND[rows]), axis=0).mean(axis=1)
+            count, width = inputs_ND[rows].shape
+            values = inputs_ND[rows].ravel()
+            offsets = np.repeat(np.arange(count, dtype=np.intp) * width, len(self.root_T))
+            nodes: Places = np.tile(self.root_T.astype(np.intp), count)
+            leaves = np.empty_like(nodes)
+            walking: Places = np.arange(len(nodes))
+            while len(walking):
+                for _ in range(STEPS):
+                    below = values.take(offsets + self._walk.feature_M.take(nodes)) <= self.threshold_M.take(nodes)
+                    nodes = self._walk.child_MB.take(2 * nodes + below)
+                leaves[walking] = nodes
+                going = np.flatnonzero(self._walk.inner_M.take(nodes))
+                walking, nodes, offsets = walking.take(going), nodes.take(going), offsets.take(going)
+            means_NK[rows] = self.value_MK.take(leaves.reshape(count, -1), axis=0).mean(axis=1)
         return means_NK
-
-    def _leaves(self, inputs_ND: Floats) -> Places:
-        """Return the leaf (N, T) that each row reaches in each tree.
-
-        All rows walk through all trees at once, one entry for each row and tree. Entries that have reached a leaf are
-        taken out of the walk every few levels.
-        """
-        count, width = inputs_ND.shape
-        values = inputs_ND.ravel()
-        offsets = np.repeat(np.arange(count, dtype=np.intp) * width, len(self.root_T))
-        nodes: Places = np.tile(self.root_T.astype(np.intp), count)
-        leaves = np.empty_like(nodes)
-        walking: Places = np.arange(len(nodes))
-        while len(walking):
-            for _ in range(STEPS):
-                below = values.take(offsets + self._walk.feature_M.take(nodes)) <= self.threshold_M.take(nodes)
-                nodes = self._walk.child_MB.take(2 * nodes + below)
-            leaves[walking] = nodes
-            going = np.flatnonzero(self._walk.inner_M.take(nodes))
-            walking, nodes, offsets = walking.take(going), nodes.take(going), offsets.take(going)
-        return leaves.reshape(count, -1)
 
     @cached_property
     def _walk(self) -> "_Walk":

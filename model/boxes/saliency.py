@@ -34,6 +34,10 @@ Map = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Steps = npt.NDArray[np.intp]
 
+# A bell around the centre of the picture, where most products are.
+BELL = np.exp(-(np.linspace(-0.5, 0.5, RASTER, dtype=np.float32) ** 2) / (2 * 0.35**2))
+CENTRE: Map = np.outer(BELL, BELL)
+
 
 def maps(item: ItemFeatures, pixels_HW3: Pixels, text_NN: Mask) -> tuple[Map, ...]:
     """Return saliency maps in [0, 1] that still show read text; none for an item without a picture.
@@ -44,9 +48,8 @@ def maps(item: ItemFeatures, pixels_HW3: Pixels, text_NN: Mask) -> tuple[Map, ..
     if not pixels_HW3.size:
         return ()
     rim = _stretched(background_distance(pixels_HW3, text_NN))
-    centre = _centre()
     if not len(item.grid_RC):
-        return rim, _stretched(rim + centre)
+        return rim, _stretched(rim + CENTRE)
     grid = item.grid_RC.float()
     normal = functional.normalize(grid, dim=1)
     inner = torch.zeros(*item.grid_shape, dtype=torch.bool)
@@ -61,7 +64,7 @@ def maps(item: ItemFeatures, pixels_HW3: Pixels, text_NN: Mask) -> tuple[Map, ..
         )
         for values in (grid.sum(1), 1 - alike)
     )
-    return rim, _stretched(rim * active), _stretched(rim + active + centre), _stretched(rim + active + unlike + centre)
+    return rim, _stretched(rim * active), _stretched(rim + active + CENTRE), _stretched(rim + active + unlike + CENTRE)
 
 
 def rectangles(saliency: Sequence[Map], taken_NN: Mask, *, levels: Sequence[float] = LEVELS) -> list[Box]:
@@ -126,15 +129,6 @@ def _stretched(values_NN: Map) -> Map:
     low, high = np.percentile(values_NN, [2, 98])
     stretched: Map = np.clip((values_NN - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
     return stretched
-
-
-@cache
-def _centre() -> Map:
-    """Return a bell around the centre of the picture, where most products are."""
-    offsets = np.linspace(-0.5, 0.5, RASTER, dtype=np.float32)
-    bell = np.exp(-(offsets**2) / (2 * 0.35**2))
-    centre: Map = np.outer(bell, bell)
-    return centre
 
 
 @cache

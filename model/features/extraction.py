@@ -90,8 +90,8 @@ class FeatureExtractor:
         pictures = [item.image for item in items if item.image is not None]
         grid_NRC, image_NC = self._images.encode(pictures)
         shape = self._images.grid_shape
-        read = self._reader.read(pictures)
-        found = iter([_Seen(grid, shape, image, b) for grid, image, b in zip(grid_NRC, image_NC, read, strict=True)])
+        rows = zip(grid_NRC, image_NC, self._reader.read(pictures), strict=True)
+        found = iter([_Seen(grid_RC, shape, image_C, blocks) for grid_RC, image_C, blocks in rows])
         width = self._images.width
         nothing = _Seen(torch.zeros(0, width), (0, 0), torch.zeros(width), ())
         return [nothing if item.image is None else next(found) for item in items]

@@ -32,6 +32,7 @@ Array = npt.NDArray[np.float32]
 
 def describe(found: Candidates) -> Array:
     """Return the (N, D) descriptors; D is the same for every picture."""
+    # Place: edges, sides, area, form and distance to the centre, and whether the candidate is made of text.
     left, top, right, bottom = edges = found.boxes_N4.numpy().T
     width, height = right - left, bottom - top
     place = (
@@ -44,8 +45,18 @@ def describe(found: Candidates) -> Array:
         np.abs((top + bottom) / 2 - 0.5),
         found.from_text_N.numpy(),
     )
-    parts = (kind_scores(found, KINDS), np.stack(place, axis=1), _text(found), _salience(found), _colour(found))
-    return np.concatenate(parts, axis=1).astype(np.float32)
+    # Mean and standard deviation of each colour, and mean saturation; every second row and column is enough for means.
+    pixels = found.scene.pixels[::2, ::2].astype(np.float64) / 255
+    colour: npt.NDArray[np.floating] = np.zeros((len(found.boxes_N4), 7), dtype=np.float32)
+    if pixels.size:
+        saturation = pixels.max(2, keepdims=True) - pixels.min(2, keepdims=True)
+        total, area = box_sums(np.concatenate([pixels, pixels**2, saturation], axis=2), found.boxes_N4.numpy())
+        mean = total / area[:, None]
+        spread = np.sqrt(np.maximum(mean[:, 3:6] - mean[:, :3] ** 2, 0.0))
+        colour = np.concatenate([mean[:, :3], spread, mean[:, 6:]], axis=1)
+    parts = (kind_scores(found, KINDS), np.stack(place, axis=1), _text(found), _salience(found), colour)
+    descriptors_ND: Array = np.concatenate(parts, axis=1).astype(np.float32)
+    return descriptors_ND
 
 
 def kind_scores(found: Candidates, kinds: Sequence[str]) -> Array:
@@ -137,19 +148,6 @@ def _salience(found: Candidates) -> Array:
         around = np.where(wide_area > area, (wide - total)[:, 0] / np.maximum(wide_area - area, 1e-6), inside)
         columns += [inside, inside - around]
     return np.stack(columns, axis=1)
-
-
-def _colour(found: Candidates) -> Array:
-    """Return mean and standard deviation of each colour, and mean saturation."""
-    # Every second row and column is enough for means.
-    pixels = found.scene.pixels[::2, ::2].astype(np.float64) / 255
-    if not pixels.size:
-        return np.zeros((len(found.boxes_N4), 7), dtype=np.float32)
-    saturation = pixels.max(2, keepdims=True) - pixels.min(2, keepdims=True)
-    total, area = box_sums(np.concatenate([pixels, pixels**2, saturation], axis=2), found.boxes_N4.numpy())
-    mean = total / area[:, None]
-    spread = np.sqrt(np.maximum(mean[:, 3:6] - mean[:, :3] ** 2, 0.0))
-    return np.concatenate([mean[:, :3], spread, mean[:, 6:]], axis=1)
 
 
 def box_sums(planes_HWC: npt.NDArray[np.floating], boxes_N4: Array) -> tuple[npt.NDArray[np.float64], Array]:

@@ -81,7 +81,7 @@ class BoxModel:
         seen = []
         for item in features:
             described = RECENT.of(item, self._reader)
-            quality_NK = np.zeros((0, len(self.labels)), dtype=np.float32)
+            quality_NK: Floats = np.zeros((0, len(self.labels)), dtype=np.float32)
             if len(described.boxes_N4):
                 quality_NK = self._quality(item, described)
             seen.append(Seen(described.boxes_N4, quality_NK))

@@ -51,18 +51,13 @@ def outlined(pixels_HW3: Pixels, rough: Box, hidden: Sequence[Box] = ()) -> Box:
     # GrabCut writes what it learns of both sides' colours into these arrays.
     colours = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(small, guess_HW, (0, 0, 0, 0), *colours, ROUNDS, cv2.GC_INIT_WITH_MASK)
-    found = _largest(guess_HW == cv2.GC_PR_FGD)
-    return rough if found is None or found.iou(rough) < SAME else found
-
-
-def _largest(mask_HW: Mask) -> Box | None:
-    """Return the bounds of the largest connected piece and of all pieces that are not specks; None without any."""
+    mask_HW: Mask = guess_HW == cv2.GC_PR_FGD
     count, pieces_HW, facts, _ = cv2.connectedComponentsWithStats(mask_HW.view(np.uint8), connectivity=8)
     # Piece 0 is the ground.
     if count < 2:
-        return None
+        return rough
     areas = facts[1:, cv2.CC_STAT_AREA]
     large = np.flatnonzero(areas >= PART * areas.max()) + 1
     top, bottom, left, right = bounds(np.isin(pieces_HW, large))
-    height, width = mask_HW.shape
-    return Box(left / width, top / height, right / width, bottom / height)
+    found = Box(left / width, top / height, right / width, bottom / height)
+    return rough if found.iou(rough) < SAME else found

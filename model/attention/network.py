@@ -228,17 +228,6 @@ class Network(nn.Module):
         industry_BD: Tensor = (level_BLD * there_BL1).sum(1) / there_BL1.sum(1).clamp(min=1) ** 0.5
         return industry_BD
 
-    def _exchanged(self, sides: _Sides) -> _Sides:
-        """Both channels at once, from the same inputs."""
-        region_BRD, token_BTD = sides.region_BRD, sides.token_BTD
-        if self.image_to_text is not None:
-            told_BRD = self.image_to_text(sides.region_BRD, sides.token_BTD, sides.token_mask_BT)
-            region_BRD = self.image_mix_norm(region_BRD + told_BRD)
-        if self.text_to_image is not None:
-            shown_BTD = self.text_to_image(sides.token_BTD, sides.region_BRD, sides.region_mask_BR)
-            token_BTD = self.text_mix_norm(token_BTD + shown_BTD)
-        return replace(sides, region_BRD=region_BRD, token_BTD=token_BTD)
-
 
 def make_network(config: NetworkConfig, seed: int) -> Network:
     """Return a new network whose weights depend on the seed alone; torch's own random state does not change."""

@@ -97,7 +97,11 @@ def run(
         for _, _, name in steps_of:
             result = done.get((name, families, seed)) or _measure(drawn, name, available[name], families, prices)
             if results and (name, families, seed) not in done:
-                _keep(result, results)
+                # The result is a new line; a last line that was cut off gets an end first.
+                with results.open("ab+") as file:
+                    file.seek(max(0, file.tell() - 1))
+                    cut_off = file.read() not in (b"", b"\n")
+                    file.write(b"\n" * cut_off + json.dumps(asdict(result), ensure_ascii=False).encode() + b"\n")
             found.append(result)
             on_result(result)
     return found
@@ -143,14 +147,6 @@ def read(path: Path) -> list[Result]:
         except (ValueError, TypeError, KeyError):
             continue
     return results
-
-
-def _keep(result: Result, path: Path) -> None:
-    """Append a result as a new line; a last line that was cut off gets an end first."""
-    with path.open("ab+") as file:
-        file.seek(max(0, file.tell() - 1))
-        cut_off = file.read() not in (b"", b"\n")
-        file.write(b"\n" * cut_off + json.dumps(asdict(result), ensure_ascii=False).encode() + b"\n")
 
 
 def _measure(drawn: Split, name: str, method: Method, families: int, prices: Seconds) -> Result:

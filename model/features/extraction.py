@@ -70,10 +70,16 @@ class FeatureExtractor:
 
     def extract(self, items: Sequence[Item]) -> list[ItemFeatures]:
         """Return the features of each item, in order; they do not depend on the other items."""
-        features = []
+        features: list[ItemFeatures] = []
+        shape, width = self._images.grid_shape, self._images.width
+        nothing = _Seen(torch.zeros(0, width), (0, 0), torch.zeros(width), ())
         for start in range(0, len(items), BATCH):
             batch = items[start : start + BATCH]
-            seen = self._see(batch)
+            pictures = [item.image for item in batch if item.image is not None]
+            grid_NRC, image_NC = self._images.encode(pictures)
+            rows = zip(grid_NRC, image_NC, self._reader.read(pictures), strict=True)
+            found = iter([_Seen(grid_RC, shape, image_C, blocks) for grid_RC, image_C, blocks in rows])
+            seen = [nothing if item.image is None else next(found) for item in batch]
             texts = [
                 text
                 for item, picture in zip(batch, seen, strict=True)
@@ -84,17 +90,6 @@ class FeatureExtractor:
             encoded = dict(zip(texts, self._texts.encode(texts), strict=True))
             features += [self._assemble(item, picture, encoded) for item, picture in zip(batch, seen, strict=True)]
         return features
-
-    def _see(self, items: Sequence[Item]) -> list[_Seen]:
-        """Read and encode the pictures of a batch."""
-        pictures = [item.image for item in items if item.image is not None]
-        grid_NRC, image_NC = self._images.encode(pictures)
-        shape = self._images.grid_shape
-        rows = zip(grid_NRC, image_NC, self._reader.read(pictures), strict=True)
-        found = iter([_Seen(grid_RC, shape, image_C, blocks) for grid_RC, image_C, blocks in rows])
-        width = self._images.width
-        nothing = _Seen(torch.zeros(0, width), (0, 0), torch.zeros(width), ())
-        return [nothing if item.image is None else next(found) for item in items]
 
     def _assemble(self, item: Item, seen: _Seen, encoded: Mapping[str, EncodedText]) -> ItemFeatures:
         """Return the features of one item from its picture's features and the encoded texts."""

@@ -50,7 +50,15 @@ def transformers_encoder(name: str, source: str, device: str) -> GridEncoder:
     title = Path(name).name if Path(name).is_dir() else name
     origin = f"weights of {Path(source).name}" if source else "its own weights"
     try:
-        preprocessing = _preprocessing(processor)
+        size = processor.crop_size if getattr(processor, "do_center_crop", False) else processor.size
+        side = size.get("height") or size.get("shortest_edge")
+        if not side or size.get("width", side) != side:
+            raise ValueError(f"it wants pictures of {dict(size)}, not squares")
+        if getattr(processor, "do_flip_channel_order", False):
+            raise ValueError("it wants blue before red")
+        preprocessing = Preprocessing(side, (0.0,) * 3, (1.0,) * 3)
+        if getattr(processor, "do_normalize", False):
+            preprocessing = Preprocessing(side, tuple(processor.image_mean), tuple(processor.image_std))
         network = _Grid(_pictures_side(model), preprocessing.size)
         return GridEncoder(network, preprocessing, f"transformers {title}, {origin}", device)
     except (AttributeError, TypeError, ValueError) as error:
@@ -105,19 +113,6 @@ def _processor(name: str, local_files_only: bool) -> Any:
 def _pictures_side(model: Any) -> Any:
     """Return the picture model of a model of pictures and texts (CLIP, SigLIP); another model is returned as it is."""
     return getattr(model, "vision_model", model)
-
-
-def _preprocessing(processor: Any) -> Preprocessing:
-    """Return the preparation of pictures; raise ValueError where it is not that of square RGB pictures."""
-    size = processor.crop_size if getattr(processor, "do_center_crop", False) else processor.size
-    side = size.get("height") or size.get("shortest_edge")
-    if not side or size.get("width", side) != side:
-        raise ValueError(f"it wants pictures of {dict(size)}, not squares")
-    if getattr(processor, "do_flip_channel_order", False):
-        raise ValueError("it wants blue before red")
-    if not getattr(processor, "do_normalize", False):
-        return Preprocessing(side, (0.0,) * 3, (1.0,) * 3)
-    return Preprocessing(side, tuple(processor.image_mean), tuple(processor.image_std))
 
 
 def _patches(config: Any, size: int) -> int:

@@ -126,8 +126,10 @@ class Attend(nn.Module):
 class Network(nn.Module):
     """The network; its logits are added to the label model's log-odds.
 
-    network = make_network(config, seed=7)
-    logit_BK = network(batch.floats())
+    Example::
+
+        network = make_network(config, seed=7)
+        logit_BK = network(batch.floats())
     """
 
     def __init__(self, config: NetworkConfig) -> None:

@@ -20,8 +20,10 @@ UNSEEN = -1
 class Vocabulary:
     """Industry values as ``level:value``, so that one name on two levels is two values, and names of text fields.
 
-    vocabulary = Vocabulary().grown(items)
-    rows = vocabulary.rows(("家电", "水壶"))
+    Example::
+
+        vocabulary = Vocabulary().grown(items)
+        rows = vocabulary.rows(("家电", "水壶"))
     """
 
     industries: tuple[str, ...] = ()

@@ -69,9 +69,11 @@ class Bag:
 class BoxHead:
     """A forest learned from rectangles, its weight for each label in [0, 1], and a forest learned from bags.
 
-    head, unseen = BoxHead.fit(examples, labels, seed=7)
-    quality_NK = head.quality(inputs_ND, cold_NK)
-    quality_NK = unseen[family].quality(inputs_ND, cold_NK)    # by a head that was not trained on the family
+    Example::
+
+        head, unseen = BoxHead.fit(examples, labels, seed=7)
+        quality_NK = head.quality(inputs_ND, cold_NK)
+        quality_NK = unseen[family].quality(inputs_ND, cold_NK)    # by a head that was not trained on the family
     """
 
     forest: Forest | None

@@ -26,8 +26,10 @@ MOST_CELLS = 20_000
 class Pooling:
     """A projection of normalised grid features on their main directions, each scaled to unit variance.
 
-    pooling = Pooling.fit(features, seed=7)
-    pooled_NP = pooling.pooled(item, boxes_N4) if pooling else None
+    Example::
+
+        pooling = Pooling.fit(features, seed=7)
+        pooled_NP = pooling.pooled(item, boxes_N4) if pooling else None
     """
 
     basis_CP: Tensor

@@ -73,9 +73,11 @@ class Told:
 class RoleReader:
     """Computes roles of read blocks and the cues' answer for a picture, both with one lexicon.
 
-    reader = RoleReader(Lexicon.load())
-    roles = reader.roles(item)             # one Role for each of item.blocks
-    reasons = reader.told(item).reasons    # for each of item.blocks, probabilities by names of kinds
+    Example::
+
+        reader = RoleReader(Lexicon.load())
+        roles = reader.roles(item)             # one Role for each of item.blocks
+        reasons = reader.told(item).reasons    # for each of item.blocks, probabilities by names of kinds
     """
 
     def __init__(self, lexicon: Lexicon) -> None:

@@ -79,6 +79,11 @@ class Leases:
             return not is_over(now(connection), connection.execute(query).scalar() or 0.0, ttl)
 
 
+def lease_name(work: str, project_key: object) -> str:
+    """Return the name of the lease under which a kind of work is done on one project."""
+    return f"{work}:{project_key}"
+
+
 def verify(connection: Connection, lease: Lease) -> None:
     """Raise LeaseLost unless `lease` has the newest token of its name and is not released.
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, case, select, update
 
 from store.database import Database, insert_missing, now, over
-from store.leases import USUAL_S, Lease, verify
+from store.leases import USUAL_S, Lease, lease_name, verify
 from store.state import grow_gold_revision
 from store.tables import ANNOTATIONS, CURRENT, LEASES, PROJECTS, TASKS
 
@@ -108,10 +108,9 @@ class Projects:
         """Return the keys of projects with new gold that are not being trained and whose backoff is over."""
         with self._database.read() as connection:
             at = now(connection)
-            # A training holds the lease "train:<project>" while it runs.
             query = (
                 select(PROJECTS.c.key)
-                .outerjoin(LEASES, LEASES.c.name == "train:" + PROJECTS.c.key)
+                .outerjoin(LEASES, LEASES.c.name == lease_name("train", "") + PROJECTS.c.key)
                 .where(PROJECTS.c.gold_revision > PROJECTS.c.trained_revision, PROJECTS.c.gone_at == 0)
                 .where(over(PROJECTS.c.retry_at, at, LONGEST_BACKOFF_S))
                 .where(LEASES.c.expires_at.is_(None) | over(LEASES.c.expires_at, at, USUAL_S))
@@ -203,14 +202,15 @@ class Projects:
             is_due = PROJECTS.c.reconcile_asked_at > 0
             if every:
                 is_due |= over(PROJECTS.c.reconciled_at + every, at, every)
-            is_time = over(PROJECTS.c.reconcile_not_before, at, LONGEST_BACKOFF_S)
+            is_time = PROJECTS.c.reconcile_urgent | over(PROJECTS.c.reconcile_not_before, at, LONGEST_BACKOFF_S)
             query = select(PROJECTS.c.key).where(is_due, is_time, PROJECTS.c.gone_at == 0)
             return list(connection.execute(query.order_by(PROJECTS.c.key)).scalars())
 
     def may_reconcile(self, key: str) -> bool:
         """Return whether a reconcile may begin now, that is, none is postponed."""
         with self._database.read() as connection:
-            is_time = over(PROJECTS.c.reconcile_not_before, now(connection), LONGEST_BACKOFF_S)
+            later = PROJECTS.c.reconcile_not_before
+            is_time = PROJECTS.c.reconcile_urgent | over(later, now(connection), LONGEST_BACKOFF_S)
             return connection.execute(select(PROJECTS.c.key).where(PROJECTS.c.key == key, is_time)).first() is not None
 
     def begin_reconcile(self, key: str) -> Begun:
@@ -226,6 +226,7 @@ class Projects:
                 "reconcile_cursor": 0,
                 "reconcile_began_at": at,
                 "reconcile_not_before": at,
+                "reconcile_urgent": False,
                 "reconcile_asked_at": asked_at,
             }
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
@@ -245,8 +246,7 @@ class Projects:
 
     def finish_reconcile(self, key: str, lease: Lease) -> None:
         """Record that all tasks are compared; requests since the beginning stay due. Raises LeaseLost likewise."""
-        asked, not_before = PROJECTS.c.reconcile_asked_at, PROJECTS.c.reconcile_not_before
-        began_at = PROJECTS.c.reconcile_began_at
+        asked, began_at = PROJECTS.c.reconcile_asked_at, PROJECTS.c.reconcile_began_at
         with self._database.write() as connection:
             verify(connection, lease)
             at = now(connection)
@@ -257,8 +257,8 @@ class Projects:
                 # If the clock was set back meanwhile, the order of request and beginning is unknown. Then the request
                 # stays due, because an additional reconcile does no harm.
                 "reconcile_asked_at": case(((asked > began_at) | (began_at > at), asked), else_=0.0),
-                # 0 means that an urgent request has arrived since the beginning.
-                "reconcile_not_before": case((not_before > 0, at + RECONCILE_PAUSE_S), else_=0.0),
+                # A request that became urgent since the beginning stays so: it is looked at before this time.
+                "reconcile_not_before": at + RECONCILE_PAUSE_S,
             }
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
 
@@ -271,17 +271,16 @@ class Projects:
         with self._database.write() as connection:
             if of_all:
                 until, later = now(connection) + RECONCILE_PAUSE_S, PROJECTS.c.reconcile_not_before
-                # An urgent request sets reconcile_not_before to 0; a project without any reconcile has 0 too.
-                is_urgent = (later == 0) & (PROJECTS.c.reconciled_at > 0)
                 others = PROJECTS.c.key.startswith(key.partition("/")[0] + "/", autoescape=True)
-                others &= (later < until) & ~is_urgent
+                others &= (later < until) & ~PROJECTS.c.reconcile_urgent
                 # The rows are locked in the same order as in the journal, so that the two cannot deadlock.
                 connection.execute(select(PROJECTS.c.key).where(others).order_by(PROJECTS.c.key).with_for_update())
                 connection.execute(update(PROJECTS).where(others).values(reconcile_not_before=until))
             query = select(PROJECTS.c.reconcile_failures).where(PROJECTS.c.key == key).with_for_update()
             failures = connection.execute(query).scalar_one()
             pause = min(LONGEST_BACKOFF_S, RECONCILE_PAUSE_S * 2 ** min(failures, 9))
-            values = {"reconcile_failures": failures + 1, "reconcile_not_before": now(connection) + pause}
+            until = now(connection) + pause
+            values = {"reconcile_failures": failures + 1, "reconcile_not_before": until, "reconcile_urgent": False}
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
 
     def waiting_for_offer(self) -> list[str]:
@@ -324,6 +323,7 @@ def insert_project(connection: Connection, key: str, label_config: str, title: s
         "reread_until": 0.0,
         "gone_at": 0.0,
         "encode_cursor": 0,
+        "reconcile_urgent": False,
     }
     return insert_missing(connection, PROJECTS, row)
 
@@ -333,7 +333,7 @@ def ask_reconcile(connection: Connection, key: str, at: float, *, urgent: bool =
     asked = PROJECTS.c.reconcile_asked_at
     values: dict[str, Any] = {"reconcile_asked_at": case((asked > at, asked), else_=at)}
     if urgent:
-        values["reconcile_not_before"] = 0.0
+        values["reconcile_urgent"] = True
     connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
 )
 
 from store.values import storable
@@ -71,6 +72,7 @@ PROJECTS = Table(
     Column("reread_until", Float, nullable=False, server_default="0"),
     Column("gone_at", Float, nullable=False, server_default="0"),
     Column("encode_cursor", BigInteger, nullable=False, server_default="0"),
+    Column("reconcile_urgent", Boolean, nullable=False, server_default=false()),
 )
 
 EVENTS = Table(
@@ -138,6 +140,8 @@ VERSIONS = Table(
     Column("created_at", Float, nullable=False),
     Column("promoted_at", Float, nullable=False),
     Column("note", Words, nullable=False, server_default=""),
+    Column("judged_generation", BigInteger, nullable=False, server_default="0"),
+    Column("due_at", Float, nullable=False, server_default="0"),
 )
 
 CURRENT = Table(

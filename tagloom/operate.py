@@ -64,7 +64,7 @@ def version_lines(store: Store, project: Project) -> list[str]:
     """A table of all versions, newest first, with why each is what it is, and what the newest trained one learned."""
     versions = store.versions.list(project.key)
     newest = next((version for version in versions if version.metrics.get("source_accuracy")), None)
-    rows = [_HEADINGS, *(_row(version) for version in versions)]
+    rows = [_HEADINGS, *(_row(version, store.now()) for version in versions)]
     learned = _learned_lines(newest) if newest else []
     notes = [f"in {count} tasks with gold: {note}" for note, count in sorted(project.gold_notes.items())]
     return [f"{project.key}  {project.title}".rstrip(), *_table(rows), *learned, *(["", *notes] if notes else [])]
@@ -116,7 +116,9 @@ def _speaks_of(source: str, label: str, version: Version) -> bool:
     return of == label or of not in version.labels
 
 
-def _row(version: Version) -> tuple[str, ...]:
+def _row(version: Version, at: float) -> tuple[str, ...]:
+    left = max(version.due_at - at, 0.0)
+    waits = f"waits {left:.0f} s, so that versions do not churn" if version.state is State.ACCEPTED else ""
     score = version.metrics.get("macro_f1")
     return (
         version.version,
@@ -126,7 +128,7 @@ def _row(version: Version) -> tuple[str, ...]:
         str(version.weak_count),
         f"{score:.3f}" if isinstance(score, float) else "-",
         datetime.fromtimestamp(version.created_at, UTC).strftime("%Y-%m-%d %H:%M:%S"),
-        "; ".join(part for part in (version.note, version.reason) if part),
+        "; ".join(part for part in (version.note, version.reason, waits) if part),
     )
 
 

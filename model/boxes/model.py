@@ -68,7 +68,7 @@ class BoxModel:
 
     @classmethod
     def from_state(cls, state: State) -> "BoxModel | None":
-        """Return the model whose ``state()`` this is, with its tagger's labels and lexicon; None where there was none."""
+        """Return the model whose ``state()`` this is, with its tagger's labels and lexicon; None if there was none."""
         if not state.facts["with_boxes"]:
             return None
         own = state.under("boxes.")

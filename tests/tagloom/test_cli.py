@@ -10,6 +10,7 @@ import psutil
 import pytest
 from click.testing import CliRunner, Result
 
+from store.leases import lease_name
 from store.store import Store
 from store.versions import NewVersion
 from tagloom.cli import Commands, main
@@ -46,7 +47,7 @@ def new_version(number: int, phase: str = "refine") -> NewVersion:
 def three_versions(store: Store) -> Store:
     """A cold start and two promotions; the last one serves."""
     store.projects.ensure(KEY, "<View/>", "Samples")
-    lease = store.leases.acquire(f"train:{KEY}", "test", 60)
+    lease = store.leases.acquire(lease_name("train", KEY), "test", 60)
     assert lease
     current = store.versions.install(KEY, new_version(0, "cold start"), generation=0)
     for number in (1, 2):

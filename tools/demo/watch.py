@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from store.leases import lease_name
 from store.store import Store
-from store.versions import State, Version, training_lease
+from store.versions import State, Version
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Inside:
         versions = [one for one in self._store.versions.list(project.key) if one.gold_revision >= revision]
         return Progress(
             ended=project.trained_revision >= revision,
-            busy=self._store.leases.held(training_lease(project.key)),
+            busy=self._store.leases.held(lease_name("train", project.key)),
             serving=current.version if current else None,
             fresh=frozenset(one.version for one in versions if one.promoted_at),
             note=project.failure or _verdict(versions),

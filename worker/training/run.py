@@ -159,7 +159,7 @@ class _Run:
 
     def _on_phase(self, phase: str, tagger: Tagger) -> None:
         """An early phase is published only when it gains, and when nobody has to wait for it."""
-        early = phase != self._last_phase and self._referee.can_judge_early and self._publisher.wait() == 0
+        early = phase != self._last_phase and self._referee.can_judge_early and self._publisher.may_promote()
         if not early:
             return
         verdict = self._guarded(tagger, judge(self._referee.evidence(tagger, {}), must_gain=True))

@@ -22,6 +22,7 @@ from backend.ties import Ties
 from backend.training_requests import TrainingRequests
 from backend.waker import Waker
 from labelstudio import events
+from labelstudio.changes import tasks_of
 from labelstudio.config import ConfigError, LabelConfig
 from labelstudio.events import Action
 from labelstudio.extra_params import industry_keys_of
@@ -30,7 +31,6 @@ from labelstudio.project import ProjectKey
 from labelstudio.regions import Region
 from labelstudio.results import check_readable
 from labelstudio.sites import Sites
-from store.changes import Change
 from store.projects import Project
 from store.store import Store
 from tagloom_base.settings import Settings
@@ -147,14 +147,9 @@ class Service:
         Raises BadEventError for what is no webhook, JournalError when it could not be made durable.
         """
         event = events.parse(body, connection)
-        key = str(event.project)
-        try:
-            change = Change.of_webhook(key, body)
-        except (ValueError, OverflowError) as error:
-            raise events.BadEventError(str(error)) from error
         self.metrics.events.labels(event.action or "unknown").inc()
         try:
-            self.store.journal.record(change, timeout=JOURNAL_SECONDS)
+            self.store.journal.record(event.change, timeout=JOURNAL_SECONDS)
         finally:  # an event that was too slow may still arrive: its work is not to wait for the timer
             job = self._follow_up(event.action, event.project)
         return job
@@ -187,7 +182,7 @@ class Service:
             payloads = [task.payload() for task in question.tasks]
             engine.remember(question.project, answered.features)
             errand = f"learn {[(task.id, task.updated_at) for task in question.tasks]}"
-            self._waker.ask(errand, key, lambda: self.store.tasks.upsert(key, payloads))
+            self._waker.ask(errand, key, lambda: self.store.tasks.upsert(key, tasks_of(payloads)))
             if answered.unfinished:
                 self._wake(question.project, "encode", self._ties.encode)
         return answered.results

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from store.changes import Change
+from labelstudio.changes import change_of
 from store.store import Store
 from store.weak_labels import WeakLabel
 
@@ -54,7 +54,7 @@ def _measure(url: str, submitters: int, events: int, first: int = 0, pause: floa
 
     def submit(number: int) -> None:
         for event in range(events):
-            change = Change.of_webhook(KEY, _body(first + number * 1_000 + event))
+            change = change_of(KEY, _body(first + number * 1_000 + event))
             started = time.perf_counter()
             store.journal.record(change)
             times.append((time.perf_counter() - started) * 1000)

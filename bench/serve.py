@@ -27,10 +27,10 @@ from typing import Any
 import click
 import httpx
 
+from labelstudio.changes import annotation_state, tasks_of
 from labelstudio.config import LabelConfig
 from model import checkpoint
 from model.tagger import Tagger
-from store.changes import AnnotationState
 from store.leases import lease_name
 from store.store import Store
 from store.versions import Current, NewVersion
@@ -230,7 +230,7 @@ def annotate(settings: Settings, items: Sequence[Sample], xml: str, tasks: Seque
     """Gold for every task of the project that is trained."""
     store = Store.open(settings.paths.database)
     store.projects.ensure(TRAINED_KEY, xml)
-    store.tasks.upsert(TRAINED_KEY, tasks)
+    store.tasks.upsert(TRAINED_KEY, tasks_of(tasks))
     entries = [
         {
             "id": task["id"],
@@ -247,7 +247,7 @@ def annotate(settings: Settings, items: Sequence[Sample], xml: str, tasks: Seque
         }
         for task, labels in zip(tasks, (item.labels for item in items), strict=True)
     ]
-    store.annotations.apply(TRAINED_KEY, [AnnotationState.of(entry) for entry in entries])
+    store.annotations.apply(TRAINED_KEY, [annotation_state(entry) for entry in entries])
     store.close()
 
 

@@ -1,6 +1,6 @@
 """Read the action and the project of Label Studio's webhooks and of its Start training button.
 
-The changes to tasks and annotations are read by store/changes.py. The payloads have no event id; only an annotation's
+`labelstudio.changes` reads the changes to tasks and annotations. The payloads have no event id; only an annotation's
 id and updated_at identify a repeated delivery.
 """
 
@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from labelstudio.changes import change_of
 from labelstudio.project import DEFAULT_CONNECTION, ProjectKey
+from store.changes import Change
 
 
 class Action(StrEnum):
@@ -34,10 +36,14 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Event:
-    """One webhook. ``action`` is None for an action that ``Action`` does not list; callers log and ignore it."""
+    """One webhook, and the change that it makes to what the store knows.
+
+    ``action`` is None for an action that ``Action`` does not list: it changes nothing, and is logged all the same.
+    """
 
     action: Action | None
     project: ProjectKey
+    change: Change
 
 
 _ACTIONS = {action.value: action for action in Action}
@@ -57,6 +63,7 @@ def parse(body: Any, connection: str = DEFAULT_CONNECTION) -> Event:
         raise BadEventError("the body needs a 'project' object")
     try:
         key = ProjectKey.of_webhook(project, connection)
-    except ValueError as error:
+        change = change_of(str(key), body)
+    except (ValueError, OverflowError) as error:
         raise BadEventError(str(error)) from error
-    return Event(_ACTIONS.get(name), key)
+    return Event(_ACTIONS.get(name), key, change)

@@ -1,26 +1,13 @@
-"""What one message from Label Studio says about tasks and annotations, in the shape that the journal applies.
+"""The states of tasks and annotations that the store merges, and the change that one event makes to them.
 
-Webhooks and the API share these shapes, so reconcile applies the same changes as events do.
+`labelstudio.changes` reads them from webhooks and from the API, so a reconcile applies the same shapes as events do.
 """
 
 import json
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeGuard, TypeVar
-
-from store.values import DEPTH, is_deep, microseconds_of, shortened, storable
-
-LOG = logging.getLogger(__name__)
-
-SECRETS = frozenset({"token", "access_token", "password", "task_data_login", "task_data_password"})
-INCOMPLETE = frozenset({"TASKS_CREATED"})  # annotations that were imported with their tasks are not told
-MOST_ENTRIES = 10_000  # tasks and annotations of one event: applied in under a second, for which Label Studio waits
-MOST_REGIONS = 150_000  # of all annotations of one event, likewise
-DELETIONS = frozenset({"TASKS_DELETED", "ANNOTATIONS_DELETED"})
-
-T = TypeVar("T")
+from typing import Any, TypeGuard
 
 
 @dataclass(frozen=True)
@@ -30,14 +17,6 @@ class TaskState:
     task_id: int
     data: Mapping[str, Any]
     updated_us: int
-
-    @classmethod
-    def of(cls, task: Mapping[str, Any]) -> "TaskState":
-        """From Label Studio's task object. ValueError when it is not one."""
-        data = task.get("data")
-        if is_deep(data):
-            raise ValueError(f"its data is nested deeper than {DEPTH} levels")
-        return cls(_id(task), data if isinstance(data, dict) else {}, _microseconds(task))
 
 
 @dataclass(frozen=True)
@@ -51,23 +30,6 @@ class AnnotationState:
     ground_truth: bool
     updated_us: int
     completed_by: int | None = None
-
-    @classmethod
-    def of(cls, annotation: Mapping[str, Any]) -> "AnnotationState":
-        """From Label Studio's annotation object, which names its task. ValueError when it is not one."""
-        task = annotation.get("task")
-        result = annotation.get("result")
-        if is_deep(result):
-            raise ValueError(f"its result is nested deeper than {DEPTH} levels")
-        return cls(
-            annotation_id=_id(annotation),
-            task_id=_id(task if isinstance(task, dict) else {"id": task}),
-            result=result if isinstance(result, list) else [],
-            was_cancelled=bool(annotation.get("was_cancelled")),
-            ground_truth=bool(annotation.get("ground_truth")),
-            updated_us=_microseconds(annotation),
-            completed_by=_person(annotation.get("completed_by")),
-        )
 
     @cached_property
     def content(self) -> str:
@@ -103,62 +65,10 @@ class Change:
     asks_reconcile: bool = False
     body: str = ""
 
-    @classmethod
-    def of_webhook(cls, project_key: str, body: Mapping[str, Any]) -> "Change":
-        """The change that a webhook's body asks for.
-
-        Never raises: an unknown action changes nothing, an entry without a usable id is left out (reconcile
-        repairs), and the event is logged all the same. The effect of one that is too large to be applied while Label
-        Studio waits (MOST_ENTRIES, MOST_REGIONS) is learned by the next reconcile.
-        """
-        action = str(body.get("action", ""))
-        tasks = [*_objects(body, "task"), *_objects(body, "tasks")]
-        annotations = [*_objects(body, "annotation"), *_objects(body, "annotations")]
-        entries, regions = len(tasks) + len(annotations), sum(map(_regions, annotations))
-        is_large = entries > MOST_ENTRIES or regions > MOST_REGIONS
-        if is_large:
-            large = f"{action} with {entries} tasks and annotations, {regions} regions"
-            LOG.warning("webhook: %s is left to the next reconcile, which needs LABEL_STUDIO_URL", large)
-            tasks, annotations = [], []
-        deletes = action in DELETIONS
-        project = body.get("project")
-        project = project if isinstance(project, dict) else {}
-        return cls(
-            project_key=project_key,
-            action=action,
-            tasks=() if deletes else tasks_of(tasks),
-            annotations=() if deletes else _annotations(annotations, tasks),
-            deleted_tasks=[_id(entry) for entry in tasks] if action == "TASKS_DELETED" else (),
-            deleted_annotations=[_id(entry) for entry in annotations] if action == "ANNOTATIONS_DELETED" else (),
-            label_config=storable(str(project.get("label_config") or "")),  # as it is stored: it is compared with that
-            title=str(project.get("title") or ""),
-            config_us=_microseconds(project),
-            asks_reconcile=action in INCOMPLETE or is_large,
-            body=_without_secrets(body),
-        )
-
 
 def is_cancelled(content: str) -> bool:
     """Whether an annotation's `content` is one that was skipped; it may be long, so it is not read for that."""
     return content.endswith('"was_cancelled":true}')
-
-
-def tasks_of(tasks: Iterable[Mapping[str, Any]]) -> list[TaskState]:
-    """What Label Studio's task objects say; odd ones are left out with a word in the log."""
-    return list(_read(TaskState.of, tasks, "task"))
-
-
-def annotations_of(annotations: Iterable[Mapping[str, Any]]) -> list[AnnotationState]:
-    """What Label Studio's annotation objects say; odd ones are left out with a word in the log."""
-    return list(_read(AnnotationState.of, annotations, "annotation"))
-
-
-def _read(read: Callable[[Mapping[str, Any]], T], entries: Iterable[Mapping[str, Any]], what: str) -> Iterator[T]:
-    for entry in entries:
-        try:
-            yield read(entry)
-        except ValueError as error:
-            LOG.warning("the %s %.40r is left out: %s", what, entry.get("id"), error)
 
 
 def merged(changes: Sequence[Change]) -> Change:
@@ -178,65 +88,6 @@ def merged(changes: Sequence[Change]) -> Change:
     )
 
 
-def _annotations(annotations: Sequence[Mapping[str, Any]], tasks: Sequence[Mapping[str, Any]]) -> list[AnnotationState]:
-    only_task = _id(tasks[0]) if len(tasks) == 1 else None
-    placed = [{"task": only_task, **entry} for entry in annotations]
-    return annotations_of(entry for entry in placed if _has_id(entry["task"]) or is_id(entry["task"]))
-
-
-def _objects(body: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    # ANNOTATIONS_CREATED sends lists under the singular names.
-    value = body.get(key)
-    entries = value if isinstance(value, list) else [value]
-    found = [entry for entry in entries if _has_id(entry)]
-    odd = sum(isinstance(entry, dict) for entry in entries) - len(found)
-    if odd:
-        LOG.warning("webhook: %d entries of %r without a usable id are left out", odd, key)
-    return found
-
-
-def _regions(annotation: Mapping[str, Any]) -> int:
-    result = annotation.get("result")
-    return len(result) if isinstance(result, list) else 0
-
-
-def _has_id(entry: object) -> TypeGuard[Mapping[str, Any]]:
-    return isinstance(entry, dict) and is_id(entry.get("id"))
-
-
 def is_id(value: object) -> TypeGuard[int]:
     """Whether a value can be an id: a whole number that a database's integer holds."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
-
-
-def _id(entry: Mapping[str, Any]) -> int:
-    value = entry.get("id")
-    if not is_id(value):
-        raise ValueError(f"id {value!r} is not a whole number")
-    return value
-
-
-def _person(value: object) -> int | None:
-    if isinstance(value, dict):
-        value = value.get("id")
-    return value if isinstance(value, int) else None
-
-
-def _microseconds(entry: Mapping[str, Any]) -> int:
-    """`updated_at` (or `created_at`) in microseconds; 0 without a readable one, so that anything dated is newer."""
-    try:
-        return microseconds_of(entry.get("updated_at") or entry.get("created_at"))
-    except ValueError:
-        return 0
-
-
-def _without_secrets(body: Mapping[str, Any]) -> str:
-    """JSON of the body, its long texts and lists cut.
-
-    The project is cut to its id: it repeats the label config and carries its owner and token.
-    """
-    project = body.get("project")
-    kept = {name: value for name, value in body.items() if name not in SECRETS | {"project"}}
-    if isinstance(project, dict):
-        kept["project"] = {name: project.get(name) for name in ("id", "created_at")}
-    return json.dumps(shortened(kept), separators=(",", ":"))

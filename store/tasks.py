@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from store.changes import is_id, tasks_of
+from store.changes import TaskState
 from store.database import Database, among, now
 from store.state import NEVER, apply_tasks, chunks, delete_tasks, grow_gold_revision, lock_project, standing
 from store.tables import TASKS
@@ -34,14 +34,13 @@ class Tasks:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def upsert(self, project_key: str, tasks: Sequence[Mapping[str, Any]], *, settled: float = NEVER) -> None:
-        """Merge Label Studio's task objects, from /predict or the API, into the store; older states change nothing.
+    def upsert(self, project_key: str, states: Sequence[TaskState], *, settled: float = NEVER) -> None:
+        """Merge states of tasks, from /predict or the API, into the store; older states change nothing.
 
-        Tasks without a usable id are left out. Only new states are written, in short transactions. With ``settled``
+        Only new states are written, in short transactions. With ``settled``
         (a `Store.now` well before the API was requested) the API's list overrules rows last seen by then, deleted rows
         too; see store/state.py.
         """
-        states = tasks_of(task for task in tasks if is_id(task.get("id")))
         known: dict[int, Mapping[str, Any]] = {}
         # Read first: before most predictions nothing is new, and then no transaction that writes is needed.
         with self._database.read() as connection:

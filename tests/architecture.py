@@ -9,7 +9,7 @@ GROUND = "tagloom_base"
 ARROWS: dict[str, set[str]] = {
     GROUND: set(),
     "model": {GROUND},
-    "labelstudio": {GROUND, "model.items", "model.features.item"},
+    "labelstudio": {GROUND, "model.items", "model.features.item", "store.changes", "store.values"},
     "store": {GROUND},
     "worker": {GROUND, "store", "labelstudio", "model"},
     "backend": {GROUND, "store", "labelstudio", "model", "worker"},

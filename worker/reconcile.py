@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from labelstudio.api import LabelStudioClient
+from labelstudio.changes import annotations_of, tasks_of
 from labelstudio.presence import project_there
 from labelstudio.project import ProjectKey
-from store.changes import annotations_of
 from store.leases import Lease
 from store.projects import Begun, Project
 from store.store import Store
@@ -93,7 +93,7 @@ class _Comparison:
 
     def _join(self, tasks: Sequence[Mapping[str, Any]], certain: float) -> int:
         """Learn what Label Studio lists; how much of it changed the gold."""
-        self._store.tasks.upsert(self._key, tasks, settled=certain)
+        self._store.tasks.upsert(self._key, tasks_of(tasks), settled=certain)
         listed = [{"task": task["id"], **entry} for task in tasks for entry in task["annotations"]]
         states = annotations_of(listed)
         return self._store.annotations.apply(self._key, states, settled=certain)

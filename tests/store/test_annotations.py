@@ -3,7 +3,7 @@ import time
 import pytest
 from sqlalchemy import update
 
-from store.changes import AnnotationState, Change
+from labelstudio.changes import annotation_state, change_of, tasks_of
 from store.store import Store
 from store.tables import ANNOTATIONS, TASKS
 from tests.store import webhooks
@@ -14,7 +14,7 @@ KEY = "default/2.1"
 def test_annotations_come_oldest_first_in_label_studios_shape(store: Store) -> None:
     for number, second in ((1, 5), (2, 3)):
         body = webhooks.saved(webhooks.annotation(number, 1, second), second)
-        store.journal.record(Change.of_webhook(KEY, body), timeout=10)
+        store.journal.record(change_of(KEY, body), timeout=10)
     older, newer = store.annotations.of_project(KEY)[1]
     assert (older["id"], newer["id"]) == (2, 1)
     assert older["updated_at"] == "2026-11-21T00:00:01.500000Z"
@@ -23,8 +23,8 @@ def test_annotations_come_oldest_first_in_label_studios_shape(store: Store) -> N
 
 def test_what_the_api_says_is_joined_and_told_whether_it_was_news(store: Store) -> None:
     store.projects.ensure(KEY, "<View/>")
-    store.tasks.upsert(KEY, [webhooks.task(1)])
-    states = [AnnotationState.of(webhooks.annotation(1, 1, 1))]
+    store.tasks.upsert(KEY, tasks_of([webhooks.task(1)]))
+    states = [annotation_state(webhooks.annotation(1, 1, 1))]
     assert store.annotations.apply(KEY, states)
     assert not store.annotations.apply(KEY, states)
     heard_of = store.annotations.heard_of(KEY, [1, 2])
@@ -36,9 +36,9 @@ def test_what_the_api_says_is_joined_and_told_whether_it_was_news(store: Store) 
 
 def test_a_list_overrules_what_was_heard_of_before_and_nothing_newer(store: Store) -> None:
     store.projects.ensure(KEY, "<View/>")
-    store.tasks.upsert(KEY, [webhooks.task(1)])
-    listed = [AnnotationState.of(webhooks.annotation(1, 1, 1))]
-    edited = [AnnotationState.of(webhooks.annotation(1, 1, 2, ("b",)))]
+    store.tasks.upsert(KEY, tasks_of([webhooks.task(1)]))
+    listed = [annotation_state(webhooks.annotation(1, 1, 1))]
+    edited = [annotation_state(webhooks.annotation(1, 1, 2, ("b",)))]
     store.annotations.apply(KEY, edited)
     early = store.now() - 60
     assert store.annotations.apply(KEY, listed, settled=early) == 0
@@ -53,12 +53,12 @@ def test_a_list_overrules_what_was_heard_of_before_and_nothing_newer(store: Stor
 
 def test_of_a_repeated_deletion_the_last_one_counts(store: Store) -> None:
     store.projects.ensure(KEY, "<View/>")
-    store.tasks.upsert(KEY, [webhooks.task(1)])
+    store.tasks.upsert(KEY, tasks_of([webhooks.task(1)]))
     store.annotations.delete(KEY, [1])
     between = store.now()
     time.sleep(0.01)
-    store.journal.record(Change.of_webhook(KEY, webhooks.deleted(1)), timeout=10)
-    assert store.annotations.apply(KEY, [AnnotationState.of(webhooks.annotation(1, 1, 1))], settled=between) == 0
+    store.journal.record(change_of(KEY, webhooks.deleted(1)), timeout=10)
+    assert store.annotations.apply(KEY, [annotation_state(webhooks.annotation(1, 1, 1))], settled=between) == 0
     assert store.annotations.of_project(KEY) == {}
 
 
@@ -81,7 +81,7 @@ ODD_STAMPS: list[object] = [
 def test_whatever_stamp_is_taken_can_be_read_again(store: Store, stamp: object) -> None:
     body = webhooks.saved(webhooks.annotation(1, 1, 0, updated_at=stamp, created_at=stamp), 0)
     body["task"]["updated_at"] = body["project"]["updated_at"] = stamp
-    store.journal.record(Change.of_webhook(KEY, body), timeout=10)
+    store.journal.record(change_of(KEY, body), timeout=10)
     (entry,) = store.annotations.of_project(KEY)[1]
     assert len(entry["updated_at"]) == len("2026-11-21T00:00:01.500000Z")
 
@@ -90,7 +90,7 @@ def test_dates_of_any_year_sort_as_text(store: Store) -> None:
     stamps = ["0001-01-01T00:00:00+14:00", "0099-01-01", "1969-12-31", "2026-01-01", "9999-12-31T23:59:59-14:00"]
     for number, stamp in enumerate(stamps, 1):
         body = webhooks.saved(webhooks.annotation(number, 1, 0, updated_at=stamp), 0)
-        store.journal.record(Change.of_webhook(KEY, body), timeout=10)
+        store.journal.record(change_of(KEY, body), timeout=10)
     read = [entry["updated_at"] for entry in store.annotations.of_project(KEY)[1]]
     assert read == sorted(read)
     assert [text[:4] for text in read] == ["0001", "0099", "1969", "2026", "9999"]
@@ -100,7 +100,7 @@ def test_a_home_that_holds_odd_rows_is_read(store: Store) -> None:
     """Stamps and nesting that earlier releases took."""
     for number in (1, 2, 3):
         body = webhooks.saved(webhooks.annotation(number, number, 0), 0)
-        store.journal.record(Change.of_webhook(KEY, body), timeout=10)
+        store.journal.record(change_of(KEY, body), timeout=10)
     deep = "[" * 5000 + "]" * 5000
     with store._database.write() as connection:
         of = ANNOTATIONS.c.annotation_id
@@ -119,8 +119,8 @@ def test_an_entry_that_is_too_deep_to_be_read_again_is_left_out_with_a_word(
     for _ in range(200):
         deep = [deep]
     body = webhooks.saved(webhooks.annotation(1, 1, 0, result=deep), 0)
-    store.journal.record(Change.of_webhook(KEY, body), timeout=10)
+    store.journal.record(change_of(KEY, body), timeout=10)
     assert store.annotations.of_project(KEY) == {}
     assert "deeper than" in caplog.text
-    store.tasks.upsert(KEY, [{"id": 5, "data": {"a": deep}}, webhooks.task(6)])
+    store.tasks.upsert(KEY, tasks_of([{"id": 5, "data": {"a": deep}}, webhooks.task(6)]))
     assert [task.id for task in store.tasks.all(KEY)] == [1, 6]

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, func, select
 
+from labelstudio.changes import MOST_ENTRIES, MOST_REGIONS, change_of
 from store import journal
-from store.changes import MOST_ENTRIES, MOST_REGIONS, Change
+from store.changes import Change
 from store.journal import Journal, JournalError
 from store.state import lock_project
 from store.store import Store
@@ -28,7 +29,7 @@ ids = itertools.count()
 
 def record(store: Store, *bodies: dict[str, Any], key: str = KEY) -> None:
     for body in bodies:
-        store.journal.record(Change.of_webhook(key, body), timeout=10)
+        store.journal.record(change_of(key, body), timeout=10)
 
 
 def labels(store: Store, key: str = KEY) -> dict[int, dict[int, Any]]:
@@ -248,7 +249,7 @@ def test_the_log_keeps_no_picture_with_each_event(store: Store) -> None:
     body = webhooks.saved(webhooks.annotation(1, 1, 0), 0)
     body["task"]["data"]["image"] = picture = "data:image/png;base64," + "A" * 1_000_000
     body["annotation"]["result"] *= 5_000
-    store.journal.record(Change.of_webhook(KEY, body), timeout=10)
+    store.journal.record(change_of(KEY, body), timeout=10)
     with store._database.read() as connection:
         (kept,) = connection.execute(select(EVENTS.c.body)).scalars()
     assert len(kept) < 50_000
@@ -261,7 +262,7 @@ def test_the_log_keeps_no_picture_with_each_event(store: Store) -> None:
 def test_text_that_a_database_refuses_spoils_no_commit(store: Store) -> None:
     """PostgreSQL takes no NUL, and no database a lone surrogate."""
     odd = {**webhooks.saved(webhooks.annotation(1, 1, 1), 1), "action": "ANNOTATION_\0CREATED\ud800"}
-    changes = [Change.of_webhook(OTHER, odd), Change.of_webhook(KEY, webhooks.saved(webhooks.annotation(2, 1, 1), 1))]
+    changes = [change_of(OTHER, odd), change_of(KEY, webhooks.saved(webhooks.annotation(2, 1, 1), 1))]
     assert together(store, changes) == [None, None]
     with store._database.read() as connection:
         assert set(connection.execute(select(EVENTS.c.action)).scalars()) == {
@@ -281,7 +282,7 @@ def test_the_fault_of_one_event_is_its_own(store: Store, monkeypatch: pytest.Mon
     bodies = [webhooks.saved(webhooks.annotation(number, 1, 1), number) for number in range(1, 6)]
     odd = {**bodies[2], "action": "ODD"}
     keys = [KEY, OTHER, KEY, KEY, OTHER]
-    changes = [Change.of_webhook(*pair) for pair in zip(keys, [*bodies[:2], odd, *bodies[3:]], strict=True)]
+    changes = [change_of(*pair) for pair in zip(keys, [*bodies[:2], odd, *bodies[3:]], strict=True)]
     failures = together(store, changes)
     assert [place for place, failure in enumerate(failures) if failure] == [2]
     with store._database.read() as connection:
@@ -290,7 +291,7 @@ def test_the_fault_of_one_event_is_its_own(store: Store, monkeypatch: pytest.Mon
 
 def test_a_locked_database_is_told_soon_and_the_event_comes_later(store: Store) -> None:
     store.projects.ensure(KEY, "<View/>")
-    change = Change.of_webhook(KEY, webhooks.saved(webhooks.annotation(1, 1, 1), 1))
+    change = change_of(KEY, webhooks.saved(webhooks.annotation(1, 1, 1), 1))
     with store._database.write() as connection:
         lock_project(connection, KEY)
         began = time.monotonic()
@@ -306,7 +307,7 @@ def test_closing_while_the_database_is_locked_ends_once_the_event_is_stored(stor
     with store._database.write() as connection:
         lock_project(connection, KEY)
         with pytest.raises(JournalError, match="not durable"):
-            store.journal.record(Change.of_webhook(KEY, webhooks.saved(webhooks.annotation(1, 1, 1), 1)), timeout=0.1)
+            store.journal.record(change_of(KEY, webhooks.saved(webhooks.annotation(1, 1, 1), 1)), timeout=0.1)
         closing = threading.Thread(target=store.journal.close, daemon=True)
         closing.start()
         time.sleep(1.0)  # it has looked for more, in vain, by now
@@ -321,7 +322,7 @@ def test_an_event_is_not_tried_for_ever(store: Store, monkeypatch: pytest.Monkey
     with store._database.write() as connection:
         lock_project(connection, KEY)
         with pytest.raises(JournalError, match="lock"):
-            store.journal.record(Change.of_webhook(KEY, webhooks.saved(webhooks.annotation(1, 1, 1), 1)), timeout=10)
+            store.journal.record(change_of(KEY, webhooks.saved(webhooks.annotation(1, 1, 1), 1)), timeout=10)
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)  # SQLite locks all projects together
@@ -333,11 +334,11 @@ def test_a_locked_project_holds_up_itself_alone(store: Store) -> None:
     with store._database.write() as connection:
         for key in keys:
             lock_project(connection, key)
-        for change in [Change.of_webhook(key, body) for key in keys] * 100:  # more than a group holds
+        for change in [change_of(key, body) for key in keys] * 100:  # more than a group holds
             with pytest.raises(JournalError, match="not durable"):
                 store.journal.record(change, timeout=0)
         for _ in range(5):
-            store.journal.record(Change.of_webhook(OTHER, body), timeout=0.8)
+            store.journal.record(change_of(OTHER, body), timeout=0.8)
     store.journal.close()
     assert [list(labels(store, key)) for key in (*keys, OTHER)] == [[1]] * 5
 

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import OperationalError
 
+from labelstudio.changes import annotation_state, change_of, task_state, tasks_of
 from store import journal, state
-from store.changes import AnnotationState, Change, TaskState
 from store.store import Store
 from store.tables import PROJECTS
 from tests.store import webhooks
@@ -16,11 +16,11 @@ from tests.store import webhooks
 KEY, OTHER = "default/2.1", "default/3.1"
 
 Write = Callable[[Store], object]
-OLD = AnnotationState.of(webhooks.annotation(1, 1, 1, ("old",)))
+OLD = annotation_state(webhooks.annotation(1, 1, 1, ("old",)))
 WRITES: dict[str, Write] = {
     "annotations": lambda store: store.annotations.apply(KEY, [OLD]),
     "deleted annotations": lambda store: store.annotations.delete(KEY, [1]),
-    "tasks": lambda store: store.tasks.upsert(KEY, [webhooks.task(1, 1, "old")]),
+    "tasks": lambda store: store.tasks.upsert(KEY, tasks_of([webhooks.task(1, 1, "old")])),
     "deleted tasks": lambda store: store.tasks.delete(KEY, [1]),
     "webhooks": lambda store: record(store, webhooks.saved(webhooks.annotation(1, 1, 1, ("old",)), 1)),
 }
@@ -28,7 +28,7 @@ WRITES: dict[str, Write] = {
 
 def record(store: Store, *bodies: dict[str, object], key: str = KEY) -> None:
     for body in bodies:
-        store.journal.record(Change.of_webhook(key, body), timeout=10)
+        store.journal.record(change_of(key, body), timeout=10)
 
 
 def lock(connection: Connection, key: str) -> None:
@@ -46,8 +46,8 @@ def test_a_writer_reads_nothing_before_it_is_its_turn(store: Store, write: Write
         late.start()
         late.join(0.3)
         assert late.is_alive()
-        state.apply_tasks(connection, KEY, [TaskState.of(newer[1])], 1.0)
-        state.apply_annotations(connection, KEY, [AnnotationState.of(newer[0])], 1.0)
+        state.apply_tasks(connection, KEY, [task_state(newer[1])], 1.0)
+        state.apply_annotations(connection, KEY, [annotation_state(newer[0])], 1.0)
     late.join(10)
     assert not late.is_alive()
     for task in store.tasks.all(KEY):
@@ -61,7 +61,7 @@ def test_two_backends_with_events_of_the_same_projects_do_not_wait_for_each_othe
     failures: list[Exception] = []
 
     def send(backend: Store, keys: list[str]) -> None:
-        changes = [Change.of_webhook(key, webhooks.saved(webhooks.annotation(1, 1, 1), 1)) for key in keys]
+        changes = [change_of(key, webhooks.saved(webhooks.annotation(1, 1, 1), 1)) for key in keys]
         try:
             for _ in range(30):
                 with backend._database.write() as connection:

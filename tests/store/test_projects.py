@@ -3,6 +3,7 @@ import time
 import pytest
 from sqlalchemy import update
 
+from labelstudio.changes import change_of, tasks_of
 from store.changes import Change
 from store.leases import Lease, LeaseLost, lease_name
 from store.projects import ask_reconcile
@@ -15,7 +16,7 @@ KEY = "default/2.1"
 
 def annotate(store: Store, number: int) -> None:
     body = webhooks.saved(webhooks.annotation(number, number, 1), 1)
-    store.journal.record(Change.of_webhook(KEY, body), timeout=10)
+    store.journal.record(change_of(KEY, body), timeout=10)
 
 
 def lease_of(store: Store) -> Lease:
@@ -244,7 +245,7 @@ def test_a_reconcile_that_began_before_the_clock_was_set_back_begins_anew(store:
     store.projects.ensure(KEY, "<View/>")
     lease = store.leases.acquire("reconcile", "a", 10)
     assert lease
-    store.tasks.upsert(KEY, [webhooks.task(1, 1, "a")])
+    store.tasks.upsert(KEY, tasks_of([webhooks.task(1, 1, "a")]))
     store.projects.begin_reconcile(KEY)
     store.projects.reach_in_reconcile(KEY, 7, lease)
     assert store.projects.begin_reconcile(KEY).after == 7

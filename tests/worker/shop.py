@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from labelstudio.changes import change_of, tasks_of
 from labelstudio.config import LabelConfig
 from labelstudio.project import ProjectKey
 from labelstudio.tasks import item_key, reference_of
 from model.features.cache import FeatureCache
 from model.features.item import ItemFeatures
 from model.items import Gold
-from store.changes import Change
 from store.store import Store
 from store.versions import Current
 from tagloom_base.settings import Settings
@@ -71,7 +71,7 @@ def add_tasks(store: Store, settings: Settings, numbers: Iterable[int], make: Ma
     config = LabelConfig.parse(CONFIG)
     cache = FeatureCache(settings.paths.features, SPACE)
     payloads = [payload(number) for number in numbers]
-    store.tasks.upsert(str(KEY), payloads)
+    store.tasks.upsert(str(KEY), tasks_of(payloads))
     for task in payloads:
         cache.put(item_key(KEY.connection, reference_of(config, task, KEY)), make(task["id"])[0])
 
@@ -91,4 +91,4 @@ def annotate(
         entry = webhooks.annotation(number, number, second, labels)
         entry["result"][0]["from_name"] = "elements"
         body = {"action": "ANNOTATION_CREATED", "annotation": entry, "task": payload(number), "project": {}}
-        store.journal.record(Change.of_webhook(str(KEY), body), timeout=10)
+        store.journal.record(change_of(str(KEY), body), timeout=10)

@@ -11,13 +11,13 @@ import pytest
 import model.boxes.model
 import worker.encoding
 import worker.workplace
+from labelstudio.changes import change_of, tasks_of
 from labelstudio.config import LabelConfig
 from labelstudio.project import ProjectKey
 from labelstudio.tasks import item_key, reference_of
 from model import checkpoint
 from model.boxes import described
 from model.boxes.described import RECENT, Descriptions
-from store.changes import Change
 from tests.backend.parts import SPACE
 from tests.store import webhooks
 from tests.worker import label_studio
@@ -41,7 +41,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Work
         settings, key = label_studio.settings_of(tmp_path, studio), str(studio.key)
         with open_workplace(settings) as workplace:
             workplace.store.projects.ensure(key, studio.project.label_config)
-            workplace.store.tasks.upsert(key, [task.in_webhook() for task in studio.project.tasks.values()])
+            workplace.store.tasks.upsert(key, tasks_of([task.in_webhook() for task in studio.project.tasks.values()]))
             yield workplace, key, LabelConfig.parse(studio.project.label_config)
 
 
@@ -76,7 +76,7 @@ def label(workplace: Workplace, key: str, number: int, **data: str) -> None:
     payload = task.payload()
     payload = {**payload, "data": {**payload["data"], **data}, "updated_at": LATER}
     body = {"action": "ANNOTATION_CREATED", "annotation": entry, "task": payload, "project": {}}
-    workplace.store.journal.record(Change.of_webhook(key, body), timeout=10)
+    workplace.store.journal.record(change_of(key, body), timeout=10)
 
 
 def trained_without(workplace: Workplace, key: str, unread: int) -> None:
@@ -138,7 +138,7 @@ def test_pictures_that_never_come_keep_none_behind_them_waiting(
         {"id": number, "data": {"image": f"{LATE}/6/{number}.png", "title": str(number)}} for number in range(100, 140)
     ]
     tasks += [{"id": number, "data": {**good.data, "title": str(number)}} for number in range(200, 216)]
-    workplace.store.tasks.upsert(key, tasks)
+    workplace.store.tasks.upsert(key, tasks_of(tasks))
     began = time.monotonic()
     jobs = [encoded(workplace, key, Turn()) for _ in range(2)]
     assert jobs == ["", ""]
@@ -152,11 +152,11 @@ def test_a_picture_that_is_late_is_read_after_all_others(
     workplace, key, _ = shop
     monkeypatch.setattr(worker.encoding, "PART_S", 0.4)
     late: dict[str, Any] = {"id": 50, "data": {"image": f"{LATE}/1/a.png", "title": "late"}}
-    workplace.store.tasks.upsert(key, [late])
+    workplace.store.tasks.upsert(key, tasks_of([late]))
     assert encoded(workplace, key, Turn(1)) == "", "between the rounds"
     assert read(workplace, key) == [*range(1, TASKS + 1)]
     changed = {"id": 2, "data": {**late["data"], "title": "changed"}, "updated_at": LATER}
-    workplace.store.tasks.upsert(key, [changed])
+    workplace.store.tasks.upsert(key, tasks_of([changed]))
     assert encoded(workplace, key, NeverEnds()).startswith("2 tasks encoded, 0 without")
     assert read(workplace, key) == [*range(1, TASKS + 1), 50], "what was changed meanwhile, too"
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 import worker.workplace
+from labelstudio.changes import change_of
 from labelstudio.config import LabelConfig
 from labelstudio.project import ProjectKey
 from model import checkpoint
-from store.changes import Change
 from store.store import Store
 from tagloom_base.settings import Settings
 from tests.worker import items, shop
@@ -37,7 +37,7 @@ def here(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 def change_labels(store: Store, labels: tuple[str, ...], second: int) -> None:
     """The project's settings are saved with other labels."""
     project = {"id": 2, "label_config": label_config(labels), "updated_at": f"2026-11-22T00:00:{second:02}.000000Z"}
-    store.journal.record(Change.of_webhook(KEY, {"action": "PROJECT_UPDATED", "project": project}), timeout=10)
+    store.journal.record(change_of(KEY, {"action": "PROJECT_UPDATED", "project": project}), timeout=10)
 
 
 def gold_labels(settings: Settings) -> dict[int, frozenset[str]]:

@@ -10,9 +10,9 @@ from pydantic import SecretStr
 
 import worker.reconcile
 from labelstudio.api import LabelStudioClient
+from labelstudio.changes import change_of
 from labelstudio.connection import Connection
 from labelstudio.project import ProjectKey
-from store.changes import Change
 from store.leases import Lease, LeaseLost, lease_name
 from store.projects import Project
 from store.store import Store
@@ -198,7 +198,7 @@ def test_what_comes_while_it_runs_is_neither_dropped_nor_waited_for(
 
     def told_before_it_is_listed() -> None:
         body = webhooks.saved(webhooks.annotation(999, 120, 1), 1)
-        store.journal.record(Change.of_webhook(key_of(studio), body), timeout=10)
+        store.journal.record(change_of(key_of(studio), body), timeout=10)
 
     began = time.monotonic()
     run(store, studio, client, looks=1, then=told_before_it_is_listed)
@@ -246,7 +246,7 @@ def test_a_deletion_that_is_newer_than_the_list_stays(
     run(store, studio, client)
     monkeypatch.setattr(worker.reconcile, "GRACE_S", 60.0)
     for body in (webhooks.deleted(number), webhooks.tasks_deleted(230)):  # told before the transaction there is over
-        store.journal.record(Change.of_webhook(key_of(studio), body), timeout=10)
+        store.journal.record(change_of(key_of(studio), body), timeout=10)
     run(store, studio, client)
     assert held(store, studio) == {}
     assert store.tasks.count(key_of(studio)) == 229

@@ -6,11 +6,11 @@ import pytest
 
 import worker.corpus.corpus
 import worker.workplace
+from labelstudio.changes import annotation_state, tasks_of
 from labelstudio.config import LabelConfig
 from labelstudio.project import ProjectKey
 from model.features.cache import taken_apart
 from model.features.folder import to_bytes
-from store.changes import AnnotationState
 from tests.store import webhooks
 from tests.worker import label_studio
 from tests.worker.label_studio import LATE, Encoders
@@ -30,7 +30,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Work
         with open_workplace(settings) as workplace:
             config = workplace.store.projects.ensure(key, studio.project.label_config).label_config
             tasks = [task.in_webhook() for task in studio.project.tasks.values()]
-            workplace.store.tasks.upsert(key, tasks)
+            workplace.store.tasks.upsert(key, tasks_of(tasks))
             workplace.encoder.features(ProjectKey.parse(key), LabelConfig.parse(config), tasks[:-1])
             yield workplace, key
 
@@ -61,11 +61,11 @@ def test_gold_whose_pictures_never_come_holds_a_training_for_a_while_only(
     monkeypatch.setattr(worker.corpus.corpus, "PART_S", 0.5)
     monkeypatch.setattr(worker.corpus.corpus, "PATIENCE_S", 0.8)
     tasks = [{"id": 100 + number, "data": {"image": f"{LATE}/9/{number}.png", "title": "t"}} for number in range(80)]
-    workplace.store.tasks.upsert(key, tasks)
+    workplace.store.tasks.upsert(key, tasks_of(tasks))
     gold = [webhooks.annotation(number, number, 1, ("LOGO",)) for number in (1, *range(100, 180))]
     for entry in gold:
         entry["result"][0]["from_name"] = "elements"
-    workplace.store.annotations.apply(key, [AnnotationState.of(entry) for entry in gold])
+    workplace.store.annotations.apply(key, [annotation_state(entry) for entry in gold])
     project = workplace.store.projects.get(key)
     assert project
     began = time.monotonic()

@@ -8,7 +8,7 @@ import pytest
 import worker.predictions.answering
 import worker.workplace
 from labelstudio.api import LabelStudioClient, LabelStudioError
-from store.changes import AnnotationState
+from labelstudio.changes import annotation_state
 from store.projects import Project
 from store.store import Store
 from tagloom_base.settings import Settings
@@ -168,7 +168,7 @@ def test_an_annotation_in_between_keeps_its_prediction(
         tasks = listed(client, project, ids)
         if 5 in ids:
             state = {"id": 77, "task": 5, "result": [], "updated_at": "2026-11-21T00:00:00Z"}
-            store.annotations.apply(str(studio.key), [AnnotationState.of(state)])
+            store.annotations.apply(str(studio.key), [annotation_state(state)])
         return tasks
 
     monkeypatch.setattr(LabelStudioClient, "tasks_named", annotated_meanwhile)

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 import worker.training.run
+from labelstudio.changes import change_of
 from labelstudio.config import LabelConfig
 from labelstudio.proposals import NO_TAG, region_id, region_seed
 from model import checkpoint
 from model.tagger import Tagger
 from model.training.progressive import fit
 from model.weak_supervision.credence import Credence
-from store.changes import Change
 from store.store import Store
 from store.versions import State
 from tagloom.operate import version_lines
@@ -70,7 +70,7 @@ def polygons(number: int) -> list[dict[str, Any]]:
 def submit(store: Store, number: int, result: list[dict[str, Any]]) -> None:
     entry = webhooks.annotation(number, number, 1, ()) | {"result": result}
     body = {"action": "ANNOTATION_CREATED", "annotation": entry, "task": shop.payload(number), "project": {}}
-    store.journal.record(Change.of_webhook(KEY, body), timeout=10)
+    store.journal.record(change_of(KEY, body), timeout=10)
 
 
 def shown_prices(store: Store, settings: Settings) -> int:

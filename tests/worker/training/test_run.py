@@ -8,13 +8,13 @@ import pytest
 import worker.corpus.gold
 import worker.promotion.referee
 import worker.training.run
+from labelstudio.changes import change_of
 from labelstudio.config import LabelConfig
 from labelstudio.gold import read_gold
 from model import checkpoint
 from model.tagger import Tagger
 from model.training.phases import CONTINUATION
 from model.training.progressive import OutOfFold, fit, out_of_fold
-from store.changes import Change
 from store.leases import lease_name
 from store.projects import Project
 from store.store import Store
@@ -186,7 +186,7 @@ def test_gold_with_odd_pictures_dates_or_annotations_does_not_stop_the_training(
         entry = webhooks.annotation(number, number, 0, updated_at="9999-12-31T23:59:59-14:00")
         body = {"action": "ANNOTATION_CREATED", "annotation": entry, "project": {}}
         body["task"] = {"id": number, "data": {"image": place}, "updated_at": "0001-01-01T00:00:00+14:00"}
-        store.journal.record(Change.of_webhook(KEY, body), timeout=10)
+        store.journal.record(change_of(KEY, body), timeout=10)
 
     def choosy(config: LabelConfig, annotations: Any, version_of: Any) -> Any:
         if annotations[0]["id"] == 45:

@@ -15,7 +15,7 @@ from backend.measured import Measured
 from backend.metrics import Metrics
 from backend.routes import ROUTER
 from backend.running import running
-from backend.ties import Ties, ties_of
+from backend.ties import Dependencies, dependencies_of
 from labelstudio.turns import FairPool
 from tagloom_base.settings import Settings
 
@@ -27,9 +27,12 @@ THREADS = {"events": (16, 8), "setup": (16, 4), "kept": (16, 4), "read": (16, 3)
 
 
 def create_app(
-    settings: Settings, ties: Ties | None = None, *, when_loaded: Callable[[object], None] = lambda _: None
+    settings: Settings,
+    dependencies: Dependencies | None = None,
+    *,
+    when_loaded: Callable[[object], None] = lambda _: None,
 ) -> FastAPI:
-    """The backend for these settings, with the real encoders and worker unless other ``ties`` are given.
+    """The backend for these settings, with the real encoders and worker unless other ``dependencies`` are given.
 
     ``when_loaded`` is called once the models are there, or cannot be. Raises UserError when the settings cannot work.
     """
@@ -41,7 +44,7 @@ def create_app(
     app.state.settings = settings
     app.state.metrics = metrics
     app.state.when_loaded = when_loaded
-    app.state.ties = ties or ties_of(settings)
+    app.state.dependencies = dependencies or dependencies_of(settings)
     app.include_router(ROUTER)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(OperationalError, _without_database)
@@ -53,7 +56,7 @@ def create_app(
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    with running(app.state.settings, app.state.ties, app.state.metrics) as service:
+    with running(app.state.settings, app.state.dependencies, app.state.metrics) as service:
         app.state.service = service
         service.engine.add_done_callback(app.state.when_loaded)
         app.state.pools = {name: FairPool(threads, share, name) for name, (threads, share) in THREADS.items()}

@@ -14,7 +14,7 @@ from backend.answers import Answers
 from backend.hot_swap import RETRY_SECONDS, Follower
 from backend.inference import Inference
 from backend.metrics import Metrics
-from backend.ties import Ties
+from backend.ties import Dependencies
 from backend.versions import RefusedVersionError, Served, Shelf, VersionLoader
 from labelstudio.claims import Claims
 from labelstudio.config import LabelConfig
@@ -50,12 +50,14 @@ class Refusal:
 class Engine:
     """Answers from loaded models. Making one takes seconds; afterwards everything is quick."""
 
-    def __init__(self, settings: Settings, store: Store, sites: Sites, metrics: Metrics, ties: Ties) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, sites: Sites, metrics: Metrics, dependencies: Dependencies
+    ) -> None:
         self._training = settings.training
         self._store = store
         self._metrics = metrics
-        self._ties = ties
-        self.extractor = ties.encoders()
+        self._dependencies = dependencies
+        self.extractor = dependencies.encoders()
         self.inference = Inference(self.extractor, settings.serving.max_batch)
         cache = FeatureCache(settings.paths.features, self.extractor.space)
         claims = Claims(settings.paths.claims / self.extractor.space)
@@ -100,7 +102,7 @@ class Engine:
             return
         if current.is_cold_start:
             try:
-                self._ties.cold_start(self._store, project, config, self.extractor)
+                self._dependencies.cold_start(self._store, project, config, self.extractor)
             except (OSError, SQLAlchemyError) as error:
                 self.shelf.put(str(project), self._unkept(project, config, current, error))
 
@@ -123,7 +125,7 @@ class Engine:
         if current is None or current.is_cold_start or current.space != self.extractor.space:
             # No version, perhaps another lexicon than now, or other encoders.
             try:
-                current = self._ties.cold_start(self._store, project, config, self.extractor)
+                current = self._dependencies.cold_start(self._store, project, config, self.extractor)
             except (OSError, SQLAlchemyError) as error:  # the disk is full, or the database is away
                 return self._unkept(project, config, current, error)
             self._unkept_until.drop(str(project))

@@ -18,7 +18,7 @@ from backend.metrics import Metrics
 from backend.running import running
 from backend.schemas import PredictParams, TaskIn
 from backend.service import Asked, Service
-from backend.ties import Ties, ties_of
+from backend.ties import Dependencies, dependencies_of
 from labelstudio.project import DEFAULT_CONNECTION, ProjectKey
 from tagloom_base.settings import Settings
 
@@ -86,10 +86,10 @@ class ElementTaggerManager(LabelStudioMLManager):  # type: ignore[misc]
         yield from (entry.version for entry in self.service.store.versions.list(key))
 
 
-def server(settings: Settings, ties: Ties | None = None) -> "Flask":
+def server(settings: Settings, dependencies: Dependencies | None = None) -> "Flask":
     """label-studio-ml's own Flask application with this manager in it. The service ends with the process."""
     stack = ExitStack()
-    service = stack.enter_context(running(settings, ties or ties_of(settings), Metrics()))
+    service = stack.enter_context(running(settings, dependencies or dependencies_of(settings), Metrics()))
     atexit.register(stack.close)
     api._manager = ElementTaggerManager(service)
     app: Flask = api._server

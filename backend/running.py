@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from backend.engine import Engine
 from backend.metrics import Metrics
 from backend.service import Service
-from backend.ties import Ties
+from backend.ties import Dependencies
 from labelstudio.sites import Sites
 from model.boxes.described import RECENT
 from store.store import Store
@@ -26,7 +26,7 @@ PATIENCE_S = 0.5  # of a request that writes: it is answered without, and what i
 
 
 @contextmanager
-def running(settings: Settings, ties: Ties, metrics: Metrics) -> Iterator[Service]:
+def running(settings: Settings, dependencies: Dependencies, metrics: Metrics) -> Iterator[Service]:
     """The service until the block ends; then what waits is done and everything is closed."""
     logs.guard(settings.secrets)
     read_lexicon(settings.training.lexicon)  # a wrong one is told before anything starts
@@ -39,8 +39,8 @@ def running(settings: Settings, ties: Ties, metrics: Metrics) -> Iterator[Servic
         LOG.error("the database takes nothing; comparing with Label Studio waits for its time", error=str(error))
     sites = Sites(settings.studios, settings.pictures)
     engine: Future[Engine] = Future()
-    service = Service(settings, store, sites, metrics, ties, engine)
-    loading = threading.Thread(target=_load, args=(engine, service, sites, ties), name="loading", daemon=True)
+    service = Service(settings, store, sites, metrics, dependencies, engine)
+    loading = threading.Thread(target=_load, args=(engine, service, sites, dependencies), name="loading", daemon=True)
     loading.start()
     try:
         with Timer(settings, store), RECENT.kept_in(settings.paths.descriptions):
@@ -54,9 +54,9 @@ def running(settings: Settings, ties: Ties, metrics: Metrics) -> Iterator[Servic
         store.close()
 
 
-def _load(engine: "Future[Engine]", service: Service, sites: Sites, ties: Ties) -> None:
+def _load(engine: "Future[Engine]", service: Service, sites: Sites, dependencies: Dependencies) -> None:
     try:
-        engine.set_result(Engine(service.settings, service.store, sites, service.metrics, ties))
+        engine.set_result(Engine(service.settings, service.store, sites, service.metrics, dependencies))
     except Exception as error:  # told by /health and in the log; a restart with better settings is the way on
         LOG.error("the models cannot be loaded: no predictions until this is put right", error=str(error))
         engine.set_exception(error)

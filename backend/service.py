@@ -18,7 +18,7 @@ from backend.known_projects import KnownProjects
 from backend.metrics import Metrics
 from backend.presence import Presence
 from backend.schemas import TaskIn, TaskPrediction
-from backend.ties import Ties
+from backend.ties import Dependencies
 from backend.training_requests import TrainingRequests
 from backend.waker import Waker
 from labelstudio import events
@@ -67,7 +67,7 @@ class Service:
         store: Store,
         sites: Sites,
         metrics: Metrics,
-        ties: Ties,
+        dependencies: Dependencies,
         engine: "Future[Engine]",
     ) -> None:
         self.settings = settings
@@ -75,7 +75,7 @@ class Service:
         self.metrics = metrics
         self.engine = engine
         self._sites = sites
-        self._ties = ties
+        self._dependencies = dependencies
         self._known = KnownProjects(store.projects)
         self._asked_keys = AskedKeys()
         self._configs: Kept[tuple[str, tuple[str, ...]], LabelConfig] = Kept(1_000, CONFIG_CHARACTERS)
@@ -189,7 +189,7 @@ class Service:
             errand = f"learn {[(task.id, task.updated_at) for task in question.tasks]}"
             self._waker.ask(errand, key, lambda: self.store.tasks.upsert(key, payloads))
             if answered.unfinished:
-                self._wake(question.project, "encode", self._ties.encode)
+                self._wake(question.project, "encode", self._dependencies.encode)
         return answered.results
 
     def _wait(self, seconds: float) -> Engine | None:
@@ -223,21 +223,21 @@ class Service:
         self._known.get(key)  # for as long as the database is away
         if known is None:
             LOG.info("a new project", project=key)
-            self._wake(project, "reconcile", self._ties.reconcile)
+            self._wake(project, "reconcile", self._dependencies.reconcile)
         else:
             LOG.info("a new labelling config", project=key)
-            self._wake(project, "train", self._ties.train)
-        self._wake(project, "encode", self._ties.encode)
+            self._wake(project, "train", self._dependencies.train)
+        self._wake(project, "encode", self._dependencies.encode)
         return True
 
     def _follow_up(self, action: Action | None, project: ProjectKey) -> str | None:
         if action is Action.START_TRAINING:
             return self._start_training(project)
         if action is not None and action.changes_gold:
-            self._wake(project, "train", self._ties.train)
+            self._wake(project, "train", self._dependencies.train)
         elif action is Action.TASKS_CREATED:
             # A reconcile is due too: the journal has asked for it, and the timer wakes it in its time.
-            self._wake(project, "encode", self._ties.encode)
+            self._wake(project, "encode", self._dependencies.encode)
         elif action is Action.PROJECT_UPDATED:
             self._wake(project, "train if due", self._train_if_due)
         return None
@@ -262,8 +262,8 @@ class Service:
             LOG.error("a training that was asked for cannot be noted", project=key, error=str(error))
             return ""
         if allowed:
-            self._wake(project, "reconcile", self._ties.reconcile, is_certain=True)
-            self._wake(project, "train", self._ties.train, is_certain=True)
+            self._wake(project, "reconcile", self._dependencies.reconcile, is_certain=True)
+            self._wake(project, "train", self._dependencies.train, is_certain=True)
         else:
             LOG.warning(
                 "training was asked for too often: only what a comparison with Label Studio finds will be trained on",
@@ -275,5 +275,5 @@ class Service:
     def _train_if_due(self, key: str) -> None:
         project = self.store.projects.get(key)
         if project is not None and project.has_new_gold:
-            self._ties.train(key)
-            self._ties.encode(key)
+            self._dependencies.train(key)
+            self._dependencies.encode(key)

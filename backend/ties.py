@@ -25,7 +25,7 @@ class Encoders(Extractor, Protocol):
 
 
 @dataclass(frozen=True)
-class Ties:
+class Dependencies:
     """The wake-ups take a project key and may fail: no answer depends on them."""
 
     encoders: Callable[[], Encoders]
@@ -35,14 +35,14 @@ class Ties:
     reconcile: Callable[[str], object]
 
 
-def ties_of(settings: Settings) -> Ties:
+def dependencies_of(settings: Settings) -> Dependencies:
     """The real ones of these settings."""
 
     def cold_start(store: Store, project: ProjectKey, config: LabelConfig, encoders: Encoders) -> Current:
         wanted = replace(ColdStart.of(config, encoders.space, settings.training), encoders=encoders.describe())
         return ensure_cold_start(store, settings.paths.checkpoints, str(project), wanted)
 
-    return Ties(
+    return Dependencies(
         encoders=lambda: open_extractor(settings.encoders),
         cold_start=cold_start,
         train=partial(queue.wake_training, settings),

@@ -116,14 +116,14 @@ async def webhook(request: Request, body: WebhookRequest) -> Response:
 async def versions(request: Request) -> VersionList:
     """Versions of this connection's projects; Label Studio asks without naming a project."""
     service, connection = _service(request), _connection(request)
-    return VersionList(versions=await _run(request, "told", connection, lambda: service.versions(connection)))
+    return VersionList(versions=await _run(request, "reports", connection, lambda: service.versions(connection)))
 
 
 @ROUTER.get("/status", responses=PROBLEMS)
 async def status(request: Request) -> Status:
     """What serves, what was refused and why, and how far training is behind."""
     service, connection = _service(request), _connection(request)
-    return await _run(request, "told", connection, lambda: status_of(service, connection))
+    return await _run(request, "reports", connection, lambda: status_of(service, connection))
 
 
 @ROUTER.get("/metrics", responses=PROBLEMS, response_class=Response)

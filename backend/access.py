@@ -86,7 +86,14 @@ class Guards:
 
         ``path`` no longer contains the secret. ``connection`` is None when the URL held no valid secret.
         """
-        basic = self.basic is not None and _is_basic(authorization, self.basic)
+        scheme, _, value = (authorization or b"").partition(b" ")
+        try:
+            login = base64.b64decode(value, validate=True)
+        except binascii.Error:
+            login = b""
+        basic = (
+            self.basic is not None and scheme.lower() == b"basic" and hmac.compare_digest(login, b":".join(self.basic))
+        )
         bearer = self.bearer is not None and hmac.compare_digest(authorization or b"", b"Bearer " + self.bearer)
         if path == "/webhook":
             # URL secrets may belong to other connections only. Then nothing guards the default connection.
@@ -161,15 +168,6 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _is_basic(authorization: bytes | None, expected: tuple[bytes, bytes]) -> bool:
-    scheme, _, value = (authorization or b"").partition(b" ")
-    try:
-        given = base64.b64decode(value, validate=True)
-    except binascii.Error:
-        given = b""
-    return scheme.lower() == b"basic" and hmac.compare_digest(given, b":".join(expected))
 
 
 def _client(scope: Scope) -> str:

@@ -4,7 +4,7 @@ A task that the model or the encoding fails on gets an empty answer. The other t
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import islice
@@ -177,7 +177,15 @@ class Answers:
     def _evidence(self, question: Question, version: str, found: Sequence[ItemFeatures | Failure]) -> list[_Evidence]:
         """Return the features of each task. Where the picture failed, they come from title and industry alone."""
         failures = {place: entry for place, entry in enumerate(found) if isinstance(entry, Failure)}
-        self._report_failures(question, failures)
+        tasks: dict[str, list[int | None]] = {}
+        for place, failure in failures.items():
+            problem = "late" if failure.late else "picture" if failure.permanent else "fetch"
+            self._metrics.problems.labels(problem).inc()
+            tasks.setdefault(failure.reason, []).append(question.tasks[place].id)
+        for reason, ids in islice(tasks.items(), LOGGED):
+            LOG.warning("no picture", project=str(question.project), of=len(ids), tasks=ids[:LOGGED], reason=reason)
+        if len(tasks) > LOGGED:
+            LOG.warning("no picture, for other reasons", project=str(question.project), reasons=len(tasks) - LOGGED)
         payloads = [question.tasks[place].payload() for place in failures]
         texts = self._encoder.texts_only(question.project, question.config, payloads, question.end) if failures else []
         weaker = {
@@ -188,18 +196,6 @@ class Answers:
             weaker[place] if isinstance(entry, Failure) else _Evidence(entry, version, "full")
             for place, entry in enumerate(found)
         ]
-
-    def _report_failures(self, question: Question, failures: Mapping[int, Failure]) -> None:
-        """Count the failures in the metrics, and log each reason once, up to ``LOGGED`` reasons."""
-        tasks: dict[str, list[int | None]] = {}
-        for place, failure in failures.items():
-            problem = "late" if failure.late else "picture" if failure.permanent else "fetch"
-            self._metrics.problems.labels(problem).inc()
-            tasks.setdefault(failure.reason, []).append(question.tasks[place].id)
-        for reason, ids in islice(tasks.items(), LOGGED):
-            LOG.warning("no picture", project=str(question.project), of=len(ids), tasks=ids[:LOGGED], reason=reason)
-        if len(tasks) > LOGGED:
-            LOG.warning("no picture, for other reasons", project=str(question.project), reasons=len(tasks) - LOGGED)
 
     def _with_fast_names(
         self,

@@ -105,14 +105,6 @@ def _checked_large(body: bytes, model: type[BaseModel]) -> BaseModel:
 
 def _checked(body: bytes, model: type[BaseModel]) -> BaseModel:
     """Parse the body and return it as a model; errors as in ``_Bounded.read``."""
-    try:
-        return model.model_validate(_parsed(body))
-    except ValidationError as error:
-        places = error.errors(include_url=False, include_context=False, include_input=False)
-        raise RequestValidationError([{**place, "loc": ("body", *place["loc"])} for place in places]) from None
-
-
-def _parsed(body: bytes) -> Any:
     # Each value follows a comma, a bracket or a brace. Those inside texts are counted too, so this is an upper bound.
     values = len(body) - len(body.translate(None, b",[{"))
     if values > MOST_VALUES:
@@ -125,7 +117,11 @@ def _parsed(body: bytes) -> Any:
         raise RequestValidationError([{"type": "json_invalid", "loc": ("body",), "msg": f"no JSON: {error}"}]) from None
     if is_deep(value):
         raise _too_deep()
-    return value
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        places = error.errors(include_url=False, include_context=False, include_input=False)
+        raise RequestValidationError([{**place, "loc": ("body", *place["loc"])} for place in places]) from None
 
 
 class _Yielding(json.JSONDecoder):

@@ -14,7 +14,6 @@ from backend.versions import RefusedVersionError, Served, Shelf, VersionLoader
 from labelstudio.kept import Kept
 from model.features.item import ItemFeatures
 from store.store import Store
-from store.versions import Current
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -68,8 +67,20 @@ class Follower:
             if wanted is None or wanted.generation <= served.generation:
                 continue
             refused, again = self._refused.get(project) or (-1, 0.0)
-            if refused != wanted.generation or time.monotonic() >= again:
-                self._swap(project, wanted)
+            if refused == wanted.generation and time.monotonic() < again:
+                continue
+            began = time.monotonic()
+            try:
+                served = self._loader.load(wanted, self._canary(project))
+            except RefusedVersionError as error:
+                self._refused.put(project, (wanted.generation, time.monotonic() + RETRY_SECONDS), 1)
+                self._on_refusal(project, wanted.version, str(error))
+                continue
+            self._refused.drop(project)
+            self._shelf.put(project, served)
+            seconds = round(time.monotonic() - began, 3)
+            LOG.info("serving a new version", project=project, version=served.version, seconds=seconds)
+            self._on_swap(project, served)
 
     def _run(self) -> None:
         while not self._stop.wait(self._seconds):
@@ -80,18 +91,3 @@ class Follower:
                 if not self._away:
                     LOG.error("cannot look for new versions; serving what is loaded", error=repr(error))
                 self._away = True
-
-    def _swap(self, project: str, wanted: Current) -> None:
-        """Load and check the wanted version, then put it on the shelf; note and report a refusal."""
-        began = time.monotonic()
-        try:
-            served = self._loader.load(wanted, self._canary(project))
-        except RefusedVersionError as error:
-            self._refused.put(project, (wanted.generation, time.monotonic() + RETRY_SECONDS), 1)
-            self._on_refusal(project, wanted.version, str(error))
-            return
-        self._refused.drop(project)
-        self._shelf.put(project, served)
-        seconds = round(time.monotonic() - began, 3)
-        LOG.info("serving a new version", project=project, version=served.version, seconds=seconds)
-        self._on_swap(project, served)

@@ -1,4 +1,4 @@
-"""A running service: store, connections and errands are there at once, the models follow in a thread of their own."""
+"""Start and end a service. Store and connections open at once; the models load in another thread."""
 
 import threading
 from collections.abc import Iterator
@@ -22,20 +22,24 @@ from worker.timer import Timer
 
 LOG = structlog.stdlib.get_logger(__name__)
 
-PATIENCE_S = 0.5  # of a request that writes: it is answered without, and what it would have written comes later
+# A request waits so long for a locked database. Then it is answered, and what it would have written is written later.
+PATIENCE_S = 0.5
 
 
 @contextmanager
 def running(settings: Settings, dependencies: Dependencies, metrics: Metrics) -> Iterator[Service]:
-    """The service until the block ends; then what waits is done and everything is closed."""
+    """Yield the service. When the block ends, do the work that still waits and close everything.
+
+    Raises UserError for a lexicon that cannot be used.
+    """
     logs.guard(settings.secrets)
-    read_lexicon(settings.training.lexicon)  # a wrong one is told before anything starts
+    read_lexicon(settings.training.lexicon)  # only to report a wrong lexicon before anything starts
     store = Store.open(settings.paths.database, PATIENCE_S)
     try:
         for project in store.projects.all():  # webhooks may have been lost while no backend ran
             if not project.gone_at:
                 store.projects.request_reconcile(project.key)
-    except SQLAlchemyError as error:  # the disk is full, or the database locked: answers need no write
+    except SQLAlchemyError as error:  # the disk is full or the database is locked, but answers need no write
         LOG.error("the database takes nothing; comparing with Label Studio waits for its time", error=str(error))
     sites = Sites(settings.studios, settings.pictures)
     engine: Future[Engine] = Future()
@@ -55,8 +59,9 @@ def running(settings: Settings, dependencies: Dependencies, metrics: Metrics) ->
 
 
 def _load(engine: "Future[Engine]", service: Service, sites: Sites, dependencies: Dependencies) -> None:
+    """Load the models and hand them, or the error, to all that wait for ``engine``."""
     try:
         engine.set_result(Engine(service.settings, service.store, sites, service.metrics, dependencies))
-    except Exception as error:  # told by /health and in the log; a restart with better settings is the way on
+    except Exception as error:  # /health reports it; the operator has to change the settings and restart
         LOG.error("the models cannot be loaded: no predictions until this is put right", error=str(error))
         engine.set_exception(error)

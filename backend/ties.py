@@ -1,4 +1,7 @@
-"""What the backend gets from elsewhere: encoders, a project's first version, and wake-ups for the worker."""
+"""The functions by which the backend depends on other parts: encoders, cold starts and wake-ups of the worker.
+
+Tests replace them.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,7 +20,7 @@ from worker.training.cold_start import ColdStart, ensure_cold_start
 
 
 class Encoders(Extractor, Protocol):
-    """``model.features.extraction.FeatureExtractor``, or one like it."""
+    """An extractor of features, like ``model.features.extraction.FeatureExtractor``."""
 
     space: str
 
@@ -26,7 +29,10 @@ class Encoders(Extractor, Protocol):
 
 @dataclass(frozen=True)
 class Dependencies:
-    """The wake-ups take a project key and may fail: no answer depends on them."""
+    """Functions that load encoders, make a project's first version, and wake the worker.
+
+    ``train``, ``encode`` and ``reconcile`` take a project key. They may raise: no answer depends on them.
+    """
 
     encoders: Callable[[], Encoders]
     cold_start: Callable[[Store, ProjectKey, LabelConfig, Encoders], Current]
@@ -36,7 +42,7 @@ class Dependencies:
 
 
 def dependencies_of(settings: Settings) -> Dependencies:
-    """The real ones of these settings."""
+    """Return the real functions for these settings; the wake-ups go to the worker's queue."""
 
     def cold_start(store: Store, project: ProjectKey, config: LabelConfig, encoders: Encoders) -> Current:
         wanted = replace(ColdStart.of(config, encoders.space, settings.training), encoders=encoders.describe())

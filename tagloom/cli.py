@@ -1,4 +1,4 @@
-"""The command `tagloom`. What a command needs is imported when it runs, so that the help comes at once."""
+"""The command `tagloom`. Each command imports its modules when it runs, so that the help appears at once."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ DEMO_BATCHES = "10,40,80,120"
 
 
 class Commands(click.Group):
-    """Ends a user's mistake with one line and code 1, and Ctrl-C with code 130; neither shows a traceback."""
+    """The group of all commands. A UserError ends with one line and code 1, Ctrl-C with code 130. No tracebacks."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -91,7 +91,13 @@ def demo(
     from tools.demo.run import REPORT, Options, run
     from tools.demo.story import Pace
 
-    pace = Pace(_counts(batches), patience)
+    try:
+        counts = tuple(int(count) for count in batches.split(","))
+    except ValueError as wrong:
+        raise UserError(f"--batches {batches!r} is not a list of numbers such as {DEMO_BATCHES}") from wrong
+    if list(counts) != sorted(set(counts)) or counts[0] < 1:
+        raise UserError(f"--batches {batches!r} must grow, such as {DEMO_BATCHES}")
+    pace = Pace(counts, patience)
     options = Options(data, out, tasks, pool, pace, seed, shuffle_gold, not no_worker, backend_url)
     outcome = run(options, click.echo)
     click.echo("\n" + "\n".join(outcome.verdict.lines()))
@@ -170,7 +176,11 @@ def evaluate(
 
     prices = seconds_of(effort_seconds)
     effort = effort or bool(effort_seconds)
-    plan = Plan(data, out, _shares(gold), seeds, methods or None, pictures, effort, prices, config)
+    try:
+        shares = tuple(float(share) for share in gold.split(","))
+    except ValueError as wrong:
+        raise UserError(f"--gold {gold!r} is not a list of shares such as 0,0.1") from wrong
+    plan = Plan(data, out, shares, seeds, methods or None, pictures, effort, prices, config)
     click.echo("\n" + run(plan, settings(), click.echo))
     click.echo(f"\nreport: {out / REPORT}")
 
@@ -304,7 +314,7 @@ def doctor() -> None:
 
 
 def settings() -> "Settings":
-    """The settings of this process. Raises UserError for variables that can't be used."""
+    """Return the settings of this process, and keep their secrets out of its logs. UserError for unusable variables."""
     from tagloom_base import logs
     from tagloom_base.settings import Settings
 
@@ -314,7 +324,7 @@ def settings() -> "Settings":
 
 
 def _require_checkout() -> None:
-    """Let `tools` be imported, which an installed package does not have. UserError where it is missing."""
+    """Make `tools` importable. An installed package does not contain it, which is a UserError."""
     root = Path(__file__).resolve().parents[1]
     if not (root / "tools" / "demo").is_dir():
         raise UserError(
@@ -323,23 +333,6 @@ def _require_checkout() -> None:
         )
     if str(root) not in sys.path:
         sys.path.append(str(root))
-
-
-def _shares(gold: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(share) for share in gold.split(","))
-    except ValueError as wrong:
-        raise UserError(f"--gold {gold!r} is not a list of shares such as 0,0.1") from wrong
-
-
-def _counts(batches: str) -> tuple[int, ...]:
-    try:
-        counts = tuple(int(count) for count in batches.split(","))
-    except ValueError as wrong:
-        raise UserError(f"--batches {batches!r} is not a list of numbers such as {DEMO_BATCHES}") from wrong
-    if list(counts) != sorted(set(counts)) or counts[0] < 1:
-        raise UserError(f"--batches {batches!r} must grow, such as {DEMO_BATCHES}")
-    return counts
 
 
 if __name__ == "__main__":

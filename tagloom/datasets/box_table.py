@@ -79,7 +79,14 @@ def read_boxes(path: Path, known: Set[str], labels: Spellings) -> Boxes:
         notes.append(f"{path.name} has fractions of the picture: they are read as percent, 0.5 as 50")
     of: dict[str, list[GoldBox]] = {}
     for row, box in found:
-        _require_inside(row, box)
+        numbers = f"{box.x:g} {box.y:g} {box.width:g} {box.height:g}"
+        if min(box.width, box.height) <= 0:
+            raise row.fault("width and height", f"box {numbers} has no area: give percent of the picture above 0")
+        highest = max(box.x + box.width, box.y + box.height)
+        if min(box.x, box.y) < -_SLACK or highest > 100 + _SLACK:
+            pixels = " (are these pixels?)" if highest > 150 else ""
+            wrong = f"box {numbers} leaves the picture{pixels}: give percent of its width and height"
+            raise row.fault("x to height", wrong)
         of.setdefault(row["id"], []).append(box)
     return Boxes(of, tuple(notes))
 
@@ -147,16 +154,3 @@ def _in_percent(read: Sequence[tuple[Row, GoldBox]]) -> tuple[list[tuple[Row, Go
         for row, box in read
     ]
     return scaled, True
-
-
-def _require_inside(row: Row, box: GoldBox) -> None:
-    """Raise ValueError for a box without an area, or one that leaves the picture."""
-    low, high = min(box.x, box.y), max(box.x + box.width, box.y + box.height)
-    numbers = f"{box.x:g} {box.y:g} {box.width:g} {box.height:g}"
-    if min(box.width, box.height) <= 0:
-        raise row.fault("width and height", f"box {numbers} has no area: give percent of the picture above 0")
-    if low < -_SLACK or high > 100 + _SLACK:
-        pixels = " (are these pixels?)" if high > 150 else ""
-        raise row.fault(
-            "x to height", f"box {numbers} leaves the picture{pixels}: give percent of its width and height"
-        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,11 +41,20 @@ def text_of(path: Path) -> Text:
     content = content_of(path)
     if content.startswith(_WORKBOOKS):
         raise ValueError(f"{path} is a workbook or an archive: save its table as CSV UTF-8, or unpack it")
-    text = _decoded(path, content)
-    if "\0" in text.content:
-        line = text.content[: text.content.index("\0")].count("\n") + 1
+    mark, codec, name = next((known for known in _MARKS if content.startswith(known[0])), (b"", "utf-8", UTF_8))
+    if not mark and b"\0" in content[:2]:  # UTF-16 without a mark: the first character is a Latin one
+        codec, name = ("utf-16-be" if content[0] == 0 else "utf-16-le"), "UTF-16"
+    try:
+        text = content[len(mark) :].decode(codec)
+    except UnicodeDecodeError as broken:
+        if mark or codec != "utf-8" or not _is_chinese(content):
+            line = content[: broken.start].count(b"\n") + 1
+            raise ValueError(f"{path}, line {line}: this is no {name} text: {_SAVE}") from broken
+        text, name = content.decode("gb18030"), "GB18030 (GBK)"
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
         raise ValueError(f"{path}, line {line}: there is a NUL character, which no text has: {_SAVE}")
-    return text
+    return Text(text, name)
 
 
 def content_of(path: Path) -> bytes:
@@ -63,20 +71,11 @@ def content_of(path: Path) -> bytes:
         ) from refused
 
 
-def _decoded(path: Path, content: bytes) -> Text:
-    """Decode by the file's byte order mark, else as UTF-8, UTF-16 or GB18030. ValueError when none fits."""
-    mark, codec, name = next((known for known in _MARKS if content.startswith(known[0])), (b"", "utf-8", UTF_8))
-    if not mark and b"\0" in content[:2]:  # UTF-16 without a mark: the first character is a Latin one
-        codec, name = ("utf-16-be" if content[0] == 0 else "utf-16-le"), "UTF-16"
+def _is_chinese(content: bytes) -> bool:
+    """Return whether a text is GB18030 according to its characters' frequencies, and decodes without an error."""
+    best = from_bytes(content, cp_isolation=_RIVALS).best()
     try:
-        return Text(content[len(mark) :].decode(codec), name)
-    except UnicodeDecodeError as broken:
-        if codec == "utf-8" and not mark:
-            best = from_bytes(content, cp_isolation=_RIVALS).best()
-            # The statistics judge a sample of the text, so all of it still has to decode.
-            with suppress(UnicodeDecodeError):
-                chinese = content.decode("gb18030")
-                if best is not None and best.encoding == "gb18030":
-                    return Text(chinese, "GB18030 (GBK)")
-        line = content[: broken.start].count(b"\n") + 1
-        raise ValueError(f"{path}, line {line}: this is no {name} text: {_SAVE}") from broken
+        content.decode("gb18030")
+    except UnicodeDecodeError:
+        return False
+    return best is not None and best.encoding == "gb18030"

@@ -169,16 +169,15 @@ def _config(tasks: Sequence[Json], source: Path, spellings: Spellings) -> str:
     for (name, kind), named in controls.items():
         item = "Choice" if kind == "choices" else "Label"
         many = " choice='multiple'" if kind == "choices" else ""
-        inner = "".join(f"<{item} {_named(label, spellings)}/>" for label in named)
+        inner = ""
+        for label in named:
+            label_name = (spellings.of(label) or label).strip()
+            # Commas separate predicted values, so a name with a comma cannot be one.
+            plain = label_name == label or "," in label_name
+            value = "" if plain else f" predicted_values={quoteattr(label_name)}"
+            inner += f"<{item} value={quoteattr(label)}{value}/>"
         parts.append(f"<{KINDS[kind]} name={quoteattr(name)} toName='image'{many}>{inner}</{KINDS[kind]}>")
     return f"<View>{''.join(parts)}</View>"
-
-
-def _named(label: str, spellings: Spellings) -> str:
-    """Return the attributes of a label in the config. Its name becomes one of its ``predicted_values``."""
-    name = (spellings.of(label) or label).strip()
-    same = name == label or "," in name  # commas separate predicted values, so such a name cannot be one
-    return f"value={quoteattr(label)}" + ("" if same else f" predicted_values={quoteattr(name)}")
 
 
 def _sample(task: Json, config: LabelConfig, files: PictureFiles, family_key: str) -> Sample:

@@ -6,7 +6,8 @@ JSON is read unchanged. JSON_MIN, CSV and TSV have one entry per annotation, whi
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -48,17 +49,8 @@ def export_of(source: Path, controls: Mapping[str, str]) -> Export:
     if source.suffix.lower() in (".csv", ".tsv"):
         rows, notes = _rows(text.content, source)
         return Export(_unfolded(rows, controls), apart=False, notes=(*text.notes(source), *notes))
-    entries = _entries(text.content, source)
-    if not isinstance(entries[0].get("data"), dict):
-        return Export(_unfolded(entries, controls), apart=False, notes=text.notes(source))
-    tasks, notes = _annotated(entries, source)
-    return Export(tasks, apart=True, notes=(*text.notes(source), *notes))
-
-
-def _entries(text: str, source: Path) -> list[Json]:
-    """Return the entries of a JSON export. ValueError unless it is a list of objects of one kind."""
     try:
-        entries = json.loads(text)
+        entries = json.loads(text.content)
     except (ValueError, RecursionError) as broken:
         raise ValueError(f"{source} is no JSON ({broken}): {FORMATS}, with the file name that it gets") from broken
     if not isinstance(entries, list) or not entries:
@@ -68,7 +60,10 @@ def _entries(text: str, source: Path) -> list[Json]:
             raise ValueError(f"{source} holds no list of tasks, entry {place} is none: {FORMATS}")
     if len({isinstance(entry.get("data"), dict) for entry in entries}) > 1:
         raise ValueError(f"{source}: some tasks have `data` and some not: {FORMATS} again")
-    return entries
+    if not isinstance(entries[0].get("data"), dict):
+        return Export(_unfolded(entries, controls), apart=False, notes=text.notes(source))
+    tasks, notes = _annotated(entries, source)
+    return Export(tasks, apart=True, notes=(*text.notes(source), *notes))
 
 
 def _annotated(entries: Sequence[Json], source: Path) -> tuple[list[Json], list[str]]:
@@ -134,7 +129,12 @@ def _rows(text: str, source: Path) -> tuple[list[Json], list[str]]:
         rows = []
         for cells in reader:
             line = reader.line_num
-            row = {name: _cell(cell) for name, cell in cells.items() if name is not None and cell is not None}
+            row: Json = {name: cell for name, cell in cells.items() if name is not None and cell is not None}
+            for name, cell in row.items():
+                # Answers of controls are JSON. A text that looks like JSON remains a text.
+                with suppress(ValueError):
+                    value = json.loads(cell) if cell[:1] in ("{", "[") else None
+                    row[name] = value if _kind(value) else cell
             if len(row) < len(cells):
                 remedy = "export again and leave the file as it is"
                 raise ValueError(f"{source}, line {line}: not as many cells as the header has: {remedy}")
@@ -144,15 +144,6 @@ def _rows(text: str, source: Path) -> tuple[list[Json], list[str]]:
     if not rows:
         raise ValueError(f"{source} holds no annotation: label some tasks, export again")
     return rows, [] if separator in ",\t" else [f"{source.name} has {SEPARATORS[separator]} between its cells"]
-
-
-def _cell(cell: str) -> Any:
-    """Return the answer of a control as JSON, and any other text unchanged."""
-    try:
-        value = json.loads(cell) if cell[:1] in ("{", "[") else None
-    except ValueError:
-        return cell
-    return value if _kind(value) else cell
 
 
 def _unfolded(entries: Sequence[Json], controls: Mapping[str, str]) -> list[Json]:
@@ -172,7 +163,15 @@ def _unfolded(entries: Sequence[Json], controls: Mapping[str, str]) -> list[Json
                 # A data field with a control's name has a prefix in the export.
                 field = name.removeprefix(COLLIDING)
                 task["data"][field if field in kinds else name] = value
-        result = [region for name, kind in kinds.items() for region in _regions(name, kind, entry.get(name))]
+        result: list[Json] = []
+        for name, kind in kinds.items():
+            about, value = {"from_name": name, "to_name": "image", "type": kind}, entry.get(name)
+            if kind == "choices" and value:
+                result.append({**about, "value": value if isinstance(value, dict) else {"choices": [value]}})
+            for part in _list(value) if kind == "rectanglelabels" else ():
+                if isinstance(part, dict):
+                    size = {side: part.get(side) for side in ("original_width", "original_height")}
+                    result.append({**about, **size, "value": part})
         task["annotations"].append({"id": place, "updated_at": entry.get("updated_at"), "result": result})
     return list(tasks.values())
 
@@ -183,14 +182,3 @@ def _kind(value: object) -> str:
         return "choices"
     rectangles = isinstance(value, list) and any(isinstance(part, dict) and "rectanglelabels" in part for part in value)
     return "rectanglelabels" if rectangles else ""
-
-
-def _regions(name: str, kind: str, value: Any) -> Iterator[Json]:
-    """Yield the regions of a control's answer, in the form of the JSON export."""
-    about = {"from_name": name, "to_name": "image", "type": kind}
-    if kind == "choices" and value:
-        yield {**about, "value": value if isinstance(value, dict) else {"choices": [value]}}
-    for part in value if kind == "rectanglelabels" and isinstance(value, list) else ():
-        if isinstance(part, dict):
-            yield {**about, "original_width": part.get("original_width"),
-                   "original_height": part.get("original_height"), "value": part}  # fmt: skip

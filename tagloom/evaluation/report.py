@@ -108,19 +108,14 @@ def _reliability(results: Sequence[Result]) -> Plot:
     lines = [Line("as promised", "#777", [(0.0, 0.0), (1.0, 1.0)], dashed=True)]
     for place, size in enumerate(dict.fromkeys([*sizes[:1], *sizes[-1:]])):
         drawn = places.get((TAGLOOM, size), {}).values()
-        points = _pooled([point for result in drawn for point in result.reliability])
+        # Points (probability, share right, answers) of the same tenth are merged, weighted by their answers.
+        tenths: dict[int, list[Sequence[float]]] = {}
+        for point in (point for result in drawn for point in result.reliability):
+            tenths.setdefault(min(int(point[0] * BINS), BINS - 1), []).append(point)
+        points = []
+        for _, members in sorted(tenths.items()):
+            probability, right, count = np.array(members).T
+            points.append((float(np.average(probability, weights=count)), float(np.average(right, weights=count))))
         lines.append(Line(gold_name(size), COLOURS[place], points))
     marks = [(f"{tenth / 10:.1f}", tenth / 10) for tenth in range(0, 11, 2)]
     return Plot.of(lines if any(line.points for line in lines[1:]) else [], marks, "probability")
-
-
-def _pooled(points: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
-    """Merge the points (probability, share right, answers) of each tenth of the probabilities, weighted by answers."""
-    tenths: dict[int, list[Sequence[float]]] = {}
-    for point in points:
-        tenths.setdefault(min(int(point[0] * BINS), BINS - 1), []).append(point)
-    pooled = []
-    for _, members in sorted(tenths.items()):
-        probability, right, count = np.array(members).T
-        pooled.append((float(np.average(probability, weights=count)), float(np.average(right, weights=count))))
-    return pooled

@@ -34,7 +34,7 @@ Heard = Callable[[EpochReport], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """What to train. ``data``, ``pictures``, ``config`` are as for an evaluation; ``gold`` is a share of the products."""
+    """What to train. ``data``, ``pictures``, ``config`` are as for an evaluation, ``gold`` is a share of products."""
 
     data: Path
     out: Path

@@ -1,6 +1,7 @@
 """Write the report of an evaluation: one HTML file with curves and tables, which loads nothing else."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -57,10 +58,7 @@ def plots(results: Sequence[Result]) -> dict[str, Plot]:
         for place, method in enumerate((TAGLOOM, COLD, *best))
     ]
     labels = list(results[0].class_f1) if results else []
-    of_labels = [
-        _line(results, TAGLOOM, place, label, lambda result, label=label: result.class_f1[label])
-        for place, label in enumerate(labels)
-    ]
+    of_labels = [_line(results, TAGLOOM, place, label, partial(_f1_of, label)) for place, label in enumerate(labels)]
     found = {
         "Macro-F1 of the tags, by gold": _over_gold(results, macro),
         f"F1 of each label, by gold ({TAGLOOM})": _over_gold(results, of_labels),
@@ -69,6 +67,10 @@ def plots(results: Sequence[Result]) -> dict[str, Plot]:
         "Effort saved, by gold": _over_gold(results, _box_lines(results, effort=True)),
     }
     return {title: plot for title, plot in found.items() if plot.lines}
+
+
+def _f1_of(label: str, result: Result) -> float:
+    return result.class_f1[label]
 
 
 def _over_gold(results: Sequence[Result], lines: Sequence[Line]) -> Plot:

@@ -104,9 +104,7 @@ class SimulatedLabelStudio:
         answer = self._asked(lambda: self._client.post("/predict", json=body, timeout=_PREDICT_SECONDS))
         results = checked_results(answer, len(ids))
         if keep:
-            with self._changing:
-                for one, result in zip(ids, results, strict=True):
-                    self.project.keep(one, result)
+            self._keep(ids, results)
         return results
 
     def start_training(self) -> Json:
@@ -175,6 +173,12 @@ class SimulatedLabelStudio:
         task = self.project.tasks[annotation.task]
         task.updated_at = _now()
         return payloads.annotation_event(action, self.project, task, annotation)
+
+    def _keep(self, ids: Sequence[int], results: Sequence[Json]) -> None:
+        """Store predictions with their tasks."""
+        with self._changing:
+            for one, result in zip(ids, results, strict=True):
+                self.project.keep(one, result)
 
     def _asked(self, ask: Callable[[], httpx.Response]) -> Json:
         """Send a request and return its JSON object. Raises BackendFailed for any other answer."""

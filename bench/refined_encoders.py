@@ -3,8 +3,8 @@
     python -m bench.refined_encoders --cache CACHE --train image --seeds 2
 
 Each draw makes a share of the products gold and trains a tagger on the features of the present encoders. Then encoders
-are trained with this tagger on top, all items are encoded anew (the picture is read only once), and a tagger is trained from
-the cold start on the new features. Both are tested on the same other products.
+are trained with this tagger on top, all items are encoded anew (the picture is read only once), and a tagger is
+trained from the cold start on the new features. Both are tested on the same other products.
 """
 
 import argparse

@@ -215,7 +215,8 @@ class Answers:
         ids = {place: question.tasks[place].id for place in late if not question.tasks[place].has_version(fast)}
         candidates = [number for number in ids.values() if number is not None]
         given: set[int] = set()
-        if candidates and not question.interaction:  # Label Studio does not store answers of interactive mode
+        # Label Studio does not store answers of interactive mode.
+        if candidates and not question.interaction:
             try:
                 given = self._fast.give(str(question.project), version, candidates)
             except SQLAlchemyError as error:
@@ -239,7 +240,8 @@ class Answers:
             else:
                 result = result_of(config, prediction, features.size, seed)
             answer = checked(config, result, prediction.score)
-        except Exception as error:  # of any kind: the other tasks of the request must keep their answers
+        except Exception as error:
+            # Whatever the error is, the other tasks of the request must keep their answers.
             LOG.error("an answer was held back", project=str(question.project), task=task.id, reason=repr(error)[:500])
             self._metrics.problems.labels("invalid").inc()
             return self._empty(evidence.version, "empty")

@@ -25,10 +25,13 @@ SMALL = 64_000
 MOST_VALUES = 2_000_000
 # The parser in C holds the interpreter's lock. For so many values that takes well under half a second.
 QUICK_VALUES = 400_000
-SETUP_BYTES = 8_000_000  # the longest labelling config with each character escaped
-READERS = 1  # large bodies are parsed one after the other, so that their costs do not add up
+# The size of the longest labelling config with each character escaped.
+SETUP_BYTES = 8_000_000
+# Large bodies are parsed one after the other, so that their costs do not add up.
+READERS = 1
 
-_LIMITS = {"/setup": SETUP_BYTES}  # bytes by route; other routes have TAGLOOM_MAX_REQUEST_BYTES as their only limit
+# Route → most bytes. TAGLOOM_MAX_REQUEST_BYTES is the only limit of other routes.
+_LIMITS = {"/setup": SETUP_BYTES}
 
 
 class BodyRoute(APIRoute):
@@ -75,16 +78,19 @@ class _Bounded(Request):
         except ClientDisconnect:
             raise HTTPException(400, "The request ended before its body was over.") from None
         body = bytes(received)
-        del received  # a large body must not be in memory twice while it is parsed
+        # A large body must not be in memory twice while it is parsed.
+        del received
         self._body = body
         if not body or "json" not in self.headers.get("content-type", ""):
-            return  # FastAPI answers that the body is missing
+            # FastAPI answers that the body is missing.
+            return
         if len(body) <= SMALL:
             self._checked = _checked(body, model)
         else:
             pool = self.app.state.readers
             self._checked = await asyncio.get_running_loop().run_in_executor(pool, _checked_large, body, model)
-            self._body = b"{}"  # only the model is used from here on, so the memory can be freed
+            # Only the model is used from here on, so the memory can be freed.
+            self._body = b"{}"
 
     async def json(self) -> Any:
         return self._checked

@@ -38,9 +38,12 @@ from worker.training.cold_start import ColdStart
 
 LOG = structlog.stdlib.get_logger(__name__)
 
-MOST = 10_000  # projects whose refused or unsaved version is remembered
-CANARIES = 8  # items of a project that a new version must answer before it serves
-CANARY_PROJECTS = 100  # projects whose items are kept for that, the ones used last
+# Projects whose refused or unsaved version is remembered.
+MOST = 10_000
+# Items of a project that a new version must answer before it serves.
+CANARIES = 8
+# Items are kept of so many projects, the ones used last.
+CANARY_PROJECTS = 100
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,8 @@ class Engine:
             # The project has no version, its cold start may be from another lexicon, or the encoders have changed.
             try:
                 current = self._dependencies.cold_start(self._store, project, config, self.extractor)
-            except (OSError, SQLAlchemyError) as error:  # the disk is full, or the database is away
+            except (OSError, SQLAlchemyError) as error:
+                # The disk is full, or the database is away.
                 return self._unkept(project, config, current, error)
             self._unkept_until.drop(key)
         # A fallback gets a lower generation than CURRENT, so that the follower tries CURRENT again.

@@ -18,7 +18,8 @@ from store.store import Store
 LOG = structlog.stdlib.get_logger(__name__)
 
 MOST = 10_000  # projects with a refused version that are remembered
-RETRY_SECONDS = 30.0  # a refused version is tried again: somebody may have restored its checkpoint
+# A refused version is tried again: somebody may have restored its checkpoint.
+RETRY_SECONDS = 30.0
 
 
 class Follower:
@@ -87,7 +88,8 @@ class Follower:
             try:
                 self.look()
                 self._away = False
-            except Exception as error:  # the database cannot be read: the loaded versions continue to serve
+            except Exception as error:
+                # The database cannot be read: the loaded versions continue to serve.
                 if not self._away:
                     LOG.error("cannot look for new versions; serving what is loaded", error=repr(error))
                 self._away = True

@@ -15,7 +15,8 @@ LOG = structlog.stdlib.get_logger(__name__)
 
 MOST = 10_000  # projects that are remembered
 CHARACTERS = 1_000_000  # most characters of their keys
-ALIVE_S = 600.0  # keys count as requested for so long after the last request for them
+# Keys count as requested for so long after the last request for them.
+ALIVE_S = 600.0
 
 Keys = tuple[str, ...]
 

@@ -94,7 +94,8 @@ class Inference:
             try:
                 found += job.result.result(None if deadline is None else max(deadline - time.monotonic(), 0.0))
             except TimeoutError:
-                job.result.cancel()  # succeeds only if the job still waits; one that runs goes on, its result is unused
+                # This removes a job that still waits. A running one goes on, and its result is unused.
+                job.result.cancel()
                 raise
         kept = [entry for entry in found if entry is not None]
         if len(kept) < len(found):

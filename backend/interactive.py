@@ -125,7 +125,8 @@ def drawn_of(config: LabelConfig, region: Region) -> Drawn | None:
     if str(region.get("type", "")).startswith("keypoint") or not (value.get("width") and value.get("height")):
         box = Box(box.left, box.top, box.left, box.top)
     elif box.area == 0:
-        return None  # the rectangle lies outside of the picture
+        # The rectangle lies outside of the picture.
+        return None
     known = {name: label for control in controls for name, label in control.labels.items()}
     # "rectanglelabels", "keypointlabels" and so on hold the labels that the annotator had chosen when drawing.
     names = [name for key in value if key.endswith("labels") for name in names_in(value, key)]

@@ -12,7 +12,8 @@ LOG = structlog.stdlib.get_logger(__name__)
 ROUTES = {"/": "health"} | {
     f"/{name}": name for name in ("health", "setup", "predict", "webhook", "versions", "status", "metrics")
 }
-QUIET = {"health", "metrics", "status"}  # requested all the time, so they are logged only when they fail
+# These routes are requested all the time, so only their failures are logged.
+QUIET = {"health", "metrics", "status"}
 
 
 class Measured:
@@ -27,7 +28,8 @@ class Measured:
             await self._app(scope, receive, send)
             return
         began = time.monotonic()
-        status = 500  # what the server sends when the application raises before it answers
+        # The server sends 500 when the application raises before it answers.
+        status = 500
 
         async def noting(message: Message) -> None:
             nonlocal status

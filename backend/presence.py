@@ -25,8 +25,10 @@ LOG = structlog.stdlib.get_logger(__name__)
 
 # A project counts as existing for so long. Then the store is read again: the worker may have found that it is gone.
 HELD_S = 60.0
-REST_S = 600.0  # a gone project that is requested is looked up again after so long
-AWAY_S = 30.0  # a Label Studio that gave no answer is not asked again for so long
+# A gone project that is requested is looked up again after so long.
+REST_S = 600.0
+# A Label Studio that gave no answer is not asked again for so long.
+AWAY_S = 30.0
 THREADS = 4
 # Projects that are remembered, and projects that wait for a look-up. The timer finds the work of any others.
 MOST = 10_000
@@ -46,7 +48,8 @@ class Presence:
         self._store = store
         self._sites = sites
         self._known: Kept[str, _Known] = Kept(MOST, MOST)
-        self._away: dict[str, float] = {}  # connection → the time.monotonic() until which it is not asked
+        # Connection → the time.monotonic() until which it is not asked.
+        self._away: dict[str, float] = {}
         # Project → the work that waits for its look-up, by name.
         self._waiting: dict[str, dict[str, Callable[[], object]]] = {}
         self._threads = FairPool(THREADS, THREADS, "presence")
@@ -83,7 +86,8 @@ class Presence:
         key = str(project)
         try:
             known = self._answer(project)
-        except Exception as error:  # the database is away, or Label Studio gives no answer
+        except Exception as error:
+            # The database is away, or Label Studio gives no answer.
             LOG.warning("it is not known whether Label Studio has a project", project=key, error=str(error))
             known = _Known(True, time.monotonic() + AWAY_S)
         # Noted before the errands are taken: one that comes in between runs at once and is not left waiting.

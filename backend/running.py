@@ -33,13 +33,16 @@ def running(settings: Settings, dependencies: Dependencies, metrics: Metrics) ->
     Raises UserError for a lexicon that cannot be used.
     """
     logs.guard(settings.secrets)
-    read_lexicon(settings.training.lexicon)  # only to report a wrong lexicon before anything starts
+    # The result is unused: a wrong lexicon must be reported before anything starts.
+    read_lexicon(settings.training.lexicon)
     store = Store.open(settings.paths.database, PATIENCE_S)
     try:
-        for project in store.projects.all():  # webhooks may have been lost while no backend ran
+        # Webhooks may have been lost while no backend ran.
+        for project in store.projects.all():
             if not project.gone_at:
                 store.projects.request_reconcile(project.key)
-    except SQLAlchemyError as error:  # the disk is full or the database is locked, but answers need no write
+    except SQLAlchemyError as error:
+        # The disk is full or the database is locked, but answers need no write.
         LOG.error("the database takes nothing; comparing with Label Studio waits for its time", error=str(error))
     sites = Sites(settings.studios, settings.pictures)
     engine: Future[Engine] = Future()
@@ -62,6 +65,7 @@ def _load(engine: "Future[Engine]", service: Service, sites: Sites, dependencies
     """Load the models and hand them, or the error, to all that wait for ``engine``."""
     try:
         engine.set_result(Engine(service.settings, service.store, sites, service.metrics, dependencies))
-    except Exception as error:  # /health reports it; the operator has to change the settings and restart
+    except Exception as error:
+        # /health reports it; the operator has to change the settings and restart.
         LOG.error("the models cannot be loaded: no predictions until this is put right", error=str(error))
         engine.set_exception(error)

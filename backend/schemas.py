@@ -12,7 +12,8 @@ from labelstudio.drawing import Stored, entries_of
 from store.changes import is_id
 
 MAX_ID = 2**63 - 1  # the largest integer of the database
-MOST_TASKS = 20_000  # of one request; Label Studio sends all selected tasks at once
+# Most tasks of one request. Label Studio sends all selected tasks at once.
+MOST_TASKS = 20_000
 MOST_DRAWN = 1_000  # regions in the context of an interactive request
 Id = Annotated[int, Field(ge=0, le=MAX_ID, strict=True)]
 ProjectUid = Annotated[

@@ -40,7 +40,8 @@ LOG = structlog.stdlib.get_logger(__name__)
 SETUP_SECONDS = 2.0  # Label Studio waits three seconds for /setup
 JOURNAL_SECONDS = 0.8  # Label Studio waits one second for a webhook
 NO_VERSION = "none"
-CONFIG_CHARACTERS = 10_000_000  # most characters of all labelling configs that are kept parsed
+# Most characters of all labelling configs that are kept parsed.
+CONFIG_CHARACTERS = 10_000_000
 # This share of the time budget goes to pictures and boxes. In the rest the tasks without them get tags from texts.
 READING_SHARE = 0.8
 
@@ -99,7 +100,8 @@ class Service:
         held = known.industry_keys if known else industry_keys
         industry_keys = self._asked_keys.chosen(str(project), held, industry_keys)
         config = self.config(xml, industry_keys)
-        if self.engine.done():  # otherwise this request would have to load the library that reads results
+        # Before that, this request itself would have to load the library that reads results.
+        if self.engine.done():
             check_readable(config)
         if token:
             self._sites.client(project.connection).offer_token(token)
@@ -208,7 +210,8 @@ class Service:
             return self.engine.result(seconds)
         except NotYet:
             return None
-        except Exception:  # the loading thread has logged the reason once; it is not repeated for each request
+        except Exception:
+            # The loading thread has logged the reason once; it is not repeated for each request.
             return None
 
     def _empty(self, tasks: Sequence[TaskIn], reason: str) -> list[TaskPrediction]:
@@ -232,7 +235,8 @@ class Service:
         except SQLAlchemyError as error:
             LOG.error("the labelling config cannot be noted yet", project=key, error=str(error))
             return False
-        self._known.get(key)  # so that it is remembered when the database is away later
+        # This keeps the project in memory for times when the database is away.
+        self._known.get(key)
         if known is None:
             LOG.info("a new project", project=key)
             self._wake(project, "reconcile", self._dependencies.reconcile)
@@ -275,7 +279,8 @@ class Service:
             self.store.projects.request_reconcile(key, urgent=allowed)
             if allowed:
                 self.store.projects.request_training(key)
-        except SQLAlchemyError as error:  # the journal could not store the event either, and /webhook answers that
+        except SQLAlchemyError as error:
+            # The journal could not store the event either, and /webhook answers that.
             LOG.error("a training that was asked for cannot be noted", project=key, error=str(error))
             return ""
         if allowed:

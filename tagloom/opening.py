@@ -24,7 +24,8 @@ def upright_size(picture: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]
 
     Only the beginning of the file is read.
     """
-    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)  # Pillow has one limit per process
+    # Pillow has one limit per process.
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)
     try:
         with Image.open(picture) as image:
             return (image.height, image.width) if is_on_its_side(image) else image.size
@@ -33,5 +34,6 @@ def upright_size(picture: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]
             f"{picture}: the picture has more than {max_pixels:,} pixels: make it smaller or raise "
             "TAGLOOM_IMAGE_MAX_PIXELS"
         ) from large
-    except Exception as broken:  # decoders raise anything on broken files
+    except Exception as broken:
+        # Decoders raise anything on broken files.
         raise ValueError(f"{picture}: the picture cannot be read ({broken})") from broken

@@ -60,7 +60,8 @@ def guard(secrets: Iterable[str] = ()) -> None:
 def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Redact and shorten each field of an event. A field whose name says that it is secret loses its value."""
     for name, value in event.items():
-        if name.startswith("_"):  # a field of structlog itself
+        # Such a field belongs to structlog itself.
+        if name.startswith("_"):
             continue
         if redaction.is_secret(name):
             event[name] = redaction.HIDDEN
@@ -72,7 +73,8 @@ def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
 def _record(*args: Any, **named: Any) -> logging.LogRecord:
     """Make a log record without secrets; a record factory of the standard library."""
     record = logging.LogRecord(*args, **named)
-    if isinstance(record.msg, dict):  # an event of structlog, which hide_secrets has redacted
+    # This is an event of structlog, which hide_secrets has redacted.
+    if isinstance(record.msg, dict):
         return record
     try:
         message = record.getMessage()

@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 HIDDEN = "***"
-SHORTEST = 4  # characters; a shorter secret occurs in too many words to be removed
-SHORTEST_PASSING = 16  # characters of a secret from a request, which must not make ordinary words unreadable
+# Least characters of a secret. A shorter one occurs in too many words to be removed.
+SHORTEST = 4
+# Least characters of a secret from a request, which must not make ordinary words unreadable.
+SHORTEST_PASSING = 16
 LONGEST = 1_000  # characters that are logged of one value
 LONGEST_TRACE = 20_000  # characters that are logged of a traceback
-PASSING = 64  # secrets from requests that are remembered, the newest ones
+# So many secrets from requests are remembered, the newest ones.
+PASSING = 64
 _WORDS = ("token", "secret", "password", "authorization", "api_key")
 
 _PLACES = (

@@ -337,7 +337,8 @@ class Settings:
         for name, group in GROUPS.items():
             try:
                 made = group(**{field: given[field] for field in group.model_fields if field in given})
-            except ValidationError as refused:  # the error's own text would show secrets
+            except ValidationError as refused:
+                # The error's own text would show secrets.
                 wrong += [_sentence(error["loc"], error["msg"], error["input"]) for error in refused.errors()]
             else:
                 object.__setattr__(self, name, made)

@@ -59,7 +59,8 @@ def web_url(text: str) -> str:
 
 def redis_url(text: str) -> str:
     """Check the address of a Redis or Valkey server."""
-    from redis import ConnectionPool  # imported late: most processes keep the default address
+    # Most processes keep the default address and need not load redis.
+    from redis import ConnectionPool
 
     example = "redis://:password@127.0.0.1:6379/0, where / ? # @ of the password are written as %2F %3F %23 %40"
     parts = _split(text, f"such as {example}")
@@ -69,7 +70,8 @@ def redis_url(text: str) -> str:
     if parts.fragment or (is_server and not (parts.hostname and re.fullmatch(r"(/\d*)?", parts.path))):
         raise ValueError(f"should be such as {example}")
     try:
-        ConnectionPool.from_url(text).make_connection()  # this checks the options and opens no connection
+        # This checks the options and opens no connection.
+        ConnectionPool.from_url(text).make_connection()
     except (ValueError, TypeError, OSError) as unknown:
         raise ValueError("should only have options that redis-py knows, such as ?db=1") from unknown
     return text

@@ -14,7 +14,8 @@ from tagloom.datasets.tables import Columns, Row, read_table
 
 _COLUMNS = Columns(("id", "label", "x", "y", "width", "height"), ("extra",))
 _SIDES = ("x", "y", "width", "height")
-_SLACK = 0.5  # percent by which a box may cross the picture's edge, because tables hold rounded numbers
+# Percent by which a box may cross the picture's edge, because tables hold rounded numbers.
+_SLACK = 0.5
 _FRACTION = 1 + _SLACK / 100  # the same edge in fractions of the picture
 _REGION = re.compile(r"(gift_text|ignore|block|text|group)(?:\([^)]*\))?=([^;]*)")
 _COMMA = re.compile(r"[-+]?\d*,\d+")

@@ -15,7 +15,8 @@ from tagloom.datasets.box_table import Boxes, GoldBox, read_boxes
 from tagloom.datasets.labels import LABELS, labels_of
 from tagloom.datasets.tables import Columns, Row, read_table
 
-_TEXT = "text:"  # prefix of the columns with further texts; the field's name follows
+# Prefix of the columns with further texts; the field's name follows.
+_TEXT = "text:"
 _COLUMNS = Columns(
     ("id", "image", "title", "level1", "level2", LABELS), ("product_id", "view", "split", "subtitle"), _TEXT
 )
@@ -121,7 +122,8 @@ def load(folder: Path | str, *, need_pictures: bool = True) -> Dataset:
     odd = [
         sample.id for sample in samples if sample.labelled and {box.label for box in sample.boxes} - {*sample.labels}
     ]
-    if odd:  # labels and boxes of these items contradict each other
+    # Labels and boxes of these items contradict each other.
+    if odd:
         lacks = "has boxes of labels that its labels cell lacks"
         notes.append(f"{len(odd)} of {len(samples)} items {lacks}, such as {odd[0]}: correct one")
     notes += left_out(missing, len(table.rows), "correct the image cells or add the files")

@@ -101,7 +101,8 @@ def separator_of(text: str, wanted: Sequence[str]) -> str:
         names = next(csv.reader([header], delimiter=separator, skipinitialspace=True), [])
         return len({_folded(name) for name in names} & set(wanted))
 
-    return max(SEPARATORS, key=found)  # the first one, a comma, when several find as many
+    # When several separators find as many columns, the first one wins: a comma.
+    return max(SEPARATORS, key=found)
 
 
 def _lines(path: Path, text: str, separator: str) -> Iterator[tuple[int, list[str]]]:

@@ -11,7 +11,8 @@ from charset_normalizer import from_bytes
 UTF_8 = "UTF-8"
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8", UTF_8),
-    (codecs.BOM_UTF32_LE, "utf-32-le", "UTF-32"),  # before UTF-16, whose mark is the first half of this mark
+    # This comes before UTF-16, whose mark is the first half of this one.
+    (codecs.BOM_UTF32_LE, "utf-32-le", "UTF-32"),
     (codecs.BOM_UTF32_BE, "utf-32-be", "UTF-32"),
     (codecs.BOM_UTF16_LE, "utf-16-le", "UTF-16"),
     (codecs.BOM_UTF16_BE, "utf-16-be", "UTF-16"),
@@ -42,7 +43,8 @@ def text_of(path: Path) -> Text:
     if content.startswith(_WORKBOOKS):
         raise ValueError(f"{path} is a workbook or an archive: save its table as CSV UTF-8, or unpack it")
     mark, codec, name = next((known for known in _MARKS if content.startswith(known[0])), (b"", "utf-8", UTF_8))
-    if not mark and b"\0" in content[:2]:  # UTF-16 without a mark: the first character is a Latin one
+    # UTF-16 without a mark: the first character is a Latin one.
+    if not mark and b"\0" in content[:2]:
         codec, name = ("utf-16-be" if content[0] == 0 else "utf-16-le"), "UTF-16"
     try:
         text = content[len(mark) :].decode(codec)

@@ -63,7 +63,8 @@ def read(
     samples, missing = _samples(export.tasks, shown, files, source, family_key)
     named = len(missing) + sum(sample.picture is not None for sample in samples)
     notes += left_out(missing, named, "name the folder that they are in by --pictures FOLDER")
-    if known is None and not export.apart:  # any of the texts may be an answer
+    # Any of the texts may be an answer.
+    if known is None and not export.apart:
         samples = [replace(sample, texts={}) for sample in samples]
     return Dataset(source.parent, tuple(samples), tuple(notes))
 

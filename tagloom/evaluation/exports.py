@@ -21,7 +21,8 @@ Json = dict[str, Any]
 ABOUT_THE_ANNOTATION = {
     "id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "history",
 }  # fmt: skip
-COLLIDING = "_data_"  # prefix of a data field with the name of a control (label_studio_sdk, csv2.py)
+# Prefix of a data field with the name of a control (label_studio_sdk, csv2.py).
+COLLIDING = "_data_"
 FORMATS = "export the project as JSON, JSON_MIN, CSV or TSV"
 
 
@@ -98,7 +99,8 @@ def _is_odd(region: object) -> bool:
     """Return whether a region is no object, or has no control (``from_name``), no type or no value."""
     if not isinstance(region, dict):
         return True
-    if region.get("type") == "relation":  # a relation between regions has nothing but a type
+    # A relation between regions has nothing but a type.
+    if region.get("type") == "relation":
         return False
     names = region.get("from_name"), region.get("type")
     return not all(isinstance(name, str) for name in names) or not isinstance(region.get("value"), dict)

@@ -13,7 +13,8 @@ from tagloom.datasets.dataset import Dataset, Sample, left_out
 from tagloom.opening import MAX_PIXELS, opened
 
 AT_ONCE = 16
-READ_AS = "upright, on white"  # part of the cache key: pictures that are read in another way have other features
+# Part of the cache key: pictures that are read in another way have other features.
+READ_AS = "upright, on white"
 
 Progress = Callable[[int, int], None]
 

@@ -8,7 +8,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 Place = tuple[str, ...]
 
 _PICTURE = re.compile(r"\.(jpe?g|png|webp|gif|bmp|avif)(\?|$)", re.IGNORECASE)
-_MARKED = re.compile(r"[0-9a-f]{8}-(.+)")  # Label Studio puts eight digits in front of an uploaded file's name
+# Label Studio puts eight digits in front of an uploaded file's name.
+_MARKED = re.compile(r"[0-9a-f]{8}-(.+)")
 # The end of Label Studio's own addresses that have the path in their query → the query's parameter.
 _QUERIES = {"local-files": "d", "uploaded": "filepath"}
 
@@ -68,8 +69,10 @@ class PictureFiles:
 def _place(address: str) -> Place:
     """Return the address as host or bucket, folders and name; empty for what is no address."""
     try:
-        parts = urlsplit(address.replace("\\", "/"))  # Label Studio on Windows writes paths with backslashes
-    except ValueError:  # such as `http://[`
+        # Label Studio on Windows writes paths with backslashes.
+        parts = urlsplit(address.replace("\\", "/"))
+    except ValueError:
+        # The text is no address, such as `http://[`.
         return ()
     query = _QUERIES.get(parts.path.rstrip("/").rpartition("/")[2], "")
     for inner in parse_qs(parts.query).get(query, ()):

@@ -17,7 +17,8 @@ def write_pictures(path: Path, corpus: LabelledCorpus, samples: Dataset, *, fami
     """
     drawn = split(corpus, families=families, seed=0)
     rows = boxed(drawn)
-    rows = rows[:: max(1, len(rows) // PICTURES)][:PICTURES]  # evenly spread
+    # Choose rows that are evenly spread.
+    rows = rows[:: max(1, len(rows) // PICTURES)][:PICTURES]
     answers = trained(drawn).predict([corpus.features[row] for row in rows])
     colours = colours_of(corpus.labels)
     pictures = []

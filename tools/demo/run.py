@@ -105,7 +105,8 @@ def _with_services(options: Options, people: Cast, config: str, say: Say) -> tup
             say(f"starting Valkey{', the backend and one RQ worker' if options.worker else ' and the backend'} ...")
             stack.start_queue()
             if options.worker:
-                stack.start_worker()  # before the backend, so that both do their slow imports at the same time
+                # The worker starts before the backend, so that both do their slow imports at the same time.
+                stack.start_worker()
             stack.start_backend()
             by_hand = f"one more worker, by hand:\n  {stack.worker_line()}\n"
             say(f"backend  {stack.backend_url}\nlogs     {stack.logs}\n{by_hand}")

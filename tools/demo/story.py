@@ -23,7 +23,8 @@ from tools.demo.watch import Progress, Watch
 from tools.project import task_data
 
 BATCHES = (10, 40, 80, 120)
-PAGE = 16  # tasks of one /predict, like a selection in Label Studio's task list
+# Tasks of one /predict, like a selection in Label Studio's task list.
+PAGE = 16
 RETRIES = 3
 
 
@@ -86,7 +87,8 @@ class Story:
         self._tests: list[int] = []
         self._golds: list[int] = []
         self._began = 0.0
-        self._open_tasks: list[int] = []  # tasks whose predictions the second client requests
+        # Tasks whose predictions the second client requests.
+        self._open_tasks: list[int] = []
 
     def tell(self) -> Outcome:
         """Run the demo. Failures of the backend do not raise; the verdict reports them."""
@@ -99,7 +101,8 @@ class Story:
             self._open_tasks += self._tests[: Traffic.TASKS]
             with Traffic(self._studio, self._open_tasks, outcome.tally):
                 self._measure(0)
-                self._predict(self._golds, 0)  # the tasks to label get predictions too, as in a real project
+                # The tasks to label get predictions too, as in a real project.
+                self._predict(self._golds, 0)
                 done = 0
                 for count in self._pace.batches:
                     for number in range(done, min(count, len(self._golds))):

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from testing.label_studio.payloads import Json
 from testing.label_studio.simulator import BackendFailed, SimulatedLabelStudio
 
-FAST = "+fast"  # end of the version name in answers for tasks whose picture is not read yet
+# Answers for tasks whose picture is not read yet have version names with this end.
+FAST = "+fast"
 
 
 @dataclass
@@ -45,7 +46,8 @@ class Traffic:
     It chooses among the tasks in ``ids``, to which the story adds tasks whose pictures have been read.
     """
 
-    TASKS = 4  # per request; if the answer is empty for all of several tasks, something is wrong
+    # Tasks per request. If the answer is empty for all of several tasks, something is wrong.
+    TASKS = 4
 
     def __init__(self, studio: SimulatedLabelStudio, ids: list[int], tally: Tally, seed: int = 7) -> None:
         self._studio, self._ids, self._tally = studio, ids, tally
@@ -65,7 +67,8 @@ class Traffic:
         while not self._over.is_set():
             ask(self._studio, self._random.sample(self._ids, min(self.TASKS, len(self._ids))), self._tally, keep=False)
             if self._tally.failures:
-                self._over.wait(0.2)  # a dead backend refuses thousands of requests per second; some of them are enough
+                # A dead backend refuses thousands of requests per second; some of them are enough.
+                self._over.wait(0.2)
 
 
 def ask(studio: SimulatedLabelStudio, ids: Sequence[int], tally: Tally, *, keep: bool = True) -> list[Json] | None:

@@ -61,7 +61,8 @@ class Inside:
             return Progress(ended=False)
         current = self._store.versions.current(project.key)
         versions = [one for one in self._store.versions.list(project.key) if one.gold_revision >= revision]
-        judged = (State.REFUSED, State.ACCEPTED)  # states whose ``reason`` is that of the decision about promotion
+        # States whose ``reason`` is that of the decision about promotion.
+        judged = (State.REFUSED, State.ACCEPTED)
         return Progress(
             ended=project.trained_revision >= revision,
             busy=self._store.leases.held(training_lease(project.key)),

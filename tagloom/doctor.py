@@ -35,6 +35,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         try:
             yield Finding(True, f"{name}: {check(settings)}")
         except (UserError, ValueError, OSError) as wrong:
+            # The messages of these errors say what to do. Anything else is a bug and ends the command.
             yield Finding(False, f"{name}: {wrong}")
 
 

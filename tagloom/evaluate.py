@@ -84,6 +84,7 @@ def evaluate(plan: Plan, settings: Settings, say: Say) -> str:
         extractor = open_extractor(settings.encoders)
         encoders = "; ".join(f"{part}: {name}" for part, name in extractor.describe().items())
         say(f"encoders: {encoders}")
+        # A picture that cannot be read must show now, and not after hours of encoding.
         samples = readable(
             samples, FeatureCache(plan.out / FEATURES, extractor.space), settings.pictures.image_max_pixels
         )
@@ -125,6 +126,7 @@ def _read(plan: Plan, settings: Settings, say: Say) -> Dataset:
     require_gold(samples)
     for share in plan.gold:
         require_share(share)
+    # This raises ValueError for an unknown method.
     steps([0], [0], plan.methods)
     require_writable(plan.out)
     return samples

@@ -105,6 +105,7 @@ def _trained(plan: Plan, settings: Settings, samples: Dataset, texts: TextEncode
     cold = Tagger.cold_start(
         corpus.labels, space=extractor.space, seed=plan.seed, lexicon=corpus.lexicon, with_boxes=False
     )
+    # First the tagger learns on fixed features. Then the encoders are trained with it.
     with _bar("tagger, epochs", len(epochs(STUDY))) as heard:
         tagger = fit(cold, corpus.features, gold, families=corpus.families, config=config, on_epoch=heard)
     with _bar("encoders, epochs", plan.epochs) as heard:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from math import isfinite
+from math import isfinite, nan
 from pathlib import Path
 
 from tagloom.datasets.labels import Spellings
@@ -109,25 +109,24 @@ def _box(row: Row, known: Set[str], labels: Spellings) -> GoldBox:
             + (f" (the nearest is {near_label!r})" if near_label else "")
             + ": write it as there, or add it to the item's labels",
         )
-    x, y, width, height = (_number(row, side) for side in _SIDES)
+    numbers: list[float] = []
+    for side in _SIDES:
+        cell = row[side].removesuffix("%").removesuffix("％").rstrip()
+        try:
+            # A single comma between digits is a decimal comma, as spreadsheets of many countries write it.
+            number = float(cell.replace(",", ".") if _COMMA.fullmatch(cell) else cell)
+        except ValueError:
+            number = nan
+        if not isfinite(number):
+            raise row.fault(side, f"{side} {row[side]!r} is not a number: give percent of the picture")
+        numbers.append(number)
+    x, y, width, height = numbers
     box = GoldBox(label, x, y, width, height, row["extra"])
     try:
         box.regions()
     except ValueError as wrong:
         raise row.fault("extra", str(wrong)) from wrong
     return box
-
-
-def _number(row: Row, column: str) -> float:
-    """Read a number, perhaps with a percent sign or a decimal comma."""
-    cell = row[column].removesuffix("%").removesuffix("％").rstrip()
-    try:
-        value = float(cell.replace(",", ".") if _COMMA.fullmatch(cell) else cell)
-    except ValueError:
-        value = float("nan")
-    if not isfinite(value):
-        raise row.fault(column, f"{column} {row[column]!r} is not a number: give percent of the picture")
-    return value
 
 
 def _in_percent(read: Sequence[tuple[Row, GoldBox]]) -> tuple[list[tuple[Row, GoldBox]], bool]:
@@ -141,12 +140,14 @@ def _in_percent(read: Sequence[tuple[Row, GoldBox]]) -> tuple[list[tuple[Row, Go
         if not any(row[side].endswith(("%", "％")) for side in _SIDES)
         and max(box.x + box.width, box.y + box.height) <= _FRACTION
     ]
+    # Some boxes look like fractions and others do not, so nothing can be decided for all.
     if small and len(small) < len(read):
         raise small[0].fault(
             "x to height", "this box is in fractions of the picture, or too small to be seen: give percent in all rows"
         )
     if not small:
         return list(read), False
+    # ``extra`` is always in percent, so a table of fractions must not have any.
     mixed = [row for row, box in read if box.regions()]
     if mixed:
         raise mixed[0].fault("extra", "boxes are fractions, but regions here are percent: give percent in all cells")

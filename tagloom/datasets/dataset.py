@@ -115,6 +115,7 @@ def load(folder: Path | str, *, need_pictures: bool = True) -> Dataset:
         try:
             picture = _picture(root, row, boxes, need_pictures)
         except FileNotFoundError as fault:
+            # One missing picture must not stop the use of all others.
             missing.append(str(fault))
         else:
             samples.append(_sample(row, picture, named, boxes))
@@ -153,6 +154,7 @@ def _sample(row: Row, picture: Path | None, labels: tuple[str, ...], boxes: Boxe
         title=row["title"],
         level1=row["level1"],
         level2=row["level2"],
+        # Views of a product have the same title, if the table does not name the product.
         product_id=row["product_id"] or normalised(row["title"]) or row["id"],
         labels=labels,
         boxes=tuple(boxes.of.get(row["id"], ())),

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from tagloom.datasets.tables import Row, trimmed
 
 LABELS = "labels"
+# These signs always separate labels.
 _BETWEEN = re.compile(r"[|｜,，、;；\r\n\t]")
 # These signs may stand between two labels, or inside the name of one label.
 _PERHAPS = re.compile(r"\s*[/／\\+＋&＆]\s*|\s+")
@@ -26,6 +27,7 @@ class Spellings:
 
     def __init__(self, typed: Iterable[str]) -> None:
         counts = Counter(typed)
+        # The most frequent spelling comes first and gives the label its name.
         self._name: dict[str, str] = {}
         for spelling, _ in counts.most_common():
             self._name.setdefault(key_of(spelling), spelling)
@@ -52,9 +54,24 @@ def labels_of(rows: Sequence[Row]) -> tuple[list[tuple[str, ...]], Spellings, li
     parts = [
         [name for part in _BETWEEN.split(row[LABELS]) if (name := " ".join(trimmed(part).split()))] for row in rows
     ]
+    # The names as they are, and in how many names each part of a name occurs.
     alone = {key_of(name) for cell in parts for name in cell}
     shared = Counter(key for name in alone for key in set(_keys_within(name)))
-    separated = [_separated(row, cell, alone, shared) for row, cell in zip(rows, parts, strict=True)]
+    separated: list[list[str]] = []
+    for row, cell in zip(rows, parts, strict=True):
+        found: list[str] = []
+        for name in cell:
+            within, signs = _keys_within(name), _signs(name)
+            # `主体/LOGO` is two labels if both parts are labels in other cells, and one label if its parts occur
+            # nowhere else. The user has to decide all cases in between.
+            if within and signs and alone.issuperset(within):
+                found += [part for part in _PERHAPS.split(name) if part]
+            elif (within and alone.issuperset(within)) or (signs and any(k in alone or shared[k] > 1 for k in within)):
+                wrong = f"{name!r} may be one label or several: put | between labels, or rename the label"
+                raise row.fault(LABELS, wrong)
+            else:
+                found.append(name)
+        separated.append(found)
     spellings = Spellings(name for cell in separated for name in cell)
     named = [tuple(dict.fromkeys(spellings.of(name) or name for name in cell)) for cell in separated]
     return named, spellings, [*_notes(rows, separated), *spellings.notes()]
@@ -69,26 +86,6 @@ def _keys_within(name: str) -> list[str]:
 def _signs(name: str) -> list[str]:
     """Return the signs in a name, other than spaces, that may separate labels."""
     return [sign for sign in _PERHAPS.findall(name) if sign.strip()]
-
-
-def _separated(row: Row, cell: list[str], alone: set[str], shared: Counter[str]) -> list[str]:
-    """Return the cell's labels.
-
-    ``alone`` holds the keys of all names in the table; ``shared`` counts in how many names a part occurs. `主体/LOGO`
-    is two labels if both parts are labels in other cells, and one label if its parts occur nowhere else. ValueError
-    for cases in between.
-    """
-    found: list[str] = []
-    for name in cell:
-        within = _keys_within(name)
-        signs = _signs(name)
-        if within and signs and alone.issuperset(within):
-            found += [part for part in _PERHAPS.split(name) if part]
-        elif (within and alone.issuperset(within)) or (signs and any(k in alone or shared[k] > 1 for k in within)):
-            raise row.fault(LABELS, f"{name!r} may be one label or several: put | between labels, or rename the label")
-        else:
-            found.append(name)
-    return found
 
 
 def _notes(rows: Sequence[Row], cells: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from tagloom.datasets.texts import text_of
 
+# Characters between cells and their names in messages, the usual one first.
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+# Direction marks, zero-width spaces and byte order marks, which copied cells may contain.
 _INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff]")
 
 
@@ -84,6 +86,7 @@ def read_table(path: Path, columns: Columns) -> Table:
     notes += _header_notes(f"{path}, line {first}", names, columns)
     rows = []
     for line, cells in rest:
+        # Empty cells after the last column are common in spreadsheets. Others mean that a cell was cut in two.
         if len(cells) < len(names) or any(cells[len(names) :]):
             raise ValueError(
                 f"{path}, line {line}: not as many cells as the header has ({len(cells)}, not {len(names)}): put "
@@ -110,6 +113,7 @@ def _lines(path: Path, text: str, separator: str) -> Iterator[tuple[int, list[st
     # A stray quote would join all rows up to the next quote into one cell. `strict` makes that an error.
     source = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
     while True:
+        # A cell may contain line breaks, so a row's line is the one after the last line that was read.
         line = source.line_num + 1
         try:
             cells = [trimmed(cell) for cell in next(source)]

@@ -56,6 +56,7 @@ def read(
     except ValueError as wrong:
         raise ValueError(f"--config {config}: {wrong}") from wrong
     export = export_of(source, {control.name: control.KIND for control in known.controls} if known else {})
+    # Without the labelling config, its controls and labels are derived from the answers.
     spellings = Spellings(label for _, _, labels in _results(export.tasks) for label in labels if label.strip())
     shown = known or LabelConfig.parse(_config(export.tasks, source, spellings), industry_keys)
     notes = [*export.notes, *(_unknown(export.tasks, known, f"{config}") if known else spellings.notes())]
@@ -80,6 +81,7 @@ def _samples(
             samples.append(_sample(task, config, files, family_key))
         except MissingPictureError as fault:
             missing.append(f"task {task.get('id', '')}: {fault}")
+    # 1 % of the picture, with room for rounding: Label Studio's own rectangles are never all so small.
     edges = [max(box.x + box.width, box.y + box.height) for sample in samples for box in sample.boxes]
     if edges and max(edges) <= 1.005:
         raise ValueError(
@@ -161,6 +163,7 @@ def _config(tasks: Sequence[Json], source: Path, spellings: Spellings) -> str:
     pictures = Counter(name for task in tasks for name, value in task["data"].items() if names_a_picture(value))
     if not pictures:
         raise ValueError(f"{source}: no field of any task names a picture file: name the labelling config by --config")
+    # The field that names a picture in the most tasks is the picture. Fields with addresses are no texts.
     image = pictures.most_common(1)[0][0]
     texts = [(name, value) for task in tasks for name, value in task["data"].items() if isinstance(value, str)]
     addresses = {name for name, value in texts if names_a_picture(value) or "://" in value}

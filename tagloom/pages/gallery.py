@@ -73,6 +73,7 @@ def picture_of(
     shapes += [
         _shape(one.box, small.size, colours.get(one.label, "#000"), f"{one.label} {one.score:.2f}") for one in predicted
     ]
+    # (is gold, is predicted) → the tag's kind. Labels that are neither get no tag.
     kinds = {(True, True): "right", (False, True): "wrong", (True, False): "missed"}
     found = ((label, kinds.get((label in tags[0], label in tags[1])), colour) for label, colour in colours.items())
     shown = [Tag(label, kind, colour) for label, kind, colour in found if kind]

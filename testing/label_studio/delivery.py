@@ -42,6 +42,7 @@ class Deliveries:
             self.lost += 1
             return
         times = 2 if self._random.random() < self._faults.doubled else 1
+        # A doubled event may be late once, twice or not at all: each copy is decided alone.
         for _ in range(times):
             if self._random.random() < self._faults.delayed:
                 late = threading.Timer(self._random.uniform(0, self._faults.delay), self._post, [body])

@@ -78,11 +78,13 @@ def build(
         "/api/tasks/{id:int}": one_task,
         "/api/tasks/{id:int}/annotations": annotations,
     }
+    # Label Studio answers these addresses with and without a final slash.
     routes = [Route(path + end, guarded(page)) for path, page in pages.items() for end in ("", "/")]
     routes += [
         Route(f"/api/projects/{project.id}/import/predictions", guarded(imported), methods=["POST"]),
         Route("/api/predictions/{id:int}/", guarded(prediction), methods=["PATCH", "DELETE"]),
     ]
+    # These two pages need no token in Label Studio either.
     return Starlette(routes=[*routes, Route("/api/version", version), Route("/health", version)])
 
 
@@ -96,6 +98,7 @@ def _guard(token: str, is_away: Callable[[], bool]) -> Callable[[Page], Page]:
         async def answer(request: Request) -> Response:
             if is_away():
                 return JSONResponse({"detail": "Service Unavailable"}, status_code=503)
+            # Only the legacy token is known here, as Label Studio accepts it on all of these pages.
             if request.headers.get("authorization") != f"Token {token}":
                 return JSONResponse(_REFUSED, status_code=401)
             return await page(request)

@@ -26,6 +26,7 @@ class ThreadedServer:
     def start(self) -> None:
         """Start, and return once requests are answered. RuntimeError when another process has taken the port."""
         self._thread.start()
+        # uvicorn ends its thread when it cannot listen, and reports that in its log alone.
         while not self._server.started:
             if not self._thread.is_alive():
                 raise RuntimeError(f"nothing can be served on {self.url}")

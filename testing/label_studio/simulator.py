@@ -22,6 +22,7 @@ from testing.label_studio.pages import build
 from testing.label_studio.payloads import Annotation, Json, Project, Task
 from testing.label_studio.server import ThreadedServer
 
+# As recorded: Label Studio's requests to a backend name Heartex, its webhooks name requests.
 _HEADERS = {"User-Agent": "heartex/1.23.2"}
 _HEALTH_SECONDS, _SETUP_SECONDS, _PREDICT_SECONDS = 1.0, 3.0, 100.0
 
@@ -62,6 +63,7 @@ class SimulatedLabelStudio:
         self._server = ThreadedServer(build(self.project, self._pictures, self.token, lambda: self.is_away))
         self._client = httpx.Client(base_url=self.backend_url, headers=_HEADERS)
         self.deliveries = Deliveries(self._client, "/webhook", faults or Faults())
+        # Held while tasks or annotations change, and not while requests are sent: the backend may ask back.
         self._changing = threading.RLock()
         self._last_annotation = 0
 
@@ -99,6 +101,7 @@ class SimulatedLabelStudio:
         With ``keep`` they are stored with the tasks, as in Label Studio. Raises BackendFailed for answers that Label
         Studio would show as an error or not store.
         """
+        # Tasks may be deleted by other threads while the body is built.
         with self._changing:
             body = payloads.predict_body(self.project, [self.project.tasks[one] for one in ids])
         answer = self._asked(lambda: self._client.post("/predict", json=body, timeout=_PREDICT_SECONDS))

@@ -100,7 +100,7 @@ class Service:
         held = known.industry_keys if known else industry_keys
         industry_keys = self._asked_keys.chosen(str(project), held, industry_keys)
         config = self.config(xml, industry_keys)
-        # Before that, this request itself would have to load the library that reads results.
+        # While the models load, this request itself would have to load the library that reads results.
         if self.engine.done():
             check_readable(config)
         if token:

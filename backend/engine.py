@@ -34,7 +34,7 @@ from model.tagger import Tagger
 from store.store import Store
 from store.versions import Current, State
 from tagloom_base.settings import Settings
-from worker.training.cold_start import ColdStart
+from worker.cold_start import ColdStart
 
 LOG = structlog.stdlib.get_logger(__name__)
 

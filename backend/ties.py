@@ -16,7 +16,7 @@ from store.store import Store
 from store.versions import Current
 from tagloom_base.settings import Settings
 from worker import queue
-from worker.training.cold_start import ColdStart, ensure_cold_start
+from worker.cold_start import ColdStart, ensure_cold_start
 
 
 class Encoders(Extractor, Protocol):

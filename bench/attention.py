@@ -20,6 +20,7 @@ from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor
 from model.features.item import ItemFeatures
 from model.items import Gold
+from model.problem import Problem
 from model.tagger import Tagger
 from model.training.progressive import fit
 from tagloom.datasets.dataset import Sample, load
@@ -71,7 +72,7 @@ def main() -> None:
     taught = set(sorted(set(families))[::2])
     gold = {n: Gold(frozenset(sample.labels)) for n, sample in enumerate(samples) if families[n] in taught}
     cold = Tagger.cold_start(data.labels(), space=extractor.space, seed=7, with_boxes=False)
-    tagger = fit(cold, items, gold, families=families)
+    tagger = fit(cold, Problem(items, gold, families))
     # The fullest pictures of products that were not trained on, one a product.
     fullest = sorted((n for n in range(len(items)) if n not in gold), key=lambda n: -len(samples[n].labels))
     shown = list({families[n]: n for n in reversed(fullest)}.values())[-options.items :]

@@ -26,8 +26,10 @@ from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor
 from model.features.item import ItemFeatures
 from model.items import Gold, PredictedBox
+from model.problem import Problem
 from model.tagger import Tagger
-from model.training.progressive import TrainConfig, fit
+from model.training.config import TrainConfig
+from model.training.progressive import fit
 from tagloom.datasets.dataset import Sample, load
 from tagloom.evaluation.data import gold_picture
 from tagloom.evaluation.features import features_of
@@ -131,7 +133,7 @@ def learned(data: Data, cold: Tagger, options: argparse.Namespace) -> None:
     parts = splits(data.families, options.gold_share, options.draws, options.folds)
     for gold, test in parts:
         config = TrainConfig(seed=options.seed)
-        tagger = fit(cold, data.features, data.gold_of(gold), families=data.families, config=config)
+        tagger = fit(cold, Problem(data.features, data.gold_of(gold), data.families), config)
         items = [data.features[row] for row in test]
         attention += attended(tagger, items)
         every += served(tagger, data, test, faint=True)

@@ -22,6 +22,7 @@ import click
 
 from bench.faults.crew import WORKERS, Crew, wait
 from labelstudio.project import ProjectKey
+from store.leases import lease_name
 from store.store import Store
 from tagloom.datasets.dataset import Sample, load
 from testing.label_studio.payloads import Json, choices_region, controls_of, rectangle_region
@@ -56,7 +57,7 @@ def _ready(studio: SimulatedLabelStudio, crew: Crew, samples: Sequence[Sample]) 
     features = crew.settings.paths.features
     wait(lambda: sum(1 for _ in features.rglob("*.safetensors")) >= len(samples), 550, "all pictures are read")
     with crew.store() as store:
-        wait(lambda: not store.leases.held(f"encode:{_key(studio)}"), 60, "the worker has nothing to do")
+        wait(lambda: not store.leases.held(lease_name("encode", _key(studio))), 60, "the worker has nothing to do")
 
 
 def _tell_of_strangers(studio: SimulatedLabelStudio, count: int) -> None:

@@ -21,10 +21,12 @@ from model.calibration import Calibration
 from model.evaluation.corpus import LabelledCorpus
 from model.features.extraction import FeatureExtractor
 from model.metrics import macro_f1
+from model.problem import Problem
 from model.tagger import Tagger
+from model.training.boxes import learn_boxes
+from model.training.config import TrainConfig
 from model.training.phases import CONTINUATION
-from model.training.progressive import TrainConfig, fit, out_of_fold
-from model.weak_supervision.boxes import LearnedBoxes, learn_boxes
+from model.training.progressive import fit, out_of_fold
 from tagloom.evaluate import corpus_of
 from tagloom.evaluation.data import read
 from worker.promotion.gate import Evidence, judge
@@ -51,9 +53,10 @@ def draw(corpus: LabelledCorpus, count: int, seed: int) -> Draw:
     seen = {corpus.families[row] for row in gold}
     test = [row for row in ordered if corpus.families[row] not in seen]
     cold, said = Tagger.cold_start(corpus.labels, space="bench", seed=SEED), corpus.gold_of(gold)
-    boxes = learn_boxes(cold.box_model, corpus.features, said, families=corpus.families, seed=SEED)
+    problem = Problem(corpus.features, said, corpus.families)
+    problem = replace(problem, boxes=learn_boxes(cold, problem, seed=SEED))
     config = TrainConfig(seed=SEED)
-    trained = fit(cold, corpus.features, said, families=corpus.families, config=config, boxes=boxes)
+    trained = fit(cold, problem, config)
     items = [corpus.features[row] for row in test]
     opinions = trained.opinions(items)
     logits_NK = trained.label_model.log_odds(opinions) + trained.correction(items) + trained.network_logits(items)
@@ -70,21 +73,14 @@ def draw(corpus: LabelledCorpus, count: int, seed: int) -> Draw:
         gain(trained.calibration, tempered_NK),
         gain(Calibration.expected(free_NK), free_NK),
         gain(usual, free_NK),
-        judge(_evidence(corpus, cold, gold, boxes), must_gain=False).accepted,
+        judge(_evidence(corpus, cold, gold, problem), must_gain=False).accepted,
     )
 
 
-def _evidence(corpus: LabelledCorpus, cold: Tagger, gold: Sequence[int], boxes: LearnedBoxes | None) -> Evidence:
+def _evidence(corpus: LabelledCorpus, cold: Tagger, gold: Sequence[int], problem: Problem) -> Evidence:
     rest = [row for row in range(len(corpus.features)) if row not in set(gold)][: 2 * len(gold) + 32]
     rows = [*gold, *rest]
-    answers = out_of_fold(
-        cold,
-        [corpus.features[row] for row in rows],
-        dict(enumerate(corpus.gold_of(gold).values())),
-        families=[corpus.families[row] for row in rows],
-        config=replace(TrainConfig(seed=SEED), first=CONTINUATION),
-        boxes=boxes.rows(rows) if boxes else None,
-    )
+    answers = out_of_fold(cold, problem.part(rows), replace(TrainConfig(seed=SEED), first=CONTINUATION))
     items = [corpus.features[row] for row in gold]
     served_NK = cold.calibration.decide(cold.probabilities(items)).numpy()
     families = [corpus.families[row] for row in gold]

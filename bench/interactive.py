@@ -28,8 +28,10 @@ from model.boxes.drawn import Drawn
 from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor
 from model.items import Box
+from model.problem import Problem
 from model.tagger import Tagger
-from model.training.progressive import TrainConfig, fit
+from model.training.config import TrainConfig
+from model.training.progressive import fit
 from store.store import Store
 from store.versions import NewVersion
 from tagloom.datasets import dataset
@@ -104,13 +106,7 @@ def accuracy(data: Data, options: argparse.Namespace) -> Tagger:
     cold = Tagger.cold_start(data.labels, space=data.space, seed=options.seed)
     parts = splits(data.families, options.gold_share, 1, options.folds)
     taggers = [
-        fit(
-            cold,
-            data.features,
-            data.gold_of(gold),
-            families=data.families,
-            config=TrainConfig(seed=options.seed),
-        )
+        fit(cold, Problem(data.features, data.gold_of(gold), data.families), TrainConfig(seed=options.seed))
         for gold, _ in parts
     ]
     print("| version | given | right label | IoU before | IoU after | after < before | right and IoU > .5 |")

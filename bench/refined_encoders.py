@@ -24,8 +24,8 @@ from model.features.extraction import FeatureExtractor
 from model.items import Item, TextBlock
 from model.metrics import macro_f1, weighted_f1
 from model.reading.reader import Reader
-from model.training.encoders import EncoderTraining, TrainedEncoders, train_encoders
-from model.training.progressive import TrainConfig
+from model.training.config import TrainConfig
+from model.training.encoders import EncoderPair, EncoderTraining, train_encoders
 from tagloom.datasets.dataset import Dataset
 from tagloom.evaluate import corpus_of
 from tagloom.evaluation.data import read
@@ -77,16 +77,18 @@ def main() -> None:
     if "text" in options.train and not isinstance(texts, TransformerTextEncoder):
         parser.error(f"the text encoder {options.text_encoder} has nothing to train")
 
-    def trained_on(drawn: Split) -> TrainedEncoders:
+    encoders = EncoderPair(
+        images if "image" in options.train else None,
+        texts if isinstance(texts, TransformerTextEncoder) and "text" in options.train else None,
+    )
+
+    def trained_on(drawn: Split) -> EncoderPair:
         return train_encoders(
             trained(drawn),
-            corpus.features,
-            corpus.gold_of(drawn.gold),
+            drawn.problem,
             lambda row: samples.samples[row].open(),
-            families=corpus.families,
-            images=images if "image" in options.train else None,
-            texts=texts if isinstance(texts, TransformerTextEncoder) and "text" in options.train else None,
-            config=EncoderTraining(options.epochs, options.rate, options.share, training=TrainConfig(seed=drawn.seed)),
+            encoders,
+            EncoderTraining(options.epochs, options.rate, options.share, training=TrainConfig(seed=drawn.seed)),
             on_epoch=lambda r: print(f"  epoch {r.epoch}: loss on gold {r.gold_loss:.3f}, on weak {r.weak_loss:.3f}"),
         )
 

@@ -93,8 +93,8 @@ def shipped_cues(samples: Sequence[Sample], read: Sequence[Reading]) -> Array:
     """What the model's own cues say before any gold."""
     from model.features.item import ItemFeatures
     from model.items import Box, TextBlock
-    from model.weak_supervision.cues import CueSet
-    from model.weak_supervision.lexicon import Lexicon
+    from model.lexicon.cues import CueSet
+    from model.lexicon.lexicon import Lexicon
 
     none = torch.zeros(0)
     items = [

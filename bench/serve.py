@@ -31,8 +31,9 @@ from labelstudio.config import LabelConfig
 from model import checkpoint
 from model.tagger import Tagger
 from store.changes import AnnotationState
+from store.leases import lease_name
 from store.store import Store
-from store.versions import Current, NewVersion, training_lease
+from store.versions import Current, NewVersion
 from tagloom.datasets import dataset
 from tagloom.datasets.dataset import Sample
 from tagloom_base.settings import Settings
@@ -200,7 +201,7 @@ def training(settings: Settings) -> Iterator[None]:
 
     def run() -> None:
         while not stop.is_set():
-            if not store.leases.held(training_lease(TRAINED_KEY)):
+            if not store.leases.held(lease_name("train", TRAINED_KEY)):
                 store.projects.request_training(TRAINED_KEY)
                 queue.wake_training(settings, TRAINED_KEY)
             stop.wait(0.5)
@@ -208,12 +209,12 @@ def training(settings: Settings) -> Iterator[None]:
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        _until(lambda: store.leases.held(training_lease(TRAINED_KEY)), "no training began; see logs/worker.log")
+        _until(lambda: store.leases.held(lease_name("train", TRAINED_KEY)), "no training began; see logs/worker.log")
         yield
     finally:
         stop.set()
         thread.join()
-        _until(lambda: not store.leases.held(training_lease(TRAINED_KEY)), "the training does not end")
+        _until(lambda: not store.leases.held(lease_name("train", TRAINED_KEY)), "the training does not end")
         store.close()
 
 

@@ -23,10 +23,12 @@ from model.boxes.described import RECENT
 from model.features.extraction import FeatureExtractor
 from model.features.item import ItemFeatures
 from model.items import Gold
+from model.problem import Problem
 from model.tagger import Tagger
+from model.training.config import TrainConfig
 from model.training.phases import STUDY, epochs
 from model.training.processes import Processes
-from model.training.progressive import EpochReport, TrainConfig, fit
+from model.training.progressive import EpochReport, fit
 from tagloom.evaluate import corpus_of
 from tagloom.evaluation.data import read
 
@@ -106,7 +108,7 @@ def train(
         reports.append(report)
 
     began = time.process_time()
-    fit(cold, items, gold, families=families, config=TrainConfig(device=options.device), on_epoch=on_epoch)
+    fit(cold, Problem(items, gold, families), TrainConfig(device=options.device), on_epoch=on_epoch)
     whole, computed = time.perf_counter() - starts[0], time.process_time() - began
     if Processes.current().rank == 0:
         print(f"{len(items)} items, {len(gold)} gold, {len(epochs(STUDY))} epochs, {options.threads} threads")

@@ -1,7 +1,8 @@
-"""Which hosts pictures may come from, and connections that go only to addresses that were checked.
+"""Rules for the hosts that pictures may come from, and connections that open only to checked addresses.
 
-A name is resolved once, each address is checked, and the socket is opened to that very address: a name that changes
-between check and connection (DNS rebinding) finds nothing to change. TLS still verifies the name.
+A host name is resolved once and each of its addresses is checked. The socket then opens to a checked address, not to
+the name, so a DNS answer that changes between check and connection (DNS rebinding) has no effect. TLS still verifies
+the name.
 """
 
 import ipaddress
@@ -23,30 +24,38 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # NAT64, RFC 6052: the IPv4 address is in the last 32 bits
 
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")  # RFC 4291
-# In IANA's registries of special addresses, and still global to Python 3.11.
+# Blocks in IANA's registries of special addresses that Python 3.11 nevertheless calls global.
 _SPECIAL = tuple(ipaddress.ip_network(block) for block in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20"))
 
 
 class ForbiddenAddressError(Exception):
-    """A host that may not be fetched; the message says why and which setting allows it."""
+    """A host that pictures may not come from; the message says why and which setting allows the host."""
 
 
 class AddressRules:
-    """``own`` is the configured Label Studio, wherever it is; ``allowed``: patterns of public hosts (``*.a.com``)."""
+    """The hosts and addresses that pictures may come from.
+
+    ``own`` is the configured Label Studio, which may have a private address. ``allowed`` are patterns of public hosts
+    (``*.a.com``).
+    """
 
     def __init__(self, own: Origin | None, allowed: Iterable[str]) -> None:
         self._own = own
         self._allowed = tuple(pattern.lower() for pattern in allowed)
 
     def check_name(self, origin: Origin) -> None:
-        """Raises ForbiddenAddressError for a host that is neither Label Studio's nor on the allow list."""
+        """Raise ForbiddenAddressError for a host that is neither Label Studio's nor on the allow list."""
         if origin != self._own and not any(fnmatch(origin.host.lower(), pattern) for pattern in self._allowed):
             raise ForbiddenAddressError(
                 f"host {origin.host!r} is not allowed: add it to TAGLOOM_IMAGE_HOSTS if its pictures may be fetched"
             )
 
     def resolve(self, host: str, port: int) -> list[str]:
-        """A host's addresses that may be connected to. Raises ForbiddenAddressError, or OSError for an unknown name."""
+        """Return the addresses of a host.
+
+        Raises ForbiddenAddressError if one of them is private and the host is not the configured Label Studio, and
+        OSError for an unknown name.
+        """
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         if self._own and (host.rstrip("."), port) == (self._own.host, self._own.port):
@@ -57,35 +66,32 @@ class AddressRules:
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is on the public internet; IPv6 forms that carry an IPv4 address count as that one."""
-    return all(_is_routed(part) for part in _unwrap(address))
+    """Return whether an address is on the public internet.
 
-
-def _is_routed(address: Address) -> bool:
-    """Of IPv6 only global unicast: what else Python calls global holds forms that carry a private IPv4 address."""
-    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST:
-        return False
-    return address.is_global and not address.is_multicast and not any(address in block for block in _SPECIAL)
-
-
-def _unwrap(address: Address) -> Iterator[Address]:
+    An IPv6 address that contains an IPv4 address is public only if the IPv4 address is public.
+    """
     if isinstance(address, ipaddress.IPv6Address):
         inner = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
         if address in _TRANSLATED:
             inner.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        carried = [part for part in inner if part is not None]
-        yield from carried
+        if not all(is_public(part) for part in inner if part is not None):
+            return False
+        # In these two forms only the IPv4 address matters.
         if address.ipv4_mapped or address in _TRANSLATED:
-            return
-    yield address
+            return True
+        # Other IPv6 addresses must be global unicast: Python also calls forms global that hold a private IPv4 address.
+        if address not in _GLOBAL_UNICAST:
+            return False
+    return address.is_global and not address.is_multicast and not any(address in block for block in _SPECIAL)
 
 
 class _Clock(threading.local):
-    """The moment at which the calling thread's request must have ended."""
+    """The time by which the calling thread's request must end."""
 
     end: float = float("inf")
 
     def left(self, timeout: float | None) -> float:
+        """Return the seconds left, at most ``timeout``. Raises httpcore.ReadTimeout when the time is over."""
         left = self.end - time.monotonic()
         if left <= 0:
             raise httpcore.ReadTimeout("the time for this picture is over")
@@ -93,7 +99,7 @@ class _Clock(threading.local):
 
 
 class PinnedBackend(httpcore.NetworkBackend):
-    """Opens sockets only to checked addresses, and ends any wait when the thread's ``deadline`` has passed."""
+    """A network backend that opens sockets only to checked addresses and ends each wait at the thread's deadline."""
 
     def __init__(self, rules: AddressRules) -> None:
         self._rules = rules
@@ -102,7 +108,7 @@ class PinnedBackend(httpcore.NetworkBackend):
 
     @contextmanager
     def deadline(self, seconds: float) -> Iterator[None]:
-        """Requests of this thread inside the block end within ``seconds``, however slowly bytes drip."""
+        """End this thread's requests inside the block within ``seconds``, even if bytes keep arriving slowly."""
         self._clock.end = time.monotonic() + seconds
         try:
             yield
@@ -117,6 +123,7 @@ class PinnedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
+        """Connect to the host's first checked address that accepts; httpcore calls this for every new connection."""
         problem: Exception = httpcore.ConnectError(f"no address for {host!r}")
         for address in self._rules.resolve(host, port):
             try:
@@ -130,7 +137,7 @@ class PinnedBackend(httpcore.NetworkBackend):
 
 
 class _TimedStream(httpcore.NetworkStream):
-    """A stream whose every wait is cut at the thread's deadline."""
+    """A stream whose waits end at the thread's deadline at the latest."""
 
     def __init__(self, stream: httpcore.NetworkStream, clock: _Clock) -> None:
         self._stream = stream

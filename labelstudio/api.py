@@ -1,4 +1,7 @@
-"""Label Studio's API, as far as Tagloom needs it. Only the configured base URL is called, no redirect is followed."""
+"""A client for the part of Label Studio's API that Tagloom needs.
+
+It calls only the configured base URL and follows no redirects.
+"""
 
 import json
 import threading
@@ -15,14 +18,14 @@ TASKS_PER_PAGE = 100
 BRIEF_TASKS_PER_PAGE = 200
 
 Filter = tuple[str, str, str, Any]
-"""Of the data manager: column, operator, type, value."""
+"""A filter of Label Studio's data manager: column, operator, type, value."""
 
 
 class LabelStudioError(Exception):
-    """Label Studio did not answer as expected; the message names what to check.
+    """Label Studio did not answer as expected; the message says what to check.
 
-    ``is_away``: there was no answer at all. ``is_missing``: Label Studio itself says that it has no such thing; a 404
-    without JSON is of a proxy in front of it.
+    ``status`` is the HTTP status, if one arrived. ``is_away``: no answer arrived at all. ``is_missing``: Label Studio
+    itself answered that the requested object does not exist; a 404 without JSON comes from a proxy in front of it.
     """
 
     def __init__(
@@ -37,8 +40,8 @@ class LabelStudioError(Exception):
 class LabelStudioClient:
     """Calls one Label Studio with its legacy token or personal access token. Thread-safe.
 
-    A personal access token is a JWT that only buys access tokens of five minutes (POST /api/token/refresh); the one in
-    hand is renewed when Label Studio answers 401.
+    A personal access token is a JWT that can only be exchanged for access tokens (POST /api/token/refresh). An access
+    token is valid for five minutes; the client requests a new one when Label Studio answers 401.
     """
 
     def __init__(self, connection: Connection, *, timeout: float = 15.0) -> None:
@@ -50,10 +53,11 @@ class LabelStudioClient:
         self._offered = ""
 
     def close(self) -> None:
+        """Close all connections."""
         self._http.close()
 
     def offer_token(self, token: str) -> None:
-        """Legacy token that /setup sent. It counts only while no token is configured, and is kept in memory only."""
+        """Take the legacy token that /setup sent. It is used if no token is configured, and kept in memory only."""
         redaction.keep_out(token, passing=True)
         try:
             self._offered = values.token(values.trimmed(token))
@@ -61,23 +65,39 @@ class LabelStudioClient:
             self._offered = ""  # no header can carry it
 
     def authorization(self, stale: str | None = None) -> str | None:
-        """Value of the Authorization header; ``stale`` is one that got a 401. None without a token."""
+        """Return the value of the Authorization header; None without a token.
+
+        ``stale`` is an earlier value that Label Studio answered with 401. Raises LabelStudioError when the token is
+        refused.
+        """
         token = self.connection.token.get_secret_value() or self._offered
         if not token:
             return None
+        # A personal access token is a JWT, which has three parts; a legacy token has one.
         if token.count(".") != 2:
             return f"Token {token}"
         with self._lock:
+            # If another thread has renewed the access token meanwhile, ``stale`` is no longer the current one.
             if not self._access or stale == f"Bearer {self._access}":
-                self._access = self._buy_access(token)
+                answer = self._send("POST", "/api/token/refresh", None, {"json": {"refresh": token}})
+                try:
+                    access = values.token(str(answer.json()["access"]))
+                except (ValueError, KeyError, TypeError) as error:
+                    raise LabelStudioError(
+                        "Label Studio refuses the personal access token: make a new one (Account & Settings) "
+                        "and set LABEL_STUDIO_API_KEY",
+                        answer.status_code,
+                    ) from error
+                redaction.keep_out(access, passing=True)
+                self._access = access
             return f"Bearer {self._access}"
 
     def project(self, project_id: int) -> dict[str, Any]:
-        """The project object, ``label_config`` and ``created_at`` among its fields."""
+        """Return the project object; its fields include ``label_config`` and ``created_at``."""
         return _object(self._call("GET", f"/api/projects/{project_id}/"))
 
     def projects(self) -> Iterator[dict[str, Any]]:
-        """All projects that the token may see."""
+        """Yield all project objects that the token may see."""
         page = 1
         while True:
             answer = _object(self._call("GET", "/api/projects/", params={"page": page, "page_size": TASKS_PER_PAGE}))
@@ -87,16 +107,16 @@ class LabelStudioClient:
             page += 1
 
     def tasks_after(self, project_id: int, task_id: int) -> tuple[list[dict[str, Any]], bool]:
-        """The next tasks behind an id with their annotations, by id, and whether they are the last ones.
+        """Return the next tasks with ids above ``task_id``, with their annotations, and whether they are the last ones.
 
-        Unlike page numbers, ids do not move when tasks are deleted between two requests.
+        Unlike page numbers, ids do not shift when tasks are deleted between two requests.
         """
         tasks, total = _listed(self._filtered(project_id, [_behind(task_id)], page_size=TASKS_PER_PAGE, fields="all"))
         _check_behind(tasks, task_id)
         return tasks, not tasks or len(tasks) >= total
 
     def tasks_named(self, project_id: int, task_ids: Sequence[int]) -> list[dict[str, Any]]:
-        """Those of these tasks that are there, with their annotations and predictions, by id."""
+        """Return those of these tasks that exist, with their annotations and predictions, in the order of ids."""
         wanted = ("id", "in_list", "List", list(task_ids))
         tasks, _ = _listed(self._filtered(project_id, [wanted], page_size=len(task_ids), fields="all"))
         return tasks
@@ -104,23 +124,24 @@ class LabelStudioClient:
     def outdated_tasks(
         self, project_id: int, task_id: int, version: str, *, unlabelled: bool, stored: bool
     ) -> tuple[list[dict[str, Any]], int]:
-        """The next tasks behind an id without a prediction of ``version``, by id, and how many are left in all.
+        """Return the next tasks above ``task_id`` that have no prediction of ``version``, and how many remain in all.
 
-        Optionally only those that nobody has labelled, or that have a stored prediction. They come without annotations
-        and predictions: this answer costs Label Studio a quarter.
+        ``unlabelled`` leaves out tasks with annotations; ``stored`` leaves out tasks without any stored prediction.
+        The tasks come without annotations and predictions, which takes Label Studio a quarter of the time.
         """
         filters = [_behind(task_id), ("predictions_model_versions", "not_contains", "List", [version])]
         filters += [("total_predictions", "greater", "Number", 0)] if stored else []
         return self._briefly(project_id, task_id, filters, unlabelled=unlabelled)
 
     def crowded_tasks(self, project_id: int, task_id: int, *, unlabelled: bool) -> tuple[list[dict[str, Any]], int]:
-        """The same of tasks with more than one stored prediction."""
+        """Return the next tasks above ``task_id`` that have several predictions, like ``outdated_tasks``."""
         filters = [_behind(task_id), ("total_predictions", "greater", "Number", 1)]
         return self._briefly(project_id, task_id, filters, unlabelled=unlabelled)
 
     def _briefly(
         self, project_id: int, task_id: int, filters: Sequence[Filter], *, unlabelled: bool
     ) -> tuple[list[dict[str, Any]], int]:
+        """Return one page of tasks without annotations and predictions, and how many tasks the filters leave in all."""
         chosen = [*filters, ("completed_at", "empty", "Datetime", True)] if unlabelled else filters
         page = _object(self._filtered(project_id, chosen, page_size=BRIEF_TASKS_PER_PAGE))
         tasks = list(page.get("tasks") or [])
@@ -128,7 +149,7 @@ class LabelStudioClient:
         return tasks, int(page.get("total") or 0)
 
     def _filtered(self, project_id: int, filters: Sequence[Filter], **query: Any) -> Any:
-        """Tasks by id that all filters of the data manager let pass."""
+        """Return Label Studio's answer with the tasks that match all filters, in the order of ids."""
         items = [
             {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}
             for column, operator, kind, value in filters
@@ -137,78 +158,80 @@ class LabelStudioClient:
         return self._call("GET", "/api/tasks/", params={"project": project_id, **query, "query": json.dumps(wanted)})
 
     def post_predictions(self, project_id: int, predictions: Sequence[dict[str, Any]]) -> int:
-        """Store predictions (``task``, ``result``, ``score``, ``model_version``) in chunks; returns how many."""
+        """Store predictions (``task``, ``result``, ``score``, ``model_version``) in chunks; return how many."""
         for start in range(0, len(predictions), PREDICTIONS_PER_REQUEST):
             chunk = list(predictions[start : start + PREDICTIONS_PER_REQUEST])
             self._call("POST", f"/api/projects/{project_id}/import/predictions", json=chunk)
         return len(predictions)
 
     def replace_prediction(self, prediction_id: int, prediction: Mapping[str, Any]) -> None:
-        """Let a stored prediction say something else (``task``, ``result``, ``score``, ``model_version``)."""
+        """Overwrite a stored prediction (``task``, ``result``, ``score``, ``model_version``)."""
         self._call("PATCH", f"/api/predictions/{prediction_id}/", json=dict(prediction))
 
     def delete_prediction(self, prediction_id: int) -> None:
-        """Remove one stored prediction."""
+        """Delete one stored prediction."""
         self._call("DELETE", f"/api/predictions/{prediction_id}/")
 
     def backends(self, project_id: int) -> list[dict[str, Any]]:
-        """The project's ML backends, the one that Label Studio asks first."""
+        """Return the project's ML backends; Label Studio requests predictions from the first one."""
         found = self._call("GET", "/api/ml/", params={"project": project_id})
         return sorted(found, key=lambda backend: int(backend["id"])) if isinstance(found, list) else []
 
     def rename_backend(self, backend: Mapping[str, Any], title: str) -> None:
-        """Give an ML backend (one of ``backends``) another title; Label Studio then asks it for health and setup."""
+        """Change an ML backend's title; Label Studio then requests /health and /setup from it.
+
+        ``backend`` is an object that ``backends`` returned.
+        """
         kept = {name: backend.get(name) for name in ("url", "project", "extra_params")}
         if backend.get("auth_method") == "BASIC_AUTH":
-            # An empty password stands for the one that Label Studio holds.
+            # An empty password leaves Label Studio's stored password unchanged.
             kept |= {"auth_method": "BASIC_AUTH", "basic_auth_user": backend["basic_auth_user"], "basic_auth_pass": ""}
         self._call("PATCH", f"/api/ml/{backend['id']}", json={**kept, "title": title})
 
     def change_project(self, project_id: int, fields: Mapping[str, Any]) -> None:
-        """Change settings of a project; Label Studio tells its webhooks (PROJECT_UPDATED)."""
+        """Change settings of a project; Label Studio then sends the webhook PROJECT_UPDATED."""
         self._call("PATCH", f"/api/projects/{project_id}/", json=dict(fields))
 
     def _call(self, method: str, path: str, **request: Any) -> Any:
+        """Send a request with the token, with a renewed one after a 401; return the JSON of the answer."""
         header = self.authorization()
         answer = self._send(method, path, header, request)
         if answer.status_code == 401 and (renewed := self.authorization(stale=header)) != header:
             answer = self._send(method, path, renewed, request)
+        status = answer.status_code
+        if status == 401:
+            raise LabelStudioError(
+                "Label Studio refuses the token (401): set LABEL_STUDIO_API_KEY to a valid personal or legacy token",
+                status,
+            )
         if answer.is_error or answer.is_redirect:
-            is_missing = answer.status_code == 404 and "json" in answer.headers.get("content-type", "")
-            raise LabelStudioError(_advice(method, path, answer), answer.status_code, is_missing=is_missing)
+            is_missing = status == 404 and "json" in answer.headers.get("content-type", "")
+            raise LabelStudioError(f"{method} {path} at Label Studio: {status}", status, is_missing=is_missing)
         try:
             return answer.json() if answer.content else None
         except ValueError as error:
             raise LabelStudioError(f"{method} {path}: the answer is no JSON; is LABEL_STUDIO_URL right?") from error
 
     def _send(self, method: str, path: str, header: str | None, request: dict[str, Any]) -> httpx.Response:
+        """Send one request. Raises LabelStudioError with ``is_away`` if no answer arrives."""
         if not self.connection.url:
             raise LabelStudioError("no Label Studio is configured: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
         try:
             headers = {"Authorization": header} if header else {}
             return self._http.request(method, self.connection.absolute(path), headers=headers, **request)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:  # whose own text may show a header
+        # The text of these errors may show a header, so the message names only their type.
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise LabelStudioError(
                 f"Label Studio at {self.connection.url} does not answer ({type(error).__name__}): is it running?",
                 is_away=True,
             ) from error
 
-    def _buy_access(self, token: str) -> str:
-        answer = self._send("POST", "/api/token/refresh", None, {"json": {"refresh": token}})
-        try:
-            access = values.token(str(answer.json()["access"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise LabelStudioError(
-                "Label Studio refuses the personal access token: make a new one (Account & Settings) "
-                "and set LABEL_STUDIO_API_KEY",
-                answer.status_code,
-            ) from error
-        redaction.keep_out(access, passing=True)
-        return access
-
 
 def _listed(answer: Any) -> tuple[list[dict[str, Any]], int]:
-    """Tasks of a page, and how many there are in all. Nothing may lack: what is not listed counts as deleted."""
+    """Return the tasks of a page, and the total number of tasks.
+
+    Raises LabelStudioError if either is missing, because the reconcile treats unlisted tasks as deleted.
+    """
     page = _object(answer)
     tasks, total = page.get("tasks"), page.get("total")
     if not isinstance(tasks, list) or not isinstance(total, int):
@@ -223,16 +246,10 @@ def _behind(task_id: int) -> Filter:
 
 
 def _check_behind(tasks: Sequence[Mapping[str, Any]], task_id: int) -> None:
-    """A Label Studio that does not know the filter answers with all tasks."""
+    """Raise LabelStudioError if a task's id is not above ``task_id``: Label Studio ignores filters it does not know."""
     if any(task["id"] <= task_id for task in tasks):
         raise LabelStudioError("GET /api/tasks/ at Label Studio: tasks are not filtered by id; use its release 1.23.2")
 
 
 def _object(answer: Any) -> dict[str, Any]:
     return answer if isinstance(answer, dict) else {}
-
-
-def _advice(method: str, path: str, answer: httpx.Response) -> str:
-    if answer.status_code == 401:
-        return "Label Studio refuses the token (401): set LABEL_STUDIO_API_KEY to a valid personal or legacy token"
-    return f"{method} {path} at Label Studio: {answer.status_code}"

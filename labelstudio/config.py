@@ -1,4 +1,4 @@
-"""What a labelling config (XML) asks for: labels, controls and the data keys of picture, texts and industry."""
+"""Parse a labelling config (XML): labels, controls, and the data keys of picture, texts and industry."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -13,35 +13,38 @@ from labelstudio.controls.shape_labels import ShapeLabels
 Control = Choices | RectangleLabels
 
 _TEXT_TAGS = {"text", "hypertext", "header"}
+# Usual names of the data keys for title and industry, in English and Chinese.
 _TITLE_KEYS = ("title", "标题", "商品标题", "name", "product_title")
 _INDUSTRY_KEYS = (
     "industry", "level1", "level2", "category", "category1", "category2", "industry_1", "industry_2",
     "行业", "类目", "一级类目", "二级类目", "一级行业", "二级行业",
 )  # fmt: skip
 _VARIABLE = re.compile(r"\$([\w\[\].-]*[\w\]])")
-_FAR = re.compile(r"\[\d{7,}\]")
-_MAX_XML = 1_000_000
-_MAX_DEPTH = 100  # levels of tags; Label Studio's own reader gives up behind 200
+_FAR = re.compile(r"\[\d{7,}\]")  # a list index that is larger than any list
+_MAX_XML = 1_000_000  # characters
+_MAX_DEPTH = 100  # levels of tags; Label Studio's own reader fails beyond 200
 _MAX_TAGS = 5_000
 _MAX_LABELS = 1_000
 _MAX_NAME = 500  # characters of a label or of the name of a data key
 
 
 class ConfigError(ValueError):
-    """A labelling config that Tagloom cannot work with. Label Studio shows the message, which names what to change."""
+    """A labelling config that Tagloom cannot use. Label Studio shows the message, which says what to change."""
 
 
 @dataclass(frozen=True)
 class LabelConfig:
     """A parsed labelling config.
 
-    ``labels`` are the model's labels in the config's order; ``names[label]`` are all names that the config gives it
-    (predicted values, alias, value), from which its cues start. ``industry_keys`` are tried in order on each task.
+    ``labels`` are the model's labels in the config's order; ``names[label]`` are all names that the config gives to the
+    label (predicted values, alias, value); the label's first cues are made of them. ``industry_keys`` are the data keys
+    that may hold a task's industry, in order.
 
-    ``controls`` are answered; ``shapes`` are read as gold only. ``asides`` are all other controls, ``pictures_beside``
-    the pictures that are not answered. Inside a ``<Repeater>`` the first picture is answered; ``repeated`` is what
-    stands before and after the number in the names there, and ``unrolled`` the config whose Repeaters are their first
-    round, as ``xml`` where there are none: results are written for it.
+    Tagloom predicts for ``controls`` and only reads gold from ``shapes``; ``asides`` are the names of all other
+    controls. ``pictures_beside`` are the names of the pictures that Tagloom does not predict for. Inside a
+    ``<Repeater>`` Tagloom predicts for the first picture: ``unrolled`` is the config with each Repeater replaced by its
+    first round (equal to ``xml`` if the config has no Repeater), and results are written for that config. ``repeated``
+    holds the text before and after the index in each name inside a Repeater.
     """
 
     xml: str
@@ -60,23 +63,25 @@ class LabelConfig:
 
     @property
     def choices(self) -> tuple[Choices, ...]:
+        """The ``<Choices>`` controls."""
         return tuple(control for control in self.controls if isinstance(control, Choices))
 
     @property
     def rectangles(self) -> tuple[RectangleLabels, ...]:
+        """The ``<RectangleLabels>`` controls."""
         return tuple(control for control in self.controls if isinstance(control, RectangleLabels))
 
     def is_aside(self, name: str) -> bool:
-        """Whether a control of this name is in the config, and none of those that are read."""
+        """Return whether the config has a control of this name that is neither in ``controls`` nor in ``shapes``."""
         return name in self.asides or self._is_repeated(name)
 
     def is_of_another_picture(self, name: object, to_name: object) -> bool:
-        """Whether a region of this control is about a picture of the task that is not answered."""
+        """Return whether a region with this ``from_name`` and ``to_name`` belongs to a picture without predictions."""
         is_beside = isinstance(to_name, str) and to_name in self.pictures_beside
         return is_beside or (isinstance(name, str) and self._is_repeated(name))
 
     def _is_repeated(self, name: str) -> bool:
-        """Whether it is a name inside a ``<Repeater>``, of another picture than the first."""
+        """Return whether the name belongs to a control inside a ``<Repeater>`` in another round than the first."""
         own = {control.name for control in (*self.controls, *self.shapes)}
         return name not in own and any(
             name.startswith(before) and name.endswith(after) and name[len(before) : len(name) - len(after)].isdigit()
@@ -85,11 +90,21 @@ class LabelConfig:
 
     @classmethod
     def parse(cls, xml: str, industry_keys: Iterable[str] = ()) -> "LabelConfig":
-        """Parse a config; ``industry_keys`` (the setting) replace the usual names. Raises ConfigError."""
+        """Parse a config. Raises ConfigError if Tagloom cannot use it.
+
+        ``industry_keys`` come from the settings or the connection and replace the usual keys, if there are any.
+        """
         root = _root(xml)
         repeated = tuple(_unrolled(root))
-        objects = [_Object.of(tag) for tag in root.iter() if _is_object(tag)]
-        image = _picture(root, objects)
+        objects = [
+            _Object.of(tag)
+            for tag in root.iter()
+            if isinstance(tag.tag, str) and tag.get("toName") is None and tag.tag.lower() in (_TEXT_TAGS | {"image"})
+        ]
+        # The picture is the first one that a control points at, otherwise the first one that shows task data.
+        targets = {target for tag in root.iter() for target in (tag.get("toName") or "").split(",") if target}
+        pictures = [entry for entry in objects if entry.tag == "image" and entry.keys]
+        image = next(iter([entry for entry in pictures if entry.name in targets] or pictures), None)
         book = _LabelBook()
         controls = tuple(_controls(root, objects, image, book))
         if not controls:
@@ -98,11 +113,13 @@ class LabelConfig:
                 "to the config, pointing at its <Image> (or <Text>) tag."
             )
         shapes = tuple(_shapes(root, image, book))
-        read = {control.name for control in (*controls, *shapes)}
         if len(book.names) > _MAX_LABELS:
             raise ConfigError(f"The labelling config has more than {_MAX_LABELS:,} labels: split it into two projects.")
-        industry = tuple(industry_keys)
-        texts = _text_keys(objects, industry or _INDUSTRY_KEYS)
+        industry = tuple(industry_keys) or _INDUSTRY_KEYS
+        texts = _text_keys(objects, industry)
+        read = {control.name for control in (*controls, *shapes)}
+        others = {name for tag in root.iter() if tag.get("toName") and (name := tag.get("name"))} - read
+        beside = {entry.name for entry in objects if entry.tag == "image" and entry is not image and entry.name}
         return cls(
             xml=xml,
             labels=tuple(book.names),
@@ -111,12 +128,10 @@ class LabelConfig:
             image_key=image.keys[0] if image else None,
             title_key=texts[0] if texts else _TITLE_KEYS[0],
             text_keys=texts[1:],
-            industry_keys=industry or _INDUSTRY_KEYS,
+            industry_keys=industry,
             shapes=shapes,
-            pictures_beside=frozenset(
-                entry.name for entry in objects if entry.tag == "image" and entry is not image and entry.name
-            ),
-            asides=frozenset(name for tag in root.iter() if tag.get("toName") and (name := tag.get("name"))) - read,
+            pictures_beside=frozenset(beside),
+            asides=frozenset(others),
             repeated=repeated,
             unrolled=ET.tostring(root, encoding="unicode") if repeated else xml,
         )
@@ -124,7 +139,7 @@ class LabelConfig:
 
 @dataclass(frozen=True)
 class _Object:
-    """An object tag: what is shown, and the data keys it shows."""
+    """An object tag (a picture or a text), and the keys of the task data that it shows."""
 
     tag: str
     name: str | None
@@ -145,14 +160,18 @@ class _Object:
 
 
 class _LabelBook:
-    """Gives each named label one model label; controls that share any name of a label share the label."""
+    """Assigns model labels to the entries of controls: entries of two controls that share a name share the label."""
 
     def __init__(self) -> None:
         self.names: dict[str, dict[str, None]] = {}
         self._label_of: dict[str, str] = {}
 
     def label(self, names: list[str], taken: set[str]) -> str:
-        """The model label of an entry known by ``names``; never one of ``taken`` (the same control's other entries)."""
+        """Return the model label of an entry with these names, a new one if no name is known yet.
+
+        ``taken`` are the labels of the same control's other entries, which the entry cannot share.
+        """
+        # The first name that is known decides; without a known name the first name becomes the model's label.
         known = [self._label_of[name] for name in names if name in self._label_of and self._label_of[name] not in taken]
         label = known[0] if known else names[0]
         self.names.setdefault(label, {}).update(dict.fromkeys(names))
@@ -161,11 +180,12 @@ class _LabelBook:
         return label
 
     def known(self, names: Iterable[str | None]) -> str | None:
-        """The model label that has one of these names, if there is one."""
+        """Return the model label that has one of these names, or None."""
         return next((self._label_of[name] for name in names if name in self._label_of), None)
 
 
 def _root(xml: str) -> ET.Element:
+    """Parse the XML within limits of length, depth and number of tags. Raises ConfigError."""
     if len(xml) > _MAX_XML:
         raise ConfigError(f"The labelling config is longer than {_MAX_XML:,} characters: move long texts out of it.")
     if "<!DOCTYPE" in xml.upper() or "<!ENTITY" in xml.upper():
@@ -176,12 +196,7 @@ def _root(xml: str) -> ET.Element:
         raise ConfigError(f"The labelling config is not well-formed XML ({error}): correct it there.") from error
     except ValueError as error:
         raise ConfigError(f"The labelling config cannot be read ({error}): save it as plain text.") from error
-    _check_size(root)
-    return root
-
-
-def _check_size(root: ET.Element) -> None:
-    """Level by level: a function that calls itself for each would not come to the end of a deep one."""
+    # The tags are counted level by level, because recursion would fail on a deeply nested config.
     level, tags = [root], 0
     for _ in range(_MAX_DEPTH):
         tags += len(level)
@@ -190,40 +205,32 @@ def _check_size(root: ET.Element) -> None:
         raise ConfigError(f"The labelling config is nested deeper than {_MAX_DEPTH} levels: take out some of its tags.")
     if tags > _MAX_TAGS:
         raise ConfigError(f"The labelling config has more than {_MAX_TAGS:,} tags: split it into two projects.")
+    return root
 
 
 def _unrolled(root: ET.Element) -> Iterator[tuple[str, str]]:
-    """Make of each ``<Repeater>`` what its first round is; what stands before and after the number in its names."""
+    """Change each ``<Repeater>`` in place into its first round; yield the text before and after the index in names."""
     for repeater in [tag for tag in root.iter() if isinstance(tag.tag, str) and tag.tag.lower() == "repeater"]:
         flag = repeater.get("indexFlag") or "{{idx}}"
         for tag in repeater.iter():
             before, found, after = (tag.get("name") or "").partition(flag)
             if found:
                 yield before, after
+            # Data keys contain the index too, for example value="$images[{{idx}}]".
             for key, text in tag.items():
                 tag.set(key, text.replace(flag, "0"))
 
 
-def _is_object(tag: ET.Element) -> bool:
-    return isinstance(tag.tag, str) and tag.get("toName") is None and tag.tag.lower() in (_TEXT_TAGS | {"image"})
-
-
-def _picture(root: ET.Element, objects: list[_Object]) -> _Object | None:
-    """The picture that controls point at, else the first one that shows task data."""
-    targets = {target for tag in root.iter() for target in (tag.get("toName") or "").split(",") if target}
-    pictures = [entry for entry in objects if entry.tag == "image" and entry.keys]
-    aimed = [entry for entry in pictures if entry.name in targets]
-    return next(iter(aimed or pictures), None)
-
-
 def _controls(root: ET.Element, objects: list[_Object], image: _Object | None, book: _LabelBook) -> Iterator[Control]:
+    """Yield the controls that Tagloom predicts for, in the config's order; their labels are added to ``book``."""
     for tag in root.iter():
         kind = tag.tag.lower() if isinstance(tag.tag, str) else ""
         if kind not in (Choices.KIND, RectangleLabels.KIND):
             continue
         target = _target(tag, objects, image)
+        # A control of another picture, or a question about a single region, is left to the annotator.
         if target is None or tag.get("perRegion") == "true":
-            continue  # another picture's control, or a question about one region: both are left to the annotator
+            continue
         labels = _labels(tag, kind, book)
         name = tag.get("name") or ""
         if kind == Choices.KIND:
@@ -234,7 +241,7 @@ def _controls(root: ET.Element, objects: list[_Object], image: _Object | None, b
 
 
 def _shapes(root: ET.Element, image: _Object | None, book: _LabelBook) -> Iterator[ShapeLabels]:
-    """Controls of other shapes on our picture; of their labels those that a control which is answered has, too."""
+    """Yield the controls of other shapes on ``image``; a label gets the model label of a known entry with its name."""
     for tag in root.iter():
         kind = tag.tag.lower() if isinstance(tag.tag, str) else ""
         targets = [target.strip() for target in (tag.get("toName") or "").split(",")]
@@ -251,11 +258,15 @@ def _shapes(root: ET.Element, image: _Object | None, book: _LabelBook) -> Iterat
 
 
 def _target(tag: ET.Element, objects: list[_Object], image: _Object | None) -> str | None:
-    """The object name to answer for: our picture, or a text shown with it; None when the control is not ours."""
+    """Return the name of the object that a control's predictions refer to: ``image``, or a text shown with it.
+
+    Returns None when the control belongs to another picture. Raises ConfigError for a control that points at nothing.
+    """
     kind, name = tag.tag, tag.get("name")
     wanted = [target.strip() for target in (tag.get("toName") or "").split(",") if target.strip()]
     if not name or not wanted:
         raise ConfigError(f"A <{kind}> tag needs both a name and a toName that names an <Image> tag.")
+    # The first known target decides; a <Choices> may also point at a text that is shown with the picture.
     known = {entry.name: entry for entry in objects if entry.name}
     for target in wanted:
         entry = known.get(target)
@@ -275,7 +286,7 @@ def _target(tag: ET.Element, objects: list[_Object], image: _Object | None) -> s
 
 
 def _labels(tag: ET.Element, kind: str, book: _LabelBook) -> dict[str, str]:
-    """Name in results → model label. An alias takes the value's place in results, as Label Studio does it."""
+    """Return a control's labels: the name in results (the alias, or else the value) → model label."""
     item = Choices.ITEM if kind == Choices.KIND else RectangleLabels.ITEM
     labels: dict[str, str] = {}
     taken: set[str] = set()
@@ -285,6 +296,8 @@ def _labels(tag: ET.Element, kind: str, book: _LabelBook) -> dict[str, str]:
         name = entry.get("alias") or entry.get("value")
         if not name or name in labels:
             continue
+        # ``predicted_values`` are the names by which a model knows the label. They precede the alias and the value, so
+        # that the first of them becomes the model's label.
         predicted = [part.strip() for part in (entry.get("predicted_values") or "").split(",") if part.strip()]
         names = [*predicted, *(value for value in (entry.get("alias"), entry.get("value")) if value)]
         if any(len(each) > _MAX_NAME for each in names):
@@ -302,7 +315,7 @@ def _labels(tag: ET.Element, kind: str, book: _LabelBook) -> dict[str, str]:
 
 
 def _text_keys(objects: list[_Object], industry: Iterable[str]) -> tuple[str, ...]:
-    """Data keys of shown texts, the title first, without those that hold the industry."""
+    """Return the data keys of shown texts, the title first, without the keys that hold the industry."""
     aside = set(industry)
     keys = dict.fromkeys(key for entry in objects if entry.tag in _TEXT_TAGS for key in entry.keys)
     texts = [key for key in keys if key not in aside]

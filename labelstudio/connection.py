@@ -1,4 +1,4 @@
-"""One configured Label Studio: where it is, and the token that goes to its own origin and nowhere else."""
+"""One configured Label Studio: its URL, and the token that is sent to the URL's origin only."""
 
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
@@ -14,7 +14,7 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class Origin:
-    """Scheme, host and port: what a token belongs to."""
+    """Scheme, host and port of a URL. A token is only ever sent to one origin."""
 
     scheme: str
     host: str
@@ -22,7 +22,10 @@ class Origin:
 
     @classmethod
     def of(cls, parts: SplitResult) -> "Origin":
-        """Origin of a split URL; ValueError for one without an http(s) scheme or a host, or with a bad port."""
+        """Return the origin of a split URL.
+
+        Raises ValueError for a URL without an http(s) scheme or a host, or with an invalid port.
+        """
         if parts.scheme not in _PORTS or not parts.hostname:
             raise ValueError("not an http(s) URL with a host")
         return cls(parts.scheme, parts.hostname.rstrip("."), parts.port or _PORTS[parts.scheme])
@@ -30,7 +33,11 @@ class Origin:
 
 @dataclass(frozen=True)
 class Connection:
-    """``url`` is empty when no Label Studio is configured: then nothing of it can be fetched."""
+    """Name, URL and token of a Label Studio.
+
+    ``url`` is empty when no Label Studio is configured; then nothing can be fetched from it. Raises UserError for a URL
+    or a token that cannot be used.
+    """
 
     name: str = DEFAULT_CONNECTION
     url: str = ""
@@ -54,10 +61,11 @@ class Connection:
 
     @property
     def origin(self) -> Origin | None:
+        """The URL's origin; None without a URL."""
         return Origin.of(urlsplit(self.url)) if self.url else None
 
     def absolute(self, path: str) -> str:
-        """URL of a path on this Label Studio; a base URL with a path keeps it."""
+        """Return the URL of a path on this Label Studio. A path in the base URL is kept and not doubled."""
         base = self.url.rstrip("/")
         prefix = urlsplit(base).path
         return base + (path[len(prefix) :] if prefix and path.startswith(prefix + "/") else path)

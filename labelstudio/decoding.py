@@ -1,7 +1,7 @@
-"""Bytes of a picture → an upright RGB picture, as a browser shows it, and no larger than anything looks at.
+"""Decode the bytes of a picture into an upright RGB picture, as a browser shows it, reduced to the size that is needed.
 
-Memory is bounded. A decoder holds the whole picture, so that all threads of the process share one budget for it. What
-comes after it (palette, transparency, 16 bits, scale) is done piece by piece.
+Memory is bounded. A decoder holds the whole picture; therefore all threads of the process share one memory budget for
+decoders. The later steps (palette, transparency, 16 bits per channel, scaling) work on one piece at a time.
 """
 
 import io
@@ -16,14 +16,14 @@ from dataclasses import dataclass
 
 from PIL import ExifTags, IcoImagePlugin, Image, ImageFile, ImageOps
 
-# What browsers show; other decoders of Pillow are never handed a stranger's bytes. JPEG includes multi-picture files.
+# The formats that browsers show; untrusted bytes never reach Pillow's other decoders. JPEG covers multi-picture files.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "ICO")
 
-KEPT_PIXELS = 2_000_000  # of the reduced picture; its long side is over 700 px, the reader looks at 640
-KEPT_SIDE = 10_000  # px, its longest; so that a strip a pixel high is bounded too
-PIECE_SIDE = 1000  # px of the whole picture that are converted at once
+KEPT_PIXELS = 2_000_000  # pixels of the reduced picture at most; its long side is over 700 px, the encoders use 640
+KEPT_SIDE = 10_000  # px; the longest side of the reduced picture, which bounds pictures one pixel high too
+PIECE_SIDE = 1000  # px; the side of the piece that is converted at once
 
-# Bytes a pixel at the decoder's peak, measured: WebP 20 and AVIF 12 (8 bits a channel), a progressive JPEG 12.
+# Bytes per pixel at the decoder's peak, measured: WebP 20 and AVIF 12 (8 bits per channel), a progressive JPEG 12.
 BYTES_A_PIXEL = {"WEBP": 20, "AVIF": 20}
 OTHERS_BYTES_A_PIXEL = 12
 BUDGET_BYTES = 800_000_000  # 40 million pixels of the worst format
@@ -34,7 +34,10 @@ _ON_ITS_SIDE = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
 class ImageUnavailableError(Exception):
-    """A picture that cannot be had; the message names the reason. ``permanent``: trying again will not help."""
+    """A picture that cannot be fetched or decoded; the message names the reason.
+
+    ``permanent``: a later attempt would fail for the same reason.
+    """
 
     def __init__(self, reason: str, *, permanent: bool) -> None:
         super().__init__(reason)
@@ -43,14 +46,14 @@ class ImageUnavailableError(Exception):
 
 @dataclass(frozen=True)
 class Picture:
-    """An upright RGB picture, reduced; ``size`` is the whole upright picture's width and height."""
+    """A reduced, upright RGB picture; ``size`` is the width and height of the upright picture before the reduction."""
 
     image: Image.Image
     size: tuple[int, int]
 
 
 class Budget:
-    """Bytes that threads share. Who wants some waits until they are free: first come, first served."""
+    """A number of bytes that threads share. A thread waits until its share is free: first come, first served."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -60,7 +63,7 @@ class Budget:
 
     @contextmanager
     def of(self, wanted: int) -> Iterator[None]:
-        """Hold so many bytes; who wants more than there are holds all of them, alone."""
+        """Hold this many bytes inside the block; a request for more than the whole budget holds the whole budget."""
         share, turn = min(wanted, self._most), object()
         with self._changed:
             self._turns.append(turn)
@@ -80,12 +83,14 @@ _BUDGET = Budget(BUDGET_BYTES)
 
 
 def decode(content: bytes, max_pixels: int) -> Picture:
-    """First frame, turned upright by EXIF, on white where transparent. Raises ImageUnavailableError.
+    """Return a picture's first frame, rotated upright by its EXIF data, on white where it is transparent.
 
-    Of a truncated file whatever is there is shown, the rest stays grey or black, as in a browser.
+    A truncated file gives the part that it holds; the rest is grey or black, as in a browser. Raises
+    ImageUnavailableError for pictures with more than ``max_pixels`` pixels and for bytes that are not a picture.
     """
-    ImageFile.LOAD_TRUNCATED_IMAGES = True  # Pillow has no setting per picture
-    # Pillow's own limit is raised with ours, or it would refuse a picture that the setting allows.
+    # Pillow has no setting per picture.
+    ImageFile.LOAD_TRUNCATED_IMAGES = True
+    # Pillow's own limit rises with the setting; otherwise Pillow would refuse a picture that the setting allows.
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)
     try:
         return _load(content, max_pixels)
@@ -93,13 +98,32 @@ def decode(content: bytes, max_pixels: int) -> Picture:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(max_pixels) from error
-    except Exception as error:  # decoders raise anything on broken files: SyntaxError, struct.error, EOFError, ...
-        raise ImageUnavailableError(_what(content), permanent=True) from error
+    # Decoders raise many kinds of errors on broken files: SyntaxError, struct.error, EOFError, ...
+    except Exception as error:
+        start = content[:200].lstrip().lower()
+        if not content:
+            reason = "the file is empty"
+        elif start.startswith((b"<!doctype html", b"<html")):
+            reason = "a web page came instead of a picture (a login page?): check the URL and the token"
+        elif start.startswith((b"<?xml", b"<svg")):
+            reason = "SVG pictures cannot be read: use PNG, JPEG or WebP"
+        else:
+            reason = "the file is no picture that can be read (JPEG, PNG, WebP, GIF, BMP, AVIF)"
+        raise ImageUnavailableError(reason, permanent=True) from error
 
 
 def _load(content: bytes, max_pixels: int) -> Picture:
-    if content.startswith(_ICON):  # Pillow decodes an icon as soon as it opens it
-        formats, form, size = ["ICO"], "ICO", _icon_size(content)
+    """Check the picture's size before decoding, then decode, reduce and rotate the picture within the memory budget."""
+    # Pillow decodes an icon as soon as it opens the file, so the size is read here. It is read from the picture that
+    # Pillow chooses, because the icon's own table may name a smaller size.
+    if content.startswith(_ICON):
+        begin = IcoImagePlugin.IcoFile(io.BytesIO(content)).entry[0].offset
+        head = content[begin : begin + 24]
+        if head.startswith(_PNG):
+            width, height = struct.unpack(">II", head[16:24])
+        else:
+            width, height = struct.unpack("<ii", head[4:12])
+        formats, form, size = ["ICO"], "ICO", (abs(width), abs(height))
     else:
         formats = [name for name in FORMATS if name != "ICO"]
         with Image.open(io.BytesIO(content), formats=formats) as opened:
@@ -111,70 +135,47 @@ def _load(content: bytes, max_pixels: int) -> Picture:
         Image.open(io.BytesIO(content), formats=formats) as picture,
     ):
         factor = _factor(size)
-        picture.draft(None, (-(-size[0] // factor), -(-size[1] // factor)))  # a JPEG is scaled while it is decoded
+        # A JPEG is scaled down while it is decoded.
+        picture.draft(None, (-(-size[0] // factor), -(-size[1] // factor)))
         picture.load()
-        return _upright(_reduced(picture), size)
-
-
-def _icon_size(content: bytes) -> tuple[int, int]:
-    """Width and height of the picture that Pillow takes of an icon; the icon's own table may say less of it."""
-    start = IcoImagePlugin.IcoFile(io.BytesIO(content)).entry[0].offset
-    head = content[start : start + 24]
-    if head.startswith(_PNG):
-        width, height = struct.unpack(">II", head[16:24])
-    else:
-        width, height = struct.unpack("<ii", head[4:12])
-    return abs(width), abs(height)
+        reduced = _reduced(picture)
+        try:
+            upright = ImageOps.exif_transpose(reduced)
+        except Exception:  # a broken EXIF block; the picture itself is usable
+            return Picture(reduced, size)
+        return Picture(upright, size[::-1] if is_on_its_side(reduced) else size)
 
 
 def _factor(size: tuple[int, int]) -> int:
-    """By how much both sides are divided."""
+    """Return the number by which both sides are divided."""
     return max(1, math.ceil(math.sqrt(math.prod(size) / KEPT_PIXELS)), math.ceil(max(size) / KEPT_SIDE))
 
 
 def _reduced(picture: Image.Image) -> Image.Image:
-    """An RGB picture of at most KEPT_PIXELS, with what is known of the given one."""
+    """Return an RGB picture of at most KEPT_PIXELS pixels, with the metadata of the given picture."""
     factor = _factor(picture.size)
     width, height = picture.size
     reduced = Image.new("RGB", (-(-width // factor), -(-height // factor)))
     side = max(1, PIECE_SIDE // factor) * factor
     for left, top in itertools.product(range(0, width, side), range(0, height, side)):
-        piece = _rgb(picture.crop((left, top, min(left + side, width), min(top + side, height))))
-        reduced.paste(piece.reduce(factor), (left // factor, top // factor))
+        piece = picture.crop((left, top, min(left + side, width), min(top + side, height)))
+        # Sixteen bits per channel are scaled to eight, because Pillow's own conversion turns all values over 255 white.
+        if piece.mode.startswith(("I", "F")):
+            piece = piece.convert("F").point(lambda value: value * (255 / 65535)).convert("L")
+        if piece.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in piece.info:
+            layer = piece.convert("RGBA")
+            piece = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+        reduced.paste(piece.convert("RGB").reduce(factor), (left // factor, top // factor))
     reduced.info = picture.info
     return reduced
 
 
-def _upright(picture: Image.Image, size: tuple[int, int]) -> Picture:
-    try:
-        upright = ImageOps.exif_transpose(picture)
-    except Exception:  # a broken EXIF block; the picture itself is fine
-        return Picture(picture, size)
-    return Picture(upright, size[::-1] if is_on_its_side(picture) else size)
-
-
 def is_on_its_side(picture: Image.Image) -> bool:
-    """Whether EXIF says that width and height change places."""
+    """Return whether the EXIF orientation swaps the picture's width and height."""
     try:
         return picture.getexif().get(ExifTags.Base.Orientation) in _ON_ITS_SIDE
-    except Exception:  # a broken EXIF block; the picture itself is fine
+    except Exception:  # a broken EXIF block; the picture itself is usable
         return False
-
-
-def _rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith(("I", "F")):
-        picture = _eight_bit(picture)
-    if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
-        layer = picture.convert("RGBA")
-        ground = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(ground, layer).convert("RGB")
-    return picture.convert("RGB")
-
-
-def _eight_bit(picture: Image.Image) -> Image.Image:
-    """Sixteen bits a channel to eight: Pillow's own conversion cuts all values over 255 to white."""
-    wide = picture.convert("F")
-    return wide.point(lambda value: value * (255 / 65535)).convert("L")
 
 
 def _too_large(max_pixels: int) -> ImageUnavailableError:
@@ -182,15 +183,3 @@ def _too_large(max_pixels: int) -> ImageUnavailableError:
         f"the picture has more than {max_pixels:,} pixels: make it smaller or raise TAGLOOM_IMAGE_MAX_PIXELS",
         permanent=True,
     )
-
-
-def _what(content: bytes) -> str:
-    """A guess at what was sent instead of a picture, in words for the operator."""
-    start = content[:200].lstrip().lower()
-    if not content:
-        return "the file is empty"
-    if start.startswith((b"<!doctype html", b"<html")):
-        return "a web page came instead of a picture (a login page?): check the URL and the token"
-    if start.startswith((b"<?xml", b"<svg")):
-        return "SVG pictures cannot be read: use PNG, JPEG or WebP"
-    return "the file is no picture that can be read (JPEG, PNG, WebP, GIF, BMP, AVIF)"

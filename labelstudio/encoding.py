@@ -1,4 +1,7 @@
-"""Tasks → features: cache first, then pictures in parallel and the extractor in batches. Used by backend and worker."""
+"""Compute the features of tasks, for backend and worker.
+
+Features come from the cache if possible. For the other tasks pictures are fetched in parallel and encoded in batches.
+"""
 
 import logging
 import time
@@ -20,20 +23,20 @@ from model.items import Item
 
 LOG = logging.getLogger(__name__)
 
-THREADS = 48  # that fetch pictures; most of them wait for an answer
-SHARE = 8  # of them that one project holds at most: pictures that never come are to stop no other project's
-POLL_S = 0.05  # between two looks at what others are reading
-TEXTS = 16  # tasks whose texts are encoded between two looks at the clock
+THREADS = 48  # threads that fetch pictures; most of the time they wait for an answer
+SHARE = 8  # threads that one project uses at most, so that its unreachable pictures do not stop other projects
+POLL_S = 0.05  # seconds between two checks of the pictures that other readers have claimed
+TEXTS = 16  # tasks whose texts are encoded between two checks of the deadline
 
 
 class ExtractorGoneError(RuntimeError):
-    """The extractor takes no more items: the process ends. No task has failed by that."""
+    """The extractor accepts no more items because the process is ending. It does not mean that a task failed."""
 
 
 class Extractor(Protocol):
-    """What turns items into features; ``model.features.extraction.FeatureExtractor`` or a queue in front of it.
+    """Encodes items: ``model.features.extraction.FeatureExtractor`` or a queue in front of it.
 
-    TimeoutError where there was no time for it.
+    ``extract`` raises TimeoutError when the deadline passes before the items are encoded.
     """
 
     def extract(self, items: Sequence[Item]) -> list[ItemFeatures]: ...
@@ -51,7 +54,10 @@ class Cache(Protocol):
 
 @dataclass(frozen=True)
 class Failure:
-    """A task without features. ``late``: the deadline came first; ``permanent``: trying again will not help."""
+    """The reason why a task has no features.
+
+    ``late``: the deadline passed first. ``permanent``: a later attempt would fail for the same reason.
+    """
 
     reason: str
     permanent: bool = False
@@ -60,19 +66,23 @@ class Failure:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Keys that we have claimed with their pictures on the way (None: no picture), and what others have read by now."""
+    """Claimed keys with their pictures, which are being fetched (None for a task without a picture).
+
+    ``known`` are the features that are in the cache by now.
+    """
 
     pictures: "dict[str, Future[Picture] | None]" = field(default_factory=dict)
     known: "dict[str, ItemFeatures | Failure]" = field(default_factory=dict)
 
 
 class TaskEncoder:
-    """Features of tasks. Nothing is cached for a task whose picture could not be had, so that it is tried again.
+    """Computes features of tasks. A task whose picture cannot be fetched is not cached, so the next request retries it.
 
-    ``extractor_of`` gives the extractor for one project until a deadline. ``claims`` are shared with other readers:
-    what one of them is reading is waited for. ``batch`` is how many pictures are claimed and read together, and so how
-    long others wait for one of them (a larger one saves nothing on a CPU). ``share`` is how many threads one project
-    holds at most. ``on_unkept`` is called for each whose features the cache could not keep.
+    ``extractor_of`` returns the extractor for a project and a deadline. ``claims`` are shared with other readers: if
+    another reader has claimed a picture, the encoder waits for its features. ``batch`` is the number of pictures that
+    are claimed and encoded together; it also determines how long other readers wait for one of them (a larger batch
+    saves nothing on a CPU). ``share`` is the number of threads that one project uses at most. ``on_unkept`` is called
+    for each task whose features the cache could not store.
     """
 
     def __init__(
@@ -95,6 +105,7 @@ class TaskEncoder:
         self._threads = FairPool(THREADS, share, "fetch")
 
     def close(self) -> None:
+        """Stop fetching pictures, without waiting for the pictures that are being fetched."""
         self._threads.close(wait=False)
 
     def features(
@@ -104,10 +115,10 @@ class TaskEncoder:
         tasks: Sequence[Mapping[str, Any]],
         deadline: float | None = None,
     ) -> list[ItemFeatures | Failure]:
-        """One entry per task, in order. ``deadline`` is a ``time.monotonic()`` moment; what is unread by then is late.
+        """Return the features of each task, or why it has none, in the tasks' order.
 
-        Tasks are objects with ``id`` and ``data``, as Label Studio sends them. A task that names no picture is encoded
-        from its texts.
+        Tasks are objects with ``id`` and ``data``, as Label Studio sends them. A task without a picture is encoded from
+        its texts. ``deadline`` is a value of ``time.monotonic()``; tasks that are not encoded by then are late.
         """
         asked = [(item_key(project.connection, reference), reference) for reference in _of(project, config, tasks)]
         found: dict[str, ItemFeatures | Failure] = {}
@@ -120,24 +131,33 @@ class TaskEncoder:
             else:
                 missing[key] = reference
         if missing:
-            found |= self._read(project, missing, deadline)
+            found |= self._round(project, missing, deadline)
+        # Tasks that another reader has claimed are tried again, until the reader is done or has dropped its claim.
+        while left := {key: reference for key, reference in missing.items() if key not in found}:
+            if _is_over(deadline):
+                found |= dict.fromkeys(left, _LATE)
+                break
+            time.sleep(POLL_S)
+            found |= self._round(project, left, deadline)
         return [found[key] for key, _ in asked]
 
     def unread(self, project: ProjectKey, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]) -> list[bool]:
-        """Of each task whether its features are not in the cache yet."""
+        """Return for each task whether its features are missing in the cache."""
         asked = _of(project, config, tasks)
         return [not self._cache.has(item_key(project.connection, reference)) for reference in asked]
 
     def kept(
         self, project: ProjectKey, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]
     ) -> list[ItemFeatures | Failure] | None:
-        """The same where all of it is in the cache, else None: nothing is waited for."""
+        """Return the same as ``features`` if the cache holds all of it, otherwise None. Never waits."""
         asked = [(item_key(project.connection, reference), reference) for reference in _of(project, config, tasks)]
         seen = {key for key, reference in asked if not reference.is_empty}
-        if not all(self._cache.has(key) for key in seen):  # before any of them is read
+        # All keys are checked before any features are read, because reading is slower.
+        if not all(self._cache.has(key) for key in seen):
             return None
         found: dict[str, ItemFeatures | Failure] = {}
         for key in seen:
+            # The cache may have evicted the entry since the check.
             if (features := self._cache.get(key)) is None:
                 return None
             found[key] = features
@@ -150,9 +170,10 @@ class TaskEncoder:
         tasks: Sequence[Mapping[str, Any]],
         deadline: float | None = None,
     ) -> list[ItemFeatures | None]:
-        """Features from title, texts and industry alone, never cached: for answers that cannot wait for the picture.
+        """Return features from title, texts and industry alone, for answers that cannot wait for the picture.
 
-        None for a task without any text, for one that the encoders fail on, and for those that the deadline cut off.
+        These features are never cached. An entry is None for a task without any text, for a task on which the encoders
+        fail, and for tasks that are not encoded by the deadline.
         """
         items = [_item(reference, None) for reference in _of(project, config, tasks)]
         extractor = self._extractor_of(str(project), deadline)
@@ -166,22 +187,13 @@ class TaskEncoder:
                 found[place] = None if isinstance(features, Failure) else features
         return found
 
-    def _read(
-        self, project: ProjectKey, missing: Mapping[str, ItemReference], deadline: float | None
-    ) -> dict[str, ItemFeatures | Failure]:
-        """Read what nobody else is reading; then look again and again at what others are at, and at what they left."""
-        found = self._round(project, missing, deadline)
-        while left := {key: reference for key, reference in missing.items() if key not in found}:
-            if _is_over(deadline):
-                return found | dict.fromkeys(left, _LATE)
-            time.sleep(POLL_S)
-            found |= self._round(project, left, deadline)
-        return found
-
     def _round(
         self, project: ProjectKey, missing: Mapping[str, ItemReference], deadline: float | None
     ) -> dict[str, ItemFeatures | Failure]:
-        """Until the deadline. While one batch is extracted, the next one's pictures are on their way."""
+        """Encode the tasks that no other reader has claimed, until the deadline.
+
+        While one batch is encoded, the pictures of the next batch are fetched.
+        """
         keys = list(missing)
         chunks = [keys[start : start + self._batch] for start in range(0, len(keys), self._batch)]
         extractor = self._extractor_of(str(project), deadline)
@@ -197,17 +209,20 @@ class TaskEncoder:
                     ahead = self._order(project, chunks[number + 1], missing)
                 found |= batch.known | self._extract(extractor, batch, missing, deadline)
                 self._claims.release(batch.pictures)
+        # After an error or at the deadline the claims must not stay: other readers would wait for them.
         finally:
             self._drop(batch)
             self._drop(ahead)
         return found
 
     def _order(self, project: ProjectKey, chunk: list[str], missing: Mapping[str, ItemReference]) -> _Batch:
+        """Claim the keys of a batch and start to fetch their pictures."""
         fetcher = self._sites.fetcher(project.connection)
         batch = _Batch()
         for key in chunk:
             if not self._claims.take(key):
                 features = self._cache.get(key)
+            # Another reader may have encoded the task between the caller's look into the cache and the claim.
             elif (features := self._cache.get(key)) is not None:
                 self._claims.release([key])
             else:
@@ -218,6 +233,7 @@ class TaskEncoder:
         return batch
 
     def _drop(self, batch: _Batch) -> None:
+        """Cancel the fetching of a batch's pictures and release its claims."""
         for picture in batch.pictures.values():
             if picture is not None:
                 picture.cancel()
@@ -226,12 +242,20 @@ class TaskEncoder:
     def _extract(
         self, extractor: Extractor, batch: _Batch, missing: Mapping[str, ItemReference], deadline: float | None
     ) -> dict[str, ItemFeatures | Failure]:
+        """Wait for a batch's pictures until the deadline, encode the tasks and store their features in the cache."""
         items: dict[str, Item] = {}
         failures: dict[str, ItemFeatures | Failure] = {}
         for key, ordered in batch.pictures.items():
-            picture = _await(ordered, deadline) if ordered else None
-            if isinstance(picture, Failure):
-                failures[key] = picture
+            left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+            try:
+                picture = ordered.result(left) if ordered else None
+            except ImageUnavailableError as error:
+                failures[key] = Failure(str(error), permanent=error.permanent)
+            except TimeoutError:
+                failures[key] = _LATE
+            except Exception as error:
+                LOG.error("a picture could not be fetched: %r", error)
+                failures[key] = Failure(f"the picture could not be fetched ({type(error).__name__})")
             else:
                 items[key] = _item(missing[key], picture)
         features = dict(zip(items, _features(extractor, list(items.values())), strict=True))
@@ -249,7 +273,10 @@ def _of(project: ProjectKey, config: LabelConfig, tasks: Sequence[Mapping[str, A
 
 
 def _features(extractor: Extractor, items: Sequence[Item]) -> list[ItemFeatures | Failure]:
-    """The items' features; if the encoders fail on the batch, each item alone, so that one spoils no other."""
+    """Return the items' features.
+
+    If the encoders fail on the whole batch, each item is encoded alone, so that one bad item does not affect others.
+    """
     if not items:
         return []
     try:
@@ -266,25 +293,13 @@ def _features(extractor: Extractor, items: Sequence[Item]) -> list[ItemFeatures 
 
 
 def _nothing(config: LabelConfig) -> Failure:
+    """Return the failure of a task without a picture and texts."""
     wanted = ", ".join(f"${key}" for key in (config.image_key, config.title_key, *config.text_keys) if key)
     return Failure(f"the task has no data under any key that the labelling config shows ({wanted})", permanent=True)
 
 
 def _is_over(deadline: float | None) -> bool:
     return deadline is not None and time.monotonic() >= deadline
-
-
-def _await(picture: "Future[Picture]", deadline: float | None) -> Picture | Failure:
-    left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-    try:
-        return picture.result(left)
-    except ImageUnavailableError as error:
-        return Failure(str(error), permanent=error.permanent)
-    except TimeoutError:
-        return _LATE
-    except Exception as error:
-        LOG.error("a picture could not be fetched: %r", error)
-        return Failure(f"the picture could not be fetched ({type(error).__name__})")
 
 
 def _item(reference: ItemReference, picture: Picture | None) -> Item:

@@ -1,4 +1,4 @@
-"""Gold from annotations: what one or several annotators said of one task."""
+"""Gold from annotations: merge what one or several annotators answered for one task."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,16 +8,19 @@ from labelstudio.opinion import Opinion, opinion_of
 from labelstudio.proposals import Mark
 from model.items import Box, Gold, LabelledBox
 
-SAME_BOX = 0.5  # IoU from which two annotators' rectangles count as the same one
+SAME_BOX = 0.5  # the least IoU at which boxes of two annotators count as the same box
 
 
 def no_version(_: Mark) -> str:
-    """For callers that do not know which versions there are."""
+    """Return the empty string: the default for callers that do not know the project's versions."""
     return ""
 
 
 def gold_of(config: LabelConfig, annotations: Sequence[Mapping[str, Any]]) -> Gold | None:
-    """Merge a task's annotations; None when there are none, all were skipped, or nothing of them was understood."""
+    """Return a task's merged gold.
+
+    Returns None when the task has no annotations, all of them were skipped, or no region of them was understood.
+    """
     gold = read_gold(config, annotations)
     return gold if gold is not None and gold.says_something(config.labels) else None
 
@@ -25,36 +28,40 @@ def gold_of(config: LabelConfig, annotations: Sequence[Mapping[str, Any]]) -> Go
 def read_gold(
     config: LabelConfig, annotations: Sequence[Mapping[str, Any]], version_of: Callable[[Mark], str] = no_version
 ) -> Gold | None:
-    """Merge a task's annotations; None when all were skipped or there are none.
+    """Return a task's merged gold; None when the task has no annotations or all of them were skipped.
 
-    Ground-truth annotations, where there are any, count alone. Of each label only those annotators are asked whose
-    annotation says yes or no (``labelstudio.opinion``): it is gold when more than half of them gave it, on a tie the
-    newest decides. ``version_of`` names the version that proposed a region, by the mark in its id.
+    If some annotations are marked as ground truth, only these count. The annotators vote on each label; annotations in
+    which the label is unknown (see ``labelstudio.opinion``) have no vote. A label is gold when more than half of the
+    votes are for it; on a tie the newest annotation decides. ``version_of`` returns the version that proposed a
+    region, given the mark in the region's id; the empty string if no known version did.
     """
     valid = [entry for entry in annotations if not entry.get("was_cancelled") and isinstance(entry.get("result"), list)]
     chosen = [entry for entry in valid if entry.get("ground_truth")] or valid
-    opinions = [opinion_of(config, entry["result"]) for entry in sorted(chosen, key=_age)]
+    # Oldest first; the id, padded so that text order is number order, decides between equal times.
+    chosen.sort(key=lambda entry: (str(entry.get("updated_at") or ""), f"{entry.get('id') or 0:>20}"))
+    opinions = [opinion_of(config, entry["result"]) for entry in chosen]
     if not opinions:
         return None
     labels, unknown = _merge_labels(config, opinions)
     boxes, unknown_boxes = _merge_boxes(config, opinions)
+    agreeing = sum(opinion.labels == labels - opinion.unknown for opinion in opinions)
+    accepted = None
+    if all(opinion.untouched is not None for opinion in opinions):
+        marks = (opinions[-1].untouched or {}).values()
+        accepted = next((version for mark in marks if (version := version_of(mark))), "")
     return Gold(
         labels=labels,
         boxes=boxes,
-        weight=_agreement(labels, opinions),
+        weight=max(agreeing, 1) / len(opinions),  # the share of annotators who agree with the merged labels
         unknown=unknown,
         unknown_boxes=unknown_boxes,
-        accepted=_accepted(opinions, version_of),
+        accepted=accepted,
         notes=tuple(sorted({note for opinion in opinions for note in opinion.notes})),
     )
 
 
-def _age(annotation: Mapping[str, Any]) -> tuple[str, str]:
-    return str(annotation.get("updated_at") or ""), f"{annotation.get('id') or 0:>20}"
-
-
 def _merge_labels(config: LabelConfig, opinions: Sequence[Opinion]) -> tuple[frozenset[str], frozenset[str]]:
-    """Labels that are there, and those of which no annotation says anything."""
+    """Return the labels that are gold, and the labels that are unknown in every annotation."""
     there, unknown = set(), set()
     for label in dict.fromkeys((*config.labels, *sorted(label for one in opinions for label in one.labels))):
         votes = [label in opinion.labels for opinion in opinions if label not in opinion.unknown]
@@ -68,50 +75,32 @@ def _merge_labels(config: LabelConfig, opinions: Sequence[Opinion]) -> tuple[fro
 def _merge_boxes(
     config: LabelConfig, opinions: Sequence[Opinion]
 ) -> tuple[tuple[LabelledBox, ...] | None, frozenset[str]]:
-    """Boxes that at least half of the annotators drew, each the mean of theirs; and labels that may have more.
+    """Return the merged boxes, and the labels that may have more boxes than these.
 
-    Who drew nothing beside their tags, or whose boxes of a label were not all understood, is not counted against it.
+    A box is kept when at least half of the annotators drew it; its sides are the means of theirs. An annotator who set
+    tags but drew nothing does not count, nor does one whose boxes of the label were not all understood. The boxes are
+    None when no annotator drew.
     """
     drawn = [opinion for opinion in opinions if opinion.boxes is not None]
     if not drawn:
         return None, frozenset().union(*(opinion.unknown_boxes for opinion in opinions))
     groups: list[list[LabelledBox]] = []
     for opinion in reversed(drawn):
-        _join(groups, opinion.boxes or ())
+        # Each of the annotator's boxes joins the group that it overlaps most; a group takes at most one of the boxes.
+        free = list(groups)
+        for box in opinion.boxes or ():
+            close = [group for group in free if group[0].label == box.label and group[0].box.iou(box.box) >= SAME_BOX]
+            if close:
+                best = max(close, key=lambda group: group[0].box.iou(box.box))
+                best.append(box)
+                free.remove(best)
+            else:
+                groups.append([box])
     sure = {label: [one for one in drawn if label not in one.unknown_boxes] for label in config.labels}
     kept = [group for group in groups if 2 * len(group) >= len(sure.get(group[0].label, drawn))]
     unknown = {label for label, those in sure.items() if not those}
-    return tuple(_mean(group) for group in kept), frozenset(unknown)
-
-
-def _join(groups: list[list[LabelledBox]], boxes: tuple[LabelledBox, ...]) -> None:
-    """Put one annotator's boxes into the groups they overlap most; each group takes at most one of them."""
-    free = list(groups)
-    for box in boxes:
-        close = [group for group in free if group[0].label == box.label and group[0].box.iou(box.box) >= SAME_BOX]
-        if close:
-            best = max(close, key=lambda group: group[0].box.iou(box.box))
-            best.append(box)
-            free.remove(best)
-        else:
-            groups.append([box])
-
-
-def _mean(group: list[LabelledBox]) -> LabelledBox:
-    count = len(group)
-    sides = [sum(getattr(entry.box, side) for entry in group) / count for side in ("left", "top", "right", "bottom")]
-    return LabelledBox(group[0].label, Box(*sides))
-
-
-def _agreement(labels: frozenset[str], opinions: Sequence[Opinion]) -> float:
-    """Share of annotators who say what the merged labels say, as far as they say anything."""
-    agreeing = sum(opinion.labels == labels - opinion.unknown for opinion in opinions)
-    return max(agreeing, 1) / len(opinions)
-
-
-def _accepted(opinions: Sequence[Opinion], version_of: Callable[[Mark], str]) -> str | None:
-    """The version whose proposal all annotators took over unchanged (the newest one's), else None."""
-    marks = [opinion.untouched for opinion in opinions]
-    if any(untouched is None for untouched in marks):
-        return None
-    return next((version for mark in (marks[-1] or {}).values() if (version := version_of(mark))), "")
+    merged = []
+    for group in kept:
+        sides = (sum(getattr(one.box, side) for one in group) for side in ("left", "top", "right", "bottom"))
+        merged.append(LabelledBox(group[0].label, Box(*(total / len(group) for total in sides))))
+    return tuple(merged), frozenset(unknown)

@@ -1,4 +1,4 @@
-"""Fetches a task's picture from where it may come from, within limits of size, pixels and time."""
+"""Fetch a task's picture from an allowed place, within limits of bytes, pixels and time."""
 
 import base64
 import binascii
@@ -24,14 +24,14 @@ LOG = logging.getLogger(__name__)
 _LONGEST_NAME = 253  # characters of a host name (RFC 1035)
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MAX_REDIRECTS = 5
-_CONNECTIONS = 64  # more than threads fetch: those of one project must not keep another's waiting
+_CONNECTIONS = 64  # more than the threads that fetch, so that no thread waits for another project's connection
 _CLOUD = re.compile(r"(s3|gs|gcs|azure-blob|redis|s3s|azure-spi)://", re.IGNORECASE)
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
 
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """What one picture may cost."""
+    """Limits for one picture: its file's bytes, its pixels, and the seconds for fetching it."""
 
     max_bytes: int = 30_000_000
     max_pixels: int = 40_000_000
@@ -39,7 +39,11 @@ class ImageLimits:
 
 
 class ImageFetcher:
-    """Pictures of one connection. Thread-safe. ``roots`` are folders that file:// references may point into."""
+    """Fetches pictures for one connection. Thread-safe.
+
+    ``allowed_hosts`` are patterns of public hosts that may serve pictures besides Label Studio. ``roots`` are the
+    folders that file:// references may point into.
+    """
 
     def __init__(
         self,
@@ -58,35 +62,47 @@ class ImageFetcher:
         self._pool = httpcore.ConnectionPool(max_connections=_CONNECTIONS, network_backend=self._network)
 
     def close(self) -> None:
+        """Close all connections."""
         self._pool.close()
 
     def fetch(self, reference: ItemReference) -> Picture:
-        """The upright RGB picture, reduced. Raises ImageUnavailableError with a reason that names the fix, and nothing
-        else."""
+        """Return the reduced, upright RGB picture.
+
+        The only error raised is ImageUnavailableError; its message says what to fix.
+        """
         place = reference.image
         if not place:
             raise ImageUnavailableError("the task names no picture", permanent=True)
         try:
-            return decode(self._content(place, reference), self._limits.max_pixels)
+            if place[:5].lower() == "data:":
+                content = self._inline(place)
+            elif place[:7].lower() == "file://":
+                content = self._local(place)
+            else:
+                with self._network.deadline(self._limits.seconds):
+                    content = self._download(self._url(place, reference))
+            return decode(content, self._limits.max_pixels)
         except ImageUnavailableError:
             raise
-        except Exception as error:  # a stranger wrote the reference: whatever it sets off is this picture's failure
+        # The reference is untrusted input, so any error that it causes counts as a failure of this picture alone.
+        except Exception as error:
             LOG.warning("a picture cannot be fetched: %r", error)
             reason = f"the picture cannot be fetched ({type(error).__name__}): check its address"
             raise ImageUnavailableError(reason, permanent=isinstance(error, ValueError)) from error
 
-    def _content(self, place: str, reference: ItemReference) -> bytes:
-        if place[:5].lower() == "data:":
-            return self._inline(place)
-        if place[:7].lower() == "file://":
-            return self._local(place)
-        with self._network.deadline(self._limits.seconds):
-            return self._download(self._url(place, reference))
-
     def _url(self, place: str, reference: ItemReference) -> str:
-        """The URL to ask: absolute as it is, a path on Label Studio, a cloud URI through Label Studio's resolver."""
+        """Return the URL to request.
+
+        An absolute URL stays as it is, a path is completed by Label Studio's URL, and a URI of cloud storage becomes a
+        request to Label Studio's resolver.
+        """
         if _CLOUD.match(place):
-            return self._resolver(place, reference)
+            self._need_label_studio()
+            kind, number = ("tasks", reference.task_id) if reference.task_id else ("projects", reference.project_id)
+            if not number:
+                raise ImageUnavailableError("a cloud picture needs its task's id to be resolved", permanent=True)
+            encoded = quote(base64.urlsafe_b64encode(place.encode()).decode())
+            return self._client.connection.absolute(f"/{kind}/{number}/resolve/?fileuri={encoded}")
         if re.match(r"https?://", place, re.IGNORECASE):
             return place
         if not place.startswith("/") or place.startswith("//"):
@@ -96,54 +112,50 @@ class ImageFetcher:
         self._need_label_studio()
         return self._client.connection.absolute(place)
 
-    def _resolver(self, place: str, reference: ItemReference) -> str:
-        self._need_label_studio()
-        kind, number = ("tasks", reference.task_id) if reference.task_id else ("projects", reference.project_id)
-        if not number:
-            raise ImageUnavailableError("a cloud picture needs its task's id to be resolved", permanent=True)
-        encoded = quote(base64.urlsafe_b64encode(place.encode()).decode())
-        return self._client.connection.absolute(f"/{kind}/{number}/resolve/?fileuri={encoded}")
-
     def _need_label_studio(self) -> None:
         if self._own is None:
             raise ImageUnavailableError("set LABEL_STUDIO_URL so that its pictures can be fetched", permanent=False)
 
     def _download(self, url: str) -> bytes:
+        """Return the content at a URL. Each redirect's target passes the same checks as the URL itself."""
         for _ in range(_MAX_REDIRECTS + 1):
-            target, content = self._ask(url)
-            if target is None:
+            origin = self._origin(url)
+            header = self._authorization() if origin == self._own else None
+            status, target, content = self._get(url, header)
+            # Label Studio's access token may have expired: the request is repeated once with a new one.
+            if status == 401 and header and (renewed := self._authorization(header)) != header:
+                status, target, content = self._get(url, renewed)
+            if status in _REDIRECTS and target:
+                try:
+                    url = urljoin(url, target)
+                except ValueError as error:
+                    reason = f"the picture's URL is redirected to {_short(target)!r}, which is no URL"
+                    raise ImageUnavailableError(reason, permanent=True) from error
+            elif status == 200:
                 return content
-            url = self._redirected(url, target)
+            elif status == 401 and origin == self._own:
+                raise ImageUnavailableError(
+                    "Label Studio refuses the token (401): set LABEL_STUDIO_API_KEY to a personal access token of its",
+                    permanent=False,
+                )
+            else:
+                reason = f"{origin.host} answered {status} for the picture"
+                raise ImageUnavailableError(reason, permanent=status in (400, 404, 410))
         raise ImageUnavailableError("the picture's URL is redirected too often", permanent=True)
 
-    def _redirected(self, url: str, target: str) -> str:
-        try:
-            return urljoin(url, target)
-        except ValueError as error:
-            reason = f"the picture's URL is redirected to {_short(target)!r}, which is no URL"
-            raise ImageUnavailableError(reason, permanent=True) from error
-
-    def _ask(self, url: str) -> tuple[str | None, bytes]:
-        """(where it is redirected to, nothing) or (None, content)."""
-        origin = self._origin(url)
-        header = self._authorization() if origin == self._own else None
-        status, target, content = self._get(url, header)
-        if status == 401 and header and (renewed := self._authorization(header)) != header:
-            status, target, content = self._get(url, renewed)
-        if status in _REDIRECTS and target:
-            return target, b""
-        if status != 200:
-            raise ImageUnavailableError(self._refusal(status, origin), permanent=status in (400, 404, 410))
-        return None, content
-
     def _origin(self, url: str) -> Origin:
+        """Check a URL before it is requested, and return its origin. Raises ImageUnavailableError."""
         try:
             if len(url) > MAX_URL:
                 raise ValueError("longer than any server takes")
             parts = urlsplit(url)
             origin = Origin.of(parts)
-            _check_host(origin.host)
-            url.encode()  # a lone surrogate cannot be sent
+            if len(origin.host) > _LONGEST_NAME:
+                raise ValueError("the host's name is too long")
+            # The codec refuses host names with an empty label or a label of more than 63 characters.
+            origin.host.encode("idna")
+            # A lone surrogate cannot be sent; encoding it fails.
+            url.encode()
         except ValueError as error:
             raise ImageUnavailableError(f"{_short(url)!r} is not a URL that can be fetched", permanent=True) from error
         if _UNSAFE.search(url) or parts.username is not None or parts.password is not None:
@@ -155,19 +167,23 @@ class ImageFetcher:
         return origin
 
     def _authorization(self, stale: str | None = None) -> str | None:
+        """Return ``LabelStudioClient.authorization``, with its error as an ImageUnavailableError."""
         try:
             return self._client.authorization(stale)
         except LabelStudioError as error:
             raise ImageUnavailableError(str(error), permanent=False) from error
 
     def _get(self, url: str, header: str | None) -> tuple[int, str | None, bytes]:
-        # No compression: it would let a small answer grow without bound.
-        # Label Studio answers 406 to "image/*": its API renders JSON before it looks at the file.
+        """Send one GET request; return the status, the Location header and the content (empty unless 200)."""
+        # "identity" refuses compression, by which a small answer could grow without bound. "Accept" is not "image/*",
+        # because Label Studio answers 406 to that: its API chooses a JSON renderer before it looks at the file.
         headers = [("Accept", "*/*"), ("Accept-Encoding", "identity"), ("User-Agent", "tagloom")]
         headers += [("Authorization", header)] if header else []
         timeouts = dict.fromkeys(("connect", "read", "write", "pool"), self._limits.seconds)
+        # Characters outside ASCII are percent-encoded; what is encoded already stays as it is.
+        address = quote(url, safe="!#$%&'()*+,/:;=?@[]~")
         try:
-            with self._pool.stream("GET", _ascii(url), headers=headers, extensions={"timeout": timeouts}) as answer:
+            with self._pool.stream("GET", address, headers=headers, extensions={"timeout": timeouts}) as answer:
                 found = {name.lower(): value for name, value in answer.headers}
                 content = self._read(answer) if answer.status == 200 else b""
                 return answer.status, found.get(b"location", b"").decode("latin-1") or None, content
@@ -176,26 +192,24 @@ class ImageFetcher:
         except httpcore.TimeoutException as error:
             reason = f"the picture did not arrive within {self._limits.seconds:g} s"
             raise ImageUnavailableError(reason, permanent=False) from error
-        except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:  # whose own text may show a header
+        # The text of these errors may show a header, so the reason names only their type.
+        except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
             reason = f"the picture's host cannot be asked ({type(error).__name__})"
             raise ImageUnavailableError(reason, permanent=False) from error
         except (httpcore.NetworkError, OSError) as error:
             raise ImageUnavailableError(f"the picture's host cannot be reached ({error})", permanent=False) from error
 
     def _read(self, answer: httpcore.Response) -> bytes:
-        content = io.BytesIO()  # its value is no copy
+        """Read an answer's content. Raises ImageUnavailableError as soon as it exceeds the limit."""
+        content = io.BytesIO()  # getvalue makes no copy of it
         for part in answer.iter_stream():
             if content.tell() + len(part) > self._limits.max_bytes:
                 raise self._too_big()
             content.write(part)
         return content.getvalue()
 
-    def _refusal(self, status: int, origin: Origin) -> str:
-        if status == 401 and origin == self._own:
-            return "Label Studio refuses the token (401): set LABEL_STUDIO_API_KEY to a personal access token of its"
-        return f"{origin.host} answered {status} for the picture"
-
     def _inline(self, place: str) -> bytes:
+        """Return the content of a data: URI."""
         head, comma, body = place.partition(",")
         if not comma or len(body) > 2 * self._limits.max_bytes:
             raise self._too_big() if comma else ImageUnavailableError("the data: URI holds no data", permanent=True)
@@ -209,7 +223,7 @@ class ImageFetcher:
         return content
 
     def _local(self, place: str) -> bytes:
-        """A file below a configured root, after links are followed; never a device or a pipe."""
+        """Return the content of a regular file below a configured root; links are followed before the check."""
         reason = "the file is not below a folder of TAGLOOM_IMAGE_ROOTS, or is not there"
         try:
             parts = urlsplit(place)
@@ -232,17 +246,5 @@ class ImageFetcher:
         )
 
 
-def _check_host(host: str) -> None:
-    """ValueError for a name that no resolver takes: with an empty label or one over 63 characters, or too long."""
-    if len(host) > _LONGEST_NAME:
-        raise ValueError("the host's name is too long")
-    host.encode("idna")
-
-
 def _short(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _ascii(url: str) -> str:
-    """The URL with every character outside ASCII percent-encoded; what is encoded already stays."""
-    return quote(url, safe="!#$%&'()*+,/:;=?@[]~")

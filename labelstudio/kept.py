@@ -1,4 +1,4 @@
-"""What is kept in memory of things that come from outside: the last used, up to a number and to a weight of all."""
+"""An in-memory cache (least recently used) with limits on the number of entries and on their total weight."""
 
 import threading
 from collections import OrderedDict
@@ -10,7 +10,10 @@ Value = TypeVar("Value")
 
 
 class Kept(Generic[Key, Value]):
-    """The last used values; one that weighs more than all may is not kept. Threads may share it."""
+    """A cache of at most ``most`` values whose weights add up to at most ``weight``. Thread-safe.
+
+    A value that alone exceeds the total weight is not kept, and its insertion empties the cache.
+    """
 
     def __init__(self, most: int, weight: int) -> None:
         self._most = most
@@ -20,6 +23,7 @@ class Kept(Generic[Key, Value]):
         self._lock = threading.Lock()
 
     def get(self, key: Key) -> Value | None:
+        """Return a value and mark it as used; None if it is not kept."""
         with self._lock:
             entry = self._entries.get(key)
             if entry is None:
@@ -28,6 +32,7 @@ class Kept(Generic[Key, Value]):
             return entry[0]
 
     def put(self, key: Key, value: Value, weight: int) -> None:
+        """Keep a value, and drop the values that were used longest ago until both limits hold."""
         with self._lock:
             self._total += weight - self._entries.pop(key, (value, 0))[1]
             self._entries[key] = (value, weight)
@@ -36,12 +41,13 @@ class Kept(Generic[Key, Value]):
                 self._total -= left
 
     def drop(self, key: Key) -> None:
+        """Remove a value; a key that is not kept is ignored."""
         with self._lock:
             _, weight = self._entries.pop(key, (None, 0))
             self._total -= weight
 
     def made(self, key: Key, weight: int, make: Callable[[], Value]) -> Value:
-        """The value of a key, made now if it is not kept."""
+        """Return the value of a key; ``make`` creates it if it is not kept. Two threads may both call ``make``."""
         value = self.get(key)
         if value is None:
             value = make()

@@ -1,10 +1,10 @@
-"""One annotation → what it says of each label: yes, no or unknown.
+"""Read one annotation: which labels it affirms, which it denies and which stay unknown.
 
-What was read counts as it stands. Where something of a control's result was not understood, the control's *no* is
-worth nothing: each of its labels that was not read is unknown then, instead of absent.
+Every label that was read counts as present. If a part of a control's result was not understood, the control cannot
+deny labels: its labels that were not read are then unknown instead of absent.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,25 +18,30 @@ from model.items import LabelledBox
 
 Control = Choices | RectangleLabels | ShapeLabels
 
-SAME_ELEMENT = 0.8  # IoU from which two boxes of a label in one annotation are one element, marked twice
+SAME_ELEMENT = 0.8  # the least IoU at which two boxes of a label in one annotation mark the same element
 
-MOST_BOXES = 500  # of one annotation; comparing each with each costs their square
+MOST_BOXES = 500  # read per annotation; boxes are compared in pairs, so the time grows with the square
 
 TOO_MANY = f"more than {MOST_BOXES} boxes; the rest was not read"
-NO_REGION = "an entry of the result that is no region"
+NO_REGION = "an entry of the result that is not a region"
 NO_CONTROL = "a region of a control that the labelling config does not have"
 ANOTHER_PICTURE = "only another picture of the task was answered"
-NOT_ASKED = "a question that is asked only under a condition was not answered"
-TAG_REMOVED = "a person removed the tag and left its proposed box: the tag counts, the box does not"
-TAG_UNSURE = "a proposed box was left without its tag, and nobody knows whether the tag was proposed too"
-BOX_DRAWN = "a person drew or changed a box and left its tag out: the box counts, so does the tag"
-TWINS = "two boxes of one label on one element count once"
+NOT_ASKED = "a question that is shown only under a condition was not answered"
+TAG_REMOVED = "a person removed a tag but left its proposed box: the label counts as absent, the box is ignored"
+TAG_UNSURE = "a proposed box was left without its tag, and it is unknown whether the tag was proposed too"
+BOX_DRAWN = "a person drew or changed a box without setting its tag: the box counts, and so does the tag"
+TWINS = "two boxes of one label on the same element count once"
+
+# Kinds of regions that mark a place without a label.
+_UNLABELLED = frozenset({"rectangle", "polygon", "ellipse", "brush", "keypoint", "vector", "bitmask"})
 
 
 @dataclass(frozen=True)
 class Opinion:
-    """One annotation's gold; the fields are those of ``model.items.Gold``. ``untouched``: the marks of a proposal's
-    regions, by id, when nothing of it was changed."""
+    """One annotation's gold; most fields are those of ``model.items.Gold``.
+
+    ``untouched`` maps region ids to their marks if the annotation is an unchanged proposal; otherwise it is None.
+    """
 
     labels: frozenset[str]
     boxes: tuple[LabelledBox, ...] | None
@@ -48,7 +53,7 @@ class Opinion:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """One drawn label. ``box`` is None when its place was not read."""
+    """One label of a drawn region. ``box`` is None when the coordinates were not understood."""
 
     label: str
     box: LabelledBox | None
@@ -58,32 +63,35 @@ class _Drawn:
 
 @dataclass
 class _Result:
-    """An annotation's result, sorted by control."""
+    """The regions that were read, each with its control, and the problems by the name of the control."""
 
     readings: list[tuple[Control, Region, Reading]] = field(default_factory=list)
     problems: dict[str, set[str]] = field(default_factory=dict)
-    beside: bool = False  # something was said of another picture of the task
+    beside: bool = False  # whether a region belongs to another picture of the task
 
     def doubt(self, controls: "tuple[Control, ...]", problem: str) -> None:
+        """Note that the answers of these controls are incomplete."""
         for control in controls:
             self.problems.setdefault(control.name, set()).add(problem)
 
     def answered(self, control: Control) -> bool:
+        """Return whether a region of this control was read."""
         return any(one is control for one, _, _ in self.readings)
 
     def is_whole(self, control: Control) -> bool:
+        """Return whether all regions of this control were understood."""
         return control.name not in self.problems
 
 
 def opinion_of(config: LabelConfig, result: list[Any]) -> Opinion:
-    """What one annotation's ``result`` says."""
+    """Return the opinion that one annotation's ``result`` expresses."""
     shapes: tuple[Control, ...] = (*config.rectangles, *config.shapes)
     read = _sorted_result(config, result)
     notes = {problem for problems in read.problems.values() for problem in problems}
     chosen = frozenset[str]().union(
         *(reading.labels for control, _, reading in read.readings if isinstance(control, Choices))
     )
-    drawn, drawn_notes = _without_twins(_drawn(config, read))
+    drawn, drawn_notes = _drawn(config, read)
     if config.choices:
         drawn, removed, unsure, overruled = _without_removed_tags(config, chosen, drawn)
         drawn_notes |= overruled
@@ -93,7 +101,7 @@ def opinion_of(config: LabelConfig, result: list[Any]) -> Opinion:
     boxes = tuple(one.box for one in drawn if one.box is not None)
     doubted = {label for control in shapes if not read.is_whole(control) for label in control.labels.values()}
     unknown_boxes = frozenset(doubted) | unsure | {one.label for one in drawn if one.box is None}
-    # Tags and nothing drawn: drawing was left out, so the picture says nothing of places.
+    # An annotator who set tags but drew nothing skipped the drawing: the annotation says nothing about places.
     is_drawn = bool(boxes) or (not present and not unknown_boxes.issuperset(config.labels))
     unknown = _unknown_tags(config, read, doubted, is_drawn) | unsure
     return Opinion(
@@ -107,7 +115,7 @@ def opinion_of(config: LabelConfig, result: list[Any]) -> Opinion:
 
 
 def _sorted_result(config: LabelConfig, result: list[Any]) -> _Result:
-    """Every entry of the result goes to the control that it is of, or casts doubt on those that it may be of."""
+    """Read each region with its control. A region without a known control makes the controls in question doubtful."""
     tags: tuple[Control, ...] = config.choices
     shapes: tuple[Control, ...] = (*config.rectangles, *config.shapes)
     own = {control.name: control for control in (*tags, *shapes)}
@@ -117,8 +125,8 @@ def _sorted_result(config: LabelConfig, result: list[Any]) -> _Result:
             read.doubt((*tags, *shapes), NO_REGION)
             continue
         name, kind = region.get("from_name"), region.get("type")
-        if kind == "relation":
-            continue  # an arrow between two regions
+        if kind == "relation":  # an arrow between two regions
+            continue
         control = own.get(name) if isinstance(name, str) else None
         if control is None:
             if isinstance(name, str) and config.is_aside(name):
@@ -130,6 +138,7 @@ def _sorted_result(config: LabelConfig, result: list[Any]) -> _Result:
             elif not isinstance(name, str):
                 read.doubt((*tags, *shapes), NO_CONTROL)
             continue
+        # Tagloom reads the first picture only; ``item_index`` counts the pictures of a list.
         if region.get("item_index") not in (0, None) or config.is_of_another_picture(name, region.get("to_name")):
             read.beside = True
             continue
@@ -149,10 +158,9 @@ def _sorted_result(config: LabelConfig, result: list[Any]) -> _Result:
     return read
 
 
-_UNLABELLED = frozenset({"rectangle", "polygon", "ellipse", "brush", "keypoint", "vector", "bitmask"})
-
-
-def _drawn(config: LabelConfig, read: _Result) -> Iterator[_Drawn]:
+def _drawn(config: LabelConfig, read: _Result) -> tuple[list[_Drawn], set[str]]:
+    """Return the drawn labels, at most one box per element and label, and the notes about dropped boxes."""
+    drawn: list[_Drawn] = []
     for control, region, reading in read.readings:
         if isinstance(control, Choices):
             continue
@@ -160,13 +168,10 @@ def _drawn(config: LabelConfig, read: _Result) -> Iterator[_Drawn]:
         by_hand = region.get("origin") != "prediction"
         for label in sorted(reading.labels.intersection(config.labels)):
             box = LabelledBox(label, reading.box) if reading.box is not None else None
-            yield _Drawn(label, box, by_hand, mark)
-
-
-def _without_twins(drawn: Iterator[_Drawn]) -> tuple[list[_Drawn], set[str]]:
-    """One box an element and label: of two, the one that a person drew or changed."""
+            drawn.append(_Drawn(label, box, by_hand, mark))
     kept: list[_Drawn] = []
     notes: set[str] = set()
+    # Boxes that a person drew or changed come first, so that they are the ones kept.
     for one in sorted(drawn, key=lambda one: not one.by_hand):
         box = one.box
         if box is not None and any(
@@ -182,10 +187,11 @@ def _without_twins(drawn: Iterator[_Drawn]) -> tuple[list[_Drawn], set[str]]:
 def _without_removed_tags(
     config: LabelConfig, chosen: frozenset[str], drawn: list[_Drawn]
 ) -> tuple[list[_Drawn], frozenset[str], frozenset[str], set[str]]:
-    """Who wins where a label has boxes and no tag: the boxes left, labels removed, labels unsure, and the notes.
+    """Decide labels that have boxes but no tag; return the kept boxes, removed labels, unsure labels and notes.
 
-    A result does not tell in which order a person acted. So: a box by hand beats a missing tag; a tag that was proposed
-    beside an untouched box, and is gone, was removed by a person, which beats the box.
+    A result does not show in which order a person acted. A box that a person drew or changed outweighs the missing tag.
+    If all boxes are unchanged proposals and the tag was proposed with them, then a person removed the tag, which
+    outweighs the boxes. If the ids do not show whether the tag was proposed, the label is unsure.
     """
     asked = {label for control in config.choices for label in control.labels.values()}
     removed: set[str] = set()
@@ -207,16 +213,18 @@ def _without_removed_tags(
 
 
 def _unknown_tags(config: LabelConfig, read: _Result, doubted: set[str], is_drawn: bool) -> frozenset[str]:
-    """Labels whose absence as a tag is not certain."""
+    """Return the labels that may be present although no tag names them."""
     any_chosen = any(read.answered(control) for control in config.choices)
     unknown = set()
     for label in config.labels:
         asking = [control for control in config.choices if label in control.labels.values()]
         if asking:
-            # What is drawn is there: where nothing was chosen, a drawn region that was not understood may be it.
+            # A drawn region affirms its label. If no tag was chosen at all, a drawn region that was not understood may
+            # stand for this label.
             of_drawn = label in doubted and not any_chosen
             is_unknown = of_drawn or not all(read.is_whole(control) for control in asking)
         else:
+            # Only shapes can affirm this label, so its absence is certain only if the annotator drew.
             is_unknown = label in doubted or not is_drawn
         if is_unknown:
             unknown.add(label)
@@ -224,14 +232,15 @@ def _unknown_tags(config: LabelConfig, read: _Result, doubted: set[str], is_draw
 
 
 def _untouched(result: list[Any]) -> dict[str, Mark] | None:
-    """The marks of a proposal's regions when the result is all of them and each as it was proposed, else None."""
+    """Return the regions' marks by id if the result consists of all regions of one proposal, unchanged; else None."""
     marks: dict[str, Mark] = {}
     for region in result:
         mark = mark_of(region.get("id")) if isinstance(region, dict) else None
-        # Label Studio's own copies of a prediction ("create annotations from predictions") have no origin.
+        # Regions that Label Studio copies from predictions ("create annotations from predictions") have no origin.
         if mark is None or region.get("origin") not in ("prediction", None):
             return None
         marks[region["id"]] = mark
+    # The proposal is complete if its regions' numbers are exactly 0 to total - 1.
     totals = {mark.total for mark in marks.values()}
     is_whole = len(totals) == 1 and {mark.number for mark in marks.values()} == set(range(*totals))
     return marks if is_whole else None

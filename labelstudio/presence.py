@@ -1,4 +1,4 @@
-"""Whether a Label Studio has a project: one of the same number may have been made at another time."""
+"""Check whether a Label Studio still has a project; another project may have got the same number."""
 
 import logging
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ LOG = logging.getLogger(__name__)
 
 
 def project_there(client: LabelStudioClient, project: ProjectKey) -> Mapping[str, Any] | None:
-    """Label Studio's project object; None when it has no such project (any more).
+    """Return Label Studio's project object; None if Label Studio does not have the project, or no longer has it.
 
-    Raises LabelStudioError when it does not say.
+    Raises LabelStudioError when Label Studio does not answer the question.
     """
     try:
         there = client.project(project.id)

@@ -1,7 +1,7 @@
-"""The key that keeps projects apart: connection, project id and creation time.
+"""The key of a project: connection, project id and creation time.
 
 Label Studio names a project ``"2.1795288797"`` in /setup and /predict and ``{"id": 2, "created_at": ...}`` in webhooks.
-An id alone is used again by another Label Studio, so the creation second and the connection belong to the key.
+The key contains the connection and the creation second, because another Label Studio may use the same id.
 """
 
 import re
@@ -34,13 +34,13 @@ class ProjectKey:
 
     @classmethod
     def of_request(cls, project: str, connection: str = DEFAULT_CONNECTION) -> "ProjectKey":
-        """Key of the ``project`` field of /setup and /predict, e.g. ``2.1795288797``."""
+        """Read the ``project`` field of /setup and /predict, e.g. ``2.1795288797``. Raises ValueError."""
         number, _, created = project.partition(".")
         return cls.parse(f"{connection}/{number}.{created or 0}")
 
     @classmethod
     def of_webhook(cls, project: Mapping[str, Any], connection: str = DEFAULT_CONNECTION) -> "ProjectKey":
-        """Key of a webhook's ``project`` object; the same as the one in /setup."""
+        """Read a webhook's ``project`` object; the key equals the one from /setup. Raises ValueError."""
         try:
             created = datetime.fromisoformat(str(project["created_at"]))
             return cls.parse(f"{connection}/{int(project['id'])}.{int(created.timestamp())}")

@@ -1,4 +1,4 @@
-"""Regions: the entries of a Label Studio ``result`` list, as plain JSON objects."""
+"""Read regions: the entries of a Label Studio ``result`` list, which are plain JSON objects."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,9 +16,10 @@ NO_PLACE = "a region without usable coordinates"
 
 @dataclass(frozen=True)
 class Reading:
-    """What one region says: the model's labels that it names, and the box around what it marks (None: no place).
+    """The content of one region: the model's labels that it names, and the box around the marked part of the picture.
 
-    ``problem`` names what of the region was not understood; it is empty when all of it was.
+    ``box`` is None when the region has no usable coordinates. ``problem`` describes the part of the region that was not
+    understood; it is empty when the whole region was understood.
     """
 
     labels: frozenset[str]
@@ -27,15 +28,15 @@ class Reading:
 
 
 def names_in(value: Mapping[str, Any], key: str) -> list[str]:
-    """The label names under ``value[key]``, in order; anything that is no string is passed over."""
+    """Return the label names under ``value[key]``, in order, without entries that are not strings."""
     return [name for name in _flat(value.get(key)) if isinstance(name, str)]
 
 
 def labels_in(value: Mapping[str, Any], key: str, labels: Mapping[str, str]) -> tuple[frozenset[str], str]:
-    """The model's labels that ``value[key]`` names, and what of it was not understood (empty: nothing).
+    """Return the model's labels that ``value[key]`` names, and a problem (empty when all names were understood).
 
-    ``labels`` maps a control's names to the model's labels. A nested choice is a path of names: each of its names is
-    chosen, but of the names above the last one only those that are labels count.
+    ``labels`` maps a control's names to the model's labels. A nested choice is a path of names from the outermost to
+    the chosen one. The last name must be a label; names above it count only if they are labels too.
     """
     listed = value.get(key)
     entries = listed if isinstance(listed, list) else [listed]
@@ -50,12 +51,13 @@ def labels_in(value: Mapping[str, Any], key: str, labels: Mapping[str, str]) -> 
 
 
 def _flat(entry: object) -> Iterator[object]:
-    """The names of a choice: itself, or those of its path."""
+    """Yield the entry itself, or the names on the path if the entry is a list."""
     if not isinstance(entry, list):
         yield entry
         return
     for part in entry:
+        # Label Studio nests lists at most two levels deep.
         if isinstance(part, list):
-            yield from part  # two levels are all that Label Studio writes
+            yield from part
         else:
             yield part

@@ -11,7 +11,7 @@ from tagloom_base.settings import PictureSettings, StudioSettings
 
 
 class Sites:
-    """Clients and fetchers by connection name. Made once per process; ``close`` ends their connections."""
+    """API clients and picture fetchers by connection name. Created once per process."""
 
     def __init__(self, studios: StudioSettings, pictures: PictureSettings) -> None:
         limits = ImageLimits(pictures.image_max_bytes, pictures.image_max_pixels, pictures.image_seconds)
@@ -23,14 +23,15 @@ class Sites:
         }
 
     def client(self, connection: str) -> LabelStudioClient:
-        """API client of a connection; UserError for one that is not configured (any more)."""
+        """Return a connection's API client. Raises UserError if the connection is not configured."""
         return self._clients[self._known(connection)]
 
     def fetcher(self, connection: str) -> ImageFetcher:
-        """Picture fetcher of a connection; UserError for one that is not configured (any more)."""
+        """Return a connection's picture fetcher. Raises UserError if the connection is not configured."""
         return self._fetchers[self._known(connection)]
 
     def close(self) -> None:
+        """Close the network connections of all fetchers and clients."""
         for fetcher in self._fetchers.values():
             fetcher.close()
         for client in self._clients.values():

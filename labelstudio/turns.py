@@ -1,4 +1,4 @@
-"""Fair shares: what waits is taken by project in turn, and no project holds more than its share of the threads."""
+"""Fair scheduling: waiting work is taken from the projects in turn, and each project has a limited share of threads."""
 
 import threading
 from collections import Counter, OrderedDict, deque
@@ -11,25 +11,29 @@ Out = TypeVar("Out")
 
 
 class Turns(Generic[Entry]):
-    """What waits, by project: the projects have their turns, what one of them sent stays in order.
-
-    Not for several threads at once.
-    """
+    """Waiting entries by project. Projects take turns; the entries of one project stay in order. Not thread-safe."""
 
     def __init__(self) -> None:
         self._waiting: OrderedDict[str, deque[Entry]] = OrderedDict()
 
     def __bool__(self) -> bool:
+        """Return whether an entry is waiting."""
         return bool(self._waiting)
 
     def put(self, project: str, entry: Entry) -> None:
+        """Add an entry behind the other entries of its project."""
         self._waiting.setdefault(project, deque()).append(entry)
 
     def take(self, may: Callable[[str, Entry], bool] = lambda _project, _entry: True) -> tuple[str, Entry] | None:
-        """The first entry of the first project whose first entry ``may`` be taken; then the project is the last one."""
+        """Remove and return a project and its first entry; None if no entry may be taken.
+
+        The projects are tried in the order of their turns, and ``may`` decides on the first entry of each. The project
+        of the returned entry has the next turn after all others.
+        """
         for project, entries in self._waiting.items():
             if may(project, entries[0]):
                 entry = entries.popleft()
+                # Removed and inserted again, the project moves to the end of the order.
                 del self._waiting[project]
                 if entries:
                     self._waiting[project] = entries
@@ -38,7 +42,7 @@ class Turns(Generic[Entry]):
 
 
 class FairPool:
-    """Threads that projects share. Each has its turn, and holds at most ``share`` of them at a time."""
+    """Threads that projects share in turn; one project uses at most ``share`` of them at a time. Thread-safe."""
 
     def __init__(self, threads: int, share: int, name: str) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
@@ -50,7 +54,7 @@ class FairPool:
         self._lock = threading.Lock()
 
     def submit(self, project: str, work: Callable[[], Out]) -> "Future[Out]":
-        """Do the work when it is the project's turn. RuntimeError when the pool is closed."""
+        """Run the work in a thread when it is the project's turn. Raises RuntimeError when the pool is closed."""
         future: Future[Out] = Future()
         with self._lock:
             if self._is_closed:
@@ -60,7 +64,7 @@ class FairPool:
         return future
 
     def close(self, *, wait: bool) -> None:
-        """Begin nothing more and cancel what waits; with ``wait`` return when all that runs has ended."""
+        """Cancel the waiting work and start no more; with ``wait`` return only after the running work has ended."""
         with self._lock:
             self._is_closed = True
             while taken := self._waiting.take():
@@ -68,7 +72,7 @@ class FairPool:
         self._threads.shutdown(wait=wait)
 
     def _start(self) -> None:
-        """Under the lock: begin what the free threads and the shares allow."""
+        """Start as much waiting work as the free threads and the shares allow. The caller holds the lock."""
         while self._free and (taken := self._waiting.take(lambda project, _: self._held[project] < self._share)):
             project, (future, work) = taken
             self._free -= 1
@@ -76,10 +80,12 @@ class FairPool:
             self._threads.submit(self._run, project, future, work)
 
     def _run(self, project: str, future: "Future[Any]", work: Callable[[], Any]) -> None:
+        """Do the work in one of the threads, then start waiting work in the place of it."""
         try:
             if future.set_running_or_notify_cancel():
                 future.set_result(work())
-        except BaseException as error:  # whoever waits for the result gets it
+        # Every error is passed on to the thread that waits for the result; otherwise that thread would wait forever.
+        except BaseException as error:
             future.set_exception(error)
         with self._lock:
             self._free += 1

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from model.state import State, prefixed
+
 USUAL = 0.45
 """Where nothing is known: the threshold that gives the best F1 is half that best F1 where probabilities are calibrated
 (Lipton et al., 2014)."""
@@ -41,6 +43,14 @@ class Calibration:
     threshold_K: Tensor
     slope_K: Tensor
     shift_K: Tensor
+
+    def state(self) -> State:
+        return State(prefixed("calibration.", vars(self)))
+
+    @classmethod
+    def from_state(cls, state: State) -> "Calibration":
+        """The calibration whose ``state()`` this is."""
+        return cls(**state.under("calibration."))
 
     @classmethod
     def neutral(cls, classes: int) -> "Calibration":

@@ -10,27 +10,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
-import torch
 from safetensors import SafetensorError
-from torch import Tensor
 
-from model.attention.network import Network, NetworkConfig
-from model.attention.reduction import Reduction
-from model.boxes.model import BoxModel
-from model.calibration import Calibration
-from model.regression.evidence import Evidence
-from model.regression.logistic import Regression
+from model.state import State
 from model.tagger import Tagger
 from model.tensor_files import parsed
-from model.weak_supervision.cues import CueSet
-from model.weak_supervision.industry import IndustryPrior
-from model.weak_supervision.label_model import LabelModel
-from model.weak_supervision.lexicon import Lexicon
-from model.weak_supervision.propagation import PARTS, FusedSpace
-from model.weak_supervision.sources import Memory, Sources
 from tagloom_base.files import made
 
 TENSORS = "model.safetensors"
@@ -141,114 +127,11 @@ def load(folder: Path, *, space: str | None = None) -> Tagger:
         )
     if tuple(about["labels"]) != manifest.labels:
         raise ValueError(f"{path} does not belong to its manifest (labels {about['labels']})")
-    return _tagger(about, tensors, manifest.version)
+    return Tagger.from_state(State(tensors, about), manifest.version)
 
 
 def _serialized(tagger: Tagger) -> bytes:
-    tensors = {name: value.detach().cpu().contiguous() for name, value in _tensors(tagger).items()}
-    about = json.dumps(_about(tagger), ensure_ascii=False, sort_keys=True)
+    state = tagger.state()
+    tensors = {name: value.detach().cpu().contiguous() for name, value in state.tensors.items()}
+    about = json.dumps({"format": FORMAT, **state.facts}, ensure_ascii=False, sort_keys=True)
     return safetensors.torch.save(tensors, metadata={"tagger": about})
-
-
-def _about(tagger: Tagger) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "labels": list(tagger.labels),
-        "space": tagger.space,
-        "seed": tagger.seed,
-        "lexicon": tagger.sources.cues.lexicon.as_dict(),
-        "sources": list(tagger.label_model.names),
-        "gold": tagger.label_model.gold,
-        "credence": tagger.credence,
-        "industries": tagger.sources.industry.paths if tagger.sources.industry else None,
-        "network": asdict(tagger.network.config) if tagger.network else None,
-        "with_boxes": tagger.box_model is not None,
-    }
-
-
-def _tensors(tagger: Tagger) -> dict[str, Tensor]:
-    model = tagger.label_model
-    tensors = {
-        "label_model.bias_K": model.bias_K,
-        "label_model.trust_SK": model.trust_SK,
-        "label_model.accuracy_SK": model.accuracy_SK,
-    }
-    tensors |= {f"calibration.{name}": value for name, value in vars(tagger.calibration).items()}
-    if tagger.sources.memory:
-        memory = tagger.sources.memory
-        tensors |= {"memory.vectors_GD": memory.vectors_GD, "memory.labels_GK": memory.labels_GK}
-        tensors |= {f"memory.mean.{part}": mean for part, mean in memory.space.means.items()}
-    if tagger.sources.industry:
-        industry = tagger.sources.industry
-        tensors |= {"industry.positives_VK": industry.positives_VK, "industry.gold_VK": industry.gold_VK}
-    if tagger.evidence and tagger.regression:
-        tensors |= {f"evidence.mean.{part}": mean for part, mean in tagger.evidence.means.items()}
-        tensors["evidence.block_spread_D"] = tagger.evidence.block_spread_D
-        tensors["evidence.rarity_D"] = tagger.evidence.rarity_D
-        tensors |= {"regression.bias_K": tagger.regression.bias_K, "regression.weight_DK": tagger.regression.weight_DK}
-    if tagger.reduction:
-        tensors |= {f"reduction.{name}": value for name, value in vars(tagger.reduction).items()}
-    if tagger.network:
-        tensors |= {f"network.{name}": value for name, value in tagger.network.state_dict().items()}
-    if tagger.box_model:
-        tensors |= {f"boxes.{name}": value for name, value in tagger.box_model.state().items()}
-    if tagger.box_centre_K is not None:
-        tensors["box_centre_K"] = tagger.box_centre_K
-    return tensors | {f"optimizer.{name}": value for name, value in tagger.optimizer.items()}
-
-
-def _tagger(about: dict[str, Any], tensors: dict[str, Tensor], version: str) -> Tagger:
-    labels = tuple(about["labels"])
-    lexicon = Lexicon.from_dict(about["lexicon"])
-    box_model = BoxModel.from_state(labels, lexicon, _under(tensors, "boxes.")) if about["with_boxes"] else None
-    memory = None
-    if "memory.vectors_GD" in tensors:
-        space = FusedSpace({part: tensors[f"memory.mean.{part}"] for part in PARTS})
-        memory = Memory(space, tensors["memory.vectors_GD"], tensors["memory.labels_GK"])
-    industry = None
-    if about["industries"] is not None:
-        paths = tuple(tuple(path) for path in about["industries"])
-        industry = IndustryPrior(paths, tensors["industry.positives_VK"], tensors["industry.gold_VK"])
-    evidence = regression = None
-    if "regression.bias_K" in tensors:
-        evidence = Evidence(
-            _under(tensors, "evidence.mean."), tensors["evidence.block_spread_D"], tensors["evidence.rarity_D"]
-        )
-        regression = Regression(tensors["regression.bias_K"], tensors["regression.weight_DK"])
-    model = LabelModel(
-        tuple(about["sources"]),
-        tensors["label_model.bias_K"],
-        tensors["label_model.trust_SK"],
-        tensors["label_model.accuracy_SK"],
-        about["gold"],
-    )
-    return Tagger(
-        labels=labels,
-        space=about["space"],
-        version=version,
-        seed=about["seed"],
-        sources=Sources(CueSet(labels, lexicon), memory, industry),
-        label_model=model,
-        calibration=Calibration(**_under(tensors, "calibration.")),
-        evidence=evidence,
-        regression=regression,
-        reduction=Reduction(**reduction) if (reduction := _under(tensors, "reduction.")) else None,
-        network=_network(about["network"], _under(tensors, "network.")),
-        optimizer=_under(tensors, "optimizer."),
-        box_model=box_model,
-        box_centre_K=tensors.get("box_centre_K"),
-        credence=about["credence"],
-    )
-
-
-def _network(config: dict[str, Any] | None, state: dict[str, Tensor]) -> Network | None:
-    if config is None:
-        return None
-    with torch.device("meta"):
-        network = Network(NetworkConfig.from_dict(config))
-    network.load_state_dict(state, assign=True)
-    return network.eval()
-
-
-def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

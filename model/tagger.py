@@ -3,25 +3,28 @@
 Shape suffixes: N items, K classes.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from model.attention.batching import Batch, collate
-from model.attention.network import Attention, Network
+from model.attention.network import Attention, Network, OptimizerState
 from model.attention.reduction import Reduction
 from model.boxes.model import BoxModel, Seen
 from model.calibration import Calibration
 from model.features.item import ItemFeatures
 from model.items import PredictedBox, Prediction
+from model.lexicon.cues import CueSet
+from model.lexicon.lexicon import Lexicon
 from model.regression.evidence import Evidence
 from model.regression.logistic import Regression
-from model.weak_supervision.boxes import box_opinions
-from model.weak_supervision.cues import CueSet
+from model.state import Part, State
+from model.weak_supervision.boxes import BoxSource
+from model.weak_supervision.credence import Credence
 from model.weak_supervision.label_model import LabelModel, Opinions
-from model.weak_supervision.lexicon import Lexicon
 from model.weak_supervision.sources import Sources
 
 CHUNK = 128
@@ -35,25 +38,24 @@ class Tagger:
     Where cues know a class, a dozen gold labels must not overrule them: the log-odds are ``cold + credence · (trained -
     cold)`` (``model.weak_supervision.credence``); a class without cues has nobody to overrule.
 
-    ``optimizer`` holds the optimizer's state by parameter, so that the next training continues from it.
-    ``box_centre_K`` is what is usual of the best boxes; boxes are no source without it (at the cold start).
+    Each part keeps itself: a class with ``state()`` and ``from_state()``, named once here.
     """
 
     labels: tuple[str, ...]
     space: str
     version: str
     seed: int
-    sources: Sources
-    label_model: LabelModel
-    calibration: Calibration
-    evidence: Evidence | None = None
-    regression: Regression | None = None
-    reduction: Reduction | None = None
-    network: Network | None = None
-    optimizer: Mapping[str, Tensor] = field(default_factory=dict)
-    box_model: BoxModel | None = None
-    box_centre_K: Tensor | None = None
-    credence: float = 0.0
+    sources: Sources = field(metadata={"part": Sources})
+    label_model: LabelModel = field(metadata={"part": LabelModel})
+    calibration: Calibration = field(metadata={"part": Calibration})
+    evidence: Evidence | None = field(metadata={"part": Evidence}, default=None)
+    regression: Regression | None = field(metadata={"part": Regression}, default=None)
+    reduction: Reduction | None = field(metadata={"part": Reduction}, default=None)
+    network: Network | None = field(metadata={"part": Network}, default=None)
+    optimizer: OptimizerState = field(metadata={"part": OptimizerState}, default_factory=OptimizerState)
+    box_model: BoxModel | None = field(metadata={"part": BoxModel}, default=None)
+    box_source: BoxSource | None = field(metadata={"part": BoxSource}, default=None)
+    credence: Credence = field(metadata={"part": Credence}, default=Credence())
 
     @classmethod
     def cold_start(
@@ -70,6 +72,20 @@ class Tagger:
         calibration = Calibration.cold(sources.cues.has_cues_K)
         box_model = BoxModel.cold_start(labels, lexicon) if with_boxes else None
         return cls(tuple(labels), space, "", seed, sources, model, calibration, box_model=box_model)
+
+    def state(self) -> State:
+        """All that the tagger's answers and its next training depend on."""
+        facts = {"labels": list(self.labels), "space": self.space, "seed": self.seed}
+        own = State(facts={**facts, "industries": None, "network": None, "with_boxes": False})
+        parts = (getattr(self, name) for name in _parts())
+        return State.joined([own, *(part.state() for part in parts if part is not None)])
+
+    @classmethod
+    def from_state(cls, state: State, version: str) -> "Tagger":
+        """The tagger whose ``state()`` this is. KeyError or TypeError where the state is not whole."""
+        facts = state.facts
+        parts: dict[str, Any] = {name: kind.from_state(state) for name, kind in _parts().items()}
+        return cls(tuple(facts["labels"]), facts["space"], version, facts["seed"], **parts)
 
     def named(self, version: str) -> "Tagger":
         """The same tagger under the version that publishes it."""
@@ -105,10 +121,10 @@ class Tagger:
     def box_opinions(self, features: Sequence[ItemFeatures], seen: Sequence[Seen] | None = None) -> Tensor | None:
         """(N, K) what boxes say as a source, of candidates that are looked for unless ``seen``; None where they are no
         source."""
-        if self.box_model is None or self.box_centre_K is None:
+        if self.box_model is None or self.box_source is None:
             return None
         found = self.box_model.see(features) if seen is None else seen
-        return box_opinions(self.box_model.best(found), self.box_centre_K)
+        return self.box_source.opinions(self.box_model.best(found))
 
     def tempered(self, cold_NK: Tensor, trained_NK: Tensor) -> Tensor:
         """(N, K) between the cues' log-odds and the trained ones, by credence."""
@@ -117,7 +133,7 @@ class Tagger:
     @property
     def credence_K(self) -> Tensor:  # noqa: N802  (shape suffix)
         """(K,) in [0, 1]: how far what was learned may move each class from its cues."""
-        return torch.where(self.sources.cues.has_cues_K, self.credence, 1.0).double()
+        return torch.where(self.sources.cues.has_cues_K, self.credence.share, 1.0).double()
 
     def correction(self, features: Sequence[ItemFeatures]) -> Tensor:
         """(N, K) what the regression adds to the label model's log-odds; 0 before it has been trained."""
@@ -147,6 +163,11 @@ class Tagger:
         drawn = {box.label for box in boxes}  # a box that is shown says its tag
         given = tuple(label for label, yes in zip(self.labels, given_K.tolist(), strict=True) if yes or label in drawn)
         return Prediction(by_label, given, boxes, whole_task_confidence(probability_K))
+
+
+def _parts() -> dict[str, type[Part]]:
+    """The tagger's parts by the names of their fields."""
+    return {one.name: one.metadata["part"] for one in fields(Tagger) if "part" in one.metadata}
 
 
 def whole_task_confidence(probability_K: Tensor) -> float:

@@ -1,1 +1,1 @@
-"""What is known: projects, tasks, annotations, weak labels, versions, leases (SQLite or PostgreSQL)."""
+"""The database (SQLite or PostgreSQL): projects, tasks, annotations, weak labels, versions and leases."""

@@ -1,4 +1,4 @@
-"""Annotations of a project as Label Studio described them last: the gold before it is read."""
+"""The annotations of a project in their newest known state, from which gold is read."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -14,13 +14,16 @@ from store.values import iso_of, read_rows
 
 
 class Annotations:
-    """All annotations that are known and not deleted, of tasks that are known and not deleted."""
+    """The table of annotations; its methods return only annotations that are not deleted."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def of_project(self, project_key: str) -> dict[int, list[dict[str, Any]]]:
-        """Task id → its annotations, oldest first: id, result, was_cancelled, ground_truth, updated_at, …"""
+        """Return the annotations of each task that is not deleted, by task id, oldest first.
+
+        An annotation is an object with id, updated_at, result, was_cancelled, ground_truth and so on.
+        """
         query = (
             select(ANNOTATIONS)
             .join(
@@ -39,9 +42,10 @@ class Annotations:
         return dict(found)
 
     def apply(self, project_key: str, annotations: Sequence[AnnotationState], *, settled: float = NEVER) -> int:
-        """Join what the API says; how many of them changed the gold (their events were missed).
+        """Merge annotations that the API listed; return how many of them changed the gold (their events were missed).
 
-        It overrules what was heard of by ``settled`` (`Store.now`, well before the API was asked), deletions too.
+        With ``settled`` (a `Store.now` well before the API was requested) the list overrules rows last seen by then,
+        deleted rows too; see store/state.py.
         """
         with self._database.write() as connection:
             lock_project(connection, project_key)
@@ -51,7 +55,7 @@ class Annotations:
         return changed
 
     def heard_of(self, project_key: str, tasks: Sequence[int]) -> dict[int, float]:
-        """Id of each annotation of these tasks that exists as far as we know → when we heard of it (`Store.now`)."""
+        """Return when each annotation of these tasks was last seen (by `Store.now`), by id."""
         found: dict[int, float] = {}
         with self._database.read() as connection:
             for part in chunks(tasks):
@@ -64,7 +68,7 @@ class Annotations:
         return found
 
     def delete(self, project_key: str, ids: Collection[int]) -> bool:
-        """Tombstone annotations that Label Studio no longer has; True when that changed the gold."""
+        """Mark annotations as deleted that Label Studio no longer has; return True when that changed the gold."""
         with self._database.write() as connection:
             lock_project(connection, project_key)
             changed = delete_annotations(connection, project_key, list(ids), now(connection))

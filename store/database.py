@@ -1,4 +1,4 @@
-"""One engine for SQLite (embedded default) or PostgreSQL (by URL), and the two kinds of transaction on it."""
+"""The database engine, SQLite (the embedded default) or PostgreSQL (by URL), and its two kinds of transactions."""
 
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -19,17 +19,18 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from store.tables import IDENTITY
 from tagloom_base.errors import UserError
 
-PATIENCE_S = 60.0  # of work that nobody waits for
-LOCKED = ("55P03", "40P01", 5, 6)  # PostgreSQL: a lock not had in time, a deadlock; SQLite: a locked database
+PATIENCE_S = 60.0  # seconds that a transaction waits for a lock, if no user waits for the transaction
+LOCKED = ("55P03", "40P01", 5, 6)  # PostgreSQL: lock timeout, deadlock; SQLite: database or table locked
 RESERVE_BYTES = 1_000_000
-MIGRATION_LOCK = 0x7461676C  # any constant: PostgreSQL's advisory lock that lets one process migrate at a time
+MIGRATION_LOCK = 0x7461676C  # any constant; the id of the advisory lock by which one process at a time migrates
 
 
 class Database:
-    """Engine with its transactions. Threads may share it; a forked process opens its own.
+    """The engine with its transactions. Threads may share it; a forked process opens its own.
 
-    ``patience`` is how many seconds a transaction waits for another one's lock, unless it says otherwise; then it
-    raises OperationalError, which `is_locked` tells from others.
+    ``patience`` is the number of seconds that a transaction waits for a lock, unless `write` gets another number. After
+    that the transaction raises OperationalError, for which `is_locked` returns True. Raises UserError for a URL or a
+    database that cannot be opened.
     """
 
     def __init__(self, url: str, patience: float = PATIENCE_S) -> None:
@@ -39,41 +40,44 @@ class Database:
         self._migrate()
 
     def close(self) -> None:
+        """Close all connections."""
         self.engine.dispose()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads: one consistent picture, never waits for writers."""
+        """Open a transaction that only reads. It never waits for writers."""
         with self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def write(self, patience: float | None = None) -> Iterator[Connection]:
-        """A transaction that may write; committed and durable when the block ends without an exception.
+        """Open a transaction that may write; it is committed and durable when the block ends without an exception.
 
-        On SQLite it takes the write lock at once (BEGIN IMMEDIATE): what it reads cannot change before it writes.
+        On SQLite it takes the write lock at once (BEGIN IMMEDIATE), so the rows that it reads cannot change before it
+        writes. ``patience`` replaces the database's own number of seconds.
         """
         milliseconds = int(1000 * (self._patience if patience is None else patience))
         with self.engine.connect().execution_options(writes=milliseconds) as connection, connection.begin():
             yield connection
 
     def identity(self) -> str:
-        """The random name of what is stored here; it stays when the database is moved."""
+        """Return the random id of this database; it stays the same when the database is moved."""
         with self.read() as connection:
             return str(connection.execute(select(IDENTITY.c.id)).scalar_one())
 
     def _hold_shared_memory(self) -> None:
-        """Let SQLite be opened on a full disk too.
+        """Make sure that SQLite can open the database even if the disk is full.
 
-        Its first connection needs room for a small file of shared memory, though it only reads. A reserve is kept for
-        that beside the database, given up where there is no other room, and made again at the next start.
+        The first connection needs room for a small file of shared memory, even if it only reads. A reserve file beside
+        the database keeps that room. It is deleted when the disk is full, and created again at a later start.
         """
         if self.engine.dialect.name != "sqlite":
             return
         reserve = Path(f"{self.engine.url.database}-reserve")
         try:
             self.engine.connect().close()
-        except DatabaseError:  # told by the migration, where it is more than room
+        # If the cause is not a full disk, the migration fails as well and reports the error.
+        except DatabaseError:
             reserve.unlink(missing_ok=True)
             return
         if not reserve.exists():
@@ -81,6 +85,7 @@ class Database:
                 reserve.write_bytes(bytes(RESERVE_BYTES))
 
     def _migrate(self) -> None:
+        """Bring the tables to the newest revision. Raises UserError if the database cannot be opened."""
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         head = ScriptDirectory.from_config(config).get_current_head()
@@ -101,53 +106,58 @@ class Database:
 
 
 def now(connection: Connection) -> float:
-    """Unix seconds by the clock that all holders of leases share: the server's, or this machine's for SQLite."""
+    """Return unix seconds by the clock that all users of the database share: the server's, or this machine's on SQLite.
+
+    PostgreSQL's clock runs on during the transaction.
+    """
     if connection.dialect.name == "postgresql":
         return float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
     return time.time()
 
 
 def is_locked(error: BaseException) -> TypeGuard[OperationalError]:
-    """Whether a transaction failed only because another one held what it needed: it may be tried again."""
+    """Return whether a transaction failed only because another one held a lock; then it may be tried again."""
     if not isinstance(error, OperationalError):
         return False
+    # The low byte of SQLite's extended error code is the primary code.
     origin = error.orig
     code = getattr(origin, "sqlstate", None) or getattr(origin, "sqlite_errorcode", 0) & 0xFF
     return code in LOCKED
 
 
 def is_over(at: float, until: float, longest: float) -> bool:
-    """Whether a wait has ended. One that lies further ahead than ``longest`` was noted before the clock was set back.
+    """Return whether a wait until ``until`` is over at the time ``at``; no wait is longer than ``longest`` seconds.
 
-    No wait is longer than it was meant to be, whatever happens to the clock.
+    A wait that lies further in the future counts as over: it was stored before the clock was set back, and must not
+    become longer because of that.
     """
     return not at < until <= at + longest
 
 
 def over(until: ColumnElement[float], at: float, longest: float) -> ColumnElement[bool]:
-    """The same as `is_over`, of a column."""
+    """Return `is_over` as a condition on a column."""
     return (until <= at) | (until > at + longest)
 
 
 def insert_missing(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
-    """Insert a row unless its primary key is there; True when it was inserted."""
+    """Insert a row unless a row with its primary key exists; return True when the row was inserted."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    # Not by rowcount: the PostgreSQL driver does not tell it of such a statement.
+    # RETURNING instead of rowcount, because the PostgreSQL driver gives no rowcount for this statement.
     statement = insert(table).values(row).on_conflict_do_nothing().returning(*table.primary_key.columns)
     return connection.execute(statement).first() is not None
 
 
 def among(column: ColumnElement[int], ids: Collection[int]) -> ColumnElement[bool]:
-    """Whether a column is one of these ids, of which there is at least one.
+    """Return the condition that a column is one of these ids (at least one).
 
-    The range says nothing new. But PostgreSQL, whose plan for a list that is a parameter knows nothing of it, would go
-    through all rows of a project for each part of a long list; a range it takes from the index.
+    The additional range changes no result. Without it PostgreSQL, which plans the statement without the values of the
+    list, would scan all rows of a project for each part of a long list; for the range it uses the index.
     """
     return column.in_(ids) & column.between(min(ids), max(ids))
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows, or replace those with the same primary key. All rows have the same columns."""
+    """Insert rows; rows with the same primary key are replaced. All rows must have the same columns."""
     if not rows:
         return
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
@@ -158,10 +168,12 @@ def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]])
 
 
 def _engine(url: str, patience: float) -> Engine:
+    """Create the engine for a URL. Raises UserError for a URL that cannot be used."""
     try:
         address = make_url(url)
     except (ArgumentError, ValueError) as error:
         raise UserError("TAGLOOM_DATABASE_URL is no URL; use sqlite:////folder/tagloom.db or postgresql://…") from error
+    # The driver is psycopg 3, whatever driver the URL names or SQLAlchemy would choose.
     if address.get_backend_name() == "postgresql":
         try:
             engine = create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
@@ -180,6 +192,7 @@ def _engine(url: str, patience: float) -> Engine:
         raise UserError(
             f"{folder} can't be made ({error.strerror}): set TAGLOOM_HOME to a folder that may be written"
         ) from error
+    # The timeout of a new connection to SQLite; _begin_sqlite replaces it when a transaction that writes begins.
     engine = create_engine(address, connect_args={"timeout": patience})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -187,19 +200,23 @@ def _engine(url: str, patience: float) -> Engine:
 
 
 def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
-    # The driver's own BEGIN comes too late for savepoints and reads; _begin_sqlite sends ours.
+    """Prepare each new connection to SQLite."""
+    # The driver sends its own BEGIN too late for savepoints and reads. Without an isolation level it sends none, and
+    # _begin_sqlite does so.
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=FULL"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
 def _begin_postgresql(patience: int, connection: Connection) -> None:
-    # For this transaction alone: a pool between us and the server may give others the connection.
+    """Set the lock timeout in milliseconds when a transaction begins."""
+    # SET LOCAL ends with the transaction: a pooler in front of the server may give the connection to other clients.
     milliseconds = connection.get_execution_options().get("writes", patience)
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, milliseconds)}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
+    """Begin a transaction; one that may write waits for the write lock at once."""
     milliseconds = connection.get_execution_options().get("writes")
     if milliseconds is None:
         connection.exec_driver_sql("BEGIN")

@@ -1,7 +1,8 @@
-"""Answers given before a picture was read: each task gets one at most under a version, and it is replaced later.
+"""Fast answers: predictions given before the task's picture was encoded, at most one per task and version.
 
-Label Studio takes ``<version>+fast`` for a version of its own, so it asks again for the whole answer when the task is
-next in the label stream. Quick view never asks again: there the worker puts the whole prediction in place of it.
+Label Studio treats ``<version>+fast`` as a separate version. Therefore it requests the full prediction when the task
+comes up next in the label stream. In Quick View it does not request a prediction again; for that case the worker
+replaces the fast answer with the full prediction.
 """
 
 from collections.abc import Sequence
@@ -14,8 +15,8 @@ from store.state import chunks
 from store.tables import FAST_ANSWERS
 
 SUFFIX = "+fast"
-FIRST_LOOK_S = 5.0  # Label Studio needs a moment to store what it was answered
-LONGEST_S = 600.0  # no answer is looked at again later
+FIRST_LOOK_S = 5.0  # seconds until a fast answer is due; Label Studio needs a moment to store it
+LONGEST_S = 600.0  # the longest time until a postponed answer is due again
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class FastAnswers:
         self._database = database
 
     def give(self, project_key: str, version: str, task_ids: Sequence[int]) -> set[int]:
-        """Those of these tasks that have had no fast answer under the version; from now on they have had it."""
+        """Record fast answers; return the tasks that had none under this version before."""
         wanted = set(task_ids)
         if not wanted:
             return wanted
@@ -49,7 +50,7 @@ class FastAnswers:
             at = now(connection)
             fixed = {"project_key": project_key, "version": version, "given_at": at, "settled": False}
             rows = [{**fixed, "task_id": task_id, "due_at": at + FIRST_LOOK_S} for task_id in sorted(wanted)]
-            # Where writers do not wait for each other (PostgreSQL), another backend may have been faster meanwhile.
+            # On PostgreSQL writers do not wait for each other, so another backend may have inserted a row meanwhile.
             return {
                 task_id
                 for task_id, row in zip(sorted(wanted), rows, strict=True)
@@ -57,7 +58,7 @@ class FastAnswers:
             }
 
     def due(self, project_key: str) -> list[FastAnswer]:
-        """Those that are to be replaced now, by task."""
+        """Return the fast answers that are to be replaced now, in the order of task ids."""
         columns = (FAST_ANSWERS.c.task_id, FAST_ANSWERS.c.version, FAST_ANSWERS.c.given_at)
         with self._database.read() as connection:
             query = select(*columns).where(
@@ -68,7 +69,7 @@ class FastAnswers:
             return [FastAnswer(*row) for row in connection.execute(query.order_by(FAST_ANSWERS.c.task_id))]
 
     def projects_due(self) -> list[str]:
-        """Keys of projects with fast answers that are to be replaced now."""
+        """Return the keys of projects with fast answers that are to be replaced now."""
         with self._database.read() as connection:
             query = select(FAST_ANSWERS.c.project_key).where(
                 FAST_ANSWERS.c.settled.is_(False), over(FAST_ANSWERS.c.due_at, now(connection), LONGEST_S)
@@ -76,11 +77,11 @@ class FastAnswers:
             return list(connection.execute(query.distinct().order_by(FAST_ANSWERS.c.project_key)).scalars())
 
     def settle(self, project_key: str, answers: Sequence[FastAnswer]) -> None:
-        """These are done with."""
+        """Record that these fast answers need no further replacement."""
         self._set(project_key, answers, settled=True)
 
     def postpone(self, project_key: str, answers: Sequence[FastAnswer], seconds: float) -> None:
-        """Look at these again after some seconds."""
+        """Make these fast answers due again after ``seconds``."""
         with self._database.read() as connection:
             due_at = now(connection) + seconds
         self._set(project_key, answers, due_at=due_at)

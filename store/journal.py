@@ -1,8 +1,8 @@
-"""The event log: an event and its effect are durable together before the webhook is answered.
+"""The event log. Before a webhook is answered, its event and the event's effect are durable, in one transaction.
 
-One thread commits for all callers (group commit): whoever asks while a commit runs shares the next one. Fifty
-submitters then wait for one or two commits, not for fifty; `bench/journal.py` measures it. What cannot be committed
-with the others is tried again alone, so that its fault is its own.
+One thread commits for all callers (group commit): all events that arrive while a commit runs share the next commit.
+Fifty callers then wait for one or two commits instead of fifty; `bench/journal.py` measures this. If a group cannot be
+committed, its events are committed one by one, so that a faulty event does not affect the others.
 """
 
 import logging
@@ -36,27 +36,30 @@ from store.tables import EVENTS, PROJECTS
 LOG = logging.getLogger(__name__)
 
 LARGEST_GROUP = 256
-PRUNED_AT_ONCE = 1_000  # rows of one transaction
-ACTION_LENGTH = 64
-# One try waits so long for a lock. On PostgreSQL it is one project's, and the events of others wait as long.
+PRUNED_AT_ONCE = 1_000  # rows that one transaction deletes
+ACTION_LENGTH = 64  # characters of the column EVENTS.action
+# Seconds that one attempt waits for a lock. On PostgreSQL the lock belongs to one project, but the events of other
+# projects wait as long, so the time is short.
 LOCK_S = {"sqlite": 0.3, "postgresql": 0.02}
-AGAIN_S = 0.2  # until what was locked is tried again
-CLOSED = None
+AGAIN_S = 0.2  # seconds until events that met a lock are tried again
+CLOSED = None  # the entry that ends the thread
 
 
 class JournalError(Exception):
-    """The event is not durable: the database did not take it."""
+    """The event is not durable: the database did not accept it."""
 
 
 @dataclass(frozen=True)
 class _Pending:
+    """An event that waits for its commit. ``done`` gets the outcome; after ``until`` locks are not waited for."""
+
     change: Change
     done: "Future[None]" = field(default_factory=Future)
-    until: float = field(default_factory=lambda: time.monotonic() + PATIENCE_S)  # a lock is waited for no longer
+    until: float = field(default_factory=lambda: time.monotonic() + PATIENCE_S)
 
 
 class Journal:
-    """Writes events. Any number of threads may call `record` at the same time."""
+    """Records events. Thread-safe: any number of threads may call `record` at the same time."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -65,13 +68,19 @@ class Journal:
         self._starting = threading.Lock()
 
     def record(self, change: Change, timeout: float | None = None) -> None:
-        """Return when the event and its effect are durable.
+        """Record an event; return when the event and its effect are durable.
 
-        Raises JournalError when the database refuses it or takes longer than `timeout` seconds (while it is locked the
-        event is tried again for PATIENCE_S, so it may still arrive then; applying it again does no harm).
+        Raises JournalError when the database refuses the event or takes longer than `timeout` seconds. While the
+        database is locked, the event is tried again for PATIENCE_S seconds, so it may become durable after the timeout;
+        recording it a second time does no harm.
         """
         pending = _Pending(change)
-        self._start()
+        # The thread starts with the first event. It is checked again under the lock, since callers may come together.
+        if not self._thread:
+            with self._starting:
+                if not self._thread:
+                    self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+                    self._thread.start()
         self._pending.put(pending)
         try:
             pending.done.result(timeout)
@@ -79,7 +88,7 @@ class Journal:
             raise JournalError(f"not durable after {timeout} s") from None
 
     def close(self) -> None:
-        """Commit what is waiting and end the thread."""
+        """Commit the waiting events and end the thread."""
         with self._starting:
             thread, self._thread = self._thread, None
         if thread:
@@ -87,9 +96,10 @@ class Journal:
             thread.join()
 
     def prune(self, before: float) -> int:
-        """Delete log entries received before that instant (their effects stay). Returns how many.
+        """Delete the log's events received before that instant; their effects stay. Return the number of events.
 
-        In short transactions with pauses as long as they: events that come meanwhile do not wait for all of it.
+        Each transaction is short and followed by a pause of the same length, so that new events can be committed
+        in between.
         """
         oldest = select(EVENTS.c.id).where(EVENTS.c.received_at < before).limit(PRUNED_AT_ONCE)
         pruned = 0
@@ -103,81 +113,85 @@ class Journal:
                 return pruned
             time.sleep(time.monotonic() - began)
 
-    def _start(self) -> None:
-        if self._thread:
-            return
-        with self._starting:
-            if not self._thread:
-                self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
-                self._thread.start()
-
     def _run(self) -> None:
-        kept: list[_Pending] = []  # of projects that are locked: the others do not wait for them
+        """Commit groups of events until the journal is closed and no event waits for a lock any more."""
+        # Events of locked projects, in the order of their arrival. Events of other projects do not wait for them.
+        kept: list[_Pending] = []
         is_open = True
         while is_open or kept:
-            group, more = self._group(AGAIN_S if kept else None)
-            is_open = is_open and more
+            # The first event is waited for; the events that have arrived by then join it.
+            group: list[_Pending] = []
+            with suppress(queue.Empty):
+                while len(group) < LARGEST_GROUP:
+                    seconds = AGAIN_S if kept else None
+                    entry = self._pending.get(timeout=seconds) if not group else self._pending.get_nowait()
+                    if entry is CLOSED:
+                        is_open = False
+                        break
+                    group.append(entry)
             locked = {entry.change.project_key for entry in kept}
             kept += [entry for entry in group if entry.change.project_key in locked]
             free = [entry for entry in group if entry.change.project_key not in locked]
             kept = self._commit(free) + self._commit(kept)
 
-    def _group(self, seconds: float | None) -> tuple[list[_Pending], bool]:
-        """What waits, once something does or the seconds are over; whether more may come."""
-        group: list[_Pending] = []
-        with suppress(queue.Empty):
-            while len(group) < LARGEST_GROUP:
-                entry = self._pending.get(timeout=seconds) if not group else self._pending.get_nowait()
-                if entry is CLOSED:
-                    return group, False
-                group.append(entry)
-        return group, True
-
     def _commit(self, group: Sequence[_Pending]) -> list[_Pending]:
-        """Commit them, if need be by project and one by one; those that a lock kept and that are tried again."""
+        """Commit events, if necessary in parts; return the events that met a lock and are to be tried again."""
         if not group:
             return []
         try:
             with self._database.write(LOCK_S[self._database.engine.dialect.name]) as connection:
                 _record(connection, [entry.change for entry in group])
-        except Exception as error:  # whatever it was, nobody may wait for ever
+        # Any error must reach the callers; otherwise they would wait forever.
+        except Exception as error:
             if parts := _parts(group, error):
                 return [entry for part in parts for entry in self._commit(part)]
-            return _failed(group, error)
+            # Only an event that met a lock is tried again, until its patience ends.
+            at = time.monotonic() if is_locked(error) else math.inf
+            again = [entry for entry in group if at < entry.until]
+            given_up = [entry for entry in group if at >= entry.until]
+            if given_up:
+                LOG.error("journal: %d events not committed: %s", len(given_up), error)
+            for entry in given_up:
+                entry.done.set_exception(JournalError(str(error)))
+            return again
         for entry in group:
             entry.done.set_result(None)
         return []
 
 
 def _parts(group: Sequence[_Pending], error: Exception) -> list[list[_Pending]]:
-    """What to try by itself after the whole failed; nothing where it would fail likewise.
+    """Return the parts of a failed group that are to be committed separately; none if they would fail like the group.
 
-    SQLite locks all projects, and a database that is away takes nothing from anybody.
+    Splitting does not help if SQLite is locked, which affects all projects, or if the database cannot be reached.
     """
     by_project: dict[str, list[_Pending]] = defaultdict(list)
     for entry in group:
         by_project[entry.change.project_key].append(entry)
+    # Other errors than OperationalError are the fault of a single event.
     is_of_one = not isinstance(error, OperationalError)
     if len(by_project) > 1 and (is_of_one or (is_locked(error) and not isinstance(error.orig, sqlite3.Error))):
         return list(by_project.values())
     return [[entry] for entry in group] if len(group) > 1 and is_of_one else []
 
 
-def _failed(group: Sequence[_Pending], error: Exception) -> list[_Pending]:
-    """Tell those who wait; the entries that are tried again because only a lock was in the way."""
-    at = time.monotonic() if is_locked(error) else math.inf
-    again = [entry for entry in group if at < entry.until]
-    given_up = [entry for entry in group if at >= entry.until]
-    if given_up:
-        LOG.error("journal: %d events not committed: %s", len(given_up), error)
-    for entry in given_up:
-        entry.done.set_exception(JournalError(str(error)))
-    return again
-
-
 def apply(connection: Connection, change: Change, at: float) -> None:
-    """Bring the state up to date with one change."""
-    gold = _apply_project(connection, change, at)
+    """Apply one change to the stored project, tasks and annotations. ``at`` is the time by the store's clock."""
+    query = select(PROJECTS.c.label_config, PROJECTS.c.config_us).where(PROJECTS.c.key == change.project_key)
+    known = connection.execute(query).first()
+    if known is None and not insert_project(
+        connection, change.project_key, change.label_config, change.title, change.config_us, at
+    ):
+        # Another transaction has just inserted the row.
+        known = connection.execute(query.with_for_update()).one()
+    gold = False
+    if known is not None and change.label_config and change.config_us > known.config_us:
+        connection.execute(
+            update(PROJECTS)
+            .where(PROJECTS.c.key == change.project_key)
+            .values(label_config=change.label_config, config_us=change.config_us, title=change.title)
+        )
+        # Another label config changes the gold that the annotations give.
+        gold = bool(known.label_config != change.label_config)
     gold |= delete_tasks(connection, change.project_key, change.deleted_tasks, at)
     gold |= delete_annotations(connection, change.project_key, change.deleted_annotations, at)
     gold |= apply_tasks(connection, change.project_key, change.tasks, at)
@@ -189,13 +203,17 @@ def apply(connection: Connection, change: Change, at: float) -> None:
 
 
 def _record(connection: Connection, changes: Sequence[Change]) -> None:
+    """Apply changes and write them to the event log, project by project."""
     by_project: dict[str, list[Change]] = defaultdict(list)
     for change in changes:
         by_project[change.project_key].append(change)
-    for key, together in sorted(by_project.items()):  # in one order, so that no two backends wait for each other
+    # Projects are locked in the order of their keys, so that two backends cannot deadlock.
+    for key, together in sorted(by_project.items()):
         lock_project(connection, key)
-        at = now(connection)  # not before the lock: whoever held it may have begun a reconcile
-        # What cannot be applied must not take others with it: it is logged with the reason, reconcile repairs.
+        # The time is read after the lock, because the previous holder of the lock may have begun a reconcile.
+        at = now(connection)
+        # A change that cannot be applied must not prevent the others. It is logged with the reason, and a reconcile is
+        # requested, which repairs the state.
         failures = [""] * len(together)
         if _try(connection, merged(together), at):
             failures = [_try(connection, change, at) for change in together]
@@ -205,7 +223,7 @@ def _record(connection: Connection, changes: Sequence[Change]) -> None:
 
 
 def _try(connection: Connection, change: Change, at: float) -> str:
-    """Apply a change or nothing of it; the reason when it failed, else the empty string."""
+    """Apply a change completely or not at all; return the reason if it failed, otherwise the empty string."""
     try:
         with connection.begin_nested():
             apply(connection, change, at)
@@ -218,6 +236,7 @@ def _try(connection: Connection, change: Change, at: float) -> str:
 
 
 def _entry(change: Change, failure: str, at: float) -> dict[str, object]:
+    """Return the row of the event log for one change."""
     return {
         "received_at": at,
         "project_key": change.project_key,
@@ -225,21 +244,3 @@ def _entry(change: Change, failure: str, at: float) -> dict[str, object]:
         "body": change.body,
         "failure": failure,
     }
-
-
-def _apply_project(connection: Connection, change: Change, at: float) -> bool:
-    """Make or update the project's row; True when the label config changed."""
-    query = select(PROJECTS.c.label_config, PROJECTS.c.config_us).where(PROJECTS.c.key == change.project_key)
-    known = connection.execute(query).first()
-    if known is None:
-        if insert_project(connection, change.project_key, change.label_config, change.title, change.config_us, at):
-            return False
-        known = connection.execute(query.with_for_update()).one()  # another has just made it
-    if not change.label_config or change.config_us <= known.config_us:
-        return False
-    connection.execute(
-        update(PROJECTS)
-        .where(PROJECTS.c.key == change.project_key)
-        .values(label_config=change.label_config, config_us=change.config_us, title=change.title)
-    )
-    return bool(known.label_config != change.label_config)

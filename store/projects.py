@@ -1,4 +1,4 @@
-"""Projects: their label config, and how far training is behind their gold."""
+"""The projects, with the state of their training, reconcile, presence and encoding."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,27 +8,27 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, case, select, update
 
 from store.database import Database, insert_missing, now, over
-from store.leases import USUAL_S, Lease, verify
+from store.leases import USUAL_S, Lease, lease_name, verify
 from store.state import grow_gold_revision
 from store.tables import ANNOTATIONS, CURRENT, LEASES, PROJECTS, TASKS
 
-FREE_ATTEMPTS = 3  # tries at once after a crash; a training that keeps dying then backs off
+FREE_ATTEMPTS = 3  # starts of a training without a pause; if the training still crashes, it backs off
 LONGEST_BACKOFF_S = 600.0
-RECONCILE_PAUSE_S = (
-    60.0  # between the end of one and the begin of the next that an event asked for; doubled by failures
-)
+RECONCILE_PAUSE_S = 60.0  # seconds from the end of a reconcile to the next one; each failure doubles the pause
 
 
 @dataclass(frozen=True)
 class Project:
-    """One project of one Label Studio; gold_revision > trained_revision: there is gold that no training has seen.
+    """One project of one Label Studio. If gold_revision > trained_revision, no training has used the newest gold.
 
-    ``unread_gold``: tasks whose gold the last training had to take without their pictures, or leave out.
-    ``gold_notes``: what the last training found unknown or overruled in annotations → in how many tasks.
-    ``reread_until``: versions older than this may have learned from misread annotations; 0 once they are marked.
-    ``gone_at``: when Label Studio was found not to have the project; 0 while it has it. A gone one rests.
-    ``encode_cursor``: the task up to which a reading of pictures has come that was ended early, negative in its second
-    round; 0 when none was.
+    ``unread_gold``: the number of tasks whose gold the last training used without the picture, or left out.
+    ``gold_notes``: notes of the last training about annotations (``labelstudio.opinion``) → the number of tasks.
+    ``reread_until``: versions created before this time may have learned from misread annotations; 0 once they are
+    marked as such.
+    ``gone_at``: the time at which Label Studio no longer had the project; 0 while it has the project. No jobs run for a
+    project that is gone.
+    ``encode_cursor``: the id of the last task that an interrupted encoding job has reached, negative in its second
+    round; 0 if no job was interrupted.
     """
 
     key: str
@@ -49,31 +49,33 @@ class Project:
 
     @property
     def has_new_gold(self) -> bool:
+        """Whether the gold has changed since the last training."""
         return self.gold_revision > self.trained_revision
 
 
 class Begun(NamedTuple):
-    """A reconcile: the task id up to which it has compared, and when it began (by the store's clock)."""
+    """A running reconcile: the task id up to which it has compared, and the time at which it began (store's clock)."""
 
     after: int
     at: float
 
 
 class Projects:
-    """All projects that Label Studio has ever shown us."""
+    """All projects from which a request or event has ever arrived, including projects that are gone."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def ensure(self, key: str, label_config: str, title: str = "") -> Project:
-        """The project under this label config, which Label Studio has just sent and which therefore holds.
+        """Return the project, created or updated with the label config that Label Studio has just sent.
 
-        Called before every task: it writes only when the config is new.
+        Callers call this before every task, so it writes only if the config is new.
         """
         known = self.get(key)
         if known and known.label_config == label_config:
             return known
         with self._database.write() as connection:
+            # The row is read again under a lock, since another process may have changed it.
             row = connection.execute(select(PROJECTS).where(PROJECTS.c.key == key).with_for_update()).first()
             if row is None:
                 insert_project(connection, key, label_config, title, 0, now(connection))
@@ -83,7 +85,7 @@ class Projects:
             return _project(connection.execute(select(PROJECTS).where(PROJECTS.c.key == key)).one())
 
     def set_industry_keys(self, key: str, industry_keys: Sequence[str]) -> None:
-        """Where this project's tasks hold their industry; with other keys than before all its items look different."""
+        """Set the data keys of the industry. New keys change the features of all tasks, so a training becomes due."""
         with self._database.write() as connection:
             found = connection.execute(select(PROJECTS.c.industry_keys).where(PROJECTS.c.key == key)).scalar_one()
             if json.loads(found) != list(industry_keys):
@@ -92,21 +94,23 @@ class Projects:
                 grow_gold_revision(connection, key)
 
     def get(self, key: str) -> Project | None:
+        """Return a project, or None."""
         with self._database.read() as connection:
             row = connection.execute(select(PROJECTS).where(PROJECTS.c.key == key)).first()
         return _project(row) if row else None
 
     def all(self) -> list[Project]:
+        """Return all projects, in the order of their keys."""
         with self._database.read() as connection:
             return [_project(row) for row in connection.execute(select(PROJECTS).order_by(PROJECTS.c.key))]
 
     def waiting_for_training(self) -> list[str]:
-        """Keys of projects with new gold that nobody trains on right now and whose backoff is over."""
+        """Return the keys of projects with new gold that are not being trained and whose backoff is over."""
         with self._database.read() as connection:
             at = now(connection)
             query = (
                 select(PROJECTS.c.key)
-                .outerjoin(LEASES, LEASES.c.name == "train:" + PROJECTS.c.key)
+                .outerjoin(LEASES, LEASES.c.name == lease_name("train", "") + PROJECTS.c.key)
                 .where(PROJECTS.c.gold_revision > PROJECTS.c.trained_revision, PROJECTS.c.gone_at == 0)
                 .where(over(PROJECTS.c.retry_at, at, LONGEST_BACKOFF_S))
                 .where(LEASES.c.expires_at.is_(None) | over(LEASES.c.expires_at, at, USUAL_S))
@@ -115,7 +119,7 @@ class Projects:
             return list(connection.execute(query).scalars())
 
     def begin_attempt(self, key: str) -> None:
-        """Count a start of training, so that one that dies each time is tried ever more rarely."""
+        """Count a start of training, so that a training that crashes each time is started less and less often."""
         with self._database.write() as connection:
             query = select(PROJECTS.c.attempts).where(PROJECTS.c.key == key)
             attempts = connection.execute(query).scalar_one() + 1
@@ -124,21 +128,22 @@ class Projects:
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
 
     def forget_attempts(self, key: str) -> None:
-        """A training was ended on request: that speaks for no backing off."""
+        """Reset the backoff, because a training ended on request and not by a failure."""
         with self._database.write() as connection:
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(attempts=0, retry_at=0.0))
 
     def fail_attempt(self, key: str, reason: str) -> None:
-        """Remember why the last training failed, for the status page."""
+        """Store the reason why the last training failed, for the status page."""
         with self._database.write() as connection:
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(failure=reason))
 
     def finish_training(
         self, key: str, revision: int, lease: Lease, *, unread: int = 0, notes: Mapping[str, int] | None = None
     ) -> None:
-        """All gold up to `revision` has been trained on, that of `unread` tasks without their pictures or not at all.
+        """Record that a training has used the gold up to `revision`.
 
-        `notes`: see `Project.gold_notes`. LeaseLost when somebody else has taken over.
+        For `unread` and `notes` see `Project.unread_gold` and `Project.gold_notes`. Raises LeaseLost if another holder
+        has taken the lease.
         """
         with self._database.write() as connection:
             verify(connection, lease)
@@ -153,12 +158,12 @@ class Projects:
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
 
     def finish_rereading(self, key: str) -> None:
-        """Versions that learned from misread annotations are marked."""
+        """Record that all versions that learned from misread annotations are marked."""
         with self._database.write() as connection:
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(reread_until=0.0))
 
     def note_presence(self, key: str, is_there: bool) -> None:
-        """Whether Label Studio has the project, as it has just said; one that is there again is compared with it."""
+        """Record whether Label Studio has the project. If a project that was gone has returned, a reconcile is due."""
         with self._database.write() as connection:
             at, named = now(connection), PROJECTS.c.key == key
             if not is_there:
@@ -167,47 +172,53 @@ class Projects:
                 ask_reconcile(connection, key, at)
 
     def reach_in_encoding(self, key: str, task_id: int) -> None:
-        """Pictures of tasks up to this one were read, or tried; 0: of all of them. See `Project.encode_cursor`."""
+        """Record that encoding has reached this task; 0 if it has finished. See `Project.encode_cursor`."""
         with self._database.write() as connection:
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(encode_cursor=task_id))
 
     def gone(self) -> set[str]:
-        """Keys of projects that Label Studio does not have (any more)."""
+        """Return the keys of projects that Label Studio does not have, or no longer has."""
         with self._database.read() as connection:
             return set(connection.execute(select(PROJECTS.c.key).where(PROJECTS.c.gone_at > 0)).scalars())
 
     def request_training(self, key: str) -> None:
-        """Make the next training due although the gold is the same (somebody pressed Start training)."""
+        """Make a training due although the gold is unchanged (a user pressed Start training)."""
         with self._database.write() as connection:
             grow_gold_revision(connection, key)
 
     def request_reconcile(self, key: str, *, urgent: bool = False) -> None:
-        """Make a whole reconcile due, at once if urgent: wake-ups get lost with Redis, this does not."""
+        """Make a full reconcile due, at once if urgent. Unlike a job in Redis, this request cannot get lost."""
         with self._database.write() as connection:
             ask_reconcile(connection, key, now(connection), urgent=urgent)
 
     def waiting_for_reconcile(self, every: float) -> list[str]:
-        """Keys of projects for which one was asked, or whose last one is over `every` seconds ago (0: no matter)."""
+        """Return the keys of projects for which a reconcile is due and not postponed.
+
+        A reconcile is due when it was requested, or when the last one ended more than `every` seconds ago; with 0 only
+        requests count.
+        """
         with self._database.read() as connection:
             at = now(connection)
             is_due = PROJECTS.c.reconcile_asked_at > 0
             if every:
                 is_due |= over(PROJECTS.c.reconciled_at + every, at, every)
-            is_time = over(PROJECTS.c.reconcile_not_before, at, LONGEST_BACKOFF_S)
+            is_time = PROJECTS.c.reconcile_urgent | over(PROJECTS.c.reconcile_not_before, at, LONGEST_BACKOFF_S)
             query = select(PROJECTS.c.key).where(is_due, is_time, PROJECTS.c.gone_at == 0)
             return list(connection.execute(query.order_by(PROJECTS.c.key)).scalars())
 
     def may_reconcile(self, key: str) -> bool:
-        """Whether none is postponed."""
+        """Return whether a reconcile may begin now, that is, none is postponed."""
         with self._database.read() as connection:
-            is_time = over(PROJECTS.c.reconcile_not_before, now(connection), LONGEST_BACKOFF_S)
+            later = PROJECTS.c.reconcile_not_before
+            is_time = PROJECTS.c.reconcile_urgent | over(later, now(connection), LONGEST_BACKOFF_S)
             return connection.execute(select(PROJECTS.c.key).where(PROJECTS.c.key == key, is_time)).first() is not None
 
     def begin_reconcile(self, key: str) -> Begun:
-        """Begin one, or go on with one that was interrupted, however many were asked for since: those come after it."""
+        """Begin a reconcile, or continue an interrupted one; reconciles requested since then come after it."""
         with self._database.write() as connection:
             row = connection.execute(select(PROJECTS).where(PROJECTS.c.key == key).with_for_update()).one()
             at = now(connection)
+            # A beginning in the future shows that the clock was set back; then the reconcile starts again.
             if row.reconcile_cursor and row.reconcile_began_at <= at:
                 return Begun(row.reconcile_cursor, row.reconcile_began_at)
             asked_at = min(row.reconcile_asked_at, at)
@@ -215,26 +226,27 @@ class Projects:
                 "reconcile_cursor": 0,
                 "reconcile_began_at": at,
                 "reconcile_not_before": at,
+                "reconcile_urgent": False,
                 "reconcile_asked_at": asked_at,
             }
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
-            # Heard of before the clock was set back: else each run would leave it to the next.
+            # Rows last seen in the future were seen before the clock was set back. They would never count as settled,
+            # and each reconcile would leave them to the next one.
             for table in (TASKS, ANNOTATIONS):
                 ahead = (table.c.project_key == key) & (table.c.seen_at > at)
                 connection.execute(update(table).where(ahead).values(seen_at=at))
             return Begun(0, at)
 
     def reach_in_reconcile(self, key: str, task_id: int, lease: Lease) -> None:
-        """Tasks up to this one are compared. LeaseLost when somebody else has taken over."""
+        """Record that tasks up to this one are compared. Raises LeaseLost if another holder has taken the lease."""
         with self._database.write() as connection:
             verify(connection, lease)
             values = {"reconcile_cursor": task_id, "reconcile_failures": 0}
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
 
     def finish_reconcile(self, key: str, lease: Lease) -> None:
-        """All tasks are compared; what was asked for since it began stays asked for. LeaseLost as above."""
-        asked, not_before = PROJECTS.c.reconcile_asked_at, PROJECTS.c.reconcile_not_before
-        began_at = PROJECTS.c.reconcile_began_at
+        """Record that all tasks are compared; requests since the beginning stay due. Raises LeaseLost likewise."""
+        asked, began_at = PROJECTS.c.reconcile_asked_at, PROJECTS.c.reconcile_began_at
         with self._database.write() as connection:
             verify(connection, lease)
             at = now(connection)
@@ -242,49 +254,50 @@ class Projects:
                 "reconcile_cursor": 0,
                 "reconcile_failures": 0,
                 "reconciled_at": at,
-                # Where the clock was set back meanwhile, nobody can tell which came first: one more does no harm.
+                # If the clock was set back meanwhile, the order of request and beginning is unknown. Then the request
+                # stays due, because an additional reconcile does no harm.
                 "reconcile_asked_at": case(((asked > began_at) | (began_at > at), asked), else_=0.0),
-                # 0: somebody has asked urgently since it began
-                "reconcile_not_before": case((not_before > 0, at + RECONCILE_PAUSE_S), else_=0.0),
+                # A request that became urgent since the beginning stays so: it is looked at before this time.
+                "reconcile_not_before": at + RECONCILE_PAUSE_S,
             }
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
 
     def postpone_reconcile(self, key: str, *, of_all: bool = False) -> None:
-        """It failed: go on later where it stopped, ever later while no page more is compared.
+        """Postpone a failed reconcile, which later continues where it stopped.
 
-        ``of_all``: its Label Studio did not answer, so all projects of the connection wait, but those that were asked
-        for urgently.
+        The pause doubles with each failure until a reconcile compares at least one more page. ``of_all``: Label Studio
+        did not answer, so all projects of its connection wait, except projects with an urgent request.
         """
         with self._database.write() as connection:
             if of_all:
                 until, later = now(connection) + RECONCILE_PAUSE_S, PROJECTS.c.reconcile_not_before
-                is_urgent = (later == 0) & (PROJECTS.c.reconciled_at > 0)
                 others = PROJECTS.c.key.startswith(key.partition("/")[0] + "/", autoescape=True)
-                others &= (later < until) & ~is_urgent
-                # In the order in which the journal locks them.
+                others &= (later < until) & ~PROJECTS.c.reconcile_urgent
+                # The rows are locked in the same order as in the journal, so that the two cannot deadlock.
                 connection.execute(select(PROJECTS.c.key).where(others).order_by(PROJECTS.c.key).with_for_update())
                 connection.execute(update(PROJECTS).where(others).values(reconcile_not_before=until))
             query = select(PROJECTS.c.reconcile_failures).where(PROJECTS.c.key == key).with_for_update()
             failures = connection.execute(query).scalar_one()
             pause = min(LONGEST_BACKOFF_S, RECONCILE_PAUSE_S * 2 ** min(failures, 9))
-            values = {"reconcile_failures": failures + 1, "reconcile_not_before": now(connection) + pause}
+            until = now(connection) + pause
+            values = {"reconcile_failures": failures + 1, "reconcile_not_before": until, "reconcile_urgent": False}
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
 
     def waiting_for_offer(self) -> list[str]:
-        """Keys of projects whose CURRENT version Label Studio's uncertainty sampling does not go by yet."""
+        """Return the keys of projects whose CURRENT version Label Studio's uncertainty sampling does not use yet."""
         query = select(PROJECTS.c.key).join(CURRENT, CURRENT.c.project_key == PROJECTS.c.key)
         behind = query.where(CURRENT.c.generation > PROJECTS.c.offered_generation, PROJECTS.c.gone_at == 0)
         with self._database.read() as connection:
             return list(connection.execute(behind.order_by(PROJECTS.c.key)).scalars())
 
     def set_offered(self, key: str, generation: int) -> None:
-        """Uncertainty sampling goes by this generation of CURRENT now."""
+        """Record that uncertainty sampling uses this generation of CURRENT."""
         with self._database.write() as connection:
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(offered_generation=generation))
 
 
 def insert_project(connection: Connection, key: str, label_config: str, title: str, config_us: int, at: float) -> bool:
-    """A project's first row, with a reconcile due; False and nothing when it has one."""
+    """Insert a project's row, with a reconcile due; return False if the project already has a row."""
     row = {
         "key": key,
         "title": title,
@@ -310,20 +323,22 @@ def insert_project(connection: Connection, key: str, label_config: str, title: s
         "reread_until": 0.0,
         "gone_at": 0.0,
         "encode_cursor": 0,
+        "reconcile_urgent": False,
     }
     return insert_missing(connection, PROJECTS, row)
 
 
 def ask_reconcile(connection: Connection, key: str, at: float, *, urgent: bool = False) -> None:
-    """Make a whole reconcile due, which stays due until one that began after `at` is done."""
+    """Make a full reconcile due; it stays due until a reconcile that began after `at` has ended."""
     asked = PROJECTS.c.reconcile_asked_at
     values: dict[str, Any] = {"reconcile_asked_at": case((asked > at, asked), else_=at)}
     if urgent:
-        values["reconcile_not_before"] = 0.0
+        values["reconcile_urgent"] = True
     connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
 
 
 def _project(row: Row[Any]) -> Project:
+    """Return a row as a Project; ``industry_keys`` and ``gold_notes`` are stored as JSON."""
     fields = {name: row._mapping[name] for name in Project.__dataclass_fields__}
     decoded = {
         "industry_keys": tuple(json.loads(fields["industry_keys"])),

@@ -1,12 +1,14 @@
-"""Applying what Label Studio said to the rows that hold it, so that the order and number of messages do not matter.
+"""Merge messages from Label Studio into the stored rows of tasks and annotations.
 
-Each row joins what it holds with what comes: a deletion is final, otherwise the newer `updated_us` wins, and of two
-contents with the same stamp the greater one. That join is commutative, associative and idempotent (a state-based CRDT,
-Shapiro et al. 2011), hence doubled, late and shuffled events end in the same state.
+The result does not depend on how often a message arrives or in which order. Each incoming state is merged with the
+stored row: a deletion is final; otherwise the greater ``updated_us`` wins, and of two contents with the same stamp the
+one that sorts last. This merge is commutative, associative and idempotent (a state-based CRDT, Shapiro et al. 2011), so
+events that arrive twice, late or shuffled lead to the same rows.
 
-Only Label Studio itself overrules that, when it was restored from a backup: it lists what was deleted (ids are given
-out again), or older contents. Who applies what it lists says up to which instant what we hold is ``settled``, that is,
-was heard of well before Label Studio was asked: there its list holds. Events settle nothing.
+One case breaks this rule: a Label Studio that was restored from a backup lists objects that the store holds as deleted
+(Label Studio reuses their ids), or older contents. Therefore a caller that applies such a list passes ``settled``, an
+instant well before it requested the list. For rows last seen at or before that instant the list wins. Webhook events
+never pass ``settled``.
 """
 
 import json
@@ -19,17 +21,17 @@ from store.changes import AnnotationState, TaskState, is_cancelled
 from store.database import among, upsert
 from store.tables import ANNOTATIONS, PROJECTS, TASKS
 
-NEVER = 0.0  # before everything that was heard of
-CHUNK = 500  # rows looked up by one statement; SQLite takes 32,766 parameters
+NEVER = 0.0  # the value of ``settled`` for which no row is settled: every row was seen later
+CHUNK = 500  # rows that one statement looks up; SQLite allows 32,766 parameters
 
 T = TypeVar("T")
 
 
 def lock_project(connection: Connection, project_key: str) -> None:
-    """Let nobody else change this project until the transaction ends: what is read here is what will be written over.
+    """Lock the project's row until the transaction ends, so that no other transaction changes the project meanwhile.
 
-    First of all locks on a project's rows, so that no two writers wait for each other. SQLite has it from the beginning
-    of a transaction that writes.
+    A transaction takes this lock before all other locks on rows of the project; otherwise two writers could deadlock.
+    On SQLite the lock adds nothing, because a writing transaction locks the whole database when it begins.
     """
     connection.execute(select(PROJECTS.c.key).where(PROJECTS.c.key == project_key).with_for_update())
 
@@ -37,9 +39,13 @@ def lock_project(connection: Connection, project_key: str) -> None:
 def apply_tasks(
     connection: Connection, project_key: str, tasks: Sequence[TaskState], at: float, settled: float = NEVER
 ) -> bool:
-    """Join tasks into the store; True when that changed what a labelled task holds."""
+    """Merge tasks into the store; return True when the data of a task with annotations changed.
+
+    ``at`` is the current time by the store's clock; ``settled`` is explained in the module's docstring.
+    """
     changed: list[int] = []
-    newest = {task.task_id: task for task in sorted(tasks, key=_task_order)}
+    # The dict keeps the last entry of each id, which is the one that wins the merge.
+    newest = {task.task_id: task for task in sorted(tasks, key=lambda task: (task.updated_us, _json(task.data)))}
     for part in chunks([newest[number] for number in sorted(newest)]):
         known = _rows(connection, TASKS, TASKS.c.task_id, project_key, [task.task_id for task in part])
         rows = []
@@ -55,7 +61,10 @@ def apply_tasks(
 
 
 def delete_tasks(connection: Connection, project_key: str, ids: Sequence[int], at: float) -> bool:
-    """Tombstone tasks; True when one of them was labelled. Of a repeated deletion the last one's time counts."""
+    """Mark tasks as deleted, including tasks that the store has never seen: their creation event may arrive later.
+
+    Returns True when a task with annotations was deleted. A repeated deletion only updates ``seen_at``.
+    """
     changed: list[int] = []
     for part in chunks(sorted(set(ids))):
         known = _rows(connection, TASKS, TASKS.c.task_id, project_key, part)
@@ -71,9 +80,11 @@ def apply_annotations(
     at: float,
     settled: float = NEVER,
 ) -> int:
-    """Join annotations into the store; how many of them changed the gold."""
+    """Merge annotations into the store; return how many of them changed the gold. Arguments as for ``apply_tasks``."""
     changed = 0
-    newest = {entry.annotation_id: entry for entry in sorted(annotations, key=_annotation_order)}
+    # The same order as ``_order`` gives to rows: the last entry of each id wins the merge.
+    in_order = sorted(annotations, key=lambda entry: (entry.updated_us, entry.content, entry.task_id))
+    newest = {entry.annotation_id: entry for entry in in_order}
     for part in chunks([newest[number] for number in sorted(newest)]):
         ids = [entry.annotation_id for entry in part]
         known = _rows(connection, ANNOTATIONS, ANNOTATIONS.c.annotation_id, project_key, ids)
@@ -81,7 +92,9 @@ def apply_annotations(
         for entry in part:
             before = known.get(entry.annotation_id)
             old = standing(before, entry.updated_us, settled)
-            row = _annotation_row(project_key, entry, at)
+            row = _annotation_row(
+                project_key, entry.annotation_id, entry.task_id, entry.content, entry.updated_us, False, at
+            )
             if old is None or (not old["deleted"] and _order(row) > _order(old)):
                 rows.append(row)
                 changed += _gold(row) != _gold(before)
@@ -90,28 +103,36 @@ def apply_annotations(
 
 
 def delete_annotations(connection: Connection, project_key: str, ids: Sequence[int], at: float) -> bool:
-    """Tombstone annotations (also ones never seen: their creation may come later); True when that changed the gold."""
+    """Mark annotations as deleted, including annotations that the store has never seen.
+
+    Returns True when that changed the gold.
+    """
     changed = False
     for part in chunks(sorted(set(ids))):
         known = _rows(connection, ANNOTATIONS, ANNOTATIONS.c.annotation_id, project_key, part)
         rows = []
         for annotation_id in part:
             old = known.get(annotation_id)
-            rows.append(_tombstone(project_key, annotation_id, old, at))
+            task_id = old["task_id"] if old else 0
+            rows.append(_annotation_row(project_key, annotation_id, task_id, "", 0, True, at))
             changed = changed or _gold(old) is not None
         upsert(connection, ANNOTATIONS, rows)
     return changed
 
 
 def standing(old: Mapping[str, Any] | None, listed_us: int, settled: float) -> Mapping[str, Any] | None:
-    """What is known of an id; nothing where a list overrules it: it is settled, and deleted or newer than listed."""
+    """Return the stored row that an incoming state is merged with; None where a list overrules the stored row.
+
+    A list overrules a row that is settled (last seen at or before ``settled``) and is either deleted or newer than the
+    listed stamp ``listed_us``.
+    """
     if old is None or old["seen_at"] > settled:
         return old
     return None if old["deleted"] or listed_us < old["updated_us"] else old
 
 
 def grow_gold_revision(connection: Connection, project_key: str) -> None:
-    """Say that the gold of a project changed: whoever trained on an older revision has work to do."""
+    """Raise the revision of the project's gold, which makes a new training due, and reset the training's backoff."""
     connection.execute(
         update(PROJECTS)
         .where(PROJECTS.c.key == project_key)
@@ -120,6 +141,7 @@ def grow_gold_revision(connection: Connection, project_key: str) -> None:
 
 
 def chunks(entries: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Split entries into parts of at most CHUNK, in order."""
     for start in range(0, len(entries), CHUNK):
         yield entries[start : start + CHUNK]
 
@@ -127,11 +149,13 @@ def chunks(entries: Sequence[T]) -> Iterator[Sequence[T]]:
 def _rows(
     connection: Connection, table: Table, column: "Column[int]", project_key: str, ids: Sequence[int]
 ) -> dict[int, Mapping[str, Any]]:
+    """Return the stored rows whose ``column`` is one of ``ids`` (not empty), by id."""
     query = select(table).where(table.c.project_key == project_key, among(column, ids))
     return {row[column.name]: dict(row) for row in connection.execute(query).mappings()}
 
 
 def _any_labelled(connection: Connection, project_key: str, task_ids: Sequence[int]) -> bool:
+    """Return whether one of these tasks has an annotation that is not deleted."""
     for part in chunks(sorted(task_ids)):
         query = select(ANNOTATIONS.c.annotation_id).where(
             ANNOTATIONS.c.project_key == project_key,
@@ -144,22 +168,15 @@ def _any_labelled(connection: Connection, project_key: str, task_ids: Sequence[i
 
 
 def _gold(row: Mapping[str, Any] | None) -> tuple[int, str] | None:
-    """What a row contributes to the gold; None when it is deleted or skipped."""
+    """Return what an annotation's row contributes to the gold; None when the annotation is deleted or skipped."""
     if row is None or row["deleted"] or is_cancelled(row["content"]):
         return None
     return row["task_id"], row["content"]
 
 
 def _order(row: Mapping[str, Any]) -> tuple[int, str, int]:
+    """Return the sort key of an annotation's row: of two rows for one annotation the greater one wins."""
     return row["updated_us"], row["content"], row["task_id"]
-
-
-def _task_order(task: TaskState) -> tuple[int, str]:
-    return task.updated_us, _json(task.data)
-
-
-def _annotation_order(entry: AnnotationState) -> tuple[int, str, int]:
-    return entry.updated_us, entry.content, entry.task_id
 
 
 def _task_row(project_key: str, task_id: int, data: str, updated_us: int, deleted: bool, at: float) -> dict[str, Any]:
@@ -173,29 +190,20 @@ def _task_row(project_key: str, task_id: int, data: str, updated_us: int, delete
     }
 
 
-def _annotation_row(project_key: str, entry: AnnotationState, at: float) -> dict[str, Any]:
-    return {
-        "project_key": project_key,
-        "annotation_id": entry.annotation_id,
-        "task_id": entry.task_id,
-        "content": entry.content,
-        "updated_us": entry.updated_us,
-        "deleted": False,
-        "seen_at": at,
-    }
-
-
-def _tombstone(project_key: str, annotation_id: int, old: Mapping[str, Any] | None, at: float) -> dict[str, Any]:
+def _annotation_row(
+    project_key: str, annotation_id: int, task_id: int, content: str, updated_us: int, deleted: bool, at: float
+) -> dict[str, Any]:
     return {
         "project_key": project_key,
         "annotation_id": annotation_id,
-        "task_id": old["task_id"] if old else 0,
-        "content": "",
-        "updated_us": 0,
-        "deleted": True,
+        "task_id": task_id,
+        "content": content,
+        "updated_us": updated_us,
+        "deleted": deleted,
         "seen_at": at,
     }
 
 
 def _json(data: Mapping[str, Any]) -> str:
+    """Write task data as canonical JSON: equal data gives equal text."""
     return json.dumps(data, sort_keys=True, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""The store as one object."""
+"""The store: all tables of one database as one object."""
 
 from store.annotations import Annotations
 from store.database import PATIENCE_S, Database, now
@@ -12,7 +12,7 @@ from store.weak_labels import WeakLabelTable
 
 
 class Store:
-    """What Tagloom knows, by noun. Threads may share it; a forked process opens its own."""
+    """All stored data, one attribute per kind. Threads may share it; a forked process opens its own."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -27,18 +27,19 @@ class Store:
 
     @classmethod
     def open(cls, url: str, patience: float = PATIENCE_S) -> "Store":
-        """The store at a SQLAlchemy URL (`Settings.database`), created or migrated when needed, else UserError.
+        """Open the store at a SQLAlchemy URL (`Settings.database`); create or migrate its tables if necessary.
 
-        ``patience``: seconds that one write waits for another one's lock. The journal has its own.
+        ``patience`` is the number of seconds that a write waits for a lock; the journal has its own limit. Raises
+        UserError if the database cannot be opened.
         """
         return cls(Database(url, patience))
 
     def now(self) -> float:
-        """Unix seconds by the clock that all stamps in the store are of."""
+        """Return unix seconds by the clock that gives all times in the store."""
         with self._database.read() as connection:
             return now(connection)
 
     def close(self) -> None:
-        """Commit what the journal still holds and close all connections."""
+        """Commit the journal's waiting events and close all connections."""
         self.journal.close()
         self._database.close()

@@ -1,6 +1,7 @@
-"""Tables of the store. `migrations/` creates them; a test holds both against each other.
+"""The tables of the store. `migrations/` creates them; a test compares the two.
 
-Instants of ours are unix seconds (float); `updated_us` are Label Studio's own stamps in microseconds since 1970.
+Times by the store's clock are unix seconds (float). `updated_us` is Label Studio's own `updated_at`, in microseconds
+since 1970.
 """
 
 from sqlalchemy import (
@@ -16,13 +17,14 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
 )
 
 from store.values import storable
 
 
 class Name(TypeDecorator[str]):
-    """Text up to a length, written as every database takes it: one that it refuses would take a whole commit along."""
+    """Text up to a length. Characters that a database refuses are replaced, because they would fail a whole commit."""
 
     impl = String
     cache_ok = True
@@ -32,7 +34,7 @@ class Name(TypeDecorator[str]):
 
 
 class Words(Name):
-    """Text of any length, written likewise."""
+    """Text of any length, with the same replacement."""
 
     impl = Text
     cache_ok = True
@@ -40,7 +42,7 @@ class Words(Name):
 
 METADATA = MetaData()
 
-# SQLite only gives row ids out to INTEGER; PostgreSQL needs the wide type.
+# SQLite assigns row ids only to columns of type INTEGER; PostgreSQL needs BIGINT.
 WIDE = BigInteger().with_variant(Integer, "sqlite")
 
 PROJECTS = Table(
@@ -70,6 +72,7 @@ PROJECTS = Table(
     Column("reread_until", Float, nullable=False, server_default="0"),
     Column("gone_at", Float, nullable=False, server_default="0"),
     Column("encode_cursor", BigInteger, nullable=False, server_default="0"),
+    Column("reconcile_urgent", Boolean, nullable=False, server_default=false()),
 )
 
 EVENTS = Table(
@@ -137,6 +140,8 @@ VERSIONS = Table(
     Column("created_at", Float, nullable=False),
     Column("promoted_at", Float, nullable=False),
     Column("note", Words, nullable=False, server_default=""),
+    Column("judged_generation", BigInteger, nullable=False, server_default="0"),
+    Column("due_at", Float, nullable=False, server_default="0"),
 )
 
 CURRENT = Table(

@@ -1,4 +1,4 @@
-"""Tasks of a project as Label Studio described them last."""
+"""The tasks of a project in their newest known state."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,42 +6,55 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from store.changes import TaskState, is_id, tasks_of
+from store.changes import is_id, tasks_of
 from store.database import Database, among, now
 from store.state import NEVER, apply_tasks, chunks, delete_tasks, grow_gold_revision, lock_project, standing
 from store.tables import TASKS
 from store.values import read_rows
 
-BULK = 1_000  # rows of one transaction: the journal waits for no more than that
+BULK = 1_000  # rows of one transaction, which bounds how long the journal waits for it
 
 
 @dataclass(frozen=True)
 class Task:
-    """One task that exists. `data` is Label Studio's task data."""
+    """One task that is not deleted. ``data`` is Label Studio's task data."""
 
     id: int
     data: Mapping[str, Any]
     updated_us: int
 
     def payload(self) -> dict[str, Any]:
-        """In the shape of Label Studio's task object."""
+        """Return the task in the shape of Label Studio's task object."""
         return {"id": self.id, "data": dict(self.data)}
 
 
 class Tasks:
-    """All tasks that are known and not deleted."""
+    """The table of tasks; its methods return only tasks that are not deleted."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def upsert(self, project_key: str, tasks: Sequence[Mapping[str, Any]], *, settled: float = NEVER) -> None:
-        """Learn tasks from Label Studio's task objects (those of /predict too); older descriptions change nothing.
+        """Merge Label Studio's task objects, from /predict or the API, into the store; older states change nothing.
 
-        Tasks without a usable id are left out. Writes only what is new, in short transactions. What the API lists
-        overrules what was heard of by ``settled`` (`Store.now`, well before the API was asked), deletions too.
+        Tasks without a usable id are left out. Only new states are written, in short transactions. With ``settled``
+        (a `Store.now` well before the API was requested) the API's list overrules rows last seen by then, deleted rows
+        too; see store/state.py.
         """
         states = tasks_of(task for task in tasks if is_id(task.get("id")))
-        fresh = self._fresh(project_key, states, settled)
+        known: dict[int, Mapping[str, Any]] = {}
+        # Read first: before most predictions nothing is new, and then no transaction that writes is needed.
+        with self._database.read() as connection:
+            for part in chunks(sorted(task.task_id for task in states)):
+                query = select(TASKS.c.task_id, TASKS.c.updated_us, TASKS.c.deleted, TASKS.c.seen_at).where(
+                    TASKS.c.project_key == project_key, among(TASKS.c.task_id, part)
+                )
+                known |= {row["task_id"]: dict(row) for row in connection.execute(query).mappings()}
+        fresh = []
+        for task in states:
+            old = standing(known.get(task.task_id), task.updated_us, settled)
+            if old is None or old["updated_us"] < task.updated_us:
+                fresh.append(task)
         for start in range(0, len(fresh), BULK):
             with self._database.write() as connection:
                 lock_project(connection, project_key)
@@ -49,7 +62,7 @@ class Tasks:
                     grow_gold_revision(connection, project_key)
 
     def all(self, project_key: str) -> list[Task]:
-        """Every task, by id."""
+        """Return all tasks of a project, in the order of ids."""
         query = select(TASKS).where(TASKS.c.project_key == project_key, TASKS.c.deleted.is_(False))
         with self._database.read() as connection:
             rows = {row.task_id: row for row in connection.execute(query.order_by(TASKS.c.task_id))}
@@ -57,12 +70,13 @@ class Tasks:
         return [Task(number, data, rows[number].updated_us) for number, data in read]
 
     def count(self, project_key: str) -> int:
+        """Return the number of tasks."""
         query = select(func.count()).where(TASKS.c.project_key == project_key, TASKS.c.deleted.is_(False))
         with self._database.read() as connection:
             return int(connection.execute(query.select_from(TASKS)).scalar_one())
 
     def heard_of(self, project_key: str, after: int, upto: int) -> dict[int, float]:
-        """Id of each task in (after, upto] that exists as far as we know → when we heard of it last (`Store.now`)."""
+        """Return when each task with an id in (after, upto] was last seen (by `Store.now`), by id."""
         query = select(TASKS.c.task_id, TASKS.c.seen_at).where(
             TASKS.c.project_key == project_key,
             TASKS.c.task_id > after,
@@ -73,23 +87,10 @@ class Tasks:
             return {row.task_id: row.seen_at for row in connection.execute(query)}
 
     def delete(self, project_key: str, ids: Collection[int]) -> bool:
-        """Tombstone tasks that Label Studio no longer has; True when one of them was labelled."""
+        """Mark tasks as deleted that Label Studio no longer has; return True when one of them has annotations."""
         with self._database.write() as connection:
             lock_project(connection, project_key)
             changed = delete_tasks(connection, project_key, list(ids), now(connection))
             if changed:
                 grow_gold_revision(connection, project_key)
         return changed
-
-    def _fresh(self, project_key: str, tasks: Sequence[TaskState], settled: float) -> list[TaskState]:
-        known: dict[int, Mapping[str, Any]] = {}
-        with self._database.read() as connection:
-            for part in chunks(sorted(task.task_id for task in tasks)):
-                query = select(TASKS.c.task_id, TASKS.c.updated_us, TASKS.c.deleted, TASKS.c.seen_at).where(
-                    TASKS.c.project_key == project_key, among(TASKS.c.task_id, part)
-                )
-                known |= {row["task_id"]: dict(row) for row in connection.execute(query).mappings()}
-        olds = [standing(known.get(task.task_id), task.updated_us, settled) for task in tasks]
-        return [
-            task for task, old in zip(tasks, olds, strict=True) if old is None or old["updated_us"] < task.updated_us
-        ]

@@ -1,4 +1,4 @@
-"""Which values the store takes: only what every database holds and every job can read again."""
+"""Convert values to a form that every supported database can store and every job can read again."""
 
 import json
 import logging
@@ -9,9 +9,9 @@ from typing import Any
 
 LOG = logging.getLogger(__name__)
 
-DEPTH = 100  # levels of lists and objects; Python reads about 900, less the deeper it is called
+DEPTH = 100  # levels of lists and objects; Python's JSON reader fails at about 900, earlier deep inside other calls
 LOGGED_TEXT = 1_000  # characters of one text in the event log
-LOGGED_ENTRIES = 100  # of one list in the event log
+LOGGED_ENTRIES = 100  # entries of one list or object in the event log
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _MICROSECOND = timedelta(microseconds=1)
@@ -20,46 +20,44 @@ LATEST_US = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
 
 
 def storable(text: str) -> str:
-    """Text that every database takes: with U+FFFD for NUL and lone surrogates (JSON can carry both)."""
+    """Return the text with U+FFFD in place of NUL and lone surrogates, which JSON can hold but databases refuse."""
     return _UNSTORABLE.sub("\ufffd", text)
 
 
 def is_deep(value: object) -> bool:
-    """Whether lists and objects are nested deeper than DEPTH. Looks at each value once, and never calls itself."""
-    level = [value]
+    """Return whether lists and objects are nested deeper than DEPTH."""
+    # Level by level, because recursion could itself exceed Python's limit.
+    level: list[Any] = [value] if isinstance(value, dict | list) else []
     for _ in range(DEPTH):
-        level = [inner for outer in level for inner in _inside(outer) if type(inner) in (dict, list)]
+        inner = (entry for outer in level for entry in (outer.values() if isinstance(outer, dict) else outer))
+        level = [entry for entry in inner if type(entry) in (dict, list)]
         if not level:
             return False
     return True
 
 
-def _inside(value: object) -> Any:
-    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-
-
 def microseconds_of(stamp: object) -> int:
-    """An ISO date as microseconds since 1970, within the years 1 to 9999 of UTC; ValueError for what is none."""
+    """Return an ISO date as microseconds since 1970, within the years 1 to 9999 of UTC. Raises ValueError."""
     moment = datetime.fromisoformat(str(stamp))
     elapsed = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH
     return within_calendar(elapsed // _MICROSECOND)
 
 
 def within_calendar(microseconds: int) -> int:
-    """The nearest moment that a date can be written for: an offset can carry a stamp out of the calendar."""
+    """Return the nearest stamp within the years 1 to 9999; a date with a time zone can lie outside of them."""
     return min(max(microseconds, EARLIEST_US), LATEST_US)
 
 
 def iso_of(microseconds: int) -> str:
-    """The date of such a stamp, of one width, so that text order is time order."""
+    """Return the date of a stamp in microseconds. All dates have the same width, so text order is time order."""
     moment = EPOCH + within_calendar(microseconds) * _MICROSECOND
     return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def shortened(value: Any) -> Any:
-    """The same with long texts and long lists cut, for the event log: a picture in a task is not kept with each event.
+    """Return the value with long texts, lists and objects cut, so that the event log holds no pictures inside of tasks.
 
-    The value is not deeper than DEPTH.
+    The value must not be nested deeper than DEPTH.
     """
     if isinstance(value, str):
         return value if len(value) <= LOGGED_TEXT else f"{value[:LOGGED_TEXT]}… ({len(value)} characters)"
@@ -72,11 +70,15 @@ def shortened(value: Any) -> Any:
 
 
 def _left_out(count: int) -> dict[str, bool]:
+    """Return an entry that names the full number of entries if some are cut."""
     return {f"… ({count} entries)": True} if count > LOGGED_ENTRIES else {}
 
 
 def read_rows(rows: Iterator[tuple[int, str]], what: str) -> Iterator[tuple[int, Any]]:
-    """Ids with their JSON, read; what cannot be read is left out with a word in the log, and hides no other."""
+    """Yield ids with their decoded JSON. A row that cannot be decoded is logged as an error and left out.
+
+    ``what`` names the kind of row in the log.
+    """
     for number, text in rows:
         try:
             yield number, json.loads(text)

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from store.database import Database, insert_missing, now
-from store.leases import Lease, revoke, verify
+from store.leases import Lease, lease_name, revoke, verify
 from store.state import grow_gold_revision
 from store.tables import CURRENT, PROJECTS, VERSIONS
 
@@ -38,7 +38,10 @@ class Conflict(Exception):  # noqa: N818 - the field's word
 
 @dataclass(frozen=True)
 class NewVersion:
-    """A checkpoint that is written and has a reserved number. `folder` is relative to the folder of checkpoints."""
+    """A checkpoint that is written and has a reserved number. `folder` is relative to the folder of checkpoints.
+
+    `judged_generation` is the generation of CURRENT that the candidate was judged against; 0 for a cold start.
+    """
 
     number: int
     version: str
@@ -51,20 +54,23 @@ class NewVersion:
     gold_revision: int
     gold_count: int
     weak_count: int
+    judged_generation: int = 0
 
 
 @dataclass(frozen=True)
 class Version(NewVersion):
-    """A version with what became of it; `promoted_at` is 0 when it never served.
+    """A version with what became of it.
 
-    `note` warns of it: what was found out later. Empty: nothing.
+    `promoted_at` is 0 when it never served, `due_at` the time at which an accepted version may be promoted. `note`
+    warns of it: what was found out later. Empty: nothing.
     """
 
-    state: State
-    reason: str
-    created_at: float
-    promoted_at: float
-    note: str
+    state: State = State.CANDIDATE
+    reason: str = ""
+    created_at: float = 0.0
+    promoted_at: float = 0.0
+    due_at: float = 0.0
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,11 +160,13 @@ class Versions:
                 )
             return _switch(connection, project_key, number, now(connection), reason)
 
-    def decide(self, project_key: str, number: int, lease: Lease, *, state: State, reason: str) -> None:
+    def decide(
+        self, project_key: str, number: int, lease: Lease, *, state: State, reason: str, due_at: float = 0.0
+    ) -> None:
         """Write down what the gate said of a candidate. LeaseLost when the lease went to another."""
         with self._database.write() as connection:
             verify(connection, lease)
-            _set(connection, project_key, number, state=str(state), reason=reason)
+            _set(connection, project_key, number, state=str(state), reason=reason, due_at=due_at)
 
     def override(self, project_key: str, version: str) -> Current:
         """An operator's choice: make this version CURRENT, whatever the gate said, and fence off a training that runs.
@@ -173,7 +181,7 @@ class Versions:
                 raise ValueError(f"{project_key} has no version {version!r}: `tagloom versions` lists them.")
             if row.state == State.PRUNED:
                 raise ValueError(f"{version} of {project_key} was pruned, its checkpoint is gone: choose another.")
-            revoke(connection, training_lease(project_key))
+            revoke(connection, lease_name("train", project_key))
             waiting = (PROJECTS.c.key == project_key) & (PROJECTS.c.gold_revision > PROJECTS.c.trained_revision)
             if connection.execute(select(PROJECTS.c.key).where(waiting)).first():
                 grow_gold_revision(connection, project_key)
@@ -192,11 +200,6 @@ class Versions:
             for number in numbers:
                 if serving is None or serving.number != number:
                     _set(connection, project_key, number, state=str(State.PRUNED))
-
-
-def training_lease(project_key: str) -> str:
-    """Name of the lease under which one project is trained and promoted."""
-    return f"train:{project_key}"
 
 
 _TOLD = ("version", "folder", "space", "labels", "phase", "note")
@@ -266,6 +269,8 @@ def _row(project_key: str, version: NewVersion, state: State, at: float) -> dict
         "created_at": at,
         "promoted_at": 0.0,
         "note": "",
+        "judged_generation": version.judged_generation,
+        "due_at": 0.0,
     }
 
 

@@ -1,4 +1,4 @@
-"""Weak labels with their provenance: what the label model believes of tasks that nobody has labelled."""
+"""Weak labels: the label model's probabilities for tasks without annotations, and the votes that they are based on."""
 
 import itertools
 import json
@@ -12,13 +12,13 @@ from store.database import Database, among, upsert
 from store.leases import Lease, verify
 from store.tables import WEAK_LABELS
 
-TRANSACTION_ROWS = 500  # PARTS: 500,000 rows in one transaction held the journal up for 739 ms
-SHARE = 1.0  # pause after each transaction, as a share of its time: others get the database in between
+TRANSACTION_ROWS = 500  # rows per transaction: writing 500,000 rows in one transaction delayed the journal by 739 ms
+SHARE = 1.0  # the pause after each transaction, relative to its duration; other writers use the pause
 
 
 @dataclass(frozen=True)
 class WeakLabel:
-    """One class of one task: probability and confidence in [0, 1], and each source's vote in [0, 1]."""
+    """One label of one task: probability and confidence in [0, 1], and the vote in [0, 1] of each source by name."""
 
     probability: float
     confidence: float
@@ -40,9 +40,11 @@ class WeakLabelTable:
         gold_revision: int,
         lease: Lease,
     ) -> int:
-        """Put (task id, label → weak label) in place of all older ones; returns how many tasks have some now.
+        """Replace the project's weak labels; return how many tasks have weak labels now.
 
-        Many short transactions with pauses for other writers, each under the lease (LeaseLost when another has it).
+        ``rows`` are pairs of a task id and its weak labels by label. ``space`` and ``gold_revision`` describe what the
+        weak labels were computed from. The rows are written in many short transactions, with pauses for other writers;
+        each transaction verifies the lease and raises LeaseLost if another holder has taken it.
         """
         written = 0
         pending = iter(rows)
@@ -67,17 +69,22 @@ class WeakLabelTable:
         return written
 
     def of_project(self, project_key: str) -> dict[int, dict[str, WeakLabel]]:
-        """Task id → label → weak label."""
+        """Return the weak labels of each task: task id → label → weak label."""
         query = select(WEAK_LABELS).where(WEAK_LABELS.c.project_key == project_key)
         with self._database.read() as connection:
-            return {row.task_id: _decode(row.labels) for row in connection.execute(query)}
+            return {
+                row.task_id: {label: WeakLabel(*entry) for label, entry in json.loads(row.labels).items()}
+                for row in connection.execute(query)
+            }
 
     def count(self, project_key: str) -> int:
+        """Return the number of tasks with weak labels."""
         query = select(func.count()).select_from(WEAK_LABELS).where(WEAK_LABELS.c.project_key == project_key)
         with self._database.read() as connection:
             return int(connection.execute(query).scalar_one())
 
     def _delete_older(self, project_key: str, gold_revision: int, lease: Lease) -> None:
+        """Delete the weak labels of older gold revisions, in short transactions like ``replace``."""
         older = (WEAK_LABELS.c.project_key == project_key) & (WEAK_LABELS.c.gold_revision < gold_revision)
         query = select(WEAK_LABELS.c.task_id).where(older).limit(TRANSACTION_ROWS)
         while True:
@@ -90,6 +97,7 @@ class WeakLabelTable:
 
 
 def _encode(labels: Mapping[str, WeakLabel]) -> str:
+    """Return a task's weak labels as compact JSON, with six decimals; ``of_project`` reads it."""
     values = {
         label: [
             round(weak.probability, 6),
@@ -99,7 +107,3 @@ def _encode(labels: Mapping[str, WeakLabel]) -> str:
         for label, weak in labels.items()
     }
     return json.dumps(values, separators=(",", ":"))
-
-
-def _decode(text: str) -> dict[str, WeakLabel]:
-    return {label: WeakLabel(*entry) for label, entry in json.loads(text).items()}

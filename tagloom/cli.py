@@ -1,5 +1,6 @@
 """The command `tagloom`. Each command imports its modules when it runs, so that the help appears at once."""
 
+import importlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +12,36 @@ from tagloom_base.errors import UserError
 if TYPE_CHECKING:
     from tagloom_base.settings import Settings
 
-DEMO_FOLDER = Path(".demo")
-DEMO_BATCHES = "10,40,80,120"
+CHECKOUT = ("demo", "down", "up")
+"""Commands of a checkout: `tools.commands` has them, which an installed package does not hold."""
 
 
 class Commands(click.Group):
-    """The group of all commands. A UserError ends with one line and code 1, Ctrl-C with code 130. No tracebacks."""
+    """The group of all commands. A UserError ends with one line and code 1, Ctrl-C with code 130. No tracebacks.
+
+    In a checkout of the repository the group also contains that checkout's commands.
+    """
+
+    root = Path(__file__).resolve().parents[1]
+
+    @property
+    def is_checkout(self) -> bool:
+        return (self.root / "tools" / "commands.py").is_file()
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *(CHECKOUT if self.is_checkout else ())])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in CHECKOUT:
+            return super().get_command(ctx, cmd_name)
+        if not self.is_checkout:
+            raise UserError(
+                f"`tagloom {cmd_name}` belongs to a checkout of Tagloom: clone the repository and run `make {cmd_name}`"
+            )
+        if str(self.root) not in sys.path:
+            sys.path.append(str(self.root))
+        found: click.Command = vars(importlib.import_module("tools.commands"))[cmd_name]
+        return found
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -51,82 +76,6 @@ def serve() -> None:
     from backend.serve import run
 
     run(chosen)
-
-
-@main.command()
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    default=Path("samples/data"),
-    show_default=True,
-    help="Folder with items.csv (id, image, title, level1, level2, labels), pictures, perhaps boxes.csv.",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=DEMO_FOLDER,
-    show_default=True,
-    help="Folder for the report, the logs and the state of the run.",
-)
-@click.option("--tasks", type=click.IntRange(1), default=240, show_default=True, help="Tasks to measure on.")
-@click.option("--pool", type=click.IntRange(0), default=30, show_default=True, help="Tasks without labels to add.")
-@click.option("--batches", default=DEMO_BATCHES, show_default=True, help="Gold counts after which to measure.")
-@click.option(
-    "--patience",
-    type=click.FloatRange(1),
-    default=60,
-    show_default=True,
-    help="Seconds to wait for a sign of training after a batch.",
-)
-@click.option("--seed", type=int, default=7, show_default=True, help="Seed of who is labelled, and who is tested on.")
-@click.option("--shuffle-gold", is_flag=True, help="Send each task another task's labels: the demo must then fail.")
-@click.option("--no-worker", is_flag=True, help="Start no worker: the demo must then fail.")
-@click.option("--backend-url", default="", help="Use a backend that runs already and start nothing.")
-def demo(
-    data: Path, out: Path, tasks: int, pool: int, batches: str, patience: float, seed: int,
-    shuffle_gold: bool, no_worker: bool, backend_url: str,
-) -> None:  # fmt: skip
-    """Show the whole loop: gold labels in, better pre-annotations out, measured while it runs."""
-    _require_checkout()
-    from tools.demo.run import REPORT, Options, run
-    from tools.demo.story import Pace
-
-    try:
-        counts = tuple(int(count) for count in batches.split(","))
-    except ValueError as wrong:
-        raise UserError(f"--batches {batches!r} is not a list of numbers such as {DEMO_BATCHES}") from wrong
-    if list(counts) != sorted(set(counts)) or counts[0] < 1:
-        raise UserError(f"--batches {batches!r} must grow, such as {DEMO_BATCHES}")
-    pace = Pace(counts, patience)
-    options = Options(data, out, tasks, pool, pace, seed, shuffle_gold, not no_worker, backend_url)
-    outcome = run(options, click.echo)
-    click.echo("\n" + "\n".join(outcome.verdict.lines()))
-    click.echo(f"\nreport: {out / REPORT}\nnext:   `make up` opens the samples in a real Label Studio")
-    raise click.exceptions.Exit(0 if outcome.verdict.passed else 1)
-
-
-@main.command()
-@click.option("--label-studio-port", type=int, default=8080, show_default=True, help="Port of Label Studio.")
-@click.option("--tasks", type=click.IntRange(1), default=None, help="Only the first so many samples.")
-def up(label_studio_port: int, tasks: int | None) -> None:
-    """Run Label Studio with the sample project, connected to a backend and a worker, until Ctrl-C."""
-    _require_checkout()
-    from tagloom.datasets.dataset import load
-    from tools.up.run import up as run
-
-    dataset = load(Path("samples/data"))
-    run(settings(), dataset.samples[:tasks], dataset.labels(), port=label_studio_port)
-
-
-@main.command()
-def down() -> None:
-    """End what runs of `tagloom up` and `tagloom demo` have left."""
-    _require_checkout()
-    from tools.services.record import Record
-
-    homes = (settings().paths.home.resolve(), DEMO_FOLDER.resolve() / "state")
-    ended = [name for home in homes for name in Record(home).down()]
-    click.echo(f"ended: {', '.join(ended)}" if ended else "nothing was running")
 
 
 @main.command()
@@ -290,7 +239,7 @@ def predict(project: str, unlabelled: bool) -> None:
     """
     from tagloom import operate
     from worker.predictions.preannotation import refresh
-    from worker.training.watch import NeverEnds
+    from worker.watch import NeverEnds
     from worker.workplace import open_workplace
 
     with open_workplace(settings()) as workplace, operate.told():
@@ -321,18 +270,6 @@ def settings() -> "Settings":
     found = Settings()
     logs.guard(found.secrets)
     return found
-
-
-def _require_checkout() -> None:
-    """Make `tools` importable. An installed package does not contain it, which is a UserError."""
-    root = Path(__file__).resolve().parents[1]
-    if not (root / "tools" / "demo").is_dir():
-        raise UserError(
-            "this command belongs to a checkout of Tagloom's repository: clone it, and run `make demo`, `make up` or "
-            "`make down` there"
-        )
-    if str(root) not in sys.path:
-        sys.path.append(str(root))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from model.evaluation.run import Result, run, steps
 from model.evaluation.tables import box_table, class_table, effort_table, f1_table, leading, measure_table
 from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor, open_extractor
-from model.weak_supervision.lexicon import Lexicon
+from model.lexicon.lexicon import Lexicon
 from tagloom.datasets.dataset import Dataset
 from tagloom.evaluation.data import gold_picture, read
 from tagloom.evaluation.features import features_of, readable

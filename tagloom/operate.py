@@ -66,9 +66,11 @@ def version_lines(store: Store, project: Project) -> list[str]:
     newest = next((version for version in versions if version.metrics.get("source_accuracy")), None)
     rows: list[tuple[str, ...]] = [_HEADINGS]
     for version in versions:
+        left = max(version.due_at - store.now(), 0.0)
+        waits = f"waits {left:.0f} s, so that versions do not churn" if version.state is State.ACCEPTED else ""
         score = version.metrics.get("macro_f1")
         made = datetime.fromtimestamp(version.created_at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        reasons = "; ".join(part for part in (version.note, version.reason) if part)
+        reasons = "; ".join(part for part in (version.note, version.reason, waits) if part)
         f1 = f"{score:.3f}" if isinstance(score, float) else "-"
         counts = str(version.gold_count), str(version.weak_count)
         rows.append((version.version, str(version.state), version.phase, *counts, f1, made, reasons))

@@ -14,11 +14,13 @@ from model.encoders.transformer_text import TransformerTextEncoder
 from model.evaluation.corpus import LabelledCorpus, families_at, split
 from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor
+from model.problem import Problem
 from model.reading.reader import Reader
 from model.tagger import Tagger
-from model.training.encoders import EncoderTraining, TrainedEncoders, train_encoders
+from model.training.config import TrainConfig
+from model.training.encoders import EncoderPair, EncoderTraining, train_encoders
 from model.training.phases import STUDY, epochs
-from model.training.progressive import EpochReport, TrainConfig, fit
+from model.training.progressive import EpochReport, fit
 from tagloom.datasets.dataset import Dataset
 from tagloom.evaluate import FEATURES, corpus_of, require_gold, tell_notes
 from tagloom.evaluation.data import read
@@ -90,7 +92,7 @@ def run(plan: Plan, settings: Settings, say: Say) -> dict[str, str]:
         ) from wrong
 
 
-def _trained(plan: Plan, settings: Settings, samples: Dataset, texts: TextEncoder, say: Say) -> TrainedEncoders:
+def _trained(plan: Plan, settings: Settings, samples: Dataset, texts: TextEncoder, say: Say) -> EncoderPair:
     """Train a tagger on features of the present encoders, then train the encoders with it."""
     images = image_encoder(settings.encoders.image_encoder, settings.encoders.device)
     say(f"encoders: image: {images.describe()}; text: {texts.describe()}")
@@ -100,6 +102,7 @@ def _trained(plan: Plan, settings: Settings, samples: Dataset, texts: TextEncode
     tell_notes(samples, say)
     corpus = corpus_of(samples, extractor, plan.out, read_lexicon(settings.training.lexicon), most)
     gold = corpus.gold_of(gold_rows(corpus, plan))
+    problem = Problem(corpus.features, gold, corpus.families)
     say(f"gold: {len(gold)} of {len(corpus.features)} pictures")
     config = TrainConfig(seed=plan.seed, device=settings.encoders.device)
     cold = Tagger.cold_start(
@@ -107,17 +110,17 @@ def _trained(plan: Plan, settings: Settings, samples: Dataset, texts: TextEncode
     )
     # First the tagger learns on fixed features. Then the encoders are trained with it.
     with _bar("tagger, epochs", len(epochs(STUDY))) as heard:
-        tagger = fit(cold, corpus.features, gold, families=corpus.families, config=config, on_epoch=heard)
+        tagger = fit(cold, problem, config, on_epoch=heard)
     with _bar("encoders, epochs", plan.epochs) as heard:
         return train_encoders(
             tagger,
-            corpus.features,
-            gold,
+            problem,
             lambda row: opened(samples.samples[row].image, most).image,
-            families=corpus.families,
-            images=images if plan.image else None,
-            texts=texts if plan.text and isinstance(texts, TransformerTextEncoder) else None,
-            config=EncoderTraining(epochs=plan.epochs, training=config),
+            EncoderPair(
+                images if plan.image else None,
+                texts if plan.text and isinstance(texts, TransformerTextEncoder) else None,
+            ),
+            EncoderTraining(epochs=plan.epochs, training=config),
             on_epoch=heard,
         )
 

@@ -281,7 +281,7 @@ class TrainingSettings(_Group):
     seed: int = Field(7, ge=0, lt=2**32, description="Seed of training; same seed and data give the same checkpoint.")
     lexicon: Annotated[Path, AfterValidator(values.file)] | None = Field(
         None,
-        description="File of further cues and names of labels, in the form of `model/weak_supervision/lexicon.toml`.",
+        description="File of further cues and names of labels, in the form of `model/lexicon/lexicon.toml`.",
     )
     training_threads: NotNegative = Field(0, description="Threads of a training; 0: half of the processors.")
     training_processes: AtLeastOne = Field(

@@ -41,10 +41,11 @@ def modules_of(packages: Iterable[str]) -> set[str]:
 
 
 def distributions_of(packages: Iterable[str]) -> set[str]:
-    """Distributions, in lower case, that the packages import."""
-    known = packages_distributions()
-    foreign = {module for module in modules_of(packages) if module not in sys.stdlib_module_names}
-    return {known[module][0].lower().replace("_", "-") for module in foreign if module in known}
+    """Distributions that the packages import, in lower case; of several that hold a module, the declared ones."""
+    known, declared = packages_distributions(), WHEEL.union(*EXTRAS.values())
+    foreign = modules_of(packages) - sys.stdlib_module_names
+    holders = [{name.lower().replace("_", "-") for name in known[module]} for module in foreign if module in known]
+    return set().union(*(found & declared or found for found in holders))
 
 
 @pytest.mark.parametrize("declared", sorted(WHEEL - set(BY_NAME)))

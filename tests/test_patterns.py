@@ -16,8 +16,8 @@ import store
 import tagloom.evaluation
 import worker
 from model.boxes.roles import names_brand as names_brand_in_role
-from model.weak_supervision.cues import brand_names, names_brand
-from worker.training.families import family_of
+from model.lexicon.cues import brand_names, names_brand
+from worker.corpus.families import family_of
 
 LENGTH = 20_000
 SECONDS = 0.5  # of processor time; a quadratic one takes many

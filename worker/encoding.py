@@ -13,10 +13,10 @@ from model.boxes.roles import RoleReader
 from model.features.item import ItemFeatures
 from store.projects import Project
 from store.tasks import Task
+from worker.corpus.gold import project_gold
 from worker.lexicon import read_lexicon, with_names
 from worker.predictions.fast import replace_due
-from worker.training.gold import project_gold
-from worker.training.watch import Ends, GivesWay, Interrupted
+from worker.watch import Ends, GivesWay, Interrupted
 from worker.workplace import PART, Workplace
 
 LOG = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from model.weak_supervision.lexicon import Lexicon
+from model.lexicon.lexicon import Lexicon
 from tagloom_base.errors import UserError
 
 

@@ -38,12 +38,21 @@ ONCE, AGAIN = b"1", b"again"  # what the key of a running job holds: nobody or s
 
 
 class Kind(StrEnum):
-    """What a job brings up to date; the value names the function in `worker.jobs`."""
+    """What a job brings up to date."""
 
     TRAIN = "train"
     ENCODE = "encode"
     RECONCILE = "reconcile"
     PREDICT = "predict"
+
+
+FUNCTIONS = {
+    Kind.TRAIN: "worker.jobs.train",
+    Kind.ENCODE: "worker.jobs.encode",
+    Kind.RECONCILE: "worker.jobs.reconcile",
+    Kind.PREDICT: "worker.jobs.predict",
+}
+"""What a job calls. The names lie in Redis: jobs of an earlier release call them too."""
 
 
 def wake_training(settings: Settings, project_key: str) -> bool:
@@ -212,7 +221,7 @@ def _is_waiting(queue: Queue, marked: bytes | str | None) -> bool:
 
 def _job(queue: Queue, place: Place, kind: Kind, project_key: str) -> Job:
     return queue.create_job(
-        f"worker.jobs.{kind}",
+        FUNCTIONS[kind],
         args=(project_key,),
         meta={ASKED_AT: place.note()},
         timeout=TIMEOUT_S,

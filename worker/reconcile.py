@@ -20,7 +20,7 @@ from store.changes import annotations_of
 from store.leases import Lease
 from store.projects import Begun, Project
 from store.store import Store
-from worker.training.watch import Ends
+from worker.watch import Ends
 
 GRACE_S = 10.0  # Label Studio sends a webhook before its own transaction is certain to be over
 LOOK_S = 0.2  # between two looks at whether the job must end

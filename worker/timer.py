@@ -7,9 +7,8 @@ import uuid
 
 from labelstudio.project import ProjectKey
 from labelstudio.sites import connections_of
-from store.leases import LeaseLost
+from store.leases import LeaseLost, lease_name
 from store.store import Store
-from store.versions import training_lease
 from tagloom_base.settings import Settings
 from worker import queue
 from worker.predictions import offer
@@ -75,7 +74,7 @@ def _tick(settings: Settings, store: Store, holder: str) -> None:
 
 
 def _promote(settings: Settings, store: Store, project_key: str, holder: str) -> None:
-    lease = store.leases.acquire(training_lease(project_key), f"timer:{holder}", EVERY_S)
+    lease = store.leases.acquire(lease_name("train", project_key), f"timer:{holder}", EVERY_S)
     if lease is None:
         return  # a training runs; it looks by itself
     try:

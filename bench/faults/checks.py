@@ -15,14 +15,15 @@ from bench.faults.crew import Crew, wait
 from bench.faults.office import Office
 from bench.faults.record import Record
 from model import checkpoint
+from store.leases import lease_name
 from store.store import Store
-from store.versions import State, training_lease
+from store.versions import State
 from store.weak_labels import WeakLabel
 from tagloom_base.settings import Settings
 from worker import queue
 from worker.reconcile import reconcile
 from worker.training.run import CONFIDENT, train
-from worker.training.watch import NeverEnds, Watch
+from worker.watch import NeverEnds, Watch
 from worker.workplace import Workplace, open_workplace
 
 TOLERANCE = 1e-4
@@ -144,7 +145,7 @@ def _same_as_fresh(crew: Crew, store: Store, office: Office, record: Record, fol
 def _trained(workplace: Workplace, office: Office) -> dict[int, dict[str, WeakLabel]]:
     store, key = workplace.store, office.key
     project = store.projects.ensure(key, office.studio.project.label_config)
-    lease = store.leases.acquire(training_lease(key), "fresh", 600)
+    lease = store.leases.acquire(lease_name("train", key), "fresh", 600)
     assert lease
     reconcile(store, workplace.client_of(project), project, lease, NeverEnds(), lambda _: None)
     store.projects.request_training(key)
@@ -172,4 +173,4 @@ def _truth(office: Office) -> dict[int, Any]:
 
 def _idle(store: Store, key: str) -> bool:
     project = store.projects.get(key)
-    return project is not None and not project.has_new_gold and not store.leases.held(training_lease(key))
+    return project is not None and not project.has_new_gold and not store.leases.held(lease_name("train", key))

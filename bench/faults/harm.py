@@ -18,7 +18,7 @@ from bench.faults.crew import WORKERS, Crew, is_over, send
 from bench.faults.office import Office
 from bench.faults.record import Record
 from model import checkpoint
-from store.versions import training_lease
+from store.leases import lease_name
 
 HORSE = "horse"
 STAGES = ("base", "fusion", "refine", "judging", "writing weak labels")
@@ -194,7 +194,7 @@ class Harm:
         """Damage what serves, what a training has kept and some features; leave a checkpoint written by half."""
         with self._crew.store() as store:
             current = store.versions.current(self._office.key)
-            busy = store.leases.held(training_lease(self._office.key))
+            busy = store.leases.held(lease_name("train", self._office.key))
         if current is None or not busy:
             return False
         folder = self._crew.settings.paths.checkpoints / current.folder

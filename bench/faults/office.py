@@ -13,6 +13,7 @@ from PIL import Image
 from bench.faults.crew import Crew, is_over, wait
 from bench.faults.record import Protocol, Record, acknowledged
 from labelstudio.project import ProjectKey
+from store.leases import lease_name
 from store.store import Store
 from testing.label_studio.delivery import Faults
 from testing.label_studio.simulator import BackendFailed, SimulatedLabelStudio, Upload
@@ -73,7 +74,7 @@ class Office:
             wait(lambda: store.tasks.count(self.key) == tasks or self._again(), 120, "the tasks are known", every=1.0)
             wait(is_ready, 240, "all tasks are read")
             self.studio.is_away = True
-            wait(lambda: not store.leases.held(f"reconcile:{self.key}"), 60, "the last reconcile ends")
+            wait(lambda: not store.leases.held(lease_name("reconcile", self.key)), 60, "the last reconcile ends")
             self._reconciled_at = _reconciled_at(store, self.key)
 
     def reopen(self, store: Store) -> None:

@@ -1,4 +1,4 @@
-"""``<Choices>``: tags of the whole picture, one or several."""
+"""The ``<Choices>`` control: one or several tags of the whole picture."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +10,10 @@ from model.items import Prediction
 
 @dataclass(frozen=True)
 class Choices:
-    """One Choices control. ``labels`` maps the name that stands in results (alias or value) to the model's label.
+    """One Choices control. ``labels`` maps each name in results (alias or value) to the model's label.
 
-    ``conditional``: the editor shows it only under a condition (``visibleWhen``), so that no answer says nothing.
+    ``conditional``: the editor shows the control only under a condition (``visibleWhen``), so a missing answer does not
+    mean that its labels are absent.
     """
 
     KIND: ClassVar[str] = "choices"
@@ -25,7 +26,7 @@ class Choices:
     conditional: bool = False
 
     def read(self, region: Mapping[str, object]) -> Reading:
-        """The labels that one region of this control chose."""
+        """Return the labels that one region of this control chose."""
         value = region.get("value")
         if not isinstance(value, dict) or "choices" not in value:
             return Reading(frozenset(), problem=NO_VALUE)
@@ -35,8 +36,12 @@ class Choices:
         return Reading(chosen, problem=problem)
 
     def write(self, prediction: Prediction) -> list[Region]:
-        """At most one region: all predicted labels, or for a single choice the likeliest one."""
-        chosen = self._chosen(prediction)
+        """Return at most one region: all predicted labels, or for a single choice the most probable one."""
+        if self.multiple:
+            chosen = [name for name, label in self.labels.items() if label in prediction.labels]
+        else:
+            known = [name for name, label in self.labels.items() if label in prediction.probabilities]
+            chosen = [max(known, key=lambda name: prediction.probabilities[self.labels[name]])] if known else []
         if not chosen:
             return []
         return [
@@ -47,9 +52,3 @@ class Choices:
                 "value": {"choices": chosen},
             }
         ]
-
-    def _chosen(self, prediction: Prediction) -> list[str]:
-        if self.multiple:
-            return [name for name, label in self.labels.items() if label in prediction.labels]
-        known = [name for name, label in self.labels.items() if label in prediction.probabilities]
-        return [max(known, key=lambda name: prediction.probabilities[self.labels[name]])] if known else []

@@ -1,4 +1,4 @@
-"""``<RectangleLabels>``: labelled rectangles in percent of the upright picture."""
+"""The ``<RectangleLabels>`` control: labelled rectangles, in percent of the upright picture."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeGuard
 
 from labelstudio.regions import NO_LABEL, NO_PLACE, NO_VALUE, Reading, Region, labels_in
-from model.items import Box, PredictedBox, Prediction
+from model.items import Box, Prediction
 
 _DECIMALS = 4
-_LARGEST = 1e6  # percent or pixels; JSON carries 1e308 and integers of any length too
+_LARGEST = 1e6  # percent or pixels; JSON can hold 1e308 and integers of any length
 
 
 @dataclass(frozen=True)
@@ -22,45 +22,52 @@ class RectangleLabels:
     name: str
     to_name: str
     labels: Mapping[str, str]
-    item_index: int | None = None  # 0 where the Image tag shows a list of pictures: we look at its first
+    item_index: int | None = None  # 0 if the Image tag shows a list of pictures, of which Tagloom reads the first
 
     def read(self, region: Mapping[str, Any]) -> Reading:
-        """What one region of this control marks; a turned rectangle gives the upright one around it."""
+        """Read one region of this control; the box of a rotated rectangle is the upright box around it."""
         return read_shape(region, "rectanglelabels", self.labels, box_of)
 
     def write(self, prediction: Prediction, size: tuple[int, int]) -> list[Region]:
-        """One region per predicted box of this control's labels; none when there is no picture (``size`` 0 × 0)."""
+        """Return one region per predicted box of this control's labels.
+
+        ``size`` is the picture's width and height in pixels; without a picture (0 × 0) the list is empty.
+        """
         if not all(size):
             return []
+        # Reversed, so that of two names for one label the first in the config is written.
         names = {label: name for name, label in reversed(list(self.labels.items()))}
-        return [
-            self._region(box, names[box.label], size)
-            for box in prediction.boxes
-            if box.label in names and box.box.width > 0 and box.box.height > 0
-        ]
-
-    def _region(self, box: PredictedBox, name: str, size: tuple[int, int]) -> Region:
-        region: Region = {
-            "from_name": self.name,
-            "to_name": self.to_name,
-            "type": self.KIND,
-            "original_width": size[0],
-            "original_height": size[1],
-            "image_rotation": 0,
-            "score": min(max(box.score, 0.0), 1.0),
-            "value": {**percent(box.box), "rotation": 0, "rectanglelabels": [name]},
-        }
-        return region if self.item_index is None else {**region, "item_index": self.item_index}
+        regions: list[Region] = []
+        for box in prediction.boxes:
+            if box.label not in names or not (box.box.width > 0 and box.box.height > 0):
+                continue
+            region: Region = {
+                "from_name": self.name,
+                "to_name": self.to_name,
+                "type": self.KIND,
+                "original_width": size[0],
+                "original_height": size[1],
+                "image_rotation": 0,
+                "score": min(max(box.score, 0.0), 1.0),
+                "value": {**percent(box.box), "rotation": 0, "rectanglelabels": [names[box.label]]},
+            }
+            regions.append(region if self.item_index is None else {**region, "item_index": self.item_index})
+        return regions
 
 
 def percent(box: Box) -> dict[str, float]:
-    """x, y, width, height in percent; x + width ≤ 100 also after rounding, which the SDK does not check."""
+    """Return a box as x, y, width and height in percent.
+
+    x + width and y + height are at most 100 even after rounding, which the SDK's validator does not check.
+    """
     x, width = _span(box.left, box.right)
     y, height = _span(box.top, box.bottom)
     return {"x": x, "y": y, "width": width, "height": height}
 
 
 def _span(start: float, end: float) -> tuple[float, float]:
+    """Return start and length in percent of a span in [0, 1], rounded outwards and at least one step long."""
+    # The sum of start and length is computed in whole steps, because rounded floats could add up to more than 100.
     step = 10**_DECIMALS
     low = math.floor(min(max(start, 0.0), 1.0) * 100 * step)
     high = math.ceil(min(max(end, 0.0), 1.0) * 100 * step)
@@ -74,9 +81,9 @@ def read_shape(
     labels: Mapping[str, str],
     frame_of: Callable[[Mapping[str, Any]], Box | None],
 ) -> Reading:
-    """What a drawn region marks: labels under ``value[key]``, and the box that ``frame_of`` finds around it.
+    """Read a drawn region: the labels under ``value[key]``, and the box that ``frame_of`` returns for the region.
 
-    A label that was read is there, also where its place was not.
+    If the coordinates are not usable, the labels count as present nevertheless, without a box.
     """
     value = region.get("value")
     if not isinstance(value, dict):
@@ -87,16 +94,18 @@ def read_shape(
     box = frame_of(region)
     if box is None:
         return Reading(named, problem=problem or NO_PLACE)
-    if box.area == 0:  # drawn beside the picture, or a slip of the hand: it marks nothing
+    # A region outside of the picture or without an area is a slip of the hand and marks nothing.
+    if box.area == 0:
         return Reading(frozenset(), problem=NO_PLACE)
     return Reading(named, box, problem)
 
 
 def box_of(region: Mapping[str, Any]) -> Box | None:
-    """The upright rectangle of a region, clipped to the picture; None without usable numbers.
+    """Return the upright box around a rectangle's region, clipped to the picture; None without usable numbers.
 
-    Label Studio turns a rectangle about its top left corner, clockwise, in pixels (so the picture's shape matters).
-    When the annotator turns the whole picture (``image_rotation``), coordinates stay those of the unturned one.
+    Label Studio rotates a rectangle clockwise about its top left corner, in pixels, so the picture's aspect ratio
+    matters. If the annotator rotated the whole picture (``image_rotation``), the coordinates still refer to the
+    unrotated picture.
     """
     value = region["value"]
     numbers = [value.get(key, 0) for key in ("x", "y", "width", "height", "rotation")]
@@ -110,8 +119,10 @@ def box_of(region: Mapping[str, Any]) -> Box | None:
 def turned(
     region: Mapping[str, Any], x: float, y: float, offsets: Sequence[tuple[float, float]], degrees: float
 ) -> list[tuple[float, float]]:
-    """Points at ``offsets`` from (x, y), turned about it clockwise; all in percent of the region's picture."""
-    shape = _aspect(region) if degrees % 360 else 1.0
+    """Return the points at ``offsets`` from (x, y), rotated clockwise about (x, y); all in percent of the picture."""
+    shape, width, height = 1.0, region.get("original_width"), region.get("original_height")
+    if degrees % 360 and is_number(width) and is_number(height) and width >= 1 and height >= 1:
+        shape = float(width) / float(height)
     turn = math.radians(degrees)
     return [
         (x + a * math.cos(turn) - b / shape * math.sin(turn), y + a * shape * math.sin(turn) + b * math.cos(turn))
@@ -120,20 +131,13 @@ def turned(
 
 
 def frame(points: Sequence[tuple[float, float]]) -> Box:
-    """The upright box around points in percent, clipped to the picture."""
+    """Return the upright box around points in percent, clipped to the picture."""
     xs, ys = [x for x, _ in points], [y for _, y in points]
     return Box(_clip(min(xs)), _clip(min(ys)), _clip(max(xs)), _clip(max(ys)))
 
 
-def _aspect(region: Mapping[str, Any]) -> float:
-    width, height = region.get("original_width"), region.get("original_height")
-    if is_number(width) and is_number(height) and width >= 1 and height >= 1:
-        return float(width) / float(height)
-    return 1.0
-
-
 def is_number(value: object) -> TypeGuard[float]:
-    """A number that can be reckoned with: no NaN, nothing so large that a product overflows."""
+    """Return whether a value is a number that is safe in calculations: not NaN, and products of it do not overflow."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
 
 

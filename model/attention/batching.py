@@ -1,8 +1,8 @@
 """Features of many items as padded tensors, ready for the network.
 
-Text comes as segments: the title is one, each read block is one (the mean of its tokens), since a block is what
-carries a place and what a cue speaks of. The picture comes as a coarse grid of regions. Industry comes as the row of
-each level's value in the vocabulary beside the value's own embedding.
+Text is a sequence of segments: the title is one, and each read block is one (the mean of its tokens), because places
+and cues belong to blocks. The picture is a coarse grid of regions. Industry is, for each level, the row of its value in
+the vocabulary and the value's own embedding.
 
 Shape suffixes: N items, T segments, E text width, G geometry, F cue flags, R regions, C image width, L industry levels,
 X further text fields.
@@ -19,16 +19,23 @@ from model.attention.reduction import Reduction
 from model.attention.vocabulary import UNSEEN, Vocabulary
 from model.features.item import ItemFeatures
 from model.items import TextBlock
-from model.weak_supervision.cues import CueSet
+from model.lexicon.cues import CueSet
 
+# At most so many segments of an item.
 SEGMENTS = 24
+# Rows and columns of regions.
 GRID = 7
+# Numbers that describe the place and form of a segment.
 GEOMETRY = 8
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Padded inputs. Masks are True where something is; an item without picture or text has a row of False."""
+    """Padded inputs of the network.
+
+    A mask is True where an entry is not padding; the mask of an item without a picture, or without text, is all False.
+    ``batch[rows]`` are the inputs of some items.
+    """
 
     segment_NTE: Tensor
     geometry_NTG: Tensor
@@ -49,11 +56,11 @@ class Batch:
         return Batch(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def to(self, device: torch.device) -> "Batch":
-        """All of it on this device."""
+        """Return the batch on this device."""
         return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
 
     def floats(self) -> "Batch":
-        """Single precision, as the network computes (the pool is kept in half), without columns that all of it pads."""
+        """Return the batch in single precision, as the network needs it, without segments that all items pad."""
         longest = max(1, int(self.segment_mask_NT.sum(1).amax()) + 1)
         trimmed = replace(
             self,
@@ -67,58 +74,76 @@ class Batch:
 
 
 def collate(items: Sequence[ItemFeatures], cues: CueSet, reduction: Reduction, vocabulary: Vocabulary) -> Batch:
-    """Pad to the longest item of these."""
-    blocks = [kept_blocks(item) for item in items]
-    longest = max((1 + len(kept) for kept in blocks), default=1)
-    rows = [_segments(item, kept, cues, reduction, longest) for item, kept in zip(items, blocks, strict=True)]
-    regions_NRC = torch.stack([_regions(item, reduction) for item in items])
-    pictures_N1 = torch.tensor([item.grid_RC.numel() > 0 for item in items])[:, None]
+    """Return the inputs of these items, padded to the longest one, in half precision.
+
+    ``cues`` give the flags of the segments, ``reduction`` the components of the features, ``vocabulary`` the rows of
+    the industry values and the further text fields.
+    """
+    segment_NTE, geometry_NTG, flag_NTF, segment_mask_NT = _segments(items, cues, reduction)
+    level_NL, level_NLE, level_mask_NL = _levels(items, reduction, vocabulary)
+    region_NRC = torch.zeros(len(items), GRID * GRID, reduction.image_CP.shape[1], dtype=torch.float16)
+    region_mask_NR = torch.zeros(len(items), GRID * GRID, dtype=torch.bool)
+    field_NXE = torch.zeros(len(items), len(vocabulary.fields), reduction.text_EP.shape[1], dtype=torch.float16)
+    field_mask_NX = torch.zeros(len(items), len(vocabulary.fields), dtype=torch.bool)
+    for n, item in enumerate(items):
+        if item.grid_RC.numel():
+            map_1CHW = item.grid_RC.float().T.reshape(1, -1, *item.grid_shape)
+            region_NRC[n] = region_components(map_1CHW, reduction)[0].half()
+            region_mask_NR[n] = True
+        for x, name in enumerate(vocabulary.fields):
+            if item.texts.get(name, "").strip():
+                field_NXE[n, x] = reduction.segments(normalize(item.texts_E[name].float(), dim=0)).half()
+                field_mask_NX[n, x] = True
     return Batch(
-        torch.stack([row[0] for row in rows]),
-        torch.stack([row[1] for row in rows]),
-        torch.stack([row[2] for row in rows]),
-        torch.stack([row[3] for row in rows]),
-        regions_NRC,
-        pictures_N1.expand(-1, GRID * GRID).clone(),
-        *_levels(items, reduction, vocabulary),
-        *_fields(items, reduction, vocabulary),
+        segment_NTE=segment_NTE,
+        geometry_NTG=geometry_NTG,
+        flag_NTF=flag_NTF,
+        segment_mask_NT=segment_mask_NT,
+        region_NRC=region_NRC,
+        region_mask_NR=region_mask_NR,
+        level_NL=level_NL,
+        level_NLE=level_NLE,
+        level_mask_NL=level_mask_NL,
+        field_NXE=field_NXE,
+        field_mask_NX=field_mask_NX,
     )
 
 
 def kept_blocks(item: ItemFeatures) -> list[int]:
-    """The blocks that become segments: the largest ones where there are too many."""
+    """Return the numbers of the blocks that become segments, in order: the largest blocks of an item with too many."""
     order = sorted(range(len(item.blocks)), key=lambda b: -item.blocks[b].box.area)
     return sorted(order[: SEGMENTS - 1])
 
 
 def _segments(
-    item: ItemFeatures, kept: list[int], cues: CueSet, reduction: Reduction, longest: int
+    items: Sequence[ItemFeatures], cues: CueSet, reduction: Reduction
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    segment_TE = torch.zeros(longest, reduction.text_EP.shape[1], dtype=torch.float16)
-    geometry_TG = torch.zeros(longest, GEOMETRY, dtype=torch.float16)
-    flag_TF = torch.zeros(longest, len(cues.cues), dtype=torch.float16)
-    mask_T = torch.zeros(longest, dtype=torch.bool)
-    mask_T[0] = bool(item.title)
-    segment_TE[0] = reduction.segments(normalize(item.title_E.float(), dim=0))
-    geometry_TG[0, -1] = 1.0
-    if kept:
-        end = 1 + len(kept)
-        segment_TE[1:end] = reduction.segments(_block_means(item, kept))
-        geometry_TG[1:end] = torch.tensor([_geometry(item.blocks[b]) for b in kept])
-        flag_TF[1:end] = cues.block_flags(item)[kept]
-        mask_T[1:end] = True
-    return segment_TE, geometry_TG, flag_TF, mask_T
-
-
-def _block_means(item: ItemFeatures, kept: list[int]) -> Tensor:
-    """(len(kept), E) unit mean of each block's tokens."""
-    sums_BE = torch.zeros(len(item.blocks), item.title_E.shape[0])
-    inside_T = (item.token_block_T >= 0) & (item.token_block_T < len(item.blocks))
-    sums_BE.index_add_(0, item.token_block_T[inside_T].long(), item.tokens_TE[inside_T].float())
-    return normalize(sums_BE[kept], dim=1)
+    """Return components, geometry, cue flags and mask of the segments; the title is segment 0, even if it is empty."""
+    blocks = [kept_blocks(item) for item in items]
+    shape = len(items), max((1 + len(kept) for kept in blocks), default=1)
+    segment_NTE = torch.zeros(*shape, reduction.text_EP.shape[1], dtype=torch.float16)
+    geometry_NTG = torch.zeros(*shape, GEOMETRY, dtype=torch.float16)
+    flag_NTF = torch.zeros(*shape, len(cues.cues), dtype=torch.float16)
+    mask_NT = torch.zeros(*shape, dtype=torch.bool)
+    for n, (item, kept) in enumerate(zip(items, blocks, strict=True)):
+        mask_NT[n, 0] = bool(item.title)
+        segment_NTE[n, 0] = reduction.segments(normalize(item.title_E.float(), dim=0))
+        # The last number of the geometry marks the title, which has no place.
+        geometry_NTG[n, 0, -1] = 1.0
+        if kept:
+            sums_BE = torch.zeros(len(item.blocks), item.title_E.shape[0])
+            inside_T = (item.token_block_T >= 0) & (item.token_block_T < len(item.blocks))
+            sums_BE.index_add_(0, item.token_block_T[inside_T].long(), item.tokens_TE[inside_T].float())
+            rows = slice(1, 1 + len(kept))
+            segment_NTE[n, rows] = reduction.segments(normalize(sums_BE[kept], dim=1))
+            geometry_NTG[n, rows] = torch.tensor([_geometry(item.blocks[b]) for b in kept])
+            flag_NTF[n, rows] = cues.block_flags(item)[kept]
+            mask_NT[n, rows] = True
+    return segment_NTE, geometry_NTG, flag_NTF, mask_NT
 
 
 def _geometry(block: TextBlock) -> list[float]:
+    """Return place, size, length and shares of digits and Chinese of a block, each of about unit size."""
     box, characters = block.box, len(block.text)
     centre_x, centre_y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
     digits = sum(character.isdigit() for character in block.text)
@@ -134,16 +159,8 @@ def _geometry(block: TextBlock) -> list[float]:
     ]
 
 
-def _regions(item: ItemFeatures, reduction: Reduction) -> Tensor:
-    """(R, C) components of the grid at GRID × GRID."""
-    if not item.grid_RC.numel():
-        return torch.zeros(GRID * GRID, reduction.image_CP.shape[1], dtype=torch.float16)
-    map_1CRR = item.grid_RC.float().T.reshape(1, -1, *item.grid_shape)
-    return region_components(map_1CRR, reduction)[0].half()
-
-
 def region_components(map_NCHW: Tensor, reduction: Reduction) -> Tensor:
-    """(N, R, C) components of feature maps of any size."""
+    """Return the components (N, R, C) of feature maps of any size."""
     pooled_NRC = adaptive_avg_pool2d(map_NCHW, GRID).flatten(2).transpose(1, 2)
     return reduction.regions(normalize(pooled_NRC, dim=2))
 
@@ -151,26 +168,14 @@ def region_components(map_NCHW: Tensor, reduction: Reduction) -> Tensor:
 def _levels(
     items: Sequence[ItemFeatures], reduction: Reduction, vocabulary: Vocabulary
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows in the vocabulary, components of the values' embeddings, and which levels are there."""
+    """Return rows in the vocabulary, components of the values' embeddings, and mask of the industry levels."""
     levels = max((len(item.industry) for item in items), default=0)
     row_NL = torch.full((len(items), levels), UNSEEN)
     value_NLE = torch.zeros(len(items), levels, reduction.text_EP.shape[1], dtype=torch.float16)
-    there_NL = torch.zeros(len(items), levels, dtype=torch.bool)
+    mask_NL = torch.zeros(len(items), levels, dtype=torch.bool)
     for n, item in enumerate(items):
         row_NL[n, : len(item.industry)] = torch.tensor(vocabulary.rows(item.industry), dtype=torch.int64)
-        there_NL[n, : len(item.industry)] = torch.tensor([bool(value) for value in item.industry], dtype=torch.bool)
+        mask_NL[n, : len(item.industry)] = torch.tensor([bool(value) for value in item.industry], dtype=torch.bool)
         if item.industry_LE.numel():
             value_NLE[n, : len(item.industry)] = reduction.segments(normalize(item.industry_LE.float(), dim=1)).half()
-    return row_NL, value_NLE, there_NL
-
-
-def _fields(items: Sequence[ItemFeatures], reduction: Reduction, vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:
-    """Components of the further texts' embeddings, and which fields are there."""
-    text_NXE = torch.zeros(len(items), len(vocabulary.fields), reduction.text_EP.shape[1], dtype=torch.float16)
-    there_NX = torch.zeros(len(items), len(vocabulary.fields), dtype=torch.bool)
-    for n, item in enumerate(items):
-        for x, name in enumerate(vocabulary.fields):
-            if item.texts.get(name, "").strip():
-                text_NXE[n, x] = reduction.segments(normalize(item.texts_E[name].float(), dim=0)).half()
-                there_NX[n, x] = True
-    return text_NXE, there_NX
+    return row_NL, value_NLE, mask_NL

@@ -1,8 +1,9 @@
-"""How what the channels say becomes one answer per class: the gate, and the fusions that the literature compares it
-with (Baltrušaitis et al., Multimodal Machine Learning, 2019; Arevalo et al., Gated Multimodal Units, 2017).
+"""Fusions of the modalities' vectors: the gate, and those that the literature compares it with.
 
-A fusion makes one or more voices; the head scores each, and the scores count by the voices' shares. A modality that is
-missing is zeros and has no share.
+Sources: Baltrušaitis et al., Multimodal Machine Learning, 2019; Arevalo et al., Gated Multimodal Units, 2017.
+
+A fusion returns one or more vectors (voices) for each class, each with a weight (share). The head scores each voice.
+The logit is the sum of the scores times the shares. A missing modality is a zero vector and has share 0.
 
 Shape suffixes: B batch, K classes, M modalities (picture, text, industry), D width, S voices.
 """
@@ -18,8 +19,11 @@ MODALITIES = 3
 
 @dataclass(frozen=True)
 class Channels:
-    """``asked_BKMD`` answers each class's question, ``pooled_BMD`` is the same for all; zeros where ``there_BM`` is
-    False."""
+    """The modalities' vectors of a batch.
+
+    ``asked_BKMD`` are the answers to each class's query, ``pooled_BMD`` the means, the same for all classes. Both are
+    zero where a modality is missing (``there_BM`` is False).
+    """
 
     asked_BKMD: Tensor
     pooled_BMD: Tensor
@@ -28,14 +32,20 @@ class Channels:
 
 @dataclass(frozen=True)
 class Voices:
-    """``said_BKSD`` and ``share_BKS``, whose rows sum to at most 1."""
+    """Vectors ``said_BKSD`` for each class, and their weights ``share_BKS``, which sum to at most 1 over the voices."""
 
     said_BKSD: Tensor
     share_BKS: Tensor
 
 
 class Fusion(nn.Module, ABC):
-    """``voices`` says how many heads a class has; ``asks`` whether class queries are needed."""
+    """Base class of the fusions.
+
+    ``voices`` is the number of vectors that each class has; ``asks`` is whether the fusion needs class queries.
+
+        fusion = make_fusion("gate", width=64)
+        voices = fusion(channels)
+    """
 
     voices = 1
     asks = True
@@ -46,11 +56,11 @@ class Fusion(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, channels: Channels) -> Voices:
-        """What each voice says to each class, and how much it counts."""
+        """Return the vectors for each class, and their weights."""
 
 
 class Weighing(Fusion):
-    """One voice: a weighted mean of the modalities that are there."""
+    """One voice: a weighted mean of the modalities that are not missing."""
 
     def forward(self, channels: Channels) -> Voices:
         share_BKM = shares(self.score(channels), channels.there_BM)
@@ -58,18 +68,18 @@ class Weighing(Fusion):
 
     @abstractmethod
     def score(self, channels: Channels) -> Tensor:
-        """(B, K, M) before the softmax."""
+        """Return the scores (B, K, M) whose softmax over the modalities is the weight of each."""
 
 
 class Average(Weighing):
-    """The plain mean."""
+    """The plain mean of the modalities that are not missing."""
 
     def score(self, channels: Channels) -> Tensor:
         return torch.zeros_like(channels.asked_BKMD[..., 0])
 
 
 class WeightedAverage(Weighing):
-    """One learned weight a modality, the same for all items and classes."""
+    """A mean with one learned weight for each modality, the same for all items and classes."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width)
@@ -80,7 +90,7 @@ class WeightedAverage(Weighing):
 
 
 class Gate(Weighing):
-    """A weight by what each modality says of this item and class."""
+    """A mean whose weights depend on each modality's vector for the item and class."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width)
@@ -92,7 +102,7 @@ class Gate(Weighing):
 
 
 class Concatenation(Fusion):
-    """The modalities side by side, mixed by one layer."""
+    """One voice: the modalities side by side, mixed by one linear layer."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width)
@@ -103,7 +113,7 @@ class Concatenation(Fusion):
 
 
 class Mlp(Fusion):
-    """The modalities side by side, mixed by a perceptron with one hidden layer."""
+    """One voice: the modalities side by side, mixed by a perceptron with one hidden layer."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width)
@@ -114,7 +124,7 @@ class Mlp(Fusion):
 
 
 class Early(Fusion):
-    """The pooled inputs side by side, before any class asks: one vector of the item for all classes."""
+    """One voice: the pooled vectors side by side, mixed by one layer; the same vector for all classes."""
 
     asks = False
 
@@ -128,7 +138,7 @@ class Early(Fusion):
 
 
 class Late(Fusion):
-    """Each modality decides by itself with a head of its own; the mean of those that are there counts."""
+    """One voice for each modality: each is scored by its own head, and the mean of the scores counts."""
 
     voices = MODALITIES
 
@@ -138,7 +148,7 @@ class Late(Fusion):
 
 
 class Hybrid(Fusion):
-    """Early and late at once: the joint vector is one more voice beside those of the modalities."""
+    """Early and late fusion together, each with half of the weight."""
 
     voices = MODALITIES + 1
 
@@ -165,17 +175,19 @@ FUSIONS: dict[str, type[Fusion]] = {
 
 
 def make_fusion(name: str, width: int) -> Fusion:
-    """Raises ValueError naming the fusions when there is none of this name."""
+    """Return a new fusion of this name; ValueError names the known fusions when the name is not one of them."""
     if name not in FUSIONS:
         raise ValueError(f"there is no fusion {name!r}: use one of {', '.join(FUSIONS)}")
     return FUSIONS[name](width)
 
 
 def shares(score_BKM: Tensor, there_BM: Tensor) -> Tensor:
-    """(B, K, M) softmax over what is there; zeros where nothing is."""
+    """Return the softmax (B, K, M) over the modalities that are not missing; zeros where all are missing."""
+    # A finite score for missing modalities: with -inf the softmax of an item without any modality would be NaN.
     mask_B1M = there_BM[:, None, :]
     return score_BKM.masked_fill(~mask_B1M, -1e4).softmax(-1) * mask_B1M
 
 
 def _alone(said_BKD: Tensor) -> Voices:
+    """Return one voice with all of the weight."""
     return Voices(said_BKD[:, :, None], torch.ones_like(said_BKD[:, :, None, 0]))

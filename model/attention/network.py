@@ -1,15 +1,16 @@
-"""The dual-channel attention network: picture and text look at each other, each class asks its own question.
+"""The dual-channel attention network: picture and text attend to each other, and each class attends to both.
 
     regions  x = norm(P_image grid + place)
     tokens   t = norm(P_text segments + P_geometry + P_flags), and w · norm(P_text e + name) of each further text field
     image→text   x' = norm(x + attend(x, t))    text→image   t' = norm(t + attend(t, x))
     class k asks   v_k = attend(q_k, x')        u_k = attend(q_k, t')
     industry       i = Σ over levels (one-hot · W + P_industry (e + offset)) / √levels
-    fused          logit_k = head_k · norm(fusion(v_k, u_k, i)) + bias_k          (model.fusion; the gate by default)
+    fused          logit_k = head_k · norm(fusion(v_k, u_k, i)) + bias_k     (model.attention.fusion; gate by default)
 
-e is a text's or value's own embedding: a value that was never trained on still has it, and what is learned of a value
-is added to it. The logits are added to the label model's log-odds; the head starts at zero, so that an untrained
-network leaves the cues as they are. A missing modality is masked in every attention and in the fusion.
+e is the embedding of a text or an industry value. A value that no training item had has an embedding too; what is
+learned about a value (offset and W) is added. The logits are added to the label model's log-odds. The head starts at
+zero, so an untrained network does not change the log-odds. A missing modality is masked in every attention and in the
+fusion.
 
 Shape suffixes: B batch, R regions, C image width, T segments, X further text fields, E text width, G geometry, F flags,
 L industry levels, V industry values, D width, K classes, H heads, M modalities (image, text, industry), S voices.
@@ -17,7 +18,7 @@ L industry levels, V industry values, D width, K classes, H heads, M modalities 
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -27,11 +28,16 @@ from torch.nn.functional import dropout, pad, scaled_dot_product_attention
 from model.attention.batching import GEOMETRY, GRID, Batch
 from model.attention.fusion import Channels, make_fusion
 from model.attention.vocabulary import Vocabulary
+from model.state import State, prefixed
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Sizes and switches. A part that is switched off is not made; ``fusion`` is a key of ``FUSIONS``."""
+    """Sizes and switches of a network.
+
+    ``flags`` is the number of cue flags, ``width`` that of the states, ``fusion`` a key of ``FUSIONS``. A switch that
+    is False leaves a modality, or one direction of the attention between picture and text, out of the network.
+    """
 
     image_width: int
     text_width: int
@@ -50,19 +56,19 @@ class NetworkConfig:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "NetworkConfig":
-        """Back from ``dataclasses.asdict``, also by way of JSON."""
+        """Return the config that ``dataclasses.asdict`` turned into ``stored``, also after a way through JSON."""
         return cls(**{**stored, "vocabulary": Vocabulary.from_dict(stored["vocabulary"])})
 
     def extends(self, other: "NetworkConfig") -> bool:
-        """Whether it is the same form, but for a vocabulary that may have grown."""
+        """Return whether this config differs from ``other`` in the vocabulary at most."""
         return replace(other, vocabulary=self.vocabulary) == self
 
 
 @dataclass(frozen=True)
 class Attention:
-    """Where each class looked: (B, K, R) over regions, (B, K, T) over segments and (B, K, X) over further text fields.
+    """Attention weights of each class: (B, K, R) on regions, (B, K, T) on segments, (B, K, X) on further text fields.
 
-    Rows over regions sum to at most 1, those over segments and fields together too.
+    The weights of a class on regions sum to at most 1, and so do those on segments and fields together.
     """
 
     regions_BKR: Tensor
@@ -72,7 +78,7 @@ class Attention:
 
 @dataclass(frozen=True)
 class _Sides:
-    """Both channels after they have looked at each other, and what of them is there; tokens are segments and fields."""
+    """States and masks of both channels after they attended to each other; tokens are segments, then text fields."""
 
     region_BRD: Tensor
     token_BTD: Tensor
@@ -81,7 +87,7 @@ class _Sides:
 
 
 class Attend(nn.Module):
-    """Multi-head attention with one place more to look at: nothing, so that an empty source has an answer of zero."""
+    """Multi-head attention with one more, empty place in the source, so that an empty source has an answer of zero."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -92,7 +98,8 @@ class Attend(nn.Module):
         self.out = nn.Linear(width, width, bias=False)
 
     def forward(self, query_BQD: Tensor, source_BSD: Tensor, mask_BS: Tensor) -> Tensor:
-        """Answers (B, Q, D); without biases, what is looked at in nothing is zero."""
+        """Return the answers (B, Q, D) of the source to the queries; ``mask_BS`` is False for padding."""
+        # Key and value have no bias, so the zeros added in front answer with zeros.
         source_BSD, mask_BS = pad(source_BSD, (0, 0, 1, 0)), pad(mask_BS, (1, 0), value=True)
         answer_BHQd = scaled_dot_product_attention(
             self._split(self.query(query_BQD)),
@@ -104,7 +111,7 @@ class Attend(nn.Module):
         return merged_BQD
 
     def weights(self, query_BQD: Tensor, source_BSD: Tensor, mask_BS: Tensor) -> Tensor:
-        """(B, Q, S) where it looks, mean of the heads; what is missing to 1 was looked at in nothing."""
+        """Return the attention weights (B, Q, S), mean of the heads; the rest to 1 is the weight of the empty place."""
         source_BSD, mask_BS = pad(source_BSD, (0, 0, 1, 0)), pad(mask_BS, (1, 0), value=True)
         query_BHQd, key_BHSd = self._split(self.query(query_BQD)), self._split(self.key(source_BSD))
         score_BHQS = query_BHQd @ key_BHSd.transpose(2, 3) / query_BHQd.shape[-1] ** 0.5
@@ -118,7 +125,13 @@ class Attend(nn.Module):
 
 
 class Network(nn.Module):
-    """Logits of one batch, to be added to the label model's log-odds."""
+    """The network; its logits are added to the label model's log-odds.
+
+    Example::
+
+        network = make_network(config, seed=7)
+        logit_BK = network(batch.floats())
+    """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -146,8 +159,21 @@ class Network(nn.Module):
         self.head = nn.Parameter(torch.zeros(config.classes, self.fusion.voices, width))
         self.bias = nn.Parameter(torch.zeros(config.classes))
 
+    def state(self) -> State:
+        return State(prefixed("network.", self.state_dict()), {"network": asdict(self.config)})
+
+    @classmethod
+    def from_state(cls, state: State) -> "Network | None":
+        """The network whose ``state()`` this is, at rest; None where none was trained."""
+        if state.facts["network"] is None:
+            return None
+        with torch.device("meta"):
+            network = cls(NetworkConfig.from_dict(state.facts["network"]))
+        network.load_state_dict(state.under("network."), assign=True)
+        return network.eval()
+
     def parts(self) -> dict[str, list[nn.Parameter]]:
-        """Parameters by the part that a phase trains: head, attention, projections."""
+        """Return the parameters by the part that a training phase selects: head, attention or projections."""
         head = ("head", "bias", "fusion", "query")
         attention = ("image_to_text", "text_to_image", "ask_", "image_mix_norm", "text_mix_norm", "field_weight")
         named: dict[str, list[nn.Parameter]] = {"head": [], "attention": [], "projections": []}
@@ -157,24 +183,7 @@ class Network(nn.Module):
         return named
 
     def forward(self, batch: Batch) -> Tensor:
-        """Logits (B, K)."""
-        voices = self.fusion(self._channels(batch))
-        said_BKSD = dropout(self.head_norm(voices.said_BKSD), self.config.dropout, self.training)
-        logit_BK: Tensor = ((said_BKSD * self.head).sum(-1) * voices.share_BKS).sum(-1) + self.bias
-        return logit_BK
-
-    def attention(self, batch: Batch) -> Attention | None:
-        """Where each class looks; None for a fusion that lets no class ask."""
-        if self.ask_image is None or self.ask_text is None:
-            return None
-        sides = self._sides(batch)
-        query_BKD = self.query.expand(len(batch), -1, -1)
-        region_BKR = self.ask_image.weights(query_BKD, sides.region_BRD, sides.region_mask_BR)
-        token_BKT = self.ask_text.weights(query_BKD, sides.token_BTD, sides.token_mask_BT)
-        segments = batch.segment_mask_NT.shape[1]
-        return Attention(region_BKR, token_BKT[..., :segments], token_BKT[..., segments:])
-
-    def _channels(self, batch: Batch) -> Channels:
+        """Return the logits (B, K)."""
         sides, industry_BD = self._sides(batch), self._industry(batch)
         has_industry_B = batch.level_mask_NL.any(1) & self.config.use_industry
         there_BM = torch.stack([sides.region_mask_BR.any(1), sides.token_mask_BT.any(1), has_industry_B], dim=1)
@@ -187,25 +196,46 @@ class Network(nn.Module):
             query_BKD = self.query.expand(len(batch), -1, -1)
             seen_BKD = self.ask_image(query_BKD, sides.region_BRD, sides.region_mask_BR)
             read_BKD = self.ask_text(query_BKD, sides.token_BTD, sides.token_mask_BT)
+            # Industry is one vector, so it is the same for each class.
             asked_BKMD = torch.stack([seen_BKD, read_BKD, asked_BKMD[:, :, 2]], dim=2)
-        return Channels(asked_BKMD * there_BM[:, None, :, None], pooled_BMD * there_BM[..., None], there_BM)
+        voices = self.fusion(
+            Channels(asked_BKMD * there_BM[:, None, :, None], pooled_BMD * there_BM[..., None], there_BM)
+        )
+        said_BKSD = dropout(self.head_norm(voices.said_BKSD), self.config.dropout, self.training)
+        logit_BK: Tensor = ((said_BKSD * self.head).sum(-1) * voices.share_BKS).sum(-1) + self.bias
+        return logit_BK
+
+    def attention(self, batch: Batch) -> Attention | None:
+        """Return the attention weights of each class; None for a fusion without class queries."""
+        if self.ask_image is None or self.ask_text is None:
+            return None
+        sides = self._sides(batch)
+        query_BKD = self.query.expand(len(batch), -1, -1)
+        region_BKR = self.ask_image.weights(query_BKD, sides.region_BRD, sides.region_mask_BR)
+        token_BKT = self.ask_text.weights(query_BKD, sides.token_BTD, sides.token_mask_BT)
+        segments = batch.segment_mask_NT.shape[1]
+        return Attention(region_BKR, token_BKT[..., :segments], token_BKT[..., segments:])
 
     def _sides(self, batch: Batch) -> _Sides:
+        """Return the states of regions and tokens, each channel with what it read from the other."""
         region_mask_BR = batch.region_mask_NR & self.config.use_image
         token_mask_BT = torch.cat([batch.segment_mask_NT, batch.field_mask_NX], dim=1) & self.config.use_text
         region_BRD = self.image_norm(self.image_in(batch.region_NRC) + self.place)
-        return self._exchanged(_Sides(region_BRD, self._tokens(batch), region_mask_BR, token_mask_BT))
-
-    def _tokens(self, batch: Batch) -> Tensor:
-        """(B, T + X, D): segments, then further text fields by their learned weights."""
-        token_BTD = self.text_in(batch.segment_NTE) + self.geometry_in(batch.geometry_NTG)
+        segment_BTD = self.text_in(batch.segment_NTE) + self.geometry_in(batch.geometry_NTG)
         if self.flag_in is not None:
-            token_BTD = token_BTD + self.flag_in(batch.flag_NTF)
+            segment_BTD = segment_BTD + self.flag_in(batch.flag_NTF)
         field_BXD = self.text_norm(self.text_in(batch.field_NXE) + self.field_name)
-        return torch.cat([self.text_norm(token_BTD), field_BXD * self.field_weight[:, None]], dim=1)
+        token_BTD = torch.cat([self.text_norm(segment_BTD), field_BXD * self.field_weight[:, None]], dim=1)
+        # Both directions start from the states before the exchange.
+        mixed_BRD, mixed_BTD = region_BRD, token_BTD
+        if self.image_to_text is not None:
+            mixed_BRD = self.image_mix_norm(region_BRD + self.image_to_text(region_BRD, token_BTD, token_mask_BT))
+        if self.text_to_image is not None:
+            mixed_BTD = self.text_mix_norm(token_BTD + self.text_to_image(token_BTD, region_BRD, region_mask_BR))
+        return _Sides(mixed_BRD, mixed_BTD, region_mask_BR, token_mask_BT)
 
     def _industry(self, batch: Batch) -> Tensor:
-        """(B, D); a value without a row has its own embedding alone."""
+        """Return the state (B, D) of the industry; a value outside the vocabulary counts by its embedding alone."""
         values = torch.arange(len(self.industry_value), device=batch.level_NL.device)
         onehot_BLV = (batch.level_NL[..., None] == values).to(self.industry_value.dtype)
         embedded_BLE = batch.level_NLE + onehot_BLV @ self.industry_offset
@@ -214,29 +244,30 @@ class Network(nn.Module):
         industry_BD: Tensor = (level_BLD * there_BL1).sum(1) / there_BL1.sum(1).clamp(min=1) ** 0.5
         return industry_BD
 
-    def _exchanged(self, sides: _Sides) -> _Sides:
-        """Both channels at once, from the same inputs."""
-        region_BRD, token_BTD = sides.region_BRD, sides.token_BTD
-        if self.image_to_text is not None:
-            told_BRD = self.image_to_text(sides.region_BRD, sides.token_BTD, sides.token_mask_BT)
-            region_BRD = self.image_mix_norm(region_BRD + told_BRD)
-        if self.text_to_image is not None:
-            shown_BTD = self.text_to_image(sides.token_BTD, sides.region_BRD, sides.region_mask_BR)
-            token_BTD = self.text_mix_norm(token_BTD + shown_BTD)
-        return replace(sides, region_BRD=region_BRD, token_BTD=token_BTD)
+
+class OptimizerState(dict[str, Tensor]):
+    """What the optimizer knows of each parameter, by its name, so that the next training goes on from it."""
+
+    def state(self) -> State:
+        return State(prefixed("optimizer.", self))
+
+    @classmethod
+    def from_state(cls, state: State) -> "OptimizerState":
+        """The optimizer's state whose ``state()`` this is; empty where no network was trained."""
+        return cls(state.under("optimizer."))
 
 
 def make_network(config: NetworkConfig, seed: int) -> Network:
-    """A new network whose weights depend on the seed alone, whatever was drawn before."""
+    """Return a new network whose weights depend on the seed alone; torch's own random state does not change."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Network(config)
 
 
 def grown(network: Network, config: NetworkConfig) -> Network:
-    """A copy with rows for the values and fields that ``config`` has more; new rows start as in a new network.
+    """Return a copy with rows for the values and fields that ``config`` adds; new rows start as in a new network.
 
-    Raises ValueError when ``config`` is another form.
+    Raises ValueError when ``config`` differs in more than a larger vocabulary.
     """
     if not config.extends(network.config):
         raise ValueError("this network cannot grow into another form; make a new one")
@@ -251,5 +282,5 @@ def grown(network: Network, config: NetworkConfig) -> Network:
 
 
 def _mean(states_BSD: Tensor, mask_BS: Tensor) -> Tensor:
-    """(B, D) over what is there; zeros where nothing is."""
+    """Return the mean state (B, D) of the places that are no padding; zeros where all are padding."""
     return (states_BSD * mask_BS[..., None]).sum(1) / mask_BS.sum(1, keepdim=True).clamp(min=1)

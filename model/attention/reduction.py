@@ -1,9 +1,9 @@
-"""Principal components of the frozen features: what the network sees of a region or a text segment.
+"""Principal components of the encoders' features: the network's input for a region or a text segment.
 
-A few hundred gold labels cannot teach a projection of thousands of columns, and the network's time goes with its width.
-The components are found once on the pool without any label and frozen with the version. A pool without pictures, or
-without texts, has nothing to find them on: that side's components are zeros, and the network hears nothing of it until
-a pool in which it varies gives components anew.
+A few hundred gold labels cannot train a projection of thousands of columns, and the network's time grows with the width
+of its input. So the components are computed once, on the pool without any label, and stay the same for all versions
+that follow. Where the pool has no pictures, or no texts, the components of that modality are zeros, and the network
+does not see the modality. All components are computed anew once a pool has the modality.
 
 Shape suffixes: C image width, E text width, P components, N rows.
 """
@@ -16,18 +16,25 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from model.features.item import ItemFeatures
+from model.state import State, prefixed
 
 COMPONENTS = 96
+# Components are computed on about so many regions and tokens.
 ROWS = 6000
+# Unit vectors with a smaller standard deviation do not vary: features are stored in half precision, which cannot show
+# it. Above it a projection is at most 2 / FINEST = 2,048 long, which half precision can hold.
 FINEST = torch.finfo(torch.float16).eps
-"""Deviation of unit vectors up to which nothing varies: half precision, in which features are kept, does not show it.
-Above it a projection is at most 2 / FINEST = 2,048 long, which half precision holds."""
 
 
 @dataclass(frozen=True)
 class Reduction:
-    """Projections of unit vectors; components are scaled to unit variance of the first, so that layers see like
-    inputs."""
+    """Projections of the unit vectors of regions and text segments on their principal components.
+
+    The first component has unit variance, so that the inputs of the network's layers have similar sizes.
+
+        reduction = Reduction.of(pool, seed=7)
+        region_RP = reduction.regions(normalize(item.grid_RC.float(), dim=1))
+    """
 
     image_mean_C: Tensor
     image_CP: Tensor
@@ -36,16 +43,28 @@ class Reduction:
 
     @classmethod
     def of(cls, items: Sequence[ItemFeatures], seed: int) -> "Reduction":
-        """The components of these items' regions and tokens; of their further texts where no item has a token."""
+        """Return the components of these items' regions and tokens.
+
+        Without any region, the pooled vector of the first item stands in. Without any token, further texts do, or else
+        the title vector of the first item.
+        """
         regions = [item.grid_RC for item in items if item.grid_RC.numel()] or [items[0].image_C[None]]
-        tokens = [item.tokens_TE for item in items if item.tokens_TE.numel()] or _further_texts(items)
-        return cls(
-            *_components(_sample(regions, seed)),
-            *_components(_sample(tokens or [items[0].title_E[None]], seed)),
-        )
+        tokens = [item.tokens_TE for item in items if item.tokens_TE.numel()]
+        further = [item.texts_E[name][None] for item in items for name, text in item.texts.items() if text.strip()]
+        texts = tokens or further or [items[0].title_E[None]]
+        return cls(*_components(_sample(regions, seed)), *_components(_sample(texts, seed)))
+
+    def state(self) -> State:
+        return State(prefixed("reduction.", vars(self)))
+
+    @classmethod
+    def from_state(cls, state: State) -> "Reduction | None":
+        """The reduction whose ``state()`` this is; None where no network was trained."""
+        tensors = state.under("reduction.")
+        return cls(**tensors) if tensors else None
 
     def renewed(self, items: Sequence[ItemFeatures], seed: int) -> "Reduction":
-        """This one, unless it was found where a picture or a text was missing that these items have: then a new one."""
+        """Return this reduction, or a new one where it lacks a modality in which these items vary."""
         if _sees(self.image_CP) and _sees(self.text_EP):
             return self
         found = Reduction.of(items, seed)
@@ -53,24 +72,24 @@ class Reduction:
         return self if all(_sees(own) or torch.equal(own, new) for own, new in sides) else found
 
     def regions(self, rows_NC: Tensor) -> Tensor:
-        """(…, P) of unit region vectors."""
+        """Return the components (…, P) of unit vectors of regions."""
         return (rows_NC - self.image_mean_C) @ self.image_CP
 
     def segments(self, rows_NE: Tensor) -> Tensor:
-        """(…, P) of unit segment vectors."""
+        """Return the components (…, P) of unit vectors of text segments."""
         return (rows_NE - self.text_mean_E) @ self.text_EP
 
 
-def _further_texts(items: Sequence[ItemFeatures]) -> list[Tensor]:
-    return [item.texts_E[name][None] for item in items for name, text in item.texts.items() if text.strip()]
-
-
 def _sees(components_CP: Tensor) -> bool:
-    """Whether something varied. Versions of before have scaled what did not vary by more than half precision holds."""
+    """Return whether the modality varied when the components were computed.
+
+    Older versions scaled a modality that did not vary, to more than half precision can hold.
+    """
     return 0 < float(components_CP[:, 0].norm()) <= 1 / FINEST
 
 
 def _sample(parts: Sequence[Tensor], seed: int) -> Tensor:
+    """Return about ROWS unit vectors, the same number of each part, chosen by the seed."""
     each = max(1, ROWS // len(parts))
     generator = torch.Generator().manual_seed(seed)
     rows = [part[torch.randperm(len(part), generator=generator)[:each]].float() for part in parts]
@@ -78,10 +97,11 @@ def _sample(parts: Sequence[Tensor], seed: int) -> Tensor:
 
 
 def _components(rows_NC: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and components, by the covariance's eigenvectors; zeros where nothing varies."""
+    """Return the mean and the scaled eigenvectors of the covariance; zeros where the rows do not vary."""
     mean_C = rows_NC.mean(0)
     centred_NC = (rows_NC - mean_C).double()
     variance_C, vectors_CC = torch.linalg.eigh(centred_NC.T @ centred_NC / len(rows_NC))
+    # Eigenvalues come in ascending order, and the smallest may be below 0 by rounding.
     components_CP = vectors_CC.flip(1)[:, :COMPONENTS]
     scale = float(variance_C[-1].clamp(min=0).sqrt())
     seen_CP = components_CP / scale if scale > FINEST else torch.zeros_like(components_CP)

@@ -1,7 +1,8 @@
-"""Candidates of a picture: every rectangle that may be an element, wherever it came from.
+"""Candidates of a picture: every rectangle that may be an element, from all sources.
 
-Read blocks one by one and grouped at several reaches, the plates under them, rectangles of the saliency maps, and the
-elements of the cold start. The box head scores them; nothing is decided here.
+The sources are read blocks one by one and grouped at several reaches, the plates under them, rectangles of the saliency
+maps, clusters of edges, and the elements that cues find. The box head scores candidates; this module rejects only near
+duplicates.
 """
 
 from collections.abc import Sequence
@@ -16,13 +17,16 @@ from model.boxes.elements import Element, text_elements
 from model.boxes.grouping import connected, union
 from model.boxes.nms import ious, suppress, to_tensor
 from model.boxes.objects import object_elements, product_hypotheses
-from model.boxes.saliency import Map, Mask, maps, raster_mask, rectangles
+from model.boxes.saliency import Map, maps, raster_mask, rectangles
 from model.boxes.scene import Scene
 from model.items import Box
 
+# Gaps in line heights up to which lines of text are grouped; each reach gives its own groups.
 REACHES = (0.1, 0.3, 0.6, 1.0)
+# Of text boxes, and of object boxes, that overlap more than this (IoU) one is kept.
 SAME_TEXT = 0.97
 SAME_OBJECT = 0.85
+# Levels at which objects besides the product are searched.
 REST_LEVELS = (0.5, 1.0)
 
 
@@ -30,9 +34,9 @@ REST_LEVELS = (0.5, 1.0)
 class Candidates:
     """Candidates of one picture.
 
-    ``from_text_N`` tells those made of read blocks. ``objects_M4`` are the rectangles of the saliency maps and
-    ``contours_M4`` the bounds of edge clusters, both with their repeats: how many agree is a measure of its own.
-    Shape suffixes: N candidates, M rectangles; 4 edges.
+    ``boxes_N4`` are their edges; ``from_text_N`` is True for those made of read blocks. ``objects_M4`` are the
+    rectangles of the saliency maps and ``contours_M4`` the bounds of edge clusters. Both keep duplicates, because the
+    number of rectangles that agree is a feature. Shape suffixes: N candidates, M rectangles; 4 edges.
     """
 
     scene: Scene
@@ -44,13 +48,13 @@ class Candidates:
     from_text_N: Tensor  # bool
 
     def with_boxes(self, boxes: Sequence[Box]) -> "Candidates":
-        """The same and further boxes, which somebody drew, at the end."""
+        """Return the candidates with boxes that an annotator drew added at the end."""
         edges_N4 = torch.cat([self.boxes_N4, to_tensor(boxes)])
         return replace(self, boxes_N4=edges_N4, from_text_N=torch.cat([self.from_text_N, torch.zeros(len(boxes)) > 0]))
 
 
 def candidates(scene: Scene) -> Candidates:
-    """All candidates of a scene, near-duplicates left out; none for an item without picture."""
+    """Return all candidates of a scene without near duplicates; no candidates for an item without a picture."""
     text = text_elements(scene)
     taken = raster_mask([element.box for element in text])
     saliency = maps(scene.item, scene.pixels, taken)
@@ -59,7 +63,14 @@ def candidates(scene: Scene) -> Candidates:
     written = [*_text_boxes(scene, text), *(element.box for element in elements if element.kind != "product")]
     product = [element.box for element in elements if element.kind == "product"]
     outlined = [*contours(scene.pixels, scene.boxes), *contours(scene.pixels, [*scene.boxes, *product])]
-    objects_M4 = to_tensor([*product, *hypotheses, *_rest(saliency, taken, elements), *outlined])
+    # Gifts and further products: what stands out once the product, and then the last rectangle found, is masked.
+    further: list[Box] = []
+    masked = taken | raster_mask(product)
+    for _ in range(3):
+        more = rectangles(saliency[:1], masked, levels=REST_LEVELS)
+        further += more
+        masked = masked | raster_mask(more[-1:])
+    objects_M4 = to_tensor([*product, *hypotheses, *further, *outlined])
     written_M4 = to_tensor(written)
     alike = (_distinct(written_M4, SAME_TEXT), _distinct(objects_M4, SAME_OBJECT))
     edges = torch.cat([written_M4[alike[0]], objects_M4[alike[1]]])
@@ -68,7 +79,7 @@ def candidates(scene: Scene) -> Candidates:
 
 
 def _text_boxes(scene: Scene, text: list[Element]) -> list[Box]:
-    """Unions of read blocks at several reaches, and the plate under each."""
+    """Return the bounds of read blocks, alone and grouped at several reaches, and the plates under these bounds."""
     everything = range(len(scene.boxes))
     groups = {(block,) for block in everything} | {element.blocks for element in text}
     for reach in REACHES:
@@ -79,17 +90,6 @@ def _text_boxes(scene: Scene, text: list[Element]) -> list[Box]:
     return [*boxes, *(plate for plate in plates if plate is not None)]
 
 
-def _rest(saliency: tuple[Map, ...], taken: Mask, elements: list[Element]) -> list[Box]:
-    """What stands out once the product is taken away, three times over: gifts and further products."""
-    found: list[Box] = []
-    taken = taken | raster_mask([element.box for element in elements if element.kind == "product"])
-    for _ in range(3):
-        more = rectangles(saliency[:1], taken, levels=REST_LEVELS)
-        found += more
-        taken = taken | raster_mask(more[-1:])
-    return found
-
-
 def _distinct(edges_N4: Tensor, same: float) -> list[int]:
-    """The first of each bunch of boxes that are the same but for a hair."""
+    """Return rows of boxes of which no two overlap more than ``same``; of two such boxes the first is kept."""
     return suppress((ious(edges_N4, edges_N4) > same).numpy(), np.zeros(len(edges_N4)))

@@ -1,8 +1,8 @@
 """From the quality of candidates to the boxes of a picture, consistent with its tags.
 
-Two notions are kept apart. *Found* are all scored readings, which average precision is measured on (``decode``).
-*Given* is what an annotator is shown: at most one reading of an element, over a threshold that is chosen by the seconds
-it leaves to correct, on held-out gold (``given``, ``best_thresholds``).
+Two sets of boxes are kept apart. ``decode`` returns all scored boxes, on which average precision is measured. ``given``
+returns the boxes that an annotator sees: at most one box of an element, with a score over the threshold of its label.
+``best_thresholds`` chooses the thresholds that leave the least correction effort, in seconds, on held-out gold.
 
 Shape suffixes: N candidates, K labels; 4 edges.
 """
@@ -19,26 +19,32 @@ from model.boxes.metrics import GoldPicture
 from model.boxes.nms import areas, intersections, ious, suppress, to_box, to_tensor
 from model.items import LabelledBox, PredictedBox
 
+# Of two boxes of a label with a larger overlap (IoU), the worse one is suppressed.
 OVERLAP = 0.5
+# Boxes with a lower quality are no prediction at all.
 FAINTEST = 0.02
+# At most so many boxes of a label.
 MOST = 30
+# A label with a lower probability as a tag has no boxes.
 IMPOSSIBLE = 0.1
+# A box that shares more than this part of the smaller area with a better box shows the same element.
 NESTED = 0.5
+# Scores are rounded, so a score this much above what the overlap explains is still explained by the overlap.
 OWED = 1.01
-"""Scores are rounded."""
+# The threshold of a label without gold has the least effort on real pictures and samples; each half of the products
+# chooses the same (docs/results.md).
 NEUTRAL = 0.15
-"""Both chosen by the effort on real pictures and samples; either half of the products chooses the same threshold
-(docs/results.md)."""
+# Thresholds to choose from.
 LEVELS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6)
+# So many gold boxes of a label weigh as much as the neutral threshold. With 8 instead, forty boxes of a label moved the
+# threshold by noise (effort saved on real pictures .614 instead of .624).
 SCARCE = 50.0
-"""So many gold boxes of a label weigh as much as the belief that the neutral threshold is right: with 8, forty boxes of
-a label moved it to noise (effort saved on real pictures .614 instead of .624)."""
+# Thresholds are chosen on at most so many gold pictures.
 MOST_JUDGED = 400
-"""Gold pictures that thresholds are chosen on, at most."""
 
 
 def decode(boxes_N4: Tensor, quality_NK: Floats, labels: Sequence[str]) -> list[PredictedBox]:
-    """Boxes of each label after non-maximum suppression, best first, also the faint ones."""
+    """Return the boxes of each label after non-maximum suppression, best first, faint ones included."""
     clash_NN = (ious(boxes_N4, boxes_N4) > OVERLAP).numpy()
     found = []
     for column, label in enumerate(labels):
@@ -54,11 +60,12 @@ def given(
     probabilities: Sequence[float],
     tags: Set[str] = frozenset(),
 ) -> tuple[PredictedBox, ...]:
-    """What is shown: those over their label's threshold, with a tag that is possible, and not within a better one.
+    """Return the boxes that an annotator sees, best first.
 
-    The best box of a label whose tag is given (``tags``) is shown under the threshold too. That is all that tags have
-    to say: weighing boxes by their tags' probabilities made boxes and effort worse
-    (docs/decisions/0030-boxes-and-tags.md).
+    These are the boxes of ``found`` (best first) over their label's threshold, without labels that are impossible as a
+    tag (``probabilities``), and without boxes that show the element of a better box. The best box of a label in
+    ``tags`` is shown under the threshold too. Tags have no other influence: weighting boxes by the probabilities of
+    their tags made boxes and effort worse (docs/decisions/0030-boxes-and-tags.md).
     """
     threshold = dict(zip(labels, thresholds, strict=True))
     first = [next((box for box in found if box.label == label), None) for label in tags]
@@ -69,17 +76,18 @@ def given(
 
 
 def apart(found: Sequence[PredictedBox]) -> list[PredictedBox]:
-    """Boxes of one label, best first, without further readings of an element that a better one shows.
+    """Return the boxes of one label, best first, with one box for each element.
 
-    A further reading shares most of the smaller area with the better one, or has no more score than it owes to the
-    overlap: a second element is told by a score of its own. Somebody who corrects boxes needs one reading of an
-    element; average precision is measured on all readings.
+    A box shows the same element as a better box when it shares most of the smaller area with the better box, or when
+    its score is no higher than the better score times the overlap (IoU): then the overlap alone explains the score.
+    An annotator who corrects boxes needs one box of an element; average precision is measured on all boxes.
     """
     edges_N4 = to_tensor([box.box for box in found])
     smaller_NN = torch.minimum(areas(edges_N4)[:, None], areas(edges_N4)[None]).clamp(min=1e-9)
     scores_N = np.array([box.score for box in found], dtype=np.float64)
     nested_NN = (intersections(edges_N4, edges_N4) / smaller_NN > NESTED).numpy()
-    owed_NN = scores_N <= OWED * scores_N[:, None] * ious(edges_N4, edges_N4).numpy()  # of the column to the row
+    # True where the row's score and the overlap explain the column's score.
+    owed_NN = scores_N <= OWED * scores_N[:, None] * ious(edges_N4, edges_N4).numpy()
     return [found[row] for row in suppress(nested_NN | owed_NN, scores_N)]
 
 
@@ -90,23 +98,24 @@ def best_thresholds(
     *,
     unknown: Sequence[Set[str]] | None = None,
 ) -> Tensor:
-    """The threshold of each label that leaves least to correct, moved towards neutral where gold is scarce (K,).
+    """Return for each label (K,) the threshold with the least correction effort, closer to neutral if gold is scarce.
 
-    Pictures that may have more gold boxes of a label than are known (``unknown``) have no say in its threshold.
+    ``found`` and ``gold`` are the boxes of each picture. A picture that may have more gold boxes of a label than are
+    known (``unknown``) does not count for the label's threshold.
     """
     pairs = list(zip(found, gold, unknown or [frozenset[str]()] * len(found), strict=True))
-    known = {label: [(boxes, drawn) for boxes, drawn, open_ in pairs if label not in open_] for label in labels}
-    return torch.tensor([_best_threshold(known[label], label) for label in labels], dtype=torch.float32)
-
-
-def _best_threshold(pairs: Sequence[tuple[Sequence[PredictedBox], Sequence[LabelledBox]]], label: str) -> float:
-    wanted = [GoldPicture(tuple(entry for entry in gold if entry.label == label)) for _, gold in pairs]
-    total = sum(len(picture.boxes) for picture in wanted)
-    if not total:
-        return NEUTRAL
-    own = [apart([box for box in boxes if box.label == label]) for boxes, _ in pairs]
-    seconds = [
-        effort([[box for box in boxes if box.score >= level] for boxes in own], wanted).seconds for level in LEVELS
-    ]
-    trust = total / (total + SCARCE)
-    return trust * LEVELS[int(np.argmin(seconds))] + (1 - trust) * NEUTRAL
+    thresholds = []
+    for label in labels:
+        known = [(boxes, drawn) for boxes, drawn, open_ in pairs if label not in open_]
+        wanted = [GoldPicture(tuple(entry for entry in drawn if entry.label == label)) for _, drawn in known]
+        total = sum(len(picture.boxes) for picture in wanted)
+        if not total:
+            thresholds.append(NEUTRAL)
+            continue
+        own = [apart([box for box in boxes if box.label == label]) for boxes, _ in known]
+        seconds = [
+            effort([[box for box in boxes if box.score >= level] for boxes in own], wanted).seconds for level in LEVELS
+        ]
+        trust = total / (total + SCARCE)
+        thresholds.append(trust * LEVELS[int(np.argmin(seconds))] + (1 - trust) * NEUTRAL)
+    return torch.tensor(thresholds, dtype=torch.float32)

@@ -1,6 +1,7 @@
-"""A descriptor of each candidate: place, the text in and around it, cues, agreement with saliency, colour, features.
+"""Descriptors of candidates: place, the text in and around each, the cold start's scores, saliency, and colour.
 
-Shape suffixes: N candidates, B read blocks, D descriptor entries, F role flags, H, W pixels, P pooled features.
+Shape suffixes: N candidates, B read blocks, D descriptor entries, F role flags, C role counts, M rectangles, H, W
+pixels.
 """
 
 from collections.abc import Sequence
@@ -11,39 +12,30 @@ import numpy.typing as npt
 from model.boxes.candidates import Candidates
 from model.boxes.grouping import Layout, gaps
 from model.boxes.nms import areas, intersections, ious, to_tensor
-from model.boxes.roles import Role
 
+# The kinds of elements whose cold-start scores are part of a descriptor.
 KINDS = ("product", "gift", "logo", "copy", "price")
-"""Those that descriptors tell of."""
+# A block outside a candidate is near up to this gap, in picture heights.
 NEAR = 0.06
+# The surroundings of a candidate reach this far, in sides of the picture.
 RING = 0.06
+# An edge cluster that overlaps a candidate more than this (IoU) confirms it.
 STABLE = 0.7
+# Gaps are cut here; also the gap where no block is.
 FAR = 9.0
+# The flags of a role and the counts behind them.
+FLAGS = 8
+COUNTS = 4
 
 Array = npt.NDArray[np.float32]
 
 
 def describe(found: Candidates) -> Array:
-    """(N, D) descriptors; D is the same for every picture."""
-    parts = (kind_scores(found, KINDS), _place(found), _text(found), _salience(found), _colour(found))
-    return np.concatenate(parts, axis=1).astype(np.float32)
-
-
-def kind_scores(found: Candidates, kinds: Sequence[str]) -> Array:
-    """(N, kinds) the cold start's opinion: best overlap times score of its elements of each kind."""
-    columns = np.zeros((len(found.boxes_N4), len(kinds)), dtype=np.float32)
-    for position, kind in enumerate(kinds):
-        elements = [element for element in found.elements if element.kind == kind]
-        if elements:
-            overlap_NE = ious(found.boxes_N4, to_tensor([element.box for element in elements])).numpy()
-            columns[:, position] = (overlap_NE * np.array([element.score for element in elements])).max(1)
-    return columns
-
-
-def _place(found: Candidates) -> Array:
+    """Return the (N, D) descriptors; D is the same for every picture."""
+    # Place: edges, sides, area, form and distance to the centre, and whether the candidate is made of text.
     left, top, right, bottom = edges = found.boxes_N4.numpy().T
     width, height = right - left, bottom - top
-    columns = (
+    place = (
         *edges,
         width,
         height,
@@ -53,27 +45,49 @@ def _place(found: Candidates) -> Array:
         np.abs((top + bottom) / 2 - 0.5),
         found.from_text_N.numpy(),
     )
-    return np.stack(columns, axis=1)
+    # Mean and standard deviation of each colour, and mean saturation; every second row and column is enough for means.
+    pixels = found.scene.pixels[::2, ::2].astype(np.float64) / 255
+    colour: npt.NDArray[np.floating] = np.zeros((len(found.boxes_N4), 7), dtype=np.float32)
+    if pixels.size:
+        saturation = pixels.max(2, keepdims=True) - pixels.min(2, keepdims=True)
+        total, area = box_sums(np.concatenate([pixels, pixels**2, saturation], axis=2), found.boxes_N4.numpy())
+        mean = total / area[:, None]
+        spread = np.sqrt(np.maximum(mean[:, 3:6] - mean[:, :3] ** 2, 0.0))
+        colour = np.concatenate([mean[:, :3], spread, mean[:, 6:]], axis=1)
+    parts = (kind_scores(found, KINDS), np.stack(place, axis=1), _text(found), _salience(found), colour)
+    descriptors_ND: Array = np.concatenate(parts, axis=1).astype(np.float32)
+    return descriptors_ND
+
+
+def kind_scores(found: Candidates, kinds: Sequence[str]) -> Array:
+    """Return the (N, kinds) scores of the cold start: the largest overlap times score of its elements of each kind."""
+    columns = np.zeros((len(found.boxes_N4), len(kinds)), dtype=np.float32)
+    for position, kind in enumerate(kinds):
+        elements = [element for element in found.elements if element.kind == kind]
+        if elements:
+            overlap_NE = ious(found.boxes_N4, to_tensor([element.box for element in elements])).numpy()
+            columns[:, position] = (overlap_NE * np.array([element.score for element in elements])).max(1)
+    return columns
 
 
 def _text(found: Candidates) -> Array:
-    """What is read inside, how complete the group is, and which roles stand near."""
+    """Return how much text is inside, how complete the group of blocks is, and which roles are inside and near."""
     scene, boxes_N4 = found.scene, found.boxes_N4
-    count = len(boxes_N4)
     if not scene.boxes:
-        return np.zeros((count, 2 + 1 + 3 * FLAGS + COUNTS + 4 + 5), dtype=np.float32)
-    blocks_B4 = to_tensor(scene.boxes)
+        return np.zeros((len(boxes_N4), 2 + 1 + 3 * FLAGS + COUNTS + 4 + 5), dtype=np.float32)
+    blocks_B4, heights = to_tensor(scene.boxes), scene.layout.heights
     shared_NB = intersections(boxes_N4, blocks_B4).numpy()
     share_NB = shared_NB / areas(blocks_B4).numpy()
-    inside_NB = share_NB > 0.5
+    inside_NB, outside_NB = share_NB > 0.5, share_NB < 0.3
     inside = inside_NB.sum(1)
-    flags_BF, counts_BC = _role_arrays(scene.roles)
+    roles_BR = np.array([tuple(vars(role).values()) for role in scene.roles], dtype=np.float32)
+    flags_BF, counts_BC = roles_BR[:, :FLAGS] > 0, roles_BR[:, FLAGS:]
     gap_NB = gaps(boxes_N4.numpy(), blocks_B4.numpy(), scene.aspect).max(2).clip(min=0.0)
-    outside_NB = share_NB < 0.3
     near_NB = outside_NB & (gap_NB < NEAR)
-    heights = scene.layout.heights
-    tallest, lowest, mean = _height_statistics(inside_NB, heights)
     nearest = np.where(outside_NB, gap_NB, FAR).min(1)
+    tallest = np.where(inside_NB, heights, 0.0).max(1)
+    lowest = np.where(inside_NB.any(1), np.where(inside_NB, heights, 1.0).min(1), 0.0)
+    mean = (inside_NB * heights).sum(1) / np.maximum(inside, 1)
     loosest, loose = _inner_gaps(inside_NB, scene.layout)
     columns = [
         inside[:, None],
@@ -90,35 +104,20 @@ def _text(found: Candidates) -> Array:
     return np.concatenate(columns, axis=1)
 
 
-FLAGS = 8
-COUNTS = 4
-
-
-def _role_arrays(roles: tuple[Role, ...]) -> tuple[npt.NDArray[np.bool_], Array]:
-    rows = np.array([tuple(vars(role).values()) for role in roles], dtype=np.float32)
-    return rows[:, :FLAGS] > 0, rows[:, FLAGS:]
-
-
-def _height_statistics(inside_NB: npt.NDArray[np.bool_], heights: Array) -> tuple[Array, Array, Array]:
-    tallest = np.where(inside_NB, heights, 0.0).max(1)
-    lowest = np.where(inside_NB, heights, 1.0).min(1)
-    mean = (inside_NB * heights).sum(1) / np.maximum(inside_NB.sum(1), 1)
-    return tallest, np.where(inside_NB.any(1), lowest, 0.0), mean
-
-
 def _inner_gaps(inside_NB: npt.NDArray[np.bool_], layout: Layout) -> tuple[Array, Array]:
-    """Largest and mean gap from a block to its nearest neighbour within the candidate, in line heights."""
+    """Return the largest and mean gap from a block to its nearest neighbour in the candidate, in line heights."""
     lower_BB = np.minimum(layout.heights[:, None], layout.heights[None])
     gap_BB = layout.free.max(2).clip(min=0.0) / np.maximum(lower_BB, 1e-3)
     np.fill_diagonal(gap_BB, FAR)
     nearest_NB = np.where(inside_NB[:, None, :], gap_BB[None], FAR).min(2)
+    # A single block has no neighbour, which counts as no gap.
     several_N = inside_NB.sum(1) > 1
     gaps_NB = np.where(inside_NB & several_N[:, None], np.minimum(nearest_NB, FAR), 0.0)
     return gaps_NB.max(1), gaps_NB.sum(1) / np.maximum(inside_NB.sum(1), 1)
 
 
 def _fit(boxes_N4: Array, inside_NB: npt.NDArray[np.bool_], blocks_B4: Array) -> Array:
-    """Overlap of each candidate with the bounds of the text in it, 0 without text."""
+    """Return the overlap (IoU) of each candidate with the bounds of the text in it; 0 without text."""
     inside = inside_NB[:, :, None]
     lower = np.where(inside, blocks_B4[None, :, :2], 1.0).min(1)
     upper = np.where(inside, blocks_B4[None, :, 2:], 0.0).max(1)
@@ -128,7 +127,7 @@ def _fit(boxes_N4: Array, inside_NB: npt.NDArray[np.bool_], blocks_B4: Array) ->
 
 
 def _salience(found: Candidates) -> Array:
-    """Overlap with the product, agreement of the hypotheses, and how much each map stands out from around."""
+    """Return overlap with the product, agreement of other rectangles, and contrast of each map to the surroundings."""
     boxes_N4 = found.boxes_N4
     count = len(boxes_N4)
     if not found.saliency:
@@ -140,36 +139,21 @@ def _salience(found: Candidates) -> Array:
     stability = (stable_NM > STABLE).sum(1) if stable_NM.size else np.zeros(count)
     outline = stable_NM.max(1) if stable_NM.size else np.zeros(count)
     columns = [ious(boxes_N4, product_14).numpy()[:, 0], shared, agreement, np.log1p(stability), outline]
+    ringed_N4 = (boxes_N4.numpy() + np.array([-RING, -RING, RING, RING], dtype=np.float32)).clip(0, 1)
     for values in found.saliency[:2]:
         total, area = box_sums(values[:, :, None], boxes_N4.numpy())
-        wide, wide_area = box_sums(values[:, :, None], _ringed(boxes_N4.numpy()))
+        wide, wide_area = box_sums(values[:, :, None], ringed_N4)
         inside = total[:, 0] / area
+        # A candidate that fills the picture has no surroundings: its contrast is 0.
         around = np.where(wide_area > area, (wide - total)[:, 0] / np.maximum(wide_area - area, 1e-6), inside)
         columns += [inside, inside - around]
     return np.stack(columns, axis=1)
 
 
-def _colour(found: Candidates) -> Array:
-    """Mean and spread of each colour, and mean saturation."""
-    pixels = found.scene.pixels[::2, ::2].astype(np.float64) / 255
-    if not pixels.size:
-        return np.zeros((len(found.boxes_N4), 7), dtype=np.float32)
-    saturation = pixels.max(2, keepdims=True) - pixels.min(2, keepdims=True)
-    total, area = box_sums(np.concatenate([pixels, pixels**2, saturation], axis=2), found.boxes_N4.numpy())
-    mean = total / area[:, None]
-    spread = np.sqrt(np.maximum(mean[:, 3:6] - mean[:, :3] ** 2, 0.0))
-    return np.concatenate([mean[:, :3], spread, mean[:, 6:]], axis=1)
-
-
-def _ringed(boxes_N4: Array) -> Array:
-    margin = np.array([-RING, -RING, RING, RING], dtype=np.float32)
-    ringed: Array = (boxes_N4 + margin).clip(0, 1)
-    return ringed
-
-
 def box_sums(planes_HWC: npt.NDArray[np.floating], boxes_N4: Array) -> tuple[npt.NDArray[np.float64], Array]:
-    """Sum of each plane over the cells that a box touches, and how many they are (at least one)."""
+    """Return the sum of each plane over the cells that a box touches, and the number of these cells (at least one)."""
     height, width = planes_HWC.shape[:2]
+    # Sums of the planes from the top left corner: any rectangle's sum takes four of them.
     total = np.zeros((height + 1, width + 1, planes_HWC.shape[2]))
     total[1:, 1:] = planes_HWC.cumsum(0).cumsum(1)
     left = np.floor(boxes_N4[:, 0] * width).astype(int).clip(0, width - 1)

@@ -1,7 +1,8 @@
-"""Candidates and descriptors of items, kept for the next question: they hang on the item and the words of the lexicon,
-not on the version that asks.
+"""Descriptions of items (candidates and descriptors), kept for the next question about the same item.
 
-Shape suffixes: N candidates, D descriptor entries.
+A description depends on the item's content and on the words of the lexicon, not on the version of the model that asks.
+
+Shape suffixes: N candidates, D descriptor entries, L kinds of the lexicon.
 """
 
 import logging
@@ -25,22 +26,22 @@ from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
 from model.features.folder import TensorFolder
 from model.features.item import ItemFeatures
-from model.weak_supervision.lexicon import Kind
+from model.lexicon.lexicon import Kind
 
+# One process keeps so many items, at 30 to 70 kB each.
 MOST = 2000
-"""Items kept by one process; at 30 to 70 kB each."""
 
+# The digest of an item's content, and the words of the lexicon with which its text was read.
 Key = tuple[bytes, tuple[Kind, ...]]
-"""An item's content and the words that its text was read with."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class Described:
-    """What may be an element of one picture: edges of the candidates, their descriptors, and the cold start's opinion.
+    """The candidates of one picture: their edges, their descriptors, and the scores of the cold start.
 
-    ``cold_NL`` has one column for each kind of the lexicon, by name.
+    ``cold_NL`` has one column for each kind of the lexicon, in the order of ``RoleReader.kinds``.
     """
 
     boxes_N4: Tensor
@@ -49,17 +50,23 @@ class Described:
 
     @classmethod
     def of(cls, found: Candidates) -> "Described":
-        """The description of these candidates."""
+        """Return the description of these candidates."""
         return cls(found.boxes_N4, describe(found), kind_scores(found, found.scene.kinds))
 
     def cold(self, kinds: Sequence[str], wanted: str) -> Floats:
-        """(N,) the opinion on one of the lexicon's kinds; 0 for a name that is none of them."""
+        """Return the cold start's scores (N,) for the kind ``wanted``; zeros where ``kinds`` do not hold the name."""
         return self.cold_NL[:, kinds.index(wanted)] if wanted in kinds else np.zeros(len(self.inputs_ND), np.float32)
 
 
 class Descriptions:
-    """The descriptions asked for last, by content: an item read from disk again is the same item. Safe to share
-    between threads."""
+    """The descriptions that were asked for last, safe to share between threads.
+
+    Items are recognised by their content, so an item that is read from disk again has the same description.
+
+        descriptions = Descriptions()
+        with descriptions.kept_in(folder):
+            described = descriptions.of(item, RoleReader(lexicon))
+    """
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
@@ -69,9 +76,9 @@ class Descriptions:
 
     @contextmanager
     def kept_in(self, folder: Path) -> Iterator[None]:
-        """Meanwhile they are kept in a folder too, for other processes and the next start.
+        """Keep descriptions in ``folder`` too while the context is open, for other processes and the next start.
 
-        Where several threads name one, the last named that is still wanted counts.
+        Where several threads have a folder open, the folder that was opened last counts.
         """
         place = _Place(folder)
         with self._lock:
@@ -83,7 +90,7 @@ class Descriptions:
                 self._places.remove(place)
 
     def of(self, item: ItemFeatures, reader: RoleReader) -> Described:
-        """The item's description, computed at its first question."""
+        """Return the item's description, computed only when it is neither in memory nor on disk."""
         key = (content(item), reader.words)
         with self._lock:
             known = self._kept.get(key)
@@ -103,7 +110,7 @@ RECENT = Descriptions()
 
 
 class _Place:
-    """Descriptions in a folder that processes share. What the disk refuses is told once, and done without."""
+    """Descriptions in a folder that processes share. A folder that refuses a file is logged once and not used."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -113,14 +120,16 @@ class _Place:
         name = blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
         described = None
         try:
-            described = self._files.get(name, _restored)
+            described = self._files.get(
+                name, lambda read, _: Described(read["boxes_N4"], read["inputs_ND"].numpy(), read["cold_NL"].numpy())
+            )
             if described is None:
                 described = _described(item, reader)
                 arrays = {"inputs_ND": described.inputs_ND, "cold_NL": described.cold_NL}
                 tensors = {part: torch.from_numpy(values) for part, values in arrays.items()}
                 self._files.put(name, {"boxes_N4": described.boxes_N4, **tensors})
         except OSError as error:
-            _tell(self._folder, str(error.strerror))
+            _warn_once(self._folder, str(error.strerror))
         return described or _described(item, reader)
 
 
@@ -128,25 +137,21 @@ def _described(item: ItemFeatures, reader: RoleReader) -> Described:
     return Described.of(candidates(Scene.of(item, reader)))
 
 
-def _restored(tensors: dict[str, Tensor], _strings: dict[str, str]) -> Described:
-    return Described(tensors["boxes_N4"], tensors["inputs_ND"].numpy(), tensors["cold_NL"].numpy())
-
-
 @lru_cache(maxsize=64)
-def _tell(folder: Path, reason: str) -> None:
-    """Once a process: it would come with every picture."""
+def _warn_once(folder: Path, reason: str) -> None:
+    """Log that a folder cannot be used; cached, because every picture would repeat the warning."""
     logger.warning("descriptions of pictures cannot be kept in %s (%s): each process computes its own", folder, reason)
 
 
 @cache
 def _code() -> str:
-    """Digest of the code that describes, so that what other code has made is not taken for its own."""
+    """Return a digest of this package's code, so that files of other code are not taken for files of this code."""
     files = sorted(Path(__file__).parent.glob("*.py"))
     return blake2b(b"".join(file.read_bytes() for file in files), digest_size=8).hexdigest()
 
 
 def content(item: ItemFeatures) -> bytes:
-    """Digest of all that candidates and descriptors are made of."""
+    """Return a digest of all parts of an item on which candidates and descriptors depend."""
     digest = blake2b(digest_size=16)
     digest.update(repr((item.size, item.grid_shape, item.title, item.blocks)).encode("utf-8", "surrogatepass"))
     for tensor in (item.thumbnail_HW3, item.grid_RC):

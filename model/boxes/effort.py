@@ -1,29 +1,29 @@
-"""How long it takes to correct pre-annotated boxes until they are gold, against drawing all of them from nothing.
+"""Correction effort: seconds to turn predicted boxes into the gold boxes, and to draw the gold boxes from nothing.
 
-Every predicted box is looked at, then kept, given another label, moved by some of its edges, or deleted; gold that no
-prediction serves is drawn. The cheapest way to the gold is assumed (an optimal assignment). Shape suffixes: P
-predicted, G gold.
+An annotator looks at every predicted box, then keeps it, changes its label, moves some of its edges, or deletes it. A
+gold box that no prediction is turned into is drawn. The cheapest such way is assumed (an optimal assignment). Shape
+suffixes: P predicted, G gold.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from model.boxes.metrics import GoldPicture
-from model.items import Box, LabelledBox, PredictedBox
+from model.items import LabelledBox, PredictedBox
 
+# Cost of a pairing that is not allowed, above any sum of real costs.
 IMPOSSIBLE = 1e6
 
 
 @dataclass(frozen=True)
 class Seconds:
-    """Seconds of each action.
+    """Seconds that an annotator needs for each action.
 
-    ``draw`` 25.5: median of a careful box (Su, Deng and Fei-Fei, HCOMP 2012), its label included. ``look`` 1.6:
-    verifying one box (Papadopoulos et al., CVPR 2016). The rest are estimates; all are meant to be set to one's own.
+    ``draw`` is the median time of a careful box with its label (Su, Deng and Fei-Fei, HCOMP 2012), ``look`` the time to
+    verify one box (Papadopoulos et al., CVPR 2016). The others are estimates. Set all of them to your own times.
     """
 
     look: float = 1.6
@@ -35,7 +35,11 @@ class Seconds:
 
 @dataclass(frozen=True)
 class Effort:
-    """Seconds and actions over all pictures; ``pictures`` is how many they are."""
+    """Seconds and numbers of actions, summed over ``pictures`` pictures.
+
+    ``seconds`` is the time to correct the predicted boxes, ``from_nothing`` the time to draw all gold boxes. ``edges``
+    counts moved edges, the other counts are boxes.
+    """
 
     pictures: int
     seconds: float
@@ -48,16 +52,17 @@ class Effort:
 
     @property
     def saved(self) -> float:
-        """Share of the seconds that the pre-annotation saves; negative when it costs more than it gives."""
+        """Share of the seconds from nothing that the predicted boxes save; negative where they cost more."""
         return 1 - self.seconds / self.from_nothing if self.from_nothing else 0.0
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """An edge stays where it is when it is off by no more than this share of the picture or of the gold box's side.
+    """Errors of a predicted box that need no correction, and overlap that a correction needs.
 
-    A box that overlaps an element by less than ``overlap`` (IoU) is not taken for it: it is deleted, and the element is
-    drawn, even if moving all four edges across the picture would be counted cheaper.
+    An edge stays when its error is at most ``picture`` of the picture's side, or at most ``side`` of the gold box's
+    side. A box that overlaps a gold box by less than ``overlap`` (IoU) is never turned into it: the box is deleted and
+    the gold box drawn, even where moving all four edges would cost less.
     """
 
     picture: float = 0.015
@@ -71,68 +76,60 @@ def effort(
     seconds: Seconds | None = None,
     tolerance: Tolerance | None = None,
 ) -> Effort:
-    """Total effort over pictures in the same order. A box in a region to ignore is looked at and left alone."""
+    """Return the total effort over pictures in the same order.
+
+    A predicted box in a region to ignore is looked at and stays.
+    """
     seconds, tolerance = seconds or Seconds(), tolerance or Tolerance()
-    rows = [_picture(found, said, seconds, tolerance) for found, said in zip(predicted, gold, strict=True)]
+    rows = [_picture(found, picture, seconds, tolerance) for found, picture in zip(predicted, gold, strict=True)]
     totals = np.array(rows, dtype=np.float64).reshape(-1, 7).sum(axis=0).tolist()
     return Effort(len(gold), totals[0], totals[1], *(round(total) for total in totals[2:]))
 
 
 def _picture(
-    found: Sequence[PredictedBox], said: GoldPicture, seconds: Seconds, tolerance: Tolerance
+    found: Sequence[PredictedBox], gold: GoldPicture, seconds: Seconds, tolerance: Tolerance
 ) -> tuple[float, float, int, int, int, int, int]:
-    """Seconds, seconds from nothing, kept, relabelled, edges moved, deleted, drawn."""
-    corrections = [[_correction(entry, target, tolerance) for target in said.boxes] for entry in found]
-    near = [[entry.box.iou(target.box) >= tolerance.overlap for target in said.boxes] for entry in found]
-    cost_PG = _costs(corrections, near, len(said.boxes), seconds)
+    """Return seconds, seconds from nothing, and kept, relabelled, edges moved, deleted and drawn."""
+    predicted, count = len(found), len(gold.boxes)
+    corrections = [[_correction(entry, target, tolerance) for target in gold.boxes] for entry in found]
+    # Costs of all pairings: row P + g stands for drawing gold box g, column G + p for deleting prediction p.
+    cost_PG = np.full((predicted + count, count + predicted), IMPOSSIBLE)
+    for row, entry in enumerate(found):
+        near = [entry.box.iou(target.box) >= tolerance.overlap for target in gold.boxes]
+        costs = [wrong * seconds.relabel + moved * seconds.edge for wrong, moved in corrections[row]]
+        cost_PG[row, :count] = np.where(near, costs, IMPOSSIBLE)
+    cost_PG[np.arange(predicted), count + np.arange(predicted)] = seconds.delete
+    cost_PG[predicted + np.arange(count), np.arange(count)] = seconds.draw
+    cost_PG[predicted:, count:] = 0.0
     pairs = [(row, column) for row, column in zip(*linear_sum_assignment(cost_PG), strict=True)]
-    used = [corrections[row][column] for row, column in pairs if row < len(found) and column < len(said.boxes)]
-    unused = [found[row] for row, column in pairs if row < len(found) and column >= len(said.boxes)]
-    deleted = sum(not _ignored(entry, said) for entry in unused)
-    drawn = len(said.boxes) - len(used)
+    used = [corrections[row][column] for row, column in pairs if row < predicted and column < count]
+    unused = [found[row] for row, column in pairs if row < predicted and column >= count]
+    deleted = sum(
+        not any(entry.label == region.label and entry.box.iou(region.box) >= 0.5 for region in gold.ignored)
+        for entry in unused
+    )
+    drawn = count - len(used)
     relabelled, edges = sum(wrong for wrong, _ in used), sum(moved for _, moved in used)
     total = (
-        len(found) * seconds.look
+        predicted * seconds.look
         + relabelled * seconds.relabel
         + edges * seconds.edge
         + deleted * seconds.delete
         + drawn * seconds.draw
     )
     kept = sum(not wrong and not moved for wrong, moved in used)
-    return total, len(said.boxes) * seconds.draw, kept, relabelled, edges, deleted, drawn
-
-
-def _costs(
-    corrections: list[list[tuple[bool, int]]], near: list[list[bool]], gold: int, seconds: Seconds
-) -> npt.NDArray[np.float64]:
-    """Cost of each pairing; row P + g draws gold g, column G + p deletes prediction p."""
-    predicted = len(corrections)
-    cost = np.full((predicted + gold, gold + predicted), IMPOSSIBLE)
-    for row, entries in enumerate(corrections):
-        total = [wrong * seconds.relabel + moved * seconds.edge for wrong, moved in entries]
-        cost[row, :gold] = np.where(near[row], total, IMPOSSIBLE)
-    cost[np.arange(predicted), gold + np.arange(predicted)] = seconds.delete
-    cost[predicted + np.arange(gold), np.arange(gold)] = seconds.draw
-    cost[predicted:, gold:] = 0.0
-    return cost
+    return total, count * seconds.draw, kept, relabelled, edges, deleted, drawn
 
 
 def _correction(entry: PredictedBox, target: LabelledBox, tolerance: Tolerance) -> tuple[bool, int]:
-    """Whether the label is wrong, and how many edges are to be moved."""
-    return entry.label != target.label, _edges_off(entry.box, target.box, tolerance)
-
-
-def _edges_off(box: Box, target: Box, tolerance: Tolerance) -> int:
-    across = max(tolerance.picture, tolerance.side * target.width)
-    down = max(tolerance.picture, tolerance.side * target.height)
+    """Return whether the label is wrong, and the number of edges to move."""
+    box, gold = entry.box, target.box
+    across = max(tolerance.picture, tolerance.side * gold.width)
+    down = max(tolerance.picture, tolerance.side * gold.height)
     offsets = (
-        abs(box.left - target.left) > across,
-        abs(box.right - target.right) > across,
-        abs(box.top - target.top) > down,
-        abs(box.bottom - target.bottom) > down,
+        abs(box.left - gold.left) > across,
+        abs(box.right - gold.right) > across,
+        abs(box.top - gold.top) > down,
+        abs(box.bottom - gold.bottom) > down,
     )
-    return sum(offsets)
-
-
-def _ignored(entry: PredictedBox, said: GoldPicture) -> bool:
-    return any(entry.label == region.label and entry.box.iou(region.box) >= 0.5 for region in said.ignored)
+    return entry.label != target.label, sum(offsets)

@@ -1,4 +1,4 @@
-"""Extremely randomised trees (Geurts et al., 2006) kept as plain tensors: grown by scikit-learn, stored without pickle.
+"""Extremely randomised trees (Geurts et al., 2006) as plain tensors: trained by scikit-learn, stored without pickle.
 
 Shape suffixes: N rows, D inputs, K outputs, M nodes of all trees, T trees.
 """
@@ -6,7 +6,6 @@ Shape suffixes: N rows, D inputs, K outputs, M nodes of all trees, T trees.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,15 +17,23 @@ Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int32]
 Places = npt.NDArray[np.intp]
 
+# So many rows walk through the trees at once; their working memory stays within some megabytes.
 CHUNK = 512
-"""Rows that walk together: all that a walk needs stays within some megabytes."""
+# Levels between two searches for entries that have reached a leaf; a search takes about as long as a level.
 STEPS = 6
-"""Levels between two looks for entries that have arrived; a look costs about as much as a level."""
 
 
 @dataclass(frozen=True, eq=False)
 class Forest:
-    """Trees side by side. A leaf's ``lower_M`` is itself, so that walking on stays there."""
+    """Regression trees, their nodes in one row.
+
+    Node m compares input ``feature_M[m]`` with ``threshold_M[m]``; ``lower_M`` is the next node where the input is not
+    above the threshold, ``upper_M`` the next node where it is. A leaf's next nodes are the leaf itself. ``value_MK``
+    are the outputs of each node, ``root_T`` the first node of each tree.
+
+        forest = Forest.grow(inputs_ND, targets_NK, trees=96, seed=7)
+        mean_NK = forest.predict(inputs_ND)
+    """
 
     feature_M: Integers
     threshold_M: Floats
@@ -37,21 +44,38 @@ class Forest:
 
     @classmethod
     def grow(cls, inputs_ND: Floats, targets_NK: Floats, *, trees: int, seed: int) -> "Forest":
-        """Fit regression trees; the same inputs and seed give the same forest."""
+        """Train regression trees; the same inputs and seed give the same forest."""
         grower = ExtraTreesRegressor(
             n_estimators=trees,
             min_samples_leaf=2,
             max_features=0.3,
             max_leaf_nodes=512,
             random_state=seed,
-            n_jobs=torch.get_num_threads(),  # what the rest of the training may use
+            # As many threads as the rest of the training uses.
+            n_jobs=torch.get_num_threads(),
         )
         grower.fit(inputs_ND, targets_NK if targets_NK.shape[1] > 1 else targets_NK[:, 0])
-        return cls.joined([cls._of_tree(estimator.tree_) for estimator in grower.estimators_])
+        forests = []
+        for tree in (estimator.tree_ for estimator in grower.estimators_):
+            lower = np.asarray(tree.children_left, dtype=np.int32)
+            own = np.arange(len(lower), dtype=np.int32)
+            leaf = lower < 0
+            forests.append(
+                cls(
+                    np.where(leaf, 0, tree.feature).astype(np.int32),
+                    # No input is above the threshold of a leaf, so a walk stays there.
+                    np.where(leaf, np.inf, tree.threshold).astype(np.float32),
+                    np.where(leaf, own, lower).astype(np.int32),
+                    np.where(leaf, own, tree.children_right).astype(np.int32),
+                    np.asarray(tree.value, dtype=np.float32)[:, :, 0],
+                    np.zeros(1, dtype=np.int32),
+                )
+            )
+        return cls.joined(forests)
 
     @classmethod
     def joined(cls, forests: Sequence["Forest"]) -> "Forest":
-        """One forest of all their trees."""
+        """Return one forest with the trees of all these forests, in order."""
         starts = np.cumsum([0] + [len(forest.feature_M) for forest in forests[:-1]]).astype(np.int32)
         pairs = list(zip(forests, starts, strict=True))
         return cls(
@@ -63,47 +87,30 @@ class Forest:
             np.concatenate([forest.root_T + start for forest, start in pairs]),
         )
 
-    @classmethod
-    def _of_tree(cls, tree: Any) -> "Forest":
-        lower = np.asarray(tree.children_left, dtype=np.int32)
-        own = np.arange(len(lower), dtype=np.int32)
-        leaf = lower < 0
-        return cls(
-            np.where(leaf, 0, tree.feature).astype(np.int32),
-            np.where(leaf, np.inf, tree.threshold).astype(np.float32),
-            np.where(leaf, own, lower).astype(np.int32),
-            np.where(leaf, own, tree.children_right).astype(np.int32),
-            np.asarray(tree.value, dtype=np.float32)[:, :, 0],
-            np.zeros(1, dtype=np.int32),
-        )
-
     def predict(self, inputs_ND: Floats) -> Floats:
-        """(N, K) mean over the trees."""
+        """Return the outputs (N, K), each the mean over the trees.
+
+        All rows of a chunk walk through all trees at once, one entry for each row and tree. Entries that have reached
+        a leaf are taken out of the walk every few levels.
+        """
         means_NK = np.empty((len(inputs_ND), self.value_MK.shape[1]), dtype=np.float32)
         for first in range(0, len(inputs_ND), CHUNK):
             rows = slice(first, first + CHUNK)
-            means_NK[rows] = self.value_MK.take(self._leaves(inputs_ND[rows]), axis=0).mean(axis=1)
+            count, width = inputs_ND[rows].shape
+            values = inputs_ND[rows].ravel()
+            offsets = np.repeat(np.arange(count, dtype=np.intp) * width, len(self.root_T))
+            nodes: Places = np.tile(self.root_T.astype(np.intp), count)
+            leaves = np.empty_like(nodes)
+            walking: Places = np.arange(len(nodes))
+            while len(walking):
+                for _ in range(STEPS):
+                    below = values.take(offsets + self._walk.feature_M.take(nodes)) <= self.threshold_M.take(nodes)
+                    nodes = self._walk.child_MB.take(2 * nodes + below)
+                leaves[walking] = nodes
+                going = np.flatnonzero(self._walk.inner_M.take(nodes))
+                walking, nodes, offsets = walking.take(going), nodes.take(going), offsets.take(going)
+            means_NK[rows] = self.value_MK.take(leaves.reshape(count, -1), axis=0).mean(axis=1)
         return means_NK
-
-    def _leaves(self, inputs_ND: Floats) -> Places:
-        """(N, T) where each row ends in each tree.
-
-        All rows walk all trees at once, one entry each; those that have arrived leave the walk now and then.
-        """
-        count, width = inputs_ND.shape
-        values = inputs_ND.ravel()
-        offsets = np.repeat(np.arange(count, dtype=np.intp) * width, len(self.root_T))
-        nodes: Places = np.tile(self.root_T.astype(np.intp), count)
-        leaves = np.empty_like(nodes)
-        walking: Places = np.arange(len(nodes))
-        while len(walking):
-            for _ in range(STEPS):
-                below = values.take(offsets + self._walk.feature_M.take(nodes)) <= self.threshold_M.take(nodes)
-                nodes = self._walk.child_MB.take(2 * nodes + below)
-            leaves[walking] = nodes
-            going = np.flatnonzero(self._walk.inner_M.take(nodes))
-            walking, nodes, offsets = walking.take(going), nodes.take(going), offsets.take(going)
-        return leaves.reshape(count, -1)
 
     @cached_property
     def _walk(self) -> "_Walk":
@@ -111,19 +118,20 @@ class Forest:
         return _Walk(self.feature_M.astype(np.intp), child_MB, self.lower_M != np.arange(len(self.lower_M)))
 
     def state(self) -> dict[str, Tensor]:
-        """The trees as tensors."""
+        """Return the trees as tensors."""
         return {field.name: torch.from_numpy(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "Forest":
-        """The forest whose ``state()`` this is."""
+        """Return the forest whose ``state()`` this is."""
         return cls(**{name: tensor.numpy() for name, tensor in state.items()})
 
 
 @dataclass(frozen=True, eq=False)
 class _Walk:
-    """The trees as a walk reads them: places as numpy indexes with them, a node's two children side by side."""
+    """The trees in the form that a walk reads: indices of numpy's own type, a node's two children side by side."""
 
     feature_M: Places
-    child_MB: Places  # B: 0 above the threshold, 1 not above it
+    # B is 0 for an input above the threshold, 1 for one that is not.
+    child_MB: Places
     inner_M: npt.NDArray[np.bool_]

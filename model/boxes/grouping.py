@@ -1,4 +1,4 @@
-"""Read blocks grouped into elements: lines of one copy block, a price with its currency, number and words.
+"""Groups of read blocks that form one element: the lines of a copy, a price with its currency, number and words.
 
 Lengths are in picture heights. Shape suffixes: B read blocks; 4 edges.
 """
@@ -18,28 +18,33 @@ Links = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Where blocks stand to each other. ``aspect`` is the picture's width / height."""
+    """Sizes of read blocks and distances between them. ``aspect`` is the picture's width / height."""
 
     blocks_B4: Lengths
     aspect: float
 
     @cached_property
     def heights(self) -> Lengths:
-        """Line height: a block's height, or the width of an upright column."""
+        """The line height (B,) of each block: its height, or its width where the text runs from top to bottom."""
         sides_B2 = self.blocks_B4[:, 2:] - self.blocks_B4[:, :2]
         heights: Lengths = np.minimum(sides_B2[:, 1], sides_B2[:, 0] * self.aspect)
         return heights
 
     @cached_property
     def free(self) -> Lengths:
-        """Free space between each pair, across and down; negative where they overlap."""
+        """The free space (B, B, 2) between each pair of blocks, across and down; negative where they overlap."""
         return gaps(self.blocks_B4, self.blocks_B4, self.aspect)
 
     def same_copy(self, reach: float) -> Links:
-        """Which lines belong to one visual block: nearer than ``reach`` line heights and overlapping the other way."""
+        """Return which pairs of blocks (B, B) are lines of one copy.
+
+        These are lines above each other, or parts of one line, with a gap of at most about ``reach`` line heights in
+        one direction and an overlap in the other direction.
+        """
         across, down = self.free[..., 0], self.free[..., 1]
         lower = np.minimum(self.heights[:, None], self.heights[None])
         higher = np.maximum(self.heights[:, None], self.heights[None])
+        # Lines of very different size are rarely one copy, so their gap must be smaller.
         near = np.where(higher > 3.0 * lower, 0.6 * reach, reach)
         sides_B2 = (self.blocks_B4[:, 2:] - self.blocks_B4[:, :2]) * np.array([self.aspect, 1.0], dtype=np.float32)
         shorter_BB2 = np.minimum(sides_B2[:, None], sides_B2[None])
@@ -50,14 +55,14 @@ class Layout:
 
     @cached_property
     def beside(self) -> Links:
-        """Which blocks stand as a currency sign or word stands at its number: within 0.6 of the larger line height."""
+        """Which pairs (B, B) are as close as a currency sign and its number: at most 0.6 of the larger line height."""
         tallest = np.maximum(self.heights[:, None], self.heights[None])
         near: Links = self.free <= 0.6 * tallest[..., None]
         return near[..., 0] & near[..., 1]
 
 
 def gaps(boxes_N4: Lengths, others_M4: Lengths, aspect: float) -> Lengths:
-    """Free space (N, M, 2) between each pair, across and down, in picture heights; negative where they overlap."""
+    """Return the free space (N, M, 2) between each pair, across and down, in picture heights; negative for overlaps."""
     lower = np.maximum(boxes_N4[:, None, :2], others_M4[None, :, :2])
     upper = np.minimum(boxes_N4[:, None, 2:], others_M4[None, :, 2:])
     free: Lengths = (lower - upper) * np.array([aspect, 1.0], dtype=np.float32)
@@ -65,7 +70,7 @@ def gaps(boxes_N4: Lengths, others_M4: Lengths, aspect: float) -> Lengths:
 
 
 def connected(members: Sequence[int], links_BB: Links) -> list[tuple[int, ...]]:
-    """Groups of members that are linked directly or through other members, in order of their first one."""
+    """Return groups of members that are linked directly or through other members, in order of their first member."""
     left, groups = set(members), []
     linked = {member: set(np.flatnonzero(links_BB[member]).tolist()) for member in members}
     for first in members:
@@ -83,7 +88,7 @@ def connected(members: Sequence[int], links_BB: Links) -> list[tuple[int, ...]]:
 
 
 def union(boxes: Sequence[Box]) -> Box:
-    """The smallest box that holds all of them."""
+    """Return the smallest box that holds all of these boxes."""
     return Box(
         min(box.left for box in boxes),
         min(box.top for box in boxes),
@@ -93,7 +98,7 @@ def union(boxes: Sequence[Box]) -> Box:
 
 
 def grown(box: Box, margin: float) -> Box:
-    """The box with a margin on each side, inside the picture."""
+    """Return the box with a margin on each side, cut at the edges of the picture."""
     return Box(
         max(0.0, box.left - margin),
         max(0.0, box.top - margin),
@@ -103,7 +108,7 @@ def grown(box: Box, margin: float) -> Box:
 
 
 def share_inside(box: Box, other: Box) -> float:
-    """The share of a box's area that lies in another, 0 for a box without area."""
+    """Return the share of the area of ``box`` that lies in ``other``; 0 for a box without area."""
     width = min(box.right, other.right) - max(box.left, other.left)
     height = min(box.bottom, other.bottom) - max(box.top, other.top)
     return width * height / box.area if width > 0 and height > 0 and box.area > 0 else 0.0

@@ -1,22 +1,22 @@
-"""The box head: how well each candidate shows each label, learned from gold rectangles.
+"""The box head: it learns from gold rectangles how well each candidate shows each label.
 
-A forest regresses the quality of a candidate per label: 0 where it overlaps gold by 0.3 or less, 1 from 0.7 on. It is
-grown in as many parts as there are folds, each without one fold of products, so that every gold picture also has an
-answer that did not see it; all parts together serve. So it is for bags. The cold start's opinion fades as a label's
-gold grows.
+The target of a candidate for a label is a quality: 0 where the candidate overlaps the label's gold by 0.3 or less, 1
+from 0.7 on. A forest learns it. The forest has as many parts as there are folds of products; each part is trained
+without one fold, so that every gold picture also has an answer of a part that was not trained on it. All parts together
+answer for other pictures. The weight of the cold start falls as a label's gold grows.
 
-Pictures with tags and no rectangles are bags: a tag that is not there denies all of the bag's candidates, and one that
-is there confirms the candidates that the cold start thinks best. They sharpen the cold start and nothing else: once
-there are rectangles of a label, bags made it worse (measured, docs/results.md).
+Pictures with tags and without rectangles are bags. A denied tag makes all candidates of the bag negative for the label;
+a given tag makes those candidates positive that have the best scores in the cold start. A forest of bags improves the
+cold start and is used nowhere else: together with rectangles of the same label, bags made boxes worse (measured,
+docs/results.md).
 
 Shape suffixes: N candidates, D descriptor entries, K labels.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -25,19 +25,23 @@ from model.boxes.nms import ious, to_tensor
 from model.items import LabelledBox
 
 FOLDS = 8
+# Trees of all parts together.
 TREES = 96
+# Overlaps (IoU) with gold that are quality 0 and quality 1.
 QUALITY_FROM, QUALITY_TO = 0.3, 0.7
+# So many gold boxes of a label weigh as much as the cold start.
 COLD_BOXES = 3.0
-"""So many gold boxes of a label weigh as much as the cold start."""
+# A part is trained on at most so many candidates that show no label.
 MOST_BACKGROUND = 30_000
+# At most so many pictures are bags.
 MOST_BAGS = 120
 
 
 @dataclass(frozen=True)
 class Example:
-    """One gold picture: its candidates' boxes (N, 4), descriptors and cold-start scores, and the gold rectangles.
+    """One gold picture: its candidates' edges, descriptors and cold-start scores, and its gold rectangles.
 
-    Of labels in ``unknown`` the picture may have more rectangles than those.
+    ``family`` is the product of the picture. The picture may have more rectangles of the labels in ``unknown``.
     """
 
     boxes_N4: Tensor
@@ -50,8 +54,10 @@ class Example:
 
 @dataclass(frozen=True)
 class Bag:
-    """One picture with tags and no rectangles: descriptors, cold-start scores, and for each label 1 where it is there,
-    0 where it is not, NaN where nobody knows."""
+    """One picture with tags and without rectangles: its candidates' descriptors and cold-start scores, and its tags.
+
+    ``tag_K`` is 1 for a given tag, 0 for a denied one, NaN for an unknown one.
+    """
 
     inputs_ND: Floats
     cold_NK: Floats
@@ -61,7 +67,14 @@ class Bag:
 
 @dataclass(frozen=True, eq=False)
 class BoxHead:
-    """A forest learned from rectangles, how far to trust it for each label, and one learned from bags."""
+    """A forest learned from rectangles, its weight for each label in [0, 1], and a forest learned from bags.
+
+    Example::
+
+        head, unseen = BoxHead.fit(examples, labels, seed=7)
+        quality_NK = head.quality(inputs_ND, cold_NK)
+        quality_NK = unseen[family].quality(inputs_ND, cold_NK)    # by a head that was not trained on the family
+    """
 
     forest: Forest | None
     trust_K: Floats
@@ -71,40 +84,39 @@ class BoxHead:
     def fit(
         cls, examples: Sequence[Example], labels: Sequence[str], *, seed: int, bags: Sequence[Bag] = ()
     ) -> tuple["BoxHead", dict[str, "BoxHead"]]:
-        """A head learned from all pictures, and for each family the part of it that has not seen the family.
+        """Return a head learned from all pictures, and for each family the part of it without the family.
 
-        One family alone has nobody to be judged by but the cold start.
+        With a single family, the part without it learns nothing and answers by the cold start alone.
         """
         targets = [quality_of(example, labels) for example in examples]
-        fold_of = _folds({example.family for example in examples} | {bag.family for bag in bags}, seed)
+        families = sorted({example.family for example in examples} | {bag.family for bag in bags})
+        order = np.random.default_rng(seed).permutation(len(families))
+        fold_of = {families[position]: rank % FOLDS for rank, position in enumerate(order)}
 
         def without(left_out: int) -> BoxHead:
-            seen = [n for n, example in enumerate(examples) if fold_of[example.family] != left_out]
-            told = [bag for bag in bags if fold_of[bag.family] != left_out]
-            forest = _forest([examples[n] for n in seen], [targets[n] for n in seen], seed + left_out)
-            # By the boxes that it has seen: with all boxes' trust it would deny a label that only the left out have.
-            trust_K = _trust([examples[n] for n in seen], labels)
-            return cls(forest, trust_K, _forest_of_bags(told, seed + left_out))
+            kept = [n for n, example in enumerate(examples) if fold_of[example.family] != left_out]
+            kept_bags = [bag for bag in bags if fold_of[bag.family] != left_out]
+            forest = _forest([examples[n] for n in kept], [targets[n] for n in kept], seed + left_out)
+            # The weight counts only boxes that the part was trained on. With the weight of all boxes, the part would
+            # deny a label that only the left-out pictures have.
+            trust_K = _trust([examples[n] for n in kept], labels)
+            return cls(forest, trust_K, _forest_of_bags(kept_bags, seed + left_out))
 
         parts = [without(fold) for fold in sorted(set(fold_of.values()))]
-        served = parts if len(parts) > 1 else [without(FOLDS)]  # nobody is in that fold
+        # No family is in fold FOLDS, so that part is trained on all pictures.
+        served = parts if len(parts) > 1 else [without(FOLDS)]
         forest, sharpened = _joined([part.forest for part in served]), _joined([part.bags for part in served])
         head = cls(forest, _trust(examples, labels), sharpened)
         return head, {family: parts[fold] for family, fold in fold_of.items()}
 
     def quality(self, inputs_ND: Floats, cold_NK: Floats) -> Floats:
-        """(N, K) how well each candidate shows each label, in [0, 1]."""
-        before_NK = self._before(inputs_ND, cold_NK)
-        return before_NK if self.forest is None else blend(self.forest.predict(inputs_ND), before_NK, self.trust_K)
-
-    def _before(self, inputs_ND: Floats, cold_NK: Floats) -> Floats:
-        """The cold start as the bags have sharpened it."""
-        if self.bags is None:
-            return cold_NK
-        return blend(self.bags.predict(inputs_ND), cold_NK, np.full_like(self.trust_K, 0.5))
+        """Return the quality (N, K) of each candidate for each label, in [0, 1]."""
+        if self.bags is not None:
+            cold_NK = blend(self.bags.predict(inputs_ND), cold_NK, np.full_like(self.trust_K, 0.5))
+        return cold_NK if self.forest is None else blend(self.forest.predict(inputs_ND), cold_NK, self.trust_K)
 
     def state(self) -> dict[str, Tensor]:
-        """All that was learned."""
+        """Return all that was learned, as tensors."""
         forests = {"forest": self.forest, "bags": self.bags}
         tensors = {
             f"{part}.{name}": tensor
@@ -116,7 +128,7 @@ class BoxHead:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "BoxHead":
-        """The head whose ``state()`` this is."""
+        """Return the head whose ``state()`` this is."""
         return cls(_stored(state, "forest."), state["trust"].numpy(), _stored(state, "bags."))
 
 
@@ -126,37 +138,34 @@ def _stored(state: Mapping[str, Tensor], prefix: str) -> Forest | None:
 
 
 def _forest_of_bags(bags: Sequence[Bag], seed: int) -> Forest | None:
-    """Trees that have seen the cold start's opinions under the tags; None without a candidate in any bag."""
+    """Return trees that learn from the tags which scores of the cold start are right; None without any candidate.
+
+    A candidate's target for a given tag is its score, relative to the best score in the bag; for a denied tag 0. For an
+    unknown tag the target is the score itself, which changes nothing.
+    """
     filled = [bag for bag in bags if len(bag.inputs_ND)]
     if not filled:
         return None
+    targets = []
+    for bag in filled:
+        best_K = bag.cold_NK.max(0)
+        share_NK = bag.cold_NK / np.maximum(best_K, 1e-3)
+        given_NK = (np.nan_to_num(bag.tag_K) * share_NK * np.minimum(1.5 * best_K, 1.0)).astype(np.float32)
+        targets.append(np.where(np.isnan(bag.tag_K), bag.cold_NK, given_NK))
     inputs_ND = np.concatenate([bag.inputs_ND for bag in filled])
-    targets_NK = np.concatenate([_confirmed(bag) for bag in filled])
-    return Forest.grow(inputs_ND, targets_NK, trees=TREES // 2 // FOLDS, seed=seed)
-
-
-def _confirmed(bag: Bag) -> Floats:
-    """Targets of a bag's candidates: relative to the best of the bag where the tag is there, 0 where it is not.
-
-    Where nobody knows, the cold start's own opinion is the target, which teaches nothing new.
-    """
-    best_K = bag.cold_NK.max(0)
-    share_NK = bag.cold_NK / np.maximum(best_K, 1e-3)
-    confirmed_NK = (np.nan_to_num(bag.tag_K) * share_NK * np.minimum(1.5 * best_K, 1.0)).astype(np.float32)
-    targets: Floats = np.where(np.isnan(bag.tag_K), bag.cold_NK, confirmed_NK)
-    return targets
+    return Forest.grow(inputs_ND, np.concatenate(targets), trees=TREES // 2 // FOLDS, seed=seed)
 
 
 def blend(learned_NK: Floats, cold_NK: Floats, trust_K: Floats) -> Floats:
-    """The learned quality where a label has gold, the cold start's where it has none."""
+    """Return the mean of learned and cold-start quality, with the weight ``trust_K`` of the learned one."""
     blended: Floats = trust_K * learned_NK + (1 - trust_K) * cold_NK
     return blended
 
 
 def quality_of(example: Example, labels: Sequence[str]) -> Floats:
-    """(N, K) quality of each candidate by its best overlap with the gold of each label.
+    """Return the quality (N, K) of each candidate by its largest overlap with the gold of each label.
 
-    Of a label that may have more boxes, what overlaps none of the known ones keeps the cold start's opinion.
+    For a label that may have more gold boxes than are known, a candidate has at least its score of the cold start.
     """
     overlap = np.zeros((len(example.boxes_N4), len(labels)), dtype=np.float32)
     for column, label in enumerate(labels):
@@ -168,15 +177,8 @@ def quality_of(example: Example, labels: Sequence[str]) -> Floats:
     return np.where(is_open_K, np.maximum(quality, example.cold_NK), quality) if is_open_K.any() else quality
 
 
-def _folds(families: Set[str], seed: int) -> dict[str, int]:
-    """Fold of each family."""
-    names = sorted(families)
-    order = np.random.default_rng(seed).permutation(len(names))
-    return {names[position]: rank % FOLDS for rank, position in enumerate(order)}
-
-
 def _trust(examples: Sequence[Example], labels: Sequence[str]) -> Floats:
-    """(K,) how far the forest of these examples is believed, by the label's gold boxes."""
+    """Return the weight (K,) of a forest that learned from these examples: it grows with the label's gold boxes."""
     counts = [sum(entry.label == label for example in examples for entry in example.gold) for label in labels]
     boxes_K = np.array(counts, dtype=np.float32)
     trust_K: Floats = boxes_K / (boxes_K + COLD_BOXES)
@@ -184,23 +186,20 @@ def _trust(examples: Sequence[Example], labels: Sequence[str]) -> Floats:
 
 
 def _joined(forests: Sequence[Forest | None]) -> Forest | None:
+    """Return one forest of all trees; None where no part has any."""
     grown = [forest for forest in forests if forest is not None]
     return Forest.joined(grown) if grown else None
 
 
 def _forest(examples: Sequence[Example], targets: Sequence[Floats], seed: int) -> Forest | None:
-    """A part's trees; None without a candidate in any picture."""
+    """Return the trees of one part; None without a candidate in any picture."""
     if not any(len(example.inputs_ND) for example in examples):
         return None
     inputs_ND = np.concatenate([example.inputs_ND for example in examples])
     targets_NK = np.concatenate(targets)
-    kept = _kept(targets_NK, seed)
-    return Forest.grow(inputs_ND[kept], targets_NK[kept], trees=TREES // FOLDS, seed=seed)
-
-
-def _kept(targets_NK: Floats, seed: int) -> npt.NDArray[np.int64]:
-    """All rows that show something, and at most so many that show nothing."""
+    # Most candidates show no label; a random part of them is enough.
     background = np.flatnonzero(targets_NK.max(1) == 0)
     if len(background) > MOST_BACKGROUND:
         background = np.random.default_rng(seed).choice(background, MOST_BACKGROUND, replace=False)
-    return np.sort(np.concatenate([np.flatnonzero(targets_NK.max(1) > 0), background]))
+    rows = np.sort(np.concatenate([np.flatnonzero(targets_NK.max(1) > 0), background]))
+    return Forest.grow(inputs_ND[rows], targets_NK[rows], trees=TREES // FOLDS, seed=seed)

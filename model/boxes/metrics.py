@@ -1,8 +1,8 @@
 """Average precision of predicted boxes, with regions to ignore and a bootstrap over product families.
 
-Matching and the area under the precision envelope follow PASCAL VOC 2010 (Everingham et al., IJCV 2010): detections
-of all pictures in order of score, each takes the free gold box it overlaps most. A detection that takes none but
-matches an ignored region counts neither way.
+Matching and the area under the precision envelope follow PASCAL VOC 2010 (Everingham et al., IJCV 2010). Detections are
+matched in order of their score, each to the free gold box of its picture with which it overlaps most. A detection
+without a gold box that overlaps a region to ignore counts neither as right nor as wrong.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class GoldPicture:
-    """Gold boxes of one picture, and regions (of a label) in which a detection is no error."""
+    """Gold boxes of one picture, and regions in which a detection of the region's label is no error."""
 
     boxes: tuple[LabelledBox, ...]
     ignored: tuple[LabelledBox, ...] = ()
@@ -26,20 +26,24 @@ class GoldPicture:
 
 @dataclass(frozen=True)
 class BoxScores:
-    """AP and recall per label that has gold, and their mean over those labels."""
+    """Average precision and recall of each label that has gold boxes."""
 
     average_precision: dict[str, float]
     recall: dict[str, float]
 
     @property
     def mean(self) -> float:
-        """mAP, 0 when no label has gold."""
+        """The mean average precision over these labels; 0 when no label has gold boxes."""
         return float(np.mean(list(self.average_precision.values()))) if self.average_precision else 0.0
 
 
 @dataclass(frozen=True)
 class _Matches:
-    """One label in one picture: scores and hits of the counted detections, and how many gold boxes there are."""
+    """Matches of one label in one picture.
+
+    ``scores`` are those of the detections that count, ``hits`` are 1 for a matched detection and 0 for a wrong one,
+    ``gold`` is the number of gold boxes.
+    """
 
     scores: FloatArray
     hits: FloatArray
@@ -49,7 +53,10 @@ class _Matches:
 def box_scores(
     predicted: Sequence[Sequence[PredictedBox]], gold: Sequence[GoldPicture], labels: Sequence[str], *, iou: float = 0.5
 ) -> BoxScores:
-    """AP at one overlap for each label, over pictures in the same order."""
+    """Return average precision and recall of each label, over pictures in the same order.
+
+    A detection matches a gold box from an overlap of ``iou`` on.
+    """
     matched = {label: _match_all(predicted, gold, label, iou) for label in labels}
     return _scores(matched, range(len(gold)))
 
@@ -64,7 +71,10 @@ def bootstrap_interval(
     draws: int = 1000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """95 % percentile interval of mAP when whole families (products) are drawn with replacement."""
+    """Return the 95 % percentile interval of mAP when whole families (products) are drawn with replacement.
+
+    ``families`` names the product of each picture.
+    """
     matched = {label: _match_all(predicted, gold, label, iou) for label in labels}
     members = [[i for i, family in enumerate(families) if family == name] for name in sorted(set(families))]
     generator = np.random.default_rng(seed)
@@ -77,43 +87,41 @@ def bootstrap_interval(
 
 
 def _scores(matched: dict[str, list[_Matches]], pictures: Iterable[int]) -> BoxScores:
+    """Return the scores over these pictures; a picture that is named twice counts twice."""
     pictures = list(pictures)
-    precision, recall = {}, {}
+    precisions, recall = {}, {}
     for label, rows in matched.items():
         drawn = [rows[i] for i in pictures]
         gold = sum(row.gold for row in drawn)
         if gold:
+            scores = np.concatenate([row.scores for row in drawn])
             hits = np.concatenate([row.hits for row in drawn])
-            precision[label] = _average_precision(np.concatenate([row.scores for row in drawn]), hits, gold)
+            order = np.argsort(-scores, kind="stable")
+            precision = np.cumsum(hits[order]) / np.arange(1, len(order) + 1)
+            # The envelope is the best precision at this recall or any higher one.
+            envelope = np.maximum.accumulate(precision[::-1])[::-1]
+            precisions[label] = float((envelope * hits[order]).sum() / gold)
             recall[label] = float(hits.sum() / gold)
-    return BoxScores(precision, recall)
+    return BoxScores(precisions, recall)
 
 
 def _match_all(
     predicted: Sequence[Sequence[PredictedBox]], gold: Sequence[GoldPicture], label: str, iou: float
 ) -> list[_Matches]:
-    return [_match(found, picture, label, iou) for found, picture in zip(predicted, gold, strict=True)]
-
-
-def _match(found: Sequence[PredictedBox], picture: GoldPicture, label: str, iou: float) -> _Matches:
-    free = [entry.box for entry in picture.boxes if entry.label == label]
-    ignored = [entry.box for entry in picture.ignored if entry.label == label]
-    total, scores, hits = len(free), [], []
-    for detection in sorted((entry for entry in found if entry.label == label), key=lambda entry: -entry.score):
-        best = max(free, key=detection.box.iou, default=None)
-        hit = best is not None and detection.box.iou(best) >= iou
-        if best is not None and hit:
-            free.remove(best)
-        elif any(detection.box.iou(region) >= iou for region in ignored):
-            continue
-        scores.append(detection.score)
-        hits.append(float(hit))
-    return _Matches(np.array(scores, dtype=np.float64), np.array(hits, dtype=np.float64), total)
-
-
-def _average_precision(scores: FloatArray, hits: FloatArray, gold: int) -> float:
-    order = np.argsort(-scores, kind="stable")
-    found = np.cumsum(hits[order])
-    precision = found / np.arange(1, len(order) + 1)
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    return float((envelope * hits[order]).sum() / gold)
+    """Return the matches of one label in each picture."""
+    matches = []
+    for found, picture in zip(predicted, gold, strict=True):
+        free = [entry.box for entry in picture.boxes if entry.label == label]
+        ignored = [entry.box for entry in picture.ignored if entry.label == label]
+        total, scores, hits = len(free), [], []
+        for detection in sorted((entry for entry in found if entry.label == label), key=lambda entry: -entry.score):
+            best = max(free, key=detection.box.iou, default=None)
+            hit = best is not None and detection.box.iou(best) >= iou
+            if best is not None and hit:
+                free.remove(best)
+            elif any(detection.box.iou(region) >= iou for region in ignored):
+                continue
+            scores.append(detection.score)
+            hits.append(float(hit))
+        matches.append(_Matches(np.array(scores, dtype=np.float64), np.array(hits, dtype=np.float64), total))
+    return matches

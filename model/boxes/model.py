@@ -1,19 +1,20 @@
-"""The box model that a tagger calls: pre-annotated rectangles from the first task on, learning from gold rectangles.
+"""The box model that a tagger calls: it predicts rectangles from the first task on, and learns from gold rectangles.
 
     model = BoxModel.cold_start(labels, lexicon)
-    boxes = model.predict(features, probabilities_NK)      # one tuple of PredictedBox an item, best first
-    model, unseen = model.fit(features, gold, families=families, seed=7)    # unseen[family]: what has not seen it
-    best_NK = model.best(model.see(features))              # how well the best candidate shows each label
-    answers = model.classify_regions(item, [Drawn(box, labels)])   # label and tightened box of what an annotator drew
-    tensors = model.state(); model = BoxModel.from_state(labels, lexicon, tensors)
+    boxes = model.predict(features, probabilities_NK)      # one tuple of PredictedBox for each item, best first
+    model, unseen = model.fit(features, gold, families=families, seed=7)
+    boxes = unseen[family].predict(features)               # by the model that was not trained on the family
+    best_NK = model.best(model.see(features))              # quality of the best candidate for each label
+    answers = model.classify_regions(item, [Drawn(box, labels)])   # label and tightened box of a drawn region
+    state = model.state()                                  # what a checkpoint keeps of it (model.tagger)
 
-``gold[i]`` without boxes teaches by its tags alone. ``probabilities_NK`` are the tagger's, one column a label; the
-boxes of a picture are made consistent with them. A model is immutable: ``fit`` gives a new one.
+Gold without boxes teaches by its tags alone. ``probabilities_NK`` are the tagger's, one column for each label; the
+boxes of a picture are made consistent with them. A model is immutable: ``fit`` returns a new one.
 
-Shape suffixes: N items or candidates, K labels.
+Shape suffixes: N items or candidates, K labels, D descriptor entries; 4 edges.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -32,14 +33,16 @@ from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
 from model.features.item import ItemFeatures
 from model.items import Gold, PredictedBox
-from model.weak_supervision.lexicon import Lexicon
+from model.lexicon.lexicon import Lexicon
+from model.state import State, prefixed
 
+# Probability of a label where the tagger gives none.
 UNKNOWN = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """The candidates of one picture, and how well each shows each label."""
+    """The candidates of one picture, and the quality of each candidate for each label."""
 
     boxes_N4: Tensor
     quality_NK: Floats
@@ -47,7 +50,10 @@ class Seen:
 
 @dataclass(frozen=True, eq=False)
 class BoxModel:
-    """Predicts boxes of ``labels``; immutable and safe to call from several threads."""
+    """Predicts boxes of ``labels``; immutable and safe to call from several threads. See the module for examples.
+
+    ``head`` and ``pooling`` are None for the cold start; ``threshold_K`` is the threshold of each label.
+    """
 
     labels: tuple[str, ...]
     lexicon: Lexicon
@@ -57,26 +63,37 @@ class BoxModel:
 
     @classmethod
     def cold_start(cls, labels: Sequence[str], lexicon: Lexicon) -> "BoxModel":
-        """The model before any gold rectangle: cues on the read text and the picture's pixels."""
+        """Return the model before any gold rectangle: it uses cues on the read text and the picture's pixels."""
         return cls(tuple(labels), lexicon, torch.full((len(labels),), NEUTRAL))
 
     @classmethod
-    def from_state(cls, labels: Sequence[str], lexicon: Lexicon, state: Mapping[str, Tensor]) -> "BoxModel":
-        """The model whose ``state()`` this is."""
-        head = BoxHead.from_state(state) if "trust" in state else None
-        return cls(tuple(labels), lexicon, state["threshold"], head, Pooling.from_state(state))
+    def from_state(cls, state: State) -> "BoxModel | None":
+        """Return the model whose ``state()`` this is, with its tagger's labels and lexicon; None if there was none."""
+        if not state.facts["with_boxes"]:
+            return None
+        own = state.under("boxes.")
+        head = BoxHead.from_state(own) if "trust" in own else None
+        labels, lexicon = tuple(state.facts["labels"]), Lexicon.from_dict(state.facts["lexicon"])
+        return cls(labels, lexicon, own["threshold"], head, Pooling.from_state(own))
 
-    def state(self) -> dict[str, Tensor]:
-        """All that was learned, as plain tensors."""
+    def state(self) -> State:
+        """Return all that was learned."""
         learned = {**(self.head.state() if self.head else {}), **(self.pooling.state() if self.pooling else {})}
-        return {"threshold": self.threshold_K, **learned}
+        return State(prefixed("boxes.", {"threshold": self.threshold_K, **learned}), {"with_boxes": True})
 
     def see(self, features: Sequence[ItemFeatures]) -> list[Seen]:
-        """All candidates of each item, with how well they show each label."""
-        return [self._seen(item) for item in features]
+        """Return all candidates of each item with their quality for each label."""
+        seen = []
+        for item in features:
+            described = RECENT.of(item, self._reader)
+            quality_NK: Floats = np.zeros((0, len(self.labels)), dtype=np.float32)
+            if len(described.boxes_N4):
+                quality_NK = self._quality(item, described)
+            seen.append(Seen(described.boxes_N4, quality_NK))
+        return seen
 
     def best(self, seen: Sequence[Seen]) -> Tensor:
-        """(N, K) quality of the best candidate for each label; NaN for an item without candidates."""
+        """Return the quality (N, K) of the best candidate for each label; NaN for an item without candidates."""
         nothing_K = np.full(len(self.labels), np.nan, dtype=np.float32)
         rows = [one.quality_NK.max(0) if len(one.quality_NK) else nothing_K for one in seen]
         return torch.from_numpy(np.stack(rows)) if rows else torch.zeros(0, len(self.labels))
@@ -89,10 +106,11 @@ class BoxModel:
         *,
         faint: bool = False,
     ) -> list[tuple[PredictedBox, ...]]:
-        """Boxes of each item, best first. Without probabilities every label counts as possible.
+        """Return the boxes of each item, best first.
 
-        Each label that is given as a tag (``given_NK``, none without it) has its best box, however faint. ``faint``
-        gives the boxes under their label's threshold too (average precision needs them).
+        Labels that ``probabilities_NK`` make impossible have no boxes; without probabilities all labels are possible.
+        A label that is True in ``given_NK`` (a given tag) has its best box even under the threshold. With ``faint``
+        all scored boxes are returned, as average precision needs them.
         """
         return self.drawn(self.see(features), probabilities_NK, given_NK, faint=faint)
 
@@ -104,12 +122,18 @@ class BoxModel:
         *,
         faint: bool = False,
     ) -> list[tuple[PredictedBox, ...]]:
-        """``predict`` for items that were seen before."""
+        """Return what ``predict`` returns, for the answers of ``see``."""
         unknown_NK = torch.full((len(seen), len(self.labels)), UNKNOWN)
         likely_NK = unknown_NK if probabilities_NK is None else probabilities_NK
         tags_NK = torch.zeros_like(unknown_NK) if given_NK is None else given_NK
         rows = zip(seen, likely_NK.tolist(), tags_NK.tolist(), strict=True)
-        return [self._boxes(one, likely, tags, faint) for one, likely, tags in rows]
+        answers = []
+        for one, likely, tags in rows:
+            boxes = decode(one.boxes_N4, one.quality_NK, self.labels) if len(one.boxes_N4) else []
+            tagged = frozenset(label for label, tag in zip(self.labels, tags, strict=True) if tag)
+            thresholds = self.threshold_K.tolist()
+            answers.append(tuple(boxes) if faint else given(boxes, self.labels, thresholds, likely, tagged))
+        return answers
 
     def fit(
         self,
@@ -119,21 +143,23 @@ class BoxModel:
         families: Sequence[str] | None = None,
         seed: int = 7,
     ) -> tuple["BoxModel", dict[str, "BoxModel"]]:
-        """A model learned from all gold rectangles given, itself when there is nothing to learn from; and for each
-        family in the gold the model as it would be without that family.
+        """Return a model learned from all gold, and for each family the model without the gold of that family.
 
-        Pictures with tags and no gold rectangles teach by their tags: their annotators did not draw, so that they say
-        nothing of places. What gold does not know of a label's boxes or tag teaches nothing of it.
-        ``families`` names each item's product: a product's pictures are held out together.
+        The model itself is returned when no picture has a candidate to learn from. Pictures with tags and without gold
+        rectangles teach by their tags alone: their annotators did not draw, so no place is known. A label of which the
+        gold does not know the tag or the boxes is not learned from that picture.
+
+        ``gold`` is that of each item, ``families`` the product of each item: all pictures of a product are held out
+        together. Without ``families`` each item is a product.
         """
         names = families or [str(position) for position in range(len(features))]
-        drawn = [i for i, said in enumerate(gold) if said.boxes or (said.boxes == () and not said.labels)]
-        told = [i for i, said in enumerate(gold) if i not in set(drawn) and said.says_something(self.labels)][
-            :MOST_BAGS
-        ]
-        learner = replace(self, pooling=Pooling.fit([features[i] for i in (*drawn, *told)], seed=seed))
+        # A picture without labels and with an empty list of boxes is known to have no element.
+        drawn = [i for i, entry in enumerate(gold) if entry.boxes or (entry.boxes == () and not entry.labels)]
+        others = sorted(set(range(len(gold))) - set(drawn))
+        tagged = [i for i in others if gold[i].says_something(self.labels)][:MOST_BAGS]
+        learner = replace(self, pooling=Pooling.fit([features[i] for i in (*drawn, *tagged)], seed=seed))
         examples = [learner._example(features[i], gold[i], names[i]) for i in drawn]
-        bags = [learner._bag(features[i], gold[i], names[i]) for i in told]
+        bags = [learner._bag(features[i], gold[i], names[i]) for i in tagged]
         if not sum(len(example.inputs_ND) for example in examples) + sum(len(bag.inputs_ND) for bag in bags):
             return self, {}
         head, unseen = BoxHead.fit(examples, self.labels, seed=seed, bags=bags)
@@ -151,51 +177,38 @@ class BoxModel:
     def classify_regions(
         self, item: ItemFeatures, drawn: Sequence[Drawn], probabilities_K: Tensor | None = None
     ) -> list[PredictedBox | None]:
-        """The label of each region that somebody drew, and the box of the element that was most likely meant.
+        """Return the label of each region that an annotator drew, and the box of the element most likely meant.
 
-        A chosen label that is not known here keeps its box as drawn. None: a click on nothing, or no known label.
+        A chosen label that this model does not know keeps its box as drawn. The answer is None for a click on no
+        element, and for a region whose possible labels are all unknown.
         """
         found = candidates(Scene.of(item, self._reader)).with_boxes([region.box for region in drawn])
         quality_NK = self._quality(item, Described.of(found))
-        likely_K = torch.ones(len(self.labels)) if probabilities_K is None else probabilities_K
-        boxes_N4, first = found.boxes_N4.numpy(), -len(drawn)
-        return [
-            self._meant(region, boxes_N4[:first], quality_NK[:first], quality_NK[first + place], likely_K.numpy())
-            for place, region in enumerate(drawn)
-        ]
-
-    def _meant(
-        self, region: Drawn, boxes_N4: Floats, quality_NK: Floats, own_K: Floats, likely_K: Floats
-    ) -> PredictedBox | None:
-        known = [column for column, label in enumerate(self.labels) if label in region.labels]
-        if not known:
-            chosen = len(region.labels) == 1 and region.box.area > 0
-            return PredictedBox(region.labels[0], region.box, 0.0) if chosen else None
-        if region.box.area == 0:
-            return clicked(region.box, boxes_N4, quality_NK[:, known], [self.labels[column] for column in known])
-        column = known[label_of(own_K[known], likely_K[known])]
-        box = tightened(region.box, boxes_N4, quality_NK[:, column], float(own_K[column]))
-        return PredictedBox(self.labels[column], box, float(own_K[column]))
-
-    def _seen(self, item: ItemFeatures) -> Seen:
-        described = RECENT.of(item, self._reader)
-        if not len(described.boxes_N4):
-            return Seen(described.boxes_N4, np.zeros((0, len(self.labels)), dtype=np.float32))
-        return Seen(described.boxes_N4, self._quality(item, described))
-
-    def _boxes(
-        self, seen: Seen, likely: Sequence[float], tags: Sequence[float], faint: bool
-    ) -> tuple[PredictedBox, ...]:
-        boxes = decode(seen.boxes_N4, seen.quality_NK, self.labels) if len(seen.boxes_N4) else []
-        said = frozenset(label for label, tag in zip(self.labels, tags, strict=True) if tag)
-        return tuple(boxes) if faint else given(boxes, self.labels, self.threshold_K.tolist(), likely, said)
+        likely_K = (torch.ones(len(self.labels)) if probabilities_K is None else probabilities_K).numpy()
+        # The last rows are the drawn boxes themselves.
+        own_NK, quality_NK = quality_NK[len(quality_NK) - len(drawn) :], quality_NK[: len(quality_NK) - len(drawn)]
+        boxes_N4 = found.boxes_N4.numpy()[: len(quality_NK)]
+        answers: list[PredictedBox | None] = []
+        for region, own_K in zip(drawn, own_NK, strict=True):
+            known = [column for column, label in enumerate(self.labels) if label in region.labels]
+            if not known:
+                chosen = len(region.labels) == 1 and region.box.area > 0
+                answers.append(PredictedBox(region.labels[0], region.box, 0.0) if chosen else None)
+            elif region.box.area == 0:
+                labels = [self.labels[column] for column in known]
+                answers.append(clicked(region.box, boxes_N4, quality_NK[:, known], labels))
+            else:
+                column = known[label_of(own_K[known], likely_K[known])]
+                box = tightened(region.box, boxes_N4, quality_NK[:, column], float(own_K[column]))
+                answers.append(PredictedBox(self.labels[column], box, float(own_K[column])))
+        return answers
 
     @cached_property
     def _reader(self) -> RoleReader:
         return RoleReader(self.lexicon)
 
     def _quality(self, item: ItemFeatures, described: Described) -> Floats:
-        """(N, K) how well each candidate shows each label."""
+        """Return the quality (N, K) of each candidate for each label."""
         cold_NK = self._cold(described)
         return self.head.quality(self._inputs(item, described), cold_NK) if self.head else cold_NK
 
@@ -207,18 +220,18 @@ class BoxModel:
 
     def _bag(self, item: ItemFeatures, gold: Gold, family: str) -> Bag:
         described = RECENT.of(item, self._reader)
-        told = [gold.says(label) for label in self.labels]
-        there_K = np.array([np.nan if yes is None else float(yes) for yes in told], dtype=np.float32)
-        return Bag(self._inputs(item, described), self._cold(described), there_K, family)
+        tags = [gold.says(label) for label in self.labels]
+        tag_K = np.array([np.nan if given is None else float(given) for given in tags], dtype=np.float32)
+        return Bag(self._inputs(item, described), self._cold(described), tag_K, family)
 
     def _inputs(self, item: ItemFeatures, described: Described) -> Floats:
-        """(N, D) descriptors, with pooled features once something was learned."""
+        """Return the descriptors (N, D), with pooled features where the model has a pooling."""
         if self.pooling is None:
             return described.inputs_ND
         return np.concatenate([described.inputs_ND, self.pooling.pooled(item, described.boxes_N4)], axis=1)
 
     def _cold(self, described: Described) -> Floats:
-        """(N, K) the cold start's opinion of each label; 0 for a label of no known kind."""
+        """Return the cold start's scores (N, K) for each label; 0 for a label that means no kind of the lexicon."""
         kinds = self._reader.kinds
         columns = [described.cold(kinds, self.lexicon.kind_of(label).name) for label in self.labels]
         return np.stack(columns, axis=1)

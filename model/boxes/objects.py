@@ -1,4 +1,4 @@
-"""Product and depicted gifts without gold: what stands out where saliency maps agree, and what stands at a 送."""
+"""Product and depicted gifts without gold: what stands out most, and objects beside the announcement of a gift."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,47 +13,49 @@ from model.boxes.saliency import Map, Mask, best_rectangles, raster_mask, rectan
 from model.boxes.scene import Scene
 from model.items import Box
 
+# The product of a picture on which no saliency map suggests any rectangle.
 WHOLE = Element("product", Box(0.15, 0.15, 0.85, 0.85), 0.1)
+# Factor of the product's score where the cues deny a product: some rectangle always stands out most, but is not shown.
 DENIED = 0.1
-"""Of the score where cues say that there is no product: some rectangle always stands out most, and is not shown."""
+# A depicted gift is searched this far around its announcement, in sides of the picture.
 GIFT_REACH = 0.25
+# Smallest and largest area of a depicted gift.
 GIFT_SIZES = (0.005, 0.25)
 
 
 def product_hypotheses(saliency: Sequence[Map], taken: Mask) -> list[Box]:
-    """One rectangle for each saliency map and level."""
+    """Return one rectangle for each saliency map and level; cells in ``taken`` (read text) count nothing."""
     return rectangles(saliency, taken)
 
 
 def object_elements(
     scene: Scene, text: Sequence[Element], saliency: Sequence[Map], hypotheses: Sequence[Box], taken: Mask
 ) -> list[Element]:
-    """The product, and one gift object for each announcement of a gift that has something depicted beside it."""
+    """Return the product, then one depicted gift for each gift announcement that has an object beside it.
+
+    ``text`` are the elements of read text, ``hypotheses`` the rectangles of ``product_hypotheses``. Without saliency
+    maps (no picture) the list is empty.
+    """
     if not saliency:
         return []
-    rough = _agreed(hypotheses)
-    box = outlined(scene.pixels, rough.box, scene.boxes)
-    product = replace(rough, box=box, score=rough.score * (DENIED if "product" in scene.denied else 1.0))
-    taken = taken | raster_mask([product.box])
-    gifts = [_gift(element, saliency[0], taken) for element in text if element.kind == "gift"]
-    return [product, *(gift for gift in gifts if gift is not None)]
-
-
-def _agreed(hypotheses: Sequence[Box]) -> Element:
-    """The hypothesis that the others overlap most; their mean overlap is its score."""
-    if not hypotheses:
-        return WHOLE
-    edges = to_tensor(hypotheses)
-    agreement = ious(edges, edges).mean(1)
-    best = int(agreement.argmax())
-    return Element("product", hypotheses[best], float(agreement[best]))
-
-
-def _gift(announced: Element, saliency: Map, taken: Mask) -> Element | None:
-    near = raster_mask([grown(announced.box, GIFT_REACH)])
-    excess = np.where(near, np.where(taken, -0.1, saliency - saliency.mean()), -1.0)
-    found = best_rectangles(excess[None])[0]
-    if found is None or not GIFT_SIZES[0] <= found.area <= GIFT_SIZES[1]:
-        return None
-    box = union([found, announced.box]) if announced.sticker else found
-    return Element("gift", box, 0.5, announced.blocks)
+    product = WHOLE
+    if hypotheses:
+        # The product is the hypothesis that the others overlap most; the score is its mean overlap with all.
+        edges = to_tensor(hypotheses)
+        agreement = ious(edges, edges).mean(1)
+        best = int(agreement.argmax())
+        product = Element("product", hypotheses[best], float(agreement[best]))
+    box = outlined(scene.pixels, product.box, scene.boxes)
+    product = replace(product, box=box, score=product.score * (DENIED if "product" in scene.denied else 1.0))
+    found, taken = [product], taken | raster_mask([box])
+    for announced in text:
+        if announced.kind != "gift":
+            continue
+        near = raster_mask([grown(announced.box, GIFT_REACH)])
+        # Text and product cost little, so that a gift may touch them; cells far from the announcement cost much.
+        excess = np.where(near, np.where(taken, -0.1, saliency[0] - saliency[0].mean()), -1.0)
+        gift = best_rectangles(excess[None])[0]
+        if gift is not None and GIFT_SIZES[0] <= gift.area <= GIFT_SIZES[1]:
+            extent = union([gift, announced.box]) if announced.sticker else gift
+            found.append(Element("gift", extent, 0.5, announced.blocks))
+    return found

@@ -1,7 +1,9 @@
-"""The outline of an object: a rough rectangle made to fit what stands in it.
+"""The outline of an object: bounds that fit the object, from a rough rectangle.
 
-Saliency finds where an object is on a coarse raster, and holds its densest part: handles, sleeves and legs are cut off.
-GrabCut (Rother et al., SIGGRAPH 2004) parts the colours of the object from those around it, pixel by pixel.
+Saliency finds an object on a coarse raster, and often only its densest part: handles, sleeves and legs are missing.
+GrabCut (Rother et al., SIGGRAPH 2004) separates the colours of the object from those around it, pixel by pixel.
+
+Shape suffixes: H, W pixels; 3 colours.
 """
 
 from collections.abc import Sequence
@@ -13,22 +15,24 @@ from model.boxes.grouping import grown
 from model.boxes.pixels import Mask, Pixels, bounds, cells
 from model.items import Box
 
+# Pixels of the longer side: GrabCut takes 25 ms of one core. 64 pixels give fewer outlines, 128 take twice the time.
 SIDE = 96
-"""Pixels of the longer side: 25 ms of one core; 64 finds fewer outlines, 128 takes twice as long."""
+# The object may reach this far beyond the rough rectangle, in sides of the picture.
 MARGIN = 0.09
-"""So far beyond the rough rectangle may the object reach, in sides of the picture."""
+# Rounds of GrabCut.
 ROUNDS = 2
+# The colours of object and ground are learned from at least so many pixels each.
 FEWEST_PIXELS = 10
+# A piece with less than this share of the largest piece's area is a speck.
 PART = 0.1
-"""A piece smaller than this share of the largest is a speck."""
+# An outline with less overlap (IoU) with the rough rectangle is that of another object.
 SAME = 0.5
-"""An outline that overlaps the rough rectangle less is another thing."""
 
 
 def outlined(pixels_HW3: Pixels, rough: Box, hidden: Sequence[Box] = ()) -> Box:
-    """The bounds of the object within ``rough``; ``rough`` itself where colours do not tell the object from the ground.
+    """Return the bounds of the object within ``rough``; ``rough`` itself where colours do not separate the object.
 
-    ``hidden`` boxes (read text) are no part of any object.
+    ``hidden`` boxes (read text) are not part of any object.
     """
     if not pixels_HW3.size:
         return rough
@@ -39,29 +43,21 @@ def outlined(pixels_HW3: Pixels, rough: Box, hidden: Sequence[Box] = ()) -> Box:
     guess_HW[cells(grown(rough, MARGIN), height, width)] = cv2.GC_PR_FGD
     for box in hidden:
         guess_HW[cells(box, height, width)] = cv2.GC_BGD
-    found = _largest(_cut(small, guess_HW))
-    return rough if found is None or found.iou(rough) < SAME else found
-
-
-def _cut(small_HW3: cv2.typing.MatLike, guess_HW: cv2.typing.MatLike) -> Mask:
-    """The pixels of the object; none where the guess leaves too few of either side to learn colours from."""
     possible = int((guess_HW == cv2.GC_PR_FGD).sum())
     if min(possible, guess_HW.size - possible) < FEWEST_PIXELS:
-        return np.zeros(guess_HW.shape, dtype=bool)
-    cv2.setRNGSeed(1)  # of this thread: the same picture has the same outline
-    colours = np.zeros((1, 65)), np.zeros((1, 65))  # room for the colours that it learns of both sides
-    cv2.grabCut(small_HW3, guess_HW, (0, 0, 0, 0), *colours, ROUNDS, cv2.GC_INIT_WITH_MASK)
-    object_HW: Mask = guess_HW == cv2.GC_PR_FGD
-    return object_HW
-
-
-def _largest(mask_HW: Mask) -> Box | None:
-    """Bounds of the largest connected piece and of those that are not small beside it; None of nothing."""
+        return rough
+    # The seed of this thread's random numbers: the same picture always has the same outline.
+    cv2.setRNGSeed(1)
+    # GrabCut writes what it learns of both sides' colours into these arrays.
+    colours = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(small, guess_HW, (0, 0, 0, 0), *colours, ROUNDS, cv2.GC_INIT_WITH_MASK)
+    mask_HW: Mask = guess_HW == cv2.GC_PR_FGD
     count, pieces_HW, facts, _ = cv2.connectedComponentsWithStats(mask_HW.view(np.uint8), connectivity=8)
+    # Piece 0 is the ground.
     if count < 2:
-        return None
+        return rough
     areas = facts[1:, cv2.CC_STAT_AREA]
     large = np.flatnonzero(areas >= PART * areas.max()) + 1
     top, bottom, left, right = bounds(np.isin(pieces_HW, large))
-    height, width = mask_HW.shape
-    return Box(left / width, top / height, right / width, bottom / height)
+    found = Box(left / width, top / height, right / width, bottom / height)
+    return rough if found.iou(rough) < SAME else found

@@ -1,4 +1,4 @@
-"""Boxes that the picture's own pixels suggest: plates under copy, and objects that stand out from the background.
+"""Plates under copy, found in the picture's pixels, and the conversion between boxes and rows and columns.
 
 Shape suffixes: H, W pixels of the thumbnail; 3 colours.
 """
@@ -12,15 +12,18 @@ from model.items import Box
 Pixels = npt.NDArray[np.int16]
 Mask = npt.NDArray[np.bool_]
 
+# A plate fills at least this share of its bounds.
 FILLED = 0.6
+# A plate covers at most this share of the picture.
 LARGEST_PLATE = 0.3
 
 
 def plate(pixels_HW3: Pixels, box: Box, *, tolerance: int = 40, largest: float = 8.0) -> Box | None:
-    """The compact plate or badge of one colour that copy stands on; None where it stands on open background.
+    """Return the bounds of the plate or badge of one colour under a piece of copy; None where there is no plate.
 
-    The plate's colour is the one at the rim of the copy; the plate is what is connected to the rim in that colour. It
-    is looked for within one and a half text sizes, and is at most ``largest`` times the copy's area.
+    The plate is the region that is connected to the rim of the copy and has the rim's colour, up to a difference of
+    ``tolerance`` (of 255) in each channel. It is searched within one and a half text sizes, has at most ``largest``
+    times the copy's area, and ends within the search area: otherwise the copy lies on open background.
     """
     height, width = pixels_HW3.shape[:2]
     top, bottom = _span(box.top, box.bottom, height)
@@ -33,14 +36,18 @@ def plate(pixels_HW3: Pixels, box: Box, *, tolerance: int = 40, largest: float =
     up, down, west, east = bounds(plate_HW)
     open_sides = (up == 0 < r0, west == 0 < c0, down + r0 == r1 < height, east + c0 == c1 < width)
     found = Box((west + c0) / width, (up + r0) / height, (east + c0) / width, (down + r0) / height)
-    filled = _row_fill(plate_HW[up:down, west:east])
+    # Letters are holes in the plate, so each row counts from its first to its last pixel.
+    mask_HW = plate_HW[up:down, west:east]
+    size = mask_HW.shape[1]
+    first, last = mask_HW.argmax(axis=1), size - mask_HW[:, ::-1].argmax(axis=1)
+    filled = float(np.where(mask_HW.any(axis=1), last - first, 0).mean() / size)
     if any(open_sides) or filled < FILLED or found.area > min(LARGEST_PLATE, largest * box.area):
         return None
     return found
 
 
 def _alike_and_connected(pixels_HW3: Pixels, inner: tuple[slice, slice], tolerance: int) -> Mask:
-    """What is connected to the rim of ``inner`` in the rim's colour, and ``inner`` itself."""
+    """Return the pixels connected to the rim of ``inner`` that have the rim's colour, and those of ``inner`` itself."""
     inside = np.zeros(pixels_HW3.shape[:2], dtype=bool)
     inside[inner] = True
     rows, columns = inner
@@ -58,24 +65,19 @@ def _alike_and_connected(pixels_HW3: Pixels, inner: tuple[slice, slice], toleran
     return connected
 
 
-def _row_fill(mask_HW: Mask) -> float:
-    """Share of a region's bounds between the first and last cell of its rows: holes, such as letters, are filled."""
-    width = mask_HW.shape[1]
-    first, last = mask_HW.argmax(axis=1), width - mask_HW[:, ::-1].argmax(axis=1)
-    return float(np.where(mask_HW.any(axis=1), last - first, 0).mean() / width)
-
-
 def cells(box: Box, height: int, width: int) -> tuple[slice, slice]:
-    """Rows and columns of a raster that a box touches."""
+    """Return the rows and columns of a raster that a box touches."""
     rows = slice(int(box.top * height), int(np.ceil(box.bottom * height)))
     return rows, slice(int(box.left * width), int(np.ceil(box.right * width)))
 
 
 def _span(start: float, stop: float, size: int) -> tuple[int, int]:
+    """Return the first pixel and the end of a part of a side; at least one pixel."""
     first = min(size - 1, max(0, round(start * size)))
     return first, min(size, max(first + 1, round(stop * size)))
 
 
 def bounds(mask_HW: Mask) -> tuple[int, int, int, int]:
+    """Return top, bottom, left and right of the True pixels; bottom and right are the ends."""
     rows, columns = np.flatnonzero(mask_HW.any(axis=1)), np.flatnonzero(mask_HW.any(axis=0))
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1

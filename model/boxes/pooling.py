@@ -1,4 +1,4 @@
-"""What the encoder sees within each candidate: grid features averaged over the box, on their main directions.
+"""Encoder features of candidates: the picture's grid features, projected on few directions, averaged over each box.
 
 Shape suffixes: R grid cells, C image width, P directions, N candidates.
 """
@@ -16,30 +16,45 @@ from model.boxes.describe import box_sums
 from model.boxes.forest import Floats
 from model.features.item import ItemFeatures
 
+# Number of directions P.
 DIRECTIONS = 12
+# The directions are found on at most so many cells.
 MOST_CELLS = 20_000
 
 
 @dataclass(frozen=True, eq=False)
 class Pooling:
-    """Projection of normalised grid features."""
+    """A projection of normalised grid features on their main directions, each scaled to unit variance.
+
+    Example::
+
+        pooling = Pooling.fit(features, seed=7)
+        pooled_NP = pooling.pooled(item, boxes_N4) if pooling else None
+    """
 
     basis_CP: Tensor
 
     @classmethod
     def fit(cls, features: Sequence[ItemFeatures], *, seed: int) -> "Pooling | None":
-        """Main directions of the grids of these items; None when none of them has a grid."""
+        """Return the main directions of the grids of these items; None when no item has a grid."""
         grids = [item.grid_RC for item in features if len(item.grid_RC)]
         if not grids:
             return None
-        cells_RC = _some_cells(grids, seed)
+        starts = np.cumsum([0, *(len(grid_RC) for grid_RC in grids)])
+        chosen = np.arange(starts[-1])
+        if len(chosen) > MOST_CELLS:
+            chosen = np.sort(np.random.default_rng(seed).choice(len(chosen), MOST_CELLS, replace=False))
+        parts = np.split(chosen, np.searchsorted(chosen, starts[1:-1]))
+        # Only the chosen cells become float32: all cells would fill gigabytes.
+        found = [_normal(grid_RC[part - start]) for grid_RC, part, start in zip(grids, parts, starts[:-1], strict=True)]
+        cells_RC: Floats = torch.cat(found).numpy()
         count = min(DIRECTIONS, *cells_RC.shape)
         _, scale_P, basis_PC = randomized_svd(cells_RC - cells_RC.mean(0), count, random_state=seed)
         spread_P = np.maximum(scale_P / np.sqrt(len(cells_RC)), 1e-6)
         return cls(torch.from_numpy((basis_PC / spread_P[:, None]).T.astype(np.float32).copy()))
 
     def pooled(self, item: ItemFeatures, boxes_N4: Tensor) -> Floats:
-        """(N, P) means over the cells that each box touches; 0 for an item without grid."""
+        """Return the means (N, P) over the cells that each box touches; 0 for an item without a grid."""
         if not len(item.grid_RC):
             return np.zeros((len(boxes_N4), self.basis_CP.shape[1]), dtype=np.float32)
         plane = (_normal(item.grid_RC) @ self.basis_CP).reshape(*item.grid_shape, -1).numpy()
@@ -48,26 +63,15 @@ class Pooling:
         return means
 
     def state(self) -> dict[str, Tensor]:
-        """All that was learned."""
+        """Return all that was learned, as tensors."""
         return {"pooling": self.basis_CP}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "Pooling | None":
-        """The pooling whose ``state()`` this is, None where there was none."""
+        """Return the pooling whose ``state()`` is in ``state``; None where no pooling is."""
         return cls(state["pooling"]) if "pooling" in state else None
 
 
-def _some_cells(grids: Sequence[Tensor], seed: int) -> Floats:
-    """(R, C) at most so many cells, in order. Chosen before they are unfolded: all of them fill gigabytes."""
-    starts = np.cumsum([0, *(len(grid_RC) for grid_RC in grids)])
-    chosen = np.arange(starts[-1])
-    if len(chosen) > MOST_CELLS:
-        chosen = np.sort(np.random.default_rng(seed).choice(len(chosen), MOST_CELLS, replace=False))
-    parts = np.split(chosen, np.searchsorted(chosen, starts[1:-1]))
-    found = [_normal(grid_RC[part - start]) for grid_RC, part, start in zip(grids, parts, starts[:-1], strict=True)]
-    cells_RC: Floats = torch.cat(found).numpy()
-    return cells_RC
-
-
 def _normal(grid_RC: Tensor) -> Tensor:
+    """Return the cells as float32 unit vectors."""
     return functional.normalize(grid_RC.float(), dim=1)

@@ -1,4 +1,7 @@
-"""What a read block may be: the role that its words give it, before its place is looked at."""
+"""Roles of read blocks: what the words of a block say about its element class, before its place is looked at.
+
+Shape suffixes: B read blocks of one picture, K kinds of the lexicon.
+"""
 
 import re
 from collections.abc import Mapping
@@ -10,14 +13,12 @@ import torch
 
 from model.calibration import USUAL
 from model.features.item import ItemFeatures
-from model.items import TextBlock
-from model.weak_supervision.cues import CueSet
-from model.weak_supervision.lexicon import Kind, Lexicon
-from model.weak_supervision.pattern import LONGEST
+from model.lexicon.cues import CueSet
+from model.lexicon.lexicon import Kind, Lexicon
+from model.lexicon.pattern import LONGEST
 
-CURRENCY = re.compile(
-    r"^[¥￥夫]$|^(rmb|元|圆|起|/?[枚件个只台套盒瓶])[¥￥]?$", re.IGNORECASE
-)  # 夫: ¥ as readers see it
+# 夫 is in the list because text readers often take a drawn ¥ for it.
+CURRENCY = re.compile(r"^[¥￥夫]$|^(rmb|元|圆|起|/?[枚件个只台套盒瓶])[¥￥]?$", re.IGNORECASE)
 AMOUNT = re.compile(r"^[¥￥]?\s*\d{1,6}([.,]\d{1,2})?\s*(元|rmb|起)?[¥￥]?$", re.IGNORECASE)
 MONEY = re.compile(r"[¥￥]\s*\d|\d\s*元|rmb", re.IGNORECASE)
 PRICE_WORD = re.compile(r"(价|拍下|低至|仅需|只要|立减|直降|券后|付款)[:：]?\s*(rmb)?[¥￥]?$", re.IGNORECASE)
@@ -26,13 +27,20 @@ CHINESE = re.compile(r"[一-鿿]")
 LATIN = re.compile(r"[^\W\d_一-鿿]")
 LATIN_NAME = re.compile(r"[a-zà-ÿ]{3,}")
 DIGIT = re.compile(r"\d")
-OPENING = 200  # characters of a title in which its brand is looked for, brackets included
 GIFT_STICKER = re.compile(r"^[送赠贈加]+$")
+# A title's brand is searched in this many of its first characters, brackets included.
+OPENING = 200
 
 
 @dataclass(frozen=True)
 class Role:
-    """Flags of one block. ``amount``: a number that can stand for a price; ``sticker``: a lone 送 or 赠."""
+    """The role of one read block: eight flags, then four counts of characters.
+
+    ``gift``: a gift cue matches. ``sticker``: the text is only 送, 赠 or the like. ``money``: the text names a sum with
+    its currency, or a price cue matches. ``amount``: the text is a number that may be a price. ``currency``: the text
+    is a currency sign or unit. ``price_word``: the text ends in a word that announces a price. ``mark``: the text names
+    a shop or has a trademark sign. ``brand``: the text holds the title's brand.
+    """
 
     gift: bool
     sticker: bool
@@ -50,11 +58,12 @@ class Role:
 
 @dataclass(frozen=True)
 class Told:
-    """What cues say of a picture, by names of kinds.
+    """The answer of the lexicon's cues for one picture, by names of kinds.
 
-    ``reasons`` holds for each read block the kinds whose tag it is the reason for, with the probability that it gives
-    alone. A tag has a reason: the blocks that are enough for it, or the strongest where none is enough. ``denied`` are
-    the kinds whose tag is not given.
+    ``reasons`` has one mapping for each read block: the kinds that the block alone gives a reason for, with the
+    probability of the kind given that block alone. A block is a reason for a kind when the cues give the kind's tag to
+    the picture and the block alone reaches the usual threshold; where no block reaches it, the strongest block is the
+    reason. ``denied`` are the kinds whose tag the cues do not give to the picture.
     """
 
     reasons: tuple[Mapping[str, float], ...]
@@ -62,24 +71,32 @@ class Told:
 
 
 class RoleReader:
-    """Reads roles with the patterns of a lexicon's gift and price kinds, and what its cues say of each block."""
+    """Computes roles of read blocks and the cues' answer for a picture, both with one lexicon.
+
+    Example::
+
+        reader = RoleReader(Lexicon.load())
+        roles = reader.roles(item)             # one Role for each of item.blocks
+        reasons = reader.told(item).reasons    # for each of item.blocks, probabilities by names of kinds
+    """
 
     def __init__(self, lexicon: Lexicon) -> None:
         self._gift = lexicon.kinds.get("gift")
         self._price = lexicon.kinds.get("price")
+        # Names of all kinds in the order of the columns K.
         self.kinds = tuple(sorted(lexicon.kinds))
-        """Names of all kinds, in the order of what is told of each."""
         self._cues = CueSet(self.kinds, lexicon)
 
     @cached_property
     def words(self) -> tuple[Kind, ...]:
-        """What of the lexicon the roles hang on."""
+        """The part of the lexicon on which roles and reasons depend."""
         return self._cues.kinds
 
     def told(self, item: ItemFeatures) -> Told:
-        """What the cues of the lexicon say of a picture and of its blocks."""
+        """Return which kinds the cues give to a picture, and which read blocks are the reasons."""
         prior_K, support_BK = self._cues.prior_K, self._cues.block_support(item)
         alone_BK = prior_K + support_BK
+        # A block is reason enough from the usual log-odds on, or as the strongest block where none reaches them.
         enough_K = torch.logit(torch.tensor(USUAL, dtype=torch.float64)).expand(len(self.kinds))
         if len(alone_BK):
             enough_K = torch.minimum(alone_BK.max(0).values, enough_K)
@@ -92,43 +109,48 @@ class RoleReader:
         return Told(reasons, frozenset(kind for kind, given in zip(self.kinds, given_K, strict=True) if not given))
 
     def roles(self, item: ItemFeatures) -> list[Role]:
-        """One role per read block."""
-        return [self._role(block, item.title) for block in item.blocks]
-
-    def _role(self, block: TextBlock, title: str) -> Role:
-        text = block.text[:LONGEST].strip()
-        return Role(
-            gift=_speaks(self._gift, text),
-            sticker=bool(GIFT_STICKER.match(text)),
-            money=bool(MONEY.search(text)) or _speaks(self._price, text),
-            amount=bool(AMOUNT.match(text)),
-            currency=bool(CURRENCY.match(text)),
-            price_word=bool(PRICE_WORD.search(text)),
-            mark=bool(MARK.search(text)),
-            brand=names_brand(text, title),
-            latin=len(LATIN.findall(text)),
-            digits=len(DIGIT.findall(text)),
-            chinese=len(CHINESE.findall(text)),
-            length=len(text),
-        )
+        """Return the role of each read block, in the order of ``item.blocks``."""
+        # Pattern matching takes time on long texts: only the first characters of a block count.
+        texts = [block.text[:LONGEST].strip() for block in item.blocks]
+        return [
+            Role(
+                gift=_has_cue(self._gift, text),
+                sticker=bool(GIFT_STICKER.match(text)),
+                money=bool(MONEY.search(text)) or _has_cue(self._price, text),
+                amount=bool(AMOUNT.match(text)),
+                currency=bool(CURRENCY.match(text)),
+                price_word=bool(PRICE_WORD.search(text)),
+                mark=bool(MARK.search(text)),
+                brand=names_brand(text, item.title),
+                latin=len(LATIN.findall(text)),
+                digits=len(DIGIT.findall(text)),
+                chinese=len(CHINESE.findall(text)),
+                length=len(text),
+            )
+            for text in texts
+        ]
 
 
 def names_brand(text: str, title: str) -> bool:
-    """Whether a read text holds the name that the title opens with: a Latin word (nearly) or its Chinese beginning."""
+    """Return whether a read text holds the brand name with which the title starts.
+
+    A Latin name may differ in a few letters; of a Chinese name the first two characters are enough.
+    """
     head = re.sub(r"[【\[(（].*?[】\])）]", "", title[:OPENING]).strip().lower()[:20]
-    latin = LATIN_NAME.findall(head)
-    words = LATIN_NAME.findall(text.lower())
-    if any(_alike(word, name) for word in words for name in latin):
+    words, names = LATIN_NAME.findall(text.lower()), LATIN_NAME.findall(head)
+    # Text readers drop or change single letters of a drawn name.
+    if any(
+        word == name or SequenceMatcher(None, word, name, autojunk=False).ratio() >= 0.8
+        for word in words
+        for name in names
+    ):
         return True
     opening = re.sub(r"^[^一-鿿]+", "", text)[:2]
     return len(CHINESE.findall(opening)) == 2 and opening in head[:12]
 
 
-def _alike(word: str, name: str) -> bool:
-    return word == name or SequenceMatcher(None, word, name, autojunk=False).ratio() >= 0.8
-
-
-def _speaks(kind: Kind | None, text: str) -> bool:
+def _has_cue(kind: Kind | None, text: str) -> bool:
+    """Return whether a pattern of the kind's cues matches the text once negated phrases are removed from the text."""
     if kind is None:
         return False
     if kind.negation is not None:

@@ -1,1 +1,1 @@
-"""Frozen encoders of pictures and texts, named in settings and replaceable."""
+"""Frozen encoders of pictures and texts; the settings name which ones are used."""

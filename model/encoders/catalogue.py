@@ -1,8 +1,9 @@
-"""From an encoder's name in the settings to the encoder, and from an encoder that was trained further to its name.
+"""Make an encoder from its name in the settings, and save an encoder that was trained further under a new name.
 
-Pictures: ``shipped``, ``torchvision:NAME``, ``timm:NAME``, ``transformers:FOLDER`` or ``transformers:NAME`` on the
-Hugging Face hub, each with ``@WEIGHTS``, a file or (torchvision alone) the name of one of the library's own weights.
-Texts: ``shipped``, ``ngrams`` (hashed character n-grams), a local folder, or a name on the Hugging Face hub.
+Names of picture encoders are ``shipped``, ``torchvision:NAME``, ``timm:NAME``, ``transformers:FOLDER`` and
+``transformers:NAME`` (on the Hugging Face hub). Each may end in ``@WEIGHTS``: a file, or for torchvision also the name
+of one of the library's weights. Names of text encoders are ``shipped``, ``ngrams`` (hashed character n-grams), a local
+folder, and a name on the Hugging Face hub.
 """
 
 from pathlib import Path
@@ -17,6 +18,7 @@ from model.encoders.shipped import shipped_image_encoder, shipped_text_encoder
 from model.encoders.transformer_text import TransformerTextEncoder
 from tagloom_base.files import made, replaced
 
+# For each library, how to make an encoder, and how to restore the whole model from an encoder's network.
 LIBRARIES = {
     "torchvision": torchvision_grid.torchvision_encoder,
     "timm": timm_grid.timm_encoder,
@@ -30,7 +32,10 @@ WHOLE = {
 
 
 def image_encoder(name: str, device: str = "cpu") -> GridEncoder:
-    """Raises ValueError naming the fix when there is no such encoder or its weights cannot be had."""
+    """Return the picture encoder of this name.
+
+    Raises ValueError with advice where the name is unknown or the weights cannot be loaded.
+    """
     library, model, source = _parts(name)
     if library == "shipped":
         return shipped_image_encoder(device, source)
@@ -38,7 +43,10 @@ def image_encoder(name: str, device: str = "cpu") -> GridEncoder:
 
 
 def text_encoder(name: str, device: str = "cpu") -> TextEncoder:
-    """Raises ValueError naming the fix when there is no such encoder or its weights cannot be had."""
+    """Return the text encoder of this name.
+
+    Raises ValueError with advice where the name is unknown or the weights cannot be loaded.
+    """
     if name == "shipped":
         return shipped_text_encoder(device)
     if name == "ngrams":
@@ -47,10 +55,11 @@ def text_encoder(name: str, device: str = "cpu") -> TextEncoder:
 
 
 def save_image_encoder(encoder: GridEncoder, start: str, folder: Path) -> str:
-    """Write an encoder that was trained further from the one named ``start``; the name by which it loads.
+    """Write an encoder that was trained further from the one named ``start``, and return the name that loads it.
 
-    The file is called by the encoder's fingerprint, so that no other weights ever get its name, and holds the whole
-    model, the untouched classifier too. It appears whole or not at all; OSError when it cannot be written.
+    The file has the encoder's fingerprint as its name, so other weights never have the same name. It holds the whole
+    model, with the classifier that was not trained further. It is written completely or not at all. Raises OSError
+    where it cannot be written.
     """
     library, model, source = _parts(start)
     state = encoder.network.state_dict()
@@ -63,10 +72,10 @@ def save_image_encoder(encoder: GridEncoder, start: str, folder: Path) -> str:
 
 
 def save_text_encoder(encoder: TransformerTextEncoder, folder: Path) -> str:
-    """Write an encoder that was trained further as a transformers folder; its name is the folder's path.
+    """Write an encoder that was trained further as a transformers folder, and return the folder's path as its name.
 
-    The folder is called by the encoder's fingerprint and appears whole or not at all; OSError when it cannot be
-    written.
+    The folder has the encoder's fingerprint as its name. It is written completely or not at all. Raises OSError where
+    it cannot be written.
     """
     whole = folder.resolve() / f"text-{encoder.fingerprint}"
     if not whole.is_dir():
@@ -76,7 +85,7 @@ def save_text_encoder(encoder: TransformerTextEncoder, folder: Path) -> str:
 
 
 def _parts(name: str) -> tuple[str, str, str]:
-    """Library, model and source of a picture encoder's name."""
+    """Return library, model and source of a picture encoder's name; ValueError where the name has another form."""
     about, _, source = name.partition("@")
     library, _, model = about.partition(":")
     if not (about == "shipped" or (library in LIBRARIES and model)):

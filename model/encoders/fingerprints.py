@@ -1,15 +1,16 @@
-"""Short hashes by which features, checkpoints and encoders recognise each other."""
+"""Short hashes that identify encoders, so that features and checkpoints of other encoders are recognised."""
 
 import hashlib
 
 import torch
 from torch import nn
 
-LENGTH = 16  # hex digits
+# Hex digits of a fingerprint.
+LENGTH = 16
 
 
 def of_module(module: nn.Module, *settings: object) -> str:
-    """Hash of all weights and buffers of a module and of the settings it runs under."""
+    """Return a hash of all weights and buffers of a module, and of the settings with which it is used."""
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -18,7 +19,7 @@ def of_module(module: nn.Module, *settings: object) -> str:
 
 
 def of_words(*words: object) -> str:
-    """Hash of a few settings or other fingerprints, in order."""
+    """Return a hash of settings or other fingerprints, in order."""
     return _finish(hashlib.sha256(), words)
 
 

@@ -1,17 +1,19 @@
-"""In what precision an encoder runs."""
+"""The precision in which encoders compute."""
 
 import torch
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """bfloat16 where the hardware multiplies it (Intel AMX, CUDA), else full precision.
+    """Return a context that computes in bfloat16 where the hardware multiplies it (Intel AMX, CUDA).
 
-    Regions from both agree within 3 % of their norm (SqueezeNet on photographs); they are stored as float16 either way.
+    The vectors of regions differ from those in full precision by less than 3 % of their norm (SqueezeNet on
+    photographs). Features are stored as float16 in both cases.
     """
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bfloat16(device))
 
 
 def has_bfloat16(device: torch.device) -> bool:
+    """Return whether the device multiplies bfloat16 in hardware."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     return bool(torch.cpu.get_capabilities().get("amx_bf16", False))

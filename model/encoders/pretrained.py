@@ -1,4 +1,4 @@
-"""Models of the transformers library: from a local folder, the hub's cache or the hub, in this order."""
+"""Load models of the transformers library from a local folder, the hub's cache or the hub, in this order."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,14 +12,15 @@ from transformers import AutoModel
 from transformers.utils import logging
 
 Loaded = TypeVar("Loaded")
+# The errors of loading: a missing file or model, a config that is not one, weights of another shape, a broken file.
 FAULTS = (OSError, ValueError, RuntimeError, SafetensorError)
-"""What loading raises: no such file or model, a config that is none, weights of another shape, a broken file."""
 
 
 def local_first(what: str, name: str, needs: str, load: Callable[[bool], Loaded]) -> Loaded:
-    """``load(local_files_only)`` of the folder or hub name; a machine that has the model never asks the network.
+    """Return ``load(local_files_only)``, first with local files only, so that a local model needs no network.
 
-    ``what`` is loaded in words, ``needs`` names its files. Raises ValueError naming the fix when it cannot be had.
+    ``name`` is a folder or a name on the hub. For error messages, ``what`` describes the model and ``needs`` names its
+    files. Raises ValueError with advice where the model cannot be loaded.
     """
     try:
         return load(True)
@@ -39,18 +40,19 @@ def local_first(what: str, name: str, needs: str, load: Callable[[bool], Loaded]
 
 
 def model(name: str, *, local_files_only: bool) -> Any:
-    """The model in single precision. Raises one of FAULTS when it isn't there, or its weights are not whole."""
+    """Return the model in single precision; raise one of FAULTS where it is missing or its weights are incomplete."""
     with quiet():
         loaded, report = AutoModel.from_pretrained(
             name, local_files_only=local_files_only, use_safetensors=True, dtype=torch.float32, output_loading_info=True
         )
-    for tensor in (*loaded.parameters(), *loaded.buffers()):  # else mapped from a file that may change
+    # Without a copy, the tensors are mapped from a file that may change.
+    for tensor in (*loaded.parameters(), *loaded.buffers()):
         tensor.data = tensor.data.clone()
     return _whole(loaded, report)
 
 
 def model_with(config: Any, state: dict[str, Tensor]) -> Any:
-    """A model of this config with these weights. Raises one of FAULTS when they are not its weights."""
+    """Return a model of this config with these weights; raise one of FAULTS where they do not fit the config."""
     with quiet():
         with torch.device("meta"):
             kind: Any = type(AutoModel.from_config(config))  # type: ignore[no-untyped-call]
@@ -61,10 +63,14 @@ def model_with(config: Any, state: dict[str, Tensor]) -> Any:
 
 
 def _whole(loaded: Any, report: dict[str, Any]) -> Any:
-    """Transformers draws what the weights lack at random: nothing that is needed may be."""
+    """Return the loaded model without an unused pooler; raise ValueError where weights are missing.
+
+    transformers initialises missing weights at random, and lists them in its ``report``.
+    """
+    # Encoders do not use the pooler. A random pooler would change the fingerprint.
     pooler = getattr(loaded, "pooler", None)
     if pooler is not None and list(pooler.parameters()):
-        loaded.pooler = None  # unused, and random where the weights lack it: it would change the fingerprint
+        loaded.pooler = None
     lacking = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if lacking:
         raise ValueError(f"the weights lack {len(lacking)} tensors of {type(loaded).__name__}, such as {lacking[0]}")
@@ -73,7 +79,7 @@ def _whole(loaded: Any, report: dict[str, Any]) -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without progress bars and without the report on weights that are not needed here."""
+    """Switch off progress bars and warnings about unused weights while the context is open."""
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]

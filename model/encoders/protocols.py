@@ -1,4 +1,4 @@
-"""What every encoder offers, whatever stands behind it.
+"""The interfaces of picture and text encoders.
 
 Shape suffixes: N items, R grid cells (rows × columns, row by row), C image width, T tokens, E text width.
 """
@@ -12,48 +12,48 @@ from torch import Tensor
 
 
 class ImageEncoder(Protocol):
-    """Turns pictures into a grid of regions and one pooled vector; frozen."""
+    """A frozen encoder that turns a picture into a grid of regions and one pooled vector."""
 
     @property
     def width(self) -> int:
-        """C, the length of a region's vector."""
+        """The length C of a region's vector."""
 
     @property
     def grid_shape(self) -> tuple[int, int]:
-        """Rows and columns: cell (r, c) is the picture's part from (r, c) to (r + 1, c + 1) in units of one cell."""
+        """Rows and columns: cell (r, c) is the part of the picture from (r, c) to (r + 1, c + 1) in units of a cell."""
 
     @property
     def fingerprint(self) -> str:
         """Hash of weights and preprocessing."""
 
     def describe(self) -> str:
-        """Which encoder this is and where its weights come from, in plain words."""
+        """Return the encoder's name and the origin of its weights in plain words."""
 
     def encode(self, images: Sequence[Image.Image]) -> tuple[Tensor, Tensor]:
-        """grid_NRC and pooled_NC of upright RGB pictures of any size, float32 on the CPU."""
+        """Return grids (N, R, C) and pooled vectors (N, C) of upright RGB pictures of any size, float32 on the CPU."""
 
 
 @dataclass(frozen=True)
 class EncodedText:
-    """One text's tokens, the start token [CLS] first, and their mean without start and end tokens (zero if none)."""
+    """The tokens of a text, start token first, and their mean without the start token (zeros without tokens)."""
 
     tokens_TE: Tensor
     pooled_E: Tensor
 
 
 class TextEncoder(Protocol):
-    """Turns texts into tokens and one pooled vector each; frozen."""
+    """A frozen encoder that turns a text into vectors of its tokens and one pooled vector."""
 
     @property
     def width(self) -> int:
-        """E, the length of a token's vector."""
+        """The length E of a token's vector."""
 
     @property
     def fingerprint(self) -> str:
         """Hash of weights and vocabulary."""
 
     def describe(self) -> str:
-        """Which encoder this is and where its weights come from, in plain words."""
+        """Return the encoder's name and the origin of its weights in plain words."""
 
     def encode(self, texts: Sequence[str]) -> list[EncodedText]:
-        """Each text's tokens and pooled vector, float32 on the CPU; an empty text has no tokens."""
+        """Return tokens and pooled vector of each text, float32 on the CPU; an empty text has no tokens."""

@@ -1,6 +1,6 @@
-"""The small encoders that come with Tagloom, for where no other weights can be had.
+"""The small encoders that come with Tagloom, for machines without access to other weights.
 
-``shipped/README.md`` says how they were trained and what they reach; they know drawings, not photographs.
+They were trained on drawings, not on photographs. ``shipped/README.md`` describes their training and their results.
 """
 
 import json
@@ -17,9 +17,10 @@ TEXT_FOLDER = FOLDER / "text"
 
 
 def shipped_image_encoder(device: str, source: str = "") -> GridEncoder:
-    """``source``: a file of its weights after further training, or empty for those that come with Tagloom.
+    """Return the shipped picture encoder.
 
-    Raises ValueError when the file holds no weights of it.
+    ``source`` is a file of its weights after further training; empty for the weights that come with Tagloom. Raises
+    ValueError where the file holds other weights.
     """
     config = json.loads((IMAGE_FOLDER / "config.json").read_text(encoding="utf-8"))
     network = SmallResNet(config["widths"], config["blocks"])
@@ -36,5 +37,6 @@ def shipped_image_encoder(device: str, source: str = "") -> GridEncoder:
 
 
 def shipped_text_encoder(device: str) -> TransformerTextEncoder:
+    """Return the shipped text encoder."""
     description = "shipped small BERT (trained on generated titles and copy only)"
     return TransformerTextEncoder(str(TEXT_FOLDER), description, device)

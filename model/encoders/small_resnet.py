@@ -1,4 +1,7 @@
-"""The small network behind the shipped picture encoder: a residual network of stride 16 (He et al., 2016)."""
+"""The network of the shipped picture encoder: a small residual network of stride 16 (He et al., 2016).
+
+Shape suffixes: N pictures, C channels, H, W pixels or cells.
+"""
 
 from collections.abc import Sequence
 
@@ -6,7 +9,7 @@ from torch import Tensor, nn
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions beside an identity, or beside a 1×1 projection where the shape changes."""
+    """The sum of two 3×3 convolutions and the identity, or of a 1×1 projection where the shape changes."""
 
     def __init__(self, width_in: int, width_out: int, stride: int) -> None:
         super().__init__()
@@ -31,9 +34,10 @@ class ResidualBlock(nn.Module):
 
 
 class SmallResNet(nn.Module):
-    """(N, 3, size, size) → (N, widths[-1], size / 16, size / 16).
+    """A network from pixels (N, 3, size, size) to maps (N, widths[-1], size / 16, size / 16).
 
-    A stem of stride 4, then one stage of blocks a width, each stage but the first halving the map.
+    A stem of stride 4 is followed by one stage for each width, with the number of blocks in ``blocks``. Each stage but
+    the first halves rows and columns. With three widths the stride is 16.
     """
 
     def __init__(self, widths: Sequence[int] = (64, 128, 192), blocks: Sequence[int] = (2, 2, 3)) -> None:

@@ -8,7 +8,7 @@ from model.encoders.grid import GridEncoder, Preprocessing
 
 
 class _LastMap(nn.Module):
-    """The last of the feature maps that timm's feature extraction gives."""
+    """The last of the feature maps that timm's feature extraction returns."""
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
@@ -20,9 +20,10 @@ class _LastMap(nn.Module):
 
 
 def timm_encoder(name: str, source: str, device: str) -> GridEncoder:
-    """``source``: a weights file in timm's key names, or empty for timm's own weights from the hub or its cache.
+    """Return the encoder of timm's model ``name``.
 
-    Raises ValueError naming the fix when timm is missing, the model is unknown, or its weights cannot be had.
+    ``source`` is a weights file with timm's names of tensors; empty for timm's weights from the hub or its cache.
+    Raises ValueError with advice where timm is missing, the model is unknown, or its weights cannot be loaded.
     """
     try:
         import timm
@@ -41,9 +42,9 @@ def timm_encoder(name: str, source: str, device: str) -> GridEncoder:
 
 
 def whole_state(name: str, source: str, network: nn.Module) -> dict[str, Tensor]:
-    """The state of the whole model, with this grid network's tensors and the classifier of ``source``.
+    """Return the state of the whole model: this grid network's tensors and the classifier of ``source``.
 
-    timm's feature networks rename what they take over: ``blocks.0`` becomes ``blocks_0``, or gets ``model.`` before it.
+    timm's feature networks have other names of tensors: ``blocks_0`` for ``blocks.0``, or ``model.blocks.0``.
     """
     state = dict(_created(name, source).state_dict())
     names = {key.replace(".", "_"): key for key in state}
@@ -53,6 +54,7 @@ def whole_state(name: str, source: str, network: nn.Module) -> dict[str, Tensor]
 
 
 def _created(name: str, source: str, **form: object) -> nn.Module:
+    """Return timm's model with its weights; ``form`` are further arguments of ``timm.create_model``."""
     import timm
 
     overlay = {"file": source} if source else None

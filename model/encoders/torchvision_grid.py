@@ -1,4 +1,4 @@
-"""Classification models of torchvision as grid encoders, cut just before they pool."""
+"""Classification models of torchvision as grid encoders: the network up to its last map before pooling."""
 
 from math import isqrt
 from pathlib import Path
@@ -14,16 +14,17 @@ from torchvision.models.feature_extraction import create_feature_extractor, get_
 from model.encoders import weights
 from model.encoders.grid import GridEncoder, Preprocessing, folded
 
-# Where the classifier begins, as the first part of a node's name in the traced graph.
+# The first part of the names of nodes in the traced graph at which the classifier begins.
 HEADS = {"avgpool", "adaptive_avg_pool2d", "mean", "classifier"}
-# Their weights were trained behind another normalisation, which the model does itself if told to.
+# The weights of these models were trained with another normalisation, which the model applies with transform_input.
 RENORMALISING = ("googlenet", "inception_v3")
 
 
 def torchvision_encoder(name: str, source: str, device: str) -> GridEncoder:
-    """``source``: a weights file, the name of one of torchvision's weights, or empty for its default ones.
+    """Return the encoder of torchvision's model ``name``.
 
-    Raises ValueError naming the fix when the model is unknown, has no grid, or its weights cannot be had.
+    ``source`` is a weights file or the name of one of torchvision's weights; empty for the default weights. Raises
+    ValueError with advice where the model is unknown, has no grid, or its weights cannot be loaded.
     """
     if name not in models.list_models(module=models):
         raise ValueError(
@@ -46,18 +47,19 @@ def torchvision_encoder(name: str, source: str, device: str) -> GridEncoder:
 
 
 def whole_state(name: str, source: str, network: nn.Module) -> dict[str, Tensor]:
-    """The state of the whole model, with this grid network's tensors and the classifier of ``source``."""
+    """Return the state of the whole model: this grid network's tensors and the classifier of ``source``."""
     state, _ = _weights(name, source, _entry(name, source))
     return state | {key.removeprefix("body."): value for key, value in network.state_dict().items()}
 
 
 def _entry(name: str, source: str) -> WeightsEnum:
-    """Torchvision's record of the weights: where they are and how pictures are prepared for them."""
+    """Return torchvision's record of the weights, which has their address and the preparation of pictures."""
     known = models.get_model_weights(name)
     return known[source] if source in known.__members__ else known.DEFAULT
 
 
 def _weights(name: str, source: str, entry: WeightsEnum) -> tuple[dict[str, Tensor], str]:
+    """Return the tensors of the weights, and a description of the weights."""
     if source and source != entry.name:
         return weights.load(Path(source)), f"weights of {Path(source).name}"
     try:
@@ -72,7 +74,10 @@ def _weights(name: str, source: str, entry: WeightsEnum) -> tuple[dict[str, Tens
 
 
 def _form(name: str, state: dict[str, Tensor]) -> dict[str, Any]:
-    """What the model's builder must know of the weights: a ViT's positions say how large its pictures are."""
+    """Return the arguments of the model's builder that depend on the weights.
+
+    The size of a ViT's pictures follows from the number of its position embeddings.
+    """
     if name in RENORMALISING:
         return {"transform_input": True, "init_weights": False}
     if name.startswith("vit_") and {"encoder.pos_embedding", "conv_proj.weight"} <= state.keys():
@@ -82,7 +87,7 @@ def _form(name: str, state: dict[str, Tensor]) -> dict[str, Any]:
 
 
 class _Cut(nn.Module):
-    """A traced network that ends at one node, whose output is a map, or tokens with ``side`` × ``side`` patches."""
+    """A network up to one node of its graph, whose output is a map, or tokens with ``side`` × ``side`` patches."""
 
     def __init__(self, network: nn.Module, node: str, side: int = 0) -> None:
         super().__init__()
@@ -95,9 +100,9 @@ class _Cut(nn.Module):
 
 
 def until_pooling(network: nn.Module) -> nn.Module:
-    """(N, 3, size, size) → (N, C, rows, columns): the network without its classifier, a ViT without its class token.
+    """Return the network without its classifier: from pixels (N, 3, size, size) to maps (N, C, rows, columns).
 
-    Raises ValueError when it has no classifier to cut off.
+    The class token of a ViT is left out. Raises ValueError where the network has no known classifier.
     """
     if isinstance(network, VisionTransformer):
         return _Cut(network, "encoder", network.image_size // network.patch_size)

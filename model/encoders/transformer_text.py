@@ -1,7 +1,9 @@
-"""Transformer encoders of texts: a name on the hub, a name in its cache, or a local folder, through one path.
+"""Text encoders from transformers: a local folder, or a name in the hub's cache or on the hub.
 
-A text's pooled vector is the mean of its tokens: the start token of a masked language model that was not trained
-further is no sentence vector (Reimers and Gurevych, Sentence-BERT, 2019). The start token is there as the first token.
+The pooled vector of a text is the mean of its tokens: in a masked language model without further training, the start
+token is no sentence vector (Reimers and Gurevych, Sentence-BERT, 2019). The start token is kept as the first token.
+
+Shape suffixes: N texts, T tokens, E text width.
 """
 
 import copy
@@ -18,41 +20,51 @@ from model.encoders import fingerprints, pretrained
 from model.encoders.precision import autocast
 from model.encoders.protocols import EncodedText
 
-LONGEST = 64  # tokens of one text; titles of shops end well before
-BATCH = 64  # texts
+# Tokens of a text that are encoded; titles of shops are shorter.
+LONGEST = 64
+# Texts that are encoded at a time.
+BATCH = 64
 
 
 class TransformerTextEncoder:
-    """A frozen BERT-like model with its own tokenizer; see TextEncoder.
+    """A frozen BERT-like model with its tokenizer; a TextEncoder.
 
-    ``name`` is a local folder or a hub name; a hub name is looked up in the local cache first. Weights must be
-    safetensors. Raises ValueError naming the fix when it cannot be loaded.
+    ``name`` is a local folder or a name on the hub, which is looked up in the local cache first. Weights must be
+    safetensors. Raises ValueError with advice where the model cannot be loaded.
+
+        encoder = TransformerTextEncoder("bert-base-chinese")
+        pooled_E = encoder.encode(["连衣裙"])[0].pooled_E
     """
 
     def __init__(self, name: str, description: str = "", device: str = "cpu") -> None:
         self._device = torch.device(device)
-        model, self._tokenizer = _load(name)
-        self._tokenizer_lock = threading.Lock()  # fast tokenizers refuse two threads at once
+        needs = "config.json, model.safetensors and tokenizer files"
+        model, self._tokenizer = pretrained.local_first("text encoder", name, needs, lambda local: _load(name, local))
+        # Fast tokenizers refuse two threads at once.
+        self._tokenizer_lock = threading.Lock()
         self._take(model, description or f"transformers {Path(name).name if Path(name).is_dir() else name}")
 
     def describe(self) -> str:
         return self._description
 
     def with_network(self, network: nn.Module, description: str) -> "TransformerTextEncoder":
-        """The same tokenizer with other weights: another encoder, with a fingerprint of its own."""
+        """Return an encoder with the same tokenizer and another network; it has another fingerprint."""
         other = copy.copy(self)
         other._take(network, description)
         return other
 
     def save(self, folder: Path) -> None:
-        """Model and tokenizer as a folder that ``TransformerTextEncoder(str(folder))`` loads."""
+        """Write model and tokenizer to a folder that ``TransformerTextEncoder(str(folder))`` loads."""
         with pretrained.quiet():
             self.network.save_pretrained(folder)
             self._tokenizer.save_pretrained(folder)
 
     def states(self, network: nn.Module, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """States (N, T, E) of ``network``, a copy of this encoder's, and each text's number of tokens (N,) with start
-        and end token; on its device. Gradients flow where they are asked for."""
+        """Return the states (N, T, E) of ``network``, a copy of this encoder's, and each text's number of tokens (N,).
+
+        The numbers include start and end token. Both tensors are on the encoder's device. Gradients are computed,
+        unless the caller has switched them off.
+        """
         with self._tokenizer_lock:
             inputs = self._tokenizer(
                 list(texts), padding=True, truncation=True, max_length=LONGEST, return_tensors="pt"
@@ -62,44 +74,33 @@ class TransformerTextEncoder:
         return output.last_hidden_state.float(), inputs["attention_mask"].sum(dim=1)
 
     def encode(self, texts: Sequence[str]) -> list[EncodedText]:
-        """Each text's tokens; the same text twice is computed once."""
+        """Return tokens and pooled vector of each text; a text that is in the list twice is computed once."""
+        # Texts of about one length are in one batch, which needs little padding then.
         distinct = sorted({text for text in texts if text.strip()}, key=lambda text: (len(text), text))
         encoded = {"": EncodedText(torch.zeros(0, self.width), torch.zeros(self.width))}
         for start in range(0, len(distinct), BATCH):
             batch = distinct[start : start + BATCH]
-            encoded |= dict(zip(batch, self._encode(batch), strict=True))
+            with torch.inference_mode():
+                states_NTE, length_N = self.states(self.network, batch)
+                states_NTE = states_NTE.cpu()
+                for text, states_TE, length in zip(batch, states_NTE, length_N.tolist(), strict=True):
+                    # Tokens are [CLS] … [SEP]; the end token has no content and is left out.
+                    content_TE = states_TE[1 : length - 1]
+                    pooled_E = content_TE.mean(dim=0) if len(content_TE) else torch.zeros(self.width)
+                    encoded[text] = EncodedText(states_TE[: length - 1].clone(), pooled_E)
         return [encoded[text if text.strip() else ""] for text in texts]
 
     def _take(self, network: Any, description: str) -> None:
+        """Use this network from now on."""
         self._description = description
         vocabulary = fingerprints.of_words(*sorted(self._tokenizer.get_vocab().items()))
         self.fingerprint = fingerprints.of_module(network, vocabulary, LONGEST)
         self.width = int(network.config.hidden_size)
         self.network = network.eval().requires_grad_(False).to(self._device)
 
-    @torch.inference_mode()
-    def _encode(self, texts: list[str]) -> list[EncodedText]:
-        states_NTE, length_N = self.states(self.network, texts)
-        pairs = zip(states_NTE.cpu(), length_N.tolist(), strict=True)
-        return [_encoded(tokens_TE[:length]) for tokens_TE, length in pairs]
 
-
-def _encoded(tokens_TE: Tensor) -> EncodedText:
-    """Tokens come as [CLS] … [SEP]; the end token says nothing and goes."""
-    content_TE = tokens_TE[1:-1]
-    pooled_E = content_TE.mean(dim=0) if len(content_TE) else torch.zeros(tokens_TE.shape[1])
-    return EncodedText(tokens_TE[:-1].clone(), pooled_E)
-
-
-def _load(name: str) -> tuple[Any, Any]:
-    return pretrained.local_first(
-        "text encoder",
-        name,
-        "config.json, model.safetensors and tokenizer files",
-        lambda local: (pretrained.model(name, local_files_only=local), _tokenizer(name, local)),
-    )
-
-
-def _tokenizer(name: str, local_files_only: bool) -> Any:
+def _load(name: str, local_files_only: bool) -> tuple[Any, Any]:
+    """Return model and tokenizer."""
+    model = pretrained.model(name, local_files_only=local_files_only)
     with pretrained.quiet():
-        return AutoTokenizer.from_pretrained(name, local_files_only=local_files_only)
+        return model, AutoTokenizer.from_pretrained(name, local_files_only=local_files_only)

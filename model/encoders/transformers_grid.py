@@ -1,4 +1,4 @@
-"""Picture models of transformers as grid encoders: ViT, DINOv2, Swin, ConvNeXt, ResNet, CLIP's picture side and others.
+"""Picture models of transformers as grid encoders: ViT, DINOv2, Swin, ConvNeXt, ResNet, the picture side of CLIP.
 
 Shape suffixes: N pictures, T tokens, C width, H and W pixels or cells.
 """
@@ -13,11 +13,15 @@ from model.encoders import pretrained, weights
 from model.encoders.grid import GridEncoder, Preprocessing, folded
 
 KIND = "picture encoder"
-SPECIAL = 2  # tokens before the patches, besides registers: class and distillation
+# At most so many tokens come before the patches, besides registers: class and distillation.
+SPECIAL = 2
 
 
 class _Grid(nn.Module):
-    """The last hidden state as a feature map: it is one, or tokens whose last ones are the patches, row by row."""
+    """A network whose output is its last hidden state as a feature map.
+
+    The state is a map, or it is tokens of which the last ones are patches, row by row.
+    """
 
     def __init__(self, body: Any, size: int) -> None:
         super().__init__()
@@ -29,22 +33,32 @@ class _Grid(nn.Module):
         state: Tensor = self.body(pixel_values=pixels_N3HW).last_hidden_state
         if state.dim() == 4:
             return state
+        # Tokens in another order, or of another number, would be folded into a wrong map.
         if not 0 <= state.shape[1] - self.side**2 <= self.most:
             raise ValueError(f"{state.shape[1]} tokens are not those of {self.side}×{self.side} patches")
         return folded(state, self.side)
 
 
 def transformers_encoder(name: str, source: str, device: str) -> GridEncoder:
-    """``name``: a local folder or a hub name; ``source``: a weights file for it, or empty for its own.
+    """Return the encoder of a model of transformers.
 
-    Pictures are scaled and normalised as its preprocessor_config.json says. Raises ValueError naming the fix when it
-    cannot be had, its weights are not whole, or it makes no grid.
+    ``name`` is a local folder or a name on the hub, ``source`` a weights file; empty for the model's own weights.
+    Pictures are scaled and normalised as its preprocessor_config.json says. Raises ValueError with advice where the
+    model cannot be loaded, its weights are incomplete, or its output is no grid.
     """
     model, processor = _loaded(name, source)
     title = Path(name).name if Path(name).is_dir() else name
     origin = f"weights of {Path(source).name}" if source else "its own weights"
     try:
-        preprocessing = _preprocessing(processor)
+        size = processor.crop_size if getattr(processor, "do_center_crop", False) else processor.size
+        side = size.get("height") or size.get("shortest_edge")
+        if not side or size.get("width", side) != side:
+            raise ValueError(f"it wants pictures of {dict(size)}, not squares")
+        if getattr(processor, "do_flip_channel_order", False):
+            raise ValueError("it wants blue before red")
+        preprocessing = Preprocessing(side, (0.0,) * 3, (1.0,) * 3)
+        if getattr(processor, "do_normalize", False):
+            preprocessing = Preprocessing(side, tuple(processor.image_mean), tuple(processor.image_std))
         network = _Grid(_pictures_side(model), preprocessing.size)
         return GridEncoder(network, preprocessing, f"transformers {title}, {origin}", device)
     except (AttributeError, TypeError, ValueError) as error:
@@ -55,8 +69,7 @@ def transformers_encoder(name: str, source: str, device: str) -> GridEncoder:
 
 
 def whole_state(name: str, source: str, network: nn.Module) -> dict[str, Tensor]:
-    """The state of the whole model, with this grid network's tensors and, where it has one, the text side of
-    ``source``."""
+    """Return the state of the whole model: this grid network's tensors, and the text side of ``source`` if any."""
     model, _ = _loaded(name, source)
     _pictures_side(model).load_state_dict(
         {key.removeprefix("body."): value for key, value in network.state_dict().items()}
@@ -65,7 +78,7 @@ def whole_state(name: str, source: str, network: nn.Module) -> dict[str, Tensor]
 
 
 def _loaded(name: str, source: str) -> tuple[Any, Any]:
-    """The model, and the image processor that says how its pictures are prepared."""
+    """Return the model, and the image processor with the preparation of its pictures."""
     files = "config.json and preprocessor_config.json"
     if not source:
         return pretrained.local_first(
@@ -98,25 +111,15 @@ def _processor(name: str, local_files_only: bool) -> Any:
 
 
 def _pictures_side(model: Any) -> Any:
-    """A model of pictures and texts (CLIP, SigLIP) has one that sees."""
+    """Return the picture model of a model of pictures and texts (CLIP, SigLIP); another model is returned as it is."""
     return getattr(model, "vision_model", model)
 
 
-def _preprocessing(processor: Any) -> Preprocessing:
-    size = processor.crop_size if getattr(processor, "do_center_crop", False) else processor.size
-    side = size.get("height") or size.get("shortest_edge")
-    if not side or size.get("width", side) != side:
-        raise ValueError(f"it wants pictures of {dict(size)}, not squares")
-    if getattr(processor, "do_flip_channel_order", False):
-        raise ValueError("it wants blue before red")
-    if not getattr(processor, "do_normalize", False):
-        return Preprocessing(side, (0.0,) * 3, (1.0,) * 3)
-    return Preprocessing(side, tuple(processor.image_mean), tuple(processor.image_std))
-
-
 def _patches(config: Any, size: int) -> int:
-    """Rows (and columns) of patches in the last layer; 0 where the config has no patches. Each stage after the first
-    merges 2×2 of them (Swin)."""
+    """Return the rows (and columns) of patches in the last layer; 0 where the config has no patches.
+
+    Each stage after the first merges 2×2 patches (Swin).
+    """
     patch = getattr(config, "patch_size", None)
     if not patch:
         return 0

@@ -1,4 +1,4 @@
-"""The vocabulary of the shipped text encoder: Chinese characters one by one, Latin words in pieces (WordPiece)."""
+"""The vocabulary of the shipped text encoder: single Chinese characters, and pieces of Latin words (WordPiece)."""
 
 import re
 import string
@@ -7,21 +7,23 @@ from collections.abc import Iterable
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 SIGNS = "¥￥®™©·•…—～【】（）《》「」“”‘’！？，。、；：％＋－×÷°℃→★☆✓"
-WORDS = 600  # frequent Latin words and numbers that get an entry of their own
-RARE = 20  # a word seen less often is left to its pieces
+# At most so many frequent Latin words and numbers are entries.
+WORDS = 600
+# A word that is seen less often is encoded by its pieces.
+RARE = 20
 
 
 def vocabulary(texts: Iterable[str]) -> list[str]:
-    """Special tokens, signs, the 6,763 characters of GB 2312, Latin letters and digits and their continuations, and the
-    most frequent Latin words and numbers of the texts. Lower case."""
+    """Return the entries of the vocabulary in lower case.
+
+    The entries are special tokens, signs, Latin letters and digits and their continuations, the most frequent Latin
+    words and numbers of the texts, and the 6,763 Chinese characters of GB 2312.
+    """
     pieces = string.digits + string.ascii_lowercase
     counts = Counter(word for text in texts for word in re.findall(r"[a-z]{2,}|[0-9]{2,}", text.lower()))
     words = sorted(word for word, count in counts.most_common(WORDS) if count >= RARE)
     signs = string.punctuation + SIGNS
-    return list(dict.fromkeys([*SPECIAL, *signs, *pieces, *("##" + piece for piece in pieces), *words, *_gb2312()]))
-
-
-def _gb2312() -> list[str]:
-    """The Chinese characters of GB 2312 (rows 16 to 87), in its order."""
+    # Rows 16 to 87 of GB 2312 hold its Chinese characters; bytes that stand for no character decode to nothing.
     codes = (bytes((row + 0xA0, cell + 0xA0)) for row in range(16, 88) for cell in range(1, 95))
-    return [character for code in codes if (character := code.decode("gb2312", errors="ignore"))]
+    chinese = [character for code in codes if (character := code.decode("gb2312", errors="ignore"))]
+    return list(dict.fromkeys([*SPECIAL, *signs, *pieces, *("##" + piece for piece in pieces), *words, *chinese]))

@@ -1,4 +1,4 @@
-"""Boxes in an evaluation: what each way finds and shows on the boxed test pictures, and how good that is."""
+"""Boxes in an evaluation: the boxes of each method on the test pictures with gold boxes, and their scores."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,19 @@ from model.tagger import Tagger
 
 Boxes = Sequence[tuple[PredictedBox, ...]]
 
+# Names of the baselines in results and tables.
 BLOCKS = "read blocks with cues"
 ATTENTION = "class attention over half its peak"
+# Draws of the bootstrap.
 DRAWS = 200
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """One way's boxes on the boxed test pictures, in order: all that it found with scores, and what it would show."""
+    """One method's boxes on the test pictures with gold boxes, in order.
+
+    ``found`` are all boxes with scores, ``shown`` those that an annotator would see.
+    """
 
     found: Boxes
     shown: Boxes
@@ -27,7 +32,11 @@ class Drawn:
 
 @dataclass(frozen=True)
 class BoxResult:
-    """Average precision at overlap 0.5 by label, their mean with its 95 % interval over products, and the effort."""
+    """Scores of one method's boxes.
+
+    ``average_precision`` is that of each label at overlap 0.5, ``mean`` the mean over the labels, with its 95 %
+    interval over products from ``low`` to ``high``.
+    """
 
     average_precision: dict[str, float]
     mean: float
@@ -37,14 +46,15 @@ class BoxResult:
 
 
 def boxed(split: Split) -> list[int]:
-    """Test rows with gold boxes."""
+    """Return the test rows that have gold boxes."""
     return [row for row in split.test if split.corpus.boxes and split.corpus.boxes[row] is not None]
 
 
 def drawn_by(tagger: Tagger, split: Split, name: str) -> dict[str, Drawn]:
-    """The tagger's boxes under ``name``, and those of the plain way that goes with it; nothing without gold boxes.
+    """Return the tagger's boxes under ``name``, and the boxes of the baseline that fits the tagger.
 
-    Plain ways have no thresholds: they show all that they find.
+    The baseline is the network's attention, or cues on single blocks where the tagger has no network. It has no
+    thresholds, so it shows all boxes that it finds. The answer is empty where no test picture has gold boxes.
     """
     rows = boxed(split)
     if tagger.box_model is None or not rows:
@@ -59,7 +69,7 @@ def drawn_by(tagger: Tagger, split: Split, name: str) -> dict[str, Drawn]:
 
 
 def box_results(drawn: Mapping[str, Drawn], split: Split, seconds: Seconds) -> dict[str, BoxResult]:
-    """Each way's result."""
+    """Return the scores of each method's boxes; ``seconds`` are the prices of an annotator's actions."""
     rows = boxed(split)
     gold = [picture for row in rows if (picture := split.corpus.boxes[row]) is not None]
     families = [split.corpus.families[row] for row in rows]

@@ -1,4 +1,4 @@
-"""What is evaluated on: features with the labels that are known, and how they are split.
+"""The data of an evaluation: features with their known labels, and the split into gold and test items.
 
 Shape suffixes: N items, K classes.
 """
@@ -13,23 +13,28 @@ import torch
 from torch import Tensor
 
 from model.boxes.metrics import GoldPicture
-from model.boxes.model import BoxModel
 from model.features.cache import taken_apart
 from model.features.item import ItemFeatures
-from model.items import Gold, LabelledBox
-from model.weak_supervision.boxes import LearnedBoxes, learn_boxes
-from model.weak_supervision.lexicon import Lexicon
+from model.items import Gold
+from model.lexicon.lexicon import Lexicon
+from model.problem import Problem
+from model.tagger import Tagger
+from model.training.boxes import learn_boxes
+from model.weak_supervision.boxes import LearnedBoxes
 
+# At least this share of the families is tested on.
 TESTED = 0.2
-"""The least share of the families that is tested on."""
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledCorpus:
-    """Items, gold labels of some (None: unlabelled, part of the pool only), product families.
+    """Items with their gold labels and product families.
 
-    ``boxes`` are the gold boxes of some items (None: nobody drew any there); empty where there are none at all.
-    ``unknown`` are labels of each item of which nobody knows whether they are there; empty where all is known.
+    ``gold`` is None for an item without labels, which is in the pool only. ``boxes`` are the gold boxes of each item,
+    None where no annotator drew; the tuple is empty where no item has boxes. ``unknown`` are the labels of each item
+    of which the gold does not know whether they apply; the tuple is empty where all labels are known.
+
+    Raises ValueError where the lengths differ, or where labelled items are of fewer than two families.
     """
 
     labels: tuple[str, ...]
@@ -52,24 +57,20 @@ class LabelledCorpus:
         require_families(family for family, known in zip(self.families, self.gold, strict=True) if known is not None)
 
     def gold_of(self, rows: Sequence[int]) -> dict[int, Gold]:
-        """Gold of these rows, as training takes it."""
-        known = {row: self.gold[row] for row in rows}
-        return {
-            row: Gold(labels, self._drawn(row), unknown=self._unknown(row))
-            for row, labels in known.items()
-            if labels is not None
-        }
+        """Return the gold of these rows in the form that training takes; rows without labels are left out."""
+        gold = {}
+        for row in rows:
+            labels, picture = self.gold[row], self.boxes[row] if self.boxes else None
+            if labels is not None:
+                gold[row] = Gold(labels, picture.boxes if picture else None, unknown=self._unknown(row))
+        return gold
 
     def _unknown(self, row: int) -> frozenset[str]:
         return self.unknown[row] if self.unknown else frozenset()
 
-    def _drawn(self, row: int) -> tuple[LabelledBox, ...] | None:
-        picture = self.boxes[row] if self.boxes else None
-        return picture.boxes if picture else None
-
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits that change with the gold and with anything that a tagger is told of an item."""
+        """16 hex digits that change with the gold and with every feature of an item."""
         digest = blake2b(repr((self.labels, self.families, self.boxes)).encode(), digest_size=8)
         digest.update(repr([sorted(labels) if labels is not None else None for labels in self.gold]).encode())
         if any(self.unknown):
@@ -82,33 +83,33 @@ class LabelledCorpus:
         return digest.hexdigest()
 
     def truth(self, rows: Sequence[int]) -> Tensor:
-        """(len(rows), K) 1 where the label is there, 0 where it is not, NaN where nobody knows."""
-        there_NK = torch.zeros(len(rows), len(self.labels), dtype=torch.float64)
+        """Return the gold labels (len(rows), K): 1 for yes, 0 for no, NaN for unknown."""
+        truth_NK = torch.zeros(len(rows), len(self.labels), dtype=torch.float64)
         for place, row in enumerate(rows):
             for k, label in enumerate(self.labels):
                 is_open = label in self._unknown(row)
-                there_NK[place, k] = torch.nan if is_open else float(label in (self.gold[row] or ()))
-        return there_NK
+                truth_NK[place, k] = torch.nan if is_open else float(label in (self.gold[row] or ()))
+        return truth_NK
 
 
 def require_families(labelled: Iterable[str]) -> None:
-    """Raises ValueError where labelled items are of fewer than two product families: one is to test on."""
+    """Raise ValueError where labelled items are of fewer than two product families: one of them is tested on."""
     if len(set(labelled)) < 2:
         raise ValueError("an evaluation needs labelled items of at least two product families")
 
 
 def require_share(fraction: float) -> None:
-    """Raises ValueError for what is no share."""
+    """Raise ValueError where ``fraction`` is not between 0 and 1."""
     if not 0 <= fraction <= 1:
         raise ValueError(f"gold fraction {fraction}: use a share from 0 to 1")
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One draw: gold rows that a method may learn from, and test rows of other families.
+    """One draw: gold rows from which a method may learn, and test rows of other families.
 
-    All rows are the pool. So test rows are trained on as unlabelled ones, by their weak labels, and thresholds are
-    chosen on what is expected of them; of their gold no method is told.
+    All rows are the pool. So methods train on test rows as on unlabelled rows, by their weak labels, and choose
+    thresholds by the probabilities of test rows. No method sees the gold of test rows.
     """
 
     corpus: LabelledCorpus
@@ -116,17 +117,28 @@ class Split:
     test: tuple[int, ...]
     seed: int
 
+    def cold_start(self, lexicon: Lexicon | None = None) -> Tagger:
+        """The tagger before any gold, with the corpus' lexicon or another."""
+        return Tagger.cold_start(
+            self.corpus.labels, space="evaluation", seed=self.seed, lexicon=lexicon or self.corpus.lexicon
+        )
+
+    @property
+    def problem(self) -> Problem:
+        """What a method may learn from."""
+        return Problem(self.corpus.features, self.corpus.gold_of(self.gold), self.corpus.families)
+
     @cached_property
-    def boxes(self) -> LearnedBoxes | None:
-        """What all methods that differ elsewhere have learned of this draw's boxes."""
-        corpus, cold = self.corpus, BoxModel.cold_start(self.corpus.labels, self.corpus.lexicon)
-        return learn_boxes(cold, corpus.features, corpus.gold_of(self.gold), families=corpus.families, seed=self.seed)
+    def boxes(self) -> LearnedBoxes:
+        """The boxes learned from this draw's gold, shared by all methods that differ in other parts only."""
+        return learn_boxes(self.cold_start(), self.problem, seed=self.seed)
 
 
 def split(corpus: LabelledCorpus, *, families: int, seed: int) -> Split:
-    """Gold = all labelled items of this many random families, test = those of the others.
+    """Return a draw whose gold are the labelled items of ``families`` random families, and its test items the others.
 
-    The draw is ``RandomState(seed).shuffle`` of the sorted family names, so that other scripts can repeat it.
+    The families are the first after ``RandomState(seed).shuffle`` of the sorted names, so that other scripts can repeat
+    the draw. Raises ValueError where no family is left to test on.
     """
     labelled = [row for row, known in enumerate(corpus.gold) if known is not None]
     names = np.unique([corpus.families[row] for row in labelled])
@@ -140,9 +152,10 @@ def split(corpus: LabelledCorpus, *, families: int, seed: int) -> Split:
 
 
 def families_at(corpus: LabelledCorpus, fraction: float) -> int:
-    """How many families make about this share of the labelled items gold; at least 1 where the share is above 0.
+    """Return how many of the labelled families are about this share; at least 1 for a share above 0.
 
-    At 1 all are gold but those tested on, a fifth.
+    At a share of 1 all families but those tested on, a fifth, are counted. Raises ValueError for a share outside of 0
+    to 1.
     """
     names = {family for family, known in zip(corpus.families, corpus.gold, strict=True) if known is not None}
     require_share(fraction)

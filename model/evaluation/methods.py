@@ -1,6 +1,6 @@
-"""What is compared: Tagloom, Tagloom with one part less, and plain methods on the same features.
+"""The methods of an evaluation: Tagloom, Tagloom without one part (ablations), and baselines on the same features.
 
-Every method answers the test items of a split with probabilities and yes or no.
+Every method answers the test items of a split with probabilities and decisions.
 
 Shape suffixes: N items, K classes, D width.
 """
@@ -20,26 +20,31 @@ from torch import Tensor
 from model.attention.fusion import FUSIONS
 from model.evaluation.boxes import Drawn, drawn_by
 from model.evaluation.corpus import Split
+from model.lexicon.cues import CueSet
+from model.lexicon.lexicon import Lexicon
 from model.regression.evidence import Evidence
 from model.tagger import Tagger
+from model.training.config import TrainConfig
 from model.training.phases import ALL_AT_ONCE
-from model.training.progressive import TrainConfig, fit
-from model.weak_supervision.cues import CueSet
+from model.training.progressive import fit
 from model.weak_supervision.label_model import Opinions
-from model.weak_supervision.lexicon import Lexicon
 
 Vectors = NDArray[np.float64]
 
 TAGLOOM = "Tagloom"
 COLD = "cold start"
 NO_CUES = "no cues"
+# The methods that are measured without gold too. Without gold, all other methods equal the cold start or cannot answer.
 WITHOUT_GOLD = (TAGLOOM, COLD, NO_CUES)
-"""All others are the cold start without gold, or cannot do without."""
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Of the test items of one split; ``drawn`` by name of the way, ``opinions`` of the sources that took part."""
+    """The answers of one method to the test items of a split.
+
+    ``given_NK`` is True for labels that the method gives. ``drawn`` are boxes by the name of their method, ``opinions``
+    the log-odds of the sources that took part.
+    """
 
     probability_NK: Tensor
     given_NK: Tensor
@@ -49,6 +54,7 @@ class Answers:
 
 Method = Callable[[Split], Answers]
 
+# No attention between picture and text.
 APART = {"image_to_text": False, "text_to_image": False}
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "no network": {"use_network": False},
@@ -68,12 +74,12 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "no progressive schedule": {"first": ALL_AT_ONCE, "continuation": ALL_AT_ONCE},
 }
 
+# Together with an empty lexicon: the network alone answers, on top of each label's share of the gold.
 ALONE = {"use_neighbours": False, "use_industry": False, "use_boxes": False, "use_regression": False}
-"""Without cues beside: the network and nothing else answers, on top of each label's share of the gold."""
 
 
 def methods() -> dict[str, Method]:
-    """All of them by name, Tagloom first."""
+    """Return all methods by name, Tagloom first."""
     ours: dict[str, Method] = {
         TAGLOOM: tagloom(draws=True), COLD: cold_start, NO_CUES: tagloom(lexicon=Lexicon()),
     }  # fmt: skip
@@ -88,7 +94,7 @@ def methods() -> dict[str, Method]:
 
 
 def tagloom(*, lexicon: Lexicon | None = None, draws: bool = False, **changes: Any) -> Method:
-    """Tagloom trained from its cold start, with these changes to its training; boxes are told where it ``draws``."""
+    """Return Tagloom as a method, trained with these changes to its config; with ``draws`` it answers boxes too."""
 
     def answer(split: Split) -> Answers:
         return _answers(trained(split, lexicon=lexicon, **changes), split, TAGLOOM if draws else "")
@@ -97,35 +103,30 @@ def tagloom(*, lexicon: Lexicon | None = None, draws: bool = False, **changes: A
 
 
 def trained(split: Split, *, lexicon: Lexicon | None = None, **changes: Any) -> Tagger:
-    """The tagger that a split's gold makes; the cold start without any."""
-    cold = _cold(split, lexicon)
+    """Return the tagger trained on a split's gold; the cold start without gold."""
+    cold = split.cold_start(lexicon)
     if not split.gold:
         return cold
-    corpus, config = split.corpus, replace(TrainConfig(seed=split.seed), **changes)
-    boxes = None if lexicon and config.use_boxes else split.boxes  # those of a split were learned with the lexicon
-    return fit(cold, corpus.features, corpus.gold_of(split.gold), families=corpus.families, config=config, boxes=boxes)
+    config = replace(TrainConfig(seed=split.seed), **changes)
+    # The split's boxes were learned with the corpus's lexicon, so they are of no use with another one.
+    boxes = None if lexicon and config.use_boxes else split.boxes
+    return fit(cold, replace(split.problem, boxes=boxes), config)
 
 
 def without_industry(split: Split) -> Answers:
-    """Tagloom where no part of it, from the nearest gold to the network, is told an industry."""
+    """Answer with Tagloom on items without their industry, so that no part of it sees an industry."""
     bare = tuple(replace(item, industry=(), industry_LE=item.industry_LE[:0]) for item in split.corpus.features)
     blind = replace(split, corpus=replace(split.corpus, features=bare))
     return _answers(trained(blind), blind)
 
 
 def cold_start(split: Split) -> Answers:
-    """Cues and priors alone, whatever the gold."""
-    return _answers(_cold(split), split, COLD)
-
-
-def _cold(split: Split, lexicon: Lexicon | None = None) -> Tagger:
-    return Tagger.cold_start(
-        split.corpus.labels, space="evaluation", seed=split.seed, lexicon=lexicon or split.corpus.lexicon
-    )
+    """Answer with cues and priors alone; gold is not used."""
+    return _answers(split.cold_start(), split, COLD)
 
 
 def _answers(tagger: Tagger, split: Split, name: str = "") -> Answers:
-    """To the test items; with boxes under ``name`` where it has one."""
+    """Return a tagger's answers to the test items, with boxes where a ``name`` for them is given."""
     items = [split.corpus.features[row] for row in split.test]
     boxes_NK = tagger.box_opinions(items)
     probability_NK = tagger.probabilities(items, boxes_NK)
@@ -134,25 +135,23 @@ def _answers(tagger: Tagger, split: Split, name: str = "") -> Answers:
     return Answers(probability_NK, given_NK, drawn, tagger.opinions(items, boxes_NK))
 
 
-def _parts(split: Split) -> dict[str, Vectors]:
-    """The same evidence that Tagloom's regression sees, by modality, over the whole pool."""
-    corpus = split.corpus
-    cues = CueSet(corpus.labels, corpus.lexicon)
-    evidence = Evidence.of(corpus.features, cues)
-    return {part: values.double().numpy() for part, values in evidence.parts(corpus.features, cues).items()} | {
-        "cues": (cues.opinions(corpus.features).sum(2).T != 0).double().numpy() / 2
-    }
-
-
+# Answers one class on the test rows, from the pool's vectors, the rows whose gold is known, and their gold.
 Column = Callable[[Vectors, list[int], NDArray[np.int_]], Vectors]
-"""Answers one class on the test rows: from the pool's vectors, the rows whose gold is known, and their gold."""
 
 
 def _each_class(split: Split, answer: Column, parts: tuple[str, ...]) -> Tensor:
-    """Probabilities class by class; a class without both answers in the gold gets its share."""
-    vectors = _parts(split)
+    """Return probabilities (N, K), each class from ``answer`` on the concatenated ``parts`` of the evidence.
+
+    A class whose gold is all yes or all no has its share in the gold as probability, one without gold 0.5.
+    """
+    corpus = split.corpus
+    # The same evidence that Tagloom's regression uses, by modality, over the whole pool; and which cues fire.
+    cues = CueSet(corpus.labels, corpus.lexicon)
+    evidence = Evidence.of(corpus.features, cues).parts(corpus.features, cues)
+    vectors: dict[str, Vectors] = {part: values.double().numpy() for part, values in evidence.items()}
+    vectors["cues"] = (cues.opinions(corpus.features).sum(2).T != 0).double().numpy() / 2
     x_ND = np.hstack([vectors[part] for part in parts])
-    truth_NK = split.corpus.truth(split.gold).numpy()
+    truth_NK = corpus.truth(split.gold).numpy()
     columns = []
     for k in range(truth_NK.shape[1]):
         known_N = ~np.isnan(truth_NK[:, k])
@@ -169,7 +168,7 @@ def _plain(probability_NK: Tensor) -> Answers:
 
 
 def logistic(*parts: str) -> Method:
-    """Balanced logistic regression on the concatenation of these parts."""
+    """Return balanced logistic regression on these parts of the evidence as a method."""
 
     def answer(split: Split) -> Answers:
         def column(x_ND: Vectors, rows: list[int], y_N: NDArray[np.int_]) -> Vectors:
@@ -183,7 +182,7 @@ def logistic(*parts: str) -> Method:
 
 
 def forest(*parts: str) -> Method:
-    """Random forest on these parts."""
+    """Return a random forest on these parts of the evidence as a method."""
 
     def answer(split: Split) -> Answers:
         def column(x_ND: Vectors, rows: list[int], y_N: NDArray[np.int_]) -> Vectors:
@@ -199,7 +198,7 @@ def forest(*parts: str) -> Method:
 
 
 def late_fusion(*methods: Method) -> Method:
-    """The mean of these methods' probabilities."""
+    """Return the mean of these methods' probabilities as a method."""
 
     def answer(split: Split) -> Answers:
         return _plain(torch.stack([method(split).probability_NK for method in methods]).mean(0))
@@ -208,7 +207,7 @@ def late_fusion(*methods: Method) -> Method:
 
 
 def label_spreading(*parts: str) -> Method:
-    """scikit-learn's LabelSpreading over the whole pool (Zhou et al., 2004)."""
+    """Return scikit-learn's LabelSpreading over the whole pool (Zhou et al., 2004) as a method."""
 
     def answer(split: Split) -> Answers:
         def column(x_ND: Vectors, rows: list[int], y_N: NDArray[np.int_]) -> Vectors:

@@ -1,7 +1,9 @@
-"""Run methods over gold fractions and seeds, keep every result at once, and tell what came out.
+"""Run methods over gold fractions and seeds, and write each result to a file as soon as it is computed.
 
-A run that was killed goes on: a result that stands in the file is not computed again, unless the data, the encoders
-or the product are others now.
+A killed run continues where it stopped: a result in the file is not computed again, unless the data, the encoders or
+the product have changed.
+
+Shape suffixes: N items, K classes, S sources.
 """
 
 import json
@@ -14,7 +16,6 @@ from inspect import signature
 from itertools import groupby, product
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +26,12 @@ from model.checkpoint import FORMAT
 from model.evaluation.boxes import BoxResult, box_results
 from model.evaluation.corpus import LabelledCorpus, Split, split
 from model.evaluation.methods import WITHOUT_GOLD, Method, methods
+from model.lexicon.lexicon import Lexicon
 from model.metrics import average_precision, class_scores, macro_f1, weighted_f1
-from model.training.progressive import TrainConfig
+from model.training.config import TrainConfig
 from model.weak_supervision.label_model import Opinions
-from model.weak_supervision.lexicon import Lexicon
 
+# Bins of probability for the reliability.
 BINS = 10
 
 Floats = NDArray[np.float64]
@@ -37,11 +39,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Result:
-    """One method on one draw.
+    """The result of one method on one draw.
 
-    ``reliability``: mean probability, share of those that are right, and number, of the answers in each tenth of
-    probability. ``sources``: for each source and label, on how many items it spoke and on how many it was right.
-    ``data``, ``tagger`` and ``prices`` say what the result holds for.
+    ``class_*`` are by label. ``seconds`` is the time of training and answering. ``reliability`` is that of
+    ``reliability()``, ``sources`` that of ``heard()``. ``data`` and ``tagger`` are fingerprints and ``prices`` the
+    seconds of an annotator's actions: the result is valid for these alone.
     """
 
     method: str
@@ -64,7 +66,7 @@ class Result:
 
 
 def nothing_to_tell(_: Result) -> None:
-    """For callers that wait for the end."""
+    """Do nothing with a result; for callers that need the list at the end only."""
 
 
 def run(
@@ -77,10 +79,11 @@ def run(
     on_result: Callable[[Result], None] = nothing_to_tell,
     prices: Seconds | None = None,
 ) -> list[Result]:
-    """Every method at every number of gold families and seed. ``results`` is a file of one JSON line a result.
+    """Return the results of every method in ``names`` (all without it) at every number of gold families and seed.
 
-    Results of other data, of another ``tagger_fingerprint``, or of another effort's ``prices``, are not taken for
-    these. Raises ValueError for an unknown method.
+    ``results`` is a file with one JSON line for each result. Its results are reused when their data, their
+    ``tagger_fingerprint`` and their ``prices`` equal those of this run; new results are appended. ``on_result`` is
+    called with each result as soon as it is known. Raises ValueError for an unknown method.
     """
     prices = prices or Seconds()
     same = (corpus.fingerprint, tagger_fingerprint(corpus.lexicon), asdict(prices))
@@ -89,21 +92,26 @@ def run(
     done = {(r.method, r.gold_families, r.seed): r for r in known}
     found = []
     for (families, seed), steps_of in groupby(steps(gold_families, seeds, names), key=itemgetter(0, 1)):
-        drawn = split(corpus, families=families, seed=seed)  # its methods share what was learned of boxes
+        # The methods of a draw share its learned boxes.
+        drawn = split(corpus, families=families, seed=seed)
         for _, _, name in steps_of:
             result = done.get((name, families, seed)) or _measure(drawn, name, available[name], families, prices)
             if results and (name, families, seed) not in done:
-                _keep(result, results)
+                # The result is a new line; a last line that was cut off gets an end first.
+                with results.open("ab+") as file:
+                    file.seek(max(0, file.tell() - 1))
+                    cut_off = file.read() not in (b"", b"\n")
+                    file.write(b"\n" * cut_off + json.dumps(asdict(result), ensure_ascii=False).encode() + b"\n")
             found.append(result)
             on_result(result)
     return found
 
 
 def tagger_fingerprint(lexicon: Lexicon) -> str:
-    """16 hex digits that change with what a tagger is made of: the lexicon, the defaults of training and
-    network, the checkpoint format, the product's version.
+    """Return 16 hex digits that change with the lexicon, the defaults of training and network, and the versions.
 
-    A change of code that shows in none of them is not seen: measure it with another results file.
+    The versions are those of the checkpoint format and of the product. Other changes of code do not change the digits:
+    measure them with another results file.
     """
     parts = (lexicon.as_dict(), TrainConfig(), signature(NetworkConfig), FORMAT, version("tagloom"))
     return blake2b(repr(parts).encode(), digest_size=8).hexdigest()
@@ -112,9 +120,9 @@ def tagger_fingerprint(lexicon: Lexicon) -> str:
 def steps(
     gold_families: Sequence[int], seeds: Sequence[int], names: Sequence[str] | None
 ) -> list[tuple[int, int, str]]:
-    """Gold families, seed and method of each result, in order; without gold only what needs none.
+    """Return gold families, seed and method of each result, in order.
 
-    Raises ValueError for an unknown method.
+    Without gold families, only the methods in ``WITHOUT_GOLD`` are run. Raises ValueError for an unknown method.
     """
     available = list(methods())
     unknown = set(names or ()) - set(available)
@@ -125,39 +133,32 @@ def steps(
 
 
 def read(path: Path) -> list[Result]:
-    """Results of an earlier run; a line that was cut off by a kill is left out."""
+    """Return the results of earlier runs in a file; a line that was cut off when a run was killed is left out."""
     results = []
-    for line in path.read_bytes().splitlines() if path.exists() else ():  # it may be cut off within a character
+    # As bytes, because a line may be cut off within a character.
+    for line in path.read_bytes().splitlines() if path.exists() else ():
         try:
-            results.append(_parsed(json.loads(line)))
+            fields = json.loads(line)
+            boxes = {
+                name: BoxResult(**{**entry, "effort": Effort(**entry["effort"])})
+                for name, entry in fields["boxes"].items()
+            }
+            results.append(Result(**{**fields, "boxes": boxes}))
         except (ValueError, TypeError, KeyError):
             continue
     return results
 
 
-def _keep(result: Result, path: Path) -> None:
-    """Append a line of its own, also behind one that was cut off."""
-    with path.open("ab+") as file:
-        file.seek(max(0, file.tell() - 1))
-        cut_off = file.read() not in (b"", b"\n")
-        file.write(b"\n" * cut_off + json.dumps(asdict(result), ensure_ascii=False).encode() + b"\n")
-
-
-def _parsed(fields: dict[str, Any]) -> Result:
-    boxes = {
-        name: BoxResult(**{**entry, "effort": Effort(**entry["effort"])}) for name, entry in fields["boxes"].items()
-    }
-    return Result(**{**fields, "boxes": boxes})
-
-
 def _measure(drawn: Split, name: str, method: Method, families: int, prices: Seconds) -> Result:
+    """Return the result of one method on one draw."""
     corpus = drawn.corpus
     started = time.monotonic()
     answers = method(drawn)
-    told_NK = corpus.truth(drawn.test).numpy()
-    known_NK = ~np.isnan(told_NK)
-    truth_NK, probability_NK = np.nan_to_num(told_NK), answers.probability_NK.numpy()
-    given_NK = answers.given_NK.numpy() & known_NK  # an answer to what nobody knows counts neither way
+    gold_NK = corpus.truth(drawn.test).numpy()
+    known_NK = ~np.isnan(gold_NK)
+    truth_NK, probability_NK = np.nan_to_num(gold_NK), answers.probability_NK.numpy()
+    # A label that the gold does not know counts neither as right nor as wrong.
+    given_NK = answers.given_NK.numpy() & known_NK
     scores = dict(zip(corpus.labels, class_scores(truth_NK, given_NK), strict=True))
     precisions = [
         average_precision(truth_NK[known_N, k], probability_NK[known_N, k]) for k, known_N in enumerate(known_NK.T)
@@ -178,13 +179,16 @@ def _measure(drawn: Split, name: str, method: Method, families: int, prices: Sec
         prices=asdict(prices),
         boxes=box_results(answers.drawn, drawn, prices),
         reliability=reliability(truth_NK[known_NK], probability_NK[known_NK]),
-        sources=heard(answers.opinions, told_NK, corpus.labels) if answers.opinions else {},
+        sources=heard(answers.opinions, gold_NK, corpus.labels) if answers.opinions else {},
         tagger=tagger_fingerprint(corpus.lexicon),
     )
 
 
 def reliability(truth: Floats, probability: Floats) -> list[list[float]]:
-    """Mean probability, share right and number of the answers in each tenth that has any (DeGroot and Fienberg)."""
+    """Return the reliability of probabilities (DeGroot and Fienberg, 1983): one row for each tenth that has answers.
+
+    A row is the mean probability, the share of yes in the gold, and the number of answers.
+    """
     place = (probability * BINS).astype(int).clip(0, BINS - 1)
     cells = [place == number for number in range(BINS)]
     return [
@@ -193,16 +197,19 @@ def reliability(truth: Floats, probability: Floats) -> list[list[float]]:
 
 
 def heard(opinions: Opinions, truth_NK: Floats, labels: Sequence[str]) -> dict[str, dict[str, list[int]]]:
-    """For each source and label: on how many items it spoke at all, and on how many of them it was right.
+    """Return for each source and label the number of items with an opinion, and how many of these opinions are right.
 
-    Items of which nobody knows (NaN) are left out.
+    Items whose gold is unknown (NaN) are left out, and so are sources and labels without any opinion.
     """
-    said_SNK = opinions.log_odds_SNK.numpy()
-    told: dict[str, dict[str, list[int]]] = {}
-    for name, said_NK in zip(opinions.names, said_SNK, strict=True):
-        right_NK = (said_NK > 0) == (truth_NK > 0)
+    opinion_SNK = opinions.log_odds_SNK.numpy()
+    counts: dict[str, dict[str, list[int]]] = {}
+    for name, opinion_NK in zip(opinions.names, opinion_SNK, strict=True):
+        right_NK = (opinion_NK > 0) == (truth_NK > 0)
         for k, label in enumerate(labels):
-            spoke_N = (said_NK[:, k] != 0) & ~np.isnan(truth_NK[:, k])
-            if spoke_N.any():
-                told.setdefault(name, {})[label] = [int(spoke_N.sum()), int((spoke_N & right_NK[:, k]).sum())]
-    return told
+            with_opinion_N = (opinion_NK[:, k] != 0) & ~np.isnan(truth_NK[:, k])
+            if with_opinion_N.any():
+                counts.setdefault(name, {})[label] = [
+                    int(with_opinion_N.sum()),
+                    int((with_opinion_N & right_NK[:, k]).sum()),
+                ]
+    return counts

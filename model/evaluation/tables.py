@@ -1,4 +1,4 @@
-"""What came out of an evaluation, as tables: means over the draws with their spread."""
+"""Results of an evaluation as tables: means and standard deviations over the draws."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from model.evaluation.boxes import BoxResult
 from model.evaluation.methods import BASELINES, COLD, TAGLOOM
 from model.evaluation.run import Result
 
+# Results by method and number of gold families, then by seed.
 Places = dict[tuple[str, int], dict[int, Result]]
 
 MEASURES: Mapping[str, Callable[[Result], float]] = {
@@ -22,7 +23,7 @@ MEASURES: Mapping[str, Callable[[Result], float]] = {
 
 @dataclass(frozen=True)
 class Table:
-    """Cells of text under headings; the first column names the row."""
+    """Cells of text under headings; the first column names the method, the way or the source."""
 
     title: str
     note: str
@@ -30,48 +31,65 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
     def markdown(self) -> str:
-        """The table without its title."""
+        """Return the table in Markdown, without title and note."""
         lines = [self.headings, ("---",) * len(self.headings), *self.rows]
         return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def f1_table(results: Sequence[Result], against: str = TAGLOOM) -> Table:
-    """Macro-F1 with spread and weighted-F1 by method and gold, with the paired difference to ``against``."""
+    """Return macro-F1 with spread and weighted-F1 by method and gold, with the paired difference to ``against``."""
     sizes = sizes_of(results)
     places = by_place(results)
-    rows = [
-        (name, *(_f1_cell(places.get((name, size), {}), places.get((against, size), {})) for size in sizes))
-        for name in dict.fromkeys(result.method for result in results)
-    ]
+    rows = []
+    for name in dict.fromkeys(result.method for result in results):
+        cells = []
+        for size in sizes:
+            mine, reference = places.get((name, size), {}), places.get((against, size), {})
+            macro = _mean_and_spread([result.macro_f1 for result in mine.values()])
+            # A method need not be measured at each size.
+            weighted = f" / {np.mean([result.weighted_f1 for result in mine.values()]):.3f}" if mine else ""
+            cells.append(macro + weighted + _difference(mine, reference, MEASURES["macro-F1"]))
+        rows.append((name, *cells))
     note = f"macro-F1 ± spread over the draws / weighted-F1 (paired difference of macro-F1 to {against})"
     return Table("Tags", note, ("method", *(gold_name(size) for size in sizes)), tuple(rows))
 
 
 def measure_table(results: Sequence[Result], against: str = TAGLOOM) -> Table:
-    """Macro precision, macro recall, macro-F1, weighted-F1 and mAP of the tags by gold and method."""
+    """Return macro precision, macro recall, macro-F1, weighted-F1 and mAP of the tags by gold and method."""
     places = by_place(results)
-    rows = [
-        (name, gold_name(size), *(_cell(drawn, places.get((against, size), {}), value) for value in MEASURES.values()))
-        for (name, size), drawn in sorted(places.items(), key=lambda place: place[0][1])
-    ]
+    rows = []
+    for (name, size), drawn in sorted(places.items(), key=lambda place: place[0][1]):
+        reference = places.get((against, size), {})
+        cells = [
+            _mean_and_spread([value(result) for result in drawn.values()]) + _difference(drawn, reference, value)
+            for value in MEASURES.values()
+        ]
+        rows.append((name, gold_name(size), *cells))
     note = f"mean ± spread over the draws (paired difference to {against}); mAP is the mean average precision"
     return Table("Precision and recall of the tags", note, ("method", "gold", *MEASURES), tuple(rows))
 
 
 def class_table(results: Sequence[Result], methods: Collection[str]) -> Table:
-    """Precision, recall and F1 of each label, of these methods by gold."""
+    """Return precision, recall and F1 of each label for these methods by gold."""
     labels = list(results[0].class_f1) if results else []
-    rows = [
-        (name, gold_name(size), *(_class_cell(list(drawn.values()), label) for label in labels))
-        for (name, size), drawn in sorted(by_place(results).items(), key=lambda place: place[0][1])
-        if name in methods
-    ]
+    rows = []
+    for (name, size), drawn in sorted(by_place(results).items(), key=lambda place: place[0][1]):
+        if name not in methods:
+            continue
+        cells = []
+        for label in labels:
+            parts = np.array(
+                [[r.class_precision[label], r.class_recall[label], r.class_f1[label]] for r in drawn.values()]
+            )
+            pairs = zip(parts.mean(0), parts.std(0), strict=True)
+            cells.append(" / ".join(f"{mean:.2f} ± {spread:.2f}" for mean, spread in pairs))
+        rows.append((name, gold_name(size), *cells))
     note = "precision / recall / F1, each mean ± spread over the draws"
     return Table("Each label", note, ("method", "gold", *labels), tuple(rows))
 
 
 def leading(results: Sequence[Result]) -> list[str]:
-    """Tagloom, the cold start and the plain method with the best mean macro-F1, as far as they were measured."""
+    """Return the measured ones of Tagloom, the cold start and the baseline with the best mean macro-F1."""
     names = dict.fromkeys(result.method for result in results)
     plain = {name: np.mean([r.macro_f1 for r in results if r.method == name]) for name in names if name in BASELINES}
     best = [max(plain, key=lambda name: plain[name])] if plain else []
@@ -79,7 +97,7 @@ def leading(results: Sequence[Result]) -> list[str]:
 
 
 def box_table(results: Sequence[Result]) -> Table:
-    """Average precision of boxes by way, gold and label, and mAP with its interval (mean of the draws' intervals)."""
+    """Return average precision of boxes by way, gold and label, and mAP with its interval (mean over the draws)."""
     labels = list(results[0].class_f1) if results else []
     rows = []
     for (name, size), drawn in box_places(results).items():
@@ -95,7 +113,7 @@ def box_table(results: Sequence[Result]) -> Table:
 
 
 def effort_table(results: Sequence[Result]) -> Table:
-    """Seconds a picture to correct what is shown, against drawing all from nothing, and the actions that it takes."""
+    """Return the seconds a picture to correct the shown boxes and to draw all boxes from nothing, and the actions."""
     rows = []
     for (name, size), drawn in box_places(results).items():
         spent = [box.effort for box in drawn]
@@ -111,20 +129,21 @@ def effort_table(results: Sequence[Result]) -> Table:
     return Table("Effort of correcting the boxes", note, headings, tuple(rows))
 
 
+# Fields of ``Effort`` that count actions.
 ACTIONS = ("kept", "relabelled", "edges", "deleted", "drawn")
 
 
 def source_table(results: Sequence[Result], method: str = TAGLOOM) -> Table:
-    """Which source said what, at the largest gold: on how many test items it spoke, and how often it was right."""
+    """Return how often each source has an opinion on each label, and how often it is right, at the largest gold."""
     sizes = sizes_of(results)
     drawn = by_place(results).get((method, sizes[-1]), {}).values() if sizes else ()
-    told: dict[tuple[str, str], list[list[int]]] = {}
+    counted: dict[tuple[str, str], list[list[int]]] = {}
     for result in drawn:
         for source, by_label in result.sources.items():
             for label, counts in by_label.items():
-                told.setdefault((source, label), []).append(counts)
+                counted.setdefault((source, label), []).append(counts)
     rows = []
-    for (source, label), each in told.items():
+    for (source, label), each in counted.items():
         spoke, right = np.sum(each, axis=0)
         rows.append((source, label, str(spoke), f"{right / spoke:.0%}"))
     note = f"on the test items of all draws at {gold_name(sizes[-1])}" if sizes else ""
@@ -140,7 +159,7 @@ def gold_name(size: int) -> str:
 
 
 def by_place(results: Sequence[Result]) -> Places:
-    """Results by method and number of gold families, then by seed."""
+    """Return results by method and number of gold families, then by seed."""
     places: Places = {}
     for result in results:
         places.setdefault((result.method, result.gold_families), {})[result.seed] = result
@@ -148,7 +167,7 @@ def by_place(results: Sequence[Result]) -> Places:
 
 
 def box_places(results: Sequence[Result]) -> dict[tuple[str, int], list[BoxResult]]:
-    """Box results of all draws by way and number of gold families; a way that needs no gold stands once."""
+    """Return the box results of all draws by way and number of gold families, sorted by that number."""
     places: dict[tuple[str, int], list[BoxResult]] = {}
     for result in results:
         for name, boxes in result.boxes.items():
@@ -160,24 +179,7 @@ def _mean_and_spread(values: Sequence[float]) -> str:
     return f"{np.mean(values):.3f} ± {np.std(values):.3f}" if values else ""
 
 
-def _f1_cell(mine: Mapping[int, Result], reference: Mapping[int, Result]) -> str:
-    if not mine:
-        return ""
-    macro = [result.macro_f1 for result in mine.values()]
-    weighted = np.mean([result.weighted_f1 for result in mine.values()])
-    return f"{_mean_and_spread(macro)} / {weighted:.3f}{_difference(mine, reference, MEASURES['macro-F1'])}"
-
-
-def _cell(mine: Mapping[int, Result], reference: Mapping[int, Result], value: Callable[[Result], float]) -> str:
-    return _mean_and_spread([value(result) for result in mine.values()]) + _difference(mine, reference, value)
-
-
 def _difference(mine: Mapping[int, Result], reference: Mapping[int, Result], value: Callable[[Result], float]) -> str:
-    """In brackets, over the draws that both have; nothing where they never differ."""
+    """Return in brackets the mean difference over the draws that both have; nothing where no draw differs."""
     paired = [value(mine[seed]) - value(reference[seed]) for seed in mine.keys() & reference.keys()]
     return f" ({np.mean(paired):+.3f})" if any(paired) else ""
-
-
-def _class_cell(drawn: Sequence[Result], label: str) -> str:
-    parts = np.array([[r.class_precision[label], r.class_recall[label], r.class_f1[label]] for r in drawn])
-    return " / ".join(f"{mean:.2f} ± {spread:.2f}" for mean, spread in zip(parts.mean(0), parts.std(0), strict=True))

@@ -1,9 +1,8 @@
-"""Features on disk: one file an item, tensors beside strings."""
+"""Features on disk: one file for each item, with its tensors and strings."""
 
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -14,13 +13,18 @@ from model.items import Box, TextBlock
 TENSORS = (
     "grid_RC", "image_C", "tokens_TE", "token_block_T", "title_E", "reading_E", "thumbnail_HW3", "industry_LE",
 )  # fmt: skip
-FIELD = "texts_E."  # prefix of the tensors of further text fields
+# Prefix of the names of tensors of further text fields.
+FIELD = "texts_E."
 
 
 class FeatureCache:
-    """Features by item key, in one folder per space. Several processes may share it.
+    """Features by item key, in one folder for each space. Several processes may share the folder.
 
-    One whose file cannot be read is a miss, and computed again. Keys are letters and digits (hashes).
+    A file that cannot be read counts as missing, and its features are computed again. Keys are letters and digits
+    (hashes).
+
+        cache = FeatureCache(folder, extractor.space)
+        features = cache.get(key)
     """
 
     def __init__(self, folder: Path, space: str) -> None:
@@ -33,15 +37,19 @@ class FeatureCache:
         return self._files.has(key)
 
     def get(self, key: str) -> ItemFeatures | None:
+        """Return the features of this key; None where they are missing."""
         return self._files.get(key, _features)
 
     def put(self, key: str, features: ItemFeatures) -> bool:
-        """Keep them; False where the disk refuses them, which is told once. Nothing half-written stays."""
+        """Write the features; return False where the disk refuses them, which is logged once.
+
+        An incomplete file is never left behind.
+        """
         return self._files.keep(key, *taken_apart(features))
 
 
 def taken_apart(features: ItemFeatures) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """One item's features as tensors and strings: all that a file holds of them."""
+    """Return one item's features as tensors and strings, as a file holds them."""
     tensors = {name: getattr(features, name) for name in TENSORS}
     tensors |= {FIELD + name: tensor for name, tensor in features.texts_E.items()}
     facts = {
@@ -56,19 +64,16 @@ def taken_apart(features: ItemFeatures) -> tuple[dict[str, Tensor], dict[str, st
 
 
 def _features(tensors: dict[str, Tensor], strings: dict[str, str]) -> ItemFeatures:
+    """Return the features that ``taken_apart`` turned into these tensors and strings."""
     facts = json.loads(strings["facts"])
     texts_E = {name.removeprefix(FIELD): tensors.pop(name) for name in list(tensors) if name.startswith(FIELD)}
     return ItemFeatures(
         **tensors,
         size=tuple(facts["size"]),
         grid_shape=tuple(facts["grid_shape"]),
-        blocks=tuple(_block(block) for block in facts["blocks"]),
+        blocks=tuple(TextBlock(Box(**block["box"]), block["text"], block["score"]) for block in facts["blocks"]),
         title=facts["title"],
         industry=tuple(facts["industry"]),
         texts=facts["texts"],
         texts_E=texts_E,
     )
-
-
-def _block(facts: dict[str, Any]) -> TextBlock:
-    return TextBlock(Box(**facts["box"]), facts["text"], facts["score"])

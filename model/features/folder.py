@@ -1,4 +1,4 @@
-"""Tensors on disk: one safetensors file a key, strings beside them in its metadata."""
+"""Tensors on disk: one safetensors file for each key, with strings in its metadata."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -13,17 +13,22 @@ from model.tensor_files import digest, read
 from tagloom_base.files import replaced
 
 Made = TypeVar("Made")
-DIGEST = "digest"  # of the content, among a file's strings; files of earlier versions have none
+# The name of the content's digest among a file's strings; files of earlier versions have no digest.
+DIGEST = "digest"
 
 logger = logging.getLogger(__name__)
 
 
 class TensorFolder:
-    """Tensors by key. Several processes may share it.
+    """Tensors by key. Several processes may share the folder.
 
-    A file appears whole or not at all. One that cannot be read, or holds other content than was written, is a miss: it
-    is removed, and what was in it is computed again. Keys are letters and digits (hashes). ``what`` says in the log
-    what is kept.
+    A file is written completely or not at all. A file that cannot be read, or whose content is not what was written,
+    counts as missing and is removed, so that the caller computes its content again. Keys are letters and digits
+    (hashes). ``what`` names the content in the log.
+
+        files = TensorFolder(folder, "features")
+        files.put("ab12", {"image_C": image_C}, {"title": title})
+        image_C = files.get("ab12", lambda tensors, strings: tensors["image_C"])
     """
 
     def __init__(self, folder: Path, what: str) -> None:
@@ -35,10 +40,16 @@ class TensorFolder:
         return self._path(key).is_file()
 
     def get(self, key: str, made: Callable[[dict[str, Tensor], dict[str, str]], Made]) -> Made | None:
-        """What ``made`` makes of the tensors and strings; an error of it counts as a file that cannot be read."""
+        """Return ``made(tensors, strings)`` of a file; None where the file is missing.
+
+        A file for which ``made`` raises an error counts as one that cannot be read.
+        """
         path = self._path(key)
         try:
-            return made(*_whole(path))
+            tensors, strings = read(path)
+            if strings.pop(DIGEST, None) not in (None, digest(tensors, strings)):
+                raise ValueError("its content is not what was written")
+            return made(tensors, strings)
         except FileNotFoundError:
             return None
         except Exception as error:
@@ -48,7 +59,10 @@ class TensorFolder:
             return None
 
     def keep(self, key: str, tensors: Mapping[str, Tensor], strings: Mapping[str, str] | None = None) -> bool:
-        """As ``put``, but False where the disk refuses it. That is told once, until it takes something again."""
+        """Write a file as ``put`` does, but return False where the disk refuses it.
+
+        The refusal is logged once, and again only after a file could be written in between.
+        """
         try:
             self.put(key, tensors, strings)
         except OSError as error:
@@ -61,7 +75,10 @@ class TensorFolder:
         return True
 
     def put(self, key: str, tensors: Mapping[str, Tensor], strings: Mapping[str, str] | None = None) -> None:
-        """Raises OSError when the file cannot be written (disk full); nothing half-written stays."""
+        """Write a file; raise OSError where it cannot be written, such as on a full disk.
+
+        An incomplete file is never left behind.
+        """
         path, strings = self._path(key), strings or {}
         with replaced(path) as beside:
             beside.write_bytes(to_bytes(tensors, {**strings, DIGEST: digest(tensors, strings)}))
@@ -73,12 +90,5 @@ class TensorFolder:
 
 
 def to_bytes(tensors: Mapping[str, Tensor], strings: Mapping[str, str]) -> bytes:
-    """The content of a safetensors file."""
+    """Return the content of a safetensors file."""
     return save({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata=dict(strings))
-
-
-def _whole(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    tensors, strings = read(path)
-    if strings.pop(DIGEST, None) not in (None, digest(tensors, strings)):
-        raise ValueError("its content is not what was written")
-    return tensors, strings

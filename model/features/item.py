@@ -1,10 +1,12 @@
-"""Frozen encoder features of one item, computed once and shared by prediction, propagation and training.
+"""Encoder features of one item, computed once and shared by prediction, propagation and training.
 
 Shape suffixes: R grid cells (rows × columns), C image width, T text tokens (title first, then read blocks),
 E text width, L industry levels.
 """
 
+import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,44 +16,46 @@ from torch.nn import functional
 
 from model.items import TextBlock
 
+# Rows and columns of the raster on which contrast is measured.
 CELLS = 24
-FORMAT = 1  # of what is computed and how it is stored; a new number is a new space
-
-
-def _no_levels() -> Tensor:
-    return torch.zeros(0, 0, dtype=torch.float16)
+INDUSTRY_WIDTH = 128
+# The version of the features' content and storage; a new number gives a new space.
+FORMAT = 1
 
 
 @dataclass(frozen=True)
 class ItemFeatures:
     """Features of one item. A missing modality has zero rows (R = 0, T = 0) and zero pooled vectors.
 
-    ``token_block_T`` names the read block of each token (-1: the title), so that a token's place is its block's box.
-    ``thumbnail_HW3`` is a uint8 RGB picture of at most 128 px on its long side (colour and saliency need pixels).
-    ``texts`` are the item's further texts by field, ``texts_E`` their pooled vectors.
+    ``size`` is the width and height of the upright picture in pixels, (0, 0) without a picture. ``grid_shape`` is rows
+    and columns of the grid. ``token_block_T`` is the number of each token's read block, -1 for a token of the title.
+    ``title_E`` and ``reading_E`` are the means of the tokens of the title and of all read text. ``thumbnail_HW3`` is an
+    RGB picture of at most 128 pixels on its long side, from which colour and saliency are computed. ``industry_LE`` are
+    the text embeddings of the industry levels. ``texts`` are the item's further texts by field, ``texts_E`` their
+    pooled vectors.
     """
 
-    size: tuple[int, int]  # width, height in pixels of the upright picture; (0, 0) without one
+    size: tuple[int, int]
     grid_RC: Tensor  # float16
-    grid_shape: tuple[int, int]  # rows, columns
-    image_C: Tensor  # float16, pooled
+    grid_shape: tuple[int, int]
+    image_C: Tensor  # float16
     tokens_TE: Tensor  # float16
     token_block_T: Tensor  # int16
-    title_E: Tensor  # float16, mean of the title's tokens
-    reading_E: Tensor  # float16, mean of all read text
+    title_E: Tensor  # float16
+    reading_E: Tensor  # float16
     blocks: tuple[TextBlock, ...]
     thumbnail_HW3: Tensor  # uint8
     title: str
     industry: tuple[str, ...]
-    industry_LE: Tensor = field(default_factory=_no_levels)  # float16, the levels' own text embeddings
+    industry_LE: Tensor = field(default_factory=lambda: torch.zeros(0, 0, dtype=torch.float16))
     texts: dict[str, str] = field(default_factory=dict)
     texts_E: dict[str, Tensor] = field(default_factory=dict)  # float16
 
     @cached_property
     def contrast(self) -> float | None:
-        """How far what is no text differs from the colour of the picture's rim, on average, in steps of 0 to 255.
+        """The mean colour distance of the picture's cells to its rim, in steps of 0 to 255; text counts as 0.
 
-        None for an item without picture. A picture of little contrast shows no object (docs/results.md).
+        None for an item without a picture. A picture with little contrast shows no object (docs/results.md).
         """
         if not all(self.size) or not self.thumbnail_HW3.numel():
             return None
@@ -65,3 +69,12 @@ class ItemFeatures:
                 left, right = int(block.box.left * CELLS), math.ceil(block.box.right * CELLS)
                 unlike[int(block.box.top * CELLS) : math.ceil(block.box.bottom * CELLS), left:right] = 0.0
         return float(unlike.mean())
+
+
+def hashed_industry(path: Sequence[str]) -> Tensor:
+    """(128,) one-hot of each level by a stable hash, so that new values need no new columns (feature hashing)."""
+    hashed = torch.zeros(INDUSTRY_WIDTH)
+    for level, value in enumerate(path):
+        place = hashlib.blake2b(f"{level}:{value}".encode(), digest_size=4).digest()
+        hashed[int.from_bytes(place, "big") % INDUSTRY_WIDTH] = 1.0
+    return functional.normalize(hashed, dim=0)

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from model.features.item import ItemFeatures
-from model.weak_supervision.cues import CueSet
-from model.weak_supervision.propagation import hashed_industry
+from model.features.item import ItemFeatures, hashed_industry
+from model.lexicon.cues import CueSet
+from model.state import State, prefixed
 
 SCALES = {"image": 1.0, "reading": 0.5, "words": 1.5, "title": 0.3, "industry": 0.3, "blocks": 0.25}
 """How much of the regression's prior freedom each part gets: the picture and its text tell views apart."""
@@ -45,6 +45,18 @@ class Evidence:
         rarity_D = ((1 + len(items)) / (1 + parts["words"].sum(0))).log()
         parts["words"] = normalize(parts["words"] * rarity_D, dim=1)
         return cls({part: values.mean(0) for part, values in parts.items()}, spread_D, rarity_D)
+
+    def state(self) -> State:
+        own = {"block_spread_D": self.block_spread_D, "rarity_D": self.rarity_D}
+        return State(prefixed("evidence.", own | prefixed("mean.", self.means)))
+
+    @classmethod
+    def from_state(cls, state: State) -> "Evidence | None":
+        """The evidence whose ``state()`` this is; None where no regression was trained."""
+        if "evidence.rarity_D" not in state.tensors:
+            return None
+        own = state.under("evidence.")
+        return cls(state.under("evidence.mean."), own["block_spread_D"], own["rarity_D"])
 
     def vectors(self, items: Sequence[ItemFeatures], cues: CueSet) -> Tensor:
         """(N, D) float64: the parts side by side."""

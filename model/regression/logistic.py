@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from model.state import State, prefixed
+
 RIDGE = 1.0
 BIAS_DEVIATION = 0.3
 ITERATIONS = 60
@@ -49,6 +51,15 @@ class Regression:
         take_step: Callable[[Callable[[], Tensor]], Tensor] = solver.step
         take_step(loss)
         return cls(bias_K.detach(), basis_DR @ weight_RK.detach())
+
+    def state(self) -> State:
+        return State(prefixed("regression.", vars(self)))
+
+    @classmethod
+    def from_state(cls, state: State) -> "Regression | None":
+        """The regression whose ``state()`` this is; None where none was trained."""
+        tensors = state.under("regression.")
+        return cls(**tensors) if tensors else None
 
     def log_odds(self, evidence_ND: Tensor) -> Tensor:
         """(N, K) what to add to the offset."""

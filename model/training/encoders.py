@@ -4,22 +4,22 @@ Encoders are frozen per space, since features, nearest gold and checkpoints all 
 encoder is another encoder, whose space begins anew (docs/decisions/0029-trained-encoders.md).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import torch
 
 from model.encoders.grid import GridEncoder
 from model.encoders.transformer_text import TransformerTextEncoder
-from model.features.item import ItemFeatures
-from model.items import Gold
+from model.problem import Problem
 from model.tagger import Tagger
+from model.training.boxes import learn_boxes
+from model.training.config import TrainConfig
 from model.training.live import IMAGE, TEXT, Live, Pictures
 from model.training.phases import STUDY
 from model.training.processes import Processes
-from model.training.progressive import Course, EpochReport, TrainConfig, no_publication, nothing_to_do
-from model.weak_supervision.boxes import learn_boxes
-from model.weak_supervision.supervision import GoldTable, supervise
+from model.training.progressive import Course, EpochReport, no_publication, nothing_to_do
+from model.training.supervision import supervise
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class EncoderTraining:
 
 
 @dataclass(frozen=True)
-class TrainedEncoders:
-    """New encoders; None where none was asked for."""
+class EncoderPair:
+    """The encoders of pictures and of texts that are trained; None for one that stays as it is."""
 
     images: GridEncoder | None
     texts: TransformerTextEncoder | None
@@ -49,62 +49,51 @@ class TrainedEncoders:
 
 def train_encoders(
     tagger: Tagger,
-    pool: Sequence[ItemFeatures],
-    gold: Mapping[int, Gold],
+    problem: Problem,
     pictures: Pictures,
-    *,
-    families: Sequence[str],
-    images: GridEncoder | None = None,
-    texts: TransformerTextEncoder | None = None,
+    encoders: EncoderPair,
     config: EncoderTraining | None = None,
     on_epoch: Callable[[EpochReport], None] = nothing_to_do,
-) -> TrainedEncoders:
-    """Train the given encoders, those that ``pool`` was encoded by, under the tagger that was trained on it.
+) -> EncoderPair:
+    """Train encoders further, those that the pool was encoded by, under the tagger that was trained on the problem.
 
-    ``gold``, ``families`` and what ``fit`` does with them are as there: gold counts in full, weak labels by their
-    confidence, both over the base of label model and regression. The given encoders and the tagger stay as they are.
-    What ``on_epoch`` raises ends the training. Raises ValueError when there is nothing to train or to learn from.
+    Gold counts in full, weak labels by their confidence, as in `fit`. The given encoders and the tagger stay as they
+    are. What ``on_epoch`` raises ends the training. Raises ValueError when there is nothing to train or to learn from.
     """
     config = config or EncoderTraining()
-    table = GoldTable.of(gold, tagger.labels, len(pool))
-    _check(tagger, pool, table, images, texts)
+    _check(tagger, problem, encoders)
     assert tagger.reduction is not None
-    train, device = config.config(), torch.device(config.training.device)
+    train, images, texts = config.config(), encoders.images, encoders.texts
     live = Live(
-        pool, pictures, tagger.reduction,
-        images=images, texts=texts, share=config.share, rate=config.learning_rate, device=device,
+        problem.pool, pictures, tagger.reduction,
+        images=images, texts=texts, share=config.share, rate=config.learning_rate, device=torch.device(train.device),
     )  # fmt: skip
-    boxes = learn_boxes(tagger.box_model, pool, gold, families=families, seed=train.seed)
-    supervision = supervise(tagger, pool, table, families=families, boxes=boxes)
-    course = Course(tagger, pool, table, supervision, train, live=live)
+    boxes = problem.boxes or learn_boxes(tagger, problem, seed=train.seed)
+    supervision = supervise(tagger, replace(problem, boxes=boxes))
+    course = Course(tagger, problem.pool, supervision, train, live=live)
     if course.phases is not train.continuation:
         raise ValueError("the tagger's network has another form than config.training: give what it was trained by")
     course.run(lambda network, _: replace(tagger, network=network), on_epoch, no_publication)
     learned = course.learner.average_encoders
     assert isinstance(learned, torch.nn.ModuleDict)
-    return TrainedEncoders(
+    return EncoderPair(
         images.with_network(learned[IMAGE], f"{images.describe()}, trained further") if images else None,
         texts.with_network(learned[TEXT], f"{texts.describe()}, trained further") if texts else None,
     )
 
 
-def _check(
-    tagger: Tagger,
-    pool: Sequence[ItemFeatures],
-    table: GoldTable,
-    images: GridEncoder | None,
-    texts: TransformerTextEncoder | None,
-) -> None:
+def _check(tagger: Tagger, problem: Problem, encoders: EncoderPair) -> None:
     """Raises ValueError saying what is missing."""
+    images, texts, rows = encoders.images, encoders.texts, problem.table(tagger.labels).rows
     if Processes.current().count > 1:
         raise ValueError("encoders are trained in one process: start it without torchrun")
     if not (images or texts):
         raise ValueError("name an encoder to train: that of pictures, that of texts, or both")
     if tagger.network is None or tagger.reduction is None:
         raise ValueError("the tagger has no trained network to train encoders under: fit it first")
-    if not table.rows:
+    if not rows:
         raise ValueError("no gold label to train on: label some items first")
-    if images and not any(pool[row].grid_RC.numel() for row in table.rows):
+    if images and not any(problem.pool[row].grid_RC.numel() for row in rows):
         raise ValueError("no labelled item has a picture to train on: label some that have, or train texts alone")
     widths = (images.width if images else None, texts.width if texts else None)
     known = (len(tagger.reduction.image_mean_C), len(tagger.reduction.text_mean_E))

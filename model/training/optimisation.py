@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from model.attention.batching import Batch
-from model.attention.network import Network
+from model.attention.network import Network, OptimizerState
 from model.tensor_files import read
 from model.training.phases import PARTS, Phase
 from model.training.processes import Processes
@@ -77,13 +77,13 @@ class Learner:
         with torch.no_grad():
             torch._foreach_lerp_(self.averaged, self.learning, 1 - decay)
 
-    def optimizer_state(self) -> dict[str, Tensor]:
+    def optimizer_state(self) -> OptimizerState:
         """AdamW's state as flat tensors: ``parameter.exp_avg`` and so on."""
-        return {
-            f"{name}.{key}": value.detach().cpu().clone()
+        return OptimizerState(
+            (f"{name}.{key}", value.detach().cpu().clone())
             for name, parameter in self.network.named_parameters()
             for key, value in self.adam.state.get(parameter, {}).items()
-        }
+        )
 
     def load_optimizer(self, state: Mapping[str, Tensor]) -> None:
         """Continue from ``optimizer_state()``; parameters, and rows, that it does not know start afresh."""

@@ -1,4 +1,4 @@
-"""Progressive training: from the served tagger, through the phases, to the next one.
+"""Progressive training: from the parent, through the phases, to the next tagger.
 
 Gold counts in full. Weak labels count by their confidence and by the accuracy that gold has shown, and fall as gold
 grows: at constant weight they would pin the network to the sources' errors. Same seed and data give the same tagger.
@@ -11,9 +11,8 @@ Shape suffixes: N pool items, B batch, K classes.
 """
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,19 +21,20 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from model.attention.batching import collate
-from model.attention.network import Network, NetworkConfig, grown, make_network
+from model.attention.network import Network, NetworkConfig, OptimizerState, grown, make_network
 from model.attention.reduction import Reduction
 from model.attention.vocabulary import Vocabulary
 from model.calibration import Calibration
 from model.encoders.precision import has_bfloat16
 from model.features.item import ItemFeatures
-from model.items import Gold
+from model.problem import Problem
 from model.tagger import CHUNK, Tagger, run
+from model.training.boxes import learn_boxes
+from model.training.config import TrainConfig
 from model.training.optimisation import Learner, modality_dropout
-from model.training.phases import CONTINUATION, STUDY, Phase, epochs
-from model.weak_supervision.boxes import LearnedBoxes, learn_boxes
-from model.weak_supervision.propagation import FusedSpace, Neighbours
-from model.weak_supervision.supervision import GoldTable, Supervision, family_folds, supervise
+from model.training.phases import Phase, epochs
+from model.training.supervision import Supervision, family_folds, supervise
+from model.weak_supervision.propagation import Index
 
 if TYPE_CHECKING:  # who only trains on cached features needs no encoders
     from model.training.live import Live
@@ -42,29 +42,6 @@ if TYPE_CHECKING:  # who only trains on cached features needs no encoders
 LEAST_WEAK = 64
 WEAK_PRIOR = 20.0
 """Weak labels weigh like gold when there is none, half when this many gold labels are there."""
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How to train; the defaults are what was measured best (docs/results.md)."""
-
-    seed: int = 7
-    first: tuple[Phase, ...] = STUDY
-    continuation: tuple[Phase, ...] = CONTINUATION
-    batch: int = 64
-    weak_per_gold: float = 2.0
-    weak_weight: float = 1.0
-    logit_penalty: float = 0.2
-    modality_dropout: float = 0.15
-    weight_decay: float = 0.05
-    ema_decay: float = 0.98
-    device: str = "cpu"
-    use_neighbours: bool = True
-    use_industry: bool = True
-    use_boxes: bool = True
-    use_regression: bool = True
-    use_network: bool = True
-    network: Mapping[str, bool | int | float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,97 +64,71 @@ def no_publication(_: str, __: Tagger) -> None:
 
 
 def fit(
-    served: Tagger,
-    pool: Sequence[ItemFeatures],
-    gold: Mapping[int, Gold],
-    *,
-    families: Sequence[str],
+    parent: Tagger,
+    problem: Problem,
     config: TrainConfig | None = None,
-    held_out: frozenset[int] = frozenset(),
-    neighbours: Neighbours | None = None,
-    space: FusedSpace | None = None,
-    boxes: LearnedBoxes | None = None,
+    *,
     on_epoch: Callable[[EpochReport], None] = nothing_to_do,
     on_phase: Callable[[str, Tagger], None] = no_publication,
     resume: Path | None = None,
 ) -> Tagger:
-    """Train the next tagger on the pool's gold and weak labels.
+    """Train the next tagger from its parent on the problem's gold and weak labels.
 
-    ``gold`` maps rows of ``pool``. The gold of rows in ``held_out`` is never trained on and calibrates; as items they
-    are trained on like all that nobody has labelled, by weak labels. ``families`` names each pool item's product
-    family. ``boxes`` spare learning them when the caller has. What ``on_epoch`` raises ends the training, and nothing
-    is published. With ``resume``, the state after each epoch is kept in that file, and a run that was killed goes on
-    from it, after the last epoch too. Raises ValueError without gold to train on.
+    The gold of held-out rows is never trained on and calibrates; as items they are trained on by weak labels. Boxes
+    are learned first where the problem has none. ``on_phase`` gets the phase's name and the tagger so far at the end of
+    each phase. What ``on_epoch`` raises ends the training, and nothing is published. With ``resume``, the state after
+    each epoch is kept in that file, and a run that was killed goes on from it, after the last epoch too.
+
+    Raises ValueError without gold to train on.
+
+        cold = Tagger.cold_start(labels, space=extractor.space, seed=7)
+        tagger = fit(cold, Problem(features, gold, families))
     """
     config = config or TrainConfig()
-    table = GoldTable.of(gold, served.labels, len(pool))
-    known = table.without(sorted(held_out))
-    if not known.rows:
+    gold, held_out = problem.table(parent.labels), sorted(problem.held_out)
+    if not gold.without(held_out).rows:
         raise ValueError("no gold label to train on; the cold start needs no training")
-    if boxes is None:
-        boxes = learn_boxes(served.box_model, pool, gold, families=families, held_out=held_out, seed=config.seed)
-    supervision = supervise(
-        served,
-        pool,
-        known,
-        families=families,
-        neighbours=neighbours,
-        space=space,
-        boxes=boxes if config.use_boxes else None,
-        use_neighbours=config.use_neighbours,
-        use_industry=config.use_industry,
-        use_regression=config.use_regression,
-    )
-    tagger = _supervised(served, pool, supervision, boxes, config)
-    calibrated = partial(_calibrated, supervision, table, sorted(held_out))
-    if not config.use_network:
-        return calibrated(tagger, 0.0)
-    course = Course(tagger, pool, known, supervision, config, resume, started_from=served.version)
-
-    def tagger_of(network: Network, optimizer: Mapping[str, Tensor]) -> Tagger:
-        return calibrated(replace(tagger, network=network, optimizer=optimizer), course.logits(network))
-
-    return course.run(tagger_of, on_epoch, on_phase)
-
-
-def _supervised(
-    served: Tagger,
-    pool: Sequence[ItemFeatures],
-    supervision: Supervision,
-    boxes: LearnedBoxes | None,
-    config: TrainConfig,
-) -> Tagger:
-    """The next tagger before its network has been trained: the served one's goes on only where it sees what it saw."""
-    reduction = served.reduction.renewed(pool, config.seed) if served.reduction else Reduction.of(pool, config.seed)
-    goes_on = config.use_network and reduction is served.reduction
-    return replace(
-        served,
+    boxes = problem.boxes or learn_boxes(parent, problem, seed=config.seed)
+    supervision = supervise(parent, replace(problem, boxes=boxes), config)
+    pool = problem.pool
+    reduction = parent.reduction.renewed(pool, config.seed) if parent.reduction else Reduction.of(pool, config.seed)
+    # The network goes on only where it sees what it saw.
+    goes_on = config.use_network and reduction is parent.reduction
+    untrained = replace(
+        parent,
+        version="",
         sources=supervision.sources,
         label_model=supervision.label_model,
         evidence=supervision.evidence,
         regression=supervision.regression,
         reduction=reduction,
-        network=served.network if goes_on else None,
-        optimizer=served.optimizer if goes_on else {},
-        box_model=boxes.model if boxes else None,
-        box_centre_K=boxes.centre_K if boxes and config.use_boxes else None,
+        network=parent.network if goes_on else None,
+        optimizer=parent.optimizer if goes_on else OptimizerState(),
+        box_model=boxes.model,
+        box_source=boxes.source if config.use_boxes else None,
         credence=supervision.credence,
-        version="",
     )
 
+    def calibrated(tagger: Tagger, network_NK: Tensor | float) -> Tagger:
+        """Calibrate by log-odds of gold that was not trained on; ``network_NK`` is what the network adds on the pool.
 
-def _calibrated(
-    supervision: Supervision, gold: GoldTable, held_out: list[int], tagger: Tagger, network_NK: Tensor | float
-) -> Tagger:
-    """By log-odds of gold that has not been trained on; ``network_NK`` is what the network adds on the pool.
+        Gold that is not held out counts with its out-of-fold log-odds, which are without the network's part.
+        """
+        log_odds_NK = tagger.tempered(supervision.cold_NK, supervision.base_NK + network_NK)
+        unseen_NK = tagger.tempered(supervision.cold_NK, supervision.base_NK)
+        labels_NK, rows = gold.labels_NK, gold.rows
+        unseen_NK[held_out] = log_odds_NK[held_out]
+        calibration = Calibration.of(log_odds_NK, unseen_NK[rows], labels_NK[rows])
+        return replace(tagger, calibration=calibration.fitted(log_odds_NK[held_out], labels_NK[held_out]))
 
-    Gold that is not held out counts with what was said of it out of fold, which is without the network's part.
-    """
-    log_odds_NK = tagger.tempered(supervision.cold_NK, supervision.base_NK + network_NK)
-    unseen_NK, labels_NK, rows = tagger.tempered(supervision.cold_NK, supervision.base_NK), gold.labels_NK, gold.rows
-    unseen_NK[held_out] = log_odds_NK[held_out]
-    calibration = Calibration.of(log_odds_NK, unseen_NK[rows], labels_NK[rows])
-    return replace(tagger, calibration=calibration.fitted(log_odds_NK[held_out], labels_NK[held_out]))
+    if not config.use_network:
+        return calibrated(untrained, 0.0)
+    course = Course(untrained, pool, supervision, config, resume, parent_version=parent.version)
+
+    def tagger_of(network: Network, optimizer: OptimizerState) -> Tagger:
+        return calibrated(replace(untrained, network=network, optimizer=optimizer), course.logits(network))
+
+    return course.run(tagger_of, on_epoch, on_phase)
 
 
 class Course:
@@ -185,41 +136,38 @@ class Course:
 
     def __init__(
         self,
-        served: Tagger,
+        start: Tagger,
         pool: Sequence[ItemFeatures],
-        gold: GoldTable,
         supervision: Supervision,
         config: TrainConfig,
         resume: Path | None = None,
         live: "Live | None" = None,
-        started_from: str = "",
+        parent_version: str = "",
     ) -> None:
         self.config, self.resume, self.live = config, resume, live
-        assert served.reduction is not None
-        self._start = f"{served.space}|{started_from}"
-        known = served.network.config.vocabulary if served.network else Vocabulary()
+        assert start.reduction is not None
+        self._start, gold = f"{start.space}|{parent_version}", supervision.gold
+        known = start.network.config.vocabulary if start.network else Vocabulary()
         vocabulary = known.grown(pool)
-        self.data = collate(pool, supervision.sources.cues, served.reduction, vocabulary)
+        self.data = collate(pool, supervision.sources.cues, start.reduction, vocabulary)
         self.gold_NK, self.weight_N = gold.labels_NK.float(), gold.weight_N.float()
         self.gold_rows = torch.tensor(gold.rows)
         self.weak_rows = torch.tensor(sorted(set(range(len(pool))) - set(gold.rows)), dtype=torch.int64)
         self.base_NK = supervision.base_NK.float()
         self.weak_NK = supervision.weak.probability_NK.float()
         self.weak_weight_NK = supervision.weak.confidence_NK.float() * self._trust(supervision)
-        form = self._network_config(len(supervision.sources.cues.cues), vocabulary)
-        trained_before = served.network is not None and form.extends(served.network.config)
+        widths = self.data.region_NRC.shape[2], self.data.segment_NTE.shape[2]
+        flags, classes = len(supervision.sources.cues.cues), self.gold_NK.shape[1]
+        form = NetworkConfig(*widths, flags, classes, vocabulary, **config.network)  # type: ignore[arg-type]
+        trained_before = start.network is not None and form.extends(start.network.config)
         self.device = torch.device(config.device)
-        network = grown(served.network, form) if served.network and trained_before else make_network(form, config.seed)
+        network = grown(start.network, form) if start.network and trained_before else make_network(form, config.seed)
         self.network = network.to(self.device)
         self.phases = config.continuation if trained_before else config.first
         encoders = (live.encoders, live.rate) if live else ()
         self.learner = Learner(self.network, config.weight_decay, config.ema_decay, *encoders)
         if trained_before:
-            self.learner.load_optimizer(served.optimizer)
-
-    def _network_config(self, flags: int, vocabulary: Vocabulary) -> NetworkConfig:
-        widths = self.data.region_NRC.shape[2], self.data.segment_NTE.shape[2]
-        return NetworkConfig(*widths, flags, self.gold_NK.shape[1], vocabulary, **self.config.network)  # type: ignore[arg-type]
+            self.learner.load_optimizer(start.optimizer)
 
     def _trust(self, supervision: Supervision) -> Tensor:
         """(K,) how much a weak label counts: by the label model's own accuracy on gold, less the more gold there is."""
@@ -238,7 +186,7 @@ class Course:
 
     def run(
         self,
-        tagger_of: Callable[[Network, Mapping[str, Tensor]], Tagger],
+        tagger_of: Callable[[Network, OptimizerState], Tagger],
         on_epoch: Callable[[EpochReport], None],
         on_phase: Callable[[str, Tagger], None],
     ) -> Tagger:
@@ -258,14 +206,14 @@ class Course:
                 on_phase(phase.name, tagger)
         return tagger or tagger_of(*self._learned())
 
-    def _learned(self) -> tuple[Network, Mapping[str, Tensor]]:
+    def _learned(self) -> tuple[Network, OptimizerState]:
         """What serves next, off the training's device."""
         return copy.deepcopy(self.learner.average).cpu(), self.learner.optimizer_state()
 
     def _epoch(self, phase: Phase, number: int) -> tuple[float, float]:
         """One pass over all gold, with as much weak as the batch scheme takes; its mean losses."""
         self.learner.start(phase)
-        # Randomness hangs on seed and epoch alone, so that a resumed run draws what the unbroken one would have drawn.
+        # Randomness depends on seed and epoch alone, so that a resumed run draws what an unbroken one would have drawn.
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(self.config.seed * 1000 + number)
             losses = torch.tensor([self._step(rows) for rows in self._schedule()])
@@ -325,40 +273,32 @@ class OutOfFold:
 
 
 def out_of_fold(
-    served: Tagger,
-    pool: Sequence[ItemFeatures],
-    gold: Mapping[int, Gold],
-    *,
-    families: Sequence[str],
+    parent: Tagger,
+    problem: Problem,
     config: TrainConfig | None = None,
+    *,
     folds: int = 4,
-    space: FusedSpace | None = None,
-    boxes: LearnedBoxes | None = None,
     on_epoch: Callable[[EpochReport], None] = nothing_to_do,
 ) -> OutOfFold:
-    """What the recipe makes of gold that it has not seen, fold by fold.
+    """Return what the recipe makes of gold that it has not seen, fold by fold.
 
-    Every fold starts from a cold start (the served tagger has seen the gold). With a single family there is nobody to
-    learn from, and the answer is the cold start's. Boxes are learned once for all folds, or given as ``boxes``: what
-    they say of a gold item has not seen the item's family, but does hang on the boxes of other folds.
+    Every fold starts from a cold start with the parent's cues, since the parent has seen the gold. With a single family
+    no gold is left to learn from, and the answer is the cold start's. Boxes are learned once for all folds where the
+    problem has none: their opinions on a gold item have not seen the item's family, but do depend on the boxes of other
+    folds.
     """
-    config = config or TrainConfig()
-    if boxes is None:
-        boxes = learn_boxes(served.box_model, pool, gold, families=families, seed=config.seed)
+    config, pool = config or TrainConfig(), problem.pool
+    boxes = problem.boxes or learn_boxes(parent, problem, seed=config.seed)
+    problem = replace(problem, index=problem.index or Index.of(pool), boxes=boxes)
     cold = Tagger.cold_start(
-        served.labels, space=served.space, seed=config.seed, lexicon=served.sources.cues.lexicon, with_boxes=False
+        parent.labels, space=parent.space, seed=config.seed, lexicon=parent.sources.cues.lexicon, with_boxes=False
     )
-    probability_NK = torch.full((len(pool), len(served.labels)), torch.nan, dtype=torch.float64)
+    probability_NK = torch.full((len(pool), len(parent.labels)), torch.nan, dtype=torch.float64)
     given_NK = torch.zeros(probability_NK.shape, dtype=torch.bool)
-    space = space or FusedSpace.of(pool)
-    for rows in family_folds({row: families[row] for row in gold}, folds, config.seed):
-        rest = {row: said for row, said in gold.items() if row not in rows}
-        tagger = cold
-        if rest:
-            tagger = fit(
-                cold, pool, rest, families=families, config=config, space=space, boxes=boxes, on_epoch=on_epoch
-            )
-        heard_NK = boxes.opinions_NK[rows] if boxes and tagger.box_centre_K is not None else None
+    for rows in family_folds({row: problem.families[row] for row in problem.gold}, folds, config.seed):
+        rest = problem.without_gold(rows)
+        tagger = fit(cold, rest, config, on_epoch=on_epoch) if rest.gold else cold
+        heard_NK = boxes.opinions_NK[rows] if tagger.box_source is not None else None
         probability_NK[rows] = tagger.probabilities([pool[row] for row in rows], heard_NK)
         given_NK[rows] = tagger.calibration.decide(probability_NK[rows])
     return OutOfFold(probability_NK, given_NK)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from model.attention.network import make_network
+from model.attention.network import OptimizerState, make_network
 from model.tagger import Tagger
 from model.training.optimisation import MOMENTS
 
@@ -36,7 +36,7 @@ def relabelled(trained: Tagger, cold: Tagger) -> Tagger:
     learned = trained.network.state_dict()
     network.load_state_dict({name: _moved(name, fresh, learned, classes, cues) for name, fresh in state.items()})
     parameters = {f"{name}.{moment}": parameter for name, parameter in network.named_parameters() for moment in MOMENTS}
-    optimizer = dict(trained.optimizer)
+    optimizer = OptimizerState(trained.optimizer)
     for name in parameters.keys() & optimizer.keys():
         parameter, (kind, _, _) = parameters[name], name.rpartition(".")
         optimizer[name] = _moved(kind, torch.zeros_like(parameter), {kind: optimizer[name]}, classes, cues)

@@ -16,6 +16,8 @@ from functools import cached_property, lru_cache
 import torch
 from torch import Tensor
 
+from model.state import State, prefixed
+
 PSEUDO_GOLD = 20.0
 """m: with so many gold items, a level is believed as much as the level above it."""
 
@@ -44,6 +46,17 @@ class IndustryPrior:
         index = torch.tensor(counted, dtype=torch.int64)
         positives_VK = empty_VK.index_add(0, index, labels_NK.double().nan_to_num(0.0)[rows])
         return cls(tuple(places), positives_VK, empty_VK.index_add(0, index, known_NK[rows]))
+
+    def state(self) -> State:
+        tensors = {"positives_VK": self.positives_VK, "gold_VK": self.gold_VK}
+        return State(prefixed("industry.", tensors), {"industries": self.paths})
+
+    @classmethod
+    def from_state(cls, state: State) -> "IndustryPrior | None":
+        """The prior whose ``state()`` this is; None where there was no gold."""
+        if state.facts["industries"] is None:
+            return None
+        return cls(tuple(tuple(path) for path in state.facts["industries"]), **state.under("industry."))
 
     def opinions(self, industries: Sequence[Path]) -> Tensor:
         """(N, K) float64 log-odds of each item's industry."""

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from model.state import State, prefixed
+
 BIAS_DEVIATION = 1.0
 TRUST_DEVIATION = 0.5
 REGRESSION = "regression on the evidence"
@@ -88,6 +90,15 @@ class LabelModel:
             _accuracy(opinions, gold_NK),
             int(known_N.sum()),
         )
+
+    def state(self) -> State:
+        tensors = {"bias_K": self.bias_K, "trust_SK": self.trust_SK, "accuracy_SK": self.accuracy_SK}
+        return State(prefixed("label_model.", tensors), {"sources": list(self.names), "gold": self.gold})
+
+    @classmethod
+    def from_state(cls, state: State) -> "LabelModel":
+        """The model whose ``state()`` this is."""
+        return cls(tuple(state.facts["sources"]), **state.under("label_model."), gold=state.facts["gold"])
 
     def accuracies(self, labels: Sequence[str]) -> dict[str, dict[str, float]]:
         """Source → label → share of gold that it is right about where it speaks (posterior mean)."""

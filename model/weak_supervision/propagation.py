@@ -1,14 +1,13 @@
-"""KNN propagation: labels travel from gold items to their nearest neighbours in a frozen space.
+"""KNN propagation: labels travel from gold items to their nearest neighbours under a frozen embedding.
 
-The space is made of encoder features, not of the trained fusion, so that it does not move while the network learns.
+The embedding is made of encoder features, not of the trained fusion, so that it does not move while the network learns.
 Search is exact and incremental: new gold costs N × ΔG inner products, removed gold re-scans only the items that had it
 among their neighbours. The result equals a search from scratch (similarities within 1e-4, the noise of blocked
 products).
 
-Shape suffixes: N items, G gold items, K classes, M neighbours kept per item, D width of the space.
+Shape suffixes: N items, G gold items, K classes, M neighbours kept per item, D width of the embedding.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,11 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from model.features.item import ItemFeatures
+from model.features.item import ItemFeatures, hashed_industry
 
 NEIGHBOURS = 24
 BLOCK = 4096
-INDUSTRY_WIDTH = 128
 PARTS = ("image", "reading", "title", "industry")
 WEIGHTS = {"image": 0.4, "reading": 0.4, "title": 0.1, "industry": 0.1}
 """Share of each part in the inner product: a view's look and its read text tell views apart, title and industry do
@@ -28,19 +26,19 @@ not."""
 
 
 @dataclass(frozen=True)
-class FusedSpace:
-    """Where items lie: centred, L2-normalised parts side by side. The means are frozen when the space is made.
+class Embedding:
+    """Maps items to vectors: centred, L2-normalised parts side by side. The means are frozen when it is made.
 
-    Neighbours found in one space mean nothing in another (other encoders, or means of a pool that has become another).
+    Neighbours found under one embedding mean nothing under another (other encoders, or means of another pool).
     """
 
     means: dict[str, Tensor]
 
     @classmethod
-    def of(cls, items: Sequence[ItemFeatures]) -> "FusedSpace":
-        """The space centred on these items."""
+    def of(cls, items: Sequence[ItemFeatures]) -> "Embedding":
+        """Make the embedding that is centred on these items. ValueError without items."""
         if not items:
-            raise ValueError("a space needs at least one item to be centred on")
+            raise ValueError("an embedding needs at least one item to be centred on")
         return cls({part: _part(items, part).mean(0) for part in PARTS})
 
     def vectors(self, items: Sequence[ItemFeatures]) -> Tensor:
@@ -60,15 +58,6 @@ def _part(items: Sequence[ItemFeatures], part: str) -> Tensor:
     columns = {"image": "image_C", "reading": "reading_E", "title": "title_E"}
     raw_ND = torch.stack([getattr(item, columns[part]).float() for item in items])
     return normalize(raw_ND, dim=1)
-
-
-def hashed_industry(path: Sequence[str]) -> Tensor:
-    """(128,) one-hot of each level by a stable hash, so that new values need no new columns (feature hashing)."""
-    hashed = torch.zeros(INDUSTRY_WIDTH)
-    for level, value in enumerate(path):
-        place = hashlib.blake2b(f"{level}:{value}".encode(), digest_size=4).digest()
-        hashed[int.from_bytes(place, "big") % INDUSTRY_WIDTH] = 1.0
-    return normalize(hashed, dim=0)
 
 
 @dataclass(frozen=True)
@@ -157,6 +146,24 @@ class Neighbours:
             "gold_NM": self.gold_NM,
             "similarity_NM": self.similarity_NM,
         }
+
+
+@dataclass(frozen=True)
+class Index:
+    """The nearest gold of each item of a pool, and the embedding under which it is near."""
+
+    embedding: Embedding
+    neighbours: Neighbours
+
+    @classmethod
+    def of(cls, pool: Sequence[ItemFeatures]) -> "Index":
+        """Make an index of this pool without any gold yet."""
+        embedding = Embedding.of(pool)
+        return cls(embedding, Neighbours.empty(embedding.vectors(pool)))
+
+    def with_gold(self, gold: Iterable[int]) -> "Index":
+        """Return the index of exactly this gold, by rows of the pool."""
+        return replace(self, neighbours=self.neighbours.with_gold(gold))
 
 
 def _best(

@@ -1,7 +1,7 @@
 """Everything that has an opinion on an item's labels before the network does: cues, nearest gold, industry prior,
 boxes.
 
-Shape suffixes: S sources, N items, G gold items, K classes, D width of the space, F cues.
+Shape suffixes: S sources, N items, G gold items, K classes, D width of the embedding, F cues.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from model.features.item import ItemFeatures
-from model.weak_supervision.cues import CueSet
+from model.lexicon.cues import CueSet
+from model.lexicon.lexicon import Lexicon
+from model.state import State, prefixed
 from model.weak_supervision.industry import IndustryPrior
 from model.weak_supervision.label_model import Opinions
-from model.weak_supervision.propagation import FusedSpace, Neighbours, votes
+from model.weak_supervision.propagation import Embedding, Neighbours, votes
 
 NEAREST = "nearest gold"
 INDUSTRY = "industry prior"
@@ -27,15 +29,27 @@ BOX_TRUST = 1.0
 
 @dataclass(frozen=True)
 class Memory:
-    """The gold that answers ask for their neighbours: vectors in a frozen space, labels 1, 0 or NaN."""
+    """The gold that answers ask for their neighbours: vectors under a frozen embedding, labels 1, 0 or NaN."""
 
-    space: FusedSpace
+    embedding: Embedding
     vectors_GD: Tensor
     labels_GK: Tensor
 
+    def state(self) -> State:
+        own = {"vectors_GD": self.vectors_GD, "labels_GK": self.labels_GK}
+        return State(prefixed("memory.", own | prefixed("mean.", self.embedding.means)))
+
+    @classmethod
+    def from_state(cls, state: State) -> "Memory | None":
+        """The memory whose ``state()`` this is; None where there was no gold."""
+        if "memory.vectors_GD" not in state.tensors:
+            return None
+        own = state.under("memory.")
+        return cls(Embedding(state.under("memory.mean.")), own["vectors_GD"], own["labels_GK"])
+
     def votes(self, items: Sequence[ItemFeatures]) -> Tensor:
         """(N, K) log-odds from each item's nearest gold."""
-        vectors_ND = torch.cat([self.vectors_GD.float(), self.space.vectors(items)])
+        vectors_ND = torch.cat([self.vectors_GD.float(), self.embedding.vectors(items)])
         gold = len(self.vectors_GD)
         unknown_NK = torch.full((len(items), self.labels_GK.shape[1]), torch.nan)
         found = Neighbours.empty(vectors_ND).add(range(gold))
@@ -51,6 +65,16 @@ class Sources:
     cues: CueSet
     memory: Memory | None = None
     industry: IndustryPrior | None = None
+
+    def state(self) -> State:
+        learned = [part.state() for part in (self.memory, self.industry) if part is not None]
+        return State.joined([State(facts={"lexicon": self.cues.lexicon.as_dict()}), *learned])
+
+    @classmethod
+    def from_state(cls, state: State) -> "Sources":
+        """The sources whose ``state()`` this is."""
+        cues = CueSet(tuple(state.facts["labels"]), Lexicon.from_dict(state.facts["lexicon"]))
+        return cls(cues, Memory.from_state(state), IndustryPrior.from_state(state))
 
     @property
     def names(self) -> tuple[str, ...]:

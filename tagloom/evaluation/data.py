@@ -20,7 +20,7 @@ from tagloom.datasets.labels import Spellings
 from tagloom.datasets.texts import text_of
 from tagloom.evaluation.exports import Json, export_of
 from tagloom.evaluation.files import MissingPictureError, PictureFiles, names_a_picture
-from worker.training.families import family_of
+from worker.corpus.families import family_of
 
 KINDS = {"choices": "Choices", "rectanglelabels": "RectangleLabels"}
 

@@ -44,8 +44,9 @@ from bench.faults.harm import (
 from bench.faults.office import Office
 from bench.faults.record import Protocol, Record, acknowledged
 from model import checkpoint
+from store.leases import lease_name
 from store.store import Store
-from store.versions import NewVersion, training_lease
+from store.versions import NewVersion
 from store.weak_labels import WeakLabel
 from testing.label_studio.server import ThreadedServer
 from testing.label_studio.simulator import Upload
@@ -142,7 +143,7 @@ class Sleeper:
     def store(self) -> Iterator[Store]:
         self.states.append(psutil.Process(self.process.pid).status())
         if self.successor is not None:
-            lease = self.opened.leases.acquire(training_lease(KEY), "successor", 60)
+            lease = self.opened.leases.acquire(lease_name("train", KEY), "successor", 60)
             assert lease
             self.opened.versions.add(KEY, replace(version(4), gold_revision=self.successor), lease)
         yield self.opened
@@ -258,7 +259,7 @@ def version(number: int) -> NewVersion:
 
 
 def promote(store: Store, number: int, *, is_new: bool = False) -> None:
-    lease = store.leases.acquire(training_lease(KEY), "test", 60)
+    lease = store.leases.acquire(lease_name("train", KEY), "test", 60)
     current = store.versions.current(KEY)
     assert lease
     assert current
@@ -299,7 +300,7 @@ def test_a_spoilt_checkpoint_is_written_down(store: Store, office: Office, tmp_p
     crew = SimpleNamespace(store=lambda: nullcontext(store), settings=settings, home=tmp_path)
     harm = Harm(cast(Crew, crew), cast(Office, SimpleNamespace(key=KEY)), office.record, PLAN, 1)
     assert not harm._spoil()
-    lease = store.leases.acquire(training_lease(KEY), "test", 60)
+    lease = store.leases.acquire(lease_name("train", KEY), "test", 60)
     assert lease
     assert harm._spoil()
     assert office.record.spoilt == {3}

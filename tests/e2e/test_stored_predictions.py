@@ -16,7 +16,7 @@ from tests.e2e.browser import annotator
 from tests.e2e.checks import check_shown, prediction_of
 from tests.e2e.conftest import Running
 from worker.predictions.offer import offer
-from worker.training.watch import NeverEnds
+from worker.watch import NeverEnds
 from worker.workplace import open_workplace
 
 pytestmark = pytest.mark.e2e

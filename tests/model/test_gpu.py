@@ -8,8 +8,10 @@ from PIL import Image
 
 from model.encoders.catalogue import image_encoder, text_encoder
 from model.encoders.precision import has_bfloat16
+from model.problem import Problem
 from model.tagger import Tagger
-from model.training.progressive import TrainConfig, fit
+from model.training.config import TrainConfig
+from model.training.progressive import fit
 from tests.model.shop import LABELS, pool
 from tests.model.together import PHASES, trained
 from tests.model.training.test_processes import together
@@ -24,7 +26,7 @@ ITEMS, GOLD, FAMILIES = pool(24)
 def tagger_on(device: str) -> Tagger:
     cold = Tagger.cold_start(LABELS, space="space", seed=3, with_boxes=False)
     config = TrainConfig(seed=3, first=PHASES, device=device, network={"width": 16, "dropout": 0.0})
-    return fit(cold, ITEMS, GOLD, families=FAMILIES, config=config)
+    return fit(cold, Problem(ITEMS, GOLD, FAMILIES), config)
 
 
 def test_the_gpu_trains_what_the_cpu_trains_within_the_noise_of_bfloat16() -> None:
@@ -42,7 +44,7 @@ def test_the_same_seed_gives_the_same_tagger_on_the_gpu() -> None:
 def test_a_training_moves_between_cpu_and_gpu() -> None:
     on_cpu = tagger_on("cpu")
     config = TrainConfig(seed=3, continuation=PHASES, device="cuda", network={"width": 16, "dropout": 0.0})
-    again = fit(on_cpu, ITEMS, GOLD, families=FAMILIES, config=config)
+    again = fit(on_cpu, Problem(ITEMS, GOLD, FAMILIES), config)
     assert float(again.optimizer["head.step"]) > float(on_cpu.optimizer["head.step"])
 
 

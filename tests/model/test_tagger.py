@@ -9,9 +9,12 @@ import torch
 from model.attention.fusion import FUSIONS
 from model.calibration import USUAL
 from model.checkpoint import FORMAT, MANIFEST, TENSORS, content_sha, load, read_manifest, save, version_name
+from model.problem import Problem
 from model.tagger import Tagger, whole_task_confidence
+from model.training.config import TrainConfig
 from model.training.phases import PARTS, Phase
-from model.training.progressive import TrainConfig, fit
+from model.training.progressive import fit
+from model.weak_supervision.credence import Credence
 from model.weak_supervision.sources import BOXES
 from tests.model.shop import LABELS, block, features, pool, with_industry, with_text
 
@@ -26,7 +29,7 @@ def cold() -> Tagger:
 
 @pytest.fixture(scope="module")
 def trained(cold: Tagger) -> Tagger:
-    return fit(cold, ITEMS, GOLD, families=FAMILIES, config=CONFIG)
+    return fit(cold, Problem(ITEMS, GOLD, FAMILIES), CONFIG)
 
 
 def test_the_cold_start_is_the_cues(cold: Tagger) -> None:
@@ -61,16 +64,16 @@ def test_answers_do_not_hang_on_the_company(trained: Tagger) -> None:
 
 
 def test_what_was_learned_moves_the_cues_as_far_as_its_credence(cold: Tagger) -> None:
-    few = fit(cold, ITEMS, {row: GOLD[row] for row in range(12)}, families=FAMILIES, config=CONFIG)
+    few = fit(cold, Problem(ITEMS, {row: GOLD[row] for row in range(12)}, FAMILIES), CONFIG)
     far = torch.logit(few.probabilities(ITEMS)) - torch.logit(cold.probabilities(ITEMS))
     learned = few.label_model.log_odds(few.opinions(ITEMS)) + few.correction(ITEMS) + few.network_logits(ITEMS)
-    assert 0 < few.credence < 1
-    assert torch.allclose(far, few.credence * (learned - torch.logit(cold.probabilities(ITEMS))), atol=1e-4)
+    assert 0 < few.credence.share < 1
+    assert torch.allclose(far, few.credence.share * (learned - torch.logit(cold.probabilities(ITEMS))), atol=1e-4)
 
 
 def test_a_class_without_cues_has_nobody_to_overrule() -> None:
     cold = Tagger.cold_start(("主体", "没有线索"), space="space", seed=1, with_boxes=False)
-    assert replace(cold, credence=0.5).credence_K.tolist() == [0.5, 1.0]
+    assert replace(cold, credence=Credence(0.5)).credence_K.tolist() == [0.5, 1.0]
 
 
 def test_at_the_cold_start_a_label_of_which_nothing_is_known_is_given_to_nobody() -> None:
@@ -130,10 +133,10 @@ def test_a_checkpoint_answers_as_before(trained: Tagger, tmp_path: Path) -> None
     version = version_name(4, trained)
     manifest = save(trained, tmp_path / version, version=version, parent="v3.abcd", gold_count=24, metrics={"f1": 0.5})
     again = load(tmp_path / version, space="space")
-    assert trained.box_centre_K is not None
-    assert again.box_centre_K is not None
-    assert torch.equal(again.box_centre_K, trained.box_centre_K)
-    assert 0 < again.credence == trained.credence < 1
+    assert trained.box_source is not None
+    assert again.box_source is not None
+    assert torch.equal(again.box_source.centre_K, trained.box_source.centre_K)
+    assert 0 < again.credence.share == trained.credence.share < 1
     assert torch.equal(again.probabilities(ITEMS), trained.probabilities(ITEMS))
     assert [a.boxes for a in again.predict(ITEMS[:4])] == [a.boxes for a in trained.predict(ITEMS[:4])]
     assert read_manifest(tmp_path / version) == manifest
@@ -152,7 +155,7 @@ def test_every_form_of_network_comes_back_from_a_checkpoint(
 ) -> None:
     items = [with_text(with_industry(item, *item.industry)) for item in ITEMS[:8]]
     short = replace(CONFIG, first=(Phase("refine", 1, PARTS, 1e-2),), network={"width": 16, **network})
-    tagger = fit(cold, items, {row: GOLD[row] for row in range(8)}, families=FAMILIES[:8], config=short)
+    tagger = fit(cold, Problem(items, {row: GOLD[row] for row in range(8)}, FAMILIES[:8]), short)
     save(tagger, tmp_path / "v1", version="v1")
     again = load(tmp_path / "v1")
     assert again.network is not None
@@ -163,8 +166,8 @@ def test_every_form_of_network_comes_back_from_a_checkpoint(
 
 def test_a_checkpoint_continues_where_it_stopped(trained: Tagger, tmp_path: Path) -> None:
     save(trained, tmp_path / "v1", version="v1")
-    from_memory = fit(trained, ITEMS, GOLD, families=FAMILIES, config=CONFIG)
-    from_disk = fit(load(tmp_path / "v1"), ITEMS, GOLD, families=FAMILIES, config=CONFIG)
+    from_memory = fit(trained, Problem(ITEMS, GOLD, FAMILIES), CONFIG)
+    from_disk = fit(load(tmp_path / "v1"), Problem(ITEMS, GOLD, FAMILIES), CONFIG)
     assert content_sha(from_memory) == content_sha(from_disk)
 
 

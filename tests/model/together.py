@@ -9,9 +9,11 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import Tensor, distributed
 
+from model.problem import Problem
 from model.tagger import Tagger
+from model.training.config import TrainConfig
 from model.training.phases import PARTS, Phase
-from model.training.progressive import TrainConfig, fit
+from model.training.progressive import fit
 from tests.model.shop import LABELS, pool
 
 ITEMS, GOLD, FAMILIES = pool(24)
@@ -23,7 +25,7 @@ def trained(device: str) -> dict[str, Tensor]:
     cold = Tagger.cold_start(LABELS, space="space", seed=3, with_boxes=False)
     network = {"width": 16, "dropout": 0.0}
     config = TrainConfig(seed=3, first=PHASES, device=device, network=network, batch=10)
-    tagger = fit(cold, ITEMS, GOLD, families=FAMILIES, config=config)
+    tagger = fit(cold, Problem(ITEMS, GOLD, FAMILIES), config)
     assert tagger.network is not None
     return dict(tagger.network.state_dict())
 

@@ -4,12 +4,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import insert, select
+from sqlalchemy import MetaData, create_engine, insert, select
 
 from store.database import Database
-from store.tables import LEASES, METADATA
+from store.store import Store
+from store.tables import LEASES, METADATA, PROJECTS
 from tagloom_base.errors import UserError
-from tests.store.upgrades import turn_old
+from tests.store.upgrades import make_old, turn_old
 
 
 def test_migrations_make_the_tables(empty_url: str) -> None:
@@ -68,3 +69,38 @@ def test_a_store_keeps_its_name_and_an_old_one_gets_one(tmp_path: Path) -> None:
     assert names[0] == names[1] != other.identity()
     assert len(names[0]) == 32
     other.close()
+
+
+def test_what_stood_in_texts_and_special_numbers_moves_into_columns(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    make_old(url, "0008")
+    engine = create_engine(url)
+    waiting = {
+        "project_key": "p", "number": 2, "version": "v2.aaaa", "parent": "", "folder": "p/v2.aaaa", "state": "accepted",
+        "reason": "better by .02; waits 42 s, so that versions do not churn", "phase": "refine", "space": "s",
+        "labels": "[]", "metrics": '{"macro_f1": 0.5, "generation": 3}', "gold_revision": 1, "gold_count": 1,
+        "weak_count": 0, "created_at": 1000.0, "promoted_at": 0.0, "note": "",
+    }  # fmt: skip
+    asked = {"reconcile_asked_at": 5.0, "reconcile_not_before": 0.0}
+    projects = {
+        "urgent": {**asked, "reconciled_at": 4.0},
+        "later": {**asked, "reconciled_at": 4.0, "reconcile_not_before": 9.0},
+        "new": {**asked, "reconciled_at": 0.0},
+    }
+    others = {"title": "", "label_config": "", "config_us": 0, "gold_revision": 0, "trained_revision": 0}
+    others |= {"next_number": 1, "attempts": 0, "retry_at": 0.0, "failure": "", "created_at": 0.0}
+    with engine.begin() as connection:
+        old = MetaData()
+        old.reflect(connection)
+        connection.execute(insert(old.tables["versions"]).values(waiting))
+        for key, fields in projects.items():
+            connection.execute(insert(old.tables["projects"]).values(key=key, **others, **fields))
+    engine.dispose()
+    store = Store.open(url)
+    (version,) = store.versions.list("p")
+    assert (version.judged_generation, version.due_at, version.reason) == (3, 1042.0, "better by .02")
+    assert version.metrics == {"macro_f1": 0.5}
+    with store._database.read() as connection:
+        query = select(PROJECTS.c.key).where(PROJECTS.c.reconcile_urgent)
+        assert connection.execute(query).scalars().all() == ["urgent"]
+    store.close()

@@ -4,11 +4,10 @@ import pytest
 from sqlalchemy import update
 
 from store.changes import Change
-from store.leases import Lease, LeaseLost
+from store.leases import Lease, LeaseLost, lease_name
 from store.projects import ask_reconcile
 from store.store import Store
 from store.tables import PROJECTS, TASKS
-from store.versions import training_lease
 from tests.store import webhooks
 
 KEY = "default/2.1"
@@ -20,7 +19,7 @@ def annotate(store: Store, number: int) -> None:
 
 
 def lease_of(store: Store) -> Lease:
-    lease = store.leases.acquire(training_lease(KEY), "a", ttl=60)
+    lease = store.leases.acquire(lease_name("train", KEY), "a", ttl=60)
     assert lease
     return lease
 

@@ -2,9 +2,9 @@ import dataclasses
 
 import pytest
 
-from store.leases import Lease, LeaseLost
+from store.leases import Lease, LeaseLost, lease_name
 from store.store import Store
-from store.versions import Conflict, NewVersion, State, training_lease
+from store.versions import Conflict, NewVersion, State
 
 KEY = "default/2.1"
 
@@ -29,7 +29,7 @@ def version(number: int, parent: str = "") -> NewVersion:
 def lease(store: Store) -> Lease:
     store.projects.ensure(KEY, "<View/>")
     store.versions.install(KEY, version(0), generation=0)
-    taken = store.leases.acquire(training_lease(KEY), "a", ttl=60)
+    taken = store.leases.acquire(lease_name("train", KEY), "a", ttl=60)
     assert taken
     return taken
 
@@ -60,7 +60,7 @@ def test_promotion_moves_current_and_its_generation(store: Store, lease: Lease) 
 def test_a_stale_token_cannot_promote_or_add(store: Store, lease: Lease) -> None:
     store.versions.add(KEY, version(1), lease)
     store.leases.release(lease)
-    successor = store.leases.acquire(training_lease(KEY), "b", ttl=60)
+    successor = store.leases.acquire(lease_name("train", KEY), "b", ttl=60)
     assert successor
     with pytest.raises(LeaseLost):
         store.versions.promote(KEY, 1, lease, generation=1)
@@ -99,7 +99,7 @@ def test_an_operators_choice_renews_gold_that_waits_and_no_other(store: Store, l
     renewed = store.projects.get(KEY)
     assert renewed
     assert renewed.gold_revision > waiting.gold_revision
-    successor = store.leases.acquire(training_lease(KEY), "b", ttl=60)
+    successor = store.leases.acquire(lease_name("train", KEY), "b", ttl=60)
     assert successor
     store.projects.finish_training(KEY, renewed.gold_revision, successor)
     store.versions.override(KEY, "v0.abcd")

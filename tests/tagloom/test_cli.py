@@ -10,9 +10,10 @@ import psutil
 import pytest
 from click.testing import CliRunner, Result
 
+from store.leases import lease_name
 from store.store import Store
 from store.versions import NewVersion
-from tagloom.cli import main
+from tagloom.cli import Commands, main
 from tagloom_base.settings import Settings
 from tools.services.record import FILE, Entries, Mark
 
@@ -46,7 +47,7 @@ def new_version(number: int, phase: str = "refine") -> NewVersion:
 def three_versions(store: Store) -> Store:
     """A cold start and two promotions; the last one serves."""
     store.projects.ensure(KEY, "<View/>", "Samples")
-    lease = store.leases.acquire(f"train:{KEY}", "test", 60)
+    lease = store.leases.acquire(lease_name("train", KEY), "test", 60)
     assert lease
     current = store.versions.install(KEY, new_version(0, "cold start"), generation=0)
     for number in (1, 2):
@@ -165,3 +166,13 @@ def test_demo_without_data_names_the_file(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "items.csv" in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_what_belongs_to_a_checkout_is_offered_there_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "demo" in CliRunner().invoke(main, ["--help"]).output
+    monkeypatch.setattr(Commands, "root", tmp_path)
+    assert "demo" not in CliRunner().invoke(main, ["--help"]).output
+    result = CliRunner().invoke(main, ["demo"])
+    assert result.exit_code == 1
+    sentence = "`tagloom demo` belongs to a checkout of Tagloom: clone the repository and run `make demo`"
+    assert result.output == f"tagloom: {sentence}\n"

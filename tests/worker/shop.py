@@ -18,8 +18,8 @@ from tagloom_base.settings import Settings
 from tests.store import webhooks
 from tests.worker import items
 from tools.project import label_config
+from worker.cold_start import ColdStart, ensure_cold_start
 from worker.lexicon import read_lexicon, with_names
-from worker.training.cold_start import ColdStart, ensure_cold_start
 
 KEY = ProjectKey("default", 2, 1795288797)
 CONFIG = label_config(items.LABELS)

@@ -25,7 +25,7 @@ from tests.worker.label_studio import LATE, Encoders
 from tests.worker.shop import cold_start
 from worker import queue
 from worker.encoding import encode
-from worker.training.watch import Ends, Interrupted, NeverEnds, Watch
+from worker.watch import Ends, Interrupted, NeverEnds, Watch
 from worker.workplace import Workplace, open_workplace
 
 TASKS = 3

@@ -19,11 +19,11 @@ import worker.training.run
 from labelstudio.api import LabelStudioError
 from model import checkpoint
 from model.tagger import Tagger
-from model.training.progressive import TrainConfig
+from model.training.config import TrainConfig
 from model.weak_supervision.sources import BOXES
-from store.leases import LeaseLost
+from store.leases import LeaseLost, lease_name
 from store.store import Store
-from store.versions import State, training_lease
+from store.versions import State
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
 from tests.worker import items, shop
@@ -174,7 +174,7 @@ def test_a_broken_tagger_is_refused_though_its_recipe_is_good(
 def test_a_second_worker_leaves_a_running_training_alone(store: Store, settings: Settings) -> None:
     shop.open_shop(store, settings, tasks=10)
     shop.annotate(store, range(1, 9))
-    lease = store.leases.acquire(training_lease(KEY), "another", ttl=60)
+    lease = store.leases.acquire(lease_name("train", KEY), "another", ttl=60)
     assert lease
     assert jobs.train(KEY) == "another worker is at it"
     store.leases.renew(lease, ttl=60)
@@ -188,10 +188,10 @@ def test_a_training_whose_lease_is_taken_stops_and_promotes_nothing(
     shop.annotate(store, range(1, 31))
 
     def rob(_progress: object) -> None:
-        store.leases.revoke(training_lease(KEY))
+        store.leases.revoke(lease_name("train", KEY))
 
     monkeypatch.setattr(jobs, "_report", rob)
-    assert jobs.is_unfinished(jobs.train(KEY))
+    assert jobs.train(KEY).startswith("ended early: ")
     assert served(store, settings).startswith("v0.")
     assert not is_trained(store)
     assert "worker.jobs.train" in [job.func_name for job in queued(settings, redis)]
@@ -361,9 +361,9 @@ def test_an_emptied_redis_loses_nothing(store: Store, settings: Settings, redis:
 
 def test_a_stale_token_cannot_promote(store: Store, settings: Settings) -> None:
     store.projects.ensure(KEY, shop.CONFIG)
-    stale = store.leases.acquire(training_lease(KEY), "slow", ttl=0.01)
+    stale = store.leases.acquire(lease_name("train", KEY), "slow", ttl=0.01)
     assert stale
     time.sleep(0.02)
-    assert store.leases.acquire(training_lease(KEY), "successor", ttl=60)
+    assert store.leases.acquire(lease_name("train", KEY), "successor", ttl=60)
     with pytest.raises(LeaseLost):
         store.versions.promote(KEY, 0, stale, generation=0)

@@ -15,8 +15,8 @@ from tests.worker import items, shop
 from tests.worker.crew import environment
 from tools.project import label_config
 from worker import jobs, queue
-from worker.training.corpus import assemble
-from worker.training.watch import NeverEnds
+from worker.corpus.corpus import assemble
+from worker.watch import NeverEnds
 from worker.workplace import open_workplace
 
 KEY = str(shop.KEY)
@@ -47,7 +47,7 @@ def gold_labels(settings: Settings) -> dict[int, frozenset[str]]:
         assert project is not None
         config = LabelConfig.parse(project.label_config)
         corpus = assemble(workplace, project, config, NeverEnds())
-    return {corpus.task_ids[row]: said.labels or frozenset() for row, said in corpus.gold.items()}
+    return {corpus.task_ids[row]: said.labels or frozenset() for row, said in corpus.problem.gold.items()}
 
 
 @pytest.mark.usefixtures("here")

@@ -13,14 +13,14 @@ from labelstudio.api import LabelStudioClient
 from labelstudio.connection import Connection
 from labelstudio.project import ProjectKey
 from store.changes import Change
-from store.leases import Lease, LeaseLost
+from store.leases import Lease, LeaseLost, lease_name
 from store.projects import Project
 from store.store import Store
 from testing.label_studio.simulator import SimulatedLabelStudio, Upload
 from tests.store import webhooks
 from tests.worker.shop import CONFIG
 from worker.reconcile import reconcile
-from worker.training.watch import Interrupted
+from worker.watch import Interrupted
 
 TAGS = [{"from_name": "elements", "to_name": "image", "type": "choices", "value": {"choices": ["LOGO"]}}]
 
@@ -68,7 +68,7 @@ def project_of(store: Store, studio: SimulatedLabelStudio) -> Project:
 
 
 def lease_of(store: Store, studio: SimulatedLabelStudio) -> Lease:
-    lease = store.leases.acquire(f"reconcile:{key_of(studio)}", "test", ttl=60)
+    lease = store.leases.acquire(lease_name("reconcile", key_of(studio)), "test", ttl=60)
     assert lease
     return lease
 
@@ -256,7 +256,7 @@ def test_whose_lease_is_lost_marks_nothing_as_compared(
     store: Store, studio: SimulatedLabelStudio, client: LabelStudioClient
 ) -> None:
     def taken() -> None:
-        store.leases.revoke(f"reconcile:{key_of(studio)}")
+        store.leases.revoke(lease_name("reconcile", key_of(studio)))
 
     with pytest.raises(LeaseLost):
         run(store, studio, client, looks=1, then=taken)

@@ -5,9 +5,10 @@ from redis import Redis
 from rq import Queue
 from sqlalchemy import update
 
+from store.leases import lease_name
 from store.store import Store
 from store.tables import CURRENT
-from store.versions import NewVersion, State, training_lease
+from store.versions import NewVersion, State
 from tagloom_base.settings import Settings
 from tests.worker import shop
 from worker import queue, timer
@@ -37,7 +38,7 @@ def tick(settings: Settings, store: Store) -> None:
 def accepted(store: Store, settings: Settings, number: int) -> None:
     """A version that passed the gate and waits."""
     current = store.versions.current(KEY)
-    lease = store.leases.acquire(training_lease(KEY), "training", ttl=60)
+    lease = store.leases.acquire(lease_name("train", KEY), "training", ttl=60)
     assert current
     assert lease
     new = NewVersion(
@@ -48,18 +49,26 @@ def accepted(store: Store, settings: Settings, number: int) -> None:
         phase="refine",
         space=current.space,
         labels=current.labels,
-        metrics={"generation": current.generation},
+        metrics={},
         gold_revision=1,
         gold_count=1,
         weak_count=0,
+        judged_generation=current.generation,
     )
     store.versions.add(KEY, new, lease)
-    store.versions.decide(KEY, number, lease, state=State.ACCEPTED, reason="better; waits 60 s")
+    store.versions.decide(
+        KEY,
+        number,
+        lease,
+        state=State.ACCEPTED,
+        reason="better",
+        due_at=current.since + settings.versions.promotion_seconds,
+    )
     store.leases.release(lease)
 
 
 def finish_reconcile(store: Store) -> None:
-    lease = store.leases.acquire(f"reconcile:{KEY}", "test", ttl=60)
+    lease = store.leases.acquire(lease_name("reconcile", KEY), "test", ttl=60)
     assert lease
     store.projects.finish_reconcile(KEY, lease)
 
@@ -101,8 +110,9 @@ def test_of_many_backends_one_does_the_work(settings: Settings, store: Store, re
 def test_a_version_that_waited_its_time_is_promoted(settings: Settings, store: Store) -> None:
     store.projects.ensure(KEY, shop.CONFIG)
     shop.cold_start(settings, store)
-    accepted(store, settings, 1)
-    tick(settings.changed(promotion_seconds=60.0), store)
+    slow = settings.changed(promotion_seconds=60.0)
+    accepted(store, slow, 1)
+    tick(slow, store)
     assert [entry.state for entry in store.versions.list(KEY)] == [State.ACCEPTED, State.CURRENT]
     tick(settings, store)
     newest, oldest = store.versions.list(KEY)
@@ -112,10 +122,12 @@ def test_a_version_that_waited_its_time_is_promoted(settings: Settings, store: S
 def test_a_clock_that_is_set_back_holds_up_no_promotion(settings: Settings, store: Store) -> None:
     store.projects.ensure(KEY, shop.CONFIG)
     shop.cold_start(settings, store)
-    accepted(store, settings, 1)
     with store._database.write() as connection:
         connection.execute(update(CURRENT).values(since=store.now() + 3600))
-    tick(settings.changed(promotion_seconds=60.0), store)
+    slow = settings.changed(promotion_seconds=60.0)
+    accepted(store, slow, 1)
+    assert store.versions.list(KEY)[0].due_at > store.now() + 3600
+    tick(slow, store)
     assert store.versions.list(KEY)[0].state is State.CURRENT
 
 
@@ -137,7 +149,7 @@ def test_a_running_training_is_not_disturbed(settings: Settings, store: Store) -
     store.projects.ensure(KEY, shop.CONFIG)
     shop.cold_start(settings, store)
     accepted(store, settings, 1)
-    lease = store.leases.acquire(training_lease(KEY), "training", ttl=60)
+    lease = store.leases.acquire(lease_name("train", KEY), "training", ttl=60)
     assert lease
     tick(settings, store)
     store.leases.renew(lease, ttl=60)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from store.leases import lease_name
 from store.store import Store
-from store.versions import State, training_lease
+from store.versions import State
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Inside:
         judged = (State.REFUSED, State.ACCEPTED)
         return Progress(
             ended=project.trained_revision >= revision,
-            busy=self._store.leases.held(training_lease(project.key)),
+            busy=self._store.leases.held(lease_name("train", project.key)),
             serving=current.version if current else None,
             fresh=frozenset(one.version for one in versions if one.promoted_at),
             note=project.failure or next((one.reason for one in versions if one.state in judged), ""),

@@ -12,7 +12,7 @@ from store.fast_answers import SUFFIX, FastAnswer
 from store.projects import Project
 from worker.predictions.answering import Answering
 from worker.predictions.stored import Stored, Task, used_by
-from worker.training.watch import Ends
+from worker.watch import Ends
 from worker.workplace import Workplace
 
 LOG = logging.getLogger(__name__)

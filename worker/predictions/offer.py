@@ -5,16 +5,18 @@ from functools import lru_cache
 
 from labelstudio.api import LabelStudioError
 from labelstudio.project import ProjectKey
+from store.leases import lease_name
 from store.projects import Project
 from store.store import Store
 from tagloom_base.errors import UserError
 from tagloom_base.settings import VersionSettings
 from worker.predictions import sampling
 from worker.predictions.preannotation import Progress, refresh
-from worker.training.watch import Ends, Interrupted
+from worker.watch import Ends, Interrupted
 from worker.workplace import Workplace
 
 PAUSE_S = 60.0  # after a failure, so that a Label Studio that is away is not asked all the time
+PAUSE = "pause predict"  # kind of the lease that is held for so long
 LONG_PAUSE_S = 600.0  # where somebody has to change something first: a token, an address, the order of backends
 
 
@@ -27,7 +29,9 @@ def due(versions: VersionSettings, store: Store) -> list[str]:
     """Keys of projects that have not got the version that serves them yet, and that may be tried now."""
     if not is_wanted(versions):
         return []
-    return [key for key in store.projects.waiting_for_offer() if not store.leases.held(_pause(key), LONG_PAUSE_S)]
+    return [
+        key for key in store.projects.waiting_for_offer() if not store.leases.held(lease_name(PAUSE, key), LONG_PAUSE_S)
+    ]
 
 
 def offer(workplace: Workplace, project: Project, watch: Ends, progress: Progress) -> str:
@@ -43,7 +47,7 @@ def offer(workplace: Workplace, project: Project, watch: Ends, progress: Progres
     except Exception as error:
         is_away = isinstance(error, LabelStudioError) and (error.status is None or error.status >= 500)
         holder = f"{os.uname().nodename}:{os.getpid()}"
-        workplace.store.leases.acquire(_pause(project.key), holder, PAUSE_S if is_away else LONG_PAUSE_S)
+        workplace.store.leases.acquire(lease_name(PAUSE, project.key), holder, PAUSE_S if is_away else LONG_PAUSE_S)
         raise
 
 
@@ -69,7 +73,3 @@ def _offer(workplace: Workplace, project: Project, watch: Ends, progress: Progre
     go_by(done.version)
     workplace.store.projects.set_offered(project.key, done.generation)
     return str(done)
-
-
-def _pause(project_key: str) -> str:
-    return f"pause predict:{project_key}"

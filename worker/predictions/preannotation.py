@@ -15,7 +15,7 @@ from labelstudio.project import ProjectKey
 from store.projects import Project
 from worker.predictions.answering import Answering
 from worker.predictions.stored import Answer, Stored, Task
-from worker.training.watch import Ends
+from worker.watch import Ends
 from worker.workplace import Workplace
 
 LOG = logging.getLogger(__name__)

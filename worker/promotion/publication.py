@@ -12,9 +12,9 @@ from store.database import is_over
 from store.leases import Lease
 from store.projects import Project
 from store.store import Store
-from store.versions import Conflict, Current, NewVersion, State, Version
+from store.versions import Conflict, Current, NewVersion, State
+from worker.cold_start import version_folder
 from worker.promotion.gate import Verdict
-from worker.training.cold_start import version_folder
 
 LOG = logging.getLogger(__name__)
 
@@ -33,11 +33,13 @@ class Publisher:
     counts: Mapping[str, int]
     promoted: list[str] = field(default_factory=list)
 
-    def wait(self) -> float:
-        """Seconds until the next promotion may be; one after a cold start may be at once."""
-        if self.current.is_cold_start:
-            return 0.0
-        return _wait(self.store, self.current, self.promotion_seconds)
+    def due_at(self) -> float:
+        """When the next promotion may be (`Store.now`); one after a cold start may be at once."""
+        return 0.0 if self.current.is_cold_start else self.current.since + self.promotion_seconds
+
+    def may_promote(self) -> bool:
+        """Whether the next promotion may be now."""
+        return is_over(self.store.now(), self.due_at(), self.promotion_seconds)
 
     def publish(self, phase: str, tagger: Tagger, verdict: Verdict, written: Callable[[str], None]) -> NewVersion:
         """Write the checkpoint and do what the verdict says. LeaseLost when another worker has taken over.
@@ -50,8 +52,8 @@ class Publisher:
         self.store.versions.add(self.project.key, new, self.lease)
         if not verdict.accepted:
             self._decide(new, State.REFUSED, verdict.reason)
-        elif (seconds := self.wait()) > 0:
-            self._decide(new, State.ACCEPTED, f"{verdict.reason}; waits {seconds:.0f} s, so that versions do not churn")
+        elif not self.may_promote():
+            self._decide(new, State.ACCEPTED, verdict.reason, due_at=self.due_at())
         else:
             self._promote(new, verdict.reason)
         LOG.info("%s %s: %s", self.project.key, new.version, verdict.reason)
@@ -67,8 +69,8 @@ class Publisher:
             raise
         self.promoted.append(new.version)
 
-    def _decide(self, new: NewVersion, state: State, reason: str) -> None:
-        self.store.versions.decide(self.project.key, new.number, self.lease, state=state, reason=reason)
+    def _decide(self, new: NewVersion, state: State, reason: str, *, due_at: float = 0.0) -> None:
+        self.store.versions.decide(self.project.key, new.number, self.lease, state=state, reason=reason, due_at=due_at)
 
     def _write(self, phase: str, tagger: Tagger, metrics: Mapping[str, Any]) -> NewVersion:
         key = self.project.key
@@ -93,8 +95,9 @@ class Publisher:
             phase=phase,
             space=tagger.space,
             labels=tagger.labels,
-            metrics={**metrics, "generation": self.current.generation},
+            metrics=metrics,
             gold_revision=self.project.gold_revision,
+            judged_generation=self.current.generation,
             **self.counts,
         )
 
@@ -110,25 +113,15 @@ def promote_due(store: Store, project_key: str, lease: Lease, promotion_seconds:
         store.versions.decide(
             project_key, entry.number, lease, state=State.SUPERSEDED, reason="overtaken while it waited"
         )
-    if newest.metrics.get("generation") != current.generation:
+    if newest.judged_generation != current.generation:
         reason = "judged against a version that no longer serves"
         store.versions.decide(project_key, newest.number, lease, state=State.REFUSED, reason=reason)
         return None
-    if _wait(store, current, promotion_seconds) > 0:
+    if not is_over(store.now(), newest.due_at, promotion_seconds):
         return None
-    return _promote_waiting(store, project_key, newest, lease)
-
-
-def _wait(store: Store, current: Current, promotion_seconds: float) -> float:
-    """Seconds until CURRENT may change."""
-    at, until = store.now(), current.since + promotion_seconds
-    return 0.0 if is_over(at, until, promotion_seconds) else until - at
-
-
-def _promote_waiting(store: Store, project_key: str, version: Version, lease: Lease) -> Current | None:
-    reason = version.reason.partition("; waits")[0]
     try:
-        generation = version.metrics["generation"]
-        return store.versions.promote(project_key, version.number, lease, generation=generation, reason=reason)
+        return store.versions.promote(
+            project_key, newest.number, lease, generation=newest.judged_generation, reason=newest.reason
+        )
     except Conflict:
         return None  # decided anew next time

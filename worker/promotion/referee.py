@@ -17,15 +17,16 @@ import numpy as np
 
 from model.calibration import Calibration
 from model.features.item import ItemFeatures
+from model.problem import Problem
 from model.tagger import Tagger
+from model.training.config import TrainConfig
 from model.training.phases import CONTINUATION
-from model.training.progressive import TrainConfig, out_of_fold
-from model.weak_supervision.boxes import LearnedBoxes
-from model.weak_supervision.supervision import GoldTable, family_folds
+from model.training.progressive import out_of_fold
+from model.training.supervision import family_folds
 from tagloom_base.files import replaced
+from worker.corpus.corpus import Corpus
 from worker.promotion.collapse import Shift, collapse
 from worker.promotion.gate import Booleans, Evidence, is_enough
-from worker.training.corpus import Corpus
 
 FEWEST_OTHERS = 32  # tasks without gold that the folds see beside, whatever the gold
 LOOKED_AT = 500  # items of the pool, at most about twice as many, by which a label's share of it is told
@@ -54,9 +55,9 @@ class Referee:
         self._served = served
         self._config = config
         self._folder = folder
-        labels_NK = GoldTable.of(corpus.gold, served.labels, len(corpus.features)).labels_NK
+        labels_NK = corpus.problem.table(served.labels).labels_NK
         self._gold, self._known = labels_NK.numpy() > 0.5, ~labels_NK.isnan().numpy()
-        self._all = sorted(corpus.gold)
+        self._all = sorted(corpus.problem.gold)
 
     def served_by(self, tagger: Tagger) -> None:
         """From now on this one serves, and candidates are judged against it."""
@@ -78,27 +79,19 @@ class Referee:
         theirs = np.array([answers[self._corpus.task_ids[row]] for row in rows], dtype=bool)
         return self._compared("out-of-fold", rows, self._of_served(rows, kept), theirs)
 
-    def out_of_fold(
-        self, parent: Tagger, boxes: LearnedBoxes | None, between: Callable[[], None]
-    ) -> dict[int, list[bool]]:
-        """The recipe's out-of-fold answers by task, from short trainings on the gold and as many others as they use.
+    def out_of_fold(self, parent: Tagger, problem: Problem, between: Callable[[], None]) -> dict[int, list[bool]]:
+        """Return the recipe's out-of-fold answers by task, from short trainings on the gold and some other items.
 
-        Its cues are those of ``parent``, ``boxes`` those that the candidate has learned. ``between`` is called after
-        each epoch; what it raises ends the judging.
+        Its cues are those of ``parent``, its boxes those that the candidate has learned (``problem.boxes``).
+        ``between`` is called after each epoch; what it raises ends the judging.
         """
-        corpus, config = self._corpus, replace(self._config, first=CONTINUATION)
-        unlabelled = [row for row in range(len(corpus.features)) if row not in corpus.gold]
+        config = replace(self._config, first=CONTINUATION)
+        unlabelled = [row for row in range(len(problem.pool)) if row not in problem.gold]
         rows = [*self._all, *unlabelled[: int(len(self._all) * config.weak_per_gold) + FEWEST_OTHERS]]
-        answers = out_of_fold(
-            parent,
-            [corpus.features[row] for row in rows],
-            {place: corpus.gold[row] for place, row in enumerate(self._all)},
-            families=[corpus.families[row] for row in rows],
-            config=config,
-            boxes=boxes.rows(rows) if boxes else None,
-            on_epoch=lambda _: between(),
-        )
-        return {corpus.task_ids[row]: answers.given_NK[place].tolist() for place, row in enumerate(self._all)}
+        # Here gold that is held out elsewhere is trained on, too: each item is answered by others' folds.
+        part = replace(problem.part(rows), held_out=frozenset())
+        answers = out_of_fold(parent, part, config, on_epoch=lambda _: between())
+        return {self._corpus.task_ids[row]: answers.given_NK[place].tolist() for place, row in enumerate(self._all)}
 
     def looks_broken(self, candidate: Tagger, evidence: Evidence) -> str:
         """Why out-of-fold answers do not speak for it: it answers its own gold worse than its recipe others'."""
@@ -115,11 +108,13 @@ class Referee:
     def collapse(self, candidate: Tagger) -> str:
         """Why the candidate is refused for a label that it gives far less, or far more, than the served version does;
         empty when it is not."""
-        pool = range(0, len(self._corpus.features), max(1, len(self._corpus.features) // LOOKED_AT))
+        pool = range(0, len(self._corpus.problem.pool), max(1, len(self._corpus.problem.pool) // LOOKED_AT))
         shift = Shift(candidate.labels, self._direct(self._served, pool), self._direct(candidate, pool))
         if not shift.suspects():
             return ""
-        worked_on = [row for row in self._all if self._known[row].all() and self._corpus.gold[row].accepted is None]
+        worked_on = [
+            row for row in self._all if self._known[row].all() and self._corpus.problem.gold[row].accepted is None
+        ]
         return collapse(shift, self._gold[worked_on], self._direct(self._served, worked_on))
 
     def keep(self, answers: Mapping[int, Sequence[bool]], version: str) -> None:
@@ -130,12 +125,12 @@ class Referee:
 
     @property
     def _held_out(self) -> list[int]:
-        return self._impartial(sorted(self._corpus.held_out))
+        return self._impartial(sorted(self._corpus.problem.held_out))
 
     def _impartial(self, rows: Sequence[int]) -> list[int]:
         """Those of which the served version did not propose the gold; one that nobody can name may be it."""
         partial = {self._served.version, ""}
-        return [row for row in rows if self._corpus.gold[row].accepted not in partial]
+        return [row for row in rows if self._corpus.problem.gold[row].accepted not in partial]
 
     def _unseen(self, row: int, kept: "_Kept") -> bool:
         """Whether the served version can answer this gold as if it had not been trained on it."""
@@ -159,7 +154,7 @@ class Referee:
 
     @property
     def _trainable(self) -> frozenset[int]:
-        return frozenset(self._corpus.task_ids[row] for row in self._corpus.trainable)
+        return frozenset(self._corpus.task_ids[row] for row in self._corpus.problem.trainable)
 
     def _path(self, version: str) -> Path:
         return self._folder / f"{version}.json"
@@ -172,8 +167,10 @@ class Referee:
         """Answers calibrated by the other half of held-out gold: the tagger itself was calibrated by all of it."""
         log_odds_NK = tagger.log_odds(self._features(rows))
         given_NK = np.zeros((len(rows), len(tagger.labels)), dtype=bool)
-        gold_NK = GoldTable.of(self._corpus.gold, tagger.labels, len(self._corpus.features)).labels_NK[list(rows)]
-        for part in family_folds({place: self._corpus.families[row] for place, row in enumerate(rows)}, 2, seed=0):
+        gold_NK = self._corpus.problem.table(tagger.labels).labels_NK[list(rows)]
+        for part in family_folds(
+            {place: self._corpus.problem.families[row] for place, row in enumerate(rows)}, 2, seed=0
+        ):
             rest = sorted(set(range(len(rows))) - set(part))
             calibration = Calibration.of(log_odds_NK, log_odds_NK[rest], gold_NK[rest])
             calibration = calibration.fitted(log_odds_NK[rest], gold_NK[rest])
@@ -181,11 +178,11 @@ class Referee:
         return given_NK
 
     def _features(self, rows: Sequence[int]) -> list[ItemFeatures]:
-        return [self._corpus.features[row] for row in rows]
+        return [self._corpus.problem.pool[row] for row in rows]
 
     def _compared(self, basis: str, rows: Sequence[int], served: Booleans, candidate: Booleans) -> Evidence:
-        families = [self._corpus.families[row] for row in rows]
-        by_hand_N = np.array([self._corpus.gold[row].accepted is None for row in rows], dtype=bool)
+        families = [self._corpus.problem.families[row] for row in rows]
+        by_hand_N = np.array([self._corpus.problem.gold[row].accepted is None for row in rows], dtype=bool)
         gold_NK, known_NK = self._gold[rows], self._known[rows]
         return Evidence(basis, gold_NK, known_NK, served, candidate, families, by_hand_N)
 

@@ -26,22 +26,24 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, distributed
+from torch import distributed
 
 from model import checkpoint
 from model.features.cache import FeatureCache
 from model.features.item import ItemFeatures
 from model.items import Gold
+from model.problem import Problem
+from model.state import State, prefixed
 from model.tagger import Tagger
 from model.tensor_files import read
+from model.training.config import TrainConfig
 from model.training.phases import Phase
-from model.training.progressive import TrainConfig, fit
+from model.training.progressive import fit
 from model.weak_supervision.boxes import LearnedBoxes
-from model.weak_supervision.propagation import FusedSpace, Neighbours
+from model.weak_supervision.propagation import Embedding, Index, Neighbours
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
-from worker.training.corpus import Corpus
-from worker.training.watch import Ends
+from worker.watch import Ends
 
 LOOK_S = 0.1
 ASKED = (signal.SIGTERM, signal.SIGINT)  # how a service manager and a terminal ask all processes to end
@@ -55,14 +57,13 @@ class CompanionDied(Exception):  # noqa: N818 - names what happened
 
 @dataclass(frozen=True)
 class Order:
-    """What all processes train on. ``state`` is where a killed training's last epoch is kept."""
+    """What all processes train on, its index and boxes found. ``keys`` name the pool's items in the cache of features;
+    ``state`` is where a killed training's last epoch is kept."""
 
     parent: Tagger
-    corpus: Corpus
+    problem: Problem
     config: TrainConfig
-    neighbours: Neighbours
-    space: FusedSpace
-    boxes: LearnedBoxes | None
+    keys: tuple[str, ...]
     state: Path
 
 
@@ -153,17 +154,19 @@ def _join(folder: Path, rank: int, device: str) -> None:
 
 def _write(folder: Path, settings: Settings, order: Order) -> None:
     """Hand over everything; features by their place in the cache, those that are not there as files."""
-    corpus, parent, boxes = order.corpus, order.parent, order.boxes
-    if boxes:  # learned by rank 0 alone
-        parent = replace(parent, box_model=boxes.model, box_centre_K=boxes.centre_K)
+    problem, parent = order.problem, order.parent
+    assert problem.index
+    assert problem.boxes
+    boxes, index = problem.boxes, problem.index
+    if boxes.source:  # learned by rank 0 alone
+        parent = replace(parent, box_model=boxes.model, box_source=boxes.source)
     checkpoint.save(parent, folder / PARENT, version=order.parent.version or "v0.0000")
-    means = {f"mean.{part}": mean for part, mean in order.space.means.items()}
-    tensors = {**order.neighbours.tensors(), **means, **({BOXES: boxes.opinions_NK} if boxes else {})}
+    tensors = {**index.neighbours.tensors(), **prefixed("mean.", index.embedding.means), BOXES: boxes.opinions_NK}
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / TENSORS)
     if order.state.exists():
         shutil.copyfile(order.state, folder / STATE)
     cache, beside = FeatureCache(settings.paths.features, parent.space), FeatureCache(folder, parent.space)
-    for key, features in zip(corpus.keys, corpus.features, strict=True):
+    for key, features in zip(order.keys, problem.pool, strict=True):
         if key not in cache and not beside.put(key, features):
             raise OSError(f"features cannot be handed over: {folder} takes no more files")
     about = {
@@ -173,10 +176,10 @@ def _write(folder: Path, settings: Settings, order: Order) -> None:
         "work_horse": os.getpid(),
         "config": asdict(order.config),
         "features": str(settings.paths.features.resolve()),
-        "keys": corpus.keys,
-        "families": corpus.families,
-        "gold": {row: [sorted(said.labels), sorted(said.unknown), said.weight] for row, said in corpus.gold.items()},
-        "held_out": sorted(corpus.held_out),
+        "keys": order.keys,
+        "families": list(problem.families),
+        "gold": {row: [sorted(said.labels), sorted(said.unknown), said.weight] for row, said in problem.gold.items()},
+        "held_out": sorted(problem.held_out),
     }
     (folder / ORDER).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
 
@@ -199,12 +202,6 @@ def _config(stored: dict[str, Any]) -> TrainConfig:
     return TrainConfig(**{**stored, "first": phases("first"), "continuation": phases("continuation")})
 
 
-def _boxes(parent: Tagger, opinions_NK: Tensor | None) -> LearnedBoxes | None:
-    if parent.box_model is None or parent.box_centre_K is None or opinions_NK is None:
-        return None
-    return LearnedBoxes(parent.box_model, parent.box_centre_K, opinions_NK)
-
-
 def _end_with(work_horse: int) -> None:
     while os.getppid() == work_horse:
         time.sleep(LOOK_S)
@@ -221,27 +218,24 @@ def main() -> None:
     parent = replace(checkpoint.load(folder / PARENT), version=about["started_from"])
     features = _features(folder, about, parent.space)
     tensors, _ = read(folder / TENSORS)
-    means = {name.removeprefix("mean."): mean for name, mean in tensors.items() if name.startswith("mean.")}
-    space = FusedSpace(means)
-    vectors_ND = space.vectors(features)
-    gold = tuple(tensors["gold"].tolist())
+    embedding = Embedding(State(tensors).under("mean."))
+    vectors_ND, gold_rows = embedding.vectors(features), tuple(tensors["gold"].tolist())
+    neighbours = Neighbours(vectors_ND, gold_rows, tensors["gold_NM"], tensors["similarity_NM"])
+    gold = {
+        int(row): Gold(frozenset(labels), None, weight, frozenset(unknown))
+        for row, (labels, unknown, weight) in about["gold"].items()
+    }
+    problem = Problem(
+        features,
+        gold,
+        about["families"],
+        frozenset(about["held_out"]),
+        Index(embedding, neighbours),
+        LearnedBoxes(parent.box_model, parent.box_source, tensors[BOXES]),
+    )
     (folder / f"ready.{rank}").touch()
     _join(folder, rank, config.device)
-    fit(
-        parent,
-        features,
-        {
-            int(row): Gold(frozenset(labels), None, weight, frozenset(unknown))
-            for row, (labels, unknown, weight) in about["gold"].items()
-        },
-        families=about["families"],
-        config=config,
-        held_out=frozenset(about["held_out"]),
-        neighbours=Neighbours(vectors_ND, gold, tensors["gold_NM"], tensors["similarity_NM"]),
-        space=space,
-        boxes=_boxes(parent, tensors.get(BOXES)),
-        resume=folder / STATE,
-    )
+    fit(parent, problem, config, resume=folder / STATE)
     distributed.destroy_process_group()
 
 

@@ -7,18 +7,19 @@ against it too.
 Shape suffixes: N items, K classes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model import checkpoint
+from model.training.boxes import learn_boxes
+from model.training.config import TrainConfig
 from model.training.phases import CONTINUATION
-from model.training.progressive import TrainConfig, out_of_fold
-from model.weak_supervision.boxes import learn_boxes
-from model.weak_supervision.supervision import GoldTable, supervise
-from worker.training.corpus import assemble
-from worker.training.watch import NeverEnds
+from model.training.progressive import out_of_fold
+from model.training.supervision import supervise
+from worker.corpus.corpus import assemble
+from worker.watch import NeverEnds
 from worker.workplace import Workplace
 
 
@@ -47,18 +48,18 @@ def doubtful(workplace: Workplace, project_key: str) -> list[Doubt]:
         raise ValueError(f"no project {project_key!r}: `tagloom versions` names those there are")
     config, settings = workplace.config_of(project), workplace.settings
     corpus = assemble(workplace, project, config, NeverEnds())
-    rows = sorted(corpus.gold)
+    rows = sorted(corpus.problem.gold)
     if not rows:
         return []
     current = workplace.serving(project)
     served = checkpoint.load(settings.paths.checkpoints / current.folder)
-    table = GoldTable.of(corpus.gold, served.labels, len(corpus.features))
-    boxes = learn_boxes(
-        served.box_model, corpus.features, corpus.gold, families=corpus.families, seed=settings.training.seed
-    )
-    weak = supervise(served, corpus.features, table, families=corpus.families, boxes=boxes).weak
+    # All gold is judged, held out or not: each item by models that have not seen its family.
+    problem = replace(corpus.problem, held_out=frozenset())
+    problem = replace(problem, boxes=learn_boxes(served, problem, seed=settings.training.seed))
+    weak = supervise(served, problem).weak
     short = TrainConfig(seed=settings.training.seed, first=CONTINUATION)
-    trained = out_of_fold(served, corpus.features, corpus.gold, families=corpus.families, config=short, boxes=boxes)
+    trained = out_of_fold(served, problem, short)
+    table = problem.table(served.labels)
     known_NK = ~table.labels_NK[rows].isnan().numpy()
     gold_NK = table.labels_NK[rows].numpy() > 0.5
     probability_NK, sources_NK = trained.probability_NK[rows].numpy(), weak.probability_NK[rows].numpy()

@@ -4,9 +4,9 @@ import logging
 from pathlib import Path
 
 from model import checkpoint
+from model.lexicon.lexicon import Lexicon
 from model.tagger import Tagger
 from model.training.relabelling import relabelled
-from model.weak_supervision.lexicon import Lexicon
 from store.store import Store
 
 LOG = logging.getLogger(__name__)

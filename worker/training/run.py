@@ -15,28 +15,29 @@ from torch import Tensor
 
 from model import checkpoint
 from model.features.item import ItemFeatures
+from model.lexicon.lexicon import Lexicon
 from model.tagger import Tagger
-from model.training.progressive import EpochReport, TrainConfig, fit
-from model.weak_supervision.boxes import LearnedBoxes, learn_boxes
-from model.weak_supervision.lexicon import Lexicon
-from model.weak_supervision.supervision import GoldTable
+from model.training.boxes import learn_boxes
+from model.training.config import TrainConfig
+from model.training.progressive import EpochReport, fit
+from model.weak_supervision.boxes import LearnedBoxes
 from store.leases import Lease
 from store.projects import Project
 from store.versions import Current
 from store.weak_labels import WeakLabel
 from tagloom_base.files import replaced
+from worker.cold_start import ColdStart, ensure_cold_start
+from worker.corpus.corpus import Corpus, assemble
+from worker.corpus.gold import mark_misread
 from worker.promotion.gate import Verdict, judge
 from worker.promotion.pruning import EVIDENCE
 from worker.promotion.publication import Publisher, promote_due
 from worker.promotion.referee import Referee
-from worker.training.cold_start import ColdStart, ensure_cold_start
 from worker.training.companions import Order, together
-from worker.training.corpus import Corpus, assemble
-from worker.training.gold import mark_misread
+from worker.training.index import kept_index
 from worker.training.inheritance import heir, with_lexicon
-from worker.training.propagation import propagate
 from worker.training.recovery import readable
-from worker.training.watch import Ends
+from worker.watch import Ends
 from worker.workplace import Workplace
 
 LOG = logging.getLogger(__name__)
@@ -68,12 +69,12 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Ends, pro
     corpus = assemble(workplace, project, config, watch)
     for note, count in corpus.notes.items():
         LOG.warning("%s: in %d tasks with gold: %s", project_key, count, note)
-    if not corpus.trainable:
+    if not corpus.problem.trainable:
         store.projects.finish_training(
             project_key, project.gold_revision, lease, unread=corpus.unread, notes=corpus.notes
         )
-        return f"{len(corpus.gold)} gold labels, none to train on yet"
-    counts = {"gold_count": len(corpus.gold), "weak_count": len(corpus.features) - len(corpus.gold)}
+        return f"{len(corpus.problem.gold)} gold labels, none to train on yet"
+    counts = {"gold_count": len(corpus.problem.gold), "weak_count": len(corpus.problem.pool) - len(corpus.problem.gold)}
     publisher = Publisher(
         settings.paths.checkpoints,
         settings.versions.promotion_seconds,
@@ -87,10 +88,10 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Ends, pro
     run = _Run(workplace, publisher, corpus, wanted.lexicon, watch, progress)
     trained = run.work()
     progress({"stage": "writing weak labels"})
-    _write_weak_labels(workplace, project, corpus, trained, run.boxes, lease)
+    _write_weak_labels(workplace, project, corpus, trained, run.problem.boxes, lease)
     store.projects.finish_training(project_key, project.gold_revision, lease, unread=corpus.unread, notes=corpus.notes)
     run.state.clear()
-    return f"{len(corpus.gold)} gold labels; promoted {', '.join(publisher.promoted) or 'nothing'}"
+    return f"{len(corpus.problem.gold)} gold labels; promoted {', '.join(publisher.promoted) or 'nothing'}"
 
 
 class _Run:
@@ -120,39 +121,26 @@ class _Run:
         self._served = checkpoint.load(checkpoints / publisher.current.folder)
         evidence = checkpoints / publisher.project.key / EVIDENCE
         self._referee = Referee(corpus, self._served, self._config, evidence)
-        self._nearest = workplace.settings.paths.neighbours / f"{self.state.file.parent.name}.safetensors"
-        self.boxes: LearnedBoxes | None = None
+        self._index_file = workplace.settings.paths.neighbours / f"{self.state.file.parent.name}.safetensors"
+        self.problem = corpus.problem
         self._is_misled = bool(publisher.current.note)
         self._begun = False
         self._last_phase = self._config.continuation[-1].name
 
     def work(self) -> Tagger:
         """Train through the phases, offering each; returns the last one's tagger."""
-        corpus = self._corpus
-        nearest = propagate(self._nearest, self._publisher.current.space, corpus)
+        index = kept_index(self._index_file, self._publisher.current.space, self._corpus)
         self._progress({"stage": "learning boxes"})
-        boxes = self.boxes = learn_boxes(
-            self._parent.box_model,
-            corpus.features,
-            corpus.gold,
-            families=corpus.families,
-            held_out=corpus.held_out,
-            seed=self._config.seed,
-            between=self._watch.check,
-        )
+        problem = replace(self._corpus.problem, index=index)
+        boxes = learn_boxes(self._parent, problem, seed=self._config.seed, between=self._watch.check)
+        self.problem = replace(problem, boxes=boxes)
         self._watch.check()
-        order = Order(self._parent, corpus, self._config, nearest.neighbours, nearest.space, boxes, self.state.file)
+        order = Order(self._parent, self.problem, self._config, self._corpus.keys, self.state.file)
         with together(self._settings, order, self._watch):
             final = fit(
                 self._parent,
-                corpus.features,
-                corpus.gold,
-                families=corpus.families,
-                config=self._config,
-                held_out=corpus.held_out,
-                neighbours=nearest.neighbours,
-                space=nearest.space,
-                boxes=boxes,
+                self.problem,
+                self._config,
                 on_epoch=self._on_epoch,
                 on_phase=self._on_phase,
                 resume=self.state.file,
@@ -171,7 +159,7 @@ class _Run:
 
     def _on_phase(self, phase: str, tagger: Tagger) -> None:
         """An early phase is published only when it gains, and when nobody has to wait for it."""
-        early = phase != self._last_phase and self._referee.can_judge_early and self._publisher.wait() == 0
+        early = phase != self._last_phase and self._referee.can_judge_early and self._publisher.may_promote()
         if not early:
             return
         verdict = self._guarded(tagger, judge(self._referee.evidence(tagger, {}), must_gain=True))
@@ -184,7 +172,7 @@ class _Run:
         self._progress({"stage": "judging"})
         answers: Mapping[int, Sequence[bool]] = {}
         if not self._referee.can_judge_early:
-            answers = self._referee.out_of_fold(self._parent, self.boxes, self._watch.check)
+            answers = self._referee.out_of_fold(self._parent, self.problem, self._watch.check)
         self._watch.check()
         evidence = self._referee.evidence(tagger, answers)
         verdict = self._guarded(tagger, judge(evidence, must_gain=False))
@@ -209,7 +197,7 @@ class _Run:
     def _learned(self, tagger: Tagger) -> dict[str, Any]:
         """What `tagloom versions` tells of a version beside its figures."""
         corpus = self._corpus
-        gold = GoldTable.of(corpus.trainable, tagger.labels, len(corpus.features))
+        gold = corpus.problem.table(tagger.labels).without(corpus.problem.held_out)
         missing = gold.unlearnable(tagger.labels)
         for label, reason in missing.items():
             LOG.info("%s: %s cannot be learned yet: %s", self._publisher.project.key, label, reason)
@@ -302,9 +290,9 @@ def _write_weak_labels(
     workplace: Workplace, project: Project, corpus: Corpus, tagger: Tagger, boxes: LearnedBoxes | None, lease: Lease
 ) -> None:
     """Keep what the sources say of tasks that nobody has labelled."""
-    rows = [row for row in range(len(corpus.features)) if row not in corpus.gold]
-    boxes_NK = boxes.rows(rows).opinions_NK if boxes else None
-    weak = _weak_labels(tagger, [corpus.features[row] for row in rows], boxes_NK) if rows else []
+    rows = [row for row in range(len(corpus.problem.pool)) if row not in corpus.problem.gold]
+    boxes_NK = boxes.rows(rows).opinions_NK if boxes and boxes.source else None
+    weak = _weak_labels(tagger, [corpus.problem.pool[row] for row in rows], boxes_NK) if rows else []
     entries = [(corpus.task_ids[row], labels) for row, labels in zip(rows, weak, strict=True)]
     workplace.store.weak_labels.replace(
         project.key, entries, space=tagger.space, gold_revision=project.gold_revision, lease=lease

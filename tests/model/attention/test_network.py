@@ -10,9 +10,9 @@ from model.attention.network import Network, NetworkConfig, grown, make_network
 from model.attention.reduction import Reduction
 from model.attention.vocabulary import Vocabulary
 from model.features.item import ItemFeatures
+from model.lexicon.cues import CueSet
+from model.lexicon.lexicon import Lexicon
 from model.training.phases import ALL_AT_ONCE, STUDY, Phase, epochs
-from model.weak_supervision.cues import CueSet
-from model.weak_supervision.lexicon import Lexicon
 from tests.model.shop import LABELS, block, features, pool, with_industry, with_text
 
 CUES = CueSet(LABELS, Lexicon.load())

@@ -7,8 +7,8 @@ from model.attention.batching import collate
 from model.attention.reduction import COMPONENTS, Reduction
 from model.attention.vocabulary import Vocabulary
 from model.features.item import ItemFeatures
-from model.weak_supervision.cues import CueSet
-from model.weak_supervision.lexicon import Lexicon
+from model.lexicon.cues import CueSet
+from model.lexicon.lexicon import Lexicon
 from tests.model.shop import LABELS, TEXT_WIDTH, block, features, item, pool, with_industry, with_text
 
 CUES = CueSet(LABELS, Lexicon.load())

@@ -8,7 +8,7 @@ from model.boxes.saliency import best_rectangles
 from model.boxes.scene import Scene
 from model.features.item import ItemFeatures
 from model.items import Box
-from model.weak_supervision.lexicon import Lexicon
+from model.lexicon.lexicon import Lexicon
 from tests.model.boxes.pictures import BLUE, PRODUCT, nothing, picture, price_plate, shop_picture
 
 

@@ -20,7 +20,7 @@ from model.boxes.scene import Scene
 from model.features.cache import FeatureCache
 from model.features.item import ItemFeatures
 from model.items import Box, Gold, TextBlock
-from model.weak_supervision.lexicon import Lexicon
+from model.lexicon.lexicon import Lexicon
 from tests.model.boxes.pictures import LABELS, shop_picture
 
 READER = RoleReader(Lexicon.load())

@@ -7,8 +7,8 @@ from model.boxes.scene import Scene
 from model.calibration import USUAL
 from model.features.item import ItemFeatures
 from model.items import Box
-from model.weak_supervision.cues import CueSet
-from model.weak_supervision.lexicon import Lexicon
+from model.lexicon.cues import CueSet
+from model.lexicon.lexicon import Lexicon
 from tests.model.boxes.pictures import RED, picture, price_plate, shop_picture
 
 LEXICON = Lexicon.load()

@@ -9,8 +9,9 @@ from model.boxes.decode import decode
 from model.boxes.drawn import Drawn
 from model.boxes.model import BoxModel
 from model.items import Box, Gold, LabelledBox, PredictedBox
-from model.weak_supervision.cues import CueSet
-from model.weak_supervision.lexicon import Lexicon
+from model.lexicon.cues import CueSet
+from model.lexicon.lexicon import Lexicon
+from model.state import State
 from tests.model.boxes.pictures import BLUE, LABELS, PRODUCT, moved, nothing, picture, price_plate, shop_picture
 
 PICTURES = [shop_picture(seed) for seed in range(12)]
@@ -116,12 +117,18 @@ def test_same_seed_and_gold_give_the_same_model(learned: BoxModel) -> None:
     assert again.predict(PICTURES[:4], faint=True) == learned.predict(PICTURES[:4], faint=True)
 
 
+def kept(model: BoxModel) -> BoxModel:
+    """The model as its tagger's checkpoint gives it back."""
+    of_the_tagger = State(facts={"labels": list(LABELS), "lexicon": Lexicon.load().as_dict()})
+    restored = BoxModel.from_state(State.joined([of_the_tagger, model.state()]))
+    assert restored is not None
+    return restored
+
+
 @pytest.mark.parametrize("state", ["cold", "learned"])
 def test_state_and_back(state: str, learned: BoxModel) -> None:
     model = cold() if state == "cold" else learned
-    tensors = model.state()
-    assert all(isinstance(tensor, torch.Tensor) for tensor in tensors.values())
-    restored = BoxModel.from_state(LABELS, Lexicon.load(), tensors)
+    restored = kept(model)
     assert restored.predict(PICTURES[:4], faint=True) == model.predict(PICTURES[:4], faint=True)
 
 
@@ -182,7 +189,7 @@ def test_tags_alone_teach_which_cues_to_believe() -> None:
 
     assert best(taught, "LOGO") < 0.6 * best(cold(), "LOGO")
     assert best(taught, "价格") > 0.8 * best(cold(), "价格")
-    restored = BoxModel.from_state(LABELS, Lexicon.load(), taught.state())
+    restored = kept(taught)
     assert restored.predict(PICTURES[:2], faint=True) == taught.predict(PICTURES[:2], faint=True)
 
 

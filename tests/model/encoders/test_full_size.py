@@ -11,9 +11,11 @@ from torchvision import models
 
 from model.features.extraction import FeatureExtractor
 from model.items import Gold, Item
+from model.problem import Problem
 from model.tagger import Tagger
+from model.training.config import TrainConfig
 from model.training.phases import PARTS, Phase
-from model.training.progressive import TrainConfig, fit
+from model.training.progressive import fit
 from tests.model.encoders.test_transformer_text import bert_folder
 
 SHORT = TrainConfig(first=(Phase("refine", 1, PARTS, 1e-3),))
@@ -45,7 +47,7 @@ def test_resnet50_and_bert_serve_and_train_without_a_network(tmp_path: Path, mon
     assert seen.texts_E["reviews"].shape == (768,)
     gold = {n: Gold(frozenset({"主体", "LOGO"} if n % 2 else {"主体"})) for n in range(4)}
     cold = Tagger.cold_start(("主体", "LOGO"), space=extractor.space, seed=1, with_boxes=False)
-    tagger = fit(cold, features, gold, families=[str(n) for n in range(4)], config=SHORT)
+    tagger = fit(cold, Problem(features, gold, [str(n) for n in range(4)]), SHORT)
     assert tagger.network is not None
     assert tagger.network.config.vocabulary.fields == ("reviews",)
     assert tagger.probabilities(features).isfinite().all()

@@ -19,10 +19,11 @@ from model.evaluation.methods import ABLATIONS, Answers, methods, trained
 from model.evaluation.run import Result, heard, read, reliability, run, steps, tagger_fingerprint
 from model.evaluation.tables import f1_table
 from model.features.item import ItemFeatures
-from model.training.progressive import TrainConfig
-from model.weak_supervision.boxes import LearnedBoxes, learn_boxes
+from model.lexicon.lexicon import Lexicon
+from model.training.boxes import learn_boxes
+from model.training.config import TrainConfig
+from model.weak_supervision.boxes import LearnedBoxes
 from model.weak_supervision.label_model import Opinions
-from model.weak_supervision.lexicon import Lexicon
 from tests.model.shop import LABELS, pool
 
 ITEMS, GOLD, FAMILIES = pool(60)
@@ -64,7 +65,7 @@ def test_methods_of_one_draw_share_what_was_learned_of_boxes(
 ) -> None:
     learned: list[int] = []
 
-    def learn(*given: Any, seed: int, **options: Any) -> LearnedBoxes | None:
+    def learn(*given: Any, seed: int, **options: Any) -> LearnedBoxes:
         learned.append(seed)
         return learn_boxes(*given, seed=seed, **options)
 
@@ -83,9 +84,9 @@ def test_boxes_are_left_out_by_name(corpus: LabelledCorpus) -> None:
     assert "no boxes" in methods()
     drawn = split(corpus, families=5, seed=0)
     with_boxes = trained(drawn, use_network=False)
-    assert with_boxes.box_centre_K is not None
+    assert with_boxes.box_source is not None
     without = trained(drawn, use_network=False, **ABLATIONS["no boxes"])
-    assert without.box_centre_K is None
+    assert without.box_source is None
     assert without.box_model is with_boxes.box_model
 
 
@@ -188,7 +189,7 @@ def test_results_with_another_lexicon_are_not_taken(corpus: LabelledCorpus, tmp_
 def test_the_same_tagger_has_the_same_fingerprint_in_another_process() -> None:
     code = (
         "from model.evaluation.run import tagger_fingerprint as made\n"
-        "from model.weak_supervision.lexicon import Lexicon\n"
+        "from model.lexicon.lexicon import Lexicon\n"
         "print(made(Lexicon.load()))"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()

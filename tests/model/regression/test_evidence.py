@@ -1,9 +1,9 @@
 import torch
 
+from model.lexicon.cues import CueSet
+from model.lexicon.lexicon import Lexicon
 from model.regression.evidence import Evidence
 from model.regression.logistic import Regression
-from model.weak_supervision.cues import CueSet
-from model.weak_supervision.lexicon import Lexicon
 from tests.model.shop import LABELS, features, pool
 
 CUES = CueSet(LABELS, Lexicon.load())

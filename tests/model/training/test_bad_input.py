@@ -6,9 +6,11 @@ import pytest
 
 from model.features.item import ItemFeatures
 from model.items import Gold
+from model.problem import Problem
 from model.tagger import Tagger
+from model.training.config import TrainConfig
 from model.training.phases import PARTS, Phase
-from model.training.progressive import EpochReport, TrainConfig, fit
+from model.training.progressive import EpochReport, fit
 from tests.model.shop import LABELS, features, pool, with_industry, with_text
 
 PHASES = (
@@ -39,7 +41,7 @@ def cold() -> Tagger:
 )
 def test_bad_gold_trains_and_stays_finite(cold: Tagger, gold: dict[int, Gold]) -> None:
     reports: list[EpochReport] = []
-    tagger = fit(cold, ITEMS, gold, families=FAMILIES, config=CONFIG, on_epoch=reports.append)
+    tagger = fit(cold, Problem(ITEMS, gold, FAMILIES), CONFIG, on_epoch=reports.append)
     assert tagger.probabilities(ITEMS).isfinite().all()
     assert all(report.gold_loss == report.gold_loss for report in reports)
 
@@ -47,14 +49,14 @@ def test_bad_gold_trains_and_stays_finite(cold: Tagger, gold: dict[int, Gold]) -
 def test_identical_items_with_opposite_gold_stay_undecided(cold: Tagger) -> None:
     twins = [ITEMS[0]] * 80
     gold = {row: Gold(frozenset(LABELS) if row % 2 else frozenset()) for row in range(80)}
-    tagger = fit(cold, twins, gold, families=[str(row) for row in range(80)], config=CONFIG)
+    tagger = fit(cold, Problem(twins, gold, [str(row) for row in range(80)]), CONFIG)
     assert ((tagger.probabilities(twins) > 0.2) & (tagger.probabilities(twins) < 0.8)).all()
 
 
 def test_items_without_picture_or_text_are_trained_on(cold: Tagger) -> None:
     bare = [features(title="", industry=()), features(), *ITEMS[:10]]
     gold = {row: Gold(frozenset({"主体"})) for row in range(6)}
-    tagger = fit(cold, bare, gold, families=[str(row) for row in range(12)], config=CONFIG)
+    tagger = fit(cold, Problem(bare, gold, [str(row) for row in range(12)]), CONFIG)
     assert tagger.probabilities(bare).isfinite().all()
 
 
@@ -68,7 +70,7 @@ def epochs_to(served: Tagger, pool: list[ItemFeatures], state: Path) -> tuple[Ta
     reports: list[EpochReport] = []
     gold = {row: Gold(frozenset({"主体"} if row % 2 else ())) for row in range(6)}
     families = [str(row) for row in range(len(pool))]
-    tagger = fit(served, pool, gold, families=families, config=CONFIG, on_epoch=reports.append, resume=state)
+    tagger = fit(served, Problem(pool, gold, families), CONFIG, on_epoch=reports.append, resume=state)
     return tagger, len(reports)
 
 

@@ -11,9 +11,11 @@ from model.attention.fusion import Channels, Gate, shares
 from model.attention.network import make_network
 from model.features.item import ItemFeatures
 from model.items import Gold
+from model.problem import Problem
 from model.tagger import Tagger
+from model.training.config import TrainConfig
 from model.training.phases import PARTS, Phase
-from model.training.progressive import TrainConfig, fit
+from model.training.progressive import fit
 from tests.model.shop import IMAGE_WIDTH, LABELS, features, with_text
 
 GIFT = LABELS.index("赠品")
@@ -41,7 +43,7 @@ def shown(number: int, strength: float) -> ItemFeatures:
 
 def fitted(served: Tagger, items: list[ItemFeatures], config: TrainConfig = CONFIG) -> Tagger:
     gold = {row: Gold(frozenset({"赠品"} if row % 2 else ())) for row in range(len(items))}
-    return fit(served, items, gold, families=[str(row) for row in range(len(items))], config=config)
+    return fit(served, Problem(items, gold, [str(row) for row in range(len(items))]), config)
 
 
 def picture_share(tagger: Tagger, items: list[ItemFeatures]) -> float:

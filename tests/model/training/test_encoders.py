@@ -17,12 +17,14 @@ from model.encoders.transformer_text import TransformerTextEncoder
 from model.features.extraction import FeatureExtractor
 from model.features.item import ItemFeatures
 from model.items import Box, Gold, Item, TextBlock
+from model.problem import Problem
 from model.tagger import Tagger
 from model.training import live
-from model.training.encoders import EncoderTraining, TrainedEncoders, train_encoders
+from model.training.config import TrainConfig
+from model.training.encoders import EncoderPair, EncoderTraining, train_encoders
 from model.training.live import IMAGE, TEXT, Live
 from model.training.phases import PARTS, Phase
-from model.training.progressive import EpochReport, TrainConfig, fit
+from model.training.progressive import EpochReport, fit
 from tests.model.encoders.test_transformer_text import bert_folder
 from tests.model.features.test_extraction import FixedReader
 
@@ -71,7 +73,7 @@ def pool(images: GridEncoder, texts: TransformerTextEncoder) -> list[ItemFeature
 @pytest.fixture(scope="module")
 def tagger(pool: Sequence[ItemFeatures]) -> Tagger:
     cold = Tagger.cold_start(LABELS, space="space", seed=3, with_boxes=False)
-    return fit(cold, pool, GOLD, families=FAMILIES, config=TRAIN)
+    return fit(cold, Problem(pool, GOLD, FAMILIES), TRAIN)
 
 
 def encoded(images: GridEncoder, texts: TransformerTextEncoder) -> list[ItemFeatures]:
@@ -90,12 +92,16 @@ def trained(
     texts: TransformerTextEncoder | None = None,
     config: EncoderTraining = QUICK,
     reports: list[EpochReport] | None = None,
-) -> TrainedEncoders:
+) -> EncoderPair:
     heard = reports if reports is not None else []
     return train_encoders(
-        tagger, pool, GOLD, PICTURES.__getitem__,
-        families=FAMILIES, images=images, texts=texts, config=config, on_epoch=heard.append,
-    )  # fmt: skip
+        tagger,
+        Problem(pool, GOLD, FAMILIES),
+        PICTURES.__getitem__,
+        EncoderPair(images, texts),
+        config,
+        on_epoch=heard.append,
+    )
 
 
 def live_of(
@@ -212,7 +218,7 @@ def test_the_loss_on_gold_falls_and_further_than_under_the_encoder_as_it_was(
         still = replace(TRAIN, seed=seed, logit_penalty=0.0, modality_dropout=0.0, weak_weight=0.0, network=calm)
         longer = replace(still, first=(Phase("refine", 12, PARTS, 1e-2),))
         # A network that has not learned to look would ask nothing of an encoder.
-        looking = fit(replace(tagger, network=None), pool, GOLD, families=FAMILIES, config=longer)
+        looking = fit(replace(tagger, network=None), Problem(pool, GOLD, FAMILIES), longer)
         reports: list[EpochReport] = []
         config = replace(QUICK, epochs=16, learning_rate=rate, share=1.0, training=still)
         trained(looking, pool, images=images, config=config, reports=reports)
@@ -243,7 +249,8 @@ def test_a_training_without_pictures_opens_and_augments_none(
     tagger: Tagger, pool: list[ItemFeatures], texts: TransformerTextEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "augmented", None)
-    train_encoders(tagger, pool, GOLD, lambda _: 1 / 0, families=FAMILIES, texts=texts, config=QUICK)  # type: ignore[arg-type,return-value]
+    problem = Problem(pool, GOLD, FAMILIES)
+    train_encoders(tagger, problem, lambda row: pytest.fail(f"{row}"), EncoderPair(None, texts), QUICK)
 
 
 def test_a_training_can_be_cancelled_between_epochs(
@@ -254,7 +261,12 @@ def test_a_training_can_be_cancelled_between_epochs(
 
     with pytest.raises(InterruptedError):
         train_encoders(
-            tagger, pool, GOLD, PICTURES.__getitem__, families=FAMILIES, images=images, config=QUICK, on_epoch=stop
+            tagger,
+            Problem(pool, GOLD, FAMILIES),
+            PICTURES.__getitem__,
+            EncoderPair(images, None),
+            QUICK,
+            on_epoch=stop,
         )
 
 
@@ -287,10 +299,8 @@ def test_what_is_missing_is_told(
     with pytest.raises(ValueError, match=words):
         train_encoders(
             replace(tagger, network=None) if asks == "cold" else tagger,
-            pool,
-            gold,
+            Problem(pool, gold, FAMILIES),
             PICTURES.__getitem__,
-            families=FAMILIES,
-            images={"": None, "other": wide}.get(asks, images),
-            config=replace(QUICK, training=replace(TRAIN, network={})) if asks == "form" else QUICK,
+            EncoderPair({"": None, "other": wide}.get(asks, images), None),
+            replace(QUICK, training=replace(TRAIN, network={})) if asks == "form" else QUICK,
         )

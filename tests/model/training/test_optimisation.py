@@ -5,10 +5,10 @@ from model.attention.batching import Batch, collate
 from model.attention.network import NetworkConfig, make_network
 from model.attention.reduction import Reduction
 from model.attention.vocabulary import Vocabulary
+from model.lexicon.cues import CueSet
+from model.lexicon.lexicon import Lexicon
 from model.training.optimisation import Learner, modality_dropout
 from model.training.phases import PARTS, Phase
-from model.weak_supervision.cues import CueSet
-from model.weak_supervision.lexicon import Lexicon
 from tests.model.shop import LABELS, features, pool, with_industry, with_text
 
 MANY = 4000

@@ -1,5 +1,6 @@
 """Training on a small shop: what each phase trains, what survives, what bad gold does."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,12 +14,14 @@ from model.boxes.model import BoxModel
 from model.calibration import Calibration
 from model.items import Gold
 from model.metrics import macro_f1
+from model.problem import GoldTable, Problem
 from model.tagger import Tagger
 from model.training import progressive
+from model.training.config import TrainConfig
 from model.training.phases import PARTS, Phase
-from model.training.progressive import Course, EpochReport, TrainConfig, fit, no_publication, nothing_to_do, out_of_fold
-from model.weak_supervision.boxes import LearnedBoxes
-from model.weak_supervision.supervision import GoldTable, supervise
+from model.training.progressive import Course, EpochReport, fit, no_publication, nothing_to_do, out_of_fold
+from model.training.supervision import supervise
+from model.weak_supervision.boxes import BoxSource, LearnedBoxes
 from tests.model.shop import LABELS, features, pool, with_industry, with_text
 
 SHORT = (
@@ -59,7 +62,7 @@ def score(tagger: Tagger, start: int = 200, count: int = 60) -> float:
 
 def test_each_phase_trains_exactly_its_parts(cold: Tagger) -> None:
     seen: list[tuple[str, Tagger]] = []
-    fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG, on_phase=lambda name, tagger: seen.append((name, tagger)))
+    fit(cold, Problem(ITEMS, SOME, FAMILIES), CONFIG, on_phase=lambda name, tagger: seen.append((name, tagger)))
     assert [name for name, _ in seen] == ["base", "fusion", "refine"]
     assert seen[0][1].network
     untrained = replace(seen[0][1], network=make_network(seen[0][1].network.config, CONFIG.seed))
@@ -79,15 +82,15 @@ def test_each_phase_trains_exactly_its_parts(cold: Tagger) -> None:
 
 def test_gold_makes_it_better_than_the_cold_start(cold: Tagger) -> None:
     items, gold, families = pool(100)
-    tagger = fit(cold, items, gold, families=families, config=CONFIG)
+    tagger = fit(cold, Problem(items, gold, families), CONFIG)
     assert score(tagger) > score(cold) + 0.05
 
 
 def test_the_same_seed_gives_the_same_tagger_and_another_another(cold: Tagger) -> None:
-    first = fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG)
+    first = fit(cold, Problem(ITEMS, SOME, FAMILIES), CONFIG)
     torch.manual_seed(99)
-    assert same(first, fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG))
-    assert not same(first, fit(cold, ITEMS, SOME, families=FAMILIES, config=replace(CONFIG, seed=4)))
+    assert same(first, fit(cold, Problem(ITEMS, SOME, FAMILIES), CONFIG))
+    assert not same(first, fit(cold, Problem(ITEMS, SOME, FAMILIES), replace(CONFIG, seed=4)))
 
 
 def test_what_another_start_has_left_is_not_gone_on_from(cold: Tagger, tmp_path: Path) -> None:
@@ -97,10 +100,10 @@ def test_what_another_start_has_left_is_not_gone_on_from(cold: Tagger, tmp_path:
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG, on_epoch=kill, resume=state)
+        fit(cold, Problem(ITEMS, SOME, FAMILIES), CONFIG, on_epoch=kill, resume=state)
     seen: list[int] = []
     other = cold.named("v7.beef")
-    fit(other, ITEMS, SOME, families=FAMILIES, config=CONFIG, on_epoch=lambda r: seen.append(r.epoch), resume=state)
+    fit(other, Problem(ITEMS, SOME, FAMILIES), CONFIG, on_epoch=lambda r: seen.append(r.epoch), resume=state)
     assert seen == [1, 2, 3]
 
 
@@ -109,7 +112,7 @@ def test_judging_out_of_fold_can_be_ended_after_an_epoch(cold: Tagger) -> None:
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        out_of_fold(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG, on_epoch=stop)
+        out_of_fold(cold, Problem(ITEMS, SOME, FAMILIES), CONFIG, on_epoch=stop)
 
 
 def test_a_killed_training_goes_on_to_the_same_end(cold: Tagger, tmp_path: Path) -> None:
@@ -120,18 +123,14 @@ def test_a_killed_training_goes_on_to_the_same_end(cold: Tagger, tmp_path: Path)
         if report.epoch == 2:
             raise InterruptedError
 
-    whole = fit(cold, told, SOME, families=FAMILIES, config=CONFIG)
+    whole = fit(cold, Problem(told, SOME, FAMILIES), CONFIG)
     with pytest.raises(InterruptedError):
-        fit(cold, told, SOME, families=FAMILIES, config=CONFIG, on_epoch=kill, resume=state)
+        fit(cold, Problem(told, SOME, FAMILIES), CONFIG, on_epoch=kill, resume=state)
     left: list[int] = []
-    resumed = fit(
-        cold, told, SOME, families=FAMILIES, config=CONFIG, on_epoch=lambda r: left.append(r.epoch), resume=state
-    )
+    resumed = fit(cold, Problem(told, SOME, FAMILIES), CONFIG, on_epoch=lambda r: left.append(r.epoch), resume=state)
     assert left == [3]
     assert same(whole, resumed)
-    after = fit(
-        cold, told, SOME, families=FAMILIES, config=CONFIG, on_epoch=lambda r: left.append(r.epoch), resume=state
-    )
+    after = fit(cold, Problem(told, SOME, FAMILIES), CONFIG, on_epoch=lambda r: left.append(r.epoch), resume=state)
     assert left == [3]
     assert same(whole, after)
 
@@ -141,13 +140,13 @@ def test_a_broken_resume_file_starts_afresh(cold: Tagger, tmp_path: Path, conten
     state = tmp_path / "run.safetensors"
     state.write_bytes(content)
     seen: list[int] = []
-    fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG, on_epoch=lambda r: seen.append(r.epoch), resume=state)
+    fit(cold, Problem(ITEMS, SOME, FAMILIES), CONFIG, on_epoch=lambda r: seen.append(r.epoch), resume=state)
     assert seen == [1, 2, 3]
 
 
 def test_a_continuation_starts_from_the_served_weights_and_optimizer(cold: Tagger) -> None:
-    first = fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG)
-    again = fit(first, ITEMS, SOME, families=FAMILIES, config=CONFIG)
+    first = fit(cold, Problem(ITEMS, SOME, FAMILIES), CONFIG)
+    again = fit(first, Problem(ITEMS, SOME, FAMILIES), CONFIG)
     steps = [float(first.optimizer["head.step"]), float(again.optimizer["head.step"])]
     assert steps[1] == 2 * steps[0]
     assert not same(first, again)
@@ -155,10 +154,10 @@ def test_a_continuation_starts_from_the_served_weights_and_optimizer(cold: Tagge
 
 def test_a_continuation_keeps_what_it_knew_and_has_rows_for_new_industries_and_texts(cold: Tagger) -> None:
     told = [with_industry(one, *one.industry) for one in ITEMS]
-    first = fit(cold, told, SOME, families=FAMILIES, config=CONFIG)
+    first = fit(cold, Problem(told, SOME, FAMILIES), CONFIG)
     more = [with_text(with_industry(one, "园艺", "花盆")) for one in ITEMS[:12]]
     head_only = replace(CONFIG, continuation=SHORT[:1])
-    again = fit(first, [*told, *more], SOME, families=[*FAMILIES, *FAMILIES[:12]], config=head_only)
+    again = fit(first, Problem([*told, *more], SOME, [*FAMILIES, *FAMILIES[:12]]), head_only)
     assert first.network is not None
     assert again.network is not None
     old, new = first.network.config.vocabulary, again.network.config.vocabulary
@@ -179,7 +178,7 @@ def test_the_weight_of_a_text_is_learned_from_what_it_tells(cold: Tagger) -> Non
     gold = {row: Gold(frozenset({"赠品"} if row % 2 else ())) for row in range(40)}
     config = replace(CONFIG, use_regression=False, use_neighbours=False, logit_penalty=0.0, modality_dropout=0.0)
     slow = replace(config, first=(Phase("refine", 12, PARTS, 1e-2),))
-    tagger = fit(cold, items, gold, families=[str(row) for row in range(40)], config=slow)
+    tagger = fit(cold, Problem(items, gold, [str(row) for row in range(40)]), slow)
     assert float(weights(tagger)["field_weight"]) != 1.0
     gift_N = tagger.network_logits(items)[:, 1]
     assert gift_N[1::2].min() > gift_N[::2].max()
@@ -188,22 +187,26 @@ def test_the_weight_of_a_text_is_learned_from_what_it_tells(cold: Tagger) -> Non
 def test_held_out_gold_teaches_nothing_but_thresholds(cold: Tagger) -> None:
     held_out = frozenset(range(12, 24))
     turned = SOME | {row: Gold(frozenset(LABELS) - (SOME[row].labels or frozenset())) for row in held_out}
-    straight = fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG, held_out=held_out)
-    other = fit(cold, ITEMS, turned, families=FAMILIES, config=CONFIG, held_out=held_out)
+    straight = fit(cold, Problem(ITEMS, SOME, FAMILIES, held_out=held_out), CONFIG)
+    other = fit(cold, Problem(ITEMS, turned, FAMILIES, held_out=held_out), CONFIG)
     assert same(straight, other)
     assert not torch.equal(straight.calibration.threshold_K, other.calibration.threshold_K)
 
 
+def silently(gold: Mapping[int, Gold]) -> Problem:
+    """The problem of this gold, whose boxes say nothing."""
+    return Problem(ITEMS, gold, FAMILIES, boxes=LearnedBoxes.silent(len(ITEMS), len(LABELS)))
+
+
 def rigged(cold: Tagger, gold_count: int, right: list[float]) -> Course:
     """A course whose weak labels are sure, and right on these shares of the gold, class by class."""
-    table = GoldTable.of({row: GOLD[row] for row in range(gold_count)}, LABELS, len(ITEMS))
     said_NK = GoldTable.of(GOLD, LABELS, len(ITEMS)).labels_NK.clone()
     for k, share in enumerate(right):
         said_NK[round(share * gold_count) :, k] = 1 - said_NK[round(share * gold_count) :, k]
-    supervision = supervise(cold, ITEMS, table, families=FAMILIES)
+    supervision = supervise(cold, silently({row: GOLD[row] for row in range(gold_count)}))
     sure = replace(supervision.weak, probability_NK=said_NK, confidence_NK=torch.ones_like(said_NK))
     tagger = replace(cold, reduction=Reduction.of(ITEMS, seed=1))
-    return Course(tagger, ITEMS, table, replace(supervision, weak=sure), CONFIG)
+    return Course(tagger, ITEMS, replace(supervision, weak=sure), CONFIG)
 
 
 def test_weak_labels_weigh_less_the_more_gold_there_is_and_the_more_often_they_are_wrong(cold: Tagger) -> None:
@@ -231,27 +234,27 @@ def test_what_weak_labels_say_is_learned(cold: Tagger) -> None:
 @pytest.mark.parametrize("switch", ["modality_dropout", "ema_decay"])
 def test_each_of_these_takes_part_in_training(cold: Tagger, switch: str) -> None:
     few = {row: GOLD[row] for row in range(8)}
-    usual = fit(cold, ITEMS, few, families=FAMILIES, config=CONFIG)
-    without = fit(cold, ITEMS, few, families=FAMILIES, config=replace(CONFIG, **{switch: 0.0}))  # type: ignore[arg-type]
+    usual = fit(cold, Problem(ITEMS, few, FAMILIES), CONFIG)
+    without = fit(cold, Problem(ITEMS, few, FAMILIES), replace(CONFIG, **{switch: 0.0}))  # type: ignore[arg-type]
     assert not same(usual, without)
 
 
 def test_without_the_network_the_served_one_neither_answers_nor_goes_on(cold: Tagger) -> None:
     loud = replace(CONFIG, first=(Phase("refine", 5, PARTS, 1e-2),), logit_penalty=0.0)
-    trained = fit(cold, ITEMS, SOME, families=FAMILIES, config=loud)
-    without = fit(trained, ITEMS, SOME, families=FAMILIES, config=SOURCES_ALONE)
-    fresh = fit(cold, ITEMS, SOME, families=FAMILIES, config=SOURCES_ALONE)
+    trained = fit(cold, Problem(ITEMS, SOME, FAMILIES), loud)
+    without = fit(trained, Problem(ITEMS, SOME, FAMILIES), SOURCES_ALONE)
+    fresh = fit(cold, Problem(ITEMS, SOME, FAMILIES), SOURCES_ALONE)
     assert (without.network, without.optimizer) == (None, {})
     assert torch.equal(without.probabilities(ITEMS), fresh.probabilities(ITEMS))
 
 
 def test_no_gold_is_told(cold: Tagger) -> None:
     with pytest.raises(ValueError, match="no gold label"):
-        fit(cold, ITEMS, {}, families=FAMILIES, config=CONFIG)
+        fit(cold, Problem(ITEMS, {}, FAMILIES), CONFIG)
 
 
 def test_out_of_fold_answers_gold_by_those_who_have_not_seen_it(cold: Tagger) -> None:
-    answers = out_of_fold(cold, ITEMS, GOLD, families=FAMILIES, config=CONFIG, folds=2)
+    answers = out_of_fold(cold, Problem(ITEMS, GOLD, FAMILIES), CONFIG, folds=2)
     gold_NK = GoldTable.of(GOLD, LABELS, len(ITEMS)).labels_NK
     assert answers.probability_NK.isfinite().all()
     assert macro_f1(gold_NK, answers.given_NK) > score(cold, 0, len(ITEMS))
@@ -261,19 +264,19 @@ def loud(cold: Tagger, rows: range) -> LearnedBoxes:
     """Boxes that know these items' labels, beside a model that knows nothing."""
     assert cold.box_model is not None
     opinions_NK = 8 * GoldTable.of({row: GOLD[row] for row in rows}, LABELS, len(ITEMS)).labels_NK - 4
-    return LearnedBoxes(cold.box_model, torch.zeros(len(LABELS)).double(), opinions_NK.nan_to_num(0.0))
+    return LearnedBoxes(cold.box_model, BoxSource(torch.zeros(len(LABELS)).double()), opinions_NK.nan_to_num(0.0))
 
 
 def test_boxes_can_be_silenced(cold_with_boxes: Tagger) -> None:
     boxes = loud(cold_with_boxes, range(40))
     silenced = replace(SOURCES_ALONE, use_boxes=False)
-    without = fit(cold_with_boxes, ITEMS, SOME, families=FAMILIES, config=silenced, boxes=boxes)
-    heard = fit(cold_with_boxes, ITEMS, SOME, families=FAMILIES, config=SOURCES_ALONE, boxes=boxes)
-    assert without.box_centre_K is None
+    without = fit(cold_with_boxes, Problem(ITEMS, SOME, FAMILIES, boxes=boxes), silenced)
+    heard = fit(cold_with_boxes, Problem(ITEMS, SOME, FAMILIES, boxes=boxes), SOURCES_ALONE)
+    assert without.box_source is None
     assert without.box_opinions(ITEMS) is None
     assert without.box_model is boxes.model  # it still draws
-    assert heard.box_centre_K is not None
-    bare = fit(replace(cold_with_boxes, box_model=None), ITEMS, SOME, families=FAMILIES, config=SOURCES_ALONE)
+    assert heard.box_source is not None
+    bare = fit(replace(cold_with_boxes, box_model=None), Problem(ITEMS, SOME, FAMILIES), SOURCES_ALONE)
     assert torch.equal(without.probabilities(ITEMS), bare.probabilities(ITEMS))
     assert without.credence == bare.credence
     told = boxes.opinions_NK
@@ -286,19 +289,19 @@ def test_out_of_fold_hears_what_boxes_have_said_of_the_pool_and_does_not_ask_the
     """They would answer by what they have learned of the very item."""
     monkeypatch.setattr(BoxModel, "see", never)
     boxes = loud(cold_with_boxes, range(40))
-    answers = out_of_fold(cold_with_boxes, ITEMS, GOLD, families=FAMILIES, config=SOURCES_ALONE, folds=2, boxes=boxes)
+    answers = out_of_fold(cold_with_boxes, Problem(ITEMS, GOLD, FAMILIES, boxes=boxes), SOURCES_ALONE, folds=2)
     assert macro_f1(GoldTable.of(GOLD, LABELS, len(ITEMS)).labels_NK, answers.given_NK) > 0.95
 
 
 def test_out_of_fold_learns_boxes_once_from_all_gold(cold_with_boxes: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[set[int]] = []
 
-    def learn(_served: BoxModel | None, _pool: object, gold: dict[int, Gold], **_: object) -> LearnedBoxes | None:
-        asked.append(set(gold))
+    def learn(_parent: Tagger, problem: Problem, **_: object) -> LearnedBoxes:
+        asked.append(set(problem.gold))
         return loud(cold_with_boxes, range(40))
 
     monkeypatch.setattr(progressive, "learn_boxes", learn)
-    answers = out_of_fold(cold_with_boxes, ITEMS, GOLD, families=FAMILIES, config=SOURCES_ALONE, folds=2)
+    answers = out_of_fold(cold_with_boxes, Problem(ITEMS, GOLD, FAMILIES), SOURCES_ALONE, folds=2)
     assert asked == [set(GOLD)]
     assert macro_f1(GoldTable.of(GOLD, LABELS, len(ITEMS)).labels_NK, answers.given_NK) > 0.95
 
@@ -310,13 +313,13 @@ def never(*_: object) -> None:
 def test_shuffled_gold_does_not_look_better_than_the_cold_start(cold: Tagger) -> None:
     order = torch.randperm(len(ITEMS), generator=torch.Generator().manual_seed(5)).tolist()
     shuffled = {row: GOLD[order[row]] for row in GOLD}
-    answers = out_of_fold(cold, ITEMS, shuffled, families=FAMILIES, config=CONFIG, folds=2)
+    answers = out_of_fold(cold, Problem(ITEMS, shuffled, FAMILIES), CONFIG, folds=2)
     truth_NK = GoldTable.of(GOLD, LABELS, len(ITEMS)).labels_NK
     assert macro_f1(truth_NK, answers.given_NK) <= score(cold, 0, len(ITEMS))
 
 
 def test_out_of_fold_of_a_single_family_is_the_cold_start(cold: Tagger) -> None:
-    answers = out_of_fold(cold, ITEMS[:6], {0: GOLD[0], 1: GOLD[1]}, families=["one"] * 6, config=CONFIG)
+    answers = out_of_fold(cold, Problem(ITEMS[:6], {0: GOLD[0], 1: GOLD[1]}, ["one"] * 6), CONFIG)
     assert torch.equal(answers.probability_NK[:2], cold.probabilities(ITEMS[:2]))
     assert answers.probability_NK[2:].isnan().all()
 
@@ -329,8 +332,8 @@ def test_gold_calibrates_by_what_was_said_of_it_out_of_fold(cold: Tagger, monkey
         return Calibration.neutral(gold_GK.shape[1])
 
     monkeypatch.setattr(Calibration, "of", noting)
-    fit(cold, ITEMS, SOME, families=FAMILIES, config=CONFIG)
-    alone = fit(cold, ITEMS, SOME, families=FAMILIES, config=SOURCES_ALONE)
+    fit(cold, Problem(ITEMS, SOME, FAMILIES), CONFIG)
+    alone = fit(cold, Problem(ITEMS, SOME, FAMILIES), SOURCES_ALONE)
     *_, (said_GK, unseen_GK, gold_GK), (_, without_GK, _) = asked  # of the last phase, and of the fit without network
     assert torch.equal(gold_GK, GoldTable.of(SOME, LABELS, len(ITEMS)).labels_NK[sorted(SOME)])
     assert torch.equal(unseen_GK, without_GK), "the network has seen the gold, so it has no say"
@@ -341,7 +344,7 @@ def test_gold_calibrates_by_what_was_said_of_it_out_of_fold(cold: Tagger, monkey
 
 def test_without_held_out_gold_thresholds_come_from_the_pool(cold: Tagger) -> None:
     few = {row: GOLD[row] for row in range(4)}  # so that nearly all of the pool is new to the tagger
-    tagger = fit(cold, ITEMS, few, families=FAMILIES, config=CONFIG)
+    tagger = fit(cold, Problem(ITEMS, few, FAMILIES), CONFIG)
     expected_K = Calibration.expected(tagger.probabilities(ITEMS)).threshold_K
     assert torch.allclose(tagger.calibration.threshold_K, expected_K, atol=0.01)
     assert not torch.allclose(tagger.calibration.threshold_K, cold.calibration.threshold_K, atol=0.02)
@@ -354,7 +357,7 @@ def test_what_is_unknown_is_not_learned_as_absent(cold: Tagger) -> None:
     unknown = SOME | {row: Gold(SOME[row].labels - {"价格"}, unknown=frozenset({"价格"})) for row in half}
 
     def prices(gold: dict[int, Gold]) -> float:
-        tagger = fit(cold, ITEMS, gold, families=FAMILIES, config=CONFIG)
+        tagger = fit(cold, Problem(ITEMS, gold, FAMILIES), CONFIG)
         return float(tagger.probabilities(ITEMS)[:, LABELS.index("价格")].sum())
 
     whole = prices(SOME)
@@ -364,9 +367,8 @@ def test_what_is_unknown_is_not_learned_as_absent(cold: Tagger) -> None:
 def test_weak_labels_are_trusted_by_the_gold_that_is_known(cold: Tagger) -> None:
     """Sources that are wrong on all gold that is known are not made right by gold that is not."""
     unknown = {row: replace(said, unknown=frozenset(LABELS) - said.labels) for row, said in SOME.items()}
-    table = GoldTable.of(unknown, LABELS, len(ITEMS))
-    heard = supervise(cold, ITEMS, table, families=FAMILIES)
+    heard = supervise(cold, silently(unknown))
     wrong = replace(heard, weak=replace(heard.weak, probability_NK=torch.zeros_like(heard.weak.probability_NK)))
     tagger = replace(cold, reduction=Reduction.of(ITEMS, 3))
-    assert Course(tagger, ITEMS, table, wrong, CONFIG).weak_weight_NK.max() == 0
-    assert Course(tagger, ITEMS, table, heard, CONFIG).weak_weight_NK.max() > 0
+    assert Course(tagger, ITEMS, wrong, CONFIG).weak_weight_NK.max() == 0
+    assert Course(tagger, ITEMS, heard, CONFIG).weak_weight_NK.max() > 0

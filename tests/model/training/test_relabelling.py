@@ -4,10 +4,14 @@ import pytest
 import torch
 
 from model.attention.batching import collate
+from model.problem import Problem
 from model.tagger import Tagger
+from model.training.config import TrainConfig
 from model.training.phases import PARTS, Phase
-from model.training.progressive import EpochReport, TrainConfig, fit
+from model.training.progressive import EpochReport, fit
 from model.training.relabelling import relabelled
+from model.weak_supervision.boxes import BoxSource
+from model.weak_supervision.credence import Credence
 from tests.model.shop import LABELS, pool
 
 ITEMS, GOLD, FAMILIES = pool(24)
@@ -23,7 +27,7 @@ def cold_start(labels: tuple[str, ...], space: str = "space") -> Tagger:
 
 @pytest.fixture(scope="module")
 def trained() -> Tagger:
-    return fit(cold_start(LABELS), ITEMS, GOLD, families=FAMILIES, config=CONFIG)
+    return fit(cold_start(LABELS), Problem(ITEMS, GOLD, FAMILIES), CONFIG)
 
 
 def logits(tagger: Tagger) -> torch.Tensor:
@@ -54,16 +58,18 @@ def test_labels_that_go_take_their_rows_along_and_the_others_move(trained: Tagge
 
 def test_what_gold_has_shown_under_other_labels_is_left_behind(trained: Tagger) -> None:
     """A middle of other columns would be subtracted from these, and credence is given by gold under these labels."""
-    other = relabelled(replace(trained, box_centre_K=torch.ones(len(LABELS)), credence=0.7), cold_start(OTHER))
+    other = relabelled(
+        replace(trained, box_source=BoxSource(torch.ones(len(LABELS))), credence=Credence(0.7)), cold_start(OTHER)
+    )
     assert other.network is not None
-    assert other.box_centre_K is None
-    assert other.credence == 0.0
+    assert other.box_source is None
+    assert other.credence.share == 0.0
 
 
 def test_training_goes_on_from_it(trained: Tagger) -> None:
     reports: list[EpochReport] = []
     start = relabelled(trained, cold_start(OTHER))
-    after = fit(start, ITEMS, GOLD, families=FAMILIES, config=CONFIG, on_epoch=reports.append)
+    after = fit(start, Problem(ITEMS, GOLD, FAMILIES), CONFIG, on_epoch=reports.append)
     assert [report.epoch for report in reports] == [1]  # a continuation, not a first training
     assert after.labels == OTHER
     assert after.probabilities(ITEMS).isfinite().all()

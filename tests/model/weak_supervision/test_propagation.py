@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
-from model.weak_supervision.propagation import FusedSpace, Neighbours, hashed_industry, votes
+from model.features.item import hashed_industry
+from model.weak_supervision.propagation import Embedding, Neighbours, votes
 from tests.model.shop import features, pool
 
 ITEMS = 40
@@ -70,12 +71,12 @@ def test_nobody_votes_without_gold() -> None:
 
 def test_a_space_needs_items() -> None:
     with pytest.raises(ValueError, match="at least one item"):
-        FusedSpace.of([])
+        Embedding.of([])
 
 
 def test_a_missing_modality_takes_no_side() -> None:
     items, _, _ = pool(6)
-    space = FusedSpace.of(items)
+    space = Embedding.of(items)
     bare = space.vectors([features(title="", industry=())])
     assert bare.abs().sum() == 0
     assert torch.allclose(space.vectors(items).norm(dim=1), torch.ones(6), atol=0.4)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from tagloom.datasets.box_table import GoldBox
 from tagloom.evaluation.data import gold_picture, read
-from worker.training.families import family_of
+from worker.corpus.families import family_of
 
 RECTANGLE: dict[str, Any] = {"x": 10.0, "y": 20.0, "width": 30.0, "height": 40.0, "rotation": 0}
 DATA = {"image": "/data/upload/1/0a1b2c3d-a%20b.jpg", "title": "Nova/诺瓦 电水壶", "level1": "家电", "level2": "水壶"}

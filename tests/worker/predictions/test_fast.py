@@ -20,7 +20,7 @@ from worker import queue, timer
 from worker.encoding import encode
 from worker.predictions import fast as fast_predictions
 from worker.predictions.fast import replace_due
-from worker.training.watch import Interrupted, NeverEnds, Watch
+from worker.watch import Interrupted, NeverEnds, Watch
 from worker.workplace import Workplace, open_workplace
 
 TASKS = 6

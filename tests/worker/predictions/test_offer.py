@@ -13,7 +13,7 @@ from tests.worker import label_studio
 from tests.worker.label_studio import WritableLabelStudio, publish_next
 from worker import jobs, queue, timer
 from worker.predictions.offer import due, offer
-from worker.training.watch import GivesWay, Interrupted, NeverEnds
+from worker.watch import GivesWay, Interrupted, NeverEnds
 from worker.workplace import open_workplace
 
 

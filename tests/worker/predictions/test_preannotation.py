@@ -16,7 +16,7 @@ from tests.worker import label_studio
 from tests.worker.label_studio import Encoders, WritableLabelStudio, publish_next
 from worker.predictions.answering import Answering
 from worker.predictions.preannotation import PART, Refreshed, refresh
-from worker.training.watch import Interrupted
+from worker.watch import Interrupted
 from worker.workplace import open_workplace
 
 

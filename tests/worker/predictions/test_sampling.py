@@ -6,6 +6,7 @@ from redis import Redis
 from rq import Queue
 
 from labelstudio.api import LabelStudioError
+from store.leases import lease_name
 from store.store import Store
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
@@ -14,7 +15,7 @@ from tests.worker import label_studio
 from tests.worker.label_studio import WritableLabelStudio, publish_next
 from worker import jobs, queue, timer
 from worker.predictions.offer import due, offer
-from worker.training.watch import NeverEnds
+from worker.watch import NeverEnds
 from worker.workplace import open_workplace
 
 
@@ -123,7 +124,7 @@ def test_the_timer_wakes_it_while_it_is_due_and_switched_on(
 
     promote(settings, store, studio)
     store.projects.begin_reconcile(str(studio.key))
-    lease = store.leases.acquire(f"reconcile:{studio.key}", "test", ttl=60)
+    lease = store.leases.acquire(lease_name("reconcile", studio.key), "test", ttl=60)
     assert lease
     store.projects.finish_reconcile(str(studio.key), lease)
     switched_off = label_studio.settings_of(tmp_path, studio, refresh_predictions=False)

@@ -4,8 +4,8 @@ import pytest
 
 from model import checkpoint
 from model.metrics import macro_f1
+from model.problem import GoldTable
 from model.tagger import Tagger
-from model.weak_supervision.supervision import GoldTable
 from store.store import Store
 from store.versions import State
 from tagloom_base.settings import Settings

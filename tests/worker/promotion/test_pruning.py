@@ -1,8 +1,9 @@
 import dataclasses
 from pathlib import Path
 
+from store.leases import lease_name
 from store.store import Store
-from store.versions import NewVersion, State, training_lease
+from store.versions import NewVersion, State
 from tagloom_base.settings import Settings
 from tests.worker import shop
 from worker.promotion.pruning import prune
@@ -12,7 +13,7 @@ KEY = str(shop.KEY)
 
 def publish(store: Store, settings: Settings, number: int, *, promoted: bool) -> Path:
     current = store.versions.current(KEY)
-    lease = store.leases.acquire(training_lease(KEY), "training", ttl=60)
+    lease = store.leases.acquire(lease_name("train", KEY), "training", ttl=60)
     assert current
     assert lease
     version = f"v{number}.abcd"
@@ -63,7 +64,7 @@ def test_a_version_that_an_operator_went_back_to_stays(store: Store, settings: S
 def test_what_killed_trainings_left_goes(store: Store, settings: Settings) -> None:
     store.projects.ensure(KEY, shop.CONFIG)
     cold = shop.cold_start(settings, store)
-    lease = store.leases.acquire(training_lease(KEY), "training", ttl=60)
+    lease = store.leases.acquire(lease_name("train", KEY), "training", ttl=60)
     assert lease
     home = (settings.paths.checkpoints / cold.folder).parent
     for number in (1, 4):

@@ -1,16 +1,19 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from model.items import Gold
+from model.problem import Problem
 from model.tagger import Tagger
-from model.training.progressive import TrainConfig, fit
+from model.training.config import TrainConfig
+from model.training.progressive import fit
 from tests.worker import items
+from worker.corpus.corpus import Corpus
 from worker.promotion.gate import judge
 from worker.promotion.referee import Referee
-from worker.training.corpus import Corpus
 
 SERVED = "v1.aaaa"
 GOLD = 20
@@ -24,12 +27,12 @@ def corpus_of(gold: int) -> Corpus:
     made = [items.item(number) for number in range(40)]
     features, said = [one for one, _ in made], dict(enumerate(said for _, said in made[:gold]))
     ids = tuple(1000 + row for row in range(40))
-    return Corpus(ids, tuple(map(str, ids)), features, list(map(str, ids)), said, HELD_OUT)
+    return Corpus(ids, tuple(map(str, ids)), Problem(features, said, list(map(str, ids)), HELD_OUT))
 
 
 def trained() -> Tagger:
     corpus = corpus_of(GOLD)
-    return fit(COLD, corpus.features, corpus.trainable, families=corpus.families, config=QUICK)
+    return fit(COLD, Problem(corpus.problem.pool, corpus.problem.trainable, corpus.problem.families), QUICK)
 
 
 def referee_of(gold: int, folder: Path, *, is_trained: bool = True) -> Referee:
@@ -71,7 +74,8 @@ def test_a_version_whose_evidence_is_lost_answers_what_it_cannot_have_seen(
 
 def test_where_it_can_have_seen_all_it_is_compared_all_the_same(tmp_path: Path) -> None:
     referee = referee_of(GOLD, tmp_path)
-    referee._corpus = replace(referee._corpus, held_out=frozenset())
+    problem = replace(referee._corpus.problem, held_out=frozenset())
+    referee._corpus = replace(referee._corpus, problem=problem)
     evidence = referee.evidence(COLD, answers_of(GOLD))
     assert len(evidence.gold_NK) == GOLD
     assert np.asarray(evidence.candidate_NK).all()
@@ -79,10 +83,15 @@ def test_where_it_can_have_seen_all_it_is_compared_all_the_same(tmp_path: Path) 
 
 def accepting(referee: Referee, rows: Iterable[int], version: str) -> Referee:
     """The same referee over gold that took a version's proposals over unchanged in these rows."""
-    gold = referee._corpus.gold
+    gold = dict(referee._corpus.problem.gold)
     for row in rows:
         gold[row] = replace(gold[row], accepted=version)
+    referee._corpus = with_gold(referee._corpus, gold)
     return referee
+
+
+def with_gold(corpus: Corpus, gold: Mapping[int, Gold]) -> Corpus:
+    return replace(corpus, problem=replace(corpus.problem, gold=gold))
 
 
 @pytest.mark.parametrize("unnamed", [SERVED, ""])
@@ -112,12 +121,14 @@ def test_where_all_gold_accepts_the_served_version_nothing_judges(tmp_path: Path
 def test_what_is_unknown_counts_neither_way(tmp_path: Path) -> None:
     """The candidate is wrong on every price of which the gold knows nothing, and right elsewhere."""
     referee = referee_of(GOLD, tmp_path, is_trained=False)
-    for row, said in referee._corpus.gold.items():
-        referee._corpus.gold[row] = replace(said, labels=said.labels - {"价格"}, unknown=frozenset({"价格"}))
-    corpus = referee._corpus
+    gold = referee._corpus.problem.gold
+    open_ = {
+        row: replace(said, labels=said.labels - {"价格"}, unknown=frozenset({"价格"})) for row, said in gold.items()
+    }
+    corpus = with_gold(referee._corpus, open_)
     referee = Referee(corpus, COLD.named(SERVED), QUICK, tmp_path)
     answers = {
-        1000 + row: [label in corpus.gold[row].labels or label == "价格" for label in items.LABELS]
+        1000 + row: [label in corpus.problem.gold[row].labels or label == "价格" for label in items.LABELS]
         for row in range(GOLD)
     }
     evidence = referee.evidence(COLD, answers)
@@ -128,9 +139,9 @@ def test_what_is_unknown_counts_neither_way(tmp_path: Path) -> None:
 
 def test_a_collapse_is_told_though_no_gold_item_was_read_whole(tmp_path: Path) -> None:
     referee = referee_of(GOLD, tmp_path, is_trained=False)
-    for row, said in referee._corpus.gold.items():
-        referee._corpus.gold[row] = replace(said, unknown=frozenset(items.LABELS) - said.labels)
-    referee = Referee(referee._corpus, COLD.named(SERVED), QUICK, tmp_path)
+    gold = referee._corpus.problem.gold
+    open_ = {row: replace(said, unknown=frozenset(items.LABELS) - said.labels) for row, said in gold.items()}
+    referee = Referee(with_gold(referee._corpus, open_), COLD.named(SERVED), QUICK, tmp_path)
     never = replace(COLD, calibration=replace(COLD.calibration, threshold_K=COLD.calibration.threshold_K * 0 + 2))
     assert "only 0 fully read gold items" in referee.collapse(never)
     assert referee.collapse(COLD) == ""

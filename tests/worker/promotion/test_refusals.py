@@ -14,14 +14,14 @@ import worker.training.run
 from model.features.item import ItemFeatures
 from model.items import Gold
 from model.tagger import Tagger
+from model.training.config import TrainConfig
 from model.training.phases import PARTS, Phase
-from model.training.progressive import TrainConfig
 from store.store import Store
 from store.versions import State
 from tagloom_base.settings import Settings
 from tests.worker import items, shop
 from worker import jobs
-from worker.training.families import family_of, is_held_out
+from worker.corpus.families import family_of, is_held_out
 
 KEY = str(shop.KEY)
 HELD_OUT_SHARE = 0.5

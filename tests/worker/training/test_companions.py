@@ -14,12 +14,13 @@ from redis import Redis
 from safetensors.torch import load_file
 
 from model import checkpoint
-from model.items import Gold
+from model.problem import Problem
 from model.tagger import Tagger
+from model.training.boxes import learn_boxes
+from model.training.config import TrainConfig
 from model.training.phases import PARTS, Phase
-from model.training.progressive import EpochReport, TrainConfig, fit, nothing_to_do
-from model.weak_supervision.boxes import learn_boxes
-from model.weak_supervision.propagation import FusedSpace, Neighbours
+from model.training.progressive import EpochReport, fit, nothing_to_do
+from model.weak_supervision.propagation import Embedding, Index, Neighbours
 from store.store import Store
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
@@ -35,13 +36,11 @@ from worker.training.companions import (
     CompanionDied,
     Order,
     _await_ready,
-    _boxes,
     _start,
     _write,
     together,
 )
-from worker.training.corpus import Corpus
-from worker.training.watch import Interrupted, NeverEnds
+from worker.watch import Interrupted, NeverEnds
 
 PHASES = (Phase("base", 2, ("head",), 1e-2), Phase("refine", 2, PARTS, 1e-3))
 CONFIG = TrainConfig(first=PHASES, network={"width": 16, "dropout": 0.0}, batch=10)  # each share draws its own dropout
@@ -51,23 +50,18 @@ CONFIG = TrainConfig(first=PHASES, network={"width": 16, "dropout": 0.0}, batch=
 def order(tmp_path: Path) -> Order:
     """A training of some items whose features are in no cache."""
     features, gold = items.pool(24)
-    ids = tuple(range(len(features)))
-    corpus = Corpus(ids, tuple(map(str, ids)), features, [f"{n // 2}" for n in ids], gold, frozenset({0, 1}))
-    space = FusedSpace.of(features[:12])  # one that is made of other items than these, as one that is kept
-    neighbours = Neighbours.empty(space.vectors(features)).with_gold(corpus.trainable)
+    embedding = Embedding.of(features[:12])  # made of other items than these, as one that is kept
+    problem = Problem(features, gold, [f"{n // 2}" for n in range(len(features))], frozenset({0, 1}))
+    index = Index(embedding, Neighbours.empty(embedding.vectors(features))).with_gold(problem.trainable)
     cold = Tagger.cold_start(items.LABELS, space=shop.SPACE, seed=3)
-    boxes = learn_boxes(cold.box_model, features, corpus.trainable, families=corpus.families, seed=3)
+    problem = replace(problem, index=index, boxes=learn_boxes(cold, problem, seed=3))
     runs = tmp_path / "runs"
     runs.mkdir()
-    return Order(cold, corpus, CONFIG, neighbours, space, boxes, runs / "state.safetensors")
+    return Order(cold, problem, CONFIG, tuple(map(str, range(len(features)))), runs / "state.safetensors")
 
 
 def fitted(order: Order, on_epoch: Callable[[EpochReport], None] = nothing_to_do) -> Tagger:
-    return fit(
-        order.parent, order.corpus.features, order.corpus.gold, families=order.corpus.families, config=order.config,
-        held_out=order.corpus.held_out, neighbours=order.neighbours, space=order.space, boxes=order.boxes,
-        resume=order.state, on_epoch=on_epoch,
-    )  # fmt: skip
+    return fit(order.parent, order.problem, order.config, resume=order.state, on_epoch=on_epoch)
 
 
 def two(settings: Settings) -> Settings:
@@ -111,19 +105,22 @@ def test_what_was_learned_of_boxes_is_handed_over_and_not_learned_again(
     folder = tmp_path / "handed over"
     folder.mkdir()
     _write(folder, two(settings), order)
-    given, found = order.boxes, _boxes(checkpoint.load(folder / PARENT), load_file(folder / TENSORS).get(BOXES))
+    given = order.problem.boxes
     assert given is not None
-    assert found is not None
+    assert given.source is not None
     assert given.opinions_NK.any()
-    assert torch.equal(found.opinions_NK, given.opinions_NK)
-    assert torch.equal(found.centre_K, given.centre_K)
-    best_NK = [boxes.model.best(boxes.model.see(order.corpus.features[:4])) for boxes in (found, given)]
-    assert torch.equal(*best_NK)
-    without = replace(order, parent=replace(order.parent, box_model=None), boxes=None)
+    tensors, parent = load_file(folder / TENSORS), checkpoint.load(folder / PARENT)
+    assert torch.equal(tensors[BOXES], given.opinions_NK)
+    assert parent.box_source is not None
+    assert torch.equal(parent.box_source.centre_K, given.source.centre_K)
+    models = [model for model in (parent.box_model, given.model) if model is not None]
+    assert torch.equal(*(model.best(model.see(order.problem.pool[:4])) for model in models))
+    bare = replace(order.parent, box_model=None)
+    silent = replace(order.problem, boxes=learn_boxes(bare, order.problem, seed=3))
     (folder / "without").mkdir()
-    _write(folder / "without", two(settings), without)
-    tensors = load_file(folder / "without" / TENSORS)
-    assert _boxes(checkpoint.load(folder / "without" / PARENT), tensors.get(BOXES)) is None
+    _write(folder / "without", two(settings), replace(order, parent=bare, problem=silent))
+    assert checkpoint.load(folder / "without" / PARENT).box_model is None
+    assert not load_file(folder / "without" / TENSORS)[BOXES].any()
 
 
 def test_a_companion_cannot_be_asked_to_end_from_its_first_moment_on(tmp_path: Path) -> None:
@@ -173,9 +170,7 @@ def test_two_processes_make_the_tagger_that_one_makes_also_after_an_interruption
     assert both.network
     for name, weight in alone.network.state_dict().items():
         assert torch.allclose(both.network.state_dict()[name], weight, atol=2e-3), name
-    assert torch.allclose(
-        alone.probabilities(order.corpus.features), both.probabilities(order.corpus.features), atol=1e-3
-    )
+    assert torch.allclose(alone.probabilities(order.problem.pool), both.probabilities(order.problem.pool), atol=1e-3)
 
 
 @pytest.mark.slow
@@ -193,9 +188,8 @@ def test_a_process_that_dies_ends_the_training_and_says_so(order: Order, setting
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_process_that_cannot_begin_ends_the_training(order: Order, settings: Settings) -> None:
-    spoilt = replace(
-        order, corpus=replace(order.corpus, families=[], gold={0: Gold(frozenset())}, held_out=frozenset())
-    )
+    spoilt = replace(order, problem=replace(order.problem))
+    object.__setattr__(spoilt.problem, "families", [])  # as no problem can be made
     with (
         pytest.raises(CompanionDied, match="process 1 ended with code 1"),
         together(two(settings), spoilt, NeverEnds()),

@@ -1,4 +1,4 @@
-from worker.training.families import family_of, is_held_out
+from worker.corpus.families import family_of, is_held_out
 
 
 def test_views_with_one_title_are_one_family() -> None:

@@ -12,6 +12,7 @@ from labelstudio.proposals import NO_TAG, region_id, region_seed
 from model import checkpoint
 from model.tagger import Tagger
 from model.training.progressive import fit
+from model.weak_supervision.credence import Credence
 from store.changes import Change
 from store.store import Store
 from store.versions import State
@@ -21,7 +22,7 @@ from tests.store import webhooks
 from tests.store.upgrades import turn_old
 from tests.worker import items, shop
 from worker import jobs
-from worker.training.gold import project_gold
+from worker.corpus.gold import project_gold
 
 KEY = str(shop.KEY)
 CONFIG = LabelConfig.parse(shop.CONFIG)
@@ -117,7 +118,7 @@ def without_prices(*given: Any, **options: Any) -> Tagger:
     assert tagger.regression is not None
     bias_K = tagger.regression.bias_K.clone()
     bias_K[items.LABELS.index("价格")] -= 50
-    return replace(tagger, network=None, regression=replace(tagger.regression, bias_K=bias_K), credence=1.0)
+    return replace(tagger, network=None, regression=replace(tagger.regression, bias_K=bias_K), credence=Credence(1.0))
 
 
 @pytest.mark.slow

@@ -4,8 +4,9 @@ import pytest
 
 import worker.workplace
 from model import checkpoint
+from store.leases import lease_name
 from store.store import Store
-from store.versions import Current, NewVersion, State, training_lease
+from store.versions import Current, NewVersion, State
 from tagloom_base.settings import Settings
 from tests.backend.parts import SPACE, cold
 from tests.worker import shop
@@ -27,7 +28,7 @@ def spoil(settings: Settings, current: Current) -> None:
 def test_the_newest_that_can_be_read_takes_over(settings: Settings, store: Store) -> None:
     store.projects.ensure(KEY, shop.CONFIG)
     current = start(settings, store)
-    lease = store.leases.acquire(training_lease(KEY), "test", 60)
+    lease = store.leases.acquire(lease_name("train", KEY), "test", 60)
     assert lease
     assert (
         readable(settings.paths.checkpoints, store, KEY, lease, current, lambda it: start(settings, store, it))
@@ -54,7 +55,7 @@ def test_where_nothing_can_be_read_a_cold_start_takes_over(settings: Settings, s
     store.projects.ensure(KEY, shop.CONFIG)
     current = start(settings, store)
     spoil(settings, current)
-    lease = store.leases.acquire(training_lease(KEY), "test", 60)
+    lease = store.leases.acquire(lease_name("train", KEY), "test", 60)
     assert lease
     found = readable(settings.paths.checkpoints, store, KEY, lease, current, lambda it: start(settings, store, it))
     assert found.number == 1

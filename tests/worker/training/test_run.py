@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+import worker.corpus.gold
 import worker.promotion.referee
-import worker.training.gold
 import worker.training.run
 from labelstudio.config import LabelConfig
 from labelstudio.gold import read_gold
@@ -15,9 +15,10 @@ from model.tagger import Tagger
 from model.training.phases import CONTINUATION
 from model.training.progressive import OutOfFold, fit, out_of_fold
 from store.changes import Change
+from store.leases import lease_name
 from store.projects import Project
 from store.store import Store
-from store.versions import NewVersion, State, training_lease
+from store.versions import NewVersion, State
 from tagloom_base.settings import Settings
 from tests.backend.parts import cold
 from tests.labelstudio.test_images import ODD_REFERENCES
@@ -25,7 +26,7 @@ from tests.store import webhooks
 from tests.worker import items, shop
 from worker import jobs
 from worker.training.run import RunState
-from worker.training.watch import Interrupted
+from worker.watch import Interrupted
 
 KEY = str(shop.KEY)
 
@@ -33,7 +34,7 @@ KEY = str(shop.KEY)
 def serve(settings: Settings, store: Store, number: int) -> str:
     """A version that was made by hand becomes CURRENT; its name."""
     current = store.versions.current(KEY)
-    lease = store.leases.acquire(training_lease(KEY), "test", 60)
+    lease = store.leases.acquire(lease_name("train", KEY), "test", 60)
     assert current
     assert lease
     assert store.versions.reserve(KEY) == number
@@ -70,7 +71,7 @@ def test_a_training_that_an_operator_cut_off_begins_anew_from_the_chosen_version
     monkeypatch.setattr(worker.training.run, "fit", noting)
     monkeypatch.setattr(jobs, "_report", cut_off)
     for _ in range(3):
-        assert jobs.is_unfinished(jobs.train(KEY))
+        assert jobs.train(KEY).startswith("ended early: ")
     assert begun == [(left, False), (left, True), (chosen, False)]
 
 
@@ -90,9 +91,9 @@ def test_a_training_that_ended_after_its_last_epoch_repeats_no_epoch_and_publish
             raise Interrupted("cut off")
 
     monkeypatch.setattr(jobs, "_report", cut_off)
-    assert jobs.is_unfinished(jobs.train(KEY))
+    assert jobs.train(KEY).startswith("ended early: ")
     before = seen.copy()
-    assert not jobs.is_unfinished(jobs.train(KEY))
+    assert not jobs.train(KEY).startswith("ended early: ")
     assert {"stage": stage} in seen[len(before) :]
     assert any("epoch" in progress for progress in before)
     assert not any("epoch" in progress for progress in seen[len(before) :])
@@ -192,7 +193,7 @@ def test_gold_with_odd_pictures_dates_or_annotations_does_not_stop_the_training(
             raise IndexError("an annotation that nobody has thought of")
         return read_gold(config, annotations, version_of)
 
-    monkeypatch.setattr(worker.training.gold, "read_gold", choosy)
+    monkeypatch.setattr(worker.corpus.gold, "read_gold", choosy)
     assert "promoted v1." in jobs.train(KEY)
     assert "tasks encoded" in jobs.encode(KEY)
     project = store.projects.get(KEY)

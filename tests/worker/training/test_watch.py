@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from worker.training import watch
-from worker.training.watch import Interrupted, NeverEnds, TakesTurns
+from worker import watch
+from worker.watch import Interrupted, NeverEnds, TakesTurns
 
 
 def test_work_gives_way_after_its_slice_if_others_wait(monkeypatch: pytest.MonkeyPatch) -> None:

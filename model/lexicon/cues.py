@@ -15,8 +15,8 @@ from torch import Tensor
 
 from model.features.item import ItemFeatures
 from model.items import TextBlock
-from model.weak_supervision.lexicon import Cue, Kind, Lexicon
-from model.weak_supervision.pattern import LONGEST
+from model.lexicon.lexicon import Cue, Kind, Lexicon
+from model.lexicon.pattern import LONGEST
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _WORD_END = re.compile(r"[\s/|·]+")

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from model.weak_supervision.lexicon import Lexicon
+from model.lexicon.lexicon import Lexicon
 
 
 @pytest.mark.parametrize(

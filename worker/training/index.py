@@ -1,16 +1,16 @@
 """Nearest gold kept between trainings, so that new gold costs N × new gold and removed gold re-scans only its items.
 
-One file a project holds the neighbours and the space they were found in. Items are known again by their task and by
-what the space sees of them; the space stays as it is until as many items have come as it was made of. A file that is
-missing, half-written, spoilt or of other encoders means a search from scratch.
+One file a project holds the index: neighbours and the embedding they were found under. Items are known again by their
+task and by what the embedding sees of them. The embedding stays as it is until as many items were added as it was made
+of. A file that is missing, spoilt or of other encoders means a search from scratch.
 
-Shape suffixes: N items, M neighbours, D width of the space.
+Shape suffixes: N items, M neighbours, D width of the embedding.
 """
 
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -20,69 +20,64 @@ from torch import Tensor
 
 from model.features.item import ItemFeatures
 from model.tensor_files import read
-from model.weak_supervision.propagation import NEIGHBOURS, PARTS, FusedSpace, Neighbours
+from model.weak_supervision.propagation import NEIGHBOURS, PARTS, Embedding, Index, Neighbours
 from tagloom_base.files import replaced
-from worker.training.corpus import Corpus
+from worker.corpus.corpus import Corpus
 
 LOG = logging.getLogger(__name__)
 
-Keys = list[tuple[int, int]]  # task id and digest of what the space sees
+Keys = list[tuple[int, int]]  # task id and digest of what the embedding sees
 
 
 @dataclass(frozen=True)
 class Nearest:
-    """The pool's nearest gold, and the space it is near in. ``made_of`` items made the space, ``come`` came since."""
+    """An index of the pool. Its embedding was made of ``made_of`` items; ``added`` items were added since."""
 
-    space: FusedSpace
-    neighbours: Neighbours
+    index: Index
     made_of: int
-    come: int
+    added: int
 
 
-def propagate(file: Path, encoders: str, corpus: Corpus) -> Nearest:
-    """Nearest trainable gold of each item of the pool, by the cheapest way from what the file holds; kept there again.
+def kept_index(file: Path, space: str, corpus: Corpus) -> Index:
+    """Return the index of the corpus' trainable gold, by the cheapest way from what the file holds; keep it there.
 
-    ``encoders`` is the fingerprint of what made the features.
+    ``space`` is the fingerprint of what made the features.
     """
-    keys = [(task, _digest(item)) for task, item in zip(corpus.task_ids, corpus.features, strict=True)]
-    kept = _read(file, encoders)
-    nearest = (_carried(kept, keys, corpus.features) if kept else None) or _from_scratch(corpus.features)
-    found = nearest.neighbours.with_gold(corpus.trainable)
-    nearest = Nearest(nearest.space, found, nearest.made_of, nearest.come)
-    _write(file, encoders, keys, nearest)
-    return nearest
+    pool = corpus.problem.pool
+    keys = [(task, _digest(item)) for task, item in zip(corpus.task_ids, pool, strict=True)]
+    kept = _read(file, space)
+    nearest = (_carried(kept, keys, pool) if kept else None) or Nearest(Index.of(pool), len(pool), 0)
+    nearest = replace(nearest, index=nearest.index.with_gold(corpus.problem.trainable))
+    _write(file, space, keys, nearest)
+    return nearest.index
 
 
 @dataclass(frozen=True)
 class _Kept:
     """What the file holds: neighbours by row, and which item each row was."""
 
-    space: FusedSpace
+    embedding: Embedding
     keys: Keys
     gold: list[int]
     gold_NM: Tensor
     similarity_NM: Tensor
     made_of: int
-    come: int
-
-
-def _from_scratch(features: Sequence[ItemFeatures]) -> Nearest:
-    space = FusedSpace.of(features)
-    return Nearest(space, Neighbours.empty(space.vectors(features)), len(features), 0)
+    added: int
 
 
 def _carried(kept: _Kept, keys: Keys, features: Sequence[ItemFeatures]) -> Nearest | None:
-    """The kept neighbours on today's pool; None when it has become another one and needs a new space."""
+    """The kept neighbours on today's pool; None when so many items were added that it needs a new embedding."""
     row_of = {key: row for row, key in enumerate(kept.keys)}
     olds = [row_of.get(key, -1) for key in keys]
-    come = kept.come + olds.count(-1)
-    if come > kept.made_of:
+    added = kept.added + olds.count(-1)
+    if added > kept.made_of:
         return None
-    vectors_ND = kept.space.vectors(features)
+    vectors_ND = kept.embedding.vectors(features)
     stay = [row for row, old in enumerate(olds) if old >= 0]
     fresh = [row for row, old in enumerate(olds) if old < 0]
     found = _staying(kept, [olds[row] for row in stay], vectors_ND[stay]).extend(vectors_ND[fresh])
-    return Nearest(kept.space, _reordered(found, [*stay, *fresh], vectors_ND), kept.made_of, come)
+    index = Index(kept.embedding, _reordered(found, [*stay, *fresh], vectors_ND))
+    return Nearest(index, kept.made_of, added)
 
 
 def _staying(kept: _Kept, olds: Sequence[int], vectors_ND: Tensor) -> Neighbours:
@@ -116,20 +111,20 @@ def _mapped(gold_NM: Tensor, to: Tensor) -> Tensor:
 
 
 def _digest(item: ItemFeatures) -> int:
-    """What the space sees of an item, as 63 bits."""
+    """What the embedding sees of an item, as 63 bits."""
     digest = hashlib.blake2b("/".join(item.industry).encode(), digest_size=8)
     for part_D in (item.image_C, item.reading_E, item.title_E):
         digest.update(part_D.contiguous().numpy().tobytes())
     return int.from_bytes(digest.digest(), "big") >> 1
 
 
-def _write(file: Path, encoders: str, keys: Keys, nearest: Nearest) -> None:
+def _write(file: Path, space: str, keys: Keys, nearest: Nearest) -> None:
     tensors = {
-        **{f"mean.{part}": nearest.space.means[part].contiguous() for part in PARTS},
+        **{f"mean.{part}": nearest.index.embedding.means[part].contiguous() for part in PARTS},
         "keys": torch.tensor(keys, dtype=torch.int64),
-        **{name: tensor.contiguous() for name, tensor in nearest.neighbours.tensors().items()},
+        **{name: tensor.contiguous() for name, tensor in nearest.index.neighbours.tensors().items()},
     }
-    about = {"encoders": encoders, "made_of": str(nearest.made_of), "come": str(nearest.come)}
+    about = {"encoders": space, "made_of": str(nearest.made_of), "come": str(nearest.added)}
     try:
         with replaced(file) as beside:
             save_file(tensors, beside, {**about, "sha256": _sum(tensors)})
@@ -137,16 +132,16 @@ def _write(file: Path, encoders: str, keys: Keys, nearest: Nearest) -> None:
         LOG.warning("nearest gold is not kept for the next training: %s", error)
 
 
-def _read(file: Path, encoders: str) -> _Kept | None:
+def _read(file: Path, space: str) -> _Kept | None:
     """What is kept; None when it cannot be used."""
     try:
         tensors, about = read(file)
-        if about.get("encoders") != encoders or about.get("sha256") != _sum(tensors):
+        if about.get("encoders") != space or about.get("sha256") != _sum(tensors):
             return None
         if tensors["gold_NM"].shape[1] != NEIGHBOURS:
             return None
         return _Kept(
-            FusedSpace({part: tensors[f"mean.{part}"] for part in PARTS}),
+            Embedding({part: tensors[f"mean.{part}"] for part in PARTS}),
             [(task, digest) for task, digest in tensors["keys"].tolist()],
             tensors["gold"].tolist(),
             tensors["gold_NM"],

@@ -2,9 +2,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from model import checkpoint
-from model.weak_supervision.lexicon import Lexicon
+from model.lexicon.lexicon import Lexicon
+from store.leases import lease_name
 from store.store import Store
-from store.versions import NewVersion, training_lease
+from store.versions import NewVersion
 from tagloom_base.settings import Settings
 from tests.worker import items, shop
 from worker.lexicon import read_lexicon, with_names
@@ -53,7 +54,7 @@ def test_with_another_lexicon_a_cold_start_is_made_anew_and_a_trained_version_st
     assert (second.number, second.generation) == (1, 2)
     assert checkpoint.load(settings.paths.checkpoints / second.folder).sources.cues.lexicon == read_lexicon(file)
     assert shop.cold_start(other, store, items.LABELS, key=KEY, space="s" * 16) == second
-    lease = store.leases.acquire(training_lease(KEY), "test", 60)
+    lease = store.leases.acquire(lease_name("train", KEY), "test", 60)
     assert lease
     trained = NewVersion(2, "v2.abcd", "", first.folder, "refine", "s" * 16, items.LABELS, {}, 0, 0, 0)
     store.versions.add(KEY, trained, lease)

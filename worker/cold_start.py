@@ -6,8 +6,8 @@ from pathlib import Path
 
 from labelstudio.config import LabelConfig
 from model import checkpoint
+from model.lexicon.lexicon import Lexicon
 from model.tagger import Tagger
-from model.weak_supervision.lexicon import Lexicon
 from store.store import Store
 from store.versions import COLD_START, Current, NewVersion
 from tagloom_base.settings import TrainingSettings

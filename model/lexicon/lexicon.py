@@ -13,7 +13,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from model.weak_supervision.pattern import Pattern
+from model.lexicon.pattern import Pattern
 
 BUILT_IN = Path(__file__).with_name("lexicon.toml")
 NEUTRAL_SHARE = 0.5

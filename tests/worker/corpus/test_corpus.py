@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import worker.training.corpus
+import worker.corpus.corpus
 import worker.workplace
 from labelstudio.config import LabelConfig
 from labelstudio.project import ProjectKey
@@ -14,8 +14,8 @@ from store.changes import AnnotationState
 from tests.store import webhooks
 from tests.worker import label_studio
 from tests.worker.label_studio import LATE, Encoders
-from worker.training.corpus import assemble
-from worker.training.watch import NeverEnds
+from worker.corpus.corpus import assemble
+from worker.watch import NeverEnds
 from worker.workplace import Workplace, open_workplace
 
 TASKS = 3
@@ -50,7 +50,7 @@ def test_features_that_cannot_be_read_are_made_again_so_that_the_pool_stays_the_
         file.write_bytes(cut)
     after = assemble(workplace, project, config, NeverEnds())
     assert after.task_ids == before.task_ids
-    for one, other in zip(before.features, after.features, strict=True):
+    for one, other in zip(before.problem.pool, after.problem.pool, strict=True):
         assert to_bytes(*taken_apart(one)) == to_bytes(*taken_apart(other))
 
 
@@ -58,8 +58,8 @@ def test_gold_whose_pictures_never_come_holds_a_training_for_a_while_only(
     shop: tuple[Workplace, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     workplace, key = shop
-    monkeypatch.setattr(worker.training.corpus, "PART_S", 0.5)
-    monkeypatch.setattr(worker.training.corpus, "PATIENCE_S", 0.8)
+    monkeypatch.setattr(worker.corpus.corpus, "PART_S", 0.5)
+    monkeypatch.setattr(worker.corpus.corpus, "PATIENCE_S", 0.8)
     tasks = [{"id": 100 + number, "data": {"image": f"{LATE}/9/{number}.png", "title": "t"}} for number in range(80)]
     workplace.store.tasks.upsert(key, tasks)
     gold = [webhooks.annotation(number, number, 1, ("LOGO",)) for number in (1, *range(100, 180))]
@@ -72,5 +72,5 @@ def test_gold_whose_pictures_never_come_holds_a_training_for_a_while_only(
     corpus = assemble(workplace, project, LabelConfig.parse(project.label_config), NeverEnds())
     assert time.monotonic() - began < 3.0, "two of five parts"
     assert corpus.unread == 80
-    assert len(corpus.gold) == 1
+    assert len(corpus.problem.gold) == 1
     assert "training without the 48 left" in caplog.text

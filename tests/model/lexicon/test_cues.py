@@ -1,8 +1,8 @@
 import pytest
 
 from model.items import TextBlock
-from model.weak_supervision.cues import CueSet, brand_names, names_brand
-from model.weak_supervision.lexicon import Lexicon
+from model.lexicon.cues import CueSet, brand_names, names_brand
+from model.lexicon.lexicon import Lexicon
 from tests.model.shop import LABELS, block, features
 
 CUES = CueSet(LABELS, Lexicon.load())

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from model.weak_supervision import pattern
-from model.weak_supervision.lexicon import Lexicon
-from model.weak_supervision.pattern import LONGEST, Pattern
+from model.lexicon import pattern
+from model.lexicon.lexicon import Lexicon
+from model.lexicon.pattern import LONGEST, Pattern
 
 HOSTILE = [
     "(a+)+b",

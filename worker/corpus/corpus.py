@@ -12,11 +12,12 @@ from labelstudio.project import ProjectKey
 from labelstudio.tasks import item_key, reference_of
 from model.features.item import ItemFeatures
 from model.items import Gold
+from model.problem import Problem
 from store.projects import Project
 from store.tasks import Task
-from worker.training.families import family_of, is_held_out
-from worker.training.gold import project_gold
-from worker.training.watch import Ends
+from worker.corpus.families import family_of, is_held_out
+from worker.corpus.gold import project_gold
+from worker.watch import Ends
 from worker.workplace import PART, Workplace
 
 LOG = logging.getLogger(__name__)
@@ -27,23 +28,17 @@ PATIENCE_S = 60.0  # in all, for parts with pictures that are late; what is left
 
 @dataclass(frozen=True)
 class Corpus:
-    """Pool and gold, by row. `keys` are the items' in the cache of features; `held_out` are the rows with gold that is
-    never trained on; of `unread` tasks with gold the picture could not be had. `notes` are those of the project's gold.
+    """A project's learning problem, with the task of each row.
+
+    ``keys`` name the items in the cache of features. ``unread`` counts tasks with gold whose picture could not be had.
+    ``notes`` count the tasks of each reading of gold that people should know of.
     """
 
     task_ids: tuple[int, ...]
     keys: tuple[str, ...]
-    features: list[ItemFeatures]
-    families: list[str]
-    gold: dict[int, Gold]
-    held_out: frozenset[int]
+    problem: Problem
     unread: int = 0
     notes: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def trainable(self) -> dict[int, Gold]:
-        """Gold that may be trained on."""
-        return {row: said for row, said in self.gold.items() if row not in self.held_out}
 
 
 def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch: Ends) -> Corpus:
@@ -71,7 +66,8 @@ def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch:
     held_out = frozenset(row for row in by_row if is_held_out(families[row], settings.training.held_out_share))
     ids = tuple(task.id for task in kept)
     unread = sum(not workplace.cache.has(keys[number]) for number in gold)
-    return Corpus(ids, tuple(keys[number] for number in ids), features, families, by_row, held_out, unread, read.notes)
+    problem = Problem(features, by_row, families, held_out)
+    return Corpus(ids, tuple(keys[number] for number in ids), problem, unread, read.notes)
 
 
 def _features(

@@ -10,12 +10,15 @@ from torch import Tensor
 
 import model.weak_supervision.propagation
 from model.items import Gold
+from model.problem import Problem
 from model.tagger import Tagger
-from model.weak_supervision.propagation import FusedSpace, Neighbours
-from model.weak_supervision.supervision import GoldTable, supervise
+from model.tensor_files import read
+from model.training.supervision import supervise
+from model.weak_supervision.boxes import LearnedBoxes
+from model.weak_supervision.propagation import Embedding, Index, Neighbours
 from tests.worker import items
-from worker.training.corpus import Corpus
-from worker.training.propagation import Nearest, propagate
+from worker.corpus.corpus import Corpus
+from worker.training.index import kept_index
 
 SPACE = "5" * 16
 TASKS = 16
@@ -29,30 +32,25 @@ def corpus_of(tasks: set[int], gold: set[int], changed: set[int]) -> Corpus:
     made = [items.item(task, seed=int(task in changed)) for task in ids]
     features = [replace(features, title=f"商品{task}") for task, (features, _) in zip(ids, made, strict=True)]
     said: dict[int, Gold] = {row: made[row][1] for row, task in enumerate(ids) if task in gold}
-    return Corpus(tuple(ids), tuple(map(str, ids)), features, [str(task) for task in ids], said, frozenset())
+    return Corpus(tuple(ids), tuple(map(str, ids)), Problem(features, said, [str(task) for task in ids]))
 
 
-def scratch(found: Nearest, corpus: Corpus) -> Neighbours:
-    return Neighbours.empty(found.space.vectors(corpus.features)).with_gold(corpus.trainable)
-
-
-def weak(corpus: Corpus, neighbours: Neighbours, found: Nearest) -> Tensor:
+def weak(corpus: Corpus, index: Index) -> Tensor:
     cold = Tagger.cold_start(items.LABELS, space=SPACE, seed=1, with_boxes=False)
-    table = GoldTable.of(corpus.gold, items.LABELS, len(corpus.features))
-    families = corpus.families
-    said = supervise(cold, corpus.features, table, families=families, neighbours=neighbours, space=found.space)
-    return said.weak.probability_NK
+    silent = LearnedBoxes.silent(len(corpus.problem.pool), len(items.LABELS))
+    return supervise(cold, replace(corpus.problem, index=index, boxes=silent)).weak.probability_NK
 
 
-def check(found: Nearest, corpus: Corpus) -> None:
-    kept, fresh = found.neighbours, scratch(found, corpus)
+def check(found: Index, corpus: Corpus) -> None:
+    vectors_ND = found.embedding.vectors(corpus.problem.pool)
+    kept, fresh = found.neighbours, Neighbours.empty(vectors_ND).with_gold(corpus.problem.trainable)
     assert kept.gold == fresh.gold
     assert torch.allclose(kept.similarity_NM, fresh.similarity_NM, atol=1e-4)
     assert torch.equal(kept.gold_NM >= 0, fresh.gold_NM >= 0)
     again_NM = (kept.vectors_ND[:, None] * kept.vectors_ND[kept.gold_NM.clamp(min=0)]).sum(-1)
     known_NM = kept.gold_NM >= 0
     assert torch.allclose(again_NM[known_NM], kept.similarity_NM[known_NM], atol=1e-4)
-    assert torch.allclose(weak(corpus, kept, found), weak(corpus, fresh, found), atol=1e-4)
+    assert torch.allclose(weak(corpus, found), weak(corpus, Index(found.embedding, fresh)), atol=1e-4)
 
 
 numbers = st.sets(st.integers(1, TASKS), max_size=TASKS)
@@ -65,7 +63,7 @@ def test_after_any_history_it_is_as_from_scratch(history: list[Step]) -> None:
         file = Path(folder) / "nearest.safetensors"
         for tasks, gold, changed in history:
             corpus = corpus_of(tasks | {1, 2, 3}, gold | {2}, changed)
-            found = propagate(file, SPACE, corpus)
+            found = kept_index(file, SPACE, corpus)
         check(found, corpus)
 
 
@@ -86,38 +84,39 @@ def products(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_new_gold_costs_no_more_than_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, all_tasks = tmp_path / "nearest.safetensors", set(range(1, 61))
-    propagate(file, SPACE, corpus_of(all_tasks, set(range(1, 41)), set()))
+    kept_index(file, SPACE, corpus_of(all_tasks, set(range(1, 41)), set()))
     counted = products(monkeypatch)
-    propagate(file, SPACE, corpus_of(all_tasks, set(range(1, 43)), set()))
+    kept_index(file, SPACE, corpus_of(all_tasks, set(range(1, 43)), set()))
     assert sum(counted) == 60 * 2
     counted.clear()
-    propagate(file, SPACE, corpus_of(all_tasks | {61}, set(range(1, 43)), set()))
+    kept_index(file, SPACE, corpus_of(all_tasks | {61}, set(range(1, 43)), set()))
     assert sum(counted) == 42
     counted.clear()
     corpus = corpus_of(all_tasks | {61}, set(range(2, 43)), set())
-    found = propagate(file, SPACE, corpus)
+    found = kept_index(file, SPACE, corpus)
     assert 0 < sum(counted) < 61 * 41
     check(found, corpus)
 
 
-def same(one: FusedSpace, other: FusedSpace) -> bool:
+def same(one: Embedding, other: Embedding) -> bool:
     return all(torch.equal(one.means[part], other.means[part]) for part in one.means)
 
 
-def test_the_space_stays_until_the_pool_has_become_another(tmp_path: Path) -> None:
+def test_the_embedding_stays_until_the_pool_has_become_another(tmp_path: Path) -> None:
     file = tmp_path / "nearest.safetensors"
-    first = propagate(file, SPACE, corpus_of(set(range(1, 11)), {1}, set()))
-    grown = propagate(file, SPACE, corpus_of(set(range(1, 16)), {1}, set()))
-    assert same(grown.space, first.space)
-    other = propagate(file, SPACE, corpus_of(set(range(1, 25)), {1}, set()))
-    assert not same(other.space, first.space)
-    assert other.come == 0
+    first = kept_index(file, SPACE, corpus_of(set(range(1, 11)), {1}, set()))
+    grown = kept_index(file, SPACE, corpus_of(set(range(1, 16)), {1}, set()))
+    assert same(grown.embedding, first.embedding)
+    other = kept_index(file, SPACE, corpus_of(set(range(1, 25)), {1}, set()))
+    assert not same(other.embedding, first.embedding)
+    _, about = read(file)
+    assert (about["made_of"], about["come"]) == ("24", "0")
 
 
 @pytest.mark.parametrize("spoil", ["cut", "flipped", "encoders", "nothing"])
 def test_what_cannot_be_used_is_searched_anew(tmp_path: Path, spoil: str) -> None:
     file, corpus = tmp_path / "nearest.safetensors", corpus_of(set(range(1, 20)), {1, 5, 9}, set())
-    propagate(file, SPACE, corpus_of(set(range(1, 19)), {1, 5}, set()))
+    kept_index(file, SPACE, corpus_of(set(range(1, 19)), {1, 5}, set()))
     content = bytearray(file.read_bytes())
     if spoil == "cut":
         file.write_bytes(content[:-40])
@@ -126,8 +125,8 @@ def test_what_cannot_be_used_is_searched_anew(tmp_path: Path, spoil: str) -> Non
         file.write_bytes(content)
     if spoil == "nothing":
         file.write_bytes(b"")
-    found = propagate(file, "other" if spoil == "encoders" else SPACE, corpus)
-    assert found.made_of == 19
+    found = kept_index(file, "other" if spoil == "encoders" else SPACE, corpus)
+    assert read(file)[1]["made_of"] == "19"
     check(found, corpus)
     assert not list(tmp_path.glob("*.part"))
 
@@ -135,5 +134,5 @@ def test_what_cannot_be_used_is_searched_anew(tmp_path: Path, spoil: str) -> Non
 def test_where_nothing_can_be_written_it_works_all_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").touch()
     corpus = corpus_of({1, 2, 3}, {1}, set())
-    check(propagate(tmp_path / "file" / "below" / "nearest.safetensors", SPACE, corpus), corpus)
+    check(kept_index(tmp_path / "file" / "below" / "nearest.safetensors", SPACE, corpus), corpus)
     assert "not kept" in caplog.text

@@ -1,0 +1,1 @@
+"""What element classes are called, and the words and places that speak for them."""

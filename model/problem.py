@@ -1,0 +1,127 @@
+"""What there is to learn from: a pool of items, the gold of some, product families, and an index of nearest gold.
+
+Shape suffixes: N items of the pool, K classes.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from model.features.item import ItemFeatures
+from model.items import Gold
+from model.weak_supervision.boxes import LearnedBoxes
+from model.weak_supervision.propagation import Index
+
+
+@dataclass(frozen=True)
+class GoldTable:
+    """Gold as a table over the pool.
+
+    ``labels_NK`` holds 1, 0, or NaN where the label is unknown; ``weight_N`` the annotators' agreement in (0, 1].
+    """
+
+    labels_NK: Tensor
+    weight_N: Tensor
+
+    @classmethod
+    def of(cls, gold: Mapping[int, Gold], labels: Sequence[str], items: int) -> "GoldTable":
+        """Make the table of ``labels``; labels that the project no longer has are left out."""
+        labels_NK = torch.full((items, len(labels)), torch.nan, dtype=torch.float64)
+        weight_N = torch.ones(items, dtype=torch.float64)
+        for row, entry in gold.items():
+            known = [entry.says(label) for label in labels]
+            labels_NK[row] = torch.tensor([torch.nan if yes is None else float(yes) for yes in known])
+            weight_N[row] = entry.weight
+        return cls(labels_NK, weight_N)
+
+    @property
+    def rows(self) -> list[int]:
+        """Rows with at least one known label."""
+        known: list[int] = (~self.labels_NK.isnan().all(1)).nonzero()[:, 0].tolist()
+        return known
+
+    def unlearnable(self, labels: Sequence[str]) -> dict[str, str]:
+        """Return the labels that nothing can be learned of yet → what is missing.
+
+        Cues, priors and boxes alone answer these labels.
+        """
+        known_NK = ~self.labels_NK.isnan()
+        positive_K, negative_K = (self.labels_NK == 1).sum(0), (self.labels_NK == 0).sum(0)
+        items = int(known_NK.any(1).sum())
+        missing = {
+            label: f"none of {items} gold items has it" if not yes else f"all of {items} gold items have it"
+            for label, yes, no in zip(labels, positive_K.tolist(), negative_K.tolist(), strict=True)
+            if not (yes and no)
+        }
+        return missing if items else dict.fromkeys(labels, "there is no gold")
+
+    def without(self, rows: Collection[int]) -> "GoldTable":
+        """Return the table as if these rows had no gold."""
+        labels_NK = self.labels_NK.clone()
+        labels_NK[sorted(rows)] = torch.nan
+        return GoldTable(labels_NK, self.weight_N)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One learning problem: items by row, and what is known of them.
+
+    Args:
+        pool: features of all items, labelled or not.
+        gold: row of the pool → its gold.
+        families: the product family of each item, in the pool's order. Items of one family never judge each other.
+        held_out: rows whose gold is never trained on; it calibrates and judges. As items they are trained on like
+            items without gold, by weak labels.
+        index: nearest gold of each item, where the caller keeps it between trainings; searched anew when None.
+        boxes: what was learned of boxes; learned by `fit` when None.
+
+    Raises ValueError when the parts do not fit each other.
+
+        problem = Problem(features, {0: Gold(frozenset({"LOGO"}))}, families=["shirt", "mug"])
+        tagger = fit(Tagger.cold_start(["LOGO"], space="…", seed=7), problem)
+    """
+
+    pool: Sequence[ItemFeatures]
+    gold: Mapping[int, Gold]
+    families: Sequence[str]
+    held_out: frozenset[int] = field(default_factory=frozenset)
+    index: Index | None = None
+    boxes: LearnedBoxes | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.families) != len(self.pool):
+            raise ValueError(f"{len(self.pool)} items and {len(self.families)} families do not fit: give one each")
+        outside = [row for row in (*self.gold, *self.held_out) if not 0 <= row < len(self.pool)]
+        if outside:
+            raise ValueError(f"gold of rows {sorted(set(outside))[:5]} is outside the pool of {len(self.pool)} items")
+        if self.index and len(self.index.neighbours.vectors_ND) != len(self.pool):
+            raise ValueError(f"an index of {len(self.index.neighbours.vectors_ND)} items is not of this pool")
+        if self.boxes and len(self.boxes.opinions_NK) != len(self.pool):
+            raise ValueError(f"boxes of {len(self.boxes.opinions_NK)} items are not of this pool")
+
+    @property
+    def trainable(self) -> dict[int, Gold]:
+        """Gold that may be trained on."""
+        return {row: entry for row, entry in self.gold.items() if row not in self.held_out}
+
+    def table(self, labels: Sequence[str]) -> GoldTable:
+        """Return all gold of these labels, held out or not."""
+        return GoldTable.of(self.gold, labels, len(self.pool))
+
+    def without_gold(self, rows: Collection[int]) -> "Problem":
+        """Return the problem as if these rows had no gold."""
+        gone = set(rows)
+        return replace(self, gold={row: entry for row, entry in self.gold.items() if row not in gone})
+
+    def part(self, rows: Sequence[int]) -> "Problem":
+        """Return the problem of these rows alone, in this order and without the index."""
+        place = {row: new for new, row in enumerate(rows)}
+        return Problem(
+            [self.pool[row] for row in rows],
+            {place[row]: entry for row, entry in self.gold.items() if row in place},
+            [self.families[row] for row in rows],
+            frozenset(place[row] for row in self.held_out if row in place),
+            boxes=self.boxes.rows(rows) if self.boxes else None,
+        )

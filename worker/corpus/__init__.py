@@ -1,0 +1,1 @@
+"""What a training sees of a project: features, gold, product families."""

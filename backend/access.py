@@ -1,7 +1,7 @@
-"""Who may ask: Basic auth as Label Studio sends it, a secret first part of the URL, a header on webhooks.
+"""Access control: Basic auth as Label Studio sends it, a secret first part of the URL, or a header on webhooks.
 
-Label Studio's own webhooks carry no Authorization header, but they keep the URL that the backend was added with: the
-secret prefix is what guards them. It also names the connection that a request belongs to.
+Label Studio's own webhooks carry no Authorization header, but they keep the URL under which the backend was added. So
+the secret in the URL protects them. The secret also names the connection that a request belongs to.
 """
 
 import base64
@@ -9,7 +9,6 @@ import binascii
 import hmac
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -23,13 +22,15 @@ from tagloom_base.settings import AccessSettings, StudioSettings
 LOG = structlog.stdlib.get_logger(__name__)
 
 TOO_LARGE = "The request is larger than TAGLOOM_MAX_REQUEST_BYTES."
-_DEPTH = 8  # parts of a path among which a secret is looked for, so that a long path costs nothing
-_LIKE_A_SECRET = re.compile(r"[A-Za-z0-9_-]{16,}")  # perhaps one that was replaced, or is misspelt by a letter
+# Only so many parts of a refused path are compared with the secrets, so that a long path costs nothing.
+_DEPTH = 8
+# A part of this form may be a secret that was replaced, or one with a typing error. It is not logged.
+_LIKE_A_SECRET = re.compile(r"[A-Za-z0-9_-]{16,}")
 
 
 @dataclass(frozen=True)
 class Guards:
-    """What is asked of a request, from the settings. ``prefixes`` pairs each secret with its connection."""
+    """The credentials that requests must carry, from the settings. ``prefixes`` pairs URL secrets with connections."""
 
     prefixes: tuple[tuple[bytes, str], ...]
     basic: tuple[bytes, bytes] | None
@@ -38,7 +39,10 @@ class Guards:
 
     @classmethod
     def of(cls, access: AccessSettings, studios: StudioSettings) -> "Guards":
-        """Guards of these settings. UserError when they would leave the backend open, or lose webhooks."""
+        """Return the guards for these settings.
+
+        Raises UserError when the settings would leave the backend open, or would turn away Label Studio's webhooks.
+        """
         secrets = [(secret, DEFAULT_CONNECTION) for secret in access.url_secrets]
         for name, connection in studios.connections.items():
             secrets += [(secret, name) for secret in connection.url_secrets]
@@ -53,7 +57,7 @@ class Guards:
         return guards
 
     def check(self, access: AccessSettings) -> None:
-        """Raises UserError naming the setting to change."""
+        """Raise UserError, which names the setting to change, unless the settings protect the backend."""
         if bool(access.basic_user) != bool(access.basic_password.get_secret_value()):
             raise UserError("Of TAGLOOM_BASIC_USER and TAGLOOM_BASIC_PASSWORD only one is set: set both")
         if self.basic and not (self.default_needs_prefix or self.bearer):
@@ -69,31 +73,40 @@ class Guards:
             )
 
     def connection(self, part: str) -> str | None:
-        """Connection of a secret first part of the URL; all secrets are compared, in constant time each."""
+        """Return the connection whose secret is this part of the URL, or None."""
         found = None
+        # No early exit: the time must not show which secret matched, or how much of it.
         for secret, name in self.prefixes:
             if hmac.compare_digest(secret, part.encode("utf-8", "surrogateescape")):
                 found = name
         return found
 
     def admits(self, path: str, connection: str | None, authorization: bytes | None) -> bool:
-        """Whether a request for ``path`` (its secret taken off) may pass; no ``connection``: no valid secret."""
-        basic = self.basic is not None and _is_basic(authorization, self.basic)
-        bearer = self.bearer is not None and _same(authorization, b"Bearer " + self.bearer)
+        """Return whether a request for ``path`` may pass.
+
+        ``path`` no longer contains the secret. ``connection`` is None when the URL held no valid secret.
+        """
+        scheme, _, value = (authorization or b"").partition(b" ")
+        try:
+            login = base64.b64decode(value, validate=True)
+        except binascii.Error:
+            login = b""
+        basic = (
+            self.basic is not None and scheme.lower() == b"basic" and hmac.compare_digest(login, b":".join(self.basic))
+        )
+        bearer = self.bearer is not None and hmac.compare_digest(authorization or b"", b"Bearer " + self.bearer)
         if path == "/webhook":
-            return connection is not None or basic or bearer or self._open_default()
+            # URL secrets may belong to other connections only. Then nothing guards the default connection.
+            is_open = not (self.default_needs_prefix or self.basic or self.bearer)
+            return connection is not None or basic or bearer or is_open
         prefix_ok = connection is not None or not self.default_needs_prefix
         return prefix_ok and (self.basic is None or basic)
 
-    def _open_default(self) -> bool:
-        """No guard is configured for the default connection; the secrets belong to further ones."""
-        return not (self.default_needs_prefix or self.basic or self.bearer)
-
 
 class Access:
-    """ASGI middleware: takes the secret off the path, turns strangers and bodies that announce too much away.
+    """ASGI middleware: removes the secret from the path and refuses requests without credentials or with large bodies.
 
-    What comes without an announced length is counted where it is read (``backend.bodies``).
+    A body without a Content-Length header is counted where it is read (``backend.bodies``).
     """
 
     def __init__(self, app: ASGIApp, guards: Guards, max_bytes: int) -> None:
@@ -108,33 +121,36 @@ class Access:
         connection = self._take_secret(scope)
         headers = dict(scope["headers"])
         authorization = headers.get(b"authorization")
-        if not (self._guards.admits(scope["path"], connection, authorization) or _is_probe(scope, authorization)):
-            self._tell(scope)
+        # A container's health check asks for /health from this machine and carries no credentials.
+        is_probe = scope["path"] == "/health" and authorization is None and is_loopback(_client(scope))
+        if not (self._guards.admits(scope["path"], connection, authorization) or is_probe):
+            self._log_refusal(scope)
             await _refuse(
                 send, 401, "This backend asks for credentials: its secret URL, and Basic auth where configured."
             )
             return
-        if _length(headers) > self._max_bytes:
+        announced = headers.get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > self._max_bytes:
             await _refuse(send, 413, TOO_LARGE)
             return
         scope["state"]["connection"] = connection or DEFAULT_CONNECTION
         await self._app(scope, receive, send)
 
     def _take_secret(self, scope: Scope) -> str | None:
-        """Connection of the request. The scope itself is changed, so that no access log ever sees the secret."""
-        asked = re.sub("/+", "/", scope["path"]).lstrip("/")
-        head, _, rest = asked.partition("/")
+        """Return the request's connection, and remove the secret from the scope itself, so that no log can show it."""
+        requested = re.sub("/+", "/", scope["path"]).lstrip("/")
+        head, _, rest = requested.partition("/")
         connection = self._guards.connection(head) if self._guards.prefixes else None
-        path = "/" + (asked if connection is None else rest)
-        # A route answers with and without a slash at its end: a redirect would go where the Host header says.
+        path = "/" + (requested if connection is None else rest)
+        # Routes answer with and without a final slash. A redirect would use the Host header, which anybody can set.
         scope["path"] = path.rstrip("/") or "/"
         scope.setdefault("state", {})["slash"] = path != scope["path"]
         if connection is not None:
             scope["raw_path"] = b"/" + scope.get("raw_path", b"").lstrip(b"/").partition(b"/")[2]
         return connection
 
-    def _tell(self, scope: Scope) -> None:
-        """Log who was turned away. A path may hold a secret at any place; those in use are blanked in every log."""
+    def _log_refusal(self, scope: Scope) -> None:
+        """Log the address of a refused client, and the path without anything that may be a secret."""
         parts = scope["path"].split("/")
         if any(self._guards.connection(part) for part in parts[:_DEPTH]):
             hint = "the URL's secret stands behind a prefix: let the proxy take the prefix off"
@@ -145,7 +161,7 @@ class Access:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host to listen on can only be reached from this machine."""
+    """Return whether a host to listen on can be reached from this machine only."""
     if host == "localhost":
         return True
     try:
@@ -154,31 +170,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _is_basic(authorization: bytes | None, expected: tuple[bytes, bytes]) -> bool:
-    scheme, _, value = (authorization or b"").partition(b" ")
-    try:
-        given = base64.b64decode(value, validate=True)
-    except binascii.Error:
-        given = b""
-    return scheme.lower() == b"basic" and hmac.compare_digest(given, b":".join(expected))
-
-
-def _same(given: bytes | None, expected: bytes) -> bool:
-    return hmac.compare_digest(given or b"", expected)
-
-
-def _is_probe(scope: Scope, authorization: bytes | None) -> bool:
-    """A container's own health check: /health from this machine, without credentials."""
-    return scope["path"] == "/health" and authorization is None and is_loopback(_client(scope))
-
-
 def _client(scope: Scope) -> str:
     return str((scope.get("client") or ("",))[0])
-
-
-def _length(headers: Mapping[bytes, bytes]) -> int:
-    value = headers.get(b"content-length", b"0")
-    return int(value) if value.isdigit() else 0
 
 
 async def _refuse(send: Send, status: int, detail: str) -> None:

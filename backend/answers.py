@@ -1,7 +1,10 @@
-"""Tasks → checked answers, one each, within a time budget. Nothing in a task can spoil the other tasks' answers."""
+"""Answer the tasks of one /predict: one checked prediction per task, within a time budget.
+
+A task that the model or the encoding fails on gets an empty answer. The other tasks keep theirs.
+"""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import islice
@@ -9,7 +12,7 @@ from itertools import islice
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from backend.inference import Inference, Predictor
+from backend.inference import Inference
 from backend.interactive import DrawnTagger, Interaction
 from backend.metrics import Metrics
 from backend.schemas import TaskIn, TaskPrediction
@@ -26,14 +29,16 @@ from store.fast_answers import SUFFIX, FastAnswers
 
 LOG = structlog.stdlib.get_logger(__name__)
 
-TOLD = 10  # reasons of one request that are logged, and tasks that are named for each
+# At most so many reasons of one request are logged, each with so many task ids: a request may hold thousands of tasks.
+LOGGED = 10
 
 
 @dataclass(frozen=True)
 class Question:
-    """One /predict. ``context`` are interactive mode's regions.
+    """One /predict with its parsed labelling config. ``context`` holds interactive mode's regions, else None.
 
-    Moments of ``time.monotonic()``: after ``deadline`` no picture is read and no box looked for, after ``end`` no text.
+    ``deadline`` and ``end`` are times of ``time.monotonic()``. After ``deadline`` no picture is read and no box is
+    searched for. After ``end`` no text is encoded and nothing is predicted.
     """
 
     project: ProjectKey
@@ -45,20 +50,20 @@ class Question:
 
     @cached_property
     def interaction(self) -> Interaction | None:
-        """What interactive mode asks, always about one task; None for a question like any other."""
+        """The interactive request, which is always about one task, or None outside of interactive mode."""
         if self.context is None or not self.tasks:
             return None
         return Interaction.of(self.config, self.context, self.tasks[0].stored)
 
     @property
     def is_silent(self) -> bool:
-        """Whether interactive mode wants no answer."""
+        """Whether interactive mode shows no answer to this request."""
         return self.interaction is not None and self.interaction.silent
 
 
 @dataclass(frozen=True)
 class _Evidence:
-    """What one task is answered from, and under which version name; no features: nothing can be said."""
+    """The features that one task is answered from, and the version name of the answer. Without features it is empty."""
 
     features: ItemFeatures | None
     version: str
@@ -66,16 +71,19 @@ class _Evidence:
 
 
 @dataclass(frozen=True)
-class _Said:
-    """What the model says of one item; ``whole`` is False when there was no time for all of it."""
+class _Output:
+    """The model's output for one item. ``complete`` is False when the time was too short for all parts of it."""
 
     prediction: Prediction | None
-    whole: bool = True
+    complete: bool = True
 
 
 @dataclass(frozen=True)
 class Answered:
-    """The answers in order. ``unfinished``: pictures are unread, or answers fast: the worker has to be woken."""
+    """The answers in the order of the tasks, and the features that were read for them.
+
+    ``unfinished`` says that a picture is still unread, or an answer is fast and has to be replaced: wake the worker.
+    """
 
     results: list[TaskPrediction]
     features: list[ItemFeatures]
@@ -83,7 +91,7 @@ class Answered:
 
 
 class Answers:
-    """Answers questions on the version that it is given."""
+    """Answers a ``Question`` with a served version of the model."""
 
     def __init__(self, encoder: TaskEncoder, inference: Inference, metrics: Metrics, fast: FastAnswers) -> None:
         self._encoder = encoder
@@ -92,16 +100,17 @@ class Answers:
         self._fast = fast
 
     def answer(self, question: Question, served: Served) -> Answered:
-        """One result per task, in order, all under ``served`` (or its fast name)."""
+        """Return one result per task, in order, all under the version name of ``served`` or its fast name."""
         if question.is_silent:
             return self._silence(question, served)
         payloads = [task.payload() for task in question.tasks]
+        # Asked before the pictures are read: boxes were never searched for in those that are unread now.
         new = self._encoder.unread(question.project, question.config, payloads)
         found = self._encoder.features(question.project, question.config, payloads, question.deadline)
         return self._answered(question, served, found, new)
 
     def kept(self, question: Question, served: Served) -> Answered | None:
-        """The same for a question for which nothing must be read, else None: nothing is waited for."""
+        """Return the same if all features are cached, else None. This call reads nothing and waits for nothing."""
         if question.is_silent:
             return self._silence(question, served)
         payloads = [task.payload() for task in question.tasks]
@@ -114,18 +123,23 @@ class Answers:
     def _answered(
         self, question: Question, served: Served, found: Sequence[ItemFeatures | Failure], new: Sequence[bool]
     ) -> Answered:
-        """``new``: of each task whether its picture was unread until now, so that nobody has looked for boxes in it."""
+        """Predict and write the results from the features ``found``, one entry per task.
+
+        ``new`` says of each task whether its picture was unread until now. Its boxes are then computed for the first
+        time, which is slow, so these tasks come last and in the inference thread for new pictures.
+        """
         evidence = self._evidence(question, served.version, found)
         read = [is_new and isinstance(entry, ItemFeatures) for is_new, entry in zip(new, found, strict=True)]
-        said = [_Said(None)] * len(found)
+        outputs = [_Output(None)] * len(found)
         for is_new in (False, True):
             places = [place for place, entry in enumerate(evidence) if entry.features and read[place] is is_new]
-            for place, spoken in zip(places, self._say(question, served, evidence, places, new=is_new), strict=True):
-                said[place] = spoken
-        evidence = self._with_fast_names(question, served.version, found, evidence, said)
+            predicted = self._predict(question, served, evidence, places, new=is_new)
+            for place, output in zip(places, predicted, strict=True):
+                outputs[place] = output
+        evidence = self._with_fast_names(question, served.version, found, evidence, outputs)
         results = [
-            self._result(question, task, entry, spoken.prediction)
-            for task, entry, spoken in zip(question.tasks, evidence, said, strict=True)
+            self._result(question, task, entry, output.prediction)
+            for task, entry, output in zip(question.tasks, evidence, outputs, strict=True)
         ]
         return Answered(
             results,
@@ -134,42 +148,44 @@ class Answers:
             or any(isinstance(entry, Failure) and not entry.permanent for entry in found),
         )
 
-    def _say(
+    def _predict(
         self, question: Question, served: Served, evidence: Sequence[_Evidence], places: Sequence[int], *, new: bool
-    ) -> list[_Said]:
-        """Predictions in pieces: when the time for boxes is over, tags alone; when all is over, nothing."""
+    ) -> list[_Output]:
+        """Predict piece by piece: tags alone once ``deadline`` has passed, nothing once ``end`` has passed."""
         drawn = question.interaction.drawn if question.interaction else None
         tagger = DrawnTagger(served.tagger, drawn) if drawn else served.tagger
         boxes = bool(question.config.rectangles)
         features = [entry.features for place in places if (entry := evidence[place]).features]
         size = self._inference.piece(new=new)
-        said: list[_Said] = []
+        predict = partial(self._inference.predict, str(question.project), tagger, new=new)
+        outputs: list[_Output] = []
         for piece in (features[at : at + size] for at in range(0, len(features), size)):
             if time.monotonic() >= question.end:
-                said += [_Said(None, whole=False)] * len(piece)
+                outputs += [_Output(None, complete=False)] * len(piece)
                 continue
-            whole = not boxes or time.monotonic() < question.deadline
-            found = self._predict(question, tagger, piece, boxes=boxes and whole, new=new)
-            said += [_Said(entry, whole) for entry in found]
-        return said
-
-    def _predict(
-        self, question: Question, tagger: Predictor, features: Sequence[ItemFeatures], *, boxes: bool, new: bool
-    ) -> list[Prediction | None]:
-        """Where boxes make the model fail on an item, its tags are still worth having."""
-        predict = partial(self._inference.predict, str(question.project), tagger, new=new)
-        found = predict(features, boxes=boxes)
-        failed = [place for place, prediction in enumerate(found) if prediction is None]
-        if failed and boxes:
-            again = predict([features[place] for place in failed], boxes=False)
-            for place, prediction in zip(failed, again, strict=True):
-                found[place] = prediction
-        return found
+            complete = not boxes or time.monotonic() < question.deadline
+            found = predict(piece, boxes=boxes and complete)
+            failed = [place for place, prediction in enumerate(found) if prediction is None]
+            if failed and boxes and complete:
+                # The boxes may be what the model fails on. The tags alone are still useful.
+                again = predict([piece[place] for place in failed], boxes=False)
+                for place, prediction in zip(failed, again, strict=True):
+                    found[place] = prediction
+            outputs += [_Output(entry, complete) for entry in found]
+        return outputs
 
     def _evidence(self, question: Question, version: str, found: Sequence[ItemFeatures | Failure]) -> list[_Evidence]:
-        """Where the picture is missing, what title and industry say without it."""
+        """Return the features of each task. Where the picture failed, they come from title and industry alone."""
         failures = {place: entry for place, entry in enumerate(found) if isinstance(entry, Failure)}
-        self._tell(question, failures)
+        tasks: dict[str, list[int | None]] = {}
+        for place, failure in failures.items():
+            problem = "late" if failure.late else "picture" if failure.permanent else "fetch"
+            self._metrics.problems.labels(problem).inc()
+            tasks.setdefault(failure.reason, []).append(question.tasks[place].id)
+        for reason, ids in islice(tasks.items(), LOGGED):
+            LOG.warning("no picture", project=str(question.project), of=len(ids), tasks=ids[:LOGGED], reason=reason)
+        if len(tasks) > LOGGED:
+            LOG.warning("no picture, for other reasons", project=str(question.project), reasons=len(tasks) - LOGGED)
         payloads = [question.tasks[place].payload() for place in failures]
         texts = self._encoder.texts_only(question.project, question.config, payloads, question.end) if failures else []
         weaker = {
@@ -181,52 +197,39 @@ class Answers:
             for place, entry in enumerate(found)
         ]
 
-    def _tell(self, question: Question, failures: Mapping[int, Failure]) -> None:
-        """Count the failures, and log each reason once, up to some of them: a request may hold thousands of tasks."""
-        tasks: dict[str, list[int | None]] = {}
-        for place, failure in failures.items():
-            self._metrics.problems.labels(_reason(failure)).inc()
-            tasks.setdefault(failure.reason, []).append(question.tasks[place].id)
-        for reason, ids in islice(tasks.items(), TOLD):
-            LOG.warning("no picture", project=str(question.project), of=len(ids), tasks=ids[:TOLD], reason=reason)
-        if len(tasks) > TOLD:
-            LOG.warning("no picture, for other reasons", project=str(question.project), reasons=len(tasks) - TOLD)
-
     def _with_fast_names(
         self,
         question: Question,
         version: str,
         found: Sequence[ItemFeatures | Failure],
         evidence: Sequence[_Evidence],
-        said: Sequence[_Said],
+        outputs: Sequence[_Output],
     ) -> list[_Evidence]:
-        """What may be answered better later gets a name that makes Label Studio ask again, but only once."""
+        """Mark answers that can be better later as fast. Their version name makes Label Studio ask again, but once."""
         fast = f"{version}{SUFFIX}"
         late = {
             place
             for place, entry in enumerate(found)
-            if (not entry.permanent if isinstance(entry, Failure) else not said[place].whole)
+            if (not entry.permanent if isinstance(entry, Failure) else not outputs[place].complete)
         }
         ids = {place: question.tasks[place].id for place in late if not question.tasks[place].has_version(fast)}
-        given = self._give(question, version, [number for number in ids.values() if number is not None])
+        candidates = [number for number in ids.values() if number is not None]
+        given: set[int] = set()
+        # Label Studio does not store answers of interactive mode.
+        if candidates and not question.interaction:
+            try:
+                given = self._fast.give(str(question.project), version, candidates)
+            except SQLAlchemyError as error:
+                LOG.error("fast answers cannot be noted, so there are none", error=str(error))
         return [
             replace(entry, version=fast, outcome="fast") if place in ids and ids[place] in given else entry
             for place, entry in enumerate(evidence)
         ]
 
-    def _give(self, question: Question, version: str, tasks: Sequence[int]) -> set[int]:
-        """Which of these tasks may have a fast answer; none in interactive mode, which Label Studio does not store."""
-        if question.interaction or not tasks:
-            return set()
-        try:
-            return self._fast.give(str(question.project), version, tasks)
-        except SQLAlchemyError as error:
-            LOG.error("fast answers cannot be noted, so there are none", error=str(error))
-            return set()
-
     def _result(
         self, question: Question, task: TaskIn, evidence: _Evidence, prediction: Prediction | None
     ) -> TaskPrediction:
+        """Return the prediction in Label Studio's format, or an empty answer where none can be given."""
         features, config = evidence.features, question.config
         if prediction is None or features is None:
             return self._empty(evidence.version, evidence.outcome if features is None else "empty")
@@ -237,7 +240,8 @@ class Answers:
             else:
                 result = result_of(config, prediction, features.size, seed)
             answer = checked(config, result, prediction.score)
-        except Exception as error:  # whatever it is, the other tasks have their answers
+        except Exception as error:
+            # Whatever the error is, the other tasks of the request must keep their answers.
             LOG.error("an answer was held back", project=str(question.project), task=task.id, reason=repr(error)[:500])
             self._metrics.problems.labels("invalid").inc()
             return self._empty(evidence.version, "empty")
@@ -247,9 +251,3 @@ class Answers:
     def _empty(self, version: str, outcome: str) -> TaskPrediction:
         self._metrics.tasks.labels(outcome).inc()
         return TaskPrediction(result=[], score=0.0, model_version=version)
-
-
-def _reason(failure: Failure) -> str:
-    if failure.late:
-        return "late"
-    return "picture" if failure.permanent else "fetch"

@@ -1,4 +1,4 @@
-"""The ASGI application: access, routes, and pools of threads that projects share."""
+"""The ASGI application: access control, routes, error handlers, and the thread pools that projects share."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,23 +15,28 @@ from backend.measured import Measured
 from backend.metrics import Metrics
 from backend.routes import ROUTER
 from backend.running import running
-from backend.ties import Ties, ties_of
+from backend.ties import Dependencies, dependencies_of
 from labelstudio.turns import FairPool
 from tagloom_base.settings import Settings
 
 LOG = structlog.stdlib.get_logger(__name__)
 
-# Threads by what they do, and how many of them one project holds at most. Webhooks wait for no other request, answers
-# for which all is there for none that must read, and no project for another one's pictures that never come.
-THREADS = {"events": (16, 8), "setup": (16, 4), "kept": (16, 4), "read": (16, 3), "told": (4, 4)}
+# Pool → its number of threads, and how many of them one project may hold. Webhooks ("events") wait for no other kind of
+# request. Answers from cached features ("kept") do not wait for those that read pictures ("read"). And one project's
+# slow pictures never hold all threads.
+THREADS = {"events": (16, 8), "setup": (16, 4), "kept": (16, 4), "read": (16, 3), "reports": (4, 4)}
 
 
 def create_app(
-    settings: Settings, ties: Ties | None = None, *, when_loaded: Callable[[object], None] = lambda _: None
+    settings: Settings,
+    dependencies: Dependencies | None = None,
+    *,
+    when_loaded: Callable[[object], None] = lambda _: None,
 ) -> FastAPI:
-    """The backend for these settings, with the real encoders and worker unless other ``ties`` are given.
+    """Return the backend for these settings, with the real encoders and worker unless ``dependencies`` are given.
 
-    ``when_loaded`` is called once the models are there, or cannot be. Raises UserError when the settings cannot work.
+    ``when_loaded`` is called once the models are loaded, or have failed to load. Raises UserError for settings that
+    cannot work.
     """
     guards = Guards.of(settings.access, settings.studios)
     metrics = Metrics()
@@ -41,7 +46,7 @@ def create_app(
     app.state.settings = settings
     app.state.metrics = metrics
     app.state.when_loaded = when_loaded
-    app.state.ties = ties or ties_of(settings)
+    app.state.dependencies = dependencies or dependencies_of(settings)
     app.include_router(ROUTER)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(OperationalError, _without_database)
@@ -53,7 +58,8 @@ def create_app(
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    with running(app.state.settings, app.state.ties, app.state.metrics) as service:
+    """Start the service, the pools and the body parser; end them when the server stops."""
+    with running(app.state.settings, app.state.dependencies, app.state.metrics) as service:
         app.state.service = service
         service.engine.add_done_callback(app.state.when_loaded)
         app.state.pools = {name: FairPool(threads, share, name) for name, (threads, share) in THREADS.items()}
@@ -67,8 +73,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _unreadable(_request: Request, error: Exception) -> Response:
-    """Which field is wrong, without repeating what was sent: it may hold tokens."""
+    """Name the wrong fields, without their values: a request may contain tokens."""
     assert isinstance(error, RequestValidationError)
+    # Names of fields may hold half of a surrogate pair, which UTF-8 cannot encode.
     places = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()[:5]]
     detail = "; ".join(places).encode("utf-8", "replace").decode()
     return JSONResponse({"detail": detail}, 422)

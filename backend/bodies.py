@@ -1,6 +1,6 @@
-"""Request bodies: read within limits, parsed and checked beside the event loop, the first fault told.
+"""Read request bodies within limits, and parse and check large ones in a thread beside the event loop.
 
-What a body costs is bounded by its size: bytes by route, values and depth for all of them.
+Three limits bound the cost of a body: its bytes (per route), its number of JSON values, and its depth.
 """
 
 import asyncio
@@ -19,17 +19,23 @@ from starlette.requests import ClientDisconnect
 
 from store.values import DEPTH, is_deep
 
-SMALL = 64_000  # bytes that are parsed at once: handing them to a thread costs more
-MOST_VALUES = 2_000_000  # in one body: an annotation of 100,000 rectangles has 1.6 million, 257 tasks have 8,000
-QUICK_VALUES = 400_000  # are parsed in well under half a second, during which nobody else is answered
-SETUP_BYTES = 8_000_000  # a labelling config of the longest kind, each character escaped
-READERS = 1  # large bodies are parsed one after the other, so that their costs do not add up
+# Bodies of so many bytes are parsed in the event loop, because a thread would cost more than the parsing.
+SMALL = 64_000
+# Most JSON values of one body. An annotation of 100,000 rectangles has 1.6 million, 257 tasks have 8,000.
+MOST_VALUES = 2_000_000
+# The parser in C holds the interpreter's lock. For so many values that takes well under half a second.
+QUICK_VALUES = 400_000
+# The size of the longest labelling config with each character escaped.
+SETUP_BYTES = 8_000_000
+# Large bodies are parsed one after the other, so that their costs do not add up.
+READERS = 1
 
-_LIMITS = {"/setup": SETUP_BYTES}  # bytes; elsewhere TAGLOOM_MAX_REQUEST_BYTES alone counts
+# Route → most bytes. TAGLOOM_MAX_REQUEST_BYTES is the only limit of other routes.
+_LIMITS = {"/setup": SETUP_BYTES}
 
 
 class BodyRoute(APIRoute):
-    """A route whose JSON body is a model: it is read here, and FastAPI finds it read and checked."""
+    """A route whose JSON body is read, parsed and checked here, before FastAPI asks for it."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
@@ -47,50 +53,55 @@ class BodyRoute(APIRoute):
 
 
 def readers() -> ThreadPoolExecutor:
-    """The threads that parse large bodies, for ``app.state.readers``."""
+    """Return the pool of threads that parses large bodies; ``app.state.readers`` holds it."""
     return ThreadPoolExecutor(READERS, thread_name_prefix="body")
 
 
 class _Bounded(Request):
-    """A request whose body was read by ``read``."""
+    """A request whose body ``read`` has parsed and checked. FastAPI gets the finished model from ``json``."""
 
     _checked: BaseModel
 
     async def read(self, model: type[BaseModel], limit: int) -> None:
-        """HTTPException or RequestValidationError for a body that is too large, no JSON, or not of this model."""
-        body = await self._within(limit)
+        """Read and check the body.
+
+        Raises HTTPException for a body that is too large, too deep or cut off, and RequestValidationError for one that
+        is no JSON or does not fit the model.
+        """
+        received = bytearray()
+        path: str = self.scope["path"]
+        try:
+            async for part in self.stream():
+                received += part
+                if len(received) > limit:
+                    raise HTTPException(413, f"The request is larger than {limit:,} bytes, the most for {path}.")
+        except ClientDisconnect:
+            raise HTTPException(400, "The request ended before its body was over.") from None
+        body = bytes(received)
+        # A large body must not be in memory twice while it is parsed.
+        del received
         self._body = body
         if not body or "json" not in self.headers.get("content-type", ""):
-            return  # FastAPI tells what is missing
+            # FastAPI answers that the body is missing.
+            return
         if len(body) <= SMALL:
             self._checked = _checked(body, model)
         else:
             pool = self.app.state.readers
-            self._checked = await asyncio.get_running_loop().run_in_executor(pool, _large, body, model)
-            self._body = b"{}"  # nobody asks for the bytes any more
+            self._checked = await asyncio.get_running_loop().run_in_executor(pool, _checked_large, body, model)
+            # Only the model is used from here on, so the memory can be freed.
+            self._body = b"{}"
 
     async def json(self) -> Any:
         return self._checked
 
-    async def _within(self, limit: int) -> bytes:
-        body = bytearray()
-        try:
-            async for part in self.stream():
-                body += part
-                if len(body) > limit:
-                    raise HTTPException(413, f"The request is larger than {limit:,} bytes, the most for {self.path}.")
-        except ClientDisconnect:
-            raise HTTPException(400, "The request ended before its body was over.") from None
-        return bytes(body)
 
-    @property
-    def path(self) -> str:
-        path: str = self.scope["path"]
-        return path
+def _checked_large(body: bytes, model: type[BaseModel]) -> BaseModel:
+    """Parse a body in the readers' thread.
 
-
-def _large(body: bytes, model: type[BaseModel]) -> BaseModel:
-    """Without the collector of cycles: JSON has none, and it would look through all that is there again and again."""
+    The garbage collector is off meanwhile: JSON has no cycles, and the many new objects would start the collector over
+    and over.
+    """
     gc.disable()
     try:
         return _checked(body, model)
@@ -99,15 +110,8 @@ def _large(body: bytes, model: type[BaseModel]) -> BaseModel:
 
 
 def _checked(body: bytes, model: type[BaseModel]) -> BaseModel:
-    try:
-        return model.model_validate(_parsed(body))
-    except ValidationError as error:
-        places = error.errors(include_url=False, include_context=False, include_input=False)
-        raise RequestValidationError([{**place, "loc": ("body", *place["loc"])} for place in places]) from None
-
-
-def _parsed(body: bytes) -> Any:
-    # Each value stands behind a comma, a bracket or a brace. Those in texts are counted too: they only make it more.
+    """Parse the body and return it as a model; errors as in ``_Bounded.read``."""
+    # Each value follows a comma, a bracket or a brace. Those inside texts are counted too, so this is an upper bound.
     values = len(body) - len(body.translate(None, b",[{"))
     if values > MOST_VALUES:
         raise HTTPException(413, f"The request holds more than {MOST_VALUES:,} values: send fewer tasks at once.")
@@ -119,11 +123,15 @@ def _parsed(body: bytes) -> Any:
         raise RequestValidationError([{"type": "json_invalid", "loc": ("body",), "msg": f"no JSON: {error}"}]) from None
     if is_deep(value):
         raise _too_deep()
-    return value
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        places = error.errors(include_url=False, include_context=False, include_input=False)
+        raise RequestValidationError([{**place, "loc": ("body", *place["loc"])} for place in places]) from None
 
 
 class _Yielding(json.JSONDecoder):
-    """Python's parser in Python: some ten times slower than the one in C, which no other thread can interrupt."""
+    """The JSON parser in Python. It is about ten times slower than the one in C, but lets other threads run."""
 
     def __init__(self) -> None:
         super().__init__()

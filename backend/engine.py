@@ -1,10 +1,13 @@
-"""The loaded backend: encoders, inference thread, versions in memory, and the thread that follows CURRENT."""
+"""The loaded backend: encoders, inference threads, versions in memory, and the thread that follows CURRENT.
+
+CURRENT is the store's note of which version of a project serves.
+"""
 
 import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 from PIL import Image
@@ -14,7 +17,7 @@ from backend.answers import Answers
 from backend.hot_swap import RETRY_SECONDS, Follower
 from backend.inference import Inference
 from backend.metrics import Metrics
-from backend.ties import Ties
+from backend.ties import Dependencies
 from backend.versions import RefusedVersionError, Served, Shelf, VersionLoader
 from labelstudio.claims import Claims
 from labelstudio.config import LabelConfig
@@ -35,27 +38,33 @@ from worker.cold_start import ColdStart
 
 LOG = structlog.stdlib.get_logger(__name__)
 
-MOST = 10_000  # projects of which something went wrong that are remembered
-CANARIES = 8  # items of a project that a new version must answer before it serves
+# Projects whose refused or unsaved version is remembered.
+MOST = 10_000
+# Items of a project that a new version must answer before it serves.
+CANARIES = 8
+# Items are kept of so many projects, the ones used last.
+CANARY_PROJECTS = 100
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """A version of a project that failed its check, for the status page."""
+    """A version of a project that failed its check, and why. The status page shows it."""
 
     version: str
     reason: str
 
 
 class Engine:
-    """Answers from loaded models. Making one takes seconds; afterwards everything is quick."""
+    """The loaded models and what answers from them. Construction takes seconds, because it loads the encoders."""
 
-    def __init__(self, settings: Settings, store: Store, sites: Sites, metrics: Metrics, ties: Ties) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, sites: Sites, metrics: Metrics, dependencies: Dependencies
+    ) -> None:
         self._training = settings.training
         self._store = store
         self._metrics = metrics
-        self._ties = ties
-        self.extractor = ties.encoders()
+        self._dependencies = dependencies
+        self.extractor = dependencies.encoders()
         self.inference = Inference(self.extractor, settings.serving.max_batch)
         cache = FeatureCache(settings.paths.features, self.extractor.space)
         claims = Claims(settings.paths.claims / self.extractor.space)
@@ -67,7 +76,8 @@ class Engine:
         self.refusals: Kept[str, Refusal] = Kept(MOST, MOST)
         self._loader = VersionLoader(settings.paths.checkpoints, self.extractor.space)
         self._canaries = _Canaries()
-        self._unkept_until: Kept[str, float] = Kept(MOST, MOST)  # project → when keeping its version is tried again
+        # Project → the time.monotonic() from which saving its first version is tried again.
+        self._unkept_until: Kept[str, float] = Kept(MOST, MOST)
         self._follower = Follower(
             store,
             self.shelf,
@@ -77,35 +87,43 @@ class Engine:
             self._swapped,
             self._refused,
         )
-        self._warm_up()
+        # Text reader and validator load lazily. Pay for them now and not in somebody's first request.
+        self.inference.extract("", [Item(Image.new("RGB", (320, 320), "white"), "tagloom")])
+        xml = '<View><Image name="i" value="$i"/><Choices name="c" toName="i"><Choice value="a"/></Choices></View>'
+        checked(LabelConfig.parse(xml), [], 0.0)
+        LOG.info("ready", space=self.extractor.space, **self.extractor.describe())
         self._follower.start()
 
     def served(self, project: ProjectKey, config: LabelConfig) -> Served:
-        """The version that serves a project; its cold start is made if it has none yet."""
+        """Return the version that serves a project. A project without a version gets its cold start now."""
         served = self.shelf.get(str(project), lambda: self._load(project, config))
         if not self._is_try_due(project):
             return served
+        # The version could not be saved before. Put off the next try first, so that other requests do not try too.
         self._unkept_until.put(str(project), time.monotonic() + RETRY_SECONDS, 1)
         self.shelf.put(str(project), self._load(project, config))
         return self.shelf.get(str(project), lambda: served)
 
     def in_memory(self, project: ProjectKey) -> Served | None:
-        """The same if it is loaded and needs no further try, else None."""
+        """Return the same if it is in memory and saved (or the next try to save it is not due), else None."""
         return None if self._is_try_due(project) else self.shelf.peek(str(project))
 
     def adopt(self, project: ProjectKey, config: LabelConfig) -> None:
-        """The config has changed: a cold start is made anew for its labels; a trained version grows by training."""
+        """Follow a changed labelling config: make a new cold start for its labels.
+
+        A trained version stays as it is, and the next training adds the labels.
+        """
         current = self._store.versions.current(str(project))
         if current is None or set(current.labels) == set(config.labels):
             return
         if current.is_cold_start:
             try:
-                self._ties.cold_start(self._store, project, config, self.extractor)
+                self._dependencies.cold_start(self._store, project, config, self.extractor)
             except (OSError, SQLAlchemyError) as error:
                 self.shelf.put(str(project), self._unkept(project, config, current, error))
 
     def remember(self, project: ProjectKey, features: Sequence[ItemFeatures]) -> None:
-        """Keep some items that were just answered: the next version has to answer them before it serves."""
+        """Keep some of the items that were just answered: the project's next version must answer them first."""
         self._canaries.add(str(project), features)
 
     def close(self) -> None:
@@ -114,44 +132,45 @@ class Engine:
         self.inference.close()
 
     def _is_try_due(self, project: ProjectKey) -> bool:
-        """Whether the project's version could not be kept, and it is time to try again."""
+        """Return whether the project's version could not be saved and the next try is due."""
         until = self._unkept_until.get(str(project))
         return until is not None and time.monotonic() >= until
 
     def _load(self, project: ProjectKey, config: LabelConfig) -> Served:
-        current = self._store.versions.current(str(project))
+        """Load CURRENT, else the newest earlier version that can be loaded, else answer from cues alone."""
+        key = str(project)
+        current = self._store.versions.current(key)
         if current is None or current.is_cold_start or current.space != self.extractor.space:
-            # No version, perhaps another lexicon than now, or other encoders.
+            # The project has no version, its cold start may be from another lexicon, or the encoders have changed.
             try:
-                current = self._ties.cold_start(self._store, project, config, self.extractor)
-            except (OSError, SQLAlchemyError) as error:  # the disk is full, or the database is away
+                current = self._dependencies.cold_start(self._store, project, config, self.extractor)
+            except (OSError, SQLAlchemyError) as error:
+                # The disk is full, or the database is away.
                 return self._unkept(project, config, current, error)
-            self._unkept_until.drop(str(project))
-        behind = replace(current, generation=current.generation - 1)  # a fallback's: the follower tries CURRENT again
-        for wanted in [current, *self._earlier(str(project), behind)]:
-            try:
-                return self._loader.load(wanted, self._canaries.of(str(project)))
-            except RefusedVersionError as error:
-                self._refused(str(project), wanted.version, str(error))
-        return self._bare(config, behind)
-
-    def _earlier(self, project: str, current: Current) -> list[Current]:
-        """Versions that served before, newest first: what to fall back on when CURRENT cannot be loaded."""
-        return [
-            Current(entry.version, entry.folder, current.generation, entry.number, entry.space, entry.labels, 0.0)
-            for entry in self._store.versions.list(project)
+            self._unkept_until.drop(key)
+        # A fallback gets a lower generation than CURRENT, so that the follower tries CURRENT again.
+        behind = current.generation - 1
+        earlier = [
+            Current(entry.version, entry.folder, behind, entry.number, entry.space, entry.labels, 0.0)
+            for entry in self._store.versions.list(key)
             if entry.state is State.SUPERSEDED and entry.version != current.version
         ]
-
-    def _bare(self, config: LabelConfig, current: Current) -> Served:
-        """Cues alone, in memory: no checkpoint can be loaded, and still every task gets an answer."""
+        for wanted in [current, *earlier]:
+            try:
+                return self._loader.load(wanted, self._canaries.of(key))
+            except RefusedVersionError as error:
+                self._refused(key, wanted.version, str(error))
+        # No checkpoint can be loaded, and still every task must get an answer.
         tagger = Tagger.cold_start(config.labels, space=self.extractor.space, seed=self._training.seed)
         version = f"{current.version}+cues"
         LOG.error("no version can be loaded; answering from cues alone", version=version)
-        return Served(tagger.named(version), version, current.generation, tagger.labels)
+        return Served(tagger.named(version), version, behind, tagger.labels)
 
     def _unkept(self, project: ProjectKey, config: LabelConfig, current: Current | None, error: Exception) -> Served:
-        """Cues alone, under the name that their checkpoint will get: it cannot be written now, and is tried again."""
+        """Return a cold start in memory, whose checkpoint cannot be saved now, and note when to try again.
+
+        It has the version name that its checkpoint will get.
+        """
         if self._unkept_until.get(str(project)) is None:
             LOG.error("the first version cannot be kept; answering from memory", project=str(project), error=str(error))
         self._unkept_until.put(str(project), time.monotonic() + RETRY_SECONDS, 1)
@@ -169,16 +188,9 @@ class Engine:
         self._metrics.refusals.inc()
         LOG.error("a version is refused, the served one stays", project=project, version=version, reason=reason)
 
-    def _warm_up(self) -> None:
-        """Pay for lazy loading (text reader, validator) now and not in somebody's first request."""
-        self.inference.extract("", [Item(Image.new("RGB", (320, 320), "white"), "tagloom")])
-        xml = '<View><Image name="i" value="$i"/><Choices name="c" toName="i"><Choice value="a"/></Choices></View>'
-        checked(LabelConfig.parse(xml), [], 0.0)
-        LOG.info("ready", space=self.extractor.space, **self.extractor.describe())
-
 
 class _Canaries:
-    """The last few items of each project, for the projects used last."""
+    """The last ``CANARIES`` items of each project, for the projects used last. Threads may share it."""
 
     def __init__(self) -> None:
         self._items: OrderedDict[str, deque[ItemFeatures]] = OrderedDict()
@@ -189,7 +201,7 @@ class _Canaries:
             kept = self._items.setdefault(project, deque(maxlen=CANARIES))
             kept.extend(features[-CANARIES:])
             self._items.move_to_end(project)
-            if len(self._items) > 100:
+            if len(self._items) > CANARY_PROJECTS:
                 self._items.popitem(last=False)
 
     def of(self, project: str) -> list[ItemFeatures]:

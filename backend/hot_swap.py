@@ -1,7 +1,7 @@
-"""Follows CURRENT: a new version is loaded beside the served one, checked, and then one reference is swapped.
+"""Follow CURRENT, the store's note of each project's newest version: load a new version, check it, then swap it in.
 
-Each backend process follows the store by itself, so several need no word between them. A version that fails its check
-is refused and reported; the old one serves on.
+Each backend process reads the store by itself, so several processes need not talk to each other. A version that fails
+its check is refused and reported, and the old one continues to serve.
 """
 
 import threading
@@ -14,16 +14,20 @@ from backend.versions import RefusedVersionError, Served, Shelf, VersionLoader
 from labelstudio.kept import Kept
 from model.features.item import ItemFeatures
 from store.store import Store
-from store.versions import Current
 
 LOG = structlog.stdlib.get_logger(__name__)
 
 MOST = 10_000  # projects with a refused version that are remembered
-RETRY_SECONDS = 30.0  # a checkpoint that was refused may have been restored meanwhile
+# A refused version is tried again: somebody may have restored its checkpoint.
+RETRY_SECONDS = 30.0
 
 
 class Follower:
-    """A thread that looks at CURRENT every ``seconds`` and brings the shelf up to date."""
+    """A thread that reads CURRENT every ``seconds`` and brings the shelf of served versions up to date.
+
+    ``canary`` returns the items that a project's new version has to answer before it serves. ``on_swap`` is called with
+    a project and its new version, ``on_refusal`` with a project, a version and the reason.
+    """
 
     def __init__(
         self,
@@ -42,7 +46,7 @@ class Follower:
         self._seconds = seconds
         self._on_swap = on_swap
         self._on_refusal = on_refusal
-        # Project → the generation that was refused, and when it may be tried again.
+        # Project → the refused generation, and the time.monotonic() from which it may be tried again.
         self._refused: Kept[str, tuple[int, float]] = Kept(MOST, MOST)
         self._stop = threading.Event()
         self._away = False
@@ -61,33 +65,31 @@ class Follower:
         current = self._store.versions.all_current()
         for project, served in self._shelf.all().items():
             wanted = current.get(project)
-            if wanted is not None and wanted.generation > served.generation and self._due(project, wanted):
-                self._swap(project, wanted)
+            if wanted is None or wanted.generation <= served.generation:
+                continue
+            refused, again = self._refused.get(project) or (-1, 0.0)
+            if refused == wanted.generation and time.monotonic() < again:
+                continue
+            began = time.monotonic()
+            try:
+                served = self._loader.load(wanted, self._canary(project))
+            except RefusedVersionError as error:
+                self._refused.put(project, (wanted.generation, time.monotonic() + RETRY_SECONDS), 1)
+                self._on_refusal(project, wanted.version, str(error))
+                continue
+            self._refused.drop(project)
+            self._shelf.put(project, served)
+            seconds = round(time.monotonic() - began, 3)
+            LOG.info("serving a new version", project=project, version=served.version, seconds=seconds)
+            self._on_swap(project, served)
 
     def _run(self) -> None:
         while not self._stop.wait(self._seconds):
             try:
                 self.look()
                 self._away = False
-            except Exception as error:  # the store is away: what is served serves on
+            except Exception as error:
+                # The database cannot be read: the loaded versions continue to serve.
                 if not self._away:
                     LOG.error("cannot look for new versions; serving what is loaded", error=repr(error))
                 self._away = True
-
-    def _due(self, project: str, wanted: Current) -> bool:
-        generation, again = self._refused.get(project) or (-1, 0.0)
-        return generation != wanted.generation or time.monotonic() >= again
-
-    def _swap(self, project: str, wanted: Current) -> None:
-        began = time.monotonic()
-        try:
-            served = self._loader.load(wanted, self._canary(project))
-        except RefusedVersionError as error:
-            self._refused.put(project, (wanted.generation, time.monotonic() + RETRY_SECONDS), 1)
-            self._on_refusal(project, wanted.version, str(error))
-            return
-        self._refused.drop(project)
-        self._shelf.put(project, served)
-        seconds = round(time.monotonic() - began, 3)
-        LOG.info("serving a new version", project=project, version=served.version, seconds=seconds)
-        self._on_swap(project, served)

@@ -1,7 +1,7 @@
-"""Which industry keys hold for a project that several connections of one Label Studio may ask for.
+"""Choose the industry keys of a project when several connections of one Label Studio request different ones.
 
-/setup does not say which connection it comes from. Each change makes all items look different, and a training due: two
-connections that ask in turn for different keys must not do that with each of their requests.
+/setup does not say which connection it comes from. A change of the keys changes the text of every item and makes a
+training due. Two connections with different keys that call in turn must not cause that with each request.
 """
 
 import threading
@@ -14,32 +14,37 @@ from labelstudio.kept import Kept
 LOG = structlog.stdlib.get_logger(__name__)
 
 MOST = 10_000  # projects that are remembered
-CHARACTERS = 1_000_000  # of their keys
-ALIVE_S = 600.0  # after the last request for them, keys count as asked for no more
+CHARACTERS = 1_000_000  # most characters of their keys
+# Keys count as requested for so long after the last request for them.
+ALIVE_S = 600.0
 
 Keys = tuple[str, ...]
 
 
 class AskedKeys:
-    """When each project was asked which keys for. Keys that others have replaced do not come back while those live."""
+    """The times at which each project was requested with which keys.
+
+    Keys that were replaced by others are not accepted again while requests for the others continue.
+    """
 
     def __init__(self) -> None:
-        self._asked: Kept[str, dict[Keys, float]] = Kept(MOST, CHARACTERS)
-        self._told: Kept[str, bool] = Kept(MOST, MOST)
+        self._requested: Kept[str, dict[Keys, float]] = Kept(MOST, CHARACTERS)
+        self._warned: Kept[str, bool] = Kept(MOST, MOST)
         self._lock = threading.Lock()
 
     def chosen(self, project: str, held: Keys, asked: Keys) -> Keys:
-        """The keys that hold from now on, where ``held`` do now and ``asked`` are asked for."""
+        """Return the keys that apply from now on: ``held`` apply now, ``asked`` are requested."""
         now = time.monotonic()
         with self._lock:
-            alive = {keys: at for keys, at in (self._asked.get(project) or {}).items() if now - at < ALIVE_S}
+            alive = {keys: at for keys, at in (self._requested.get(project) or {}).items() if now - at < ALIVE_S}
+            # Both sets of keys are in use, so this request comes from another connection than the one that set them.
             is_rival = asked != held and asked in alive and held in alive
             alive[asked] = now
-            self._asked.put(project, alive, sum(len(key) + 1 for keys in alive for key in keys) + 1)
+            self._requested.put(project, alive, sum(len(key) + 1 for keys in alive for key in keys) + 1)
         if not is_rival:
             return asked
-        if not self._told.get(project):
-            self._told.put(project, True, 1)
+        if not self._warned.get(project):
+            self._warned.put(project, True, 1)
             LOG.warning(
                 "two connections of the project ask for different industry keys: give both the same extra params",
                 project=project,

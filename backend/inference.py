@@ -1,7 +1,7 @@
-"""Two threads that run the networks: one for what was read before, one for new pictures. In each projects take turns.
+"""Two threads that run the networks: one for known pictures, one for new pictures. In each, projects take turns.
 
-Requests that wait share a batch. An answer from a known picture takes milliseconds; reading a new one and looking for
-its boxes takes half a second. So neither waits for the other, and the two threads share the cores.
+Waiting requests share a batch. An answer from a known picture takes milliseconds. Reading a new one and searching for
+its boxes takes half a second. With a thread for each kind, quick answers do not wait for slow ones.
 """
 
 import threading
@@ -20,30 +20,31 @@ from model.items import Item, Prediction
 
 LOG = structlog.stdlib.get_logger(__name__)
 
-NEW_BATCH = 4  # pictures at once: those of other projects wait for so many; a CPU saves nothing by more
+# New pictures per batch. Other projects wait for a whole batch, and a CPU saves nothing by larger ones.
+NEW_BATCH = 4
 
 In = TypeVar("In")
 Out = TypeVar("Out")
 
 
 class Predictor(Protocol):
-    """What answers; ``model.tagger.Tagger``."""
+    """Predicts from features, like ``model.tagger.Tagger``."""
 
     def predict(self, features: Sequence[ItemFeatures], *, boxes: bool = True) -> list[Prediction]: ...
 
 
 @dataclass(eq=False)
 class _Job:
-    """Inputs of one request for one model; ``result`` comes with one entry per input, None where it failed."""
+    """Inputs of one request for one model. ``result`` has one entry per input, None where the model failed."""
 
     run: Callable[[Sequence[Any]], Sequence[Any]]
-    shares: object  # jobs with the same value may be run together
+    shares: object  # jobs with equal values may share a batch
     inputs: Sequence[Any]
     result: "Future[list[Any]]" = field(default_factory=Future)
 
 
 class Inference:
-    """Answers and features. Every call blocks until its part is done."""
+    """Predictions and features, computed in two threads. ``predict`` and ``extract`` block until theirs are done."""
 
     def __init__(self, extractor: Extractor, max_batch: int = 16) -> None:
         self._extractor = extractor
@@ -51,7 +52,7 @@ class Inference:
         self._new = _Lane("new pictures", NEW_BATCH)
 
     def piece(self, *, new: bool) -> int:
-        """Most items that are answered together."""
+        """Return the largest number of items that one batch may hold."""
         return (self._new if new else self._known).limit
 
     def predict(
@@ -63,9 +64,9 @@ class Inference:
         boxes: bool = True,
         new: bool = False,
     ) -> list[Prediction | None]:
-        """One prediction per item, in order; None for an item that the model failed on.
+        """Return one prediction per item, in order; None for an item that the model failed on.
 
-        ``new``: nobody has looked for boxes in these pictures yet, which takes as long as reading them.
+        ``new`` says that boxes have never been searched for in these pictures, which takes as long as reading them.
         """
 
         def run(batch: Sequence[ItemFeatures]) -> list[Prediction]:
@@ -73,17 +74,18 @@ class Inference:
 
         found: list[Prediction | None] = []
         lane = self._new if new else self._known
-        for at in range(0, len(features), lane.limit):  # one piece after the other, so that small requests slip in
+        # Each piece waits for the one before, so that small requests get a turn between the pieces of a large one.
+        for at in range(0, len(features), lane.limit):
             job = _Job(run, (id(tagger), boxes), features[at : at + lane.limit])
             lane.put(project, job)
             found += job.result.result()
         return found
 
     def extract(self, project: str, items: Sequence[Item], deadline: float | None = None) -> list[ItemFeatures]:
-        """Features of items, in order.
+        """Return the features of the items, in order.
 
-        TimeoutError when they were not there by ``deadline``, a ``time.monotonic()`` moment; RuntimeError when the
-        extractor failed on one of them.
+        Raises TimeoutError when they were not ready by ``deadline``, a time of ``time.monotonic()``, and RuntimeError
+        when the extractor failed on one of the items.
         """
         found: list[ItemFeatures | None] = []
         for at in range(0, len(items), NEW_BATCH):
@@ -92,7 +94,8 @@ class Inference:
             try:
                 found += job.result.result(None if deadline is None else max(deadline - time.monotonic(), 0.0))
             except TimeoutError:
-                job.result.cancel()  # what has begun is too late
+                # This removes a job that still waits. A running one goes on, and its result is unused.
+                job.result.cancel()
                 raise
         kept = [entry for entry in found if entry is not None]
         if len(kept) < len(found):
@@ -100,17 +103,19 @@ class Inference:
         return kept
 
     def of(self, project: str, deadline: float | None) -> Extractor:
-        """An extractor for one request of a project."""
+        """Return an extractor for one request of a project, which gives up at ``deadline``."""
         return _Reading(self, project, deadline)
 
     def close(self) -> None:
-        """End the threads after their batches; waiting calls get ExtractorGoneError."""
+        """End the threads after their current batches. Waiting calls raise ExtractorGoneError."""
         self._known.close()
         self._new.close()
 
 
 @dataclass(frozen=True)
 class _Reading:
+    """``Inference.extract`` with project and deadline filled in."""
+
     inference: Inference
     project: str
     deadline: float | None
@@ -120,7 +125,7 @@ class _Reading:
 
 
 class _Lane:
-    """One thread and what waits for it. A batch takes at most ``limit`` inputs from jobs that may be run together."""
+    """One thread and its waiting jobs. A batch has at most ``limit`` inputs, of jobs that may share a batch."""
 
     def __init__(self, name: str, limit: int) -> None:
         self.limit = limit
@@ -149,14 +154,22 @@ class _Lane:
                 self._wake.wait_for(lambda: self._closed or self._waiting)
                 if self._closed:
                     break
-                jobs = self._together()
-            _run_jobs([job for job in jobs if job.result.set_running_or_notify_cancel()])
+                jobs = self._take_batch()
+            # A caller that gave up has cancelled its job.
+            running = [job for job in jobs if job.result.set_running_or_notify_cancel()]
+            if not running:
+                continue
+            outputs = _robust(running[0].run, [entry for job in running for entry in job.inputs])
+            for job in running:
+                own, outputs = outputs[: len(job.inputs)], outputs[len(job.inputs) :]
+                job.result.set_result(own)
+        # Closed: end the calls whose jobs still wait.
         while taken := self._waiting.take():
             if taken[1].result.set_running_or_notify_cancel():
                 taken[1].result.set_exception(ExtractorGoneError("the backend is closing"))
 
-    def _together(self) -> list[_Job]:
-        """The next job, and of the projects in turn those that may share its batch."""
+    def _take_batch(self) -> list[_Job]:
+        """Take the next job, and of the other projects, in turn, those jobs that may share its batch."""
         jobs: list[_Job] = []
         size = 0
 
@@ -169,17 +182,8 @@ class _Lane:
         return jobs
 
 
-def _run_jobs(jobs: Sequence[_Job]) -> None:
-    if not jobs:
-        return
-    outputs = _robust(jobs[0].run, [entry for job in jobs for entry in job.inputs])
-    for job in jobs:
-        own, outputs = outputs[: len(job.inputs)], outputs[len(job.inputs) :]
-        job.result.set_result(own)
-
-
 def _robust(run: Callable[[Sequence[In]], Sequence[Out]], inputs: Sequence[In]) -> "list[Out | None]":
-    """The batch's outputs; if it fails, each input alone, so that one odd item does not spoil its neighbours."""
+    """Return the batch's outputs. If the batch fails, run each input alone, and return None for those that fail."""
     try:
         return list(run(inputs))
     except Exception as error:

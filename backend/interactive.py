@@ -1,8 +1,7 @@
-"""Interactive mode: what an annotator drew or clicked → the same region, labelled and fitted by the served model."""
+"""Interactive mode: the served model labels the region that an annotator drew or clicked, and fits its box."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 
@@ -15,38 +14,37 @@ from labelstudio.regions import Region, names_in
 from labelstudio.results import result_of
 from model.boxes.drawn import Drawn
 from model.features.item import ItemFeatures
-from model.items import Box, LabelledBox, PredictedBox, Prediction
+from model.items import Box, LabelledBox, Prediction
 from model.tagger import Tagger
 
 
 @dataclass(frozen=True)
 class DrawnTagger:
-    """A tagger whose predictions have the drawn region for a box, and no others."""
+    """A tagger whose predictions have the drawn region as their only box."""
 
     tagger: Tagger
     drawn: Drawn
 
     def predict(self, features: Sequence[ItemFeatures], *, boxes: bool = True) -> list[Prediction]:
-        """One prediction per item, in order; without ``boxes`` tags alone."""
-        said = self.tagger.predict(features, boxes=False)
-        if not boxes:
-            return said
-        return [
-            replace(prediction, boxes=self._boxes(item, prediction))
-            for item, prediction in zip(features, said, strict=True)
-        ]
-
-    def _boxes(self, item: ItemFeatures, prediction: Prediction) -> tuple[PredictedBox, ...]:
-        if self.tagger.box_model is None:
-            return ()
-        likely_K = torch.tensor([prediction.probabilities[label] for label in self.tagger.labels])
-        found = self.tagger.box_model.classify_regions(item, [self.drawn], likely_K)
-        return tuple(box for box in found if box is not None)
+        """Return one prediction per item, in order; without ``boxes`` tags alone."""
+        predictions = self.tagger.predict(features, boxes=False)
+        if not boxes or self.tagger.box_model is None:
+            return predictions
+        labelled: list[Prediction] = []
+        for item, prediction in zip(features, predictions, strict=True):
+            likely_K = torch.tensor([prediction.probabilities[label] for label in self.tagger.labels])
+            found = self.tagger.box_model.classify_regions(item, [self.drawn], likely_K)
+            labelled.append(replace(prediction, boxes=tuple(box for box in found if box is not None)))
+        return labelled
 
 
 @dataclass(frozen=True)
 class Interaction:
-    """One interactive request about a task: the regions of its context, and what Label Studio stores for the task."""
+    """One interactive request about a task.
+
+    ``drawing`` is the region that was drawn, with the others of the request's context; None when nothing was drawn.
+    ``stored`` holds the regions that Label Studio stores for the task. ``empty`` says that the context had no regions.
+    """
 
     config: LabelConfig
     drawing: Drawing | None
@@ -55,20 +53,21 @@ class Interaction:
 
     @classmethod
     def of(cls, config: LabelConfig, regions: Sequence[Region], stored: Stored) -> "Interaction":
+        """Return the interaction for the ``regions`` of a request's context."""
         placed = [region for region in regions if drawn_of(config, region) is not None]
         return cls(config, Drawing.of(placed, stored), stored, not regions)
 
     @property
     def drawn(self) -> Drawn | None:
-        """What the model is asked about; None when nothing was drawn."""
+        """The drawn region as input of the model; None when nothing was drawn."""
         return drawn_of(self.config, self.drawing.region) if self.drawing else None
 
     @property
     def silent(self) -> bool:
-        """Whether nothing is to be answered.
+        """Whether the answer must be empty.
 
-        Nothing was drawn, and the annotation has boxes already, or somebody has worked on it: all that would be
-        answered is there, or was taken away.
+        That is so when nothing was drawn and the task has boxes, or somebody has worked on its annotation. The
+        annotator then has the predicted boxes already, or has removed them.
         """
         if self.drawing:
             return False
@@ -76,45 +75,49 @@ class Interaction:
         return not self.empty or started or bool(_boxes(self.config, self.stored.predictions))
 
     def result(self, prediction: Prediction, size: tuple[int, int], seed: str) -> list[Region]:
-        """The prediction as regions: the drawn one's, or for an untouched task without boxes all that it lacks."""
+        """Return the prediction as regions of Label Studio.
+
+        When something was drawn, the answer is for that region alone. Else the task is untouched and has no boxes, and
+        the answer holds the regions of all controls that the stored prediction has no region of.
+        """
         if self.drawing:
             return self._drawn_result(self.drawing, prediction, size, seed)
-        there = {region.get("from_name") for region in self.stored.predictions}
-        return [region for region in result_of(self.config, prediction, size, seed) if region["from_name"] not in there]
+        predicted = {region.get("from_name") for region in self.stored.predictions}
+        return [
+            region for region in result_of(self.config, prediction, size, seed) if region["from_name"] not in predicted
+        ]
 
     def _drawn_result(self, drawing: Drawing, prediction: Prediction, size: tuple[int, int], seed: str) -> list[Region]:
-        """At most one region, of the control that was drawn with.
+        """Return at most one region, of the control that was drawn with.
 
-        A drawn rectangle's answer has its id, so that Label Studio puts it in the drawn one's place when it is
-        accepted. A click stays beside its answer, whose id hangs on the click.
+        The answer to a drawn rectangle has that rectangle's id, so that Label Studio replaces it when the annotator
+        accepts the answer. A click remains beside its answer, whose id depends on the click.
         """
-        held = self._held(drawing)
-        alone = replace(prediction, boxes=tuple(box for box in prediction.boxes if not _is_twin(box, held)))
-        names = {control.name for control in _controls(self.config, drawing.region)}
-        written = [
-            region
-            for region in result_of(self.config, alone, size, f"{seed}/{drawing.region}")
-            if region["from_name"] in names
-        ][:1]
-        drawn = drawing.region
-        if isinstance(drawn.get("id"), str) and [drawn.get("from_name")] == [region["from_name"] for region in written]:
-            return [{**region, "id": drawn["id"]} for region in written]
-        # A click's answer is no part of a proposal, whose marks say what an annotator was shown first.
-        return [{**region, "id": region["id"][:PLAIN_ID]} for region in written]
-
-    def _held(self, drawing: Drawing) -> list[LabelledBox]:
-        """The boxes of the annotation that the answer could repeat.
-
-        Beside a rectangle with a label the context has all boxes of that label, as they are now. Else it has none of
-        them, and what is stored has to do.
-        """
-        drawn = drawn_of(self.config, drawing.region)
+        region, drawn = drawing.region, drawn_of(self.config, drawing.region)
+        # With a labelled rectangle the context contains all boxes of its label, as they are now. With anything else it
+        # contains none of them, so the stored boxes have to be used.
         exact = drawn is not None and drawn.box.area > 0 and len(drawn.labels) == 1
-        return _boxes(self.config, drawing.others if exact else (*drawing.others, *self.stored.held))
+        present = _boxes(self.config, drawing.others if exact else (*drawing.others, *self.stored.held))
+        # The answer must not repeat a box that the annotation already has.
+        boxes = tuple(
+            box
+            for box in prediction.boxes
+            if not any(other.label == box.label and other.box.iou(box.box) >= SAME_ELEMENT for other in present)
+        )
+        names = {control.name for control in _controls(self.config, region)}
+        result = result_of(self.config, replace(prediction, boxes=boxes), size, f"{seed}/{region}")
+        written = [entry for entry in result if entry["from_name"] in names][:1]
+        if isinstance(region.get("id"), str) and [region.get("from_name")] == [entry["from_name"] for entry in written]:
+            return [{**entry, "id": region["id"]} for entry in written]
+        # The digits after these mark a region of a stored proposal. The answer to a click is not stored as one.
+        return [{**entry, "id": entry["id"][:PLAIN_ID]} for entry in written]
 
 
 def drawn_of(config: LabelConfig, region: Region) -> Drawn | None:
-    """The region as the model is asked about it; None without a place in the picture or a control to answer in."""
+    """Return the region as input of the model.
+
+    None for a region without a place in the picture, and when the config has no rectangle control for the answer.
+    """
     controls, value = _controls(config, region), region.get("value")
     box = box_of(region) if isinstance(value, dict) and "x" in value else None
     if box is None or not controls or not isinstance(value, dict):
@@ -122,25 +125,23 @@ def drawn_of(config: LabelConfig, region: Region) -> Drawn | None:
     if str(region.get("type", "")).startswith("keypoint") or not (value.get("width") and value.get("height")):
         box = Box(box.left, box.top, box.left, box.top)
     elif box.area == 0:
-        return None  # drawn beside the picture
+        # The rectangle lies outside of the picture.
+        return None
     known = {name: label for control in controls for name, label in control.labels.items()}
-    chosen = [known[name] for name in _names(value) if name in known]
+    # "rectanglelabels", "keypointlabels" and so on hold the labels that the annotator had chosen when drawing.
+    names = [name for key in value if key.endswith("labels") for name in names_in(value, key)]
+    chosen = [known[name] for name in names if name in known]
     return Drawn(box, tuple(chosen[:1] or dict.fromkeys(known.values())))
 
 
 def _controls(config: LabelConfig, region: Region) -> Sequence[RectangleLabels]:
-    """The rectangle control that drew it; any, where another kind of control did."""
+    """Return the rectangle control that drew the region, or all of them when a control of another kind drew it."""
     own = [control for control in config.rectangles if control.name == region.get("from_name")]
     return own or config.rectangles
 
 
-def _names(value: Mapping[str, Any]) -> list[str]:
-    """The labels that the annotator had chosen when drawing."""
-    return [name for key in value if key.endswith("labels") for name in names_in(value, key)]
-
-
 def _boxes(config: LabelConfig, regions: Sequence[Region]) -> list[LabelledBox]:
-    """Boxes that these regions of rectangle controls mark."""
+    """Return the labelled boxes of those regions that rectangle controls of the config have drawn."""
     read = [
         control.read(region)
         for control in config.rectangles
@@ -148,7 +149,3 @@ def _boxes(config: LabelConfig, regions: Sequence[Region]) -> list[LabelledBox]:
         if region.get("from_name") == control.name
     ]
     return [LabelledBox(label, one.box) for one in read if one.box is not None for label in sorted(one.labels)]
-
-
-def _is_twin(box: PredictedBox, held: Sequence[LabelledBox]) -> bool:
-    return any(other.label == box.label and other.box.iou(box.box) >= SAME_ELEMENT for other in held)

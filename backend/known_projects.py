@@ -1,4 +1,4 @@
-"""What the store knows of each project; while the database is away, what it knew last."""
+"""Read projects from the store, and from memory while the database is away."""
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -9,11 +9,11 @@ from store.projects import Project, Projects
 LOG = structlog.stdlib.get_logger(__name__)
 
 MOST = 10_000  # projects that are remembered
-CHARACTERS = 20_000_000  # of their labelling configs
+CHARACTERS = 20_000_000  # most characters of their labelling configs
 
 
 class KnownProjects:
-    """Reads projects for answers that a database which restarts must not take away. Threads may share it."""
+    """Reads projects, so that requests are answered also while the database restarts. Threads may share it."""
 
     def __init__(self, projects: Projects) -> None:
         self._projects = projects
@@ -21,7 +21,10 @@ class KnownProjects:
         self._away = False
 
     def get(self, key: str) -> Project | None:
-        """The project; None when nobody has heard of it, or when the database was away ever since."""
+        """Return the project, or None when it is not in the store and no earlier call found it.
+
+        While the database is away, the result is the project as it was last read.
+        """
         try:
             known = self._projects.get(key)
         except SQLAlchemyError as error:

@@ -1,4 +1,4 @@
-"""Counts and logs each answer: route, status, time. Only the route is named, never the secret in front of it."""
+"""Count and log each answer by route, status and time. Only the route's name is logged, never a secret in the URL."""
 
 import time
 
@@ -12,11 +12,12 @@ LOG = structlog.stdlib.get_logger(__name__)
 ROUTES = {"/": "health"} | {
     f"/{name}": name for name in ("health", "setup", "predict", "webhook", "versions", "status", "metrics")
 }
-QUIET = {"health", "metrics", "status"}  # asked for all the time
+# These routes are requested all the time, so only their failures are logged.
+QUIET = {"health", "metrics", "status"}
 
 
 class Measured:
-    """ASGI middleware around the routes."""
+    """ASGI middleware that counts and logs what the routes answer."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -27,6 +28,7 @@ class Measured:
             await self._app(scope, receive, send)
             return
         began = time.monotonic()
+        # The server sends 500 when the application raises before it answers.
         status = 500
 
         async def noting(message: Message) -> None:
@@ -38,11 +40,10 @@ class Measured:
         try:
             await self._app(scope, receive, noting)
         finally:
-            self._note(scope, status, time.monotonic() - began)
-
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        route = ROUTES.get(scope["path"], "other")
-        self._metrics.requests.labels(route, str(status)).inc()
-        self._metrics.seconds.labels(route).observe(seconds)
-        if route not in QUIET or status >= 400:
-            LOG.info("answered", route=route, status=status, ms=round(seconds * 1000, 1))
+            seconds = time.monotonic() - began
+            # ``Access`` is the outer middleware: it has taken the secret off the path already.
+            route = ROUTES.get(scope["path"], "other")
+            self._metrics.requests.labels(route, str(status)).inc()
+            self._metrics.seconds.labels(route).observe(seconds)
+            if route not in QUIET or status >= 400:
+                LOG.info("answered", route=route, status=status, ms=round(seconds * 1000, 1))

@@ -1,10 +1,10 @@
-"""What the backend counts, for Prometheus and for the status page."""
+"""The counters of the backend, which Prometheus reads from /metrics."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 
 class Metrics:
-    """One registry per application, so that two in one process do not mix."""
+    """The counters of one application, in its own registry, so that two applications in one process do not mix."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -37,5 +37,5 @@ class Metrics:
         self.models = Gauge("tagloom_models_in_memory", "Projects whose version is loaded", registry=self.registry)
 
     def text(self) -> bytes:
-        """In Prometheus' text format."""
+        """Return all counters in Prometheus' text format."""
         return generate_latest(self.registry)

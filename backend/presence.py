@@ -1,7 +1,8 @@
-"""Whether Label Studio has the projects that are heard of: a new one is looked up once, a gone one rests.
+"""Find out whether Label Studio has the projects that requests name, before the worker gets work for them.
 
-No work is asked for before that is known, so that a stranger's made-up projects cost a worker nothing. Where Label
-Studio does not say, or none is configured, a project counts as there.
+Requests with made-up projects therefore cost the worker nothing. A new project is looked up once. A project that Label
+Studio does not have gets no work until it is requested again later. A project counts as existing when Label Studio
+gives no answer or none is configured.
 """
 
 import threading
@@ -22,28 +23,34 @@ from store.store import Store
 
 LOG = structlog.stdlib.get_logger(__name__)
 
-HELD_S = 60.0  # a project counts as there for so long; then the store is asked, where a worker may have noted otherwise
-REST_S = 600.0  # a gone project that is heard of is looked up again so often
-AWAY_S = 30.0  # for which a Label Studio that did not say is not asked again
+# A project counts as existing for so long. Then the store is read again: the worker may have found that it is gone.
+HELD_S = 60.0
+# A gone project that is requested is looked up again after so long.
+REST_S = 600.0
+# A Label Studio that gave no answer is not asked again for so long.
+AWAY_S = 30.0
 THREADS = 4
-MOST = 10_000  # projects that are remembered, or wait to be looked up; beyond it the timer has to find the work
+# Projects that are remembered, and projects that wait for a look-up. The timer finds the work of any others.
+MOST = 10_000
 
 
-class _Told(NamedTuple):
-    """What is known of a project until a ``time.monotonic()`` moment."""
+class _Known(NamedTuple):
+    """Whether a project exists, as far as is known; valid until a time of ``time.monotonic()``."""
 
-    is_there: bool
+    exists: bool
     until: float
 
 
 class Presence:
-    """Looks projects up in threads of its own. Threads may share it."""
+    """Looks projects up in its own threads. Threads may share it."""
 
     def __init__(self, store: Store, sites: Sites) -> None:
         self._store = store
         self._sites = sites
-        self._told: Kept[str, _Told] = Kept(MOST, MOST)
-        self._away: dict[str, float] = {}  # connection → until when it is not asked
+        self._known: Kept[str, _Known] = Kept(MOST, MOST)
+        # Connection → the time.monotonic() until which it is not asked.
+        self._away: dict[str, float] = {}
+        # Project → the work that waits for its look-up, by name.
         self._waiting: dict[str, dict[str, Callable[[], object]]] = {}
         self._threads = FairPool(THREADS, THREADS, "presence")
         self._lock = threading.Lock()
@@ -51,56 +58,61 @@ class Presence:
     def when_there(
         self, project: ProjectKey, errand: str, then: Callable[[], object], *, is_certain: bool = False
     ) -> None:
-        """Call ``then`` if the project is there: now, or when that is known. ``errand`` names what it does.
+        """Call ``then`` if the project exists: at once when that is known, else after a look-up in another thread.
 
-        ``is_certain``: Label Studio itself has just shown the project, so a gone one is looked up at once.
+        ``errand`` names what ``then`` does: while a look-up waits, each errand is kept once. ``is_certain`` says that
+        Label Studio itself has just shown the project, so one that counts as gone is looked up again at once.
         """
         key = str(project)
-        told = self._told.get(key)
-        if told is not None and time.monotonic() < told.until and (told.is_there or not is_certain):
-            if told.is_there:
+        known = self._known.get(key)
+        if known is not None and time.monotonic() < known.until and (known.exists or not is_certain):
+            if known.exists:
                 then()
             return
         with self._lock:
-            is_asked = key in self._waiting
-            if not is_asked and len(self._waiting) >= MOST:
+            is_waiting = key in self._waiting
+            if not is_waiting and len(self._waiting) >= MOST:
                 return
             self._waiting.setdefault(key, {})[errand] = then
-        if not is_asked:
+        if not is_waiting:
             self._threads.submit(project.connection, partial(self._look_up, project))
 
     def close(self) -> None:
-        """End after what is being looked up."""
+        """End the threads after their current look-ups."""
         self._threads.close(wait=True)
 
     def _look_up(self, project: ProjectKey) -> None:
+        """Look the project up, note the answer, and run what waited for it if the project exists."""
         key = str(project)
         try:
-            told = self._answer(project)
-        except Exception as error:  # the store is away, or Label Studio says nothing
+            known = self._answer(project)
+        except Exception as error:
+            # The database is away, or Label Studio gives no answer.
             LOG.warning("it is not known whether Label Studio has a project", project=key, error=str(error))
-            told = _Told(True, time.monotonic() + AWAY_S)
-        self._told.put(key, told, 1)
+            known = _Known(True, time.monotonic() + AWAY_S)
+        # Noted before the errands are taken: one that comes in between runs at once and is not left waiting.
+        self._known.put(key, known, 1)
         with self._lock:
             waiting = self._waiting.pop(key, {})
-        if told.is_there:
+        if known.exists:
             for then in waiting.values():
                 then()
 
-    def _answer(self, project: ProjectKey) -> _Told:
-        known = self._store.projects.get(str(project))
+    def _answer(self, project: ProjectKey) -> _Known:
+        """Ask the store and, where the store cannot say, Label Studio. Raises LabelStudioError when it fails."""
+        stored = self._store.projects.get(str(project))
         client = self._sites.client(project.connection)
-        if not client.connection.url or (known is not None and known.reconciled_at and not known.gone_at):
-            return _Told(True, time.monotonic() + HELD_S)
+        if not client.connection.url or (stored is not None and stored.reconciled_at and not stored.gone_at):
+            return _Known(True, time.monotonic() + HELD_S)
         if time.monotonic() < self._away.get(project.connection, 0.0):
-            return _Told(True, time.monotonic() + AWAY_S)
+            return _Known(True, time.monotonic() + AWAY_S)
         try:
-            is_there = project_there(client, project) is not None
+            exists = project_there(client, project) is not None
         except LabelStudioError:
             self._away[project.connection] = time.monotonic() + AWAY_S
             raise
-        self._store.projects.note_presence(str(project), is_there)
-        if is_there:
-            return _Told(True, time.monotonic() + HELD_S)
+        self._store.projects.note_presence(str(project), exists)
+        if exists:
+            return _Known(True, time.monotonic() + HELD_S)
         LOG.warning("Label Studio has no such project: it rests", project=str(project), url=client.connection.url)
-        return _Told(False, time.monotonic() + REST_S)
+        return _Known(False, time.monotonic() + REST_S)

@@ -1,4 +1,7 @@
-"""The endpoints that Label Studio calls, as its measured contract has them. Blocking work runs in the app's pools."""
+"""The endpoints that Label Studio calls (recorded requests: tests/fixtures/label_studio).
+
+Blocking work runs in the app's thread pools.
+"""
 
 import asyncio
 import time
@@ -23,7 +26,7 @@ from backend.schemas import (
     WebhookRequest,
     WebhookResponse,
 )
-from backend.service import Asked, Service
+from backend.service import PredictCall, Service
 from backend.status import Status, status_of
 from labelstudio.config import ConfigError
 from labelstudio.events import BadEventError
@@ -48,7 +51,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 @ROUTER.get("/", include_in_schema=False)
 @ROUTER.get("/health", responses=PROBLEMS)
 async def health(request: Request, response: Response) -> Health:
-    """UP at once, also while models load. 503 when the encoders cannot be loaded at all."""
+    """Return UP at once, also while the models load, and 503 when the encoders cannot be loaded at all."""
     engine = _service(request).engine
     broken = engine.done() and engine.exception() is not None
     response.status_code = 503 if broken else 200
@@ -57,7 +60,7 @@ async def health(request: Request, response: Response) -> Health:
 
 @ROUTER.post("/setup", responses={**PROBLEMS, 303: {"description": "The labelling config cannot work; see there why."}})
 async def setup(request: Request, body: SetupRequest) -> Response:
-    """Make a project known and tell its version. Idempotent, and cheap: Label Studio asks before every task."""
+    """Note a project and its labelling config, and return its version. Cheap: Label Studio calls before every task."""
     project = ProjectKey.of_request(body.project, _connection(request))
     service = _service(request)
     try:
@@ -68,38 +71,44 @@ async def setup(request: Request, body: SetupRequest) -> Response:
             lambda: service.setup(project, body.label_config, body.access_token, body.extra_params),
         )
     except ConfigError as error:
-        return _shown_problem(str(error), "../" if request.state.slash else "")
+        LOG.warning("a labelling config cannot work", reason=str(error))
+        # Of an error Label Studio shows the URL and nothing of the body, so the reason has to be part of a URL. The
+        # address is relative, whatever secret and host the request had. After a final slash "../" leads beside it.
+        words = quote(str(error).replace("/", " ").replace(" ", "-"), safe="<>=\"',.:;()-")
+        up = "../" if request.state.slash else ""
+        return RedirectResponse(f"{up}setup/problem/{words[:1500]}", 303)
     return JSONResponse(SetupResponse(model_version=version).model_dump(exclude_none=True))
 
 
 @ROUTER.get("/setup/problem/{words}", responses=PROBLEMS, include_in_schema=False)
 async def setup_problem(words: str) -> Response:
-    """Where /setup sends Label Studio with a config that cannot work: of an error it shows only the URL."""
+    """Answer the redirect of /setup for a config that cannot work, with the reason that the URL contains."""
     return JSONResponse({"detail": words.replace("-", " ")}, 400)
 
 
 @ROUTER.post("/predict", response_model=PredictResponse, responses=PROBLEMS)
 async def predict(request: Request, body: PredictRequest) -> Response:
-    """One answer per task, in order, within the time budget."""
+    """Return one answer per task, in order, within the time budget."""
     began = time.monotonic()
     project = ProjectKey.of_request(body.project, _connection(request))
     context = body.params.context.result if body.params and body.params.context else None
     service = _service(request)
-    asked = Asked(project, body.label_config, body.tasks, context, began)
+    call = PredictCall(project, body.label_config, body.tasks, context, began)
 
-    def kept() -> Response | None:
-        found = service.predict_kept(asked)
+    def from_cache() -> Response | None:
+        found = service.predict_kept(call)
         return None if found is None else _answer(*found)
 
-    at_once = await _run(request, "kept", str(project), kept)
+    # Requests whose pictures are all known must not wait in the pool of those that read pictures.
+    at_once = await _run(request, "kept", str(project), from_cache)
     if at_once is not None:
         return at_once
-    return await _run(request, "read", str(project), lambda: _answer(*service.predict(asked)))
+    return await _run(request, "read", str(project), lambda: _answer(*service.predict(call)))
 
 
 @ROUTER.post("/webhook", responses=PROBLEMS)
 async def webhook(request: Request, body: WebhookRequest) -> Response:
-    """Make an event durable before answering: Label Studio waits a second for it and never sends it again."""
+    """Make an event durable before answering: Label Studio waits one second and never sends an event again."""
     service, connection = _service(request), _connection(request)
     try:
         project = f"{connection}/{body.project.id}"
@@ -114,21 +123,21 @@ async def webhook(request: Request, body: WebhookRequest) -> Response:
 
 @ROUTER.get("/versions", responses=PROBLEMS)
 async def versions(request: Request) -> VersionList:
-    """Versions of this connection's projects; Label Studio asks without naming a project."""
+    """Return the versions of all projects of this connection: Label Studio's request names no project."""
     service, connection = _service(request), _connection(request)
-    return VersionList(versions=await _run(request, "told", connection, lambda: service.versions(connection)))
+    return VersionList(versions=await _run(request, "reports", connection, lambda: service.versions(connection)))
 
 
 @ROUTER.get("/status", responses=PROBLEMS)
 async def status(request: Request) -> Status:
-    """What serves, what was refused and why, and how far training is behind."""
+    """Return which versions serve, which were refused and why, and how far training is behind."""
     service, connection = _service(request), _connection(request)
-    return await _run(request, "told", connection, lambda: status_of(service, connection))
+    return await _run(request, "reports", connection, lambda: status_of(service, connection))
 
 
 @ROUTER.get("/metrics", responses=PROBLEMS, response_class=Response)
 async def metrics(request: Request) -> Response:
-    """Counters in Prometheus' text format."""
+    """Return the counters in Prometheus' text format."""
     text = _service(request).metrics.text()
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
@@ -144,20 +153,10 @@ def _connection(request: Request) -> str:
 
 
 async def _run(request: Request, pool: str, project: str, work: Callable[[], Out]) -> Out:
-    """Run blocking work in one of the app's pools when it is the project's turn."""
+    """Run blocking work in one of the app's pools, when it is the project's turn, and return its result."""
     pools: dict[str, FairPool] = request.app.state.pools
     return await asyncio.wrap_future(pools[pool].submit(project, work))
 
 
 def _answer(results: list[TaskPrediction], version: str) -> Response:
     return JSONResponse(PredictResponse(results=results, model_version=version).model_dump())
-
-
-def _shown_problem(detail: str, up: str) -> Response:
-    """Label Studio shows an error's URL and nothing of its body: so the words stand in the URL.
-
-    The address is relative to the one that was asked for, whatever secret and host that had; ``up`` leads beside it.
-    """
-    LOG.warning("a labelling config cannot work", reason=detail)
-    words = quote(detail.replace("/", " ").replace(" ", "-"), safe="<>=\"',.:;()-")
-    return RedirectResponse(f"{up}setup/problem/{words[:1500]}", 303)

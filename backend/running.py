@@ -1,4 +1,4 @@
-"""A running service: store, connections and errands are there at once, the models follow in a thread of their own."""
+"""Start and end a service. Store and connections open at once; the models load in another thread."""
 
 import threading
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from backend.engine import Engine
 from backend.metrics import Metrics
 from backend.service import Service
-from backend.ties import Ties
+from backend.ties import Dependencies
 from labelstudio.sites import Sites
 from model.boxes.described import RECENT
 from store.store import Store
@@ -22,25 +22,32 @@ from worker.timer import Timer
 
 LOG = structlog.stdlib.get_logger(__name__)
 
-PATIENCE_S = 0.5  # of a request that writes: it is answered without, and what it would have written comes later
+# A request waits so long for a locked database. Then it is answered, and what it would have written is written later.
+PATIENCE_S = 0.5
 
 
 @contextmanager
-def running(settings: Settings, ties: Ties, metrics: Metrics) -> Iterator[Service]:
-    """The service until the block ends; then what waits is done and everything is closed."""
+def running(settings: Settings, dependencies: Dependencies, metrics: Metrics) -> Iterator[Service]:
+    """Yield the service. When the block ends, do the work that still waits and close everything.
+
+    Raises UserError for a lexicon that cannot be used.
+    """
     logs.guard(settings.secrets)
-    read_lexicon(settings.training.lexicon)  # a wrong one is told before anything starts
+    # The result is unused: a wrong lexicon must be reported before anything starts.
+    read_lexicon(settings.training.lexicon)
     store = Store.open(settings.paths.database, PATIENCE_S)
     try:
-        for project in store.projects.all():  # webhooks may have been lost while no backend ran
+        # Webhooks may have been lost while no backend ran.
+        for project in store.projects.all():
             if not project.gone_at:
                 store.projects.request_reconcile(project.key)
-    except SQLAlchemyError as error:  # the disk is full, or the database locked: answers need no write
+    except SQLAlchemyError as error:
+        # The disk is full or the database is locked, but answers need no write.
         LOG.error("the database takes nothing; comparing with Label Studio waits for its time", error=str(error))
     sites = Sites(settings.studios, settings.pictures)
     engine: Future[Engine] = Future()
-    service = Service(settings, store, sites, metrics, ties, engine)
-    loading = threading.Thread(target=_load, args=(engine, service, sites, ties), name="loading", daemon=True)
+    service = Service(settings, store, sites, metrics, dependencies, engine)
+    loading = threading.Thread(target=_load, args=(engine, service, sites, dependencies), name="loading", daemon=True)
     loading.start()
     try:
         with Timer(settings, store), RECENT.kept_in(settings.paths.descriptions):
@@ -54,9 +61,11 @@ def running(settings: Settings, ties: Ties, metrics: Metrics) -> Iterator[Servic
         store.close()
 
 
-def _load(engine: "Future[Engine]", service: Service, sites: Sites, ties: Ties) -> None:
+def _load(engine: "Future[Engine]", service: Service, sites: Sites, dependencies: Dependencies) -> None:
+    """Load the models and hand them, or the error, to all that wait for ``engine``."""
     try:
-        engine.set_result(Engine(service.settings, service.store, sites, service.metrics, ties))
-    except Exception as error:  # told by /health and in the log; a restart with better settings is the way on
+        engine.set_result(Engine(service.settings, service.store, sites, service.metrics, dependencies))
+    except Exception as error:
+        # /health reports it; the operator has to change the settings and restart.
         LOG.error("the models cannot be loaded: no predictions until this is put right", error=str(error))
         engine.set_exception(error)

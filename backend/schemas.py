@@ -1,4 +1,7 @@
-"""What Label Studio sends and gets, as typed models. Unknown keys are passed over: its payloads grow with releases."""
+"""Label Studio's requests and the backend's answers as typed models.
+
+Unknown keys are ignored, because Label Studio's payloads grow with its releases.
+"""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
@@ -8,9 +11,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from labelstudio.drawing import Stored, entries_of
 from store.changes import is_id
 
-MAX_ID = 2**63 - 1  # what a database's integer holds
-MOST_TASKS = 20_000  # of one request; Label Studio sends all that are selected
-MOST_DRAWN = 1_000  # regions that were drawn before an answer in interactive mode
+MAX_ID = 2**63 - 1  # the largest integer of the database
+# Most tasks of one request. Label Studio sends all selected tasks at once.
+MOST_TASKS = 20_000
+MOST_DRAWN = 1_000  # regions in the context of an interactive request
 Id = Annotated[int, Field(ge=0, le=MAX_ID, strict=True)]
 ProjectUid = Annotated[
     str, Field(pattern=r"^[0-9]{1,18}(\.[0-9]{1,18})?$", description="Project id and creation second: 2.1795288797")
@@ -18,18 +22,22 @@ ProjectUid = Annotated[
 
 
 def _if_a(kind: type) -> Callable[[Any], Any]:
+    """Return a validator that replaces values of other types with None."""
     return lambda value: value if isinstance(value, kind) else None
 
 
 class Loose(BaseModel):
-    """A payload whose unknown keys do not matter."""
+    """A payload whose unknown keys are ignored."""
 
     model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
 
 class TaskIn(Loose):
-    """One task, as far as it matters here. What has another shape than these counts as absent: the other tasks of the
-    request have their answers. What Label Studio stores for the task may have any shape."""
+    """One task of a request, with the keys that the backend uses.
+
+    A value of the wrong type counts as absent, so that the other tasks of the request get their answers. The stored
+    predictions, annotations and drafts may have any shape; ``stored`` reads them.
+    """
 
     id: Annotated[Id | None, BeforeValidator(lambda value: value if is_id(value) else None)] = None
     data: Annotated[dict[str, Any] | None, BeforeValidator(_if_a(dict))] = None
@@ -45,11 +53,11 @@ class TaskIn(Loose):
 
     @property
     def stored(self) -> Stored:
-        """The regions that Label Studio stores for the task."""
+        """The regions that Label Studio stores for the task: of its draft, annotations and predictions."""
         return Stored.of(self.drafts, self.annotations, self.predictions)
 
     def payload(self) -> dict[str, Any]:
-        """In the shape of Label Studio's task object."""
+        """Return the task in the shape of Label Studio's task object."""
         return {"id": self.id, "data": self.data or {}, "updated_at": self.updated_at}
 
     def has_version(self, version: str) -> bool:
@@ -57,13 +65,13 @@ class TaskIn(Loose):
 
 
 class Context(Loose):
-    """In interactive mode all regions of the kind and label that an annotator just drew."""
+    """Interactive mode's context: all regions of the kind and label that the annotator has just drawn."""
 
     result: list[dict[str, Any]] | None = Field(None, max_length=MOST_DRAWN, fail_fast=True)
 
 
 class PredictParams(Loose):
-    """Label Studio's ``params``; login and password belong to task data and are not used."""
+    """Label Studio's ``params``. Its login and password are for the tasks' data and are not used."""
 
     context: Context | None = None
 
@@ -78,7 +86,7 @@ class PredictRequest(Loose):
 
 
 class TaskPrediction(BaseModel):
-    """One task's answer. An empty ``result`` says that there is nothing to show, never null."""
+    """One task's answer. ``result`` is empty, never null, when it has no regions."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -97,7 +105,7 @@ class PredictResponse(BaseModel):
 
 
 class SetupRequest(Loose):
-    """POST /setup. ``hostname`` is the caller's word and is never fetched."""
+    """POST /setup. Anybody may write any ``hostname``, so no request is ever sent to it."""
 
     project: ProjectUid
     label_config: str = Field(alias="schema")
@@ -107,7 +115,7 @@ class SetupRequest(Loose):
 
 
 class SetupResponse(BaseModel):
-    """The version that /predict answers with; it is left out only while the very first one is being made."""
+    """The version of /predict's answers. It is left out only while the project's first version is being made."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -115,7 +123,7 @@ class SetupResponse(BaseModel):
 
 
 class WebhookProject(BaseModel):
-    """The project object of a webhook; all its keys are handed on."""
+    """The project object of a webhook, with all of its keys."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -124,7 +132,7 @@ class WebhookProject(BaseModel):
 
 
 class WebhookRequest(BaseModel):
-    """Any webhook, and the Start training button."""
+    """The body of any webhook, also of the one that the button Start training sends."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -132,20 +140,20 @@ class WebhookRequest(BaseModel):
     project: WebhookProject
 
     def payload(self) -> dict[str, Any]:
-        """As it was sent: what is inside may be large, so it is not copied."""
+        """Return the body as it was sent. Its parts are not copied, because they may be large."""
         project = {"id": self.project.id, "created_at": self.project.created_at, **(self.project.model_extra or {})}
         return {"action": self.action, "project": project, **(self.model_extra or {})}
 
 
 class WebhookResponse(BaseModel):
-    """``job`` names the training that was asked for."""
+    """The answer to a webhook. ``job`` names the requested training, if one was requested."""
 
     status: Literal["ok"] = "ok"
     job: str | None = None
 
 
 class Health(BaseModel):
-    """UP as soon as the process answers; ``ready`` once the encoders are loaded; DOWN when they cannot be."""
+    """UP as soon as the process answers, DOWN when the encoders cannot be loaded. ``ready`` says that they are."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -155,12 +163,12 @@ class Health(BaseModel):
 
 
 class VersionList(BaseModel):
-    """Versions of all projects that served or may serve, newest first."""
+    """The versions of all projects that have served or may serve, newest first."""
 
     versions: list[str]
 
 
 class Problem(BaseModel):
-    """What is wrong and what to do."""
+    """An error: ``detail`` says what is wrong and what to do."""
 
     detail: str

@@ -1,4 +1,4 @@
-"""Runs the backend under uvicorn, with what belongs to its safety: no access log of uvicorn's, no server header."""
+"""Run the backend under uvicorn, without its access log (URLs contain secrets) and without its server header."""
 
 import sys
 
@@ -10,11 +10,13 @@ from tagloom_base.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75
 GRACE_SECONDS = 20
-SWITCH_SECONDS = 0.0005  # a tenth of the usual: an answer takes turns with a thread that computes some hundred times
+# Python switches between threads after so long, a tenth of its usual time. An answer changes places with a computing
+# thread some hundred times, so that time counts.
+SWITCH_SECONDS = 0.0005
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. UserError when the settings cannot work."""
+    """Serve until SIGTERM or SIGINT. Raises UserError for settings that cannot work."""
     logs.guard(settings.secrets)
     memory.give_back()
     sys.setswitchinterval(SWITCH_SECONDS)

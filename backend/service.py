@@ -1,4 +1,4 @@
-"""What each request means, without HTTP: the same for the server and for label-studio-ml."""
+"""Handle each kind of request without HTTP, for the ASGI server and for label-studio-ml's server alike."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from backend.known_projects import KnownProjects
 from backend.metrics import Metrics
 from backend.presence import Presence
 from backend.schemas import TaskIn, TaskPrediction
-from backend.ties import Ties
+from backend.ties import Dependencies
 from backend.training_requests import TrainingRequests
 from backend.waker import Waker
 from labelstudio import events
@@ -37,18 +37,20 @@ from tagloom_base.settings import Settings
 
 LOG = structlog.stdlib.get_logger(__name__)
 
-SETUP_SECONDS = 2.0  # Label Studio gives /setup three
-JOURNAL_SECONDS = 0.8  # ... and a webhook one
+SETUP_SECONDS = 2.0  # Label Studio waits three seconds for /setup
+JOURNAL_SECONDS = 0.8  # Label Studio waits one second for a webhook
 NO_VERSION = "none"
-CONFIG_CHARACTERS = 10_000_000  # of all labelling configs that are kept parsed
-READING_SHARE = 0.8  # of the budget goes to pictures and boxes; the rest is for answering what they left over
+# Most characters of all labelling configs that are kept parsed.
+CONFIG_CHARACTERS = 10_000_000
+# This share of the time budget goes to pictures and boxes. In the rest the tasks without them get tags from texts.
+READING_SHARE = 0.8
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A /predict as it came at ``began``, a ``time.monotonic()`` moment.
+class PredictCall:
+    """A /predict that arrived at ``began``, a time of ``time.monotonic()``.
 
-    ``context`` are the regions of an interactive request, None for an ordinary one.
+    ``context`` holds the regions of an interactive request, None for an ordinary one.
     """
 
     project: ProjectKey
@@ -59,7 +61,7 @@ class Asked:
 
 
 class Service:
-    """Answers Label Studio's requests. ``engine`` is the future of the loaded models."""
+    """Answers Label Studio's requests. ``engine`` is a future, because the models load while requests arrive."""
 
     def __init__(
         self,
@@ -67,7 +69,7 @@ class Service:
         store: Store,
         sites: Sites,
         metrics: Metrics,
-        ties: Ties,
+        dependencies: Dependencies,
         engine: "Future[Engine]",
     ) -> None:
         self.settings = settings
@@ -75,7 +77,7 @@ class Service:
         self.metrics = metrics
         self.engine = engine
         self._sites = sites
-        self._ties = ties
+        self._dependencies = dependencies
         self._known = KnownProjects(store.projects)
         self._asked_keys = AskedKeys()
         self._configs: Kept[tuple[str, tuple[str, ...]], LabelConfig] = Kept(1_000, CONFIG_CHARACTERS)
@@ -88,17 +90,18 @@ class Service:
         self._waker.close()
 
     def setup(self, project: ProjectKey, xml: str, token: str | None = None, extra_params: object = None) -> str | None:
-        """The version that serves the project.
+        """Note the project and its labelling config, and return the version that serves it.
 
-        None while the encoders are still loading and the project has no version yet. Raises ConfigError with what to
-        change in the labelling config or in the connection's extra params.
+        Returns None while the encoders are still loading and the project has no version yet. Raises ConfigError, which
+        says what to change in the labelling config or in the connection's extra params.
         """
         industry_keys = industry_keys_of(extra_params)
         known = self._known.get(str(project))
         held = known.industry_keys if known else industry_keys
         industry_keys = self._asked_keys.chosen(str(project), held, industry_keys)
         config = self.config(xml, industry_keys)
-        if self.engine.done():  # before, the reader would have to be loaded in this request
+        # While the models load, this request itself would have to load the library that reads results.
+        if self.engine.done():
             check_readable(config)
         if token:
             self._sites.client(project.connection).offer_token(token)
@@ -111,72 +114,82 @@ class Service:
         current = self.store.versions.current(str(project))
         return current.version if current else None
 
-    def predict(self, asked: Asked) -> tuple[list[TaskPrediction], str]:
-        """One answer per task, in order, and the version that gave them. Never raises for what Label Studio sends."""
-        engine = self._wait(max(self._deadline(asked) - time.monotonic(), 0.0))
+    def predict(self, call: PredictCall) -> tuple[list[TaskPrediction], str]:
+        """Return one answer per task, in order, and their version. No content of the request makes this raise."""
+        engine = self._wait(max(self._deadline(call) - time.monotonic(), 0.0))
         if engine is None:
-            return self._empty(asked.tasks, "the encoders are not loaded"), NO_VERSION
-        known = self._known.get(str(asked.project))
+            return self._empty(call.tasks, "the encoders are not loaded"), NO_VERSION
+        known = self._known.get(str(call.project))
         try:
-            config = self._config_of(asked, known)
+            config = self._config_of(call, known)
         except ConfigError as error:
-            return self._empty(asked.tasks, str(error)), NO_VERSION
+            return self._empty(call.tasks, str(error)), NO_VERSION
         if known is None:
-            self._learn_project(asked.project, config.xml, ())
-        served = engine.served(asked.project, config)
-        question = self._question(asked, config)
-        return self._told(question, engine.answers.answer(question, served), engine), served.version
+            self._learn_project(call.project, config.xml, ())
+        served = engine.served(call.project, config)
+        question = self._question(call, config)
+        answered = engine.answers.answer(question, served)
+        self._follow_answers(question, answered, engine)
+        return answered.results, served.version
 
-    def predict_kept(self, asked: Asked) -> tuple[list[TaskPrediction], str] | None:
-        """The same where everything for it is there already, else None: nothing is read, loaded or waited for."""
+    def predict_kept(self, call: PredictCall) -> tuple[list[TaskPrediction], str] | None:
+        """Return the same if model, project and features are in memory or cached, else None, without any waiting."""
         engine = self._wait(0.0)
-        served = engine.in_memory(asked.project) if engine else None
-        if engine is None or served is None or (known := self._known.get(str(asked.project))) is None:
+        served = engine.in_memory(call.project) if engine else None
+        if engine is None or served is None or (known := self._known.get(str(call.project))) is None:
             return None
         try:
-            config = self._config_of(asked, known)
+            config = self._config_of(call, known)
         except ConfigError:
             return None
-        question = self._question(asked, config)
+        question = self._question(call, config)
         answered = engine.answers.kept(question, served)
-        return None if answered is None else (self._told(question, answered, engine), served.version)
+        if answered is None:
+            return None
+        self._follow_answers(question, answered, engine)
+        return answered.results, served.version
 
     def webhook(self, body: Mapping[str, Any], connection: str) -> str | None:
-        """Make an event durable, then wake who has work. Returns the job's name for a training request.
+        """Make an event durable, then wake the worker for what the event makes necessary.
 
-        Raises BadEventError for what is no webhook, JournalError when it could not be made durable.
+        Returns the job's name for a training request, else None. Raises BadEventError for a body that is no webhook,
+        and JournalError when the event could not be made durable.
         """
         event = events.parse(body, connection)
         self.metrics.events.labels(event.action or "unknown").inc()
         try:
             self.store.journal.record(event.change, timeout=JOURNAL_SECONDS)
-        finally:  # an event that was too slow may still arrive: its work is not to wait for the timer
-            job = self._follow_up(event.action, event.project)
+        finally:
+            # Also after an error: the journal may still take the event, and its work must not wait for the timer.
+            job = self._follow_event(event.action, event.project)
         return job
 
     def versions(self, connection: str) -> list[str]:
-        """All versions of all projects of a connection: Label Studio does not say which project it means."""
+        """Return all versions of all projects of a connection: Label Studio's request names no project."""
         keys = [entry.key for entry in self.store.projects.all() if entry.key.startswith(f"{connection}/")]
         return list(dict.fromkeys(entry.version for key in keys for entry in self.store.versions.list(key)))
 
     def config(self, xml: str, industry_keys: tuple[str, ...] = ()) -> LabelConfig:
-        """A parsed labelling config, with a project's own industry keys if it has any; ConfigError: what to change."""
+        """Return the parsed labelling config, with the project's industry keys, else with those of the settings.
+
+        Raises ConfigError, which says what to change.
+        """
         keys = industry_keys or self.settings.tasks.industry_keys
         return self._configs.made((xml, keys), len(xml), lambda: LabelConfig.parse(xml, keys))
 
-    def _config_of(self, asked: Asked, known: Project | None) -> LabelConfig:
-        xml = asked.label_config or (known.label_config if known else "")
+    def _config_of(self, call: PredictCall, known: Project | None) -> LabelConfig:
+        xml = call.label_config or (known.label_config if known else "")
         return self.config(xml, known.industry_keys if known else ())
 
-    def _question(self, asked: Asked, config: LabelConfig) -> Question:
-        end = asked.began + self.settings.serving.predict_budget
-        return Question(asked.project, config, asked.tasks, self._deadline(asked), end, asked.context)
+    def _question(self, call: PredictCall, config: LabelConfig) -> Question:
+        end = call.began + self.settings.serving.predict_budget
+        return Question(call.project, config, call.tasks, self._deadline(call), end, call.context)
 
-    def _deadline(self, asked: Asked) -> float:
-        return asked.began + self.settings.serving.predict_budget * READING_SHARE
+    def _deadline(self, call: PredictCall) -> float:
+        return call.began + self.settings.serving.predict_budget * READING_SHARE
 
-    def _told(self, question: Question, answered: Answered, engine: Engine) -> list[TaskPrediction]:
-        """The answers. Behind them the store learns tasks that it may not know, the worker what is still to be read."""
+    def _follow_answers(self, question: Question, answered: Answered, engine: Engine) -> None:
+        """Store the tasks in another thread, and wake the worker for pictures that are still unread."""
         if question.context is None:
             key = str(question.project)
             payloads = [task.payload() for task in question.tasks]
@@ -184,15 +197,16 @@ class Service:
             errand = f"learn {[(task.id, task.updated_at) for task in question.tasks]}"
             self._waker.ask(errand, key, lambda: self.store.tasks.upsert(key, tasks_of(payloads)))
             if answered.unfinished:
-                self._wake(question.project, "encode", self._ties.encode)
-        return answered.results
+                self._wake(question.project, "encode", self._dependencies.encode)
 
     def _wait(self, seconds: float) -> Engine | None:
+        """Return the engine, or None if it is not loaded within so many seconds or has failed to load."""
         try:
             return self.engine.result(seconds)
         except NotYet:
             return None
-        except Exception:  # it could not be loaded: the log has said why, once, and not for each request
+        except Exception:
+            # The loading thread has logged the reason once; it is not repeated for each request.
             return None
 
     def _empty(self, tasks: Sequence[TaskIn], reason: str) -> list[TaskPrediction]:
@@ -201,9 +215,10 @@ class Service:
         return [TaskPrediction(result=[], score=0.0, model_version=NO_VERSION) for _ in tasks]
 
     def _learn_project(self, project: ProjectKey, xml: str, industry_keys: tuple[str, ...]) -> bool:
-        """Whether the project, its labelling config or its industry keys are new.
+        """Store the project and wake the worker. Return whether project, labelling config or industry keys are new.
 
-        False also while the database is away: Label Studio asks /setup before every task, so it is learned later.
+        Returns False also while the database is away: Label Studio calls /setup before every task, so a later call
+        stores them.
         """
         key = str(project)
         known = self._known.get(key)
@@ -215,24 +230,26 @@ class Service:
         except SQLAlchemyError as error:
             LOG.error("the labelling config cannot be noted yet", project=key, error=str(error))
             return False
-        self._known.get(key)  # for as long as the database is away
+        # This keeps the project in memory for times when the database is away.
+        self._known.get(key)
         if known is None:
             LOG.info("a new project", project=key)
-            self._wake(project, "reconcile", self._ties.reconcile)
+            self._wake(project, "reconcile", self._dependencies.reconcile)
         else:
             LOG.info("a new labelling config", project=key)
-            self._wake(project, "train", self._ties.train)
-        self._wake(project, "encode", self._ties.encode)
+            self._wake(project, "train", self._dependencies.train)
+        self._wake(project, "encode", self._dependencies.encode)
         return True
 
-    def _follow_up(self, action: Action | None, project: ProjectKey) -> str | None:
+    def _follow_event(self, action: Action | None, project: ProjectKey) -> str | None:
+        """Wake the worker for an event. Return the job's name for a training request, else None."""
         if action is Action.START_TRAINING:
             return self._start_training(project)
         if action is not None and action.changes_gold:
-            self._wake(project, "train", self._ties.train)
+            self._wake(project, "train", self._dependencies.train)
         elif action is Action.TASKS_CREATED:
-            # A reconcile is due too: the journal has asked for it, and the timer wakes it in its time.
-            self._wake(project, "encode", self._ties.encode)
+            # A reconcile is due too, but the journal has noted that, and the timer wakes the worker for it later.
+            self._wake(project, "encode", self._dependencies.encode)
         elif action is Action.PROJECT_UPDATED:
             self._wake(project, "train if due", self._train_if_due)
         return None
@@ -240,25 +257,30 @@ class Service:
     def _wake(
         self, project: ProjectKey, errand: str, run: Callable[[str], object], *, is_certain: bool = False
     ) -> None:
-        """Have an errand run behind the answer, if Label Studio has the project."""
+        """Run an errand in another thread if Label Studio has the project; see ``Presence.when_there``."""
         key = str(project)
         then = partial(self._waker.ask, errand, key, partial(run, key))
         self._presence.when_there(project, errand, then, is_certain=is_certain)
 
     def _start_training(self, project: ProjectKey) -> str:
-        """Ask for a training; beyond the cap only for comparing with Label Studio, which trains if that finds gold."""
+        """Request a training, and return the job's name, or "" when the database cannot note it.
+
+        A project that has requested too many trainings in a minute gets a comparison with Label Studio alone. That
+        starts a training when it finds new gold labels.
+        """
         key = str(project)
         allowed = self._training.allow(key)
         try:
             self.store.projects.request_reconcile(key, urgent=allowed)
             if allowed:
                 self.store.projects.request_training(key)
-        except SQLAlchemyError as error:  # the event itself was not taken either: the answer says so
+        except SQLAlchemyError as error:
+            # The journal could not store the event either, and /webhook answers that.
             LOG.error("a training that was asked for cannot be noted", project=key, error=str(error))
             return ""
         if allowed:
-            self._wake(project, "reconcile", self._ties.reconcile, is_certain=True)
-            self._wake(project, "train", self._ties.train, is_certain=True)
+            self._wake(project, "reconcile", self._dependencies.reconcile, is_certain=True)
+            self._wake(project, "train", self._dependencies.train, is_certain=True)
         else:
             LOG.warning(
                 "training was asked for too often: only what a comparison with Label Studio finds will be trained on",
@@ -268,7 +290,8 @@ class Service:
         return "train-" + key.replace("/", "-").replace(".", "-")
 
     def _train_if_due(self, key: str) -> None:
+        """Wake the worker for a training if the project has gold labels that no training has used."""
         project = self.store.projects.get(key)
         if project is not None and project.has_new_gold:
-            self._ties.train(key)
-            self._ties.encode(key)
+            self._dependencies.train(key)
+            self._dependencies.encode(key)

@@ -1,4 +1,4 @@
-"""What an operator wants to know at a glance."""
+"""The answer of /status: the served versions, refused versions and training state of a connection's projects."""
 
 from typing import TYPE_CHECKING
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 class ProjectStatus(BaseModel):
-    """One project. ``behind`` is how many changes of gold no training has seen yet.
+    """One project. ``behind`` counts the changes of gold labels that no training has used yet.
 
-    ``gold_notes``: what the last training found unknown or overruled in annotations → in how many tasks. ``warning`` is
-    what was found out later about the version that is served. ``gone``: Label Studio has no such project (any more), so
-    nothing is done for it until it is heard of again.
+    ``gold_notes`` maps what the last training found unknown or overruled in annotations to the number of tasks.
+    ``warning`` is a problem of the served version that was found after it was installed. ``gone`` says that Label
+    Studio has no such project, so it gets no work until a request names it again.
     """
 
     model_config = ConfigDict(protected_namespaces=())
@@ -32,7 +32,10 @@ class ProjectStatus(BaseModel):
 
 
 class Status(BaseModel):
-    """The backend. ``serving`` differs from ``version`` while a new version loads, or when it was refused."""
+    """The backend. ``ready`` says that the models are loaded, ``encoders`` describes them.
+
+    A project's ``serving`` differs from its ``version`` while a new version loads, or when it was refused.
+    """
 
     ready: bool
     encoders: dict[str, str]
@@ -40,7 +43,7 @@ class Status(BaseModel):
 
 
 def status_of(service: "Service", connection: str) -> Status:
-    """Status of the projects of one connection."""
+    """Return the status of the backend and of one connection's projects."""
     engine = service.engine.result() if service.engine.done() and not service.engine.exception() else None
     serving = engine.shelf.all() if engine else {}
     current = service.store.versions.all_current()

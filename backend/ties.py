@@ -1,4 +1,7 @@
-"""What the backend gets from elsewhere: encoders, a project's first version, and wake-ups for the worker."""
+"""The functions by which the backend depends on other parts: encoders, cold starts and wake-ups of the worker.
+
+Tests replace them.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,7 +20,7 @@ from worker.cold_start import ColdStart, ensure_cold_start
 
 
 class Encoders(Extractor, Protocol):
-    """``model.features.extraction.FeatureExtractor``, or one like it."""
+    """An extractor of features, like ``model.features.extraction.FeatureExtractor``."""
 
     space: str
 
@@ -25,8 +28,11 @@ class Encoders(Extractor, Protocol):
 
 
 @dataclass(frozen=True)
-class Ties:
-    """The wake-ups take a project key and may fail: no answer depends on them."""
+class Dependencies:
+    """Functions that load encoders, make a project's first version, and wake the worker.
+
+    ``train``, ``encode`` and ``reconcile`` take a project key. They may raise: no answer depends on them.
+    """
 
     encoders: Callable[[], Encoders]
     cold_start: Callable[[Store, ProjectKey, LabelConfig, Encoders], Current]
@@ -35,14 +41,14 @@ class Ties:
     reconcile: Callable[[str], object]
 
 
-def ties_of(settings: Settings) -> Ties:
-    """The real ones of these settings."""
+def dependencies_of(settings: Settings) -> Dependencies:
+    """Return the real functions for these settings; the wake-ups go to the worker's queue."""
 
     def cold_start(store: Store, project: ProjectKey, config: LabelConfig, encoders: Encoders) -> Current:
         wanted = replace(ColdStart.of(config, encoders.space, settings.training), encoders=encoders.describe())
         return ensure_cold_start(store, settings.paths.checkpoints, str(project), wanted)
 
-    return Ties(
+    return Dependencies(
         encoders=lambda: open_extractor(settings.encoders),
         cold_start=cold_start,
         train=partial(queue.wake_training, settings),

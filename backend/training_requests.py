@@ -1,4 +1,4 @@
-"""How often a project may ask for training: a cap per minute, beyond which requests join the one that waits."""
+"""Limit how often a project may request training: a cap per minute, beyond which a request starts no new training."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ MOST = 10_000  # projects that are remembered
 
 
 class TrainingRequests:
-    """Sliding window of one minute per project."""
+    """A sliding window of one minute for each project. Threads may share it."""
 
     def __init__(self, per_minute: int) -> None:
         self._per_minute = per_minute
@@ -18,7 +18,7 @@ class TrainingRequests:
         self._lock = threading.Lock()
 
     def allow(self, project: str) -> bool:
-        """Whether this request is within the cap; it counts only if it is."""
+        """Return whether a request now is within the cap. Refused requests do not count against it."""
         now = time.monotonic()
         with self._lock:
             seen = self._seen.made(project, 1, deque)

@@ -1,7 +1,7 @@
-"""Versions that serve: loaded, checked, and kept for the projects used last.
+"""Load versions, check them, and keep the served ones in memory for the projects used last.
 
-One ``Served`` is one immutable version of one project. A request takes the reference once and ends on it, whatever is
-swapped in meanwhile.
+One ``Served`` is one immutable version of one project. A request takes the reference once and uses it to the end, also
+when a new version is swapped in meanwhile.
 """
 
 import math
@@ -20,7 +20,11 @@ from store.versions import Current
 
 @dataclass(frozen=True)
 class Served:
-    """A version in memory. ``generation`` is CURRENT's when it was loaded; a lower one where CURRENT could not be."""
+    """A version in memory.
+
+    ``generation`` is the generation of CURRENT when the version was loaded, or a lower one when CURRENT could not be
+    loaded and another version serves.
+    """
 
     tagger: Tagger
     version: str
@@ -29,7 +33,7 @@ class Served:
 
 
 class RefusedVersionError(Exception):
-    """A version that must not serve; the message says what is wrong with it."""
+    """Raised for a version that must not serve. The message says what is wrong with it."""
 
 
 class VersionLoader:
@@ -40,7 +44,10 @@ class VersionLoader:
         self._space = space
 
     def load(self, current: Current, canary: Sequence[ItemFeatures]) -> Served:
-        """The version, once hash, labels and space are right and the canary is answered; else RefusedVersionError."""
+        """Load and check a version. ``canary`` holds the items that it must answer.
+
+        Raises RefusedVersionError when hash, labels or space are wrong, or the canary is not answered well.
+        """
         try:
             tagger = checkpoint.load(self._folder / current.folder, space=self._space)
         except (ValueError, OSError, KeyError, RuntimeError) as error:
@@ -52,7 +59,7 @@ class VersionLoader:
 
 
 def check_answers(tagger: Predictor, labels: Sequence[str], canary: Sequence[ItemFeatures]) -> None:
-    """Ask a version for the canary batch before anybody depends on it. Raises RefusedVersionError."""
+    """Let a version answer the canary items before it serves. Raises RefusedVersionError for wrong answers."""
     try:
         answers = tagger.predict(canary)
     except Exception as error:
@@ -68,7 +75,10 @@ def check_answers(tagger: Predictor, labels: Sequence[str], canary: Sequence[Ite
 
 
 class Shelf:
-    """The served version of each project in memory; beyond ``capacity`` the least recently used leave."""
+    """The served version of each project in memory. Threads may share it.
+
+    Beyond ``capacity`` the least recently used versions are dropped.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -77,13 +87,14 @@ class Shelf:
         self._lock = threading.Lock()
 
     def get(self, project: str, load: Callable[[], Served]) -> Served:
-        """The project's version; ``load`` runs at most once at a time for it when it is not in memory."""
+        """Return the project's version. If it is not in memory, call ``load``, in one thread at a time per project."""
         served = self.peek(project)
         if served is not None:
             return served
         with self._lock:
             loading = self._loading.setdefault(project, threading.Lock())
         with loading:
+            # Another thread may have loaded it while this one waited.
             served = self.peek(project)
             if served is None:
                 try:
@@ -95,6 +106,7 @@ class Shelf:
             return served
 
     def peek(self, project: str) -> Served | None:
+        """Return the project's version if it is in memory, else None."""
         with self._lock:
             served = self._served.get(project)
             if served is not None:
@@ -112,5 +124,6 @@ class Shelf:
                 self._served.popitem(last=False)
 
     def all(self) -> dict[str, Served]:
+        """Return a copy: project → its version in memory."""
         with self._lock:
             return dict(self._served)

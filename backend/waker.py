@@ -1,4 +1,4 @@
-"""Tells the worker that there is work, behind the answer: Redis may be away, Label Studio never waits for it."""
+"""Run short errands, such as waking the worker, in another thread: no answer waits for Redis or the database."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ LOG = structlog.stdlib.get_logger(__name__)
 
 
 class Waker:
-    """Runs small errands one after the other; the same errand is never twice in the queue."""
+    """Runs errands one after the other. The same errand of a project is never in the queue twice."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="waker")
@@ -22,14 +22,14 @@ class Waker:
         self._is_closing = False
 
     def ask(self, errand: str, project: str, run: Callable[[], object]) -> None:
-        """Run an errand for a project soon; again while the database is locked, for PATIENCE_S.
+        """Run an errand for a project soon, and repeat it while the database is locked, for up to PATIENCE_S.
 
-        What else it raises is logged: the store remembers what is to be done.
+        Other errors of the errand are logged. The work is not lost, because the store notes which work is due.
         """
         self._ask(errand, project, run, time.monotonic() + PATIENCE_S)
 
     def close(self) -> None:
-        """Do what is waiting, then end."""
+        """Run the errands in the queue, then end the thread."""
         self._is_closing = True
         self._thread.shutdown(wait=True)
 
@@ -41,6 +41,7 @@ class Waker:
         self._thread.submit(self._run, errand, project, run, until)
 
     def _run(self, errand: str, project: str, run: Callable[[], object], until: float) -> None:
+        # Taken off the list before it runs: work that becomes due meanwhile needs another run.
         with self._lock:
             self._pending.discard((errand, project))
         try:

@@ -1,10 +1,10 @@
-"""Draw where each class looks in a few of the drawn samples:
+"""Draw the attention of each label on a few of the drawn samples:
 
     python -m bench.attention --cache CACHE --out docs/images/attention.webp
 
-Trains on half of the product families and draws items of the others, one a row: the picture, then for each label the
-share of its attention that each region has (red), and the read blocks that its text attention rests on (blue frames,
-the wider the more).
+Trains on half of the product families and draws items of the others, one per row: the picture, then for each label the
+share of its attention on each region (red), and the text blocks with its text attention (blue frames, wider for more
+attention).
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""Boxes on a folder of boxed pictures: python -m bench.boxes DATA_FOLDER [--image-encoder NAME] [--gold-share 0.1]
+"""Measure boxes on boxed pictures: python -m bench.boxes DATA_FOLDER [--image-encoder NAME] [--gold-share 0.1]
 
 Prints a Markdown table of average precision at overlap 0.5 per label, mAP with its 95 % bootstrap interval over
 products, and the simulated effort. Rows: cues on single read blocks, thresholded class attention, the cold start, and
-what learns from gold by cross-validation over products (``--gold-share``: gold is that share of the products instead,
-drawn ``--draws`` times, the test set all others). Features are kept in ``--cache``. ``--detector-steps`` trains
-torchvision's FCOS on the same gold boxes too, half a second of processor time a step of 4 pictures where the processor
-has matrix units for bfloat16, and tells how its loss fell.
+methods that learn from gold by cross-validation over products. With ``--gold-share`` the gold is that share of the
+products, drawn ``--draws`` times, and the test set is all others. Features are cached in ``--cache``.
+``--detector-steps`` also trains torchvision's FCOS on the same gold boxes, and prints its loss. A step of 4 pictures
+takes half a second of processor time if the processor has matrix units for bfloat16.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""From the last of a burst of webhooks to the version that serves: how long, and where the time goes.
+"""Measure the time from the last of a burst of webhooks to the version that serves, and its parts.
 
     python -m bench.burst [--gold 100] [--tasks 160] [--strangers 300] [--transcript]
 
-Real backend, Valkey and two stock workers with the settings as they come, on the sample pictures, whose features and
-candidates for boxes are there before the first label. ``--strangers`` are projects that Label Studio does not have: an
-annotation of each is told just before the burst. ``--transcript`` shows `rq info` and `tagloom versions` at the
-end, and the log of the worker that trained.
+Uses the real backend, Valkey and two stock workers with default settings, on the sample pictures. Their features and
+candidate boxes are computed before the first label. ``--strangers`` is a number of projects that Label Studio does not
+have: a webhook with an annotation of each is sent just before the burst. ``--transcript`` shows `rq info` and `tagloom
+versions` at the end, and the log of the worker that trained.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""A torchvision detector as a peer of the box model: FCOS (Tian et al., ICCV 2019) with SqueezeNet 1.1 and a pyramid.
+"""A torchvision detector, a rival of the box model: FCOS (Tian et al., ICCV 2019) with SqueezeNet 1.1 and a pyramid.
 
-Trained from gold boxes alone, on the pictures themselves, half of the time mirrored (torchvision's own recipe); it sees
-no text, no tags and no cues. Pictures are scaled to a square. Convolutions run in bfloat16 (four times as fast where a
+It is trained from gold boxes and pictures alone, half of them mirrored (torchvision's own recipe), without texts, tags
+and cues. Pictures are scaled to a square. Convolutions run in bfloat16 (four times as fast where a
 processor has matrix units for it), losses and box arithmetic in single precision.
 
 Shape suffixes: A anchors, K labels, N candidates, B pictures; 3 colours, H, W pixels; 4 edges.

@@ -1,10 +1,10 @@
-"""Do few gold labels ever make the tags worse, and does the gate let them through?
+"""Measure whether few gold labels make the tags worse, and whether the promotion gate accepts such versions:
 
     python -m bench.few_gold --data samples/data --cache CACHE
 
-Draws so many gold items (whole products as far as they go), trains from the cold start, and measures macro-F1 on all
+Draws gold items (whole products if possible), trains from the cold start, and measures macro-F1 on all
 other products against the cold start's: as published, without credence, and with the usual threshold instead of the
-expected one; then what the gate says of the out-of-fold answers. Prints a Markdown table.
+expected one. Then it applies the gate to the out-of-fold answers. Prints a Markdown table.
 """
 
 import argparse

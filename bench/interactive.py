@@ -1,9 +1,9 @@
-"""Are boxes that annotators draw labelled and tightened rightly, and how fast: python -m bench.interactive DATA_FOLDER
+"""Measure how well and how fast drawn boxes are labelled and fitted: python -m bench.interactive DATA_FOLDER
 
 Each gold box is drawn again with its edges moved by ``--error`` of its sides (normal), and clicked in the middle of
-that, on products that were not trained on; parts as in ``bench.boxes``. ``--loose`` draws generously instead. Prints a
-Markdown table. ``--requests N`` then asks a backend process N times over HTTP, as Label Studio does, about pictures of
-the repository's samples that it has read, and about some that it has never seen.
+the result, on products that were not trained on, divided as in ``bench.boxes``. ``--loose`` draws too large boxes
+instead. Prints a Markdown table. ``--requests N`` then sends N requests over HTTP to a backend process, as Label Studio
+does, for pictures of the repository's samples that it has read, and for some that it has not.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""How long a webhook waits for the journal: 50 submitters at once, alone and beside a writer of weak labels.
+"""Measure how long a webhook waits for the journal: 50 submitters at once, alone and beside a writer of weak labels.
 
     python -m bench.journal [--folder DIR] [--submitters 50] [--events 40]
 
-Prints p50, p99 and the maximum in ms; exits 1 when a p99 is not under 200 ms. The folder decides what is measured: it
-is the disk's fsync that takes most.
+Prints p50, p99 and the maximum in ms; exits 1 when a p99 is not under 200 ms. The result depends
+on the folder's disk: its fsync takes most of the time.
 """
 
 import multiprocessing

@@ -1,10 +1,9 @@
-"""Breaks each of Tagloom's main guarantees in a copy of the tree, and sees whether its tests notice.
+"""Break each of Tagloom's main guarantees in a copy of the tree, and check that the tests fail.
 
     python -m bench.mutations [--only WORDS]
 
-`mutations.toml` is the table. Exits 1 when a change was missed, or when a test fails without any change. The working
-tree itself is never changed. Each run of tests is a process of its own, which this one forks once the libraries are
-imported.
+`mutations.toml` is the table. Exits 1 when the tests of a change pass, or when they fail without any change. The
+working tree itself is never changed. Each run of tests is a separate process, forked after the libraries are imported.
 """
 
 import importlib

@@ -1,10 +1,10 @@
-"""What one project's requests cost another: its warm and its new tasks beside new, and beside hanging pictures.
+"""Measure how one project's requests slow down another project, which is called the neighbour.
 
     python -m bench.neighbours --seconds 20
 
-The backend runs in a process of its own with the real encoders. The neighbour asks for one warm task at a time, and for
-a new one at a time. Beside it others ask without pause: for new pictures, several requests at once, or for pictures of
-a Label Studio that takes the connection and never answers. Prints a Markdown table.
+The backend runs in a separate process with the real encoders. The neighbour requests one task with a known picture at
+a time, and one with a new picture at a time. Other projects send requests without pause: several at once for new
+pictures, or for pictures of a Label Studio that accepts the connection and never answers. Prints a Markdown table.
 """
 
 import itertools

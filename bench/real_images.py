@@ -1,11 +1,11 @@
-"""Tagloom, its ablations and plain methods on a folder of labelled pictures:
+"""Compare Tagloom, its ablations and plain methods on a folder of labelled pictures:
 
     python -m bench.real_images FOLDER --weights FOLDER/../weights/squeezenet1_1.safetensors --cache CACHE
 
 FOLDER holds items.csv (id, image, title, level1, level2, product_id, split, labels) and the pictures. Gold = the
 labelled items of n random products, test = the other products', the same draws for every method; the unlabelled part is
-pool.
-Results go to CACHE/results.jsonl as they come; a killed run goes on. Prints a Markdown table and paired intervals.
+the pool. Results go to CACHE/results.jsonl at once, so a killed run continues there. Prints a Markdown table and paired
+intervals.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""What training the encoders is worth, on products that neither encoders nor tagger were trained on:
+"""Measure the gain of trained encoders, on products that neither encoders nor tagger were trained on:
 
     python -m bench.refined_encoders --cache CACHE --train image --seeds 2
 
-Each draw makes a share of the products gold and trains a tagger on the features of the encoders as they are; then
-encoders are trained under it, all items are encoded anew (the picture is read only once), and a tagger is trained from
-the cold start on the new features. Both answer the same other products.
+Each draw makes a share of the products gold and trains a tagger on the features of the present encoders. Then encoders
+are trained with this tagger on top, all items are encoded anew (the picture is read only once), and a tagger is
+trained from the cold start on the new features. Both are tested on the same other products.
 """
 
 import argparse

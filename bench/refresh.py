@@ -1,9 +1,9 @@
-"""How soon all stored predictions follow a promotion: python -m bench.refresh FOLDER [--tasks 640] [--promotions 3]
+"""Measure how soon stored predictions follow a promotion: python -m bench.refresh FOLDER [--tasks 640] [--promotions 3]
 
-Runs ``tagloom up`` in the folder (a second run goes on with what is there), waits until all pictures are read, lets
-Label Studio ask for all predictions, and then promotes the served version under further numbers. Prints a Markdown
-table: seconds until the first task, half of them and all of them show the new version (Label Studio is asked each
-second), predictions a task, and how long Label Studio takes for one task (``GET /api/tasks/<id>``) before and
+Runs ``tagloom up`` in the folder (a second run uses the project of the first), waits until all pictures are read, lets
+Label Studio request all predictions, and then promotes the served version under new numbers. Prints a Markdown
+table: seconds until the first task, half of them and all of them show the new version (Label Studio is polled each
+second), predictions per task, and how long Label Studio takes for one task (``GET /api/tasks/<id>``) before and
 meanwhile. Needs Label Studio's environment (``make label-studio``).
 """
 

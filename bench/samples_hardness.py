@@ -1,9 +1,9 @@
-"""How hard the samples are for plain methods: python -m bench.samples_hardness --data samples/data
+"""Measure how hard the samples are for plain methods: python -m bench.samples_hardness --data samples/data
 
-Prints a Markdown table of macro-F1 / weighted-F1. Families are kept together: gold is a share of the products, the test
-set is all others. Pictures go through the shipped encoder; `--weights` names a SqueezeNet 1.1 in torchvision's key
-names (.safetensors) to take instead, `--features` picture features of any other encoder (.npz with `ids`, `features`).
-Text is read once and cached.
+Prints a Markdown table of macro-F1 / weighted-F1. Families are not divided: gold is a share of the products, the test
+set is all others. Pictures are encoded by the shipped encoder. `--weights` names another SqueezeNet 1.1 with
+torchvision's key names (.safetensors), `--features` picture features of any other encoder (.npz with `ids`,
+`features`). Text is read once and cached.
 """
 
 from __future__ import annotations

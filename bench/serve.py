@@ -1,11 +1,11 @@
-"""How fast /predict is: steady, during swaps, and while the worker trains; beside label-studio-ml 1.0.9, same model.
+"""Measure the speed of /predict, steady, during swaps and during training, and compare with label-studio-ml 1.0.9.
 
     python -m bench.serve --seconds 30 --clients 4
 
-Both servers run in processes of their own on the same home, one after the other, on pictures whose features are cached
-(as the worker leaves them). Every request asks for one task. The worker is a stock RQ worker in a process of its own;
-it trains another project of the same home without pause, so that the swaps stay those that are asked for. Prints a
-Markdown table.
+Both servers have the same model. They run in separate processes on the same home, one after the other, on pictures
+whose features the worker has cached. Every request is for one task. A stock RQ worker in a separate process trains
+another project of the same home without pause, so that all swaps of the measured project are those of the benchmark.
+Prints a Markdown table.
 """
 
 import os

@@ -1,10 +1,10 @@
-"""How long a training takes on cached features, and how much memory:
+"""Measure the time and memory of a training on cached features:
 
     python -m bench.training --items 4492 --gold 0.1 --cache CACHE
 
-The drawn samples are repeated, with noise on what the encoders made of them, until there are so many items; each repeat
-is a product family of its own. Features of the samples, and descriptions of all items, are computed into CACHE where
-they are not there. Under torchrun the processes share each batch: torchrun --nproc-per-node 2 -m bench.training …
+The drawn samples are repeated, with noise on their features, until there are ``--items`` items. Each repeat is a new
+product family. Features of the samples, and descriptions of all items, are computed and cached in CACHE if missing.
+Under torchrun the processes share each batch: torchrun --nproc-per-node 2 -m bench.training …
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The command `tagloom`. What a command needs is imported when it runs, so that the help comes at once."""
+"""The command `tagloom`. Each command imports its modules when it runs, so that the help appears at once."""
 
 import importlib
 import sys
@@ -17,9 +17,9 @@ CHECKOUT = ("demo", "down", "up")
 
 
 class Commands(click.Group):
-    """Ends a user's mistake with one line and code 1, and Ctrl-C with code 130; neither shows a traceback.
+    """The group of all commands. A UserError ends with one line and code 1, Ctrl-C with code 130. No tracebacks.
 
-    In a checkout of the repository it also offers that checkout's commands.
+    In a checkout of the repository the group also contains that checkout's commands.
     """
 
     root = Path(__file__).resolve().parents[1]
@@ -125,7 +125,11 @@ def evaluate(
 
     prices = seconds_of(effort_seconds)
     effort = effort or bool(effort_seconds)
-    plan = Plan(data, out, _shares(gold), seeds, methods or None, pictures, effort, prices, config)
+    try:
+        shares = tuple(float(share) for share in gold.split(","))
+    except ValueError as wrong:
+        raise UserError(f"--gold {gold!r} is not a list of shares such as 0,0.1") from wrong
+    plan = Plan(data, out, shares, seeds, methods or None, pictures, effort, prices, config)
     click.echo("\n" + run(plan, settings(), click.echo))
     click.echo(f"\nreport: {out / REPORT}")
 
@@ -259,20 +263,13 @@ def doctor() -> None:
 
 
 def settings() -> "Settings":
-    """The settings of this process. Raises UserError for variables that can't be used."""
+    """Return the settings of this process, and keep their secrets out of its logs. UserError for unusable variables."""
     from tagloom_base import logs
     from tagloom_base.settings import Settings
 
     found = Settings()
     logs.guard(found.secrets)
     return found
-
-
-def _shares(gold: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(share) for share in gold.split(","))
-    except ValueError as wrong:
-        raise UserError(f"--gold {gold!r} is not a list of shares such as 0,0.1") from wrong
 
 
 if __name__ == "__main__":

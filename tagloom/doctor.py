@@ -1,4 +1,4 @@
-"""`tagloom doctor`: what works here and what does not, each with what to do."""
+"""`tagloom doctor`: check what Tagloom needs on this machine, and say what to do about each problem."""
 
 import os
 import platform
@@ -13,16 +13,16 @@ from tagloom_base.values import without_password
 
 @dataclass(frozen=True)
 class Finding:
-    """One check: whether it is well, and the line that says it."""
+    """The result of one check: whether all is well, and a line that says so or says what to do."""
 
     well: bool
     text: str
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
-    """Check after check, each as soon as it is known; a check that fails keeps no other from running."""
+    """Run all checks, and yield each finding at once. A check that fails does not stop the others."""
     checks: list[tuple[str, Callable[[Settings], str]]] = [
-        ("machine", _machine),
+        ("machine", lambda _: f"Python {platform.python_version()}, {os.cpu_count()} cores"),
         ("settings", _changed),
         ("home", _home),
         ("store", _store),
@@ -35,11 +35,8 @@ def findings(settings: Settings) -> Iterator[Finding]:
         try:
             yield Finding(True, f"{name}: {check(settings)}")
         except (UserError, ValueError, OSError) as wrong:
+            # The messages of these errors say what to do. Anything else is a bug and ends the command.
             yield Finding(False, f"{name}: {wrong}")
-
-
-def _machine(settings: Settings) -> str:
-    return f"Python {platform.python_version()}, {os.cpu_count()} cores"
 
 
 def _changed(settings: Settings) -> str:

@@ -1,4 +1,4 @@
-"""`tagloom evaluate`: Tagloom, its ablations and plain methods on labelled pictures, on the same draws of gold."""
+"""`tagloom evaluate`: measure Tagloom, its ablations and plain methods on labelled pictures, with the same gold."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -39,9 +39,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """``data`` is a folder, or an export of Label Studio with pictures under ``pictures`` and a labelling config.
+    """What to evaluate.
 
-    ``gold`` holds shares of the labelled product families, from 0 to 1; ``methods`` None: all of them.
+    ``data`` is a folder, or an export of Label Studio with its pictures below ``pictures`` and its labelling config in
+    ``config``. ``gold`` holds shares of the labelled product families, from 0 to 1. ``methods`` None means all methods.
     """
 
     data: Path
@@ -56,7 +57,7 @@ class Plan:
 
 
 def seconds_of(text: str) -> Seconds:
-    """Prices such as ``draw=20,edge=5``, the others as they are. Raises UserError."""
+    """Read prices such as ``draw=20,edge=5``; other actions keep their prices. Raises UserError."""
     prices = asdict(Seconds())
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, value = part.partition("=")
@@ -73,25 +74,17 @@ def seconds_of(text: str) -> Seconds:
 
 
 def evaluate(plan: Plan, settings: Settings, say: Say) -> str:
-    """Run the plan, telling each result; returns the Markdown tables, which also lie in ``plan.out``, beside a report
-    and, where there are gold boxes, a page of pictures.
+    """Run the plan, and return the result tables in Markdown. ``say`` gets a line for each result.
 
-    A killed run goes on where it was. Raises UserError for data or methods that can't be evaluated.
+    The tables are also written into ``plan.out``, with a report and, for data with gold boxes, a page of pictures. A
+    killed run continues where it ended. Raises UserError for data or methods that cannot be evaluated.
     """
     try:
-        samples = read(
-            plan.data,
-            plan.pictures,
-            plan.config,
-            family_key=settings.tasks.family_key,
-            industry_keys=settings.tasks.industry_keys,
-        )
-        tell_notes(samples, say)
-        _tell_pictureless(samples, say)
-        _check(plan, samples)
+        samples = _read(plan, settings, say)
         extractor = open_extractor(settings.encoders)
         encoders = "; ".join(f"{part}: {name}" for part, name in extractor.describe().items())
         say(f"encoders: {encoders}")
+        # A picture that cannot be read must show now, and not after hours of encoding.
         samples = readable(
             samples, FeatureCache(plan.out / FEATURES, extractor.space), settings.pictures.image_max_pixels
         )
@@ -108,9 +101,35 @@ def evaluate(plan: Plan, settings: Settings, say: Say) -> str:
         raise UserError(f"{plan.out} cannot be used ({wrong}): make room, or name another folder by --out") from wrong
     text = _text(results, effort=plan.effort)
     (plan.out / TABLE).write_text(text + "\n", "utf-8")
-    facts = {"data": f"{plan.data.name}, {_told(corpus)}", "encoders": encoders, "machine": f"{os.cpu_count()} cores"}
+    labelled = sum(known is not None for known in corpus.gold)
+    boxed = sum(picture is not None for picture in corpus.boxes)
+    products = len(set(corpus.families))
+    counts = f"{len(corpus.features)} pictures of {products} products, {labelled} labelled, {boxed} with gold boxes"
+    facts = {"data": f"{plan.data.name}, {counts}", "encoders": encoders, "machine": f"{os.cpu_count()} cores"}
     write_report(plan.out / REPORT, results, facts)
     return text
+
+
+def _read(plan: Plan, settings: Settings, say: Say) -> Dataset:
+    """Read the plan's data, and check data and plan before the long work. Raises ValueError or UserError."""
+    samples = read(
+        plan.data,
+        plan.pictures,
+        plan.config,
+        family_key=settings.tasks.family_key,
+        industry_keys=settings.tasks.industry_keys,
+    )
+    tell_notes(samples, say)
+    without = sum(sample.picture is None for sample in samples)
+    if without:
+        say(f"{without} of {len(samples)} items have no picture: they are measured by their texts alone")
+    require_gold(samples)
+    for share in plan.gold:
+        require_share(share)
+    # This raises ValueError for an unknown method.
+    steps([0], [0], plan.methods)
+    require_writable(plan.out)
+    return samples
 
 
 def corpus_of(
@@ -120,10 +139,10 @@ def corpus_of(
     lexicon: Lexicon | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> LabelledCorpus:
-    """The data with their features, which are computed once and kept in ``out``."""
+    """Return the data with their features, which are computed once and cached in ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     labels = samples.labels()
-    # Gold is looked at before the pictures are encoded, which takes long.
+    # Faults in the gold must show before the pictures are encoded, which takes long.
     gold = tuple(frozenset(sample.labels) if sample.labelled else None for sample in samples)
     boxes = tuple(gold_picture(sample.boxes, labels) if sample.boxed else None for sample in samples)
     with tqdm(desc="pictures read and encoded", unit="", disable=None, leave=False) as bar:
@@ -146,41 +165,34 @@ def corpus_of(
 
 
 def require_gold(samples: Dataset) -> None:
-    """Raises ValueError where there is nothing to learn from: no label, or one product."""
+    """Raise ValueError when nothing can be learned: the data have no label, or only one product."""
     if not samples.labels():
         raise ValueError("no item has a label: fill the labels column, or label some tasks and export again")
     require_families(sample.product_id for sample in samples.labelled())
 
 
-def _check(plan: Plan, samples: Dataset) -> None:
-    """Raises ValueError or UserError, before the long work, for what would end it."""
-    require_gold(samples)
-    for share in plan.gold:
-        require_share(share)
-    steps([0], [0], plan.methods)
-    require_writable(plan.out)
-
-
 def tell_notes(samples: Dataset, say: Say) -> None:
-    """Tell how the data were read, and what is missing in them."""
+    """Say how the data were read, and what is missing in them."""
     for note in samples.notes:
         say(note)
 
 
-def _tell_pictureless(samples: Dataset, say: Say) -> None:
-    without = sum(sample.picture is None for sample in samples)
-    if without:
-        say(f"{without} of {len(samples)} items have no picture: they are measured by their texts alone")
-
-
 def _results(plan: Plan, corpus: LabelledCorpus, say: Say) -> list[Result]:
+    """Run all methods on all draws of gold, with a bar of progress and a line for each result."""
     sizes = sorted({families_at(corpus, share) for share in plan.gold})
     total = len(steps(sizes, range(plan.seeds), plan.methods))
     with tqdm(total=total, desc="methods on draws", unit="", disable=None, leave=False) as bar:
 
         def tell(result: Result) -> None:
+            own = result.boxes.get(result.method)
+            boxes = f", boxes mAP@0.5 {own.mean:.3f}, effort saved {own.effort.saved:.0%}" if own else ""
+            line = (
+                f"{result.method}, {result.gold_families} products ({result.gold_items} gold items), seed "
+                f"{result.seed}: macro-F1 {result.macro_f1:.3f}, weighted-F1 {result.weighted_f1:.3f}{boxes} "
+                f"({result.seconds:.1f} s)"
+            )
             with bar.external_write_mode():
-                say(_line(result))
+                say(line)
             bar.update()
 
         return run(
@@ -195,27 +207,11 @@ def _results(plan: Plan, corpus: LabelledCorpus, say: Say) -> list[Result]:
 
 
 def _text(results: Sequence[Result], *, effort: bool) -> str:
-    """The tables to print: tags, then boxes where there are gold boxes, then the effort when asked for.
+    """Return the tables to print: tags, then boxes if the data have gold boxes, then the effort if requested.
 
-    The labels of every method are too much to read here; the report has them all.
+    F1 by label is shown for the leading methods alone; the report has it for all methods.
     """
     tables = [f1_table(results), measure_table(results), class_table(results, leading(results))]
     if any(result.boxes for result in results):
         tables += [box_table(results), *([effort_table(results)] if effort else [])]
     return "\n\n".join(f"{table.title}: {table.note}\n\n{table.markdown()}" for table in tables if table.rows)
-
-
-def _told(corpus: LabelledCorpus) -> str:
-    labelled = sum(known is not None for known in corpus.gold)
-    boxed = sum(picture is not None for picture in corpus.boxes)
-    products = len(set(corpus.families))
-    return f"{len(corpus.features)} pictures of {products} products, {labelled} labelled, {boxed} with gold boxes"
-
-
-def _line(result: Result) -> str:
-    own = result.boxes.get(result.method)
-    boxes = f", boxes mAP@0.5 {own.mean:.3f}, effort saved {own.effort.saved:.0%}" if own else ""
-    return (
-        f"{result.method}, {result.gold_families} products ({result.gold_items} gold items), seed {result.seed}: "
-        f"macro-F1 {result.macro_f1:.3f}, weighted-F1 {result.weighted_f1:.3f}{boxes} ({result.seconds:.1f} s)"
-    )

@@ -1,4 +1,4 @@
-"""Picture files as the backend reads them: upright, on white where they are transparent, up to the same size."""
+"""Read picture files as the backend does: upright, on white where they are transparent, up to the same size."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ MAX_PIXELS: int = FIELDS["image_max_pixels"].default
 
 
 def opened(picture: Path, max_pixels: int = MAX_PIXELS) -> Picture:
-    """The picture in RGB, reduced as for the encoders. Raises ValueError naming the file and what is wrong with it."""
+    """Return the picture in RGB, reduced as for the encoders. Raises ValueError with the file and what is wrong."""
     try:
         return decode(content_of(picture), max_pixels)
     except ImageUnavailableError as unavailable:
@@ -20,8 +20,12 @@ def opened(picture: Path, max_pixels: int = MAX_PIXELS) -> Picture:
 
 
 def upright_size(picture: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """Width and height as Label Studio shows the picture, from the file's head. Raises ValueError naming the file."""
-    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)  # Pillow has one limit a process
+    """Return width and height as Label Studio shows the picture. Raises ValueError, which names the file.
+
+    Only the beginning of the file is read.
+    """
+    # Pillow has one limit per process.
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)
     try:
         with Image.open(picture) as image:
             return (image.height, image.width) if is_on_its_side(image) else image.size
@@ -30,5 +34,6 @@ def upright_size(picture: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]
             f"{picture}: the picture has more than {max_pixels:,} pixels: make it smaller or raise "
             "TAGLOOM_IMAGE_MAX_PIXELS"
         ) from large
-    except Exception as broken:  # decoders raise anything on broken files
+    except Exception as broken:
+        # Decoders raise anything on broken files.
         raise ValueError(f"{picture}: the picture cannot be read ({broken})") from broken

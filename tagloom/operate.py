@@ -1,4 +1,4 @@
-"""What an operator does with a project's versions: look, promote one, go back."""
+"""The operator's work with a project's versions: list them, promote one, or go back to an earlier one."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ _DOUBT_HEADINGS = ("task", "label", "gold says", "model says", "")
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Store]:
-    """The store of these settings, closed afterwards."""
+    """Yield the store of these settings, and close it afterwards."""
     store = Store.open(settings.paths.database)
     try:
         yield store
@@ -31,7 +31,7 @@ def opened(settings: Settings) -> Iterator[Store]:
 
 
 def chosen(store: Store, key: str) -> Project:
-    """The project of this key; without one the only project. Raises UserError that lists the keys there are."""
+    """Return the project with this key, or the only project for an empty key. UserError lists the keys otherwise."""
     projects = store.projects.all()
     found = [project for project in projects if key in ("", project.key)]
     if len(found) == 1:
@@ -44,7 +44,7 @@ def chosen(store: Store, key: str) -> Project:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """What Label Studio or a labelling config is to blame for, as a UserError of one line."""
+    """Turn errors of Label Studio and of labelling configs into a UserError, which is shown as one line."""
     try:
         yield
     except (LabelStudioError, ValueError) as wrong:
@@ -52,7 +52,7 @@ def told() -> Iterator[None]:
 
 
 def shown(say: Callable[[str], None]) -> Callable[[Mapping[str, Any]], None]:
-    """Progress as lines: how many tasks of how many."""
+    """Return a function that says the progress as a line: the number of finished tasks and of all tasks."""
 
     def show(progress: Mapping[str, Any]) -> None:
         say(f"{progress['done']} of {progress['total']} tasks")
@@ -61,26 +61,39 @@ def shown(say: Callable[[str], None]) -> Callable[[Mapping[str, Any]], None]:
 
 
 def version_lines(store: Store, project: Project) -> list[str]:
-    """A table of all versions, newest first, with why each is what it is, and what the newest trained one learned."""
+    """Return a table of all versions, newest first, with reasons, and what the newest trained version has learned."""
     versions = store.versions.list(project.key)
     newest = next((version for version in versions if version.metrics.get("source_accuracy")), None)
-    rows = [_HEADINGS, *(_row(version, store.now()) for version in versions)]
+    rows: list[tuple[str, ...]] = [_HEADINGS]
+    for version in versions:
+        left = max(version.due_at - store.now(), 0.0)
+        waits = f"waits {left:.0f} s, so that versions do not churn" if version.state is State.ACCEPTED else ""
+        score = version.metrics.get("macro_f1")
+        made = datetime.fromtimestamp(version.created_at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        reasons = "; ".join(part for part in (version.note, version.reason, waits) if part)
+        f1 = f"{score:.3f}" if isinstance(score, float) else "-"
+        counts = str(version.gold_count), str(version.weak_count)
+        rows.append((version.version, str(version.state), version.phase, *counts, f1, made, reasons))
     learned = _learned_lines(newest) if newest else []
     notes = [f"in {count} tasks with gold: {note}" for note, count in sorted(project.gold_notes.items())]
     return [f"{project.key}  {project.title}".rstrip(), *_table(rows), *learned, *(["", *notes] if notes else [])]
 
 
 def doubt_lines(doubts: "Sequence[Doubt]", project: Project, label_studio_url: str) -> list[str]:
-    """A table of doubtful gold with the address where each can be looked at, and what to do with it."""
+    """Return a table of doubtful gold labels, with the address of each task, and what to do."""
     if not doubts:
         return [f"{project.key}: no gold that model, neighbours and cues all speak against"]
     base = f"{label_studio_url.rstrip('/')}/projects/{ProjectKey.parse(project.key).id}/data?task="
-    rows = [_DOUBT_HEADINGS, *(_doubt_row(doubt, base if label_studio_url else "") for doubt in doubts)]
+    rows: list[tuple[str, ...]] = [_DOUBT_HEADINGS]
+    for doubt in doubts:
+        address = f"{base}{doubt.task_id}" if label_studio_url else ""
+        given = "yes" if doubt.given else "no"
+        rows.append((str(doubt.task_id), doubt.label, given, f"{doubt.probability:.0%}", address))
     return [*_table(rows), "Nothing is changed by itself: correct in Label Studio what is wrong."]
 
 
 def promote(store: Store, project: Project, version: str) -> str:
-    """Make a version serve, whatever the gate said; its name. Raises UserError when it can't serve."""
+    """Make a version serve, even if promotion refused it, and return its name. UserError when it cannot serve."""
     try:
         return store.versions.override(project.key, version).version
     except ValueError as refused:
@@ -88,7 +101,7 @@ def promote(store: Store, project: Project, version: str) -> str:
 
 
 def roll_back(store: Store, project: Project) -> str:
-    """Make the version serve that served before the present one; its name. Raises UserError when there is none."""
+    """Make the version serve that served before the present one, and return its name. UserError when none did."""
     served = [version for version in store.versions.list(project.key) if version.state == State.SUPERSEDED]
     if not served:
         raise UserError(f"{project.key} has no earlier version to go back to: `tagloom versions` lists them")
@@ -96,53 +109,24 @@ def roll_back(store: Store, project: Project) -> str:
 
 
 def _learned_lines(version: Version) -> list[str]:
-    """How often each source is right on gold where it speaks, and labels that gold says nothing of yet."""
+    """Return the accuracy of each source on gold, and the labels that cannot be learned from the gold yet."""
     headings = (f"{version.version}: sources right on gold", *version.labels, "")
-    rows = [
-        (
-            source,
-            *(f"{accuracy[label]:.2f}" if _speaks_of(source, label, version) else "" for label in version.labels),
-            "",
-        )
-        for source, accuracy in version.metrics["source_accuracy"].items()
-    ]
+    rows = []
+    for source, accuracy in version.metrics["source_accuracy"].items():
+        # The name of a cue begins with its only label. All other sources have an opinion on every label.
+        own = source.partition(": ")[0]
+        labels = {own} if own in version.labels else {*version.labels}
+        cells = (f"{accuracy[label]:.2f}" if label in labels else "" for label in version.labels)
+        rows.append((source, *cells, ""))
     missing = version.metrics["unlearnable"].items()
     return ["", *_table([headings, *rows]), *(f"{label} cannot be learned yet: {why}" for label, why in missing)]
 
 
-def _speaks_of(source: str, label: str, version: Version) -> bool:
-    """A cue is named after the one label that it speaks of; all other sources speak of all."""
-    of = source.partition(": ")[0]
-    return of == label or of not in version.labels
-
-
-def _row(version: Version, at: float) -> tuple[str, ...]:
-    left = max(version.due_at - at, 0.0)
-    waits = f"waits {left:.0f} s, so that versions do not churn" if version.state is State.ACCEPTED else ""
-    score = version.metrics.get("macro_f1")
-    return (
-        version.version,
-        str(version.state),
-        version.phase,
-        str(version.gold_count),
-        str(version.weak_count),
-        f"{score:.3f}" if isinstance(score, float) else "-",
-        datetime.fromtimestamp(version.created_at, UTC).strftime("%Y-%m-%d %H:%M:%S"),
-        "; ".join(part for part in (version.note, version.reason, waits) if part),
-    )
-
-
-def _doubt_row(doubt: "Doubt", base: str) -> tuple[str, ...]:
-    said = "yes" if doubt.given else "no"
-    address = f"{base}{doubt.task_id}" if base else ""
-    return str(doubt.task_id), doubt.label, said, f"{doubt.probability:.0%}", address
-
-
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the rows as lines with columns of equal width; the last column is not padded."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    return [_line(row, widths) for row in rows]
-
-
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-    return "  ".join([*cells, row[-1]]).rstrip()
+    lines = []
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        lines.append("  ".join([*cells, row[-1]]).rstrip())
+    return lines

@@ -1,4 +1,4 @@
-"""What can be found out before anything is started, each as one line that says what to do."""
+"""Checks before anything is started. Each raises UserError with one line that says what to do."""
 
 import shutil
 from collections.abc import Iterable
@@ -12,7 +12,10 @@ NEEDED_MB = 500
 
 def require_disk(folder: Path, megabytes: int = NEEDED_MB) -> None:
     """Raise UserError when the disk of ``folder`` (which need not exist yet) is too full to work on."""
-    free = shutil.disk_usage(_existing(folder.resolve())).free // 2**20
+    existing = folder.resolve()
+    while not existing.exists():
+        existing = existing.parent
+    free = shutil.disk_usage(existing).free // 2**20
     if free < megabytes:
         raise UserError(
             f"{folder} has {free} MB of free disk, {megabytes} MB are needed: free some or choose another folder"
@@ -20,7 +23,7 @@ def require_disk(folder: Path, megabytes: int = NEEDED_MB) -> None:
 
 
 def require_writable(folder: Path) -> None:
-    """Make the folder; raise UserError when that or writing into it fails."""
+    """Create the folder if it is missing. Raise UserError when that fails, or when files cannot be written there."""
     probe = folder / ".writable"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -31,7 +34,7 @@ def require_writable(folder: Path) -> None:
 
 
 def require_device(device: str) -> None:
-    """Raise UserError when PyTorch has no such device. Not before a fork: asking sets up the GPU."""
+    """Raise UserError when PyTorch has no such device. Do not call before a fork: the check initialises the GPU."""
     if device == "cpu":
         return
     import torch
@@ -45,36 +48,26 @@ def require_device(device: str) -> None:
 
 
 def require_pictures(pictures: Iterable[Path]) -> None:
-    """Raise UserError naming the first picture that is missing or broken, cut short included."""
-    from PIL import ImageFile
+    """Raise UserError, which names the picture, for the first one that is missing, broken or cut off."""
+    from PIL import Image, ImageFile
 
-    # The backend's decoder, perhaps loaded in this process, is lenient with pictures that are cut short.
+    # The backend's decoder, if this process has loaded it, makes Pillow accept pictures that are cut off.
     lenient, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
     try:
         for picture in pictures:
-            _require_picture(picture)
+            try:
+                with Image.open(picture) as image:
+                    image.load()
+            except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as broken:
+                raise UserError(
+                    f"the picture {picture} can't be read ({broken}): replace it or take its row out"
+                ) from broken
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = lenient
 
 
-def _require_picture(picture: Path) -> None:
-    from PIL import Image
-
-    try:
-        with Image.open(picture) as image:
-            image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as broken:
-        raise UserError(f"the picture {picture} can't be read ({broken}): replace it or take its row out") from broken
-
-
-def _existing(folder: Path) -> Path:
-    while not folder.exists():
-        folder = folder.parent
-    return folder
-
-
 def redis_answers(url: str) -> bool:
-    """Whether a Redis or Valkey server answers PING."""
+    """Return whether a Redis or Valkey server answers PING."""
     import redis
 
     try:
@@ -87,10 +80,10 @@ def redis_answers(url: str) -> bool:
 def require_redis(url: str) -> None:
     """Raise UserError when the server of REDIS_URL does not answer."""
     try:
-        there = redis_answers(url)
+        answers = redis_answers(url)
     except ValueError as wrong:
         raise UserError(f"REDIS_URL is not a Redis address: {wrong}") from wrong
-    if not there:
+    if not answers:
         place = urlsplit(url)
         raise UserError(
             f"no Redis or Valkey answers at {place.hostname}:{place.port or 6379}: "

@@ -1,4 +1,4 @@
-"""`tagloom train-encoders`: the encoders of the settings, trained further on labelled pictures, as new encoders."""
+"""`tagloom train-encoders`: train the encoders of the settings further on labelled pictures, as new encoders."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,7 +36,7 @@ Heard = Callable[[EpochReport], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """``data``, ``pictures``, ``config`` as for an evaluation; ``gold`` is the share of labelled products to learn."""
+    """What to train. ``data``, ``pictures``, ``config`` are as for an evaluation, ``gold`` is a share of products."""
 
     data: Path
     out: Path
@@ -50,10 +50,10 @@ class Plan:
 
 
 def run(plan: Plan, settings: Settings, say: Say) -> dict[str, str]:
-    """The settings that name the new encoders, which lie in ``plan.out`` with the features of the old ones.
+    """Train encoders, and return the settings (variable → value) that name them.
 
-    Features are kept as they are made; the training itself begins anew when it is run again. Raises UserError saying
-    what to change where nothing can be trained.
+    The new encoders and the features of the old ones are written into ``plan.out``. A second run uses these features,
+    but its training starts from the beginning. Raises UserError, which says what to change, if nothing can be trained.
     """
     if not (plan.image or plan.text):
         raise UserError("say which encoder to train: --image, --text, or both")
@@ -76,7 +76,14 @@ def run(plan: Plan, settings: Settings, say: Say) -> dict[str, str]:
             raise UserError(f"{plan.data} has no labelled pictures: label some, or name another folder or export")
         require_gold(samples)
         tell_notes(samples, say)
-        return _saved(plan, settings, _trained(plan, settings, samples, texts, say))
+        trained = _trained(plan, settings, samples, texts, say)
+        names: dict[str, str] = {}
+        if trained.images:
+            named = settings.encoders.image_encoder
+            names["TAGLOOM_IMAGE_ENCODER"] = save_image_encoder(trained.images, named, plan.out)
+        if trained.texts:
+            names["TAGLOOM_TEXT_ENCODER"] = save_text_encoder(trained.texts, plan.out)
+        return names
     except ValueError as wrong:
         raise UserError(str(wrong)) from wrong
     except OSError as wrong:
@@ -86,6 +93,7 @@ def run(plan: Plan, settings: Settings, say: Say) -> dict[str, str]:
 
 
 def _trained(plan: Plan, settings: Settings, samples: Dataset, texts: TextEncoder, say: Say) -> EncoderPair:
+    """Train a tagger on features of the present encoders, then train the encoders with it."""
     images = image_encoder(settings.encoders.image_encoder, settings.encoders.device)
     say(f"encoders: image: {images.describe()}; text: {texts.describe()}")
     extractor = FeatureExtractor(images, texts, Reader())
@@ -100,6 +108,7 @@ def _trained(plan: Plan, settings: Settings, samples: Dataset, texts: TextEncode
     cold = Tagger.cold_start(
         corpus.labels, space=extractor.space, seed=plan.seed, lexicon=corpus.lexicon, with_boxes=False
     )
+    # First the tagger learns on fixed features. Then the encoders are trained with it.
     with _bar("tagger, epochs", len(epochs(STUDY))) as heard:
         tagger = fit(cold, problem, config, on_epoch=heard)
     with _bar("encoders, epochs", plan.epochs) as heard:
@@ -117,23 +126,14 @@ def _trained(plan: Plan, settings: Settings, samples: Dataset, texts: TextEncode
 
 
 def gold_rows(corpus: LabelledCorpus, plan: Plan) -> tuple[int, ...]:
-    """All that is labelled, or a share of the products as `tagloom evaluate` draws them with this seed."""
+    """Return all labelled rows, or those of a share of the products, drawn as in `tagloom evaluate` with this seed."""
     if plan.gold < 1:
         return split(corpus, families=families_at(corpus, plan.gold), seed=plan.seed).gold
     return tuple(row for row, known in enumerate(corpus.gold) if known is not None)
 
 
-def _saved(plan: Plan, settings: Settings, trained: EncoderPair) -> dict[str, str]:
-    names = {}
-    if trained.images:
-        names["TAGLOOM_IMAGE_ENCODER"] = save_image_encoder(trained.images, settings.encoders.image_encoder, plan.out)
-    if trained.texts:
-        names["TAGLOOM_TEXT_ENCODER"] = save_text_encoder(trained.texts, plan.out)
-    return names
-
-
 def _check_folder(folder: Path) -> None:
-    """Raises UserError before the work, not after it, when nothing can be written there."""
+    """Create the folder. Raise UserError when no file can be written there, before the long work begins."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder):
@@ -144,6 +144,7 @@ def _check_folder(folder: Path) -> None:
 
 @contextmanager
 def _bar(name: str, total: int) -> Iterator[Heard]:
+    """Show a bar of progress, and yield the function that gets each epoch's report."""
     with tqdm(total=total, desc=name, unit="", disable=None, leave=False) as bar:
 
         def heard(report: EpochReport) -> None:

@@ -1,1 +1,1 @@
-"""The ground floor: settings, errors, logs, redaction, memory, clocks, files. It imports no other package of ours."""
+"""The lowest package: settings, errors, logs, redaction, memory and files. It imports no other package of Tagloom."""

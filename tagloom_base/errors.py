@@ -1,5 +1,5 @@
-"""Errors that are meant for a person: one line that says what is wrong and what to do."""
+"""Errors for a person: one line that says what is wrong and what to do."""
 
 
 class UserError(Exception):
-    """Something the operator can put right. The message names the fix; no traceback is shown."""
+    """An error that the operator can correct. The message says how, and no traceback is shown."""

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all: written beside their place, then renamed into it."""
+"""Write files and folders that appear complete or not at all: written under another name, then renamed."""
 
 import os
 import shutil
@@ -11,10 +11,10 @@ from pathlib import Path
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Yield the name of a file to write; it takes the place of ``path`` when the block ends.
+    """Yield the name of a file to write; it replaces ``path`` when the block ends.
 
-    When the block raises, ``path`` stays as it was and nothing half-written is left. The folder is made when it is
-    missing. Raises OSError when the disk refuses.
+    When the block raises, ``path`` remains as it was and no incomplete file is left. A missing folder is created.
+    Raises OSError when the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
@@ -28,9 +28,10 @@ def replaced(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def made(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder to fill with files; it becomes ``folder`` when the block ends, and is then on the disk.
+    """Yield an empty folder to fill with files; it becomes ``folder`` when the block ends, synced to the disk.
 
-    When the block raises, nothing is left. Raises FileExistsError if ``folder`` exists, OSError when the disk refuses.
+    When the block raises, nothing is left. Raises FileExistsError if ``folder`` exists, and OSError when it cannot be
+    written.
     """
     if folder.exists():
         raise FileExistsError(f"{folder} is there already")
@@ -39,7 +40,7 @@ def made(folder: Path) -> Iterator[Path]:
     try:
         yield beside
         beside.chmod(0o755)
-        # First what the files hold, then their names, then the folder's: a power cut leaves no folder with holes.
+        # First the files' contents, then their names, then the folder's name: after a power cut no folder lacks files.
         for path in [*beside.iterdir(), beside]:
             _sync(path)
         beside.rename(folder)
@@ -50,6 +51,7 @@ def made(folder: Path) -> Iterator[Path]:
 
 
 def _sync(path: Path) -> None:
+    """Wait until the file, or the names in the folder, are on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

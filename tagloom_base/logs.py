@@ -1,4 +1,4 @@
-"""Logging of every process: one clear line per event, never a token or a secret."""
+"""Logging of every process: one line per event, without tokens and secrets."""
 
 import logging
 import sys
@@ -48,9 +48,9 @@ def configure(json: bool = False, level: int = logging.INFO) -> None:
 
 
 def guard(secrets: Iterable[str] = ()) -> None:
-    """Keep secrets out of every record of this process, whichever library writes it and whichever handler shows it.
+    """Remove secrets from every log record of this process, whichever library writes it.
 
-    A process that dies of an exception shows its traceback without them, too.
+    An exception that ends the process is shown without secrets, too. ``secrets`` are added to those known already.
     """
     redaction.keep_out(*secrets)
     logging.setLogRecordFactory(_record)
@@ -58,9 +58,10 @@ def guard(secrets: Iterable[str] = ()) -> None:
 
 
 def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Make each field of an event fit for a log; the value of one whose name says that it is a secret goes."""
+    """Redact and shorten each field of an event. A field whose name says that it is secret loses its value."""
     for name, value in event.items():
-        if name.startswith("_"):  # structlog's own
+        # Such a field belongs to structlog itself.
+        if name.startswith("_"):
             continue
         if redaction.is_secret(name):
             event[name] = redaction.HIDDEN
@@ -69,19 +70,23 @@ def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
     return event
 
 
-def _record(*words: Any, **named: Any) -> logging.LogRecord:
-    record = logging.LogRecord(*words, **named)
-    if isinstance(record.msg, dict):  # one of structlog's events, which hide_secrets has seen
+def _record(*args: Any, **named: Any) -> logging.LogRecord:
+    """Make a log record without secrets; a record factory of the standard library."""
+    record = logging.LogRecord(*args, **named)
+    # This is an event of structlog, which hide_secrets has redacted.
+    if isinstance(record.msg, dict):
         return record
     try:
-        said = record.getMessage()
-    except (TypeError, ValueError, KeyError):  # logging itself would print words and values as they are
-        said = f"{record.msg} {record.args}"
-    record.msg, record.args = redaction.loggable(said), ()
+        message = record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        # Format and arguments do not match. The logging library would print both, without redaction.
+        message = f"{record.msg} {record.args}"
+    record.msg, record.args = redaction.loggable(message), ()
     if record.exc_info and record.exc_info[1]:
         record.exc_text = redaction.trace("".join(traceback.format_exception(record.exc_info[1])).rstrip("\n"))
     return record
 
 
 def _died(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+    """Print an exception that ends the process, without secrets; a hook of the interpreter."""
     sys.stderr.write(redaction.trace("".join(traceback.format_exception(error))))

@@ -1,17 +1,20 @@
-"""How a process keeps memory: what pictures took goes back to the system, what stays is not looked through again."""
+"""Memory settings of a process: return freed memory to the system, and spare the garbage collector lasting objects."""
 
 import ctypes
 import gc
 
-# Of glibc's malloc.h. Where another C library runs they are not there, and nothing is set.
+# Parameters of mallopt in glibc's malloc.h. Other C libraries have no mallopt, and nothing is set.
 _MMAP_THRESHOLD, _ARENA_MAX = -3, -8
 
-ARENAS = 2  # one for each thread would keep what that thread once needed
-MAPPED_BYTES = 8_000_000  # a block of this size is mapped by itself; unset, glibc raises it to 32 MB, over Pillow's 16
+# Memory areas of malloc. With one for each thread, each area would keep the most memory that its thread ever needed.
+ARENAS = 2
+# Blocks of this size get their own mapping, which is returned when they are freed. By default glibc raises the limit up
+# to 32 MB, above the 16 MB blocks of Pillow.
+MAPPED_BYTES = 8_000_000
 
 
 def give_back() -> None:
-    """Set it for this process, before its threads start."""
+    """Make this process return freed memory to the system. Call before its threads start."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_ARENA_MAX, ARENAS)
@@ -19,6 +22,6 @@ def give_back() -> None:
 
 
 def settle() -> None:
-    """Let the collector of cycles pass over what is there now and stays: looking through it stops all threads .4 s."""
+    """Exempt all present objects from garbage collection: to examine them stops all threads for 0.4 s each time."""
     gc.collect()
     gc.freeze()

@@ -1,6 +1,6 @@
-"""Takes secrets out of what is logged or shown: known ones by their value, all others by the place where they stand.
+"""Remove secrets from texts that are logged or shown: known secrets by value, others by the words around them.
 
-Nothing here takes longer than in proportion to the text: strangers write some of it.
+All functions take linear time, because strangers can write parts of the text.
 """
 
 import re
@@ -10,16 +10,22 @@ from collections.abc import Mapping
 from typing import Any
 
 HIDDEN = "***"
-SHORTEST = 4  # characters of a secret that is looked for; a shorter one stands in too many words
-SHORTEST_PASSING = 16  # of one that a request brought: it must not blank ordinary words
+# Least characters of a secret. A shorter one occurs in too many words to be removed.
+SHORTEST = 4
+# Least characters of a secret from a request, which must not make ordinary words unreadable.
+SHORTEST_PASSING = 16
 LONGEST = 1_000  # characters that are logged of one value
-LONGEST_TRACE = 20_000  # and of a traceback
-PASSING = 64  # newest of the tokens that come and go
+LONGEST_TRACE = 20_000  # characters that are logged of a traceback
+# So many secrets from requests are remembered, the newest ones.
+PASSING = 64
 _WORDS = ("token", "secret", "password", "authorization", "api_key")
 
 _PLACES = (
     (re.compile(r"(://)[^\s/?#'\"]{1,2000}@"), rf"\1{HIDDEN}@"),  # user and password
-    (re.compile(r"(://[^\s?#'\"]{1,2000})\?[^\s'\"]*"), rf"\1?{HIDDEN}"),  # signed addresses have their key there
+    (
+        re.compile(r"(://[^\s?#'\"]{1,2000})\?[^\s'\"]*"),
+        rf"\1?{HIDDEN}",
+    ),  # signed addresses have their key in the query
     (re.compile(r"\b(Token|Bearer|Basic) [^\s'\"\\]{16,}"), rf"\1 {HIDDEN}"),
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+"), HIDDEN),  # a JWT
     (
@@ -31,7 +37,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class _Known:
-    """Secrets of this process. Threads may share it."""
+    """The known secrets of this process. Threads may share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -50,7 +56,7 @@ class _Known:
                 self._passing.extend(new)
             else:
                 self._lasting.update(new)
-            # The longest first: one may stand within another.
+            # The longest first, because one secret may contain another.
             self._plain = tuple(sorted({*self._lasting, *self._passing}, key=lambda secret: (-len(secret), secret)))
             self._written = re.compile("|".join("".join(map(_written, secret)) for secret in self._plain))
 
@@ -66,12 +72,12 @@ _KNOWN = _Known()
 
 
 def keep_out(*secrets: str, passing: bool = False) -> None:
-    """From here on `redacted` hides these values. ``passing`` ones are forgotten when many others have come."""
+    """Let `redacted` hide these values from now on. ``passing`` ones are forgotten after ``PASSING`` newer ones."""
     _KNOWN.add(secrets, passing)
 
 
 def redacted(text: str) -> str:
-    """The text without secrets: known values, percent-encoded or escaped too, and what stands where secrets do."""
+    """Return the text without known secrets, in any encoding, and without values in places where secrets occur."""
     text = _KNOWN.without(text)
     for pattern, instead in _PLACES:
         text = pattern.sub(instead, text)
@@ -79,7 +85,7 @@ def redacted(text: str) -> str:
 
 
 def loggable(value: Any, longest: int = LONGEST) -> Any:
-    """A value for one line of a log: redacted, cut, without control characters; plain containers stay what they are."""
+    """Return a value for a line of a log: redacted, shortened, without control characters. Small containers remain."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Mapping) and len(repr(value)) <= longest:
@@ -91,13 +97,13 @@ def loggable(value: Any, longest: int = LONGEST) -> Any:
 
 
 def trace(text: str) -> str:
-    """A traceback for a log: redacted, cut in its middle, on its own lines."""
+    """Return a traceback for a log: redacted, shortened in its middle, with its line breaks."""
     lines = shortened(_KNOWN.without(text), LONGEST_TRACE).split("\n")
     return "\n".join(_CONTROL.sub(_escaped, line) for line in lines)
 
 
 def shortened(text: str, longest: int) -> str:
-    """Redacted by place, and cut in the middle when it is longer; it then says how much is left out."""
+    """Return the redacted text. A longer one loses its middle, and the result says how many characters are missing."""
     half = longest // 2
     if len(text) > longest:
         text = f"{text[:half]} …{len(text) - 2 * half} characters… {text[-half:]}"
@@ -105,12 +111,12 @@ def shortened(text: str, longest: int) -> str:
 
 
 def is_secret(name: str) -> bool:
-    """Whether a field's name says that its value is a secret."""
+    """Return whether a field's name says that its value is a secret."""
     return any(word in name.lower() for word in _WORDS)
 
 
 def _written(character: str) -> str:
-    """Pattern of the ways in which a character may stand in a log: itself, percent-encoded, escaped."""
+    """Return a pattern of all forms of a character in a log: itself, percent-encoded (also twice), or escaped."""
     percent = "".join(f"%(?:25)*{_either_case(f'{byte:02x}')}" for byte in character.encode("utf-8", "surrogateescape"))
     ways = [re.escape(character), percent]
     if character == " ":

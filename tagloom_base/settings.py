@@ -1,6 +1,6 @@
-"""Every setting of every process, read once from the environment (prefix ``TAGLOOM_``) and checked there.
+"""The settings of all processes, read once from the environment (prefix ``TAGLOOM_``) and checked.
 
-The settings come in groups, so that a function takes the group that it needs. ``docs/settings.md`` explains each one.
+The settings form groups, so that a function takes the group that it needs. ``docs/settings.md`` explains each one.
 """
 
 import base64
@@ -50,7 +50,7 @@ WebUrl: TypeAlias = Annotated[str, AfterValidator(values.web_url)]
 
 
 class ConnectionSettings(BaseModel, frozen=True, extra="forbid"):
-    """One further Label Studio. Its requests are told apart by the secret prefix in the backend's URL."""
+    """One further Label Studio. The secret prefix in the backend's URL identifies its requests."""
 
     url: WebUrl
     token: Token = SecretStr("")
@@ -58,9 +58,9 @@ class ConnectionSettings(BaseModel, frozen=True, extra="forbid"):
 
 
 class _Group(BaseSettings):
-    """One group of settings, by the names of their variables in lower case.
+    """One group of settings. A field's name is the variable's name in lower case, without the prefix.
 
-    Blanks and line ends around a value do not count, and an empty variable counts as one that is not set.
+    White space around a value is ignored, and an empty variable counts as not set.
     """
 
     model_config = SettingsConfigDict(
@@ -84,7 +84,7 @@ class _Group(BaseSettings):
 
 
 class PathSettings(_Group):
-    """Where everything is kept."""
+    """Where data is stored."""
 
     home: Annotated[Path, AfterValidator(values.home)] = Field(
         Path(".tagloom"),
@@ -117,7 +117,7 @@ class PathSettings(_Group):
 
     @property
     def runs(self) -> Path:
-        """The states of trainings that run."""
+        """The saved states of unfinished trainings."""
         return self.home / "runs"
 
     @property
@@ -126,7 +126,7 @@ class PathSettings(_Group):
 
 
 class AccessSettings(_Group):
-    """Where the backend listens, and who may ask it for what."""
+    """Where the backend listens, and which credentials requests need."""
 
     host: Annotated[str, AfterValidator(values.listen_host)] = Field(
         "127.0.0.1", description="Address the backend listens on."
@@ -155,7 +155,7 @@ class AccessSettings(_Group):
 
 
 class StudioSettings(_Group):
-    """The Label Studios that Tagloom works for."""
+    """The Label Studios that Tagloom serves."""
 
     label_studio_url: WebUrl = Field(
         "", validation_alias="LABEL_STUDIO_URL", description="Base URL of Label Studio, e.g. http://127.0.0.1:8080."
@@ -252,7 +252,7 @@ class PictureSettings(_Group):
 
 
 class EncoderSettings(_Group):
-    """What turns pictures and texts into features."""
+    """The encoders that turn pictures and texts into features."""
 
     image_encoder: str = Field(
         "shipped",
@@ -271,7 +271,7 @@ class EncoderSettings(_Group):
     @field_validator("image_encoder", "text_encoder")
     @classmethod
     def _at_home(cls, value: str) -> str:
-        """``~`` is written out at the beginning of a path, wherever that stands in the name."""
+        """Replace ``~`` at the beginning of a path inside the encoder's name."""
         return re.sub(r"(^|[:@])(~[^/:@]*)", lambda found: found[1] + str(values.path(Path(found[2]))), value)
 
 
@@ -337,7 +337,8 @@ class Settings:
         for name, group in GROUPS.items():
             try:
                 made = group(**{field: given[field] for field in group.model_fields if field in given})
-            except ValidationError as refused:  # its own text would show secrets
+            except ValidationError as refused:
+                # The error's own text would show secrets.
                 wrong += [_sentence(error["loc"], error["msg"], error["input"]) for error in refused.errors()]
             else:
                 object.__setattr__(self, name, made)
@@ -365,7 +366,7 @@ class Settings:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """All that no log may hold: tokens, passwords, the secret parts of URLs."""
+        """All values that must not appear in a log: tokens, passwords, the secret parts of URLs."""
         access, studios = self.access, self.studios
         held = [studios.label_studio_token, access.basic_password, access.webhook_secret, *access.url_secrets]
         for connection in studios.connections.values():
@@ -413,7 +414,7 @@ def _each_trimmed(data: Any) -> Any:
 
 
 def _unknown(names: Iterable[str]) -> list[str]:
-    """A line for each variable that has our prefix and is none of ours: misspelt, it would be passed over silently."""
+    """Return a line for each variable with the prefix that is no setting. A misspelt one would have no effect."""
     variables = {variable_of(field) for field in FIELDS}
     stems = {variable.removeprefix(PREFIX): variable for variable in variables}
     stems |= {field.upper(): variable_of(field) for field in FIELDS}
@@ -425,14 +426,14 @@ def _unknown(names: Iterable[str]) -> list[str]:
     return lines
 
 
-# Whose value may hold a secret, so that no message shows it.
+# Fields whose value may contain a secret, so no message shows it.
 _UNSHOWN = {
     "redis_url", "database_url", "label_studio_token", "connections", "basic_password", "url_secrets", "webhook_secret",
 }  # fmt: skip
 
 
 def _sentence(place: tuple[int | str, ...], message: str, value: Any) -> str:
-    """What is wrong with a setting, as one line that names the variable, the value unless it is secret, and the fix."""
+    """Return one line that says what is wrong with a setting: variable, value (unless it is secret) and correction."""
     said = message.removeprefix("Value error, ").replace("Input should", "should")
     if not place:
         return said

@@ -1,4 +1,4 @@
-"""What the value of a setting may be. Each check returns the value to use; its ValueError says what it should be."""
+"""Checks of the values of settings. Each returns the value to use, or raises ValueError that says what is expected."""
 
 import re
 import string
@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-# Blanks of all scripts, what Windows leaves at a line's end, and marks that nobody sees.
+# White space of all scripts, Windows' line ends, and invisible characters.
 _AROUND = string.whitespace + "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\u200b\u200c\u200d\u2060\ufeff"
 _COMMAS = re.compile("[,，、\n]")
 _PRINTABLE = re.compile(r"[!-~]+")
@@ -22,26 +22,26 @@ _SECRET_WORDS = ("pass", "secret", "token")
 
 
 def trimmed(text: str) -> str:
-    """Without blanks, line ends and invisible marks around it."""
+    """Return the text without white space, line ends and invisible characters around it."""
     return text.strip(_AROUND)
 
 
 def parts(text: str) -> tuple[str, ...]:
-    """The parts of a list by commas, full-width ones too."""
+    """Return the parts of a list with commas, also full-width ones. ValueError for a list in brackets."""
     if text.startswith("["):
         raise ValueError("should be a list by commas, without brackets")
     return tuple(part for part in map(trimmed, _COMMAS.split(text)) if part)
 
 
 def unquoted(text: str) -> str:
-    """Refuses quotes around a value: Docker's --env-file and systemd-like files keep them as part of it."""
+    """Refuse quotes around a value: Docker's --env-file and similar files make them part of the value."""
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         raise ValueError("should not stand in quotes")
     return text
 
 
 def web_url(text: str) -> str:
-    """The base URL of a Label Studio."""
+    """Check the base URL of a Label Studio."""
     example = "such as http://127.0.0.1:8080"
     if not _PRINTABLE.fullmatch(text) or "\\" in text:
         raise ValueError(f"should be a URL of ASCII characters without blanks, {example}")
@@ -58,8 +58,9 @@ def web_url(text: str) -> str:
 
 
 def redis_url(text: str) -> str:
-    """Address of a Redis or Valkey."""
-    from redis import ConnectionPool  # who keeps the default need not load it
+    """Check the address of a Redis or Valkey server."""
+    # Most processes keep the default address and need not load redis.
+    from redis import ConnectionPool
 
     example = "redis://:password@127.0.0.1:6379/0, where / ? # @ of the password are written as %2F %3F %23 %40"
     parts = _split(text, f"such as {example}")
@@ -69,14 +70,15 @@ def redis_url(text: str) -> str:
     if parts.fragment or (is_server and not (parts.hostname and re.fullmatch(r"(/\d*)?", parts.path))):
         raise ValueError(f"should be such as {example}")
     try:
-        ConnectionPool.from_url(text).make_connection()  # it is not opened yet
+        # This checks the options and opens no connection.
+        ConnectionPool.from_url(text).make_connection()
     except (ValueError, TypeError, OSError) as unknown:
         raise ValueError("should only have options that redis-py knows, such as ?db=1") from unknown
     return text
 
 
 def database_url(text: str) -> str:
-    """SQLAlchemy's address of the store."""
+    """Check SQLAlchemy's address of the database."""
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -93,14 +95,14 @@ def database_url(text: str) -> str:
 
 
 def listen_host(text: str) -> str:
-    """An address of this machine to listen on."""
+    """Check a host or address to listen on."""
     if not _is_host(text):
         raise ValueError("should be a host alone, without scheme and port, such as 127.0.0.1 or 0.0.0.0")
     return text
 
 
 def host_pattern(text: str) -> str:
-    """A host that pictures may come from, perhaps with ``*``."""
+    """Check a host that pictures may come from; it may contain ``*``."""
     if not _HOSTS.fullmatch(text) and not _is_address(text):
         raise ValueError(
             "should be hosts alone, by commas, without scheme, port and path, such as img.example.com,*.cdn.example.com"
@@ -109,7 +111,7 @@ def host_pattern(text: str) -> str:
 
 
 def path(value: Path) -> Path:
-    """A path with ``~`` written out."""
+    """Return the path with ``~`` replaced by the home folder."""
     try:
         return value.expanduser()
     except RuntimeError as nobody:
@@ -117,7 +119,7 @@ def path(value: Path) -> Path:
 
 
 def home(value: Path) -> Path:
-    """A folder that is there or can be made."""
+    """Check a folder that exists or can be created."""
     value = path(value)
     if value.exists() and not value.is_dir():
         raise ValueError("should be a folder; a file has this name")
@@ -125,7 +127,7 @@ def home(value: Path) -> Path:
 
 
 def folder(value: Path) -> Path:
-    """A folder that is there."""
+    """Check a folder that must exist."""
     value = path(value)
     if not value.is_dir():
         raise ValueError("should be folders that are there, by commas; make them, or mount them into the container")
@@ -133,7 +135,7 @@ def folder(value: Path) -> Path:
 
 
 def file(value: Path) -> Path:
-    """A file that can be read."""
+    """Check a file that must exist."""
     value = path(value)
     if not value.is_file():
         raise ValueError(f"{value} is no file: name one that is there")
@@ -141,35 +143,35 @@ def file(value: Path) -> Path:
 
 
 def queue(text: str) -> str:
-    """The name of one RQ queue."""
+    """Check the name of an RQ queue."""
     if not _QUEUE.fullmatch(text):
         raise ValueError("should be one name, without blanks and commas")
     return text
 
 
 def device(text: str) -> str:
-    """Where PyTorch counts."""
+    """Check the device of PyTorch."""
     if not _DEVICE.fullmatch(text):
         raise ValueError("should be cpu, cuda or cuda:1 (with the GPU's number)")
     return text
 
 
 def user(text: str) -> str:
-    """The user's name of Basic auth."""
+    """Check the user name of Basic auth."""
     if ":" in text:
         raise ValueError("should hold no colon: Basic auth ends the name there")
     return text
 
 
 def token(text: str) -> str:
-    """What an HTTP header can carry as one word."""
+    """Check a token for an HTTP header: one word."""
     if text and not _PRINTABLE.fullmatch(text):
         raise ValueError("should be the token alone: printable ASCII characters without blanks, nothing before it")
     return text
 
 
 def url_secret(text: str) -> str:
-    """The secret first part of a URL."""
+    """Check a secret for the first part of the URL."""
     if not _URL_SECRET.fullmatch(text):
         raise ValueError(
             "should be 16 or more letters, digits, - and _: make one with "
@@ -179,12 +181,12 @@ def url_secret(text: str) -> str:
 
 
 def without_password(url: str) -> str:
-    """A URL that may be shown: without user, password and options."""
+    """Return the URL without user, password and options, so that it may be shown."""
     return _QUERY.sub(r"\1?***", _USER_PART.sub(r"\1***@", url))
 
 
 def passwords_in(url: str) -> tuple[str, ...]:
-    """The secrets that a URL holds, as they stand there and decoded."""
+    """Return the secrets in a URL, both percent-encoded and decoded."""
     user_part, found, _ = urlsplit(url).netloc.rpartition("@")
     options = parse_qsl(urlsplit(url).query)
     held = [user_part.partition(":")[2] or user_part] if found else []

@@ -1,1 +1,1 @@
-"""What tests, demo and benches share: a simulated Label Studio, shops and features."""
+"""Parts that tests, demo and benchmarks share: a simulated Label Studio, shops and features."""

@@ -1,26 +1,26 @@
-"""Harms Tagloom at random while annotators work, and then compares everything with Label Studio and with a calm run.
+"""Damage Tagloom at random while annotators work, then compare everything with Label Studio and with a quiet run.
 
     python -m bench.faults [--long] [--seed 1] [--sabotage journal|fencing] [--out FILE]
 
 Real backend, real Valkey, two stock RQ workers; Label Studio is the demo's simulated one, which loses, doubles and
-delays a tenth of its webhooks each. Tasks are titles without pictures, so that all the time goes into what is tested.
+delays a tenth of its webhooks each. Tasks are titles without pictures, so that no time is spent on encoding.
 Processes are killed with kill -9 (an eighth of it the backend with a webhook in flight, three tenths a work horse in a
-chosen phase of its training), work horses sleep until a successor has published newer gold, Redis is emptied, the
-served checkpoint and kept files are spoilt, and the disk, a small tmpfs in a mount namespace of its own, is filled.
-Senders write down what was sent and answered. Exits 1, naming what was wrong, unless
+chosen phase of its training), work horses sleep until another worker has published newer gold, Redis is emptied, the
+served checkpoint and cached files are damaged, and the disk (a small tmpfs in a separate mount namespace) is filled.
+Senders record requests and answers. Exits 1 and names the fault unless
 
 - all harm was done, a fifth of the kills in a training and a tenth with a webhook in flight,
 - every event that was answered with success is in the store before anything is reconciled (Label Studio's API is away
   while the harm is done),
-- nobody published older gold behind newer gold, and CURRENT never went back to a version that knew less, except from
-  those whose checkpoints the suite itself had spoilt,
+- no version with older gold was published after one with newer gold, and CURRENT never went back to a version with less
+  gold, except from versions whose checkpoints the suite itself had damaged,
 - after a reconcile the gold equals Label Studio's, and all of it gets trained on,
 - weak labels equal those of one training in an empty home (1e-4),
 - exactly one version is CURRENT, and its checkpoint can be read,
-- every prediction was answered well, what a kill cut short when it was asked again,
+- every prediction was answered well, after a kill at the second request,
 - no part of the suite itself ended early.
 
-`--sabotage` switches the journal or the fencing off, which must make it fail.
+`--sabotage` switches the journal or the fencing off, and the suite must then fail.
 """
 
 import json

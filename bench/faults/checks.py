@@ -1,4 +1,4 @@
-"""What must hold while Tagloom is harmed, and at the end."""
+"""The conditions that must be true while Tagloom is damaged, and at the end."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Tagloom's processes, supervised: what is killed starts again at once."""
+"""Supervise Tagloom's processes: a killed one is started again at once."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""What is done to Tagloom: processes killed at chosen moments, Redis emptied, files spoilt, the disk filled."""
+"""Damage Tagloom: kill processes at chosen moments, empty Redis, damage files, fill the disk."""
 
 import math
 import os

@@ -1,4 +1,4 @@
-"""The people and Label Studio: annotations made, changed and deleted, predictions asked for, all written down."""
+"""Simulate annotators: create, change and delete annotations, request predictions, and record all of it."""
 
 import random
 import threading

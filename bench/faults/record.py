@@ -1,4 +1,4 @@
-"""What happened in a run, as seen from outside Tagloom: the senders write it down, not the code that is tested."""
+"""The record of a run as seen from outside Tagloom: the senders write it, not the tested code."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Switches parts of Tagloom off in the fault suite's processes, to show that it notices (TAGLOOMTEST_SABOTAGE)."""
+"""Switch parts of Tagloom off in the fault suite's processes, to show that it notices (TAGLOOMTEST_SABOTAGE)."""
 
 import os
 

@@ -1,1 +1,1 @@
-"""Labelled pictures in a folder: a table of items, the pictures, perhaps a table of boxes."""
+"""Read labelled pictures in a folder: a table of items, the pictures, and perhaps a table of boxes."""

@@ -1,4 +1,4 @@
-"""Read a folder of labelled pictures: items.csv, boxes.csv where there is one, and the pictures."""
+"""Read a folder of labelled pictures: items.csv, the pictures, and boxes.csv if the folder has one."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from tagloom.datasets.box_table import Boxes, GoldBox, read_boxes
 from tagloom.datasets.labels import LABELS, labels_of
 from tagloom.datasets.tables import Columns, Row, read_table
 
-_TEXT = "text:"  # before the field in the name of a further text's column
+# Prefix of the columns with further texts; the field's name follows.
+_TEXT = "text:"
 _COLUMNS = Columns(
     ("id", "image", "title", "level1", "level2", LABELS), ("product_id", "view", "split", "subtitle"), _TEXT
 )
 _UNLABELLED = ("unlabelled", "unlabeled")
-_NAMED = 20
+_NAMED = 20  # items that a note lists by name
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One item with what is known of it: its picture's file, where it has one, and `texts`, further texts by field.
+    """One item: its picture's file (None for an item without), texts, gold labels and gold boxes.
 
-    Of labels in ``unknown`` nobody knows whether they are there.
+    ``texts`` holds further texts by field. For labels in ``unknown`` it is not known whether the item has them.
     """
 
     id: str
@@ -48,13 +49,13 @@ class Sample:
 
     @property
     def image(self) -> Path:
-        """The picture's file, for those that cannot do without. Raises ValueError where there is none."""
+        """The picture's file, for callers that need one. Raises ValueError for an item without a picture."""
         if self.picture is None:
             raise ValueError(f"sample {self.id} has no picture: name one in its row or remove the row")
         return self.picture
 
     def open(self) -> Image.Image:
-        """The picture in RGB; a broken file is named."""
+        """Return the picture in RGB. Raises ValueError that names the file when it cannot be read."""
         try:
             with Image.open(self.image) as picture:
                 return picture.convert("RGB")
@@ -67,7 +68,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Dataset:
-    """All samples of a folder. ``notes`` say how the files were read, and which items were left out."""
+    """All samples of a folder. ``notes`` tell the user how the files were read and which items were left out."""
 
     folder: Path
     samples: tuple[Sample, ...]
@@ -80,7 +81,7 @@ class Dataset:
         return iter(self.samples)
 
     def labels(self) -> tuple[str, ...]:
-        """All labels of the data, the most frequent first."""
+        """Return all labels of the data, the most frequent first."""
         counts = Counter(label for sample in self.samples for label in sample.labels)
         return tuple(label for label, _ in counts.most_common())
 
@@ -89,52 +90,58 @@ class Dataset:
 
 
 def load(folder: Path | str, *, need_pictures: bool = True) -> Dataset:
-    """Read a folder; every fault of a table is a ValueError with file, line, column and remedy.
+    """Read a folder. Raises ValueError with file, line, column and remedy for any fault of a table.
 
-    An item whose picture is not there is left out, which the notes tell; that all are is an error. Without
+    Items whose picture file is missing are left out, and the notes say so. ValueError when all are missing. Without
     ``need_pictures`` an image cell may be empty.
     """
     root = Path(folder)
     table = read_table(root / "items.csv", _COLUMNS)
     if not table.rows:
         raise ValueError(f"{root / 'items.csv'} has a header and nothing else: add a row for each picture")
-    known = _known(table.rows)
+    lines: dict[str, int] = {}
+    for row in table.rows:
+        name = row["id"]
+        if not name:
+            raise row.fault("id", "the id is empty: give each picture its own")
+        if name in lines:
+            raise row.fault("id", f"id {name} stands twice (line {lines[name]}): give each picture its own")
+        lines[name] = row.line
     labels, spellings, label_notes = labels_of(table.rows)
-    boxes = read_boxes(root / "boxes.csv", known, spellings)
+    boxes = read_boxes(root / "boxes.csv", set(lines), spellings)
     samples: list[Sample] = []
     missing: list[str] = []
     for row, named in zip(table.rows, labels, strict=True):
         try:
             picture = _picture(root, row, boxes, need_pictures)
         except FileNotFoundError as fault:
+            # One missing picture must not stop the use of all others.
             missing.append(str(fault))
         else:
             samples.append(_sample(row, picture, named, boxes))
-    notes = (*table.notes, *label_notes, *boxes.notes, *_untagged(samples))
-    return Dataset(
-        root, tuple(samples), (*notes, *left_out(missing, len(table.rows), "correct the image cells or add the files"))
-    )
+    notes = [*table.notes, *label_notes, *boxes.notes]
+    odd = [
+        sample.id for sample in samples if sample.labelled and {box.label for box in sample.boxes} - {*sample.labels}
+    ]
+    # Labels and boxes of these items contradict each other.
+    if odd:
+        lacks = "has boxes of labels that its labels cell lacks"
+        notes.append(f"{len(odd)} of {len(samples)} items {lacks}, such as {odd[0]}: correct one")
+    notes += left_out(missing, len(table.rows), "correct the image cells or add the files")
+    return Dataset(root, tuple(samples), tuple(notes))
 
 
 def left_out(faults: Sequence[str], of: int, remedy: str) -> tuple[str, ...]:
-    """What to tell of items that are left out since their pictures cannot be had; ValueError where those are all."""
+    """Return a note on the items that are left out because their pictures are missing.
+
+    ``faults`` says why, one text per item; ``of`` is the number of all items. ValueError when all are left out.
+    """
     if not faults:
         return ()
     shown = "; ".join(faults[:_NAMED]) + (f"; and {len(faults) - _NAMED} more" if faults[_NAMED:] else "")
     if len(faults) == of:
         raise ValueError(f"none of {of} pictures can be had ({shown}): {remedy}")
     return (f"{len(faults)} of {of} items are left out, their pictures cannot be had: {shown}",)
-
-
-def _known(rows: Sequence[Row]) -> set[str]:
-    seen: dict[str, int] = {}
-    for row in rows:
-        if not row["id"]:
-            raise row.fault("id", "the id is empty: give each picture its own")
-        if row["id"] in seen:
-            raise row.fault("id", f"id {row['id']} stands twice (line {seen[row['id']]}): give each picture its own")
-        seen[row["id"]] = row.line
-    return set(seen)
 
 
 def _sample(row: Row, picture: Path | None, labels: tuple[str, ...], boxes: Boxes) -> Sample:
@@ -147,6 +154,7 @@ def _sample(row: Row, picture: Path | None, labels: tuple[str, ...], boxes: Boxe
         title=row["title"],
         level1=row["level1"],
         level2=row["level2"],
+        # Views of a product have the same title, if the table does not name the product.
         product_id=row["product_id"] or normalised(row["title"]) or row["id"],
         labels=labels,
         boxes=tuple(boxes.of.get(row["id"], ())),
@@ -160,14 +168,21 @@ def _sample(row: Row, picture: Path | None, labels: tuple[str, ...], boxes: Boxe
 
 
 def _picture(root: Path, row: Row, boxes: Boxes, needed: bool) -> Path | None:
-    """The picture of a row. Raises FileNotFoundError saying what is wrong where there is none to be had."""
+    """Return the picture file of a row, or None for an empty cell unless ``needed``.
+
+    Raises FileNotFoundError, which says what is wrong, when the file is missing or cannot be read.
+    """
     cell = row["image"]
     if not cell and not needed:
         if row["id"] in boxes.of:
             raise row.fault("image", f"there are boxes for {row['id']} but no picture: name it or remove the boxes")
         return None
     place = f"{row.place}, column image: picture"
-    for spelling in _spellings(cell):
+    # The path as it is written, with Windows' backslashes replaced, and with accents composed or decomposed: file
+    # systems differ in that.
+    slashed = cell.replace("\\", "/")
+    composed, decomposed = unicodedata.normalize("NFC", slashed), unicodedata.normalize("NFD", slashed)
+    for spelling in dict.fromkeys((cell, slashed, composed, decomposed)):
         picture = root / spelling
         try:
             if picture.is_file():
@@ -179,24 +194,6 @@ def _picture(root: Path, row: Row, boxes: Boxes, needed: bool) -> Path | None:
     raise FileNotFoundError(f"{place} {cell or '(empty)'} is not there")
 
 
-def _spellings(path: str) -> Iterator[str]:
-    """A path as it is written, as Windows writes it, and with its signs composed as this disk may have them."""
-    slashed = path.replace("\\", "/")
-    yield from dict.fromkeys(
-        (path, slashed, unicodedata.normalize("NFC", slashed), unicodedata.normalize("NFD", slashed))
-    )
-
-
-def _untagged(samples: Sequence[Sample]) -> Iterator[str]:
-    """Items whose labels lack what their boxes show: one of the two is wrong."""
-    odd = [
-        sample.id for sample in samples if sample.labelled and {box.label for box in sample.boxes} - {*sample.labels}
-    ]
-    if odd:
-        lacks = "has boxes of labels that its labels cell lacks"
-        yield f"{len(odd)} of {len(samples)} items {lacks}, such as {odd[0]}: correct one"
-
-
 def normalised(title: str) -> str:
-    """A title without case, spaces and signs: the same for all views of a product."""
+    """Return a title without case, spaces and punctuation, which is equal for all views of a product."""
     return re.sub(r"\W+", "", title.lower())

@@ -1,4 +1,4 @@
-"""Text files that people made: in whichever encoding their program wrote them."""
+"""Read text files that people made, in whichever encoding their program wrote."""
 
 from __future__ import annotations
 
@@ -11,26 +11,29 @@ from charset_normalizer import from_bytes
 UTF_8 = "UTF-8"
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8", UTF_8),
-    (codecs.BOM_UTF32_LE, "utf-32-le", "UTF-32"),  # before UTF-16, whose mark is the first half of this one
+    # This comes before UTF-16, whose mark is the first half of this one.
+    (codecs.BOM_UTF32_LE, "utf-32-le", "UTF-32"),
     (codecs.BOM_UTF32_BE, "utf-32-be", "UTF-32"),
     (codecs.BOM_UTF16_LE, "utf-16-le", "UTF-16"),
     (codecs.BOM_UTF16_BE, "utf-16-be", "UTF-16"),
 )
+# The first bytes of zip files (such as .xlsx) and of old Excel files.
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
-# What a file that is no UTF-8 may be. GB18030 decodes most texts of the others without an error, to wrong characters.
+# Encodings that a file other than UTF-8 may have. GB18030 alone proves nothing: it decodes most texts of the other
+# encodings without an error, to wrong characters.
 _RIVALS = ["gb18030", "big5", "cp949", "euc_jp", "shift_jis", "cp1251", "cp1252"]
 _SAVE = "save it again as UTF-8 (in Excel: CSV UTF-8)"
 
 
 @dataclass(frozen=True)
 class Text:
-    """What a file says, and the name of its encoding."""
+    """The content of a text file, and the name of its encoding."""
 
     content: str
     encoding: str
 
     def notes(self, path: Path) -> tuple[str, ...]:
-        """What a person is to know of how the file was read."""
+        """Return notes for the user on how the file was read."""
         return () if self.encoding == UTF_8 else (f"{path.name} is no UTF-8: it is read as {self.encoding}",)
 
 
@@ -39,15 +42,25 @@ def text_of(path: Path) -> Text:
     content = content_of(path)
     if content.startswith(_WORKBOOKS):
         raise ValueError(f"{path} is a workbook or an archive: save its table as CSV UTF-8, or unpack it")
-    text = _decoded(path, content)
-    if "\0" in text.content:
-        line = text.content[: text.content.index("\0")].count("\n") + 1
+    mark, codec, name = next((known for known in _MARKS if content.startswith(known[0])), (b"", "utf-8", UTF_8))
+    # UTF-16 without a mark: the first character is a Latin one.
+    if not mark and b"\0" in content[:2]:
+        codec, name = ("utf-16-be" if content[0] == 0 else "utf-16-le"), "UTF-16"
+    try:
+        text = content[len(mark) :].decode(codec)
+    except UnicodeDecodeError as broken:
+        if mark or codec != "utf-8" or not _is_chinese(content):
+            line = content[: broken.start].count(b"\n") + 1
+            raise ValueError(f"{path}, line {line}: this is no {name} text: {_SAVE}") from broken
+        text, name = content.decode("gb18030"), "GB18030 (GBK)"
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
         raise ValueError(f"{path}, line {line}: there is a NUL character, which no text has: {_SAVE}")
-    return text
+    return Text(text, name)
 
 
 def content_of(path: Path) -> bytes:
-    """The bytes of a file. Raises ValueError with file and remedy."""
+    """Return the bytes of a file. Raises ValueError with file and remedy when it cannot be read."""
     try:
         return path.read_bytes()
     except FileNotFoundError as missing:
@@ -60,21 +73,8 @@ def content_of(path: Path) -> bytes:
         ) from refused
 
 
-def _decoded(path: Path, content: bytes) -> Text:
-    mark, codec, name = next((known for known in _MARKS if content.startswith(known[0])), (b"", "utf-8", UTF_8))
-    if not mark and b"\0" in content[:2]:  # UTF-16 without a mark: the first character is a Latin one
-        codec, name = ("utf-16-be" if content[0] == 0 else "utf-16-le"), "UTF-16"
-    try:
-        return Text(content[len(mark) :].decode(codec), name)
-    except UnicodeDecodeError as broken:
-        if codec == "utf-8" and not mark and _is_chinese(content):
-            return Text(content.decode("gb18030"), "GB18030 (GBK)")
-        line = content[: broken.start].count(b"\n") + 1
-        raise ValueError(f"{path}, line {line}: this is no {name} text: {_SAVE}") from broken
-
-
 def _is_chinese(content: bytes) -> bool:
-    """Whether this is surely GB18030."""
+    """Return whether a text is GB18030 according to its characters' frequencies, and decodes without an error."""
     best = from_bytes(content, cp_isolation=_RIVALS).best()
     try:
         content.decode("gb18030")

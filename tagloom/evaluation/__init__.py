@@ -1,1 +1,1 @@
-"""Reading what is evaluated on, and showing what came out."""
+"""Read the data of an evaluation, and show its results."""

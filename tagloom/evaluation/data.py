@@ -1,4 +1,4 @@
-"""What is evaluated on: a folder of pictures with items.csv, or what Label Studio exported."""
+"""Read the data of an evaluation: a folder of pictures with items.csv, or an export of Label Studio."""
 
 import os
 from collections import Counter, defaultdict
@@ -33,15 +33,17 @@ def read(
     family_key: str = "",
     industry_keys: Sequence[str] = (),
 ) -> Dataset:
-    """The samples of a folder, or of an export whose pictures lie under ``pictures``, found by ``PictureFiles``.
+    """Return the samples of a folder, or of an export whose pictures are below ``pictures`` (see ``PictureFiles``).
 
-    Items without a picture are samples of their texts; those whose picture is not there are left out, which the notes
-    tell. ``config`` is the project's labelling config: an export does
-    not hold it. Without it the controls are those that have answers, and texts are all that the data of a JSON export
-    say. In the other forms a text may be the only label of a task: they have a title but no further texts then.
-    ``family_key`` and ``industry_keys`` are the settings of an export's project: a worker makes the same families.
+    Items without a picture become samples of their texts. Items whose picture file is missing are left out, and the
+    notes say so. An export does not contain the project's labelling config, so ``config`` may name it. Without one, the
+    controls are those that have answers, and the texts are all texts in the data of a JSON export. In the other formats
+    a text may be the answer of a control, so their samples get a title but no further texts.
 
-    Raises ValueError saying what is wrong and how to mend it.
+    ``family_key`` and ``industry_keys`` are the settings of the export's project, so that products form the same
+    families as in the worker.
+
+    Raises ValueError, which says what is wrong and how to correct it.
     """
     if os.path.isdir(source):
         if config:
@@ -49,23 +51,51 @@ def read(
         return load(source, need_pictures=False)
     if pictures and not os.path.isdir(pictures):
         raise ValueError(f"--pictures {pictures} is no folder: name the one that the pictures are in")
-    known = _parsed(config, industry_keys) if config else None
+    try:
+        known = LabelConfig.parse(text_of(config).content, industry_keys) if config else None
+    except ValueError as wrong:
+        raise ValueError(f"--config {config}: {wrong}") from wrong
     export = export_of(source, {control.name: control.KIND for control in known.controls} if known else {})
+    # Without the labelling config, its controls and labels are derived from the answers.
     spellings = Spellings(label for _, _, labels in _results(export.tasks) for label in labels if label.strip())
     shown = known or LabelConfig.parse(_config(export.tasks, source, spellings), industry_keys)
     notes = [*export.notes, *(_unknown(export.tasks, known, f"{config}") if known else spellings.notes())]
     files = PictureFiles(pictures or source.parent)
-    samples, missing = _samples(export.tasks, shown, files, family_key)
-    _require_percent(samples, source)
+    samples, missing = _samples(export.tasks, shown, files, source, family_key)
     named = len(missing) + sum(sample.picture is not None for sample in samples)
     notes += left_out(missing, named, "name the folder that they are in by --pictures FOLDER")
-    sure = known is not None or export.apart
-    told = samples if sure else [replace(sample, texts={}) for sample in samples]
-    return Dataset(source.parent, tuple(told), tuple(notes))
+    # Any of the texts may be an answer.
+    if known is None and not export.apart:
+        samples = [replace(sample, texts={}) for sample in samples]
+    return Dataset(source.parent, tuple(samples), tuple(notes))
+
+
+def _samples(
+    tasks: Iterable[Json], config: LabelConfig, files: PictureFiles, source: Path, family_key: str
+) -> tuple[list[Sample], list[str]]:
+    """Return the samples, and why other tasks have none (their picture is missing). ValueError for fractions."""
+    samples: list[Sample] = []
+    missing: list[str] = []
+    for task in tasks:
+        try:
+            samples.append(_sample(task, config, files, family_key))
+        except MissingPictureError as fault:
+            missing.append(f"task {task.get('id', '')}: {fault}")
+    # 1 % of the picture, with room for rounding: Label Studio's own rectangles are never all so small.
+    edges = [max(box.x + box.width, box.y + box.height) for sample in samples for box in sample.boxes]
+    if edges and max(edges) <= 1.005:
+        raise ValueError(
+            f"{source}: all rectangles end at 1 % of the picture, as if they were fractions: Label Studio's are "
+            "percent, so make them percent (0.5 is 50) and import them again"
+        )
+    return samples, missing
 
 
 def gold_picture(boxes: Sequence[GoldBox], labels: Sequence[str]) -> GoldPicture:
-    """Gold boxes, and what ``extra`` says is no error: second readings, announcements of gifts, doubtful boxes."""
+    """Return the gold boxes, and the boxes in ``extra`` whose prediction is no error.
+
+    Those are second readings of an element, announcements of gifts, and doubtful boxes.
+    """
     sure: list[LabelledBox] = []
     ignored: list[LabelledBox] = []
     for entry in boxes:
@@ -82,37 +112,30 @@ def _box(x: float, y: float, width: float, height: float) -> Box:
 
 
 def _results(tasks: Iterable[Json]) -> Iterator[tuple[str, str, list[str]]]:
-    """Control, kind and labels of each region that can be read: a hand may have been at the file."""
+    """Yield control, kind and labels of each region that can be read. Somebody may have edited the file."""
     for task in tasks:
         for annotation in task["annotations"]:
             result = annotation.get("result")
             for region in result if isinstance(result, list) else ():
-                name, kind, value = _said(region)
+                if not isinstance(region, dict):
+                    continue
+                name, kind, value = region.get("from_name"), region.get("type"), region.get("value")
+                if not (isinstance(name, str) and isinstance(kind, str) and isinstance(value, dict)):
+                    continue
                 if name and kind in KINDS and value:
                     yield name, kind, names_in(value, kind)
 
 
-def _said(region: object) -> tuple[str, str, Json]:
-    """Control, kind and value of a region; empty ones where it does not say them."""
-    told = region if isinstance(region, dict) else {}
-    name, kind, value = told.get("from_name"), told.get("type"), told.get("value")
-    return (
-        name if isinstance(name, str) else "",
-        kind if isinstance(kind, str) else "",
-        value if isinstance(value, dict) else {},
-    )
-
-
 def _unknown(tasks: Sequence[Json], config: LabelConfig, where: str) -> Iterator[str]:
-    """Tells answers that the config does not know. Raises ValueError where it knows none."""
+    """Yield a note for each label in the answers that the config lacks. ValueError when it lacks all of them."""
     controls = {control.name: control.labels for control in config.controls}
-    said = [(name, label) for name, _, labels in _results(tasks) for label in labels]
-    odd = [(name, label) for name, label in said if label not in controls.get(name, {})]
-    if odd and len(odd) == len(said):
+    answers = [(name, label) for name, _, labels in _results(tasks) for label in labels]
+    odd = [(name, label) for name, label in answers if label not in controls.get(name, {})]
+    if odd and len(odd) == len(answers):
         name, label = odd[0]
         raise ValueError(
-            f"{where} knows none of the {len(said)} answers, such as {label!r} of control {name!r} (its controls are "
-            f"{', '.join(controls)}): name the labelling config of this project"
+            f"{where} knows none of the {len(answers)} answers, such as {label!r} of control {name!r} (its controls "
+            f"are {', '.join(controls)}): name the labelling config of this project"
         )
     for (name, label), count in Counter(odd).items():
         near = get_close_matches(label, controls.get(name, {}), 1)
@@ -123,38 +146,11 @@ def _unknown(tasks: Sequence[Json], config: LabelConfig, where: str) -> Iterator
         )
 
 
-def _samples(
-    tasks: Iterable[Json], config: LabelConfig, files: PictureFiles, family_key: str
-) -> tuple[list[Sample], list[str]]:
-    """The samples, and of tasks whose picture is not there why."""
-    samples: list[Sample] = []
-    missing: list[str] = []
-    for task in tasks:
-        try:
-            samples.append(_sample(task, config, files, family_key))
-        except MissingPictureError as fault:
-            missing.append(f"task {task.get('id', '')}: {fault}")
-    return samples, missing
-
-
-def _require_percent(samples: Iterable[Sample], source: Path) -> None:
-    edges = [max(box.x + box.width, box.y + box.height) for sample in samples for box in sample.boxes]
-    if edges and max(edges) <= 1.005:
-        raise ValueError(
-            f"{source}: all rectangles end at 1 % of the picture, as if they were fractions: Label Studio's are "
-            "percent, so make them percent (0.5 is 50) and import them again"
-        )
-
-
-def _parsed(config: Path, industry_keys: Sequence[str]) -> LabelConfig:
-    try:
-        return LabelConfig.parse(text_of(config).content, industry_keys)
-    except ValueError as wrong:
-        raise ValueError(f"--config {config}: {wrong}") from wrong
-
-
 def _config(tasks: Sequence[Json], source: Path, spellings: Spellings) -> str:
-    """The labelling config that tasks and annotations show, as XML. All spellings of a label are one label."""
+    """Return a labelling config, as XML, with the controls and fields that tasks and annotations use.
+
+    All spellings of a label become one label.
+    """
     found: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for name, kind, labels in _results(tasks):
         found[name, kind] |= dict.fromkeys(filter(str.strip, labels))
@@ -167,37 +163,39 @@ def _config(tasks: Sequence[Json], source: Path, spellings: Spellings) -> str:
     pictures = Counter(name for task in tasks for name, value in task["data"].items() if names_a_picture(value))
     if not pictures:
         raise ValueError(f"{source}: no field of any task names a picture file: name the labelling config by --config")
+    # The field that names a picture in the most tasks is the picture. Fields with addresses are no texts.
     image = pictures.most_common(1)[0][0]
+    texts = [(name, value) for task in tasks for name, value in task["data"].items() if isinstance(value, str)]
+    addresses = {name for name, value in texts if names_a_picture(value) or "://" in value}
     parts = [f"<Image name='image' value={quoteattr('$' + image)}/>"]
-    parts += [f"<Text name={quoteattr('text ' + name)} value={quoteattr('$' + name)}/>" for name in _texts(tasks)]
+    for name in dict.fromkeys(name for name, _ in texts if name not in addresses):
+        parts.append(f"<Text name={quoteattr('text ' + name)} value={quoteattr('$' + name)}/>")
     for (name, kind), named in controls.items():
         item = "Choice" if kind == "choices" else "Label"
         many = " choice='multiple'" if kind == "choices" else ""
-        inner = "".join(f"<{item} {_named(label, spellings)}/>" for label in named)
+        inner = ""
+        for label in named:
+            label_name = (spellings.of(label) or label).strip()
+            # Commas separate predicted values, so a name with a comma cannot be one.
+            plain = label_name == label or "," in label_name
+            value = "" if plain else f" predicted_values={quoteattr(label_name)}"
+            inner += f"<{item} value={quoteattr(label)}{value}/>"
         parts.append(f"<{KINDS[kind]} name={quoteattr(name)} toName='image'{many}>{inner}</{KINDS[kind]}>")
     return f"<View>{''.join(parts)}</View>"
 
 
-def _named(label: str, spellings: Spellings) -> str:
-    """The attributes of a label. Its name stands in ``predicted_values``, which commas would take apart."""
-    name = (spellings.of(label) or label).strip()
-    same = name == label or "," in name
-    return f"value={quoteattr(label)}" + ("" if same else f" predicted_values={quoteattr(name)}")
-
-
-def _texts(tasks: Sequence[Json]) -> list[str]:
-    """Data fields that hold texts, but no addresses, in any task."""
-    said = [(name, value) for task in tasks for name, value in task["data"].items() if isinstance(value, str)]
-    addresses = {name for name, value in said if names_a_picture(value) or "://" in value}
-    return [name for name in dict.fromkeys(name for name, _ in said) if name not in addresses]
-
-
 def _sample(task: Json, config: LabelConfig, files: PictureFiles, family_key: str) -> Sample:
+    """Return a task as a sample, with the gold of its annotations. Raises MissingPictureError."""
     seen = reference_of(config, task)
     picture = files.of(seen.image) if seen.image else None
     name = picture.name if picture else ""
     gold = gold_of(config, task["annotations"])
     level1, level2 = (*seen.industry, "", "")[:2]
+    boxes: list[GoldBox] = []
+    for entry in (gold.boxes if gold else None) or ():
+        edges = (entry.box.left, entry.box.top, entry.box.width, entry.box.height)
+        x, y, width, height = (round(100 * edge, 6) for edge in edges)
+        boxes.append(GoldBox(entry.label, x, y, width, height))
     return Sample(
         id=f"{task.get('id', '')}/{name}",
         picture=picture,
@@ -207,14 +205,8 @@ def _sample(task: Json, config: LabelConfig, files: PictureFiles, family_key: st
         product_id=family_of(seen.title, task["data"], task.get("id", 0), family_key),
         labels=tuple(sorted(gold.labels)) if gold else (),
         unknown=gold.unknown if gold else frozenset(),
-        boxes=tuple(_percent(entry) for entry in (gold.boxes if gold else None) or ()),
+        boxes=tuple(boxes),
         labelled=gold is not None,
         boxed=picture is not None and gold is not None and gold.boxes is not None and not gold.unknown_boxes,
         texts=seen.texts,
     )
-
-
-def _percent(entry: LabelledBox) -> GoldBox:
-    box = entry.box
-    x, y, width, height = (round(100 * edge, 6) for edge in (box.left, box.top, box.width, box.height))
-    return GoldBox(entry.label, x, y, width, height)

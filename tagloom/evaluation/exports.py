@@ -1,9 +1,13 @@
-"""What Label Studio exported, as tasks: JSON as it is; JSON_MIN, CSV and TSV, an entry an annotation, unfolded."""
+"""Read exports of Label Studio as tasks.
+
+JSON is read unchanged. JSON_MIN, CSV and TSV have one entry per annotation, which are joined to tasks.
+"""
 
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,7 +21,8 @@ Json = dict[str, Any]
 ABOUT_THE_ANNOTATION = {
     "id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "history",
 }  # fmt: skip
-COLLIDING = "_data_"  # before the name of a data field whose own name is a control's (label_studio_sdk, csv2.py)
+# Prefix of a data field with the name of a control (label_studio_sdk, csv2.py).
+COLLIDING = "_data_"
 FORMATS = "export the project as JSON, JSON_MIN, CSV or TSV"
 
 
@@ -25,8 +30,8 @@ FORMATS = "export the project as JSON, JSON_MIN, CSV or TSV"
 class Export:
     """Tasks in the form of the JSON export: ``data`` and ``annotations`` with results.
 
-    ``apart``: the file keeps data and results apart, so that no answer can pass for a text of the task. ``notes`` say
-    what a person is to know of how the file was read.
+    ``apart`` says that the file separates data and results, so that no answer can be mistaken for a text of the task.
+    ``notes`` tell the user how the file was read.
     """
 
     tasks: list[Json]
@@ -35,9 +40,9 @@ class Export:
 
 
 def export_of(source: Path, controls: Mapping[str, str]) -> Export:
-    """Read an export. ``controls`` are kinds by name, as far as they are known; others are known by their answers.
+    """Read an export. ``controls`` maps the names of known controls to their kinds; others are recognised by answers.
 
-    Raises ValueError saying what is wrong and how to mend it.
+    Raises ValueError, which says what is wrong and how to correct it.
     """
     text = text_of(source)
     if not text.content.strip():
@@ -45,16 +50,8 @@ def export_of(source: Path, controls: Mapping[str, str]) -> Export:
     if source.suffix.lower() in (".csv", ".tsv"):
         rows, notes = _rows(text.content, source)
         return Export(_unfolded(rows, controls), apart=False, notes=(*text.notes(source), *notes))
-    entries = _entries(text.content, source)
-    if not isinstance(entries[0].get("data"), dict):
-        return Export(_unfolded(entries, controls), apart=False, notes=text.notes(source))
-    tasks, notes = _annotated(entries, source)
-    return Export(tasks, apart=True, notes=(*text.notes(source), *notes))
-
-
-def _entries(text: str, source: Path) -> list[Json]:
     try:
-        entries = json.loads(text)
+        entries = json.loads(text.content)
     except (ValueError, RecursionError) as broken:
         raise ValueError(f"{source} is no JSON ({broken}): {FORMATS}, with the file name that it gets") from broken
     if not isinstance(entries, list) or not entries:
@@ -64,11 +61,17 @@ def _entries(text: str, source: Path) -> list[Json]:
             raise ValueError(f"{source} holds no list of tasks, entry {place} is none: {FORMATS}")
     if len({isinstance(entry.get("data"), dict) for entry in entries}) > 1:
         raise ValueError(f"{source}: some tasks have `data` and some not: {FORMATS} again")
-    return entries
+    if not isinstance(entries[0].get("data"), dict):
+        return Export(_unfolded(entries, controls), apart=False, notes=text.notes(source))
+    tasks, notes = _annotated(entries, source)
+    return Export(tasks, apart=True, notes=(*text.notes(source), *notes))
 
 
 def _annotated(entries: Sequence[Json], source: Path) -> tuple[list[Json], list[str]]:
-    """Tasks whose annotations are objects, and what is told of the others and of regions that cannot be read."""
+    """Return the tasks with those annotations that are objects, and a note on annotations and regions without meaning.
+
+    ValueError for two tasks with the same id.
+    """
     tasks, odd, numbers = list[Json](), list[str](), set[str]()
     for place, entry in enumerate(entries, 1):
         number = entry.get("id")
@@ -78,7 +81,7 @@ def _annotated(entries: Sequence[Json], source: Path) -> tuple[list[Json], list[
         numbers.add(str(number))
         listed = entry.get("annotations")
         annotations = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-        # The regions themselves are handed on as they are: what gold makes of one that cannot be read is not said here.
+        # Odd regions remain in the annotations: ``labelstudio.gold`` decides what they mean for the gold labels.
         lost = sum(_is_odd(region) for one in annotations for region in _list(one.get("result")))
         lost += len(_list(listed)) - len(annotations) + (listed is not None and not isinstance(listed, list))
         odd += [name] if lost else []
@@ -93,16 +96,14 @@ def _annotated(entries: Sequence[Json], source: Path) -> tuple[list[Json], list[
 
 
 def _is_odd(region: object) -> bool:
-    """Whether a region is no object, or lacks what says of which control it is and what was answered.
-
-    Relations between regions have a type alone.
-    """
+    """Return whether a region is no object, or has no control (``from_name``), no type or no value."""
     if not isinstance(region, dict):
         return True
+    # A relation between regions has nothing but a type.
     if region.get("type") == "relation":
         return False
-    said = region.get("from_name"), region.get("type")
-    return not all(isinstance(word, str) for word in said) or not isinstance(region.get("value"), dict)
+    names = region.get("from_name"), region.get("type")
+    return not all(isinstance(name, str) for name in names) or not isinstance(region.get("value"), dict)
 
 
 def _list(value: Any) -> list[Any]:
@@ -110,7 +111,10 @@ def _list(value: Any) -> list[Any]:
 
 
 def _rows(text: str, source: Path) -> tuple[list[Json], list[str]]:
-    """A table's rows. Label Studio names TSV files .csv, too, so that the header tells them apart."""
+    """Return the rows of a CSV or TSV export, with JSON cells read, and notes for the user.
+
+    Label Studio also names TSV files .csv, so the header decides about the separator.
+    """
     separator = separator_of(text, ("id", "annotation_id"))
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     line = 1
@@ -127,7 +131,16 @@ def _rows(text: str, source: Path) -> tuple[list[Json], list[str]]:
         rows = []
         for cells in reader:
             line = reader.line_num
-            rows.append(_row(cells, f"{source}, line {line}"))
+            row: Json = {name: cell for name, cell in cells.items() if name is not None and cell is not None}
+            for name, cell in row.items():
+                # Answers of controls are JSON. A text that looks like JSON remains a text.
+                with suppress(ValueError):
+                    value = json.loads(cell) if cell[:1] in ("{", "[") else None
+                    row[name] = value if _kind(value) else cell
+            if len(row) < len(cells):
+                remedy = "export again and leave the file as it is"
+                raise ValueError(f"{source}, line {line}: not as many cells as the header has: {remedy}")
+            rows.append(row)
     except csv.Error as broken:
         raise ValueError(f"{source}, after line {line}: {broken}: export the project as JSON") from broken
     if not rows:
@@ -135,27 +148,11 @@ def _rows(text: str, source: Path) -> tuple[list[Json], list[str]]:
     return rows, [] if separator in ",\t" else [f"{source.name} has {SEPARATORS[separator]} between its cells"]
 
 
-def _row(cells: Mapping[str | None, str | None], where: str) -> Json:
-    row = {name: _cell(cell) for name, cell in cells.items() if name is not None and cell is not None}
-    if len(row) < len(cells):
-        raise ValueError(f"{where}: not as many cells as the header has: export again and leave the file as it is")
-    return row
-
-
-def _cell(cell: str) -> Any:
-    """What a control said; any other text stays as it is."""
-    try:
-        value = json.loads(cell) if cell[:1] in ("{", "[") else None
-    except ValueError:
-        return cell
-    return value if _kind(value) else cell
-
-
 def _unfolded(entries: Sequence[Json], controls: Mapping[str, str]) -> list[Json]:
-    """One entry an annotation, as tasks.
+    """Return tasks from entries that hold one annotation each.
 
-    A control is known by its lists of rectangles or its ``{"choices": [...]}``; where it chose one label, the export
-    has the label alone.
+    Controls that ``controls`` does not name are recognised by lists of rectangles or by ``{"choices": [...]}``. An
+    answer of one chosen label is the label alone in the export.
     """
     kinds = {name: kind for entry in entries for name, value in entry.items() if (kind := _kind(value))} | {**controls}
     aside = {*kinds, *ABOUT_THE_ANNOTATION}
@@ -163,29 +160,27 @@ def _unfolded(entries: Sequence[Json], controls: Mapping[str, str]) -> list[Json
     for place, entry in enumerate(entries):
         number = entry.get("id", place)
         task = tasks.setdefault(number, {"id": number, "data": {}, "annotations": []})
-        task["data"] |= {_field(name, kinds): value for name, value in entry.items() if name not in aside}
-        result = [region for name, kind in kinds.items() for region in _regions(name, kind, entry.get(name))]
+        for name, value in entry.items():
+            if name not in aside:
+                # A data field with a control's name has a prefix in the export.
+                field = name.removeprefix(COLLIDING)
+                task["data"][field if field in kinds else name] = value
+        result: list[Json] = []
+        for name, kind in kinds.items():
+            about, value = {"from_name": name, "to_name": "image", "type": kind}, entry.get(name)
+            if kind == "choices" and value:
+                result.append({**about, "value": value if isinstance(value, dict) else {"choices": [value]}})
+            for part in _list(value) if kind == "rectanglelabels" else ():
+                if isinstance(part, dict):
+                    size = {side: part.get(side) for side in ("original_width", "original_height")}
+                    result.append({**about, **size, "value": part})
         task["annotations"].append({"id": place, "updated_at": entry.get("updated_at"), "result": result})
     return list(tasks.values())
 
 
-def _field(name: str, kinds: Mapping[str, str]) -> str:
-    own = name.removeprefix(COLLIDING)
-    return own if own in kinds else name
-
-
 def _kind(value: object) -> str:
+    """Return "choices" or "rectanglelabels" for the answer of such a control, else an empty text."""
     if isinstance(value, dict) and isinstance(value.get("choices"), list):
         return "choices"
     rectangles = isinstance(value, list) and any(isinstance(part, dict) and "rectanglelabels" in part for part in value)
     return "rectanglelabels" if rectangles else ""
-
-
-def _regions(name: str, kind: str, value: Any) -> Iterator[Json]:
-    about = {"from_name": name, "to_name": "image", "type": kind}
-    if kind == "choices" and value:
-        yield {**about, "value": value if isinstance(value, dict) else {"choices": [value]}}
-    for part in value if kind == "rectanglelabels" and isinstance(value, list) else ():
-        if isinstance(part, dict):
-            yield {**about, "original_width": part.get("original_width"),
-                   "original_height": part.get("original_height"), "value": part}  # fmt: skip

@@ -1,10 +1,9 @@
-"""Features of samples for measuring: computed once, kept by what the encoders see of a sample."""
+"""Features of samples for an evaluation: computed once and cached, by what the encoders see of a sample."""
 
 import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor
@@ -14,32 +13,31 @@ from tagloom.datasets.dataset import Dataset, Sample, left_out
 from tagloom.opening import MAX_PIXELS, opened
 
 AT_ONCE = 16
-READ_AS = "upright, on white"  # a picture that is read otherwise has other features
+# Part of the cache key: pictures that are read in another way have other features.
+READ_AS = "upright, on white"
 
 Progress = Callable[[int, int], None]
 
 
 def unheard(done: int, of: int) -> None:
-    """For callers that do not follow the progress."""
+    """Ignore the progress."""
 
 
 def key_of(sample: Sample) -> str:
-    """Cache key of a sample: another one when its texts, its industry or its picture's file are changed."""
+    """Return the cache key of a sample, which changes with its texts, its industry and its picture's file."""
     texts = (sample.title, *_industry(sample), sorted(sample.texts.items()))
-    seen = (sample.id, texts, [*_file(sample.picture), READ_AS] if sample.picture else None)
-    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:32]
-
-
-def _file(picture: Path) -> tuple[str, int, int]:
-    facts = picture.stat()
-    return str(picture.resolve()), facts.st_size, facts.st_mtime_ns
+    file: list[object] | None = None
+    if sample.picture:
+        facts = sample.picture.stat()
+        file = [str(sample.picture.resolve()), facts.st_size, facts.st_mtime_ns, READ_AS]
+    return hashlib.sha256(json.dumps((sample.id, texts, file)).encode()).hexdigest()[:32]
 
 
 def readable(data: Dataset, cache: FeatureCache, max_pixels: int = MAX_PIXELS) -> Dataset:
-    """The items without those whose picture cannot be read, which the notes tell.
+    """Return the data without the items whose picture cannot be read; the notes name those.
 
-    Reading a picture takes a small part of the time of encoding it, and what is cached is not read again. Raises
-    ValueError where none can be read.
+    Reading a picture takes a small part of the time of encoding it, and pictures with cached features are not read
+    again. Raises ValueError when no picture can be read.
     """
     kept: list[Sample] = []
     faults: list[str] = []
@@ -52,19 +50,19 @@ def readable(data: Dataset, cache: FeatureCache, max_pixels: int = MAX_PIXELS) -
         else:
             kept.append(sample)
     pictured = sum(sample.picture is not None for sample in data)
-    told = left_out(faults, pictured, "write the files again, or name others")
-    return replace(data, samples=tuple(kept), notes=told)
+    notes = left_out(faults, pictured, "write the files again, or name others")
+    return replace(data, samples=tuple(kept), notes=notes)
 
 
 def item_of(sample: Sample, max_pixels: int = MAX_PIXELS) -> Item:
-    """What the encoders see. Raises ValueError naming a picture that cannot be read."""
+    """Return the sample as the encoders' input. Raises ValueError, which names the picture, when it cannot be read."""
     picture = opened(sample.picture, max_pixels) if sample.picture else None
     image, size = (picture.image, picture.size) if picture else (None, None)
     return Item(image, sample.title, _industry(sample), dict(sample.texts), size)
 
 
 def _industry(sample: Sample) -> tuple[str, ...]:
-    """The levels that are named, as of a task: an empty one would be a value like any other."""
+    """Return the levels that are not empty, as for a task: an empty level would count as a value."""
     return tuple(filter(None, (sample.level1, sample.level2)))
 
 
@@ -75,10 +73,10 @@ def features_of(
     on_progress: Progress = unheard,
     max_pixels: int = MAX_PIXELS,
 ) -> list[ItemFeatures]:
-    """Features of each sample, from the cache or computed; ``on_progress`` hears how many are computed, of how many.
+    """Return the features of each sample, from the cache or computed.
 
-    A killed run goes on: each batch is kept as soon as it is there. Raises ValueError naming a picture that cannot be
-    read.
+    ``on_progress`` gets the number of computed samples and the number of all that must be computed. Each batch is
+    cached at once, so a killed run continues there. Raises ValueError that names a picture which cannot be read.
     """
     found = [cache.get(key_of(sample)) for sample in samples]
     missing = [row for row, features in enumerate(found) if features is None]
@@ -89,10 +87,9 @@ def features_of(
             cache.put(key_of(samples[row]), computed)
             found[row] = cache.get(key_of(samples[row]))
         on_progress(start + len(rows), len(missing))
-    return [_kept(sample, features) for sample, features in zip(samples, found, strict=True)]
-
-
-def _kept(sample: Sample, features: ItemFeatures | None) -> ItemFeatures:
-    if features is None:
-        raise ValueError(f"the features of sample {sample.id} cannot be read: start again, they are computed anew")
-    return features
+    kept: list[ItemFeatures] = []
+    for sample, features in zip(samples, found, strict=True):
+        if features is None:
+            raise ValueError(f"the features of sample {sample.id} cannot be read: start again, they are computed anew")
+        kept.append(features)
+    return kept

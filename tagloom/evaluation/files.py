@@ -1,4 +1,4 @@
-"""Which file is the picture of an exported task: the export has addresses, the files lie in a folder."""
+"""Find the picture file of an exported task: the export has addresses, and the files are in a folder."""
 
 import os
 import re
@@ -8,23 +8,26 @@ from urllib.parse import parse_qs, unquote, urlsplit
 Place = tuple[str, ...]
 
 _PICTURE = re.compile(r"\.(jpe?g|png|webp|gif|bmp|avif)(\?|$)", re.IGNORECASE)
-_MARKED = re.compile(r"[0-9a-f]{8}-(.+)")  # what Label Studio makes of an uploaded file's name
+# Label Studio puts eight digits in front of an uploaded file's name.
+_MARKED = re.compile(r"[0-9a-f]{8}-(.+)")
+# The end of Label Studio's own addresses that have the path in their query → the query's parameter.
 _QUERIES = {"local-files": "d", "uploaded": "filepath"}
-"""The addresses of Label Studio's own that hold the path in their query."""
 
 
 class MissingPictureError(ValueError):
-    """No file below the folder is the picture of an address."""
+    """Raised when no file below the folder is the picture of an address."""
 
 
 def names_a_picture(value: object) -> bool:
-    """Whether this is the name or the address of a picture file."""
+    """Return whether this is the name or the address of a picture file."""
     return isinstance(value, str) and _PICTURE.search(value) is not None
 
 
 class PictureFiles:
-    """The pictures below a folder. A file is found by the end of its path: by as many parts as any has in common with
-    the address, at least by its name. An uploaded file may have the name that it had before.
+    """The pictures below a folder.
+
+    A file matches an address by the end of its path: by its name, and by as many folders before it as possible. A file
+    that was uploaded to Label Studio also matches by the name that it had before the upload.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -37,13 +40,16 @@ class PictureFiles:
                 self._by_end.setdefault(parts[start:], []).append(path)
 
     def of(self, address: str) -> Path:
-        """The file of this address.
+        """Return the file of this address.
 
-        Raises MissingPictureError where there is none, and ValueError saying what to do where it may be one or another,
-        or where it is the file of another address already.
+        Raises MissingPictureError when no file matches. Raises ValueError, which says what to do, when several files
+        match, or when the file already belongs to another address.
         """
         place, shown = _place(address), address[:200]
-        files = self._ending(place) or self._ending(_before_upload(place))
+        files = self._ending(place)
+        uploaded = _MARKED.fullmatch(place[-1]) if "upload" in place[-3:-1] else None
+        if not files and uploaded:
+            files = self._ending((uploaded[1],))
         if not files:
             raise MissingPictureError(f"picture {shown} is in no folder below {self.folder}")
         remedy = f"put each below {self.folder} at the path that its address has, such as {'/'.join(place)}"
@@ -55,23 +61,20 @@ class PictureFiles:
         return files[0]
 
     def _ending(self, place: Place) -> list[Path]:
+        """Return the files that match the longest end of the place."""
         ends = (place[start:] for start in range(len(place)))
         return next((self._by_end[end] for end in ends if end in self._by_end), [])
 
 
 def _place(address: str) -> Place:
-    """Host or bucket, folders and name. Label Studio on Windows writes a path with backslashes."""
+    """Return the address as host or bucket, folders and name; empty for what is no address."""
     try:
+        # Label Studio on Windows writes paths with backslashes.
         parts = urlsplit(address.replace("\\", "/"))
-    except ValueError:  # no address at all, such as `http://[`
+    except ValueError:
+        # The text is no address, such as `http://[`.
         return ()
     query = _QUERIES.get(parts.path.rstrip("/").rpartition("/")[2], "")
     for inner in parse_qs(parts.query).get(query, ()):
         return tuple(filter(None, inner.replace("\\", "/").split("/")))
     return tuple(filter(None, (parts.netloc, *unquote(parts.path).replace("\\", "/").split("/"))))
-
-
-def _before_upload(place: Place) -> Place:
-    """The name alone, without the mark; nothing where the file was not uploaded."""
-    marked = _MARKED.fullmatch(place[-1]) if "upload" in place[-3:-1] else None
-    return (marked[1],) if marked else ()

@@ -1,31 +1,24 @@
-"""A page of sample pictures with predicted and gold boxes, none of them learned from."""
+"""Write a page of sample pictures with predicted and gold boxes. None of these pictures is used for training."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from model.evaluation.boxes import boxed
-from model.evaluation.corpus import LabelledCorpus, Split, split
+from model.evaluation.corpus import LabelledCorpus, split
 from model.evaluation.methods import trained
 from tagloom.datasets.dataset import Dataset
-from tagloom.pages.gallery import PICTURES, Picture, colours_of, picture_of
+from tagloom.pages.gallery import PICTURES, colours_of, picture_of
 from tagloom.pages.render import rendered
 
 
 def write_pictures(path: Path, corpus: LabelledCorpus, samples: Dataset, *, families: int) -> None:
-    """Write the page, of a tagger that learned from so many families; pictures stand in it as small WebP."""
+    """Train a tagger on the gold of so many families, and write the page with its answers to other samples.
+
+    The page contains the pictures as small WebP, so it loads nothing.
+    """
     drawn = split(corpus, families=families, seed=0)
-    page = rendered(
-        "tagloom.evaluation",
-        "pictures.html.jinja",
-        pictures=_gallery(corpus, samples, drawn),
-        gold=len(drawn.gold),
-        families=families,
-    )
-    path.write_text(page, "utf-8")
-
-
-def _gallery(corpus: LabelledCorpus, samples: Dataset, drawn: Split) -> list[Picture]:
-    rows = _spread(boxed(drawn))
+    rows = boxed(drawn)
+    # Choose rows that are evenly spread.
+    rows = rows[:: max(1, len(rows) // PICTURES)][:PICTURES]
     answers = trained(drawn).predict([corpus.features[row] for row in rows])
     colours = colours_of(corpus.labels)
     pictures = []
@@ -33,9 +26,11 @@ def _gallery(corpus: LabelledCorpus, samples: Dataset, drawn: Split) -> list[Pic
         sample, gold = samples.samples[row], corpus.boxes[row]
         boxes = (gold.boxes if gold else (), answer.boxes)
         pictures.append(picture_of(sample.image, sample.title, boxes, (sample.labels, answer.labels), colours))
-    return pictures
-
-
-def _spread(rows: Sequence[int]) -> list[int]:
-    """24 of the rows, evenly."""
-    return list(rows[:: max(1, len(rows) // PICTURES)][:PICTURES])
+    page = rendered(
+        "tagloom.evaluation",
+        "pictures.html.jinja",
+        pictures=pictures,
+        gold=len(drawn.gold),
+        families=families,
+    )
+    path.write_text(page, "utf-8")

@@ -1,4 +1,4 @@
-"""The report of an evaluation: one HTML file with curves and tables, which fetches nothing."""
+"""Write the report of an evaluation: one HTML file with curves and tables, which loads nothing else."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from model.evaluation.boxes import BoxResult
 from model.evaluation.methods import BASELINES, COLD, TAGLOOM
 from model.evaluation.run import BINS, Result
 from model.evaluation.tables import (
@@ -29,7 +28,7 @@ BEST_BASELINES = 4
 
 
 def write_report(path: Path, results: Sequence[Result], facts: Mapping[str, str]) -> None:
-    """Write the report of results; ``facts`` are shown as they are, in their order."""
+    """Write the report of results. ``facts`` are shown unchanged and in their order."""
     page = rendered(
         "tagloom.evaluation",
         "report.html.jinja",
@@ -41,17 +40,29 @@ def write_report(path: Path, results: Sequence[Result], facts: Mapping[str, str]
 
 
 def tables(results: Sequence[Result]) -> list[Table]:
-    """All tables that have something to tell."""
+    """Return all tables that have rows."""
     labels = class_table(results, {result.method for result in results})
     found = (f1_table(results), measure_table(results), labels, box_table(results), effort_table(results))
     return [table for table in (*found, source_table(results)) if table.rows]
 
 
 def plots(results: Sequence[Result]) -> dict[str, Plot]:
-    """Curves by title: what there is nothing of is left out."""
+    """Return the plots by title, without those that have no lines."""
+    score = {
+        name: float(np.mean([result.macro_f1 for result in results if result.method == name]))
+        for name in {result.method for result in results} & set(BASELINES)
+    }
+    # Of the baselines only those with the best mean are drawn, or the plot could not be read.
+    best = sorted(score, key=lambda name: -score[name])[:BEST_BASELINES]
+    macro = [
+        _line(results, method, place, method, lambda result: result.macro_f1)
+        for place, method in enumerate((TAGLOOM, COLD, *best))
+    ]
+    labels = list(results[0].class_f1) if results else []
+    of_labels = [_line(results, TAGLOOM, place, label, partial(_f1_of, label)) for place, label in enumerate(labels)]
     found = {
-        "Macro-F1 of the tags, by gold": _over_gold(results, _macro_lines(results)),
-        f"F1 of each label, by gold ({TAGLOOM})": _over_gold(results, _class_lines(results)),
+        "Macro-F1 of the tags, by gold": _over_gold(results, macro),
+        f"F1 of each label, by gold ({TAGLOOM})": _over_gold(results, of_labels),
         f"Reliability of probabilities ({TAGLOOM})": _reliability(results),
         "Boxes, mAP@0.5, by gold": _over_gold(results, _box_lines(results, effort=False)),
         "Effort saved, by gold": _over_gold(results, _box_lines(results, effort=True)),
@@ -59,7 +70,13 @@ def plots(results: Sequence[Result]) -> dict[str, Plot]:
     return {title: plot for title, plot in found.items() if plot.lines}
 
 
+def _f1_of(label: str, result: Result) -> float:
+    return result.class_f1[label]
+
+
 def _over_gold(results: Sequence[Result], lines: Sequence[Line]) -> Plot:
+    """Return a plot of lines over the number of gold products. Numbers close together get no mark on the axis."""
+    # The smallest and the largest number always get a mark, and others if they are not close to zero.
     sizes = sizes_of(results)
     far_apart = [size for place, size in enumerate(sizes) if place in (0, len(sizes) - 1) or size > 0.1 * sizes[-1]]
     return Plot.of(lines, [(str(size), _share(size, sizes)) for size in far_apart], "gold products")
@@ -69,30 +86,8 @@ def _share(size: int, sizes: Sequence[int]) -> float:
     return size / (sizes[-1] or 1)
 
 
-def _macro_lines(results: Sequence[Result]) -> list[Line]:
-    """Ours, and the baselines that are best on the average."""
-    score = {
-        name: float(np.mean([result.macro_f1 for result in results if result.method == name]))
-        for name in {result.method for result in results} & set(BASELINES)
-    }
-    best = sorted(score, key=lambda name: -score[name])[:BEST_BASELINES]
-    return [
-        _line(results, method, place, method, lambda result: result.macro_f1)
-        for place, method in enumerate((TAGLOOM, COLD, *best))
-    ]
-
-
-def _class_lines(results: Sequence[Result]) -> list[Line]:
-    labels = list(results[0].class_f1) if results else []
-    return [_line(results, TAGLOOM, place, label, partial(_f1_of, label)) for place, label in enumerate(labels)]
-
-
-def _f1_of(label: str, result: Result) -> float:
-    return result.class_f1[label]
-
-
 def _line(results: Sequence[Result], method: str, place: int, name: str, value: Callable[[Result], float]) -> Line:
-    """The mean over the draws at each number of gold families that the method has."""
+    """Return the method's mean over the draws, at each number of gold families that it has results for."""
     sizes, places = sizes_of(results), by_place(results)
     means = [(size, [value(r) for r in places.get((method, size), {}).values()]) for size in sizes]
     points = [(_share(size, sizes), float(np.mean(values))) for size, values in means if values]
@@ -100,38 +95,31 @@ def _line(results: Sequence[Result], method: str, place: int, name: str, value: 
 
 
 def _box_lines(results: Sequence[Result], *, effort: bool) -> list[Line]:
+    """Return a line for each method with boxes: its saved effort, else its mean average precision."""
     sizes, places = sizes_of(results), box_places(results)
     lines = []
     for place, name in enumerate(dict.fromkeys(name for name, _ in places)):
-        means = [(size, [_box_value(box, effort=effort) for box in places.get((name, size), [])]) for size in sizes]
+        found = [(size, places.get((name, size), [])) for size in sizes]
+        means = [(size, [max(0.0, box.effort.saved) if effort else box.mean for box in boxes]) for size, boxes in found]
         points = [(_share(size, sizes), float(np.mean(values))) for size, values in means if values]
         lines.append(Line(name, COLOURS[place % len(COLOURS)], points))
     return lines
 
 
-def _box_value(box: BoxResult, *, effort: bool) -> float:
-    return max(0.0, box.effort.saved) if effort else box.mean
-
-
 def _reliability(results: Sequence[Result]) -> Plot:
-    """Share right over mean probability, pooled over the draws, at the least and the most gold."""
+    """Plot the share of right answers over the mean probability, for the least and the most gold, over all draws."""
     sizes, places = sizes_of(results), by_place(results)
     lines = [Line("as promised", "#777", [(0.0, 0.0), (1.0, 1.0)], dashed=True)]
     for place, size in enumerate(dict.fromkeys([*sizes[:1], *sizes[-1:]])):
         drawn = places.get((TAGLOOM, size), {}).values()
-        points = _pooled([point for result in drawn for point in result.reliability])
+        # Points (probability, share right, answers) of the same tenth are merged, weighted by their answers.
+        tenths: dict[int, list[Sequence[float]]] = {}
+        for point in (point for result in drawn for point in result.reliability):
+            tenths.setdefault(min(int(point[0] * BINS), BINS - 1), []).append(point)
+        points = []
+        for _, members in sorted(tenths.items()):
+            probability, right, count = np.array(members).T
+            points.append((float(np.average(probability, weights=count)), float(np.average(right, weights=count))))
         lines.append(Line(gold_name(size), COLOURS[place], points))
     marks = [(f"{tenth / 10:.1f}", tenth / 10) for tenth in range(0, 11, 2)]
     return Plot.of(lines if any(line.points for line in lines[1:]) else [], marks, "probability")
-
-
-def _pooled(points: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
-    """Points of the same tenth together, weighed by their answers."""
-    tenths: dict[int, list[Sequence[float]]] = {}
-    for point in points:
-        tenths.setdefault(min(int(point[0] * BINS), BINS - 1), []).append(point)
-    pooled = []
-    for _, members in sorted(tenths.items()):
-        said, right, count = np.array(members).T
-        pooled.append((float(np.average(said, weights=count)), float(np.average(right, weights=count))))
-    return pooled

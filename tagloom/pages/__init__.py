@@ -1,1 +1,1 @@
-"""Parts of the HTML pages that Tagloom writes: plots, pictures with their boxes. Nothing in them is fetched."""
+"""Parts of the HTML pages that Tagloom writes: plots, and pictures with their boxes. The pages load nothing else."""

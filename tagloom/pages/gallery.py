@@ -1,4 +1,4 @@
-"""Pictures with their gold and predicted boxes and tags, small enough to stand in a page."""
+"""Pictures with their gold and predicted boxes and tags, small enough to be part of a page."""
 
 import base64
 import io
@@ -18,7 +18,7 @@ COLOURS = ("#0b7a75", "#d97706", "#1d4ed8", "#7c3aed", "#4d7c0f", "#db2777", "#0
 
 @dataclass(frozen=True)
 class Shape:
-    """A rectangle in pixels; without a name it is gold."""
+    """A rectangle in pixels. A gold box has no name."""
 
     x: float
     y: float
@@ -50,7 +50,7 @@ class Picture:
 
 
 def colours_of(labels: Sequence[str]) -> dict[str, str]:
-    """One colour a label."""
+    """Return a colour for each label."""
     return {label: COLOURS[number % len(COLOURS)] for number, label in enumerate(labels)}
 
 
@@ -61,14 +61,23 @@ def picture_of(
     tags: tuple[Collection[str], Collection[str]],
     colours: Mapping[str, str],
 ) -> Picture:
-    """One picture of the gallery; boxes and tags as pairs of gold and predicted ones."""
-    small = _thumbnail(path)
+    """Return one picture of the gallery. ``boxes`` and ``tags`` are pairs of gold and predicted ones."""
+    # The evaluation has read the picture before, within its own limit, which Pillow's limit includes by now.
+    small = opened(path, max(Image.MAX_IMAGE_PIXELS or 0, MAX_PIXELS)).image
+    small.thumbnail((PICTURE_PX, PICTURE_PX))
+    buffer = io.BytesIO()
+    small.save(buffer, "WEBP", quality=72)
+    source = "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
     gold, predicted = boxes
     shapes = [_shape(one.box, small.size, colours.get(one.label, "#000")) for one in gold]
     shapes += [
         _shape(one.box, small.size, colours.get(one.label, "#000"), f"{one.label} {one.score:.2f}") for one in predicted
     ]
-    return Picture(_data_uri(small), small.width, small.height, title, shapes, _tags(*tags, colours))
+    # (is gold, is predicted) → the tag's kind. Labels that are neither get no tag.
+    kinds = {(True, True): "right", (False, True): "wrong", (True, False): "missed"}
+    found = ((label, kinds.get((label in tags[0], label in tags[1])), colour) for label, colour in colours.items())
+    shown = [Tag(label, kind, colour) for label, kind, colour in found if kind]
+    return Picture(source, small.width, small.height, title, shapes, shown)
 
 
 def _shape(box: Box, size: tuple[int, int], colour: str, name: str = "") -> Shape:
@@ -81,22 +90,3 @@ def _shape(box: Box, size: tuple[int, int], colour: str, name: str = "") -> Shap
         colour=colour,
         name=name,
     )
-
-
-def _tags(gold: Collection[str], predicted: Collection[str], colours: Mapping[str, str]) -> list[Tag]:
-    kinds = {(True, True): "right", (False, True): "wrong", (True, False): "missed"}
-    found = ((label, kinds.get((label in gold, label in predicted)), colour) for label, colour in colours.items())
-    return [Tag(label, kind, colour) for label, kind, colour in found if kind]
-
-
-def _thumbnail(picture: Path) -> Image.Image:
-    # It was read before, within the setting. Pillow's limit is then at least the setting.
-    small = opened(picture, max(Image.MAX_IMAGE_PIXELS or 0, MAX_PIXELS)).image
-    small.thumbnail((PICTURE_PX, PICTURE_PX))
-    return small
-
-
-def _data_uri(image: Image.Image) -> str:
-    buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=72)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,4 +1,4 @@
-"""A plot of lines in the pixels of an SVG; ``parts.html.jinja`` draws it."""
+"""A plot of lines in pixels of an SVG, which ``parts.html.jinja`` draws."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ COLOURS = ("#1d4ed8", "#0b7a75", "#c2410c", "#7c3aed", "#4d7c0f", "#db2777", "#0
 
 @dataclass(frozen=True)
 class Line:
-    """One line; its name is written at ``name_y``."""
+    """One line. Its name is written at its right end, at the height ``name_y``."""
 
     name: str
     colour: str
@@ -20,7 +20,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Mark:
-    """A text at a place on an axis."""
+    """A text at a position on an axis."""
 
     text: str
     x: float = 0.0
@@ -29,7 +29,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Plot:
-    """Everything that is drawn; the plot lies between left and right, top and bottom."""
+    """Everything that is drawn. The plot's area is between left and right, top and bottom."""
 
     lines: list[Line]
     levels: list[Mark]
@@ -44,23 +44,19 @@ class Plot:
 
     @classmethod
     def of(cls, lines: Sequence[Line], marks: Sequence[tuple[str, float]], across: str) -> "Plot":
-        """A plot of lines and of marks on the axis ``across``, both given in shares (0 to 1) of the axes."""
+        """Return a plot of lines, and of marks on the axis ``across``, all given in shares (0 to 1) of the axes."""
         placed = [replace(line, points=[(_x(x), _y(y)) for x, y in line.points]) for line in lines if line.points]
+        # Names are written at the ends of their lines, but at least a text's height below the one above.
+        named: list[Line] = []
+        for line in sorted(placed, key=lambda line: line.points[-1][1]):
+            above = named[-1].name_y if named else -NAME_HEIGHT
+            named.append(replace(line, name_y=max(line.points[-1][1] + 4, above + NAME_HEIGHT)))
         return cls(
-            lines=_named(placed),
+            lines=named,
             levels=[Mark(f"{tenth / 10:.1f}", y=_y(tenth / 10)) for tenth in range(0, 11, 2)],
             marks=[Mark(text, x=_x(x)) for text, x in marks],
             across=across,
         )
-
-
-def _named(lines: list[Line]) -> list[Line]:
-    """The lines with places for their names: at their ends, but never closer than a text's height."""
-    named: list[Line] = []
-    for line in sorted(lines, key=lambda line: line.points[-1][1]):
-        above = named[-1].name_y if named else -NAME_HEIGHT
-        named.append(replace(line, name_y=max(line.points[-1][1] + 4, above + NAME_HEIGHT)))
-    return named
 
 
 def _x(share: float) -> float:

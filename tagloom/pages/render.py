@@ -1,10 +1,10 @@
-"""Pages from templates: a package's own, with the parts that all pages share."""
+"""Fill page templates, which may use the parts that all pages share."""
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 
 def rendered(package: str, template: str, **names: object) -> str:
-    """The page of a package's template, which may import ``parts.html.jinja``."""
+    """Return the page of a package's template, which may import ``parts.html.jinja``."""
     loader = ChoiceLoader([PackageLoader(package, ""), PackageLoader("tagloom.pages", "")])
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     return environment.get_template(template).render(**names)

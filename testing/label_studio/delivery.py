@@ -1,22 +1,21 @@
-"""How webhooks travel: in the annotator's Submit, with a second of patience, once; and how they can get lost."""
+"""Send webhooks as Label Studio does: during the annotator's Submit, within one second, once; or lose them."""
 
 import random
 import threading
-import time
 from dataclasses import dataclass
 
 import httpx
 
 from testing.label_studio.payloads import Json
 
-# Label Studio sends webhooks with requests' defaults and WEBHOOK_TIMEOUT = 1 s for connecting and for reading each.
+# Label Studio sends webhooks by requests, with WEBHOOK_TIMEOUT = 1 s each for connecting and for reading.
 _HEADERS = {"User-Agent": "python-requests/2.34.2"}
 _TIMEOUT = httpx.Timeout(1.0)
 
 
 @dataclass(frozen=True)
 class Faults:
-    """Shares of webhooks, each in [0, 1], that are lost, sent twice, or sent late by up to ``delay`` seconds."""
+    """The shares of webhooks, each in [0, 1], that are lost, sent twice, or sent up to ``delay`` seconds late."""
 
     lost: float = 0.0
     doubled: float = 0.0
@@ -26,7 +25,7 @@ class Faults:
 
 
 class Deliveries:
-    """Sends webhooks and counts them: of those ``sent``, ``failed`` timed out or were answered by an error."""
+    """Sends webhooks and counts them. ``failed`` ones of those ``sent`` timed out or got an error as answer."""
 
     def __init__(self, client: httpx.Client, url: str, faults: Faults) -> None:
         self.sent = self.lost = self.failed = 0
@@ -38,32 +37,25 @@ class Deliveries:
         self._late: list[threading.Thread] = []
 
     def send(self, body: Json) -> None:
-        """Send one event, as its fate decides; never raises for a network error, as Label Studio does not."""
+        """Send one event, or lose it, at random. Network errors do not raise, as in Label Studio."""
         if self._random.random() < self._faults.lost:
             self.lost += 1
             return
         times = 2 if self._random.random() < self._faults.doubled else 1
+        # A doubled event may be late once, twice or not at all: each copy is decided alone.
         for _ in range(times):
             if self._random.random() < self._faults.delayed:
-                self._send_late(body)
+                late = threading.Timer(self._random.uniform(0, self._faults.delay), self._post, [body])
+                late.daemon = True
+                self._late.append(late)
+                late.start()
             else:
                 self._post(body)
 
     def close(self) -> None:
-        """Wait for the late ones."""
+        """Wait until the late webhooks are sent."""
         for thread in self._late:
             thread.join()
-
-    def _send_late(self, body: Json) -> None:
-        wait = self._random.uniform(0, self._faults.delay)
-
-        def later() -> None:
-            time.sleep(wait)
-            self._post(body)
-
-        thread = threading.Thread(target=later, daemon=True)
-        self._late.append(thread)
-        thread.start()
 
     def _post(self, body: Json) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The pages of Label Studio that a backend asks for: pictures with token access, the API, stored predictions."""
+"""The pages of Label Studio that a backend requests: pictures, tasks and predictions, all with a token."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from testing.label_studio.payloads import Json, Project, StoredPrediction, Task
+from testing.label_studio.payloads import Json, Project, Task
 
 _REFUSED = {"detail": "Authentication credentials were not provided."}
 
@@ -19,9 +19,9 @@ _REFUSED = {"detail": "Authentication credentials were not provided."}
 def build(
     project: Project, pictures: dict[str, Path], token: str, is_away: Callable[[], bool] = lambda: False
 ) -> Starlette:
-    """The ASGI app. ``pictures`` maps file names below /data/upload/<project>/ to files; it may grow later.
+    """Return the ASGI app. ``pictures`` maps file names below /data/upload/<project>/ to files, and may grow later.
 
-    While it ``is_away``, all pages are answered with 503.
+    While ``is_away()`` is true, all pages answer 503.
     """
     guarded = _guard(token, is_away)
 
@@ -56,7 +56,9 @@ def build(
         return JSONResponse({"created": len(entries)}, 201)
 
     async def prediction(request: Request) -> Response:
-        found = _prediction(project, request.path_params["id"])
+        number = request.path_params["id"]
+        stored = (one for task in project.tasks.values() for one in task.predictions if one.id == number)
+        found = next(stored, None)
         if found is None:
             return _missing()
         if request.method == "DELETE":
@@ -76,11 +78,13 @@ def build(
         "/api/tasks/{id:int}": one_task,
         "/api/tasks/{id:int}/annotations": annotations,
     }
+    # Label Studio answers these addresses with and without a final slash.
     routes = [Route(path + end, guarded(page)) for path, page in pages.items() for end in ("", "/")]
     routes += [
         Route(f"/api/projects/{project.id}/import/predictions", guarded(imported), methods=["POST"]),
         Route("/api/predictions/{id:int}/", guarded(prediction), methods=["PATCH", "DELETE"]),
     ]
+    # These two pages need no token in Label Studio either.
     return Starlette(routes=[*routes, Route("/api/version", version), Route("/health", version)])
 
 
@@ -88,10 +92,13 @@ Page = Callable[[Request], Awaitable[Response]]
 
 
 def _guard(token: str, is_away: Callable[[], bool]) -> Callable[[Page], Page]:
+    """Return a decorator that answers 503 while Label Studio is away, and 401 without the token."""
+
     def guarded(page: Page) -> Page:
         async def answer(request: Request) -> Response:
             if is_away():
                 return JSONResponse({"detail": "Service Unavailable"}, status_code=503)
+            # Only the legacy token is known here, as Label Studio accepts it on all of these pages.
             if request.headers.get("authorization") != f"Token {token}":
                 return JSONResponse(_REFUSED, status_code=401)
             return await page(request)
@@ -106,10 +113,12 @@ def _missing() -> Response:
 
 
 def _page(project: Project, request: Request) -> Json | None:
-    """One page of tasks; None behind the last one, which Label Studio answers with a 404."""
+    """Return one page of tasks, or None after the last page, for which Label Studio answers 404."""
     number = int(request.query_params.get("page", "1"))
     size = int(request.query_params.get("page_size", "100"))
-    ordered = [task for task in project.tasks.values() if _passes(task, _filters(request))]
+    filters = json.loads(request.query_params.get("query", "{}")).get("filters", {"items": []})["items"]
+    wanted = [(one["filter"].removeprefix("filter:tasks:"), one["value"]) for one in filters]
+    ordered = [task for task in project.tasks.values() if all(_passes(task, *column) for column in wanted)]
     chosen = ordered[(number - 1) * size : number * size]
     if number > 1 and not chosen:
         return None
@@ -122,16 +131,8 @@ def _page(project: Project, request: Request) -> Json | None:
     }
 
 
-def _filters(request: Request) -> list[Json]:
-    return list(json.loads(request.query_params.get("query", "{}")).get("filters", {"items": []})["items"])
-
-
-def _passes(task: Task, filters: list[Json]) -> bool:
-    return all(_passes_one(task, one["filter"].removeprefix("filter:tasks:"), one["value"]) for one in filters)
-
-
-def _passes_one(task: Task, column: str, value: Any) -> bool:
-    """Of the data manager's filters those that Tagloom uses."""
+def _passes(task: Task, column: str, value: Any) -> bool:
+    """Return whether a task passes a filter of the data manager. Only the filters that Tagloom uses are known."""
     match column:
         case "id":
             return task.id in value if isinstance(value, list) else task.id > int(value)
@@ -142,10 +143,6 @@ def _passes_one(task: Task, column: str, value: Any) -> bool:
         case "predictions_model_versions":
             return not any(part in one.model_version for one in task.predictions for part in value)
     raise ValueError(f"Label Studio's filter {column!r} is not simulated")
-
-
-def _prediction(project: Project, number: int) -> StoredPrediction | None:
-    return next((one for task in project.tasks.values() for one in task.predictions if one.id == number), None)
 
 
 def _full(task: Task) -> Json:

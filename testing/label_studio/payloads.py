@@ -1,4 +1,4 @@
-"""Bodies as Label Studio 1.23.2 sends them: the same keys and kinds of values as captured (the tests compare)."""
+"""Bodies as Label Studio 1.23.2 sends them, with the same keys and types as recorded ones (tests compare them)."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -15,13 +15,13 @@ _LABELS_OF = {"Choices": "Choice", "RectangleLabels": "Label"}
 
 
 def timestamp(moment: datetime) -> str:
-    """A UTC moment in Label Studio's notation."""
+    """Return a time (UTC) in Label Studio's notation."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 @dataclass
 class Annotation:
-    """One annotation of one task; ``result`` holds regions in Label Studio's format."""
+    """One annotation of one task. ``result`` holds regions in Label Studio's format."""
 
     id: int
     task: int
@@ -148,13 +148,13 @@ class Task:
         }
 
     def in_webhook(self) -> Json:
-        """The task inside a webhook: without annotations and predictions."""
+        """Return the task as part of a webhook: without annotations and predictions."""
         return {**self._counted(), "allow_skip": True, "precomputed_agreement": None}
 
 
 @dataclass(frozen=True)
 class Control:
-    """A control tag of a label config with the object tag it labels."""
+    """A control of a labelling config. ``to_name`` is the object tag that it labels."""
 
     name: str
     kind: str
@@ -163,7 +163,7 @@ class Control:
 
 
 def controls_of(label_config: str) -> list[Control]:
-    """The Choices and RectangleLabels of a label config."""
+    """Return the Choices and RectangleLabels of a labelling config."""
     root = ElementTree.fromstring(label_config)
     return [
         Control(
@@ -179,7 +179,7 @@ def controls_of(label_config: str) -> list[Control]:
 
 @dataclass
 class Project:
-    """A project and its tasks. ``created_at`` makes half of the key that /setup and /predict carry."""
+    """A project and its tasks. The key in /setup and /predict consists of the id and the time of creation."""
 
     id: int
     title: str
@@ -191,7 +191,7 @@ class Project:
     last_prediction: int = 0
 
     def keep(self, task_id: int, said: Json) -> StoredPrediction:
-        """Store what a backend has said of a task. Numbers grow and are never given out again."""
+        """Store a backend's prediction for a task, and return it. Each gets a new number."""
         self.last_prediction += 1
         at = timestamp(datetime.now(UTC))
         stored = StoredPrediction(self.last_prediction, task_id, self.id, [], None, "", at, at)
@@ -201,11 +201,11 @@ class Project:
 
     @property
     def key(self) -> str:
-        """``<id>.<created_at as unix seconds>``."""
+        """The project's key: ``<id>.<created_at as unix seconds>``."""
         return f"{self.id}.{int(self.created.timestamp())}"
 
     def body(self) -> Json:
-        """The project inside a webhook or an API answer."""
+        """Return the project as part of a webhook or as an API answer."""
         controls = controls_of(self.label_config)
         return {
             "id": self.id,
@@ -228,7 +228,10 @@ class Project:
             "color": "#FFFFFF",
             "maximum_annotations": 1,
             "min_annotations_to_start_training": 0,
-            "control_weights": {one.name: _weights(one) for one in controls},
+            "control_weights": {
+                one.name: {"overall": 1.0, "type": one.kind, "labels": dict.fromkeys(one.labels, 1.0)}
+                for one in controls
+            },
             "model_version": self.model_version,
             "data_types": {"image": "Image", "title": "Text"},
             "is_draft": False,
@@ -279,10 +282,6 @@ def _parsed(control: Control) -> Json:
     }
 
 
-def _weights(control: Control) -> Json:
-    return {"overall": 1.0, "type": control.kind, "labels": dict.fromkeys(control.labels, 1.0)}
-
-
 def setup_body(project: Project, hostname: str, access_token: str) -> Json:
     return {
         "project": project.key,
@@ -303,7 +302,7 @@ def predict_body(project: Project, tasks: Sequence[Task]) -> Json:
 
 
 def annotation_event(action: str, project: Project, task: Task, annotation: Annotation) -> Json:
-    """ANNOTATION_CREATED and ANNOTATION_UPDATED."""
+    """Return the body of ANNOTATION_CREATED or ANNOTATION_UPDATED."""
     return {"action": action, "annotation": annotation.body(), "project": project.body(), "task": task.in_webhook()}
 
 
@@ -312,17 +311,17 @@ def tasks_created(project: Project, tasks: Sequence[Task]) -> Json:
 
 
 def deleted(action: str, key: str, project: Project, ids: Sequence[int]) -> Json:
-    """ANNOTATIONS_DELETED (key ``annotations``) and TASKS_DELETED (key ``tasks``): ids only."""
+    """Return the body of ANNOTATIONS_DELETED (key ``annotations``) or TASKS_DELETED (key ``tasks``): ids only."""
     return {"action": action, key: [{"id": one} for one in ids], "project": project.body()}
 
 
 def project_event(action: str, project: Project) -> Json:
-    """START_TRAINING and PROJECT_UPDATED."""
+    """Return the body of START_TRAINING or PROJECT_UPDATED."""
     return {"action": action, "project": project.body()}
 
 
 def choices_region(control: Control, labels: Sequence[str]) -> Json:
-    """What submitting tags gives."""
+    """Return the region of submitted tags."""
     return {
         "id": uuid.uuid4().hex[:10],
         "from_name": control.name,
@@ -333,7 +332,10 @@ def choices_region(control: Control, labels: Sequence[str]) -> Json:
 
 
 def rectangle_region(control: Control, label: str, percent: Mapping[str, float], size: tuple[int, int]) -> Json:
-    """What drawing one rectangle gives; ``percent``: x, y, width, height; ``size``: the picture's width, height."""
+    """Return the region of a drawn rectangle.
+
+    ``percent`` holds x, y, width and height, ``size`` the picture's width and height in pixels.
+    """
     return {
         "id": uuid.uuid4().hex[:10],
         "from_name": control.name,

@@ -1,4 +1,4 @@
-"""An ASGI app served by uvicorn in a thread."""
+"""Serve an ASGI app by uvicorn in a thread."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ from tools.services.ports import free_port
 
 
 class ThreadedServer:
-    """Serves one app on a free port of 127.0.0.1 until stopped."""
+    """Serves one app on a free port of 127.0.0.1 until ``stop``."""
 
     def __init__(self, app: Starlette) -> None:
         self._port = free_port()
@@ -24,15 +24,16 @@ class ThreadedServer:
         return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Serve; returns once requests are answered. Raises RuntimeError when the port was taken meanwhile."""
+        """Start, and return once requests are answered. RuntimeError when another process has taken the port."""
         self._thread.start()
+        # uvicorn ends its thread when it cannot listen, and reports that in its log alone.
         while not self._server.started:
             if not self._thread.is_alive():
                 raise RuntimeError(f"nothing can be served on {self.url}")
             time.sleep(0.01)
 
     def stop(self) -> None:
-        """End the thread; open requests are dropped."""
+        """End the thread. Open requests are dropped."""
         self._server.should_exit = True
         self._server.force_exit = True
         self._thread.join()

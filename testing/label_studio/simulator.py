@@ -1,9 +1,9 @@
-"""A stand-in for Label Studio 1.23.2 with one project.
+"""A simulation of Label Studio 1.23.2 with one project.
 
-What is real: the requests that reach the backend (health, setup, predict, webhooks; method, path, headers and keys of
-the body as captured from Label Studio), their time limits, that nothing is sent twice, and the pages from which the
-backend fetches pictures, tasks and annotations with a token. What is not: there is no database, no user interface, one
-user, and its API has only the pages named in `pages`. The end-to-end test uses the real Label Studio.
+As in the real one are the requests to the backend (health, setup, predict and webhooks, with method, path, headers and
+keys of the body as recorded), their time limits, and the pages from which the backend loads pictures, tasks and
+annotations with a token. Requests are never repeated. The simulation has one user, no database and no user interface,
+and its API has only the pages of ``pages``. The end-to-end test uses the real Label Studio.
 """
 
 import secrets
@@ -22,26 +22,27 @@ from testing.label_studio.pages import build
 from testing.label_studio.payloads import Annotation, Json, Project, Task
 from testing.label_studio.server import ThreadedServer
 
+# As recorded: Label Studio's requests to a backend name Heartex, its webhooks name requests.
 _HEADERS = {"User-Agent": "heartex/1.23.2"}
 _HEALTH_SECONDS, _SETUP_SECONDS, _PREDICT_SECONDS = 1.0, 3.0, 100.0
 
 
 class BackendFailed(Exception):  # noqa: N818 - it says what happened
-    """The backend answered something that Label Studio can't use; the message says what."""
+    """Raised for an answer of the backend that Label Studio cannot use. The message says what it is."""
 
 
 @dataclass(frozen=True)
 class Upload:
-    """One picture to import with the further data of its task."""
+    """One picture to import, with the other data of its task."""
 
     picture: Path
     data: Mapping[str, Any]
 
 
 class SimulatedLabelStudio:
-    """One project of a simulated Label Studio. A context manager: within, its pages are served on 127.0.0.1.
+    """One project of a simulated Label Studio. As a context manager it serves its pages on 127.0.0.1.
 
-    Methods may be called from several threads. While ``is_away`` is set, its pages are answered with 503.
+    Threads may share it. While ``is_away`` is set, its pages answer 503.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class SimulatedLabelStudio:
         self._server = ThreadedServer(build(self.project, self._pictures, self.token, lambda: self.is_away))
         self._client = httpx.Client(base_url=self.backend_url, headers=_HEADERS)
         self.deliveries = Deliveries(self._client, "/webhook", faults or Faults())
+        # Held while tasks or annotations change, and not while requests are sent: the backend may ask back.
         self._changing = threading.RLock()
         self._last_annotation = 0
 
@@ -78,14 +80,14 @@ class SimulatedLabelStudio:
     def url(self) -> str:
         return self._server.url
 
-    # What Label Studio asks a backend
+    # Requests of Label Studio to the backend
 
     def health(self) -> Json:
-        """GET /health. Raises BackendFailed."""
+        """Send GET /health and return the answer. Raises BackendFailed."""
         return self._asked(lambda: self._client.get("/health", timeout=_HEALTH_SECONDS))
 
     def setup(self) -> str:
-        """POST /setup; the model version of the answer, empty while the backend has none yet. Raises BackendFailed."""
+        """Send POST /setup and return the model version, empty while the backend has none. Raises BackendFailed."""
         body = payloads.setup_body(self.project, self.url, self.token)
         answer = self._asked(lambda: self._client.post("/setup", json=body, timeout=_SETUP_SECONDS))
         version = answer.get("model_version", "")
@@ -94,10 +96,12 @@ class SimulatedLabelStudio:
         return version
 
     def predict(self, ids: Sequence[int], *, keep: bool = True) -> list[Json]:
-        """One POST /predict for these tasks: a prediction for each, in order, kept with the tasks as Label Studio does.
+        """Send one POST /predict for these tasks, and return their predictions in order.
 
-        Raises BackendFailed for anything that Label Studio would turn into an error, or store nothing of.
+        With ``keep`` they are stored with the tasks, as in Label Studio. Raises BackendFailed for answers that Label
+        Studio would show as an error or not store.
         """
+        # Tasks may be deleted by other threads while the body is built.
         with self._changing:
             body = payloads.predict_body(self.project, [self.project.tasks[one] for one in ids])
         answer = self._asked(lambda: self._client.post("/predict", json=body, timeout=_PREDICT_SECONDS))
@@ -107,22 +111,29 @@ class SimulatedLabelStudio:
         return results
 
     def start_training(self) -> Json:
-        """The Start training button. Raises BackendFailed."""
+        """Press the button Start training, and return the answer. Raises BackendFailed."""
         body = payloads.project_event("START_TRAINING", self.project)
         return self._asked(lambda: self._client.post("/webhook", json=body, timeout=_PREDICT_SECONDS))
 
-    # What users do in Label Studio
+    # Actions of users in Label Studio
 
     def import_tasks(self, uploads: Sequence[Upload]) -> list[int]:
-        """Upload pictures as tasks; sends TASKS_CREATED; the ids of the new tasks."""
+        """Upload pictures as tasks, send TASKS_CREATED, and return the ids of the new tasks."""
         with self._changing:
-            tasks = [self._new_task(upload) for upload in uploads]
+            tasks: list[Task] = []
+            for upload in uploads:
+                number = max(self.project.tasks, default=0) + 1
+                name = f"{secrets.token_hex(4)}-{upload.picture.name}"
+                self._pictures[name] = upload.picture
+                data = {"image": f"/data/upload/{self.project.id}/{name}", **upload.data}
+                self.project.tasks[number] = Task(number, number, self.project.id, data, _now(), _now())
+                tasks.append(self.project.tasks[number])
             event = payloads.tasks_created(self.project, tasks)
         self.deliveries.send(event)
         return [task.id for task in tasks]
 
     def annotate(self, task_id: int, result: list[Json], *, skip: bool = False) -> int:
-        """Submit (or skip) a task; sends ANNOTATION_CREATED; the id of the annotation."""
+        """Submit (or skip) a task, send ANNOTATION_CREATED, and return the id of the annotation."""
         with self._changing:
             self._last_annotation += 1
             now = _now()
@@ -135,7 +146,7 @@ class SimulatedLabelStudio:
         return annotation.id
 
     def update(self, annotation_id: int, result: list[Json]) -> None:
-        """Change an annotation; sends ANNOTATION_UPDATED."""
+        """Change an annotation and send ANNOTATION_UPDATED."""
         with self._changing:
             annotation = self._annotation(annotation_id)
             annotation.result, annotation.updated_at = result, _now()
@@ -143,7 +154,7 @@ class SimulatedLabelStudio:
         self.deliveries.send(event)
 
     def delete(self, annotation_ids: Sequence[int]) -> None:
-        """Delete annotations; sends ANNOTATIONS_DELETED, which carries ids only."""
+        """Delete annotations and send ANNOTATIONS_DELETED, which contains only ids."""
         with self._changing:
             for annotation in [self._annotation(one) for one in annotation_ids]:
                 self.project.tasks[annotation.task].annotations.remove(annotation)
@@ -151,21 +162,12 @@ class SimulatedLabelStudio:
         self.deliveries.send(event)
 
     def delete_tasks(self, ids: Sequence[int]) -> None:
-        """Delete tasks with their annotations; sends TASKS_DELETED."""
+        """Delete tasks with their annotations and send TASKS_DELETED."""
         with self._changing:
             for one in ids:
                 del self.project.tasks[one]
             event = payloads.deleted("TASKS_DELETED", "tasks", self.project, ids)
         self.deliveries.send(event)
-
-    def _new_task(self, upload: Upload) -> Task:
-        number = max(self.project.tasks, default=0) + 1
-        name = f"{secrets.token_hex(4)}-{upload.picture.name}"
-        self._pictures[name] = upload.picture
-        data = {"image": f"/data/upload/{self.project.id}/{name}", **upload.data}
-        task = Task(number, number, self.project.id, data, _now(), _now())
-        self.project.tasks[number] = task
-        return task
 
     def _annotation(self, annotation_id: int) -> Annotation:
         return next(one for task in self.project.tasks.values() for one in task.annotations if one.id == annotation_id)
@@ -176,11 +178,13 @@ class SimulatedLabelStudio:
         return payloads.annotation_event(action, self.project, task, annotation)
 
     def _keep(self, ids: Sequence[int], results: Sequence[Json]) -> None:
+        """Store predictions with their tasks."""
         with self._changing:
             for one, result in zip(ids, results, strict=True):
                 self.project.keep(one, result)
 
     def _asked(self, ask: Callable[[], httpx.Response]) -> Json:
+        """Send a request and return its JSON object. Raises BackendFailed for any other answer."""
         try:
             response = ask()
             answer = response.json()
@@ -196,7 +200,7 @@ class SimulatedLabelStudio:
 
 
 def checked_results(answer: Json, count: int) -> list[Json]:
-    """The ``results`` of a /predict answer. Raises BackendFailed for what Label Studio would refuse or throw away."""
+    """Return the ``results`` of a /predict answer. BackendFailed for those that Label Studio would refuse or drop."""
     results = answer.get("results")
     if not isinstance(results, list) or len(results) != count:
         found = len(results) if isinstance(results, list) else "no"

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 
 from backend.app import create_app
 from backend.service import Service
-from backend.ties import Ties, ties_of
+from backend.ties import Dependencies, dependencies_of
 from model import checkpoint
 from model.features.item import ItemFeatures
 from model.items import Box, Item, TextBlock
@@ -142,9 +142,9 @@ def running(home: Path, encoders: CheapEncoders | None = None, **settings: Any) 
     asked = Asked()
     cheap = encoders or CheapEncoders()
 
-    ties = Ties(
-        lambda: cheap, ties_of(made).cold_start, asked.train.append, asked.encode.append, asked.reconcile.append
+    dependencies = Dependencies(
+        lambda: cheap, dependencies_of(made).cold_start, asked.train.append, asked.encode.append, asked.reconcile.append
     )
-    app = create_app(made, ties)
+    app = create_app(made, dependencies)
     with TestClient(app, raise_server_exceptions=False, client=("127.0.0.1", 1)) as client:
         yield Backend(app, client, made, cheap, asked)

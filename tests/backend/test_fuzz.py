@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backend.app import create_app
-from backend.ties import Ties
+from backend.ties import Dependencies
 from labelstudio.config import LabelConfig
 from labelstudio.gold import gold_of
 from labelstudio.tasks import item_key, reference_of
@@ -81,8 +81,8 @@ def alive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
 
 def described() -> Any:
     """The backend's own OpenAPI description."""
-    ties = Ties(CheapEncoders, lambda *_: pytest.fail("not served"), len, len, len)
-    return schemathesis.openapi.from_dict(create_app(Settings(home=Path("unused")), ties).openapi())
+    dependencies = Dependencies(CheapEncoders, lambda *_: pytest.fail("not served"), len, len, len)
+    return schemathesis.openapi.from_dict(create_app(Settings(home=Path("unused")), dependencies).openapi())
 
 
 DESCRIPTION = described()

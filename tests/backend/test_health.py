@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backend.app import create_app
-from backend.ties import Ties, ties_of
+from backend.ties import Dependencies, dependencies_of
 from model.features.item import ItemFeatures
 from model.items import Item
 from tagloom_base.settings import Settings
@@ -55,7 +55,7 @@ def test_health_while_the_encoders_load(tmp_path: Path) -> None:
         assert loaded.wait(30)
         return CheapEncoders()
 
-    app = create_app(settings, Ties(encoders, ties_of(settings).cold_start, nothing, nothing, nothing))
+    app = create_app(settings, Dependencies(encoders, dependencies_of(settings).cold_start, nothing, nothing, nothing))
     with TestClient(app, client=("127.0.0.1", 1)) as client:
         try:
             for _ in range(5):

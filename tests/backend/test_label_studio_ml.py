@@ -11,7 +11,7 @@ from label_studio_ml.model import LabelStudioMLBase
 from backend.label_studio_ml import ElementTagger, ElementTaggerManager
 from backend.metrics import Metrics
 from backend.running import running
-from backend.ties import Ties, ties_of
+from backend.ties import Dependencies, dependencies_of
 from tagloom_base.settings import Settings
 from tests import captured
 from tests.backend.parts import NO_REDIS, Asked, CheapEncoders
@@ -27,9 +27,9 @@ def asked() -> Asked:
 @pytest.fixture
 def client(tmp_path: Path, studio: Studio, asked: Asked, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
     settings = Settings(home=tmp_path, redis_url=NO_REDIS, label_studio_url=studio.url, label_studio_token=studio.token)
-    make = ties_of(settings).cold_start
-    ties = Ties(CheapEncoders, make, asked.train.append, asked.encode.append, asked.reconcile.append)
-    with running(settings, ties, Metrics()) as service:
+    make = dependencies_of(settings).cold_start
+    dependencies = Dependencies(CheapEncoders, make, asked.train.append, asked.encode.append, asked.reconcile.append)
+    with running(settings, dependencies, Metrics()) as service:
         service.engine.result(20)
         monkeypatch.setattr(api, "_manager", ElementTaggerManager(service))
         yield api._server.test_client()

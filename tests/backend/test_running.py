@@ -5,7 +5,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from backend.app import create_app
-from backend.ties import Ties, ties_of
+from backend.ties import Dependencies, dependencies_of
 from store.store import Store
 from tagloom_base.settings import Settings
 from tests import captured
@@ -18,7 +18,7 @@ def test_why_the_models_cannot_be_loaded_is_said_once(tmp_path: Path, caplog: py
     def encoders() -> CheapEncoders:
         raise ValueError("no such weights: set TAGLOOM_IMAGE_ENCODER")
 
-    app = create_app(settings, Ties(encoders, ties_of(settings).cold_start, nothing, nothing, nothing))
+    app = create_app(settings, Dependencies(encoders, dependencies_of(settings).cold_start, nothing, nothing, nothing))
     with caplog.at_level(logging.WARNING), TestClient(app, client=("127.0.0.1", 1)) as client:
         for _ in range(4):
             assert client.post("/setup", json=captured.body("02")).json() == {}

@@ -1,1 +1,1 @@
-"""The demonstration: a simulated Label Studio plays annotators against the real services, and the gain is measured."""
+"""The demo: a simulated Label Studio acts as annotators for the real services, and the gain is measured."""

@@ -1,4 +1,4 @@
-"""The curve of the report: scores against gold labels."""
+"""The plot of the report: scores over the number of gold labels."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,7 +15,10 @@ _SCORES: tuple[tuple[str, str, Callable[[Row], float | None]], ...] = (
 
 
 def curve_of(rows: Sequence[Row], baseline: float) -> Plot | None:
-    """Scores over gold, the cold start at 0; ``baseline``: macro-F1 of the majority's labels. None without rows."""
+    """Return a plot of the scores over gold, with the cold start at 0, or None without rows.
+
+    ``baseline`` is the macro-F1 of always giving the majority's labels.
+    """
     if not rows:
         return None
     most = max(row.gold for row in rows) or 1

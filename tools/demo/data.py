@@ -1,4 +1,7 @@
-"""Who is labelled and who is only measured on: gold candidates and test subjects, apart by product."""
+"""Divide the data of a demo: pictures to label, pictures to measure on, and pictures without labels.
+
+No product is in both of the first two groups.
+"""
 
 import random
 from collections import defaultdict
@@ -15,7 +18,7 @@ from tagloom_base.errors import UserError
 
 @dataclass(frozen=True)
 class Subject:
-    """One picture of the data set. ``size`` is width and height; ``boxes`` is None where nobody drew any."""
+    """One picture of the data. ``size`` is its width and height. ``boxes`` is None if the picture has no gold boxes."""
 
     picture: Path
     size: tuple[int, int]
@@ -28,9 +31,9 @@ class Subject:
 
 @dataclass(frozen=True)
 class Cast:
-    """Subjects by their part: ``gold`` in the order of labelling, ``test`` never labelled, ``pool`` without labels.
+    """The subjects in groups: ``gold`` in the order of labelling, ``test`` to measure on, ``pool`` without labels.
 
-    ``notes`` say how the data were read, and which items were left out.
+    The demo never labels ``test`` and ``pool``. ``notes`` say how the data were read and which items were left out.
     """
 
     labels: tuple[str, ...]
@@ -44,7 +47,7 @@ class Cast:
 
 
 def cast(folder: Path, *, test: int, gold: int, pool: int, seed: int, max_pixels: int = MAX_PIXELS) -> Cast:
-    """The parts of a data set for one run. Raises UserError for broken data, and for too little of it."""
+    """Divide the data of a folder for one run. Raises UserError for broken data, and for too few of them."""
     try:
         samples = load(folder)
         labels, casting = samples.labels(), _Casting(samples.labels(), max_pixels)
@@ -65,7 +68,7 @@ def cast(folder: Path, *, test: int, gold: int, pool: int, seed: int, max_pixels
 
 
 class _Casting:
-    """Makes subjects of samples. ``faults`` say why some are none: their pictures cannot be read."""
+    """Turns samples into subjects. ``faults`` says why some were left out: their pictures cannot be read."""
 
     def __init__(self, labels: Sequence[str], max_pixels: int) -> None:
         self._labels = labels
@@ -73,17 +76,27 @@ class _Casting:
         self.faults: list[str] = []
 
     def subjects(self, samples: Sequence[Sample]) -> list[Subject]:
-        """The subjects; of their pictures only the heads are read."""
+        """Return the samples as subjects. Only the beginning of each picture file is read."""
         made: list[Subject] = []
         for sample in samples:
             try:
-                made.append(self._subject(sample, upright_size(sample.image, self._max_pixels)))
+                subject = Subject(
+                    picture=sample.image,
+                    size=upright_size(sample.image, self._max_pixels),
+                    title=sample.title,
+                    industry=(sample.level1, sample.level2),
+                    labels=frozenset(sample.labels),
+                    boxes=gold_picture(sample.boxes, self._labels) if sample.boxed else None,
+                    product=sample.product_id,
+                )
             except ValueError as fault:
                 self.faults.append(str(fault))
+            else:
+                made.append(subject)
         return made
 
     def seen(self, subjects: Sequence[Subject]) -> list[Subject]:
-        """Those whose pictures can be read to the end."""
+        """Return those subjects whose pictures can be read completely."""
         kept: list[Subject] = []
         for subject in subjects:
             try:
@@ -94,24 +107,14 @@ class _Casting:
                 kept.append(subject)
         return kept
 
-    def _subject(self, sample: Sample, size: tuple[int, int]) -> Subject:
-        return Subject(
-            picture=sample.image,
-            size=size,
-            title=sample.title,
-            industry=(sample.level1, sample.level2),
-            labels=frozenset(sample.labels),
-            boxes=gold_picture(sample.boxes, self._labels) if sample.boxed else None,
-            product=sample.product_id,
-        )
-
 
 def split(
     subjects: Sequence[Subject], *, test: int, gold: int, seed: int
 ) -> tuple[list[Subject], list[Subject], list[Subject]]:
-    """Gold candidates, test subjects, and what is left of the former; no product is in gold and test.
+    """Return subjects for gold, subjects for the test, and the rest. No product is in gold and test.
 
-    Products are drawn at random until the test has its number, or half of all; gold is drawn from the rest.
+    Products are drawn at random for the test until it has ``test`` subjects, or half of all if there are too few. Gold
+    is drawn from the others.
     """
     products: dict[str, list[Subject]] = defaultdict(list)
     for subject in subjects:
@@ -129,9 +132,9 @@ def split(
 
 
 def shuffled(gold: Sequence[Subject], seed: int) -> list[Subject]:
-    """The same subjects, each with the labels and boxes of another one: what a useless annotator would send."""
+    """Return the same subjects, each with the labels and boxes of another one, as from a useless annotator."""
     order = list(range(len(gold)))
     random.Random(seed).shuffle(order)
-    # Along one cycle through all of them nobody keeps his own.
+    # Each takes those of the next one in a cycle through all, so none keeps its own labels.
     donor = {one: gold[order[(place + 1) % len(order)]] for place, one in enumerate(order)}
     return [replace(one, labels=donor[i].labels, boxes=donor[i].boxes) for i, one in enumerate(gold)]

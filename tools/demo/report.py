@@ -1,20 +1,18 @@
-"""The demo's report: one HTML file that needs nothing else, with the curve, the table and pictures with their boxes."""
+"""Write the demo's report: one HTML file with a plot, a table, and pictures with their boxes. It loads nothing else."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from tagloom.pages.gallery import PICTURES, Picture, colours_of, picture_of
 from tagloom.pages.render import rendered
-from testing.label_studio.payloads import Json
 from tools.demo.curve import curve_of
-from tools.demo.data import Subject
 from tools.demo.scoring import boxes_of, tags_of
 from tools.demo.story import Outcome
 from tools.demo.table import HEADINGS, cells
 
 
 def write_report(path: Path, outcome: Outcome, facts: Mapping[str, str]) -> None:
-    """Write the report. ``facts`` (data, encoders, machine) are shown as they are, in their order."""
+    """Write the report. ``facts`` (data, encoders, machine) are shown unchanged and in their order."""
     page = rendered(
         "tools.demo",
         "report.html.jinja",
@@ -30,15 +28,14 @@ def write_report(path: Path, outcome: Outcome, facts: Mapping[str, str]) -> None
 
 
 def gallery(outcome: Outcome) -> list[Picture]:
-    """Pictures of the test tasks with what was predicted for them last; those that have gold boxes first."""
+    """Return pictures of the test tasks with their last predictions, only those with gold boxes if there are any."""
     pairs = list(zip(outcome.cast.test, outcome.last_results, strict=False))
     boxed = [pair for pair in pairs if pair[0].boxes] or pairs
     step = max(1, len(boxed) // PICTURES)
     colours = colours_of(outcome.cast.labels)
-    return [_picture(subject, result, colours) for subject, result in boxed[::step][:PICTURES]]
-
-
-def _picture(subject: Subject, result: Json, colours: Mapping[str, str]) -> Picture:
-    gold = subject.boxes.boxes if subject.boxes else ()
-    tags = (subject.labels, tags_of(result))
-    return picture_of(subject.picture, subject.title, (gold, boxes_of(result)), tags, colours)
+    pictures = []
+    for subject, result in boxed[::step][:PICTURES]:
+        boxes = (subject.boxes.boxes if subject.boxes else (), boxes_of(result))
+        tags = (subject.labels, tags_of(result))
+        pictures.append(picture_of(subject.picture, subject.title, boxes, tags, colours))
+    return pictures

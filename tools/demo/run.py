@@ -1,10 +1,10 @@
-"""One run of the demo: the services, the simulated Label Studio, the story, the report."""
+"""Run the demo: start the services and the simulated Label Studio, follow the story, and write the report."""
 
 import contextlib
 import os
 import platform
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from testing.label_studio.simulator import SimulatedLabelStudio
 from tools.demo.data import Cast, cast, shuffled
 from tools.demo.report import write_report
 from tools.demo.story import Outcome, Pace, Story
-from tools.demo.watch import Inside, Outside, Watch
+from tools.demo.watch import Inside, Outside
 from tools.project import label_config
 from tools.services.record import Record
 from tools.services.stack import Stack
@@ -28,16 +28,16 @@ Say = Callable[[str], None]
 MARK = ".tagloom-demo"
 REPORT = "report.html"
 _PACE = {
-    # A demo shows each gain at once; in service, versions must not churn.
+    # A demo shows each gain at once. In real use versions must not change so often.
     "TAGLOOM_PROMOTION_SECONDS": "0",
-    # Whatever database this machine's real Tagloom has, the demo keeps out of it.
+    # The demo must not use the database of this machine's real Tagloom.
     "TAGLOOM_DATABASE_URL": "",
 }
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for. ``backend_url``: a backend that runs already; then no service is started."""
+    """The options of the command line. With ``backend_url``, the URL of a running backend, no service is started."""
 
     data: Path
     out: Path
@@ -51,13 +51,27 @@ class Options:
 
 
 def run(options: Options, say: Say) -> Outcome:
-    """Run the demo and write its report. Raises UserError for what must be put right first."""
-    people = _people(options)
+    """Run the demo and write its report. Raises UserError for a problem that must be solved first."""
+    people = cast(
+        options.data,
+        test=options.tasks,
+        gold=max(options.pace.batches),
+        pool=options.pool,
+        seed=options.seed,
+        max_pixels=Settings().pictures.image_max_pixels,
+    )
+    if options.shuffle_gold:
+        people = replace(people, gold=shuffled(people.gold, options.seed))
     require_disk(options.out)
     require_writable(options.out)
     for note in people.notes:
         say(note)
-    say(_introduction(options, people))
+    labels = "SHUFFLED gold labels" if options.shuffle_gold else "gold labels"
+    say(
+        f"Tagloom demo on {options.data}: {len(people.test)} tasks to measure on, up to {len(people.gold)} {labels}, "
+        f"{len(people.pool)} tasks that nobody labels.\nLabel Studio is simulated (its requests are those of 1.23.2); "
+        "Valkey, backend, worker and training are real."
+    )
     config = label_config(people.labels)
     if options.backend_url:
         with SimulatedLabelStudio(config, options.backend_url) as studio:
@@ -72,20 +86,8 @@ def run(options: Options, say: Say) -> Outcome:
     return outcome
 
 
-def _people(options: Options) -> Cast:
-    people = cast(
-        options.data,
-        test=options.tasks,
-        gold=max(options.pace.batches),
-        pool=options.pool,
-        seed=options.seed,
-        max_pixels=Settings().pictures.image_max_pixels,
-    )
-    return replace(people, gold=shuffled(people.gold, options.seed)) if options.shuffle_gold else people
-
-
 def encoders_of(url: str) -> str:
-    """Which encoders a backend says it runs on."""
+    """Return the encoders of a backend, according to its /status."""
     try:
         encoders = httpx.get(f"{url}/status", timeout=5).raise_for_status().json()["encoders"]
         return "; ".join(f"{part}: {name}" for part, name in encoders.items())
@@ -94,37 +96,28 @@ def encoders_of(url: str) -> str:
 
 
 def _with_services(options: Options, people: Cast, config: str, say: Say) -> tuple[Outcome, str]:
+    """Start the services, run the story on them, and return its outcome and the encoders' description."""
     settings = Settings(home=fresh_home(options.out), database_url="")
     url = f"http://{settings.access.host}:{settings.access.port}"
     with SimulatedLabelStudio(config, url) as studio:
         access = {"LABEL_STUDIO_URL": studio.url, "LABEL_STUDIO_API_KEY": studio.token}
         with Stack(settings, {**_PACE, **access}) as stack:
-            _start(stack, say, worker=options.worker)
-            with _watch(settings, studio) as watch:
+            say(f"starting Valkey{', the backend and one RQ worker' if options.worker else ' and the backend'} ...")
+            stack.start_queue()
+            if options.worker:
+                # The worker starts before the backend, so that both do their slow imports at the same time.
+                stack.start_worker()
+            stack.start_backend()
+            by_hand = f"one more worker, by hand:\n  {stack.worker_line()}\n"
+            say(f"backend  {stack.backend_url}\nlogs     {stack.logs}\n{by_hand}")
+            with contextlib.closing(Store.open(settings.paths.database)) as store:
+                watch = Inside(store, studio.project.key)
                 outcome = Story(studio, people, watch, options.pace, check=stack.check, say=say).tell()
             return outcome, encoders_of(url)
 
 
-def _start(stack: Stack, say: Say, *, worker: bool) -> None:
-    say("starting Valkey, the backend and one RQ worker ..." if worker else "starting Valkey and the backend ...")
-    stack.start_queue()
-    if worker:
-        stack.start_worker()  # first: both take their seconds to import, so they do it together
-    stack.start_backend()
-    say(f"backend  {stack.backend_url}\nlogs     {stack.logs}\none more worker, by hand:\n  {stack.worker_line()}\n")
-
-
-@contextlib.contextmanager
-def _watch(settings: Settings, studio: SimulatedLabelStudio) -> Iterator[Watch]:
-    store = Store.open(settings.paths.database)
-    try:
-        yield Inside(store, studio.project.key)
-    finally:
-        store.close()
-
-
 def fresh_home(out: Path) -> Path:
-    """An empty home below ``out``; what an earlier demo left there is ended and removed, and nothing else ever is."""
+    """Return an empty home below ``out``. Only processes and files of an earlier demo are ended and removed."""
     home = (out / "state").resolve()
     if home.exists() and not (home / MARK).exists():
         raise UserError(f"{home} is not of an earlier demo: choose another folder with --out")
@@ -136,16 +129,8 @@ def fresh_home(out: Path) -> Path:
     return home
 
 
-def _introduction(options: Options, people: Cast) -> str:
-    sent = "SHUFFLED gold labels" if options.shuffle_gold else "gold labels"
-    return (
-        f"Tagloom demo on {options.data}: {len(people.test)} tasks to measure on, up to {len(people.gold)} {sent}, "
-        f"{len(people.pool)} tasks that nobody labels.\nLabel Studio is simulated (its requests are those of 1.23.2); "
-        "Valkey, backend, worker and training are real."
-    )
-
-
 def _facts(options: Options, people: Cast, outcome: Outcome) -> dict[str, str]:
+    """Return the facts for the report: data, gold, requests, webhooks and time."""
     tally = outcome.tally
     return {
         "Data": f"{options.data}, {len(people.test)} tasks to measure on, seed {options.seed}",

@@ -1,4 +1,4 @@
-"""How good served predictions are: F1 of the tags, mAP@0.5 of the boxes, against labels that nobody ever sent."""
+"""Measure served predictions: F1 of the tags and mAP@0.5 of the boxes, against labels that were never sent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tools.demo.data import Subject
 
 @dataclass(frozen=True)
 class Scores:
-    """``per_label`` holds the F1 of each label; ``boxes`` the mAP@0.5, None where no picture has gold boxes."""
+    """``per_label`` holds the F1 of each label, ``boxes`` the mAP@0.5, or None without gold boxes."""
 
     macro_f1: float
     weighted_f1: float
@@ -22,7 +22,7 @@ class Scores:
 
 
 def score_served(results: Sequence[Json], subjects: Sequence[Subject], labels: Sequence[str]) -> Scores:
-    """Scores of /predict results for the subjects in the same order."""
+    """Return the scores of /predict results for the subjects in the same order."""
     tags = score_tags([tags_of(result) for result in results], [subject.labels for subject in subjects], labels)
     drawn = [(boxes_of(result), subject.boxes) for result, subject in zip(results, subjects, strict=True)]
     boxed = [(predicted, gold) for predicted, gold in drawn if gold is not None]
@@ -31,7 +31,7 @@ def score_served(results: Sequence[Json], subjects: Sequence[Subject], labels: S
 
 
 def score_tags(predicted: Sequence[frozenset[str]], gold: Sequence[frozenset[str]], labels: Sequence[str]) -> Scores:
-    """F1 over the labels that somebody has or was given; the others would count as 0 without any error."""
+    """Return F1 scores over the labels that occur in gold or predictions. Others would count as 0 without an error."""
     used = [label for label in labels if any(label in one for one in (*gold, *predicted))]
     truth_NK, given_NK = _indicators(gold, used), _indicators(predicted, used)
     per_label = {label: score.f1 for label, score in zip(used, class_scores(truth_NK, given_NK), strict=True)}
@@ -39,19 +39,19 @@ def score_tags(predicted: Sequence[frozenset[str]], gold: Sequence[frozenset[str
 
 
 def majority(seen: Sequence[frozenset[str]], subjects: Sequence[Subject], labels: Sequence[str]) -> Scores:
-    """Scores of giving every picture the labels that more than half of the gold has."""
+    """Return the scores of giving every picture the labels that more than half of the gold has."""
     usual = frozenset(label for label in labels if sum(label in one for one in seen) > len(seen) / 2)
     return score_tags([usual] * len(subjects), [subject.labels for subject in subjects], labels)
 
 
 def tags_of(result: Json) -> frozenset[str]:
-    """The tags of one prediction."""
+    """Return the tags of one prediction."""
     chosen = [region["value"]["choices"] for region in result["result"] if region["type"] == "choices"]
     return frozenset(name for names in chosen for name in names)
 
 
 def boxes_of(result: Json) -> tuple[PredictedBox, ...]:
-    """The rectangles of one prediction."""
+    """Return the rectangles of one prediction as boxes."""
     regions = [region for region in result["result"] if region["type"] == "rectanglelabels"]
     return tuple(
         PredictedBox(region["value"]["rectanglelabels"][0], box, float(region.get("score") or 0.0))

@@ -1,13 +1,15 @@
-"""The demo, readable from top to bottom: gold goes in, better pre-annotations come out.
+"""The course of the demo: gold labels are sent, and the predictions become better.
 
-A simulated Label Studio imports tasks and asks for predictions before any label (the cold start), then submits gold in
-batches; after each, once the worker has trained and the backend has swapped, the test tasks are predicted anew and
-measured against labels that were never sent. A second client asks for predictions all the time.
+A simulated Label Studio imports tasks and requests predictions before any label exists (the cold start). Then it
+submits gold in batches. After each batch, once the worker has trained and the backend serves the new version, the test
+tasks are predicted again and measured against labels that were never sent. A second client requests predictions all
+the time.
 """
 
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from testing.label_studio.payloads import Json, choices_region, controls_of, rectangle_region
@@ -21,16 +23,18 @@ from tools.demo.watch import Progress, Watch
 from tools.project import task_data
 
 BATCHES = (10, 40, 80, 120)
-PAGE = 16  # tasks that one /predict carries: a selection in Label Studio's task list
+# Tasks of one /predict, like a selection in Label Studio's task list.
+PAGE = 16
 RETRIES = 3
 
 
 @dataclass(frozen=True)
 class Pace:
-    """``batches``: gold counts after which to measure; ``patience``: seconds to wait for a sign of training.
+    """Times of the demo, in seconds, and ``batches``: the numbers of gold labels after which to measure.
 
-    ``ready``: seconds until a backend that answers /health must name a version. ``settle``: without a look inside, a
-    version that serves for so many seconds is taken for its training's last.
+    ``patience`` is the longest wait for a sign of training. Within ``ready`` a backend that answers /health must name a
+    version. When the training cannot be observed, a version that serves for ``settle`` counts as the training's last.
+    ``poll`` is the pause between two looks.
     """
 
     batches: tuple[int, ...] = BATCHES
@@ -44,8 +48,8 @@ class Pace:
 class Outcome:
     """Everything that the report shows.
 
-    ``lost_webhooks`` of all ``webhooks`` were not taken within Label Studio's second. That costs time, not gold: the
-    worker compares with Label Studio; so it is told and is no failure.
+    ``lost_webhooks`` of all ``webhooks`` were not accepted within Label Studio's limit of one second. That costs time
+    but no gold, because the worker compares its store with Label Studio. So it is reported and is no failure.
     """
 
     cast: Cast
@@ -60,16 +64,16 @@ class Outcome:
 
     @property
     def versions(self) -> list[str]:
-        """Published versions in the order in which answers named them first."""
+        """Published versions, in the order of the first answer by each."""
         return list(self.tally.versions)
 
 
 class Stopped(Exception):  # noqa: N818 - it says what happened
-    """The story can't go on; the message says why."""
+    """Raised when the demo cannot continue. The message is the promise that was not kept."""
 
 
 class Story:
-    """One run. ``check`` raises when a service has died; ``say`` prints a line."""
+    """One run of the demo. ``check`` raises when a service has ended; ``say`` prints a line."""
 
     def __init__(
         self, studio: SimulatedLabelStudio, cast: Cast, watch: Watch, pace: Pace,
@@ -83,10 +87,11 @@ class Story:
         self._tests: list[int] = []
         self._golds: list[int] = []
         self._began = 0.0
-        self._open_tasks: list[int] = []  # what the second client asks for
+        # Tasks whose predictions the second client requests.
+        self._open_tasks: list[int] = []
 
     def tell(self) -> Outcome:
-        """Run it all. Never raises for what the backend does: the verdict says it."""
+        """Run the demo. Failures of the backend do not raise; the verdict reports them."""
         stop, outcome = "", self._outcome
         self._began = time.monotonic()
         try:
@@ -96,8 +101,16 @@ class Story:
             self._open_tasks += self._tests[: Traffic.TASKS]
             with Traffic(self._studio, self._open_tasks, outcome.tally):
                 self._measure(0)
-                self._predict(self._golds, 0)  # as for everything that waits in a project's task list
-                self._label_in_batches()
+                # The tasks to label get predictions too, as in a real project.
+                self._predict(self._golds, 0)
+                done = 0
+                for count in self._pace.batches:
+                    for number in range(done, min(count, len(self._golds))):
+                        self._studio.annotate(self._golds[number], self._annotation(self._cast.gold[number]))
+                    done = min(count, len(self._golds))
+                    progress, seconds = self._await_training(time.monotonic(), before=self._table.rows[-1].version)
+                    note = "" if seconds is not None else f"kept: {progress.note or 'no reason told'}"
+                    self._measure(done, seconds, note)
         except Stopped as reason:
             stop = str(reason)
         outcome.webhooks, outcome.lost_webhooks = self._studio.deliveries.sent, self._studio.deliveries.failed
@@ -108,43 +121,31 @@ class Story:
         return outcome
 
     def _open(self) -> None:
-        """What happens when a backend is connected: health, setup until it is ready; then the tasks come."""
+        """Connect the backend as Label Studio does (/health, /setup until it names a version), and import the tasks."""
         try:
             self._studio.health()
         except BackendFailed as failure:
             raise Stopped(f"the backend can be connected ({failure})") from failure
         end = time.monotonic() + self._pace.ready
-        while not self._is_ready():
+        while True:
+            # While the encoders load, /setup may fail. Label Studio would then ask again later.
+            with suppress(BackendFailed):
+                if self._studio.setup():
+                    break
             self._check()
             if time.monotonic() > end:
                 raise Stopped(f"/setup names a model version within {self._pace.ready:.0f} s")
             time.sleep(self._pace.poll)
-        # The worker reads tasks in this order while the backend reads those it is asked for: they meet at the end.
+        # The worker reads tasks in this order, while the backend reads the test tasks, which are requested first.
         self._golds = self._import(self._cast.gold)
         self._import(self._cast.pool)
         self._tests = self._import(self._cast.test)
 
-    def _is_ready(self) -> bool:
-        """While encoders load, Label Studio would show the backend as not connected and ask again; so do we."""
-        try:
-            return bool(self._studio.setup())
-        except BackendFailed:
-            return False
-
     def _import(self, subjects: Sequence[Subject]) -> list[int]:
         return self._studio.import_tasks([Upload(one.picture, task_data(one.title, *one.industry)) for one in subjects])
 
-    def _label_in_batches(self) -> None:
-        done = 0
-        for count in self._pace.batches:
-            for number in range(done, min(count, len(self._golds))):
-                self._studio.annotate(self._golds[number], self._annotation(self._cast.gold[number]))
-            done = min(count, len(self._golds))
-            progress, seconds = self._await_training(time.monotonic(), before=self._table.rows[-1].version)
-            self._measure(done, seconds, "" if seconds is not None else f"kept: {progress.note or 'no reason told'}")
-
     def _annotation(self, subject: Subject) -> list[Json]:
-        """What an annotator submits for this picture."""
+        """Return the regions that an annotator submits for this picture."""
         rectangles = subject.boxes.boxes if subject.boxes else ()
         regions = [
             rectangle_region(
@@ -164,13 +165,18 @@ class Story:
         return [*regions, choices_region(self._controls["Choices"], tags)] if tags else regions
 
     def _await_training(self, last_webhook: float, before: str) -> tuple[Progress, float | None]:
-        """Wait until the training on all gold so far has ended; seconds until its first version served, if one did."""
+        """Wait until the training on all gold so far has ended. The seconds last until its first version served."""
         revision = self._watch.revision()
         sign = changed = time.monotonic()
         served, swapped = before, None
         while True:
             self._check()
-            version, progress = self._served(served), self._watch.progress(revision)
+            version = served
+            try:
+                version = self._studio.setup() or served
+            except BackendFailed as failure:
+                self._outcome.tally.failed(str(failure))
+            progress = self._watch.progress(revision)
             now = time.monotonic()
             if version != served:
                 served, sign, changed = version, now, now
@@ -186,13 +192,6 @@ class Story:
                 raise Stopped(f"the worker trains within {self._pace.patience:.0f} s of a batch (does one run?)")
             time.sleep(self._pace.poll)
 
-    def _served(self, otherwise: str) -> str:
-        try:
-            return self._studio.setup() or otherwise
-        except BackendFailed as failure:
-            self._outcome.tally.failed(str(failure))
-            return otherwise
-
     def _measure(self, gold: int, seconds: float | None = None, note: str = "") -> None:
         """Predict the test tasks page by page, measure, and add a row."""
         results = self._predict(self._tests, gold)
@@ -202,12 +201,12 @@ class Story:
         self._table.add(Row(gold, version, scores, time.monotonic() - self._began, seconds, note))
 
     def _predict(self, ids: list[int], gold: int) -> list[Json]:
-        """Predictions of these tasks, asked for page by page."""
+        """Return the predictions of these tasks, requested page by page."""
         pages = [ids[start : start + PAGE] for start in range(0, len(ids), PAGE)]
-        return [result for page in pages for result in self._read_page(page, gold)]
+        return [result for page in pages for result in self._predict_page(page, gold)]
 
-    def _read_page(self, ids: list[int], gold: int) -> list[Json]:
-        """One page's predictions; asked again, as Label Studio does, while pictures of it are not read yet."""
+    def _predict_page(self, ids: list[int], gold: int) -> list[Json]:
+        """Return the predictions of a page. Ask again, as Label Studio does, while pictures of it are unread."""
         for _ in range(RETRIES):
             results = ask(self._studio, ids, self._outcome.tally)
             if results is None:

@@ -1,4 +1,4 @@
-"""The table that grows while the demo runs: plain lines, so that it reads the same on a terminal and in a log."""
+"""The table that the demo prints while it runs, in plain lines for terminals and logs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from tools.demo.scoring import Scores
 
 @dataclass(frozen=True)
 class Row:
-    """One line: how good the served predictions are after so much gold.
+    """One line: the scores of the served predictions after ``gold`` gold labels.
 
-    ``at`` is when that was measured, in seconds since the start. ``seconds`` runs from the batch's last webhook until
-    /setup named a version that was trained on the batch; None when there was none, and then ``note`` says why.
+    ``at`` is the time of the measurement in seconds since the start. ``seconds`` is the time from the batch's last
+    webhook until /setup named a version that was trained on the batch; None without one, and ``note`` then says why.
     """
 
     gold: int
@@ -27,7 +27,7 @@ _WIDTHS = (6, 6, 10, 9, 12, 8, 8)
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """The texts of a row's columns, in the order of HEADINGS."""
+    """Return the texts of a row's columns, in the order of HEADINGS."""
     boxes = "-" if row.scores.boxes is None else f"{row.scores.boxes:.3f}"
     swap = "-" if row.seconds is None else f"{row.seconds:.1f} s"
     return (
@@ -42,7 +42,7 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 class Table:
-    """Writes the headings with the first row, then a line a row."""
+    """Writes the headings before the first row, then a line for each row."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self.rows: list[Row] = []

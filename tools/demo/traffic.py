@@ -1,4 +1,4 @@
-"""The second client: asks for predictions without pause, and keeps count of what an annotator would have noticed."""
+"""The second client: it requests predictions without pause and counts the failures that an annotator would notice."""
 
 import random
 import threading
@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from testing.label_studio.payloads import Json
 from testing.label_studio.simulator import BackendFailed, SimulatedLabelStudio
 
-FAST = "+fast"  # how the backend marks the answers for tasks whose picture it has not read yet
+# Answers for tasks whose picture is not read yet have version names with this end.
+FAST = "+fast"
 
 
 @dataclass
 class Tally:
-    """Requests sent, what went wrong with each failed one, seconds each took, and the versions that answered."""
+    """Counts of a client: sent requests, reasons of failures, seconds of the answers, and versions in them."""
 
     sent: int = 0
     failures: list[str] = field(default_factory=list)
@@ -34,18 +35,19 @@ class Tally:
             self.failures.append(reason)
 
     def quantile(self, share: float) -> float:
-        """Seconds within which this share of the answered requests was answered; 0 without any."""
+        """Return the time in seconds within which this share of the answers came, or 0 without answers."""
         ordered = sorted(self.seconds)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
 class Traffic:
-    """A context manager: within, a thread asks for the predictions of a few tasks, one request after the other.
+    """A context manager: within, a thread requests predictions of a few tasks, one request after the other.
 
-    It chooses among the tasks in ``ids``, which may grow meanwhile: like annotators it opens what has been read.
+    It chooses among the tasks in ``ids``, to which the story adds tasks whose pictures have been read.
     """
 
-    TASKS = 4  # with several tasks a request, an answer that is empty for all of them is no accident
+    # Tasks per request. If the answer is empty for all of several tasks, something is wrong.
+    TASKS = 4
 
     def __init__(self, studio: SimulatedLabelStudio, ids: list[int], tally: Tally, seed: int = 7) -> None:
         self._studio, self._ids, self._tally = studio, ids, tally
@@ -65,11 +67,12 @@ class Traffic:
         while not self._over.is_set():
             ask(self._studio, self._random.sample(self._ids, min(self.TASKS, len(self._ids))), self._tally, keep=False)
             if self._tally.failures:
-                self._over.wait(0.2)  # a dead backend refuses thousands of times a second; counting some is enough
+                # A dead backend refuses thousands of requests per second; some of them are enough.
+                self._over.wait(0.2)
 
 
 def ask(studio: SimulatedLabelStudio, ids: Sequence[int], tally: Tally, *, keep: bool = True) -> list[Json] | None:
-    """One /predict, counted. None when it failed, or when a request for several tasks predicted nothing for any."""
+    """Send one /predict and count it. Returns None when it failed, or was empty for all of several tasks."""
     begin = time.monotonic()
     try:
         results = studio.predict(ids, keep=keep)

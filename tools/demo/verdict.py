@@ -1,4 +1,4 @@
-"""Whether the demo showed what it promises, condition by condition."""
+"""Judge whether the demo showed what it promises, condition by condition."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ NEEDED_VERSIONS = 3
 
 @dataclass(frozen=True)
 class Condition:
-    """One promise, and whether it held; ``text`` gives the figures."""
+    """One promise and whether it is kept. ``text`` gives the figures."""
 
     holds: bool
     text: str
@@ -26,7 +26,7 @@ class Verdict:
         return all(condition.holds for condition in self.conditions)
 
     def lines(self) -> list[str]:
-        """One line a condition, then the sum."""
+        """Return a line for each condition, then one for all."""
         lines = [f"  {'yes' if condition.holds else 'NO '}  {condition.text}" for condition in self.conditions]
         failed = sum(not condition.holds for condition in self.conditions)
         return [*lines, "All of it holds." if self.passed else f"{failed} of {len(lines)} conditions do not hold."]
@@ -51,12 +51,10 @@ def judge(rows: Sequence[Row], baseline: float, versions: Sequence[str], tally: 
         ]
     seen = f"{len(versions)} published versions seen in answers ({', '.join(versions) or 'none'})"
     conditions.append(Condition(len(versions) >= NEEDED_VERSIONS, f"{seen}, at least {NEEDED_VERSIONS} wanted"))
-    conditions.append(_requests(tally))
+    none_failed = "no request failed"
+    if tally.failures:
+        text = f"{none_failed}: {len(tally.failures)} of {tally.sent} did, the first: {tally.failures[0]}"
+        conditions.append(Condition(False, text))
+    else:
+        conditions.append(Condition(tally.sent > 0, f"{none_failed} ({tally.sent} sent)"))
     return Verdict(tuple(conditions))
-
-
-def _requests(tally: Tally) -> Condition:
-    if not tally.failures:
-        return Condition(tally.sent > 0, f"no request failed ({tally.sent} sent)")
-    first = tally.failures[0]
-    return Condition(False, f"no request failed: {len(tally.failures)} of {tally.sent} did, the first: {first}")

@@ -1,20 +1,20 @@
-"""How far the training behind a backend is, as far as one can see from here."""
+"""Observe the training behind a backend, as far as that is possible from outside."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
 from store.leases import lease_name
 from store.store import Store
-from store.versions import State, Version
+from store.versions import State
 
 
 @dataclass(frozen=True)
 class Progress:
     """What is known of the training on some gold.
 
-    ``ended``: nothing more will come of it; None when that can't be seen. ``busy``: a training is at work.
-    ``fresh``: the versions trained on all of that gold; None when that can't be seen. ``note``: why what serves did
-    not change.
+    ``ended`` says that it will produce no further version, ``busy`` that a training is running. ``fresh`` holds the
+    versions that were trained on all of the gold. ``ended`` and ``fresh`` are None when they cannot be observed.
+    ``note`` says why the served version has not changed.
     """
 
     ended: bool | None = None
@@ -25,17 +25,17 @@ class Progress:
 
 
 class Watch(Protocol):
-    """Sees the training of one project."""
+    """Observes the training of one project."""
 
     def revision(self) -> int:
-        """A number that grows with the gold."""
+        """Return a number that grows with the gold."""
 
     def progress(self, revision: int) -> Progress:
-        """How far the training on the gold of that revision is."""
+        """Return the progress of the training on the gold of that revision."""
 
 
 class Outside:
-    """Sees nothing but what Label Studio sees: for a backend that was not started by the demo."""
+    """Observes only what Label Studio can: for a backend that was not started by the demo."""
 
     def revision(self) -> int:
         return 0
@@ -45,7 +45,7 @@ class Outside:
 
 
 class Inside:
-    """Reads the store of the services that the demo started. ``key`` is the project's as /setup carries it."""
+    """Reads the store of the services that the demo started. ``key`` is the project's key as in /setup."""
 
     def __init__(self, store: Store, key: str) -> None:
         self._store = store
@@ -62,21 +62,18 @@ class Inside:
             return Progress(ended=False)
         current = self._store.versions.current(project.key)
         versions = [one for one in self._store.versions.list(project.key) if one.gold_revision >= revision]
+        # States whose ``reason`` is that of the decision about promotion.
+        judged = (State.REFUSED, State.ACCEPTED)
         return Progress(
             ended=project.trained_revision >= revision,
             busy=self._store.leases.held(lease_name("train", project.key)),
             serving=current.version if current else None,
             fresh=frozenset(one.version for one in versions if one.promoted_at),
-            note=project.failure or _verdict(versions),
+            note=project.failure or next((one.reason for one in versions if one.state in judged), ""),
         )
 
     def _key(self) -> str:
-        """The store's key: the connection's name stands before Label Studio's."""
+        """Return the project's key in the store, which has the connection's name in front."""
         if not self._found:
             self._found = next((one.key for one in self._store.projects.all() if one.key.endswith(self._end)), "")
         return self._found
-
-
-def _verdict(versions: list[Version]) -> str:
-    """What the gate said of the newest version."""
-    return next((one.reason for one in versions if one.state in (State.REFUSED, State.ACCEPTED)), "")

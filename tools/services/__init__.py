@@ -1,1 +1,1 @@
-"""The processes of one Tagloom: Valkey, the backend, workers; started together, watched, ended together."""
+"""The processes of one Tagloom: Valkey, backend and workers. They are started, watched and ended together."""

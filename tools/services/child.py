@@ -1,4 +1,4 @@
-"""One child process: in a session of its own, its output in a log file, ended with everything it started."""
+"""One child process: it has its own session and a log file, and ends together with all processes it started."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from tagloom_base.errors import UserError
 
 
 class Child:
-    """A named process. Its own session keeps the terminal's Ctrl-C from it: the parent decides the order of ends."""
+    """A named process. Its own session keeps the terminal's Ctrl-C away, so the parent decides the order of ends."""
 
     def __init__(self, name: str, command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> None:
         self.name = name
@@ -50,7 +50,7 @@ class Child:
             raise UserError(f"{self.name} ended with code {code}; the end of {self.log}:\n{self.tail()}")
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float) -> None:
-        """Wait until ``ready()``. Raises UserError when the process dies first, or when the time is over."""
+        """Wait until ``ready()`` is true. Raises UserError when the process ends before, or after so many seconds."""
         end = time.monotonic() + seconds
         while not ready():
             self.check()
@@ -61,12 +61,12 @@ class Child:
             time.sleep(0.1)
 
     def tail(self, lines: int = 12) -> str:
-        """The last lines of the log."""
+        """Return the last lines of the log."""
         text = self.log.read_text("utf-8", "replace") if self.log.exists() else ""
         return "\n".join(text.splitlines()[-lines:]) or "(the log is empty)"
 
     def stop(self, patience: float = 8.0) -> None:
-        """End the process and all that it started, within about ``patience`` seconds."""
+        """End the process and all processes it started, within about ``patience`` seconds."""
         if self._process is None:
             return
         stop_tree(self._process.pid, patience)
@@ -75,7 +75,7 @@ class Child:
 
 
 def program(name: str) -> str:
-    """The path of a program that stands beside this Python, so that a venv need not be activated."""
+    """Return the path of a program in the folder of this Python, so that a venv need not be activated."""
     beside = Path(sys.executable).parent / name
     return str(beside) if beside.exists() else name
 
@@ -83,7 +83,7 @@ def program(name: str) -> str:
 def stop_tree(pid: int, patience: float) -> None:
     """End a process and its descendants, also those in other process groups (RQ gives each work horse one).
 
-    SIGTERM; SIGTERM again, by which an RQ worker drops the job it would finish first; SIGKILL to what is left.
+    They get SIGTERM, then SIGTERM again, which makes an RQ worker drop its current job, and in the end SIGKILL.
     """
     members = family(pid)
     for wait in (0.7 * patience, 0.3 * patience):
@@ -97,7 +97,7 @@ def stop_tree(pid: int, patience: float) -> None:
 
 
 def family(pid: int) -> list[psutil.Process]:
-    """The process, then its descendants; empty when it is gone."""
+    """Return the process and its descendants, or nothing when the process has ended."""
     try:
         process = psutil.Process(pid)
         return [process, *process.children(recursive=True)]

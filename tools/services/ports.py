@@ -6,9 +6,9 @@ from tagloom_base.errors import UserError
 
 
 def require_free(port: int, host: str, variable: str) -> None:
-    """Raise UserError when something listens on the port already; the message names ``variable`` as the way out."""
+    """Raise UserError when the port is in use. The message says to choose another one with ``variable``."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
-        # A server that ended a moment ago leaves its connections in TIME_WAIT; that is no reason to refuse.
+        # Connections in TIME_WAIT, of a server that has just ended, do not make the port unusable.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
@@ -20,7 +20,7 @@ def require_free(port: int, host: str, variable: str) -> None:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody listens on now."""
+    """Return a port that no process listens on now."""
     with socket.socket() as listener:
         listener.bind((host, 0))
         port: int = listener.getsockname()[1]

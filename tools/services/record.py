@@ -1,4 +1,4 @@
-"""Which processes belong to a home folder, on disk, so that what a killed run left can be found and ended."""
+"""Record the processes of a home folder on disk, so that those left by a killed run can be found and ended."""
 
 import contextlib
 import os
@@ -16,14 +16,14 @@ FILE = "services.json"
 
 
 class Mark(BaseModel):
-    """One process: its id, and its start time, since ids are used again."""
+    """One process: its id, and its start time, because the system uses ids again."""
 
     pid: int
     started: float
 
     @classmethod
     def of(cls, pid: int) -> "Mark | None":
-        """The mark of a running process, None when there is none."""
+        """Return the mark of a running process, or None when no process has this id."""
         try:
             return cls(pid=pid, started=psutil.Process(pid).create_time())
         except psutil.NoSuchProcess:
@@ -32,12 +32,12 @@ class Mark(BaseModel):
     @property
     def alive(self) -> bool:
         now = Mark.of(self.pid)
-        # The start time is computed from the boot time, which may be read a little differently the next time.
+        # The start time is computed from the boot time, which can differ a little between two readings.
         return now is not None and abs(now.started - self.started) < 2
 
 
 class Entries(BaseModel):
-    """The owner (the process that started the others) and its children by name."""
+    """The owner, which started the other processes, and its children by name."""
 
     owner: Mark | None = None
     children: dict[str, Mark] = {}
@@ -50,7 +50,7 @@ class Record:
         self._path = home / FILE
 
     def claim(self) -> list[str]:
-        """Take the home for this process and end what a dead owner left; the names of what was ended.
+        """Make this process the owner, end the children of a dead owner, and return their names.
 
         Raises UserError when another living process owns the home.
         """
@@ -65,20 +65,20 @@ class Record:
         return ended
 
     def write(self, children: Mapping[str, int]) -> None:
-        """Note the living children (name → process id)."""
+        """Record the living children (name → process id)."""
         marks = {name: mark for name, pid in children.items() if (mark := Mark.of(pid))}
         with replaced(self._path) as beside:
             beside.write_text(Entries(owner=Mark.of(os.getpid()), children=marks).model_dump_json(indent=1), "utf-8")
 
     def release(self) -> None:
-        """Forget everything: nothing of ours runs any more."""
+        """Remove the record: no process of this home is running any more."""
         self._path.unlink(missing_ok=True)
 
     def down(self) -> list[str]:
-        """End the owner and what it left; the names of what was ended."""
+        """End the owner and its children, and return the names of the ended processes."""
         entries, ended = self._read(), []
         if entries.owner and entries.owner.alive:
-            # It ends its children in their order by itself, which may take each one's patience.
+            # The owner ends its children one after the other, and each may need its time.
             stop_tree(entries.owner.pid, patience=40)
             ended.append("tagloom")
         ended += _end(entries.children)
@@ -92,6 +92,7 @@ class Record:
 
 
 def _end(children: Mapping[str, Mark]) -> list[str]:
+    """End the children that are alive, the last one first, and return their names."""
     left = [name for name, mark in children.items() if mark.alive]
     for name in reversed(left):
         stop_tree(children[name].pid, patience=8)

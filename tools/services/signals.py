@@ -1,4 +1,4 @@
-"""SIGTERM and a lost terminal end a run like Ctrl-C does: with everything it started."""
+"""Let SIGTERM and SIGHUP (a closed terminal) end a run as Ctrl-C does, with all that it started."""
 
 import signal
 import threading
@@ -11,7 +11,7 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Within, SIGTERM and SIGHUP raise SystemExit(128 + signal). Main thread only; elsewhere it changes nothing."""
+    """Let SIGTERM and SIGHUP raise SystemExit(128 + signal) in the block. Without effect outside the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -25,7 +25,7 @@ def terminable() -> Iterator[None]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Within, Ctrl-C, SIGTERM and SIGHUP are ignored, so that an impatient second Ctrl-C leaves nothing half-ended."""
+    """Ignore Ctrl-C, SIGTERM and SIGHUP in the block, so that a second Ctrl-C does not interrupt the end of the run."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

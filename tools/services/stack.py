@@ -1,4 +1,4 @@
-"""Valkey, the backend and one worker, as a context: whatever ends the block ends all of them, in the right order."""
+"""Valkey, the backend and workers as a context manager, which ends all of them in the right order."""
 
 import os
 import shlex
@@ -22,16 +22,22 @@ START_SECONDS = 90.0
 class Stack:
     """The running services of one home folder.
 
-    ``environment`` holds what the children need beyond this process's own environment, by variable name; the same
-    lines, printed by :meth:`worker_line`, start another worker by hand.
+    ``environment`` holds the variables that the children need beyond this process's environment. :meth:`worker_line`
+    prints the command, with these variables, that starts another worker.
     """
 
     def __init__(self, settings: Settings, environment: Mapping[str, str] | None = None) -> None:
         self.settings = settings
         self.home = settings.paths.home.resolve()
-        # With worker.rq_settings RQ's parent imports once what each forked job needs.
+        # With worker.rq_settings, RQ's parent process imports once the modules that all forked jobs need.
         own = {"TAGLOOM_HOME": str(self.home), "RQ_CONFIG": "worker.rq_settings"}
-        self.environment = {**_chosen_settings(), **own, **(environment or {})}
+        # Another shell lacks the settings in this process's environment. No worker needs the passwords among them.
+        chosen = {
+            name: value
+            for name, value in os.environ.items()
+            if name.startswith("TAGLOOM_") and not name.endswith(("PASSWORD", "SECRET", "SECRETS"))
+        }
+        self.environment = {**chosen, **own, **(environment or {})}
         self.children: list[Child] = []
         self.ended_leftovers: list[str] = []
         self._record = Record(self.home)
@@ -62,14 +68,14 @@ class Stack:
 
     def start(self, child: Child) -> Child:
         """Start a process that ends with the others, in reverse order. Raises UserError when it can't start."""
-        # Listed first: a signal between the two must find it.
+        # Added to the list before it starts, so that a signal in between ends it too.
         self.children.append(child)
         child.start()
         self._record.write({one.name: one.pid for one in self.children if one.pid})
         return child
 
     def start_queue(self) -> None:
-        """Use the server of REDIS_URL when that is set, else start Valkey on a free port."""
+        """Use the server of REDIS_URL if that is set, else start Valkey on a free port."""
         if "redis_url" in self.settings.values_set():
             require_redis(self.settings.work.redis_url)
             url = self.settings.work.redis_url
@@ -81,7 +87,7 @@ class Stack:
         self.environment |= {"REDIS_URL": url, "RQ_REDIS_URL": url}
 
     def start_backend(self) -> None:
-        """Start ``tagloom serve`` and wait for its /health. Raises UserError when its port is taken or it dies."""
+        """Start ``tagloom serve`` and wait for its /health. UserError when its port is in use or it ends."""
         settings = self.settings
         require_free(settings.access.port, settings.access.host, "TAGLOOM_PORT")
         self.environment |= {"TAGLOOM_HOST": settings.access.host, "TAGLOOM_PORT": str(settings.access.port)}
@@ -98,11 +104,11 @@ class Stack:
             child.check()
 
     def worker_line(self) -> str:
-        """The exact line that starts one more worker from any folder."""
+        """Return the command line that starts one more worker from any folder."""
         return self._line(["rq", *self._worker_arguments])
 
     def backend_line(self) -> str:
-        """The exact line that starts this backend by hand."""
+        """Return the command line that starts this backend."""
         return self._line(["tagloom", "serve"])
 
     @property
@@ -117,19 +123,10 @@ class Stack:
         return " ".join([*assignments, program(command[0]), *command[1:]])
 
 
-def _chosen_settings() -> dict[str, str]:
-    """Settings of this process's environment, which another shell lacks; passwords, which no worker needs, left out."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name.startswith("TAGLOOM_") and not name.endswith(("PASSWORD", "SECRET", "SECRETS"))
-    }
-
-
 def healthy(url: str) -> bool:
-    """Whether a backend answers /health with JSON, as Label Studio demands."""
+    """Return whether a backend answers /health with JSON, as Label Studio requires."""
     try:
-        # Asked ten times a second, and never over TLS: reading the certificates each time would cost more than asking.
+        # Called ten times a second, and never with TLS, so the certificates need not be read each time.
         answer = httpx.get(f"{url}/health", timeout=2, verify=False)
         return answer.is_success and isinstance(answer.json(), dict)
     except (httpx.HTTPError, ValueError):

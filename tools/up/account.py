@@ -1,4 +1,4 @@
-"""The Label Studio account that ``tagloom up`` makes once and keeps in its home folder."""
+"""The Label Studio account that ``tagloom up`` creates once and stores in its home folder."""
 
 import json
 import os
@@ -19,20 +19,16 @@ class Account:
 
     @classmethod
     def of(cls, home: Path) -> "Account":
-        """The account kept in ``home``, made at the first call. Raises UserError when its file is broken."""
+        """Return the account stored in ``home``, created at the first call. UserError when its file is broken."""
         path = home / "label-studio-account.json"
         if not path.exists():
             account = cls("annotator@tagloom.example", secrets.token_urlsafe(9), secrets.token_hex(20))
-            _write_private(path, json.dumps(asdict(account)))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Only the owner may read the file, because it holds a password.
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(json.dumps(asdict(account)))
             return account
         try:
             return cls(**json.loads(path.read_text("utf-8")))
         except (ValueError, TypeError) as broken:
             raise UserError(f"{path} is broken ({broken}): restore it, or remove {home} to start anew") from broken
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Only the owner may read it: it holds a password."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)

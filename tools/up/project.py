@@ -12,21 +12,21 @@ from tools.project import label_config, task_data
 
 TITLE = "Tagloom samples"
 BACKEND_TITLE = "Tagloom"
-# One request holds this many pictures; Label Studio refuses more than 100 files.
+# Pictures of one upload request. Label Studio refuses more than 100 files.
 UPLOAD_BATCH = 50
 
 _PICTURE_ONLY = '<View><Image name="image" value="$image"/></View>'
 
 
 class LabelStudio:
-    """The calls that ``tagloom up`` makes of Label Studio's API, with a legacy token."""
+    """A client of Label Studio's API for ``tagloom up``, with a legacy token."""
 
     def __init__(self, url: str, token: str) -> None:
         self.url = url
         self._client = httpx.Client(base_url=url, headers={"Authorization": f"Token {token}"}, timeout=120)
 
     def call(self, method: str, path: str, **body: Any) -> Any:
-        """The JSON answer of one call. Raises UserError with Label Studio's own words when it refuses."""
+        """Send a request and return the JSON answer. UserError, with Label Studio's own text, when it refuses."""
         try:
             answer = self._client.request(method, path, **body)
         except httpx.HTTPError as broken:
@@ -40,9 +40,9 @@ class LabelStudio:
 
 
 def ensure_project(api: LabelStudio, samples: Sequence[Sample], labels: Sequence[str]) -> int:
-    """The id of the sample project; made with its pictures and tasks when there is none yet.
+    """Return the id of the sample project. If it does not exist, create it with its pictures and tasks.
 
-    A project that a killed run left half made is removed and made again: it holds no annotations.
+    An incomplete project of a killed run is removed and created again. It has no annotations yet.
     """
     for project in api.call("GET", "/api/projects/?page_size=1000")["results"]:
         if project["title"] == TITLE:
@@ -63,7 +63,7 @@ def ensure_project(api: LabelStudio, samples: Sequence[Sample], labels: Sequence
 
 
 def connect(api: LabelStudio, project_id: int, backend_url: str) -> None:
-    """Add the backend to the project, interactive, unless it is there; Label Studio adds its webhook by itself."""
+    """Add the interactive backend to the project, unless it has it. Label Studio adds the webhook by itself."""
     for backend in api.call("GET", f"/api/ml/?project={project_id}"):
         if backend["url"] == backend_url:
             return
@@ -78,7 +78,7 @@ def connect(api: LabelStudio, project_id: int, backend_url: str) -> None:
 
 
 def _upload(api: LabelStudio, project_id: int, pictures: Sequence[Path]) -> dict[str, str]:
-    """Upload pictures without making tasks of them; the URL of each by its name."""
+    """Upload pictures without creating tasks. Return a dict: name of the picture → its URL."""
     for start in range(0, len(pictures), UPLOAD_BATCH):
         batch = pictures[start : start + UPLOAD_BATCH]
         files = {f"file{index}": (picture.name, picture.read_bytes()) for index, picture in enumerate(batch)}

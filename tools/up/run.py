@@ -1,4 +1,4 @@
-"""The run behind ``tagloom up``: start, connect, say where to go, wait for Ctrl-C."""
+"""Run ``tagloom up``: start the services, connect them, print the addresses, and wait for Ctrl-C."""
 
 import time
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ NEEDED_MB = 1500
 
 
 def up(settings: Settings, samples: Sequence[Sample], labels: Sequence[str], *, port: int) -> None:
-    """Run every service until one of them ends or Ctrl-C; ``port`` is Label Studio's. Raises UserError."""
+    """Run all services until Ctrl-C. ``port`` is Label Studio's. UserError when a service cannot start or ends."""
     require_disk(settings.paths.home, NEEDED_MB)
     require_writable(settings.paths.home)
     require_pictures(sample.image for sample in samples)
@@ -28,22 +28,28 @@ def up(settings: Settings, samples: Sequence[Sample], labels: Sequence[str], *, 
     url = f"http://127.0.0.1:{port}"
     with Stack(settings, {"LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": account.token}) as stack:
         project_id = _start(stack, samples, labels, url, account)
-        _say_where_to_go(stack, f"{url}/projects/{project_id}/data", account)
-        _watch(stack)
+        click.echo(
+            f"""
+Label Studio   {url}/projects/{project_id}/data
+  user         {account.email}
+  password     {account.password}
+backend        {stack.backend_url}   (status: {stack.backend_url}/status)
+logs           {stack.logs}
+
+Open a task: the tags and boxes are Tagloom's. Correct and submit a few; new versions follow by themselves.
+Ctrl-C stops everything; `make up` goes on where you stopped."""
+        )
+        try:
+            while True:
+                stack.check()
+                time.sleep(1)
+        except KeyboardInterrupt:
+            click.echo("\nstopping ...")
     click.echo(f"stopped; labels, versions and Label Studio's data are kept in {settings.paths.home}")
 
 
-def _watch(stack: Stack) -> None:
-    """Return at Ctrl-C. Raises UserError when a service has ended by itself."""
-    try:
-        while True:
-            stack.check()
-            time.sleep(1)
-    except KeyboardInterrupt:
-        click.echo("\nstopping ...")
-
-
 def _start(stack: Stack, samples: Sequence[Sample], labels: Sequence[str], url: str, account: Account) -> int:
+    """Start all services, and return the id of the connected sample project."""
     click.echo("starting Valkey, Label Studio (25 s at the first start), backend and worker ...")
     server = stack.start(label_studio(stack.home, int(url.rsplit(":", 1)[1]), account))
     stack.start_queue()
@@ -58,17 +64,3 @@ def _start(stack: Stack, samples: Sequence[Sample], labels: Sequence[str], url: 
     finally:
         api.close()
     return project_id
-
-
-def _say_where_to_go(stack: Stack, url: str, account: Account) -> None:
-    click.echo(
-        f"""
-Label Studio   {url}
-  user         {account.email}
-  password     {account.password}
-backend        {stack.backend_url}   (status: {stack.backend_url}/status)
-logs           {stack.logs}
-
-Open a task: the tags and boxes are Tagloom's. Correct and submit a few; new versions follow by themselves.
-Ctrl-C stops everything; `make up` goes on where you stopped."""
-    )

@@ -13,17 +13,13 @@ START_SECONDS = 240.0
 
 
 def label_studio(home: Path, port: int, account: Account) -> Child:
-    """The process ``label-studio start``. Raises UserError when its environment has not been made."""
+    """Return the process ``label-studio start``. UserError when its virtual environment does not exist."""
     program = Path.cwd() / ".venv-label-studio" / "bin" / "label-studio"
     if not program.exists():
         raise UserError(f"Label Studio's environment is missing ({program}): run `make label-studio`")
     command = [str(program), "start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)]
     log = home / "logs" / "label-studio.log"
-    return Child("Label Studio", command, log=log, environment=_environment(home, port, account))
-
-
-def _environment(home: Path, port: int, account: Account) -> dict[str, str]:
-    return {
+    environment = {
         # Not as arguments: every user of the machine can read those.
         "LABEL_STUDIO_USERNAME": account.email,
         "LABEL_STUDIO_PASSWORD": account.password,
@@ -34,15 +30,16 @@ def _environment(home: Path, port: int, account: Account) -> dict[str, str]:
         # Label Studio refuses a backend on a private address unless both are off.
         "ML_BLOCK_LOCAL_IP": "false",
         "SSRF_PROTECTION_ENABLED": "false",
-        # A local tool reports to nobody.
+        # A local tool must not send reports to anybody.
         "COLLECT_ANALYTICS": "false",
         "SENTRY_DSN": "",
         "FRONTEND_SENTRY_DSN": "",
     }
+    return Child("Label Studio", command, log=log, environment=environment)
 
 
 def answers(url: str) -> bool:
-    """Whether Label Studio serves requests."""
+    """Return whether Label Studio answers requests."""
     try:
         return httpx.get(f"{url}/health", timeout=2).is_success
     except httpx.HTTPError:

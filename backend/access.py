@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from labelstudio.project import DEFAULT_CONNECTION
 from tagloom_base.errors import UserError
-from tagloom_base.settings import AccessSettings, StudioSettings
+from tagloom_base.groups import AccessSettings, StudioSettings
 
 LOG = structlog.stdlib.get_logger(__name__)
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from PIL import Image
@@ -65,7 +65,7 @@ class Engine:
         self._metrics = metrics
         self._dependencies = dependencies
         self.extractor = dependencies.encoders()
-        self.inference = Inference(self.extractor, settings.serving.max_batch)
+        self.inference = Inference(self.extractor)
         cache = FeatureCache(settings.paths.features, self.extractor.space)
         claims = Claims(settings.paths.claims / self.extractor.space)
         unkept = metrics.unkept.labels("features").inc
@@ -83,7 +83,6 @@ class Engine:
             self.shelf,
             self._loader,
             self._canaries.of,
-            settings.serving.poll_seconds,
             self._swapped,
             self._refused,
         )
@@ -148,23 +147,22 @@ class Engine:
                 # The disk is full, or the database is away.
                 return self._unkept(project, config, current, error)
             self._unkept_until.drop(key)
-        # A fallback gets a lower generation than CURRENT, so that the follower tries CURRENT again.
-        behind = current.generation - 1
         earlier = [
-            Current(entry.version, entry.folder, behind, entry.number, entry.space, entry.labels, 0.0)
+            Current(entry.version, entry.folder, current.generation, entry.number, entry.space, entry.labels, 0.0)
             for entry in self._store.versions.list(key)
             if entry.state is State.SUPERSEDED and entry.version != current.version
         ]
         for wanted in [current, *earlier]:
             try:
-                return self._loader.load(wanted, self._canaries.of(key))
+                served = self._loader.load(wanted, self._canaries.of(key))
+                return replace(served, is_fallback=wanted is not current)
             except RefusedVersionError as error:
                 self._refused(key, wanted.version, str(error))
         # No checkpoint can be loaded, and still every task must get an answer.
         tagger = Tagger.cold_start(config.labels, space=self.extractor.space, seed=self._training.seed)
         version = f"{current.version}+cues"
         LOG.error("no version can be loaded; answering from cues alone", version=version)
-        return Served(tagger.named(version), version, behind, tagger.labels)
+        return Served(tagger.named(version), version, current.generation, tagger.labels, is_fallback=True)
 
     def _unkept(self, project: ProjectKey, config: LabelConfig, current: Current | None, error: Exception) -> Served:
         """Return a cold start in memory, whose checkpoint cannot be saved now, and note when to try again.

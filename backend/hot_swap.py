@@ -18,12 +18,13 @@ from store.store import Store
 LOG = structlog.stdlib.get_logger(__name__)
 
 MOST = 10_000  # projects with a refused version that are remembered
+LOOK_S = 0.3  # between two looks: a swap takes well under a second, and a look reads one row for each project
 # A refused version is tried again: somebody may have restored its checkpoint.
 RETRY_SECONDS = 30.0
 
 
 class Follower:
-    """A thread that reads CURRENT every ``seconds`` and brings the shelf of served versions up to date.
+    """A thread that reads CURRENT every LOOK_S and brings the shelf of served versions up to date.
 
     ``canary`` returns the items that a project's new version has to answer before it serves. ``on_swap`` is called with
     a project and its new version, ``on_refusal`` with a project, a version and the reason.
@@ -35,7 +36,6 @@ class Follower:
         shelf: Shelf,
         loader: VersionLoader,
         canary: Callable[[str], Sequence[ItemFeatures]],
-        seconds: float,
         on_swap: Callable[[str, Served], None],
         on_refusal: Callable[[str, str, str], None],
     ) -> None:
@@ -43,7 +43,6 @@ class Follower:
         self._shelf = shelf
         self._loader = loader
         self._canary = canary
-        self._seconds = seconds
         self._on_swap = on_swap
         self._on_refusal = on_refusal
         # Project → the refused generation, and the time.monotonic() from which it may be tried again.
@@ -65,7 +64,7 @@ class Follower:
         current = self._store.versions.all_current()
         for project, served in self._shelf.all().items():
             wanted = current.get(project)
-            if wanted is None or wanted.generation <= served.generation:
+            if wanted is None or (wanted.generation, True) <= served.rank:
                 continue
             refused, again = self._refused.get(project) or (-1, 0.0)
             if refused == wanted.generation and time.monotonic() < again:
@@ -84,7 +83,7 @@ class Follower:
             self._on_swap(project, served)
 
     def _run(self) -> None:
-        while not self._stop.wait(self._seconds):
+        while not self._stop.wait(LOOK_S):
             try:
                 self.look()
                 self._away = False

@@ -21,6 +21,7 @@ from model.items import Item, Prediction
 LOG = structlog.stdlib.get_logger(__name__)
 
 # New pictures per batch. Other projects wait for a whole batch, and a CPU saves nothing by larger ones.
+KNOWN_BATCH = 16  # inputs of a batch of known pictures; on a CPU larger ones save nothing
 NEW_BATCH = 4
 
 In = TypeVar("In")
@@ -46,7 +47,7 @@ class _Job:
 class Inference:
     """Predictions and features, computed in two threads. ``predict`` and ``extract`` block until theirs are done."""
 
-    def __init__(self, extractor: Extractor, max_batch: int = 16) -> None:
+    def __init__(self, extractor: Extractor, max_batch: int = KNOWN_BATCH) -> None:
         self._extractor = extractor
         self._known = _Lane("known pictures", max_batch)
         self._new = _Lane("new pictures", NEW_BATCH)

@@ -22,14 +22,20 @@ from store.versions import Current
 class Served:
     """A version in memory.
 
-    ``generation`` is the generation of CURRENT when the version was loaded, or a lower one when CURRENT could not be
-    loaded and another version serves.
+    ``generation`` is the generation of CURRENT when the version was loaded. A fallback serves in place of CURRENT where
+    that could not be loaded.
     """
 
     tagger: Tagger
     version: str
     generation: int
     labels: tuple[str, ...]
+    is_fallback: bool = False
+
+    @property
+    def rank(self) -> tuple[int, bool]:
+        """Order of versions of one project: of one generation, CURRENT itself comes after its fallbacks."""
+        return self.generation, not self.is_fallback
 
 
 class RefusedVersionError(Exception):
@@ -117,7 +123,7 @@ class Shelf:
         """Serve this version from now on. An older generation never replaces a newer one."""
         with self._lock:
             known = self._served.get(project)
-            if known is None or known.generation <= served.generation:
+            if known is None or known.rank <= served.rank:
                 self._served[project] = served
             self._served.move_to_end(project)
             while len(self._served) > self._capacity:

@@ -7,7 +7,7 @@ from labelstudio.connection import Connection
 from labelstudio.images import ImageFetcher, ImageLimits
 from labelstudio.project import DEFAULT_CONNECTION
 from tagloom_base.errors import UserError
-from tagloom_base.settings import PictureSettings, StudioSettings
+from tagloom_base.groups import PictureSettings, StudioSettings
 
 
 class Sites:

@@ -6,7 +6,7 @@ from PIL import Image
 
 from labelstudio.decoding import ImageUnavailableError, Picture, decode, is_on_its_side
 from tagloom.datasets.texts import content_of
-from tagloom_base.settings import FIELDS
+from tagloom_base.groups import FIELDS
 
 MAX_PIXELS: int = FIELDS["image_max_pixels"].default
 

@@ -10,7 +10,7 @@ from model.lexicon.lexicon import Lexicon
 from model.tagger import Tagger
 from store.store import Store
 from store.versions import COLD_START, Current, NewVersion
-from tagloom_base.settings import TrainingSettings
+from tagloom_base.groups import TrainingSettings
 from worker.lexicon import read_lexicon, with_names
 
 

@@ -16,7 +16,7 @@ from model.encoders.protocols import EncodedText, ImageEncoder, TextEncoder
 from model.features.item import FORMAT, ItemFeatures
 from model.items import Item, TextBlock
 from model.reading.reader import Reader
-from tagloom_base.settings import EncoderSettings
+from tagloom_base.groups import EncoderSettings
 
 # The first tokens of a title that are kept, with [CLS]; titles of shops have 30 to 60 characters.
 TITLE_TOKENS = 48

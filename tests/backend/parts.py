@@ -138,7 +138,7 @@ class Backend:
 @contextmanager
 def running(home: Path, encoders: CheapEncoders | None = None, **settings: Any) -> Iterator[Backend]:
     """The backend on a folder of its own; ``settings`` as in ``Settings``."""
-    made = Settings(home=home, **{"poll_seconds": 0.05, "redis_url": NO_REDIS, **settings})
+    made = Settings(home=home, **{"redis_url": NO_REDIS, **settings})
     asked = Asked()
     cheap = encoders or CheapEncoders()
 

@@ -16,7 +16,8 @@ from pydantic import SecretStr
 from backend.access import Guards, is_loopback
 from tagloom_base import logs
 from tagloom_base.errors import UserError
-from tagloom_base.settings import ConnectionSettings, Settings
+from tagloom_base.groups import ConnectionSettings
+from tagloom_base.settings import Settings
 from testing.label_studio.server import ThreadedServer
 from tests import captured
 from tests.backend.parts import Backend, running

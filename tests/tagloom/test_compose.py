@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tagloom_base.settings import FIELDS, Settings
+from tagloom_base.groups import FIELDS
+from tagloom_base.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 

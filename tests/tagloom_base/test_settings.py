@@ -7,7 +7,8 @@ import pytest
 
 from tagloom.cli import settings
 from tagloom_base.errors import UserError
-from tagloom_base.settings import FIELDS, Settings, variable_of
+from tagloom_base.groups import FIELDS
+from tagloom_base.settings import RETIRED, Settings, variable_of
 
 SETTINGS = Path(__file__).parents[2] / "docs" / "settings.md"
 
@@ -72,15 +73,12 @@ WRONG = [
     ("LABEL_STUDIO_URL", "http://[", "URL"),
     ("LABEL_STUDIO_URL", "http://a..example", "host"),
     ("LABEL_STUDIO_URL", "http://host/?page=1", "[?]"),
-    ("TAGLOOM_MAX_BATCH", "0", "1"),
-    ("TAGLOOM_MAX_BATCH", "many", "integer"),
     ("TAGLOOM_MODELS_IN_MEMORY", "0", "1"),
     ("TAGLOOM_MAX_REQUEST_BYTES", "-1", "1"),
     ("TAGLOOM_TRAINING_REQUESTS_PER_MINUTE", "0", "1"),
     ("TAGLOOM_PREDICT_BUDGET", "0", "greater than 0"),
     ("TAGLOOM_PREDICT_BUDGET", "nan", "finite"),
-    ("TAGLOOM_POLL_SECONDS", "-1", "greater than 0"),
-    ("TAGLOOM_POLL_SECONDS", "inf", "finite"),
+    ("TAGLOOM_PREDICT_BUDGET", "inf", "finite"),
     ("TAGLOOM_IMAGE_HOSTS", "https://img.example.com/", "hosts alone"),
     ("TAGLOOM_IMAGE_HOSTS", "img.example.com:8080", "port"),
     ("TAGLOOM_IMAGE_HOSTS", ".example.com", "[*].cdn.example.com"),
@@ -263,3 +261,9 @@ def test_every_secret_of_the_settings_is_known(monkeypatch: pytest.MonkeyPatch) 
         "the-token", "basic-password", "webhook-secret", "url-secret-0123456", "other-token", "other-secret-0123",
         "dTpiYXNpYy1wYXNzd29yZA==", "re%23dis", "re#dis", "Sec#ret9", "data%40base", "data@base",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("variable", sorted(RETIRED))
+def test_a_variable_that_was_a_setting_once_does_no_harm(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "16")
+    assert Settings().values_set() == {}

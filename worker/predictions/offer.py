@@ -9,7 +9,7 @@ from store.leases import lease_name
 from store.projects import Project
 from store.store import Store
 from tagloom_base.errors import UserError
-from tagloom_base.settings import VersionSettings
+from tagloom_base.groups import VersionSettings
 from worker.predictions import sampling
 from worker.predictions.preannotation import Progress, refresh
 from worker.watch import Ends, Interrupted

@@ -1,4 +1,3 @@
-import base64
 import hmac
 import http.client
 import io
@@ -19,9 +18,9 @@ from tagloom_base.errors import UserError
 from tagloom_base.settings import ConnectionSettings, Settings
 from testing.label_studio.server import ThreadedServer
 from tests import captured
+from tests.backend.credentials import NEW, OLD, basic, secrets
 from tests.backend.parts import Backend, running
 
-OLD, NEW = "old-secret-0123456789", "new-secret-0123456789"
 PATHS = [
     ("GET", "/health"),
     ("POST", "/setup"),
@@ -34,14 +33,6 @@ PATHS = [
 
 def guards_of(settings: Settings) -> Guards:
     return Guards.of(settings.access, settings.studios)
-
-
-def secrets(*texts: str) -> tuple[SecretStr, ...]:
-    return tuple(SecretStr(text) for text in texts)
-
-
-def basic(user: str, password: str) -> dict[str, str]:
-    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
 def test_old_and_new_secret_both_count_and_others_do_not(tmp_path: Path) -> None:

@@ -15,14 +15,10 @@ from model import checkpoint
 from model.items import Prediction
 from tests import captured
 from tests.backend.parts import Backend, cold, publish, running
+from tests.backend.questions import TAGS, question, ready
 from tests.backend.swaps import next_version, wait_for
-from tests.backend.test_answers import TAGS, question
 
 KEY = captured.PROJECT
-
-
-def ready(backend: Backend) -> str:
-    return backend.setup({**captured.body("02"), "schema": TAGS})
 
 
 def under_load(backend: Backend, swaps: int) -> None:

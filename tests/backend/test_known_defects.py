@@ -14,9 +14,9 @@ from backend.service import Service
 from store.store import Store
 from tagloom_base.settings import Settings
 from tests import captured
+from tests.backend.credentials import NEW, basic, secrets
 from tests.backend.parts import Backend, cold, publish, running
 from tests.backend.swaps import next_version, wait_for
-from tests.backend.test_access import NEW, basic, secrets
 
 KEY = captured.PROJECT
 

@@ -15,7 +15,7 @@ from backend.ties import Ties, ties_of
 from tagloom_base.settings import Settings
 from tests import captured
 from tests.backend.parts import NO_REDIS, Asked, CheapEncoders
-from tests.backend.test_contract import assert_valid
+from tests.backend.questions import assert_valid
 from tests.labelstudio.studio import Studio
 
 

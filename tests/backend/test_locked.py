@@ -13,7 +13,7 @@ from sqlalchemy import text
 from backend import service
 from tests import captured
 from tests.backend.parts import Backend, running
-from tests.backend.test_answers import TAGS
+from tests.backend.questions import TAGS
 from tests.databases import new_database
 
 SOON_S = 2.0  # Label Studio gives /setup three

@@ -11,8 +11,7 @@ from model.encoders.precision import has_bfloat16
 from model.tagger import Tagger
 from model.training.progressive import TrainConfig, fit
 from tests.model.shop import LABELS, pool
-from tests.model.together import PHASES, trained
-from tests.model.training.test_processes import together
+from tests.model.training.process_group import PHASES, train_in_processes, trained
 
 pytestmark = [
     pytest.mark.gpu,
@@ -59,7 +58,7 @@ def test_encoders_under_bfloat16_give_the_cpus_features_within_noise() -> None:
 @pytest.mark.timeout(600)
 def test_two_processes_on_the_gpu_end_in_one_tagger(tmp_path: Path) -> None:
     """On one GPU through gloo; NCCL wants a GPU for each process."""
-    first, second = together(tmp_path, "cuda", "gloo")
+    first, second = train_in_processes(tmp_path, "cuda", "gloo")
     for name, alone in trained("cuda").items():
         assert torch.equal(first[name], second[name])
         assert torch.allclose(first[name], alone, atol=2e-2), name

@@ -21,8 +21,8 @@ from tagloom.cli import main
 from tagloom.evaluate import PICTURES, REPORT, RESULTS, TABLE, Plan, seconds_of
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
+from testing.dataset import folder_of
 from tests.model.shop import OBJECT_HW3
-from tests.tools.demo.test_data import folder_of
 
 
 class Extractor:

@@ -14,8 +14,8 @@ from model.evaluation.corpus import LabelledCorpus, families_at, split
 from model.features.extraction import FeatureExtractor
 from tagloom.cli import main
 from tagloom.train_encoders import Plan, gold_rows
+from testing.dataset import folder_of
 from tests.model.shop import LABELS, pool
-from tests.tools.demo.test_data import folder_of
 
 SAMPLES = Path("samples/data")
 

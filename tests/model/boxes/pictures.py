@@ -20,6 +20,7 @@ GREEN = (30, 150, 60)
 
 LABELS = ("主体", "赠品", "LOGO", "文案", "价格")
 PRODUCT = Box(0.3, 0.3, 0.7, 0.75)
+COPY = Box(0.5, 0.84, 0.9, 0.95)
 
 
 def picture(

@@ -11,10 +11,9 @@ from model.boxes.model import BoxModel
 from model.items import Box, Gold, LabelledBox, PredictedBox
 from model.weak_supervision.cues import CueSet
 from model.weak_supervision.lexicon import Lexicon
-from tests.model.boxes.pictures import BLUE, LABELS, PRODUCT, moved, nothing, picture, price_plate, shop_picture
+from tests.model.boxes.pictures import BLUE, COPY, LABELS, PRODUCT, moved, nothing, picture, price_plate, shop_picture
 
 PICTURES = [shop_picture(seed) for seed in range(12)]
-COPY = Box(0.5, 0.84, 0.9, 0.95)
 
 
 def cold() -> BoxModel:

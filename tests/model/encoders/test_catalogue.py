@@ -1,6 +1,5 @@
 """Encoders that were trained further: written, and loaded by the name that writing gave."""
 
-import copy
 from pathlib import Path
 
 import pytest
@@ -8,25 +7,14 @@ import timm
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from torch import nn
 from torchvision import models
 
 from model.encoders.catalogue import image_encoder, save_image_encoder, save_text_encoder, text_encoder
 from model.encoders.grid import GridEncoder
 from model.encoders.transformer_text import TransformerTextEncoder
-from tests.model.encoders.test_transformer_text import bert_folder
+from tests.model.encoders.folders import bert_folder, shaken
 
 PICTURE = [Image.new("RGB", (50, 70), (200, 30, 60))]
-
-
-def shaken(network: nn.Module) -> nn.Module:
-    """A copy whose every parameter has moved."""
-    other = copy.deepcopy(network)
-    torch.manual_seed(5)
-    with torch.no_grad():
-        for parameter in other.parameters():
-            parameter.add_(0.01 * torch.randn_like(parameter))
-    return other
 
 
 def trained(start: str) -> GridEncoder:

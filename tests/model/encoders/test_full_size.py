@@ -14,7 +14,7 @@ from model.items import Gold, Item
 from model.tagger import Tagger
 from model.training.phases import PARTS, Phase
 from model.training.progressive import TrainConfig, fit
-from tests.model.encoders.test_transformer_text import bert_folder
+from tests.model.encoders.folders import bert_folder
 
 SHORT = TrainConfig(first=(Phase("refine", 1, PARTS, 1e-3),))
 

@@ -25,7 +25,7 @@ from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
 from tests.worker import items, shop
 from tests.worker.crew import crew, until
-from tests.worker.test_jobs import KEY, begin, is_trained, log_of, served, tick, training
+from tests.worker.progress import KEY, begin, is_trained, log_of, served, tick, training
 from worker import queue
 from worker.training.companions import (
     ASKED,

@@ -20,7 +20,7 @@ from store.store import Store
 from store.versions import NewVersion, State, training_lease
 from tagloom_base.settings import Settings
 from tests.backend.parts import cold
-from tests.labelstudio.test_images import ODD_REFERENCES
+from tests.labelstudio.references import ODD_REFERENCES
 from tests.store import webhooks
 from tests.worker import items, shop
 from worker import jobs

@@ -14,8 +14,9 @@ from labelstudio.connection import Connection
 from labelstudio.decoding import ImageUnavailableError
 from labelstudio.images import ImageFetcher, ImageLimits
 from labelstudio.tasks import ItemReference
+from testing.pictures import png
 from tests.labelstudio.references import ODD_REFERENCES
-from tests.labelstudio.studio import Studio, personal_token, png
+from tests.labelstudio.studio import Studio, personal_token
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from model.encoders.catalogue import image_encoder, text_encoder
 from model.encoders.precision import has_bfloat16
 from model.tagger import Tagger
 from model.training.progressive import TrainConfig, fit
-from tests.model.shop import LABELS, pool
+from testing.shop import LABELS, SMALL
 from tests.model.training.process_group import PHASES, train_in_processes, trained
 
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU that torch can use"),
 ]
-ITEMS, GOLD, FAMILIES = pool(24)
+ITEMS, GOLD, FAMILIES = SMALL.pool(24)
 
 
 def tagger_on(device: str) -> Tagger:

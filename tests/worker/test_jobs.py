@@ -21,7 +21,8 @@ from store.store import Store
 from store.versions import State, training_lease
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
-from tests.worker import items, shop
+from testing.shop import SHOP
+from tests.worker import shop
 from tests.worker.crew import Worker, crew, until
 from tests.worker.progress import (
     KEY,
@@ -113,7 +114,7 @@ def test_gold_becomes_a_version_that_serves(store: Store, settings: Settings) ->
     weak = store.weak_labels.of_project(KEY)
     assert set(weak) == set(range(46, 61))
     tagger = tagger_of(store, settings)
-    opinions_NK = tagger.box_opinions([items.item(number)[0] for number in sorted(weak)])
+    opinions_NK = tagger.box_opinions([SHOP.item(number)[0] for number in sorted(weak)])
     assert opinions_NK is not None
     spoke = {
         (number, label): bool(opinion)

@@ -89,8 +89,9 @@ def test_the_shipped_text_encoder_can_be_saved(tmp_path: Path) -> None:
 
 def test_a_disk_that_is_full_leaves_no_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*given: object, **__: object) -> None:
-        if isinstance(given[-1], Path) and given[-1].suffix:
-            given[-1].write_bytes(b"half of it")
+        target = given[-1]
+        assert isinstance(target, Path)
+        (target / "half" if target.is_dir() else target).write_bytes(b"half of it")
         raise OSError("No space left on device")
 
     texts = text_encoder("shipped")

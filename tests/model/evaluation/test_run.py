@@ -23,9 +23,9 @@ from model.training.progressive import TrainConfig
 from model.weak_supervision.boxes import LearnedBoxes, learn_boxes
 from model.weak_supervision.label_model import Opinions
 from model.weak_supervision.lexicon import Lexicon
-from tests.model.shop import LABELS, pool
+from testing.shop import LABELS, SMALL
 
-ITEMS, GOLD, FAMILIES = pool(60)
+ITEMS, GOLD, FAMILIES = SMALL.pool(60)
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ from torch import Tensor, distributed
 from model.tagger import Tagger
 from model.training.phases import PARTS, Phase
 from model.training.progressive import TrainConfig, fit
-from tests.model.shop import LABELS, pool
+from testing.shop import LABELS, SMALL
 
-ITEMS, GOLD, FAMILIES = pool(24)
+ITEMS, GOLD, FAMILIES = SMALL.pool(24)
 PHASES = (Phase("base", 1, ("head",), 1e-2), Phase("refine", 2, PARTS, 1e-3))
 
 

@@ -9,7 +9,8 @@ from model.items import Gold
 from model.tagger import Tagger
 from model.training.phases import PARTS, Phase
 from model.training.progressive import EpochReport, TrainConfig, fit
-from tests.model.shop import LABELS, features, pool, with_industry, with_text
+from testing.features import features, with_industry, with_text
+from testing.shop import LABELS, SMALL
 
 PHASES = (
     Phase("base", 1, ("head",), 1e-2),
@@ -17,7 +18,7 @@ PHASES = (
     Phase("refine", 1, PARTS, 1e-3),
 )
 CONFIG = TrainConfig(seed=3, first=PHASES, continuation=PHASES[:1], network={"width": 16})
-ITEMS, GOLD, FAMILIES = pool(40)
+ITEMS, GOLD, FAMILIES = SMALL.pool(40)
 
 
 @pytest.fixture(scope="module")

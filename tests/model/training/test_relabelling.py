@@ -8,9 +8,9 @@ from model.tagger import Tagger
 from model.training.phases import PARTS, Phase
 from model.training.progressive import EpochReport, TrainConfig, fit
 from model.training.relabelling import relabelled
-from tests.model.shop import LABELS, pool
+from testing.shop import LABELS, SMALL
 
-ITEMS, GOLD, FAMILIES = pool(24)
+ITEMS, GOLD, FAMILIES = SMALL.pool(24)
 LONG, SHORT = (Phase("refine", 3, PARTS, 1e-2),), (Phase("refine", 1, PARTS, 1e-3),)
 CONFIG = TrainConfig(first=LONG, continuation=SHORT, network={"width": 16})
 MORE = ("新品", *LABELS)

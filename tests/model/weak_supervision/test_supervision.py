@@ -3,7 +3,7 @@ import torch
 from model.items import Gold
 from model.tagger import Tagger
 from model.weak_supervision.supervision import GoldTable, family_folds, supervise
-from tests.model.shop import LABELS, pool
+from testing.shop import LABELS, SMALL
 
 
 def test_labels_that_gold_says_nothing_of_are_told() -> None:
@@ -38,7 +38,7 @@ def test_folds_keep_families_whole() -> None:
 
 
 def test_what_the_network_starts_from_has_not_seen_the_gold_of_its_family() -> None:
-    items, _, families = pool(60)
+    items, _, families = SMALL.pool(60)
     chance_NK = torch.rand(len(items), len(LABELS), generator=torch.Generator().manual_seed(5)) < 0.5
     gold = {row: Gold(frozenset(label for label, has in zip(LABELS, chance_K, strict=True) if has))
             for row, chance_K in enumerate(chance_NK.tolist())}  # fmt: skip

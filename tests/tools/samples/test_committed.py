@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-import samples
 from tagloom.datasets.dataset import Dataset, load
 from tools.samples.draw import SEED
 from tools.samples.family import LABELS, family
 
-FOLDER = Path(samples.__file__).parent / "data"
+FOLDER = Path(__file__).parents[3] / "samples" / "data"
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 from model.tagger import Tagger
 from model.training.progressive import TrainConfig, fit
-from tests.worker import items
+from testing.shop import LABELS, SHOP
 from worker.promotion.gate import judge
 from worker.promotion.referee import Referee
 from worker.training.corpus import Corpus
@@ -16,12 +16,12 @@ SERVED = "v1.aaaa"
 GOLD = 20
 HELD_OUT = frozenset(range(0, GOLD, 5))
 QUICK = TrainConfig(use_network=False)
-COLD = Tagger.cold_start(items.LABELS, space="space", seed=7, with_boxes=False)
+COLD = Tagger.cold_start(LABELS, space="space", seed=7, with_boxes=False)
 
 
 def corpus_of(gold: int) -> Corpus:
     """Items of a family each, the first so many of them with gold; a fifth of the first twenty is held out."""
-    made = [items.item(number) for number in range(40)]
+    made = [SHOP.item(number) for number in range(40)]
     features, said = [one for one, _ in made], dict(enumerate(said for _, said in made[:gold]))
     ids = tuple(1000 + row for row in range(40))
     return Corpus(ids, tuple(map(str, ids)), features, list(map(str, ids)), said, HELD_OUT)
@@ -38,7 +38,7 @@ def referee_of(gold: int, folder: Path, *, is_trained: bool = True) -> Referee:
 
 
 def answers_of(gold: int) -> dict[int, list[bool]]:
-    return {1000 + row: [True] * len(items.LABELS) for row in range(gold)}
+    return {1000 + row: [True] * len(LABELS) for row in range(gold)}
 
 
 def test_gold_that_the_served_version_has_learned_and_never_answered_unseen_says_nothing(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_gold_that_the_served_version_has_learned_and_never_answered_unseen_says
 
 
 def test_what_it_answered_unseen_stands_for_gold_that_it_has_learned(tmp_path: Path) -> None:
-    no = [False] * len(items.LABELS)
+    no = [False] * len(LABELS)
     referee_of(GOLD, tmp_path).keep({1001: no, 1002: no}, SERVED)
     evidence = referee_of(GOLD, tmp_path).evidence(COLD, answers_of(GOLD))
     assert sorted(evidence.families) == [str(1000 + row) for row in (0, 1, 2, 5, 10, 15)]
@@ -117,11 +117,10 @@ def test_what_is_unknown_counts_neither_way(tmp_path: Path) -> None:
     corpus = referee._corpus
     referee = Referee(corpus, COLD.named(SERVED), QUICK, tmp_path)
     answers = {
-        1000 + row: [label in corpus.gold[row].labels or label == "价格" for label in items.LABELS]
-        for row in range(GOLD)
+        1000 + row: [label in corpus.gold[row].labels or label == "价格" for label in LABELS] for row in range(GOLD)
     }
     evidence = referee.evidence(COLD, answers)
-    price = items.LABELS.index("价格")
+    price = LABELS.index("价格")
     assert not evidence.known_NK[:, price].any()
     assert evidence.scores(np.ones(GOLD, dtype=bool))[1] == pytest.approx(4 / 5), "all but the price are right"
 
@@ -129,7 +128,7 @@ def test_what_is_unknown_counts_neither_way(tmp_path: Path) -> None:
 def test_a_collapse_is_told_though_no_gold_item_was_read_whole(tmp_path: Path) -> None:
     referee = referee_of(GOLD, tmp_path, is_trained=False)
     for row, said in referee._corpus.gold.items():
-        referee._corpus.gold[row] = replace(said, unknown=frozenset(items.LABELS) - said.labels)
+        referee._corpus.gold[row] = replace(said, unknown=frozenset(LABELS) - said.labels)
     referee = Referee(referee._corpus, COLD.named(SERVED), QUICK, tmp_path)
     never = replace(COLD, calibration=replace(COLD.calibration, threshold_K=COLD.calibration.threshold_K * 0 + 2))
     assert "only 0 fully read gold items" in referee.collapse(never)

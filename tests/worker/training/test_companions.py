@@ -23,7 +23,8 @@ from model.weak_supervision.propagation import FusedSpace, Neighbours
 from store.store import Store
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
-from tests.worker import items, shop
+from testing.shop import LABELS, SHOP
+from tests.worker import shop
 from tests.worker.crew import crew, until
 from tests.worker.progress import KEY, begin, is_trained, log_of, served, tick, training
 from worker import queue
@@ -50,12 +51,12 @@ CONFIG = TrainConfig(first=PHASES, network={"width": 16, "dropout": 0.0}, batch=
 @pytest.fixture
 def order(tmp_path: Path) -> Order:
     """A training of some items whose features are in no cache."""
-    features, gold = items.pool(24)
+    features, gold, _ = SHOP.pool(24)
     ids = tuple(range(len(features)))
     corpus = Corpus(ids, tuple(map(str, ids)), features, [f"{n // 2}" for n in ids], gold, frozenset({0, 1}))
     space = FusedSpace.of(features[:12])  # one that is made of other items than these, as one that is kept
     neighbours = Neighbours.empty(space.vectors(features)).with_gold(corpus.trainable)
-    cold = Tagger.cold_start(items.LABELS, space=shop.SPACE, seed=3)
+    cold = Tagger.cold_start(LABELS, space=shop.SPACE, seed=3)
     boxes = learn_boxes(cold.box_model, features, corpus.trainable, families=corpus.families, seed=3)
     runs = tmp_path / "runs"
     runs.mkdir()

@@ -13,7 +13,7 @@ from model.items import Gold
 from model.tagger import Tagger
 from model.weak_supervision.propagation import FusedSpace, Neighbours
 from model.weak_supervision.supervision import GoldTable, supervise
-from tests.worker import items
+from testing.shop import LABELS, Shop
 from worker.training.corpus import Corpus
 from worker.training.propagation import Nearest, propagate
 
@@ -26,7 +26,7 @@ Step = tuple[set[int], set[int], set[int]]
 def corpus_of(tasks: set[int], gold: set[int], changed: set[int]) -> Corpus:
     """Tasks by id, some with gold, some with another picture than before."""
     ids = sorted(tasks)
-    made = [items.item(task, seed=int(task in changed)) for task in ids]
+    made = [Shop(first_seed=1_000_003 * (task in changed)).item(task) for task in ids]
     features = [replace(features, title=f"商品{task}") for task, (features, _) in zip(ids, made, strict=True)]
     said: dict[int, Gold] = {row: made[row][1] for row, task in enumerate(ids) if task in gold}
     return Corpus(tuple(ids), tuple(map(str, ids)), features, [str(task) for task in ids], said, frozenset())
@@ -37,8 +37,8 @@ def scratch(found: Nearest, corpus: Corpus) -> Neighbours:
 
 
 def weak(corpus: Corpus, neighbours: Neighbours, found: Nearest) -> Tensor:
-    cold = Tagger.cold_start(items.LABELS, space=SPACE, seed=1, with_boxes=False)
-    table = GoldTable.of(corpus.gold, items.LABELS, len(corpus.features))
+    cold = Tagger.cold_start(LABELS, space=SPACE, seed=1, with_boxes=False)
+    table = GoldTable.of(corpus.gold, LABELS, len(corpus.features))
     families = corpus.families
     said = supervise(cold, corpus.features, table, families=families, neighbours=neighbours, space=found.space)
     return said.weak.probability_NK

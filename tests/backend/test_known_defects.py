@@ -2,23 +2,33 @@
 
 import importlib.metadata
 import json
+import os
+import subprocess
 import threading
 import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from rq import Queue, SimpleWorker
+from rq.timeouts import TimerDeathPenalty
 
 from backend.service import Service
-from store.store import Store
+from store.versions import training_lease
 from tagloom_base.settings import Settings
 from tests import captured
 from tests.backend.credentials import NEW, basic, secrets
-from tests.backend.parts import Backend, cold, publish, running
+from tests.backend.parts import Backend, cold, running
 from tests.backend.swaps import next_version, wait_for
+from worker import queue
+from worker.promotion.gate import Verdict
+from worker.promotion.publication import Publisher
 
 KEY = captured.PROJECT
+DAY_S = 24 * 3600
 
 
 def annotated(number: int, task: int = 1) -> dict[str, Any]:
@@ -82,20 +92,43 @@ def test_05_webhooks_and_start_training_are_answered_at_once(backend: Backend) -
         assert time.perf_counter() - began < 1.0
 
 
-def test_06_no_process_is_forked_per_event(backend: Backend) -> None:
-    import multiprocessing
+def test_06_no_process_is_started_per_event(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
 
+    def noting(owner: Any, name: str) -> None:
+        start = getattr(owner, name)
+
+        def noted(*args: Any, **options: Any) -> Any:
+            started.append(f"{owner.__name__}.{name}")
+            return start(*args, **options)
+
+        monkeypatch.setattr(owner, name, noted)
+
+    for owner, name in ((BaseProcess, "start"), (subprocess.Popen, "__init__"), (os, "fork"), (os, "posix_spawn")):
+        noting(owner, name)
     for number in range(1, 6):
         backend.client.post("/webhook", json=annotated(number))
-    assert multiprocessing.active_children() == []
+    backend.client.post("/webhook", json=captured.body("17"))
+    backend.settle()
+    assert set(backend.asked.train) == {KEY}, "the events have been worked on"
+    assert started == []
 
 
-def test_07_the_backends_title_is_not_taken_for_a_version(backend: Backend) -> None:
-    version = backend.setup(captured.body("02"))
-    body = captured.body("10")
-    assert body["project"]["model_version"] == "ml-2"
-    assert backend.client.post("/webhook", json=body).status_code == 200
-    assert backend.setup(captured.body("02")) == version
+def test_07_the_projects_model_version_selects_no_version(backend: Backend) -> None:
+    """Label Studio sends its project's setting along: the backend's title, or a version that served once."""
+    earlier = backend.setup(captured.body("02"))
+    served = next_version(backend, 3)
+    wait_for(served, backend)
+    for chosen in ("ml-2", earlier):
+        for name in ("10", "17", "18"):
+            body = captured.body(name)
+            body["project"]["model_version"] = chosen
+            assert backend.client.post("/webhook", json=body).status_code == 200
+        backend.settle()
+        assert backend.setup(captured.body("02")) == served
+        results = backend.client.post("/predict", json=captured.body("04")).json()["results"]
+        assert {result["model_version"] for result in results} == {served}
+    assert backend.client.get("/versions").json() == {"versions": [served, earlier]}
 
 
 def test_08_two_events_in_a_second_do_not_collide(backend: Backend) -> None:
@@ -200,15 +233,26 @@ def test_18_the_version_is_text(backend: Backend) -> None:
     assert isinstance(backend.setup(captured.body("02")), str)
 
 
-def test_19_versions_change_when_the_model_does(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path)
-    store = Store.open(settings.paths.database)
-    store.projects.ensure(KEY, captured.CONFIG)
-    first = publish(settings, store, KEY, cold(("a",), 1), store.versions.reserve(KEY))
-    second = publish(settings, store, KEY, cold(("a",), 2), store.versions.reserve(KEY), first.generation)
-    store.close()
-    assert first.version != second.version
-    assert second.generation > first.generation
+def test_19_a_version_that_a_training_publishes_has_a_new_name_and_serves(backend: Backend) -> None:
+    first = backend.setup(captured.body("02"))
+    current, project = backend.store.versions.current(KEY), backend.store.projects.get(KEY)
+    lease = backend.store.leases.acquire(training_lease(KEY), "training", ttl=60)
+    assert current
+    assert project
+    assert lease
+    counts = {"gold_count": 1, "weak_count": 0}
+    checkpoints = backend.settings.paths.checkpoints
+    publisher = Publisher(checkpoints, 0.0, backend.store, project, lease, current, {}, counts)
+    names = [first]
+    for seed in (2, 3):
+        tagger = cold(current.labels, seed)
+        names.append(publisher.publish("base", tagger, Verdict(True, "better", {}), lambda _: None).version)
+        wait_for(names[-1], backend)
+        assert backend.setup(captured.body("02")) == names[-1]
+        results = backend.client.post("/predict", json=captured.body("04")).json()["results"]
+        assert {result["model_version"] for result in results} == {names[-1]}
+    assert len(set(names)) == 3
+    assert backend.client.get("/versions").json() == {"versions": names[::-1]}
 
 
 def test_20_every_event_of_the_contract_is_taken(backend: Backend) -> None:
@@ -223,12 +267,34 @@ def test_21_booleans_in_the_environment_mean_what_they_say(monkeypatch: pytest.M
         assert Settings().access.allow_open is wanted
 
 
-def test_22_no_job_has_an_endless_timeout_and_failures_are_kept() -> None:
-    from worker import queue
+class InThisProcess(SimpleWorker):
+    """Does one job here. Its time limit needs no SIGALRM, which pytest's own limit uses."""
 
-    assert queue.TIMEOUT_S <= 24 * 3600
-    assert queue.FAILURE_TTL_S >= 24 * 3600
-    assert 0 < queue.RESULT_TTL_S <= 24 * 3600
+    death_penalty_class = TimerDeathPenalty
+
+
+@pytest.mark.parametrize(
+    "wake", [queue.wake_training, queue.wake_encoding, queue.wake_reconcile, queue.wake_predicting]
+)
+def test_22_each_job_has_a_time_limit_and_its_failure_is_kept(
+    wake: Callable[[Settings, str], bool], tmp_path: Path, valkey: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"TAGLOOM_HOME": tmp_path, "TAGLOOM_QUEUE": tmp_path.name, "REDIS_URL": valkey}.items():
+        monkeypatch.setenv(name, str(value))
+    settings = Settings()
+    assert wake(settings, "default/9.9"), "of a project that is in no store: the job fails"
+    redis = queue.redis_of(valkey)
+    waiting = Queue(settings.work.queue, connection=redis, serializer="json")
+    (job,) = waiting.jobs
+    assert 0 < job.timeout <= DAY_S
+    assert 0 < (job.result_ttl or 0) <= DAY_S
+    here = InThisProcess([waiting], connection=redis, serializer="json")
+    assert not here.perform_job(job, waiting, here.prepare_execution(job))
+    assert waiting.failed_job_registry.get_job_ids() == [job.id]
+    failed = job.latest_result()
+    assert failed
+    assert "default/9.9 is not in" in (failed.exc_string or "")
+    assert redis.ttl(job.key) >= DAY_S - 60
 
 
 def test_23_label_studio_ml_and_its_sdk_live_beside_current_parts() -> None:

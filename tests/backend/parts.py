@@ -23,6 +23,7 @@ from store.store import Store
 from store.versions import Current, NewVersion
 from tagloom_base.settings import Settings
 from testing.features import block, features
+from testing.waiting import until
 
 SPACE = "feedfacefeedface"
 WIDTH = 4
@@ -119,10 +120,7 @@ class Backend:
 
     def settle(self) -> None:
         """Wait until everything that runs behind the answers is done."""
-        end = time.monotonic() + 10
-        while self.service._presence._waiting:
-            assert time.monotonic() < end
-            time.sleep(0.01)
+        until(lambda: not self.service._presence._waiting, seconds=10)
         done = threading.Event()
         self.service._waker.ask("settle", "", done.set)
         assert done.wait(10)

@@ -22,8 +22,9 @@ from store.versions import State, training_lease
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
 from testing.shop import SHOP
+from testing.waiting import until
 from tests.worker import shop
-from tests.worker.crew import Worker, crew, until
+from tests.worker.crew import Worker, crew
 from tests.worker.progress import (
     KEY,
     begin,

@@ -24,8 +24,9 @@ from store.store import Store
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
 from testing.shop import LABELS, SHOP
+from testing.waiting import until
 from tests.worker import shop
-from tests.worker.crew import crew, until
+from tests.worker.crew import crew
 from tests.worker.progress import KEY, begin, is_trained, log_of, served, tick, training
 from worker import queue
 from worker.training.companions import (

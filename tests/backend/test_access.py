@@ -189,7 +189,7 @@ def test_settings_that_are_safe() -> None:
 @pytest.mark.parametrize(
     ("host", "loopback"), [("localhost", True), ("127.0.0.2", True), ("::1", True), ("10.0.0.1", False), ("", False)]
 )
-def test_loopback(host: str, loopback: bool) -> None:
+def test_only_addresses_of_this_machine_are_loopback(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
 
 

@@ -48,7 +48,7 @@ def test_predict_before_setup_and_setup_of_the_same_version(client: FlaskClient)
     assert {result["model_version"] for result in answer["results"]} == {version} == {answer["model_version"]}
 
 
-def test_interactive(client: FlaskClient) -> None:
+def test_an_interactive_request_is_answered_with_a_box(client: FlaskClient) -> None:
     answer = client.post("/predict", json=captured.body("07")).get_json()
     assert [region["type"] for region in answer["results"][0]["result"]] == ["rectanglelabels"]
 

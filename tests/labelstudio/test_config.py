@@ -15,7 +15,7 @@ def config(*tags: str) -> LabelConfig:
     return LabelConfig.parse(f"<View>{''.join(tags)}</View>")
 
 
-def test_captured_config() -> None:
+def test_a_captured_config_has_its_controls_labels_and_keys() -> None:
     parsed = LabelConfig.parse(captured.CONFIG)
     assert parsed.labels == captured.LABELS
     assert [type(control) for control in parsed.controls] == [Choices, RectangleLabels]

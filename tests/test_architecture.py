@@ -60,3 +60,14 @@ def test_no_two_folders_import_each_other() -> None:
         if one in edges.get(other, ()) and not is_within(one, {other}) and not is_within(other, {one})
     }
     assert circles == set()
+
+
+@pytest.mark.parametrize("folder", sorted(CHECKOUT))
+def test_no_module_imports_a_test_module(folder: str) -> None:
+    """What tests share lies in a support module beside them: a test module can then change or move alone."""
+    parts = [(file, name.split(".")) for file, name in imports_of(folder) if is_within(name, {"tests"})]
+    assert [(file, ".".join(part)) for file, part in parts if any(one.startswith("test_") for one in part[:-1])] == []
+
+
+def test_what_tests_and_benches_share_imports_neither() -> None:
+    assert [(file, name) for file, name in imports_of("testing") if is_within(name, {"tests", "bench", "tools"})] == []

@@ -17,12 +17,13 @@ from backend.service import Service
 from backend.ties import Dependencies, dependencies_of
 from model import checkpoint
 from model.features.item import ItemFeatures
-from model.items import Box, Item, TextBlock
+from model.items import Item
 from model.tagger import Tagger
 from store.store import Store
 from store.versions import Current, NewVersion
 from tagloom_base.settings import Settings
-from tests.model.shop import OBJECT_HW3
+from testing.features import block, features
+from testing.waiting import until
 
 SPACE = "feedfacefeedface"
 WIDTH = 4
@@ -49,25 +50,18 @@ class CheapEncoders:
 
 
 def features_of(item: Item) -> ItemFeatures:
-    """Features that a tagger can read cues from."""
+    """Features of an item's own texts and size, without embeddings; in each picture the same price is read."""
     seen = item.image is not None
-    blocks = (TextBlock(Box(0.1, 0.1, 0.5, 0.2), "¥99 立减", 0.9),) if seen else ()
-    return ItemFeatures(
-        size=item.size,
-        grid_RC=torch.zeros(4 if seen else 0, WIDTH).half(),
-        grid_shape=(2, 2) if seen else (0, 0),
-        image_C=torch.zeros(WIDTH).half(),
-        tokens_TE=torch.zeros(2, WIDTH).half(),
-        token_block_T=torch.tensor([-1, -1], dtype=torch.int16),
-        title_E=torch.zeros(WIDTH).half(),
-        reading_E=torch.zeros(WIDTH).half(),
-        blocks=blocks,
-        thumbnail_HW3=OBJECT_HW3 if seen else torch.zeros(0, 0, 3, dtype=torch.uint8),
+    return features(
+        *([block("¥99 立减", left=0.1, top=0.1, width=0.4, height=0.1)] if seen else []),
         title=item.title,
         industry=item.industry,
-        industry_LE=torch.zeros(len(item.industry), WIDTH).half(),
-        texts=dict(item.texts),
-        texts_E={name: torch.zeros(WIDTH).half() for name in item.texts},
+        texts=item.texts,
+        grid_RC=torch.zeros(4, WIDTH) if seen else None,
+        size=item.size,
+        widths=(WIDTH, WIDTH),
+        seed=None,
+        knows_industry=True,
     )
 
 
@@ -126,10 +120,7 @@ class Backend:
 
     def settle(self) -> None:
         """Wait until everything that runs behind the answers is done."""
-        end = time.monotonic() + 10
-        while self.service._presence._waiting:
-            assert time.monotonic() < end
-            time.sleep(0.01)
+        until(lambda: not self.service._presence._waiting, seconds=10)
         done = threading.Event()
         self.service._waker.ask("settle", "", done.set)
         assert done.wait(10)

@@ -1,7 +1,6 @@
 """Making a version CURRENT, and waiting until it serves."""
 
-import time
-
+from testing.waiting import until
 from tests import captured
 from tests.backend.parts import Backend, cold, publish
 
@@ -9,16 +8,17 @@ KEY = captured.PROJECT
 
 
 def wait_for(version: str, backend: Backend) -> None:
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
+    """Wait until the backend answers with this version of the project."""
+
+    def serves() -> bool:
         served = backend.service.engine.result().shelf.peek(KEY)
-        if served is not None and served.version == version:
-            return
-        time.sleep(0.005)
-    raise AssertionError(f"{version} never served")
+        return served is not None and served.version == version
+
+    until(serves, seconds=20, every=0.005)
 
 
 def next_version(backend: Backend, seed: int) -> str:
+    """Make a tagger of this seed CURRENT; return its version."""
     current = backend.store.versions.current(KEY)
     assert current is not None
     number = backend.store.versions.reserve(KEY)

@@ -1,4 +1,3 @@
-import base64
 import hmac
 import http.client
 import io
@@ -20,9 +19,9 @@ from tagloom_base.groups import ConnectionSettings
 from tagloom_base.settings import Settings
 from testing.label_studio.server import ThreadedServer
 from tests import captured
+from tests.backend.credentials import NEW, OLD, basic, secrets
 from tests.backend.parts import Backend, running
 
-OLD, NEW = "old-secret-0123456789", "new-secret-0123456789"
 PATHS = [
     ("GET", "/health"),
     ("POST", "/setup"),
@@ -35,14 +34,6 @@ PATHS = [
 
 def guards_of(settings: Settings) -> Guards:
     return Guards.of(settings.access, settings.studios)
-
-
-def secrets(*texts: str) -> tuple[SecretStr, ...]:
-    return tuple(SecretStr(text) for text in texts)
-
-
-def basic(user: str, password: str) -> dict[str, str]:
-    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
 def test_old_and_new_secret_both_count_and_others_do_not(tmp_path: Path) -> None:
@@ -199,7 +190,7 @@ def test_settings_that_are_safe() -> None:
 @pytest.mark.parametrize(
     ("host", "loopback"), [("localhost", True), ("127.0.0.2", True), ("::1", True), ("10.0.0.1", False), ("", False)]
 )
-def test_loopback(host: str, loopback: bool) -> None:
+def test_only_addresses_of_this_machine_are_loopback(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
 
 

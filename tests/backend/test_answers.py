@@ -12,25 +12,11 @@ from model.boxes.described import RECENT
 from model.tagger import Tagger
 from tests import captured
 from tests.backend.parts import Backend, CheapEncoders, running
-from tests.backend.test_contract import assert_valid
+from tests.backend.questions import TAGS, assert_valid, question
+from tests.labelstudio.references import ODD_REFERENCES
 from tests.labelstudio.studio import Studio
-from tests.labelstudio.test_images import ODD_REFERENCES
 
 JSON = {"Content-Type": "application/json"}
-
-TAGS = (
-    '<View><Image name="image" value="$image"/><Text name="title" value="$title"/>'
-    '<Choices name="elements" toName="image" choice="single"><Choice value="赠品"/><Choice value="价格"/></Choices>'
-    "</View>"
-)
-
-
-def question(count: int, title: str = "买一送一 赠品", **more: Any) -> dict[str, Any]:
-    tasks = [
-        {"id": number, "data": {"image": f"/data/upload/2/{number}.png", "title": title}}
-        for number in range(1, count + 1)
-    ]
-    return {"tasks": tasks, "project": "2.1795288797", "label_config": TAGS, **more}
 
 
 def ask(backend: Backend, body: dict[str, Any]) -> list[dict[str, Any]]:

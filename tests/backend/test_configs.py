@@ -9,7 +9,7 @@ import pytest
 from backend.industry_keys import ALIVE_S, AskedKeys
 from tests import captured
 from tests.backend.parts import Backend, running
-from tests.labelstudio.test_config import USELESS, labelled
+from tests.labelstudio.configs import USELESS, labelled
 
 
 @pytest.fixture(scope="module")

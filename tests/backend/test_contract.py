@@ -3,18 +3,14 @@
 import re
 import threading
 import time
-from typing import Any
 
 import pytest
-from label_studio_sdk.label_interface.interface import LabelInterface
 
 from labelstudio.config import LabelConfig
 from tests import captured
 from tests.backend.parts import Backend, cold, publish
+from tests.backend.questions import assert_valid
 from tests.backend.swaps import wait_for
-
-FIELDS = {"result", "score", "model_version"}
-
 
 WHOLE = [name for name in captured.NAMES if not name.startswith("08")]  # 08 names its 257 tasks by two of them
 
@@ -26,19 +22,6 @@ def test_every_captured_request_is_answered(backend: Backend, name: str) -> None
     answer = backend.client.request(asked["method"], asked["path"], json=asked["body"])
     assert answer.status_code == 200, answer.text
     assert isinstance(answer.json(), dict)
-
-
-def assert_valid(results: list[dict[str, Any]], config: str) -> None:
-    """Valid as Label Studio's own validation has it, and beyond."""
-    interface = LabelInterface(config)
-    for result in results:
-        assert set(result) == FIELDS
-        assert interface.validate_prediction(result, return_errors=True) == []  # type: ignore[no-untyped-call]
-        assert isinstance(result["score"], float)
-        assert 0 <= result["score"] <= 1
-        assert isinstance(result["model_version"], str)
-        ids = [region["id"] for region in result["result"]]
-        assert len(set(ids)) == len(ids)
 
 
 @pytest.mark.parametrize("name", ["03", "04", "06"])

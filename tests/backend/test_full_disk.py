@@ -12,7 +12,7 @@ import pytest
 from labelstudio.claims import Claims
 from tests import captured
 from tests.backend.parts import running
-from tests.backend.test_answers import TAGS, question
+from tests.backend.questions import TAGS, question
 from tests.labelstudio.studio import Studio
 
 SETUP = {**captured.body("02"), "schema": TAGS}

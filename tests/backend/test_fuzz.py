@@ -31,10 +31,10 @@ from tagloom_base.settings import Settings
 from tests import captured
 from tests.backend.fuzzed import Fuzzed, fuzzed, p99
 from tests.backend.parts import CheapEncoders
-from tests.backend.test_answers import TAGS
+from tests.backend.questions import TAGS
 from tests.labelstudio import zoo
-from tests.labelstudio.test_config import TREES
-from tests.labelstudio.test_images import ODD_REFERENCES
+from tests.labelstudio.configs import TREES
+from tests.labelstudio.references import ODD_REFERENCES
 
 USUAL = 1_000
 CASES = int(os.environ.get("TAGLOOMTEST_FUZZ_CASES", USUAL))

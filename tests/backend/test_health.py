@@ -14,9 +14,8 @@ from model.items import Item
 from tagloom_base.settings import Settings
 from tests import captured
 from tests.backend.parts import NO_REDIS, Backend, CheapEncoders, running
+from tests.backend.questions import TAGS, question, ready
 from tests.backend.swaps import next_version, wait_for
-from tests.backend.test_answers import TAGS, question
-from tests.backend.test_hot_swap import ready
 from tests.labelstudio.studio import Studio
 
 LIMIT_S = 1.0

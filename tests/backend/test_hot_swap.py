@@ -13,16 +13,13 @@ from backend import hot_swap
 from backend.versions import RefusedVersionError, Served, Shelf, VersionLoader, check_answers
 from model import checkpoint
 from model.items import Prediction
+from testing.waiting import until
 from tests import captured
 from tests.backend.parts import Backend, cold, publish, running
+from tests.backend.questions import TAGS, question, ready
 from tests.backend.swaps import next_version, wait_for
-from tests.backend.test_answers import TAGS, question
 
 KEY = captured.PROJECT
-
-
-def ready(backend: Backend) -> str:
-    return backend.setup({**captured.body("02"), "schema": TAGS})
 
 
 def under_load(backend: Backend, swaps: int) -> None:
@@ -109,9 +106,7 @@ def broken(backend: Backend, how: str) -> str:
 def test_a_bad_checkpoint_is_refused_and_told_while_the_old_one_serves(backend: Backend, how: str) -> None:
     old = ready(backend)
     bad = broken(backend, how)
-    end = time.monotonic() + 10
-    while not backend.service.engine.result().refusals.get(KEY) and time.monotonic() < end:
-        time.sleep(0.01)
+    until(lambda: backend.service.engine.result().refusals.get(KEY), seconds=10)
     status = backend.client.get("/status").json()["projects"][0]
     assert status["refused"].startswith(f"{bad}: ")
     assert (status["version"], status["serving"]) == (bad, old)
@@ -236,9 +231,7 @@ def test_a_whole_checkpoint_that_answers_nonsense_never_serves(backend: Backend)
     assert canary
     with pytest.raises(RefusedVersionError, match=r"canary|outside"):
         VersionLoader(backend.settings.paths.checkpoints, tagger.space).load(bad, canary)
-    end = time.monotonic() + 20
-    while not backend.service.engine.result().refusals.get(KEY) and time.monotonic() < end:
-        time.sleep(0.01)
+    until(lambda: backend.service.engine.result().refusals.get(KEY), seconds=20)
     refusal = backend.service.engine.result().refusals.get(KEY)
     assert refusal
     assert refusal.version == bad.version

@@ -13,14 +13,16 @@ PROJECT = "default/1.1"
 
 
 class Recording:
-    """Answers with the title's number as score, and remembers its batches."""
+    """Answers with the title's number as score, and remembers its batches. ``begun`` is set with the first one."""
 
     def __init__(self, pause: float = 0.0) -> None:
         self.batches: list[list[str]] = []
         self.pause = pause
+        self.begun = threading.Event()
 
     def predict(self, features: Sequence[ItemFeatures], *, boxes: bool = True) -> list[Prediction]:
         self.batches.append([entry.title for entry in features])
+        self.begun.set()
         time.sleep(self.pause)
         if any(entry.title == "bad" for entry in features):
             raise ValueError("cannot")
@@ -85,7 +87,7 @@ def test_a_small_request_slips_in_before_a_large_one_ends(inference: Inference) 
     tagger = Recording(pause=0.05)
     large = threading.Thread(target=inference.predict, args=(PROJECT, tagger, items(*["1"] * 80)))
     large.start()
-    time.sleep(0.08)
+    assert tagger.begun.wait(10)
     inference.predict(PROJECT, tagger, items("2"))
     assert large.is_alive()
     large.join()
@@ -95,9 +97,11 @@ def test_answers_go_before_reading_pictures() -> None:
     encoders = CheapEncoders()
     inference = Inference(encoders, max_batch=8)
     seen: list[str] = []
+    begun = threading.Event()
 
     class Slow(CheapEncoders):
         def extract(self, items: Sequence[Item]) -> list[ItemFeatures]:
+            begun.set()
             time.sleep(0.05)
             seen.append(f"read {len(items)}")
             return super().extract(items)
@@ -112,7 +116,7 @@ def test_answers_go_before_reading_pictures() -> None:
         ),
     )
     reading.start()
-    time.sleep(0.02)
+    assert begun.wait(10)
     inference.predict(PROJECT, Recording(), items("1"))
     assert len(seen) <= 2
     reading.join()

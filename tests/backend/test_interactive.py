@@ -19,8 +19,7 @@ from model.tagger import Tagger
 from tests import captured
 from tests.backend.parts import Backend, CheapEncoders, running
 from tests.labelstudio.studio import Studio
-from tests.model.boxes.pictures import shop_picture
-from tests.model.boxes.test_model import COPY
+from tests.model.boxes.pictures import COPY, shop_picture
 
 LABELS = ("主体", "赠品", "LOGO", "文案", "价格")
 PARTS = ("前", "后")

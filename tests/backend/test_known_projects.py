@@ -11,7 +11,7 @@ from backend.known_projects import KnownProjects
 from store.store import Store
 from tests import captured
 from tests.backend.parts import Backend
-from tests.backend.test_answers import TAGS, question
+from tests.backend.questions import TAGS, question
 
 KEY = captured.PROJECT
 SETUP = {**captured.body("02"), "schema": TAGS, "extra_params": {"industry_keys": ["大类"]}}

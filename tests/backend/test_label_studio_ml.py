@@ -15,7 +15,7 @@ from backend.ties import Dependencies, dependencies_of
 from tagloom_base.settings import Settings
 from tests import captured
 from tests.backend.parts import NO_REDIS, Asked, CheapEncoders
-from tests.backend.test_contract import assert_valid
+from tests.backend.questions import assert_valid
 from tests.labelstudio.studio import Studio
 
 
@@ -48,7 +48,7 @@ def test_predict_before_setup_and_setup_of_the_same_version(client: FlaskClient)
     assert {result["model_version"] for result in answer["results"]} == {version} == {answer["model_version"]}
 
 
-def test_interactive(client: FlaskClient) -> None:
+def test_an_interactive_request_is_answered_with_a_box(client: FlaskClient) -> None:
     answer = client.post("/predict", json=captured.body("07")).get_json()
     assert [region["type"] for region in answer["results"][0]["result"]] == ["rectanglelabels"]
 

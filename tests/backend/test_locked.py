@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import text
 
 from backend import service
+from testing.waiting import until
 from tests import captured
 from tests.backend.parts import Backend, running
-from tests.backend.test_answers import TAGS
+from tests.backend.questions import TAGS
 from tests.databases import new_database
 
 SOON_S = 2.0  # Label Studio gives /setup three
@@ -101,9 +102,7 @@ def test_what_came_meanwhile_is_there_afterwards(tmp_path: Path) -> None:
             assert backend.client.post("/webhook", json=EVENT).status_code == 503
             backend.client.post("/predict", json=WARM)
             time.sleep(1.0)  # the errand that learns the task has failed once by now
-        end = time.monotonic() + 10
-        while not backend.store.tasks.all("default/7.1") and time.monotonic() < end:
-            time.sleep(0.05)
+        until(lambda: backend.store.tasks.all("default/7.1"), seconds=10)
         assert [task.id for task in backend.store.tasks.all("default/7.1")] == [1]
     with running(tmp_path) as backend:
         (project,) = [key for key in (one.key for one in backend.store.projects.all()) if key != "default/7.1"]

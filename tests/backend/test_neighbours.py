@@ -15,7 +15,7 @@ from model.features.item import ItemFeatures
 from model.items import Item
 from tests import captured
 from tests.backend.parts import Backend, CheapEncoders, running
-from tests.backend.test_answers import TAGS
+from tests.backend.questions import TAGS
 from tests.labelstudio.studio import Studio
 
 HANGS_S = 6.0  # a picture that does not come

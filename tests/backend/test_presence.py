@@ -8,7 +8,7 @@ import pytest
 from backend import presence
 from tests import captured
 from tests.backend.parts import Backend, running
-from tests.backend.test_answers import TAGS
+from tests.backend.questions import TAGS
 from tests.labelstudio.studio import Studio
 
 CREATED = captured.body("10")["project"]["created_at"]

@@ -3,7 +3,7 @@ from PIL import Image
 
 from bench.attention import BLUE, SIDE, drawn
 from model.attention.batching import GRID
-from tests.model.shop import block, features
+from testing.features import block, features
 
 
 def test_attention_reddens_its_region_and_frames_the_block_that_is_read() -> None:

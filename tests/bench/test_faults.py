@@ -296,7 +296,8 @@ def test_a_spoilt_checkpoint_is_written_down(store: Store, office: Office, tmp_p
     folder = tmp_path / "checkpoints" / "v3"
     folder.mkdir(parents=True)
     (folder / checkpoint.TENSORS).write_bytes(b"\0" * 400)
-    settings = SimpleNamespace(checkpoints_folder=tmp_path / "checkpoints", features_folder=tmp_path / "features")
+    paths = SimpleNamespace(checkpoints=tmp_path / "checkpoints", features=tmp_path / "features")
+    settings = SimpleNamespace(paths=paths)
     crew = SimpleNamespace(store=lambda: nullcontext(store), settings=settings, home=tmp_path)
     harm = Harm(cast(Crew, crew), cast(Office, SimpleNamespace(key=KEY)), office.record, PLAN, 1)
     assert not harm._spoil()

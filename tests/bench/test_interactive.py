@@ -8,8 +8,7 @@ from bench.interactive import loosened, middle, moved, outcomes
 from model.boxes.metrics import GoldPicture
 from model.items import Box, LabelledBox
 from model.tagger import Tagger
-from tests.model.boxes.pictures import LABELS, PRODUCT, shop_picture
-from tests.model.boxes.test_model import COPY
+from tests.model.boxes.pictures import COPY, LABELS, PRODUCT, shop_picture
 
 
 def data() -> Data:

@@ -1,7 +1,7 @@
 from PIL import Image
 
 from bench.refined_encoders import Recalled
-from tests.model.shop import block
+from testing.features import block
 
 
 def test_what_was_read_is_given_out_picture_by_picture_over_several_calls() -> None:

@@ -3,11 +3,11 @@ import torch
 
 from bench.training import NOISE, repeated, told
 from model.training.progressive import EpochReport
-from tests.model.shop import pool
+from testing.shop import SMALL
 
 
 def test_samples_are_repeated_with_noise_until_there_are_enough() -> None:
-    items, _, _ = pool(3)
+    items, _, _ = SMALL.pool(3)
     many = repeated(items, 8)
     assert len(many) == 8
     assert many[:3] == items
@@ -26,6 +26,6 @@ def test_what_comes_before_the_first_epoch_is_told_apart_from_it() -> None:
 
 @pytest.mark.parametrize("wanted", [1, 4])
 def test_repeats_are_the_same_every_time(wanted: int) -> None:
-    items, _, _ = pool(2)
+    items, _, _ = SMALL.pool(2)
     first, second = repeated(items, wanted)[-1], repeated(items, wanted)[-1]
     assert torch.equal(first.image_C, second.image_C)

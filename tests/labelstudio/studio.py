@@ -1,7 +1,6 @@
 """A small Label Studio over HTTP: pictures behind a token, personal access tokens that expire, slow and odd answers."""
 
 import base64
-import io
 import json
 import re
 import threading
@@ -10,16 +9,9 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from PIL import Image
+from testing.pictures import png
 
 LEGACY = "0123456789abcdef0123456789abcdef01234567"
-
-
-def png(size: tuple[int, int] = (320, 240), colour: str = "red") -> bytes:
-    """A picture of one colour."""
-    buffer = io.BytesIO()
-    Image.new("RGB", size, colour).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 class Studio:

@@ -1,5 +1,4 @@
 import time
-from xml.sax.saxutils import quoteattr
 
 import pytest
 from hypothesis import given, settings
@@ -9,15 +8,14 @@ from labelstudio.config import ConfigError, LabelConfig
 from labelstudio.controls.choices import Choices
 from labelstudio.controls.rectangle_labels import RectangleLabels
 from tests import captured
-
-IMAGE = '<Image name="img" value="$photo"/>'
+from tests.labelstudio.configs import IMAGE, TREES, USELESS, labelled
 
 
 def config(*tags: str) -> LabelConfig:
     return LabelConfig.parse(f"<View>{''.join(tags)}</View>")
 
 
-def test_captured_config() -> None:
+def test_a_captured_config_has_its_controls_labels_and_keys() -> None:
     parsed = LabelConfig.parse(captured.CONFIG)
     assert parsed.labels == captured.LABELS
     assert [type(control) for control in parsed.controls] == [Choices, RectangleLabels]
@@ -146,29 +144,6 @@ def test_what_cannot_work_says_what_to_change(xml: str, advice: str) -> None:
         LabelConfig.parse(xml)
 
 
-TAGS = st.sampled_from(
-    ["Image", "Text", "Header", "Choices", "RectangleLabels", "Label", "Choice", "View", "choices", "Brush", "Rating"]
-)
-VALUES = st.one_of(
-    st.sampled_from(["img", "$image", "$a.b[0]", "c", "img,c", "multiple", "true"]), st.text(max_size=12)
-)
-ATTRIBUTES = st.dictionaries(
-    st.sampled_from(["name", "toName", "value", "alias", "predicted_values", "choice", "perRegion", "valueList"]),
-    VALUES,
-)
-
-
-def element(tag: str, attributes: dict[str, str], inner: list[str]) -> str:
-    return (
-        f"<{tag}{''.join(f' {name}={quoteattr(value)}' for name, value in attributes.items())}>{''.join(inner)}</{tag}>"
-    )
-
-
-LEAVES = st.builds(element, TAGS, ATTRIBUTES, st.just([]))
-CONTROLS = st.builds(element, TAGS, ATTRIBUTES, st.lists(LEAVES, max_size=3))
-TREES = st.builds(element, st.just("View"), st.just({}), st.lists(LEAVES | CONTROLS, max_size=5))
-
-
 @settings(max_examples=60, deadline=None)
 @given(TREES | st.text(max_size=80))
 def test_any_config_parses_or_says_what_to_change(xml: str) -> None:
@@ -181,36 +156,6 @@ def test_any_config_parses_or_says_what_to_change(xml: str) -> None:
     for control in parsed.controls:
         assert set(control.labels.values()) <= set(parsed.labels)
         assert len(set(control.labels.values())) == len(control.labels)
-
-
-def labelled(count: int) -> str:
-    choices = "".join(f'<Choice value="{number}"/>' for number in range(count))
-    boxes = "".join(f'<Label value="{number}"/>' for number in range(count))
-    return (
-        f'<View>{IMAGE}<Choices name="c" toName="img">{choices}</Choices>'
-        f'<RectangleLabels name="r" toName="img">{boxes}</RectangleLabels></View>'
-    )
-
-
-CHOICES = '<Choices name="c" toName="img"><Choice value="x"/></Choices>'
-
-
-def config_of(choices: str) -> str:
-    return f'<View>{IMAGE}<Choices name="c" toName="img">{choices}</Choices></View>'
-
-
-USELESS = {
-    "views in views": "<View>" * 300 + IMAGE + CHOICES + "</View>" * 300,
-    "choices in choices": config_of('<Choice value="x">' * 300 + "</Choice>" * 300),
-    "very deep": "<View>" * 30_000 + IMAGE + CHOICES + "</View>" * 30_000,
-    "a far place": f'<View><Image name="img" value="$a[{"9" * 5000}]"/>{CHOICES}</View>',
-    "a place too far": f'<View><Image name="img" value="$a[9999999]"/>{CHOICES}</View>',
-    "a long name": f'<View><Image name="img" value="${"a" * 501}"/>{CHOICES}</View>',
-    "a long label": f'<View>{IMAGE}<Choices name="c" toName="img"><Choice value="{"x" * 501}"/></Choices></View>',
-    "many labels": labelled(1_001),
-    "very many labels": labelled(9_000),
-    "many tags": f"<View>{IMAGE}{CHOICES}{'<Header/>' * 5_000}</View>",
-}
 
 
 @pytest.mark.parametrize("name", USELESS)

@@ -35,7 +35,7 @@ def annotation(*result: Any, number: int = 1, **fields: Any) -> dict[str, Any]:
     return {"id": number, "result": list(result), "was_cancelled": False, "updated_at": stamp, **fields}
 
 
-def test_captured_annotation() -> None:
+def test_a_captured_annotation_is_gold_with_its_labels_and_boxes() -> None:
     gold = gold_of(CONFIG, [captured.body("10")["annotation"]])
     assert gold is not None
     assert gold.labels == frozenset({"主体", "价格"})

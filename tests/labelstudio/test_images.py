@@ -14,7 +14,9 @@ from labelstudio.connection import Connection
 from labelstudio.decoding import ImageUnavailableError
 from labelstudio.images import ImageFetcher, ImageLimits
 from labelstudio.tasks import ItemReference
-from tests.labelstudio.studio import Studio, personal_token, png
+from testing.pictures import png
+from tests.labelstudio.references import ODD_REFERENCES
+from tests.labelstudio.studio import Studio, personal_token
 
 
 @pytest.fixture
@@ -173,7 +175,7 @@ def test_without_a_configured_label_studio_its_paths_say_what_to_set() -> None:
     assert not refusal.permanent
 
 
-def test_inline_pictures(studio: Studio) -> None:
+def test_a_picture_in_the_address_itself_is_read_without_a_request(studio: Studio) -> None:
     encoded = base64.b64encode(png((30, 20))).decode()
     with Fetching(studio.url, limits=ImageLimits(max_bytes=1000)) as fetching:
         assert fetching.size(f"data:image/png;base64,{encoded}") == (30, 20)
@@ -275,26 +277,6 @@ def test_no_header_stands_in_the_reason(studio: Studio, monkeypatch: pytest.Monk
         refusal = fetching.refusal("/data/upload/2/a.png")
     assert "secret" not in str(refusal)
     assert "LocalProtocolError" in str(refusal)
-
-
-ODD_REFERENCES = [
-    "http://a..example.com/x.png",
-    f"http://{'a' * 64}.example.com/x.png",
-    f"http://{'a.' * 200}example.com/x.png",
-    "http://\ud800.example.com/x.png",
-    "http://a.example.com/\ud800.png",
-    "http://a.example.com:99999/x.png",
-    "http://[::1.example.com/x.png",
-    "http://a.example.com/" + "x" * 20_000,
-    "/data/\ud800.png",
-    "s3://bucket/\ud800.png",
-    "file:///\ud800.png",
-    "file:///a\0b.png",
-    "file://[/a.png",
-    "data:\ud800,\ud800",
-    "data:image/png;base64,\ud800",
-    "\ud800",
-]
 
 
 @pytest.mark.parametrize("place", ODD_REFERENCES)

@@ -13,7 +13,7 @@ from tests import captured
 CONFIG = LabelConfig.parse(captured.CONFIG)
 
 
-def test_captured_task() -> None:
+def test_a_captured_task_has_its_picture_title_and_industry() -> None:
     reference = reference_of(CONFIG, captured.body("03")["tasks"][0])
     assert reference.image == "/data/upload/2/b0935bad-ad0.png"
     assert reference.title == "夏季新品 0"

@@ -12,15 +12,14 @@ from model.problem import Problem
 from model.tagger import Tagger
 from model.training.config import TrainConfig
 from model.training.progressive import fit
-from tests.model.shop import LABELS, pool
-from tests.model.together import PHASES, trained
-from tests.model.training.test_processes import together
+from testing.shop import LABELS, SMALL
+from tests.model.training.process_group import PHASES, train_in_processes, trained
 
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU that torch can use"),
 ]
-ITEMS, GOLD, FAMILIES = pool(24)
+ITEMS, GOLD, FAMILIES = SMALL.pool(24)
 
 
 def tagger_on(device: str) -> Tagger:
@@ -61,7 +60,7 @@ def test_encoders_under_bfloat16_give_the_cpus_features_within_noise() -> None:
 @pytest.mark.timeout(600)
 def test_two_processes_on_the_gpu_end_in_one_tagger(tmp_path: Path) -> None:
     """On one GPU through gloo; NCCL wants a GPU for each process."""
-    first, second = together(tmp_path, "cuda", "gloo")
+    first, second = train_in_processes(tmp_path, "cuda", "gloo")
     for name, alone in trained("cuda").items():
         assert torch.equal(first[name], second[name])
         assert torch.allclose(first[name], alone, atol=2e-2), name

@@ -7,7 +7,7 @@ from model.items import Gold
 from model.problem import GoldTable, Problem
 from model.weak_supervision.boxes import LearnedBoxes
 from model.weak_supervision.propagation import Index
-from tests.model.shop import LABELS, pool
+from testing.shop import LABELS, SMALL
 
 
 def test_labels_that_gold_says_nothing_of_are_told() -> None:
@@ -28,7 +28,7 @@ def test_what_is_unknown_stays_unknown_in_the_table() -> None:
     assert GoldTable.of({1: nothing}, LABELS, 3).rows == []
 
 
-ITEMS, GOLD, FAMILIES = pool(8)
+ITEMS, GOLD, FAMILIES = SMALL.pool(8)
 
 
 def test_parts_that_do_not_fit_are_refused() -> None:

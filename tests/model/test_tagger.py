@@ -16,9 +16,10 @@ from model.training.phases import PARTS, Phase
 from model.training.progressive import fit
 from model.weak_supervision.credence import Credence
 from model.weak_supervision.sources import BOXES
-from tests.model.shop import LABELS, block, features, pool, with_industry, with_text
+from testing.features import block, features, with_industry, with_text
+from testing.shop import LABELS, SMALL
 
-ITEMS, GOLD, FAMILIES = pool(24)
+ITEMS, GOLD, FAMILIES = SMALL.pool(24)
 CONFIG = TrainConfig(first=(Phase("refine", 2, PARTS, 1e-2),), network={"width": 16})
 
 
@@ -173,7 +174,7 @@ def test_a_checkpoint_continues_where_it_stopped(trained: Tagger, tmp_path: Path
 
 def test_a_version_never_changes(cold: Tagger, tmp_path: Path) -> None:
     save(cold, tmp_path / "v0", version="v0")
-    with pytest.raises(FileExistsError, match="never change"):
+    with pytest.raises(FileExistsError, match="is there already"):
         save(cold, tmp_path / "v0", version="v0")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["v0"]
 

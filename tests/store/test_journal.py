@@ -20,6 +20,7 @@ from store.journal import Journal, JournalError
 from store.state import lock_project
 from store.store import Store
 from store.tables import EVENTS, PROJECTS
+from testing.waiting import until
 from tests.databases import BOTH, DATABASES, new_database
 from tests.store import webhooks
 
@@ -378,8 +379,7 @@ def together(store: Store, changes: list[Change], timeout: float = 10.0) -> list
     thread = own._thread = threading.Thread(target=own._run)  # started once all of them wait
     with ThreadPoolExecutor(len(changes)) as pool:
         found = [pool.submit(one, change) for change in changes]
-        while own._pending.qsize() < len(changes):
-            time.sleep(0.01)
+        until(lambda: own._pending.qsize() == len(changes), seconds=10)
         thread.start()
         failures = [future.result() for future in found]
     own.close()

@@ -20,7 +20,7 @@ from tagloom.datasets.dataset import load
 from tagloom_base.settings import Settings
 from testing.label_studio.payloads import choices_region, controls_of
 from testing.label_studio.simulator import SimulatedLabelStudio, Upload
-from tests.testing.label_studio.test_simulator import CONFIG
+from tests.captured import CONFIG
 from tools.services.ports import free_port
 from tools.services.stack import Stack
 

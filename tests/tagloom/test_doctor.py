@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from tagloom import doctor
 from tagloom_base.settings import Settings
-from tests.testing.label_studio.test_simulator import CONFIG
+from tests.captured import CONFIG
 from tools.services.ports import free_port
 from tools.services.stack import Stack
 from worker import queue

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from click.testing import CliRunner
 
 from model.boxes.described import RECENT
@@ -21,8 +20,8 @@ from tagloom.cli import main
 from tagloom.evaluate import PICTURES, REPORT, RESULTS, TABLE, Plan, seconds_of
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
-from tests.model.shop import OBJECT_HW3
-from tests.tools.demo.test_data import folder_of
+from testing.dataset import folder_of
+from testing.features import features
 
 
 class Extractor:
@@ -42,18 +41,7 @@ class Extractor:
         self.extracted += len(items)
         self.without_picture += sum(item.image is None for item in items)
         self.industries |= {item.industry for item in items}
-        return [features_of(item) for item in items]
-
-
-def features_of(item: Item) -> ItemFeatures:
-    def zeros(*shape: int) -> torch.Tensor:
-        return torch.zeros(shape, dtype=torch.float16)
-
-    return ItemFeatures(
-        size=(8, 8), grid_RC=zeros(0, 4), grid_shape=(0, 0), image_C=zeros(4), tokens_TE=zeros(0, 4),
-        token_block_T=torch.zeros(0, dtype=torch.int16), title_E=zeros(4), reading_E=zeros(4), blocks=(),
-        thumbnail_HW3=OBJECT_HW3, title=item.title, industry=item.industry,
-    )  # fmt: skip
+        return [features(title=item.title, industry=item.industry, size=(8, 8), seed=None) for item in items]
 
 
 @pytest.fixture

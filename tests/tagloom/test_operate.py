@@ -14,7 +14,8 @@ from model.training.phases import CONTINUATION
 from store.store import Store
 from tagloom.cli import main
 from tagloom_base.settings import Settings
-from tests.worker import items, label_studio, shop
+from testing.shop import LABELS, SHOP
+from tests.worker import label_studio, shop
 from worker import jobs
 
 
@@ -57,19 +58,19 @@ def test_versions_tell_what_was_learned_and_what_could_not_be(store: Store, monk
     jobs.train(str(shop.KEY))
     lines = run("versions").stdout.splitlines()
     table = lines[lines.index("") + 1 :]
-    assert table[0].split()[1:] == ["sources", "right", "on", "gold", *items.LABELS]
+    assert table[0].split()[1:] == ["sources", "right", "on", "gold", *LABELS]
     sources = [row for row in table[1:] if "cannot" not in row]
     assert {"nearest gold", "industry prior", "boxes"} < {row[:20].strip() for row in sources}
     (boxes,) = (row for row in sources if row.startswith("boxes"))
     assert all(0 < float(share) < 1 for share in boxes.split()[1:])
-    assert len(boxes.split()) == 1 + len(items.LABELS)
+    assert len(boxes.split()) == 1 + len(LABELS)
     (brand,) = (row for row in sources if row.startswith("LOGO: brand at the top"))
     assert 0 < float(brand.removeprefix("LOGO: brand at the top")) < 1
     assert any(row.startswith("赠品 cannot be learned yet: none of ") for row in table)
 
 
 def without_gifts(number: int) -> tuple[ItemFeatures, Gold]:
-    features, said = items.item(number)
+    features, said = SHOP.item(number)
     return features, Gold((said.labels or frozenset()) - {"赠品"})
 
 

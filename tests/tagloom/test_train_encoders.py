@@ -14,8 +14,8 @@ from model.evaluation.corpus import LabelledCorpus, families_at, split
 from model.features.extraction import FeatureExtractor
 from tagloom.cli import main
 from tagloom.train_encoders import Plan, gold_rows
-from tests.model.shop import LABELS, pool
-from tests.tools.demo.test_data import folder_of
+from testing.dataset import folder_of
+from testing.shop import LABELS, SMALL
 
 SAMPLES = Path("samples/data")
 
@@ -96,7 +96,7 @@ def test_without_any_label_it_says_so(tmp_path: Path) -> None:
 
 
 def test_a_share_is_the_draw_that_an_evaluation_makes_with_the_same_seed() -> None:
-    items, gold, families = pool(20)
+    items, gold, families = SMALL.pool(20)
     known = tuple(gold[row].labels if row < 16 else None for row in range(20))
     corpus = LabelledCorpus(LABELS, tuple(items), known, tuple(families))
     plan = Plan(Path("data"), Path("out"), True, False, gold=0.5, seed=1)

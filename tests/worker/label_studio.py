@@ -1,10 +1,5 @@
-"""The simulated Label Studio with the pages that a backend writes to: predictions, the backend's title, the project.
+"""A Tagloom that is connected to a simulated Label Studio which keeps what is written into it."""
 
-What writing does follows Label Studio 1.23.2: a title carries the project's model version along, and a changed project
-is told to the webhook.
-"""
-
-import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,129 +7,14 @@ from typing import Any
 
 from PIL import Image
 from pydantic import SecretStr
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
 
-from labelstudio.project import ProjectKey
 from store.store import Store
 from tagloom_base.settings import Settings
-from testing.label_studio import payloads
-from testing.label_studio.pages import build
-from testing.label_studio.server import ThreadedServer
-from testing.label_studio.simulator import SimulatedLabelStudio, Upload
+from testing.label_studio.simulator import Upload
+from testing.label_studio.writable import WritableLabelStudio
+from testing.shop import LABELS
 from tests.backend.parts import CheapEncoders, cold, publish
-from tests.labelstudio.studio import png
 from tests.worker import shop
-from tests.worker.items import LABELS
-
-BUSY = "/data/upload/busy.png"  # a picture that cannot be had for now
-LATE = "/data/upload/late"  # LATE/2.5/a.png comes after so many seconds
-
-
-class WritableLabelStudio(SimulatedLabelStudio):
-    """Keeps the order of what was written in ``written``, and of single predictions in ``changed`` (method and id).
-
-    Answers 500 to the write of predictions of number ``fails_at``.
-    """
-
-    def __init__(self, label_config: str, backend_url: str = "http://127.0.0.1:1") -> None:
-        super().__init__(label_config, backend_url)
-        self.backend: dict[str, Any] = {
-            "id": 5, "title": "Tagloom", "url": backend_url, "project": self.project.id, "model_version": "",
-            "auth_method": "NONE",
-        }  # fmt: skip
-        self.sampling = "Sequential sampling"
-        self.written: list[str] = []
-        self.changed: list[str] = []
-        self.fails_at = 0
-        self._server = ThreadedServer(self._pages())
-
-    @property
-    def key(self) -> ProjectKey:
-        return ProjectKey("default", self.project.id, int(self.project.created.timestamp()))
-
-    def versions_of(self, task: int) -> list[str]:
-        """Versions of a task's stored predictions."""
-        return [prediction.model_version for prediction in self.project.tasks[task].predictions]
-
-    def store_prediction(self, task: int, version: str, score: float = 0.5) -> int:
-        """Store a prediction as Label Studio does after a /predict; its id."""
-        return self.project.keep(task, {"result": [], "score": score, "model_version": version}).id
-
-    def next_task(self) -> int | None:
-        """The unlabelled task that uncertainty sampling serves next; None where it falls back to chance."""
-        scores = {
-            task.id: prediction.score or 0.0
-            for task in self.project.tasks.values()
-            for prediction in task.predictions
-            if prediction.model_version == self.project.model_version and not task.annotations
-        }
-        return min(scores, key=lambda number: scores[number]) if scores else None
-
-    def _pages(self) -> Starlette:
-        number = self.project.id
-        routes = [
-            Route(f"/api/projects/{number}/", self._project, methods=["GET", "PATCH"]),
-            Route("/api/ml/", self._backends),
-            Route("/api/ml/{id:int}", self._backend, methods=["PATCH"]),
-            Route(BUSY, _busy),
-            Route(LATE + "/{seconds:float}/{name}", _late),
-            Mount("/", build(self.project, self._pictures, self.token)),
-        ]
-        return Starlette(routes=routes, middleware=[Middleware(BaseHTTPMiddleware, dispatch=self._noted)])
-
-    async def _noted(self, request: Request, answer: RequestResponseEndpoint) -> Response:
-        """Note what is written of predictions; answer 500 to the write of number ``fails_at``."""
-        path = request.url.path
-        if "predictions" not in path or request.method == "GET":
-            return await answer(request)
-        self.fails_at -= 1
-        if self.fails_at == 0:
-            return Response(status_code=500)
-        if request.method == "POST":
-            self.written.append(f"{len(await request.json())} predictions")
-        else:
-            self.changed.append(f"{request.method} {path.rstrip('/').rpartition('/')[2]}")
-        return await answer(request)
-
-    async def _project(self, request: Request) -> Response:
-        if request.method == "PATCH":
-            changed = await request.json()
-            known = {one.model_version for task in self.project.tasks.values() for one in task.predictions}
-            if changed["model_version"] not in {self.backend["title"], *known}:
-                return JSONResponse({"model_version": "neither a backend's title nor a prediction's"}, 400)
-            self.project.model_version, self.sampling = changed["model_version"], changed["sampling"]
-            self.written.append(f"project goes by {self.project.model_version}")
-            self.deliveries.send(payloads.project_event("PROJECT_UPDATED", self.project))
-        return JSONResponse({**self.project.body(), "sampling": self.sampling})
-
-    async def _backends(self, _request: Request) -> Response:
-        return JSONResponse([self.backend])
-
-    async def _backend(self, request: Request) -> Response:
-        changed = await request.json()
-        assert (
-            changed["url"] == self.backend["url"]
-        )  # Label Studio asks health and setup there before it takes the title
-        assert changed["project"] == self.project.id
-        if self.project.model_version == self.backend["title"]:
-            self.project.model_version = changed["title"]
-        self.backend["title"] = changed["title"]
-        self.written.append(f"title {changed['title']}")
-        return JSONResponse(self.backend)
-
-
-async def _busy(_request: Request) -> Response:
-    return Response(status_code=503)
-
-
-async def _late(request: Request) -> Response:
-    await asyncio.sleep(request.path_params["seconds"])
-    return Response(png())
 
 
 class Encoders(CheapEncoders):

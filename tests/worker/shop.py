@@ -15,14 +15,14 @@ from model.items import Gold
 from store.store import Store
 from store.versions import Current
 from tagloom_base.settings import Settings
+from testing.shop import LABELS, SHOP
 from tests.store import webhooks
-from tests.worker import items
 from tools.project import label_config
 from worker.cold_start import ColdStart, ensure_cold_start
 from worker.lexicon import read_lexicon, with_names
 
 KEY = ProjectKey("default", 2, 1795288797)
-CONFIG = label_config(items.LABELS)
+CONFIG = label_config(LABELS)
 SPACE = "5" * 16
 
 Make = Callable[[int], tuple[ItemFeatures, Gold]]
@@ -47,7 +47,7 @@ class StubExtractor:
 def cold_start(
     settings: Settings,
     store: Store,
-    labels: Sequence[str] = items.LABELS,
+    labels: Sequence[str] = LABELS,
     *,
     key: ProjectKey | str = KEY,
     space: str = SPACE,
@@ -60,13 +60,13 @@ def cold_start(
     return ensure_cold_start(store, settings.paths.checkpoints, str(key), wanted, instead_of=instead_of)
 
 
-def open_shop(store: Store, settings: Settings, tasks: int = 60, make: Make = items.item) -> None:
+def open_shop(store: Store, settings: Settings, tasks: int = 60, make: Make = SHOP.item) -> None:
     """The project with its tasks and their features."""
     store.projects.ensure(str(KEY), CONFIG, "shop")
     add_tasks(store, settings, range(1, tasks + 1), make)
 
 
-def add_tasks(store: Store, settings: Settings, numbers: Iterable[int], make: Make = items.item) -> None:
+def add_tasks(store: Store, settings: Settings, numbers: Iterable[int], make: Make = SHOP.item) -> None:
     """Tasks with their features."""
     config = LabelConfig.parse(CONFIG)
     cache = FeatureCache(settings.paths.features, SPACE)
@@ -82,12 +82,12 @@ def payload(number: int) -> dict[str, Any]:
 
 
 def annotate(
-    store: Store, numbers: Iterable[int], *, second: int = 1, wrong: bool = False, make: Make = items.item
+    store: Store, numbers: Iterable[int], *, second: int = 1, wrong: bool = False, make: Make = SHOP.item
 ) -> None:
     """Label these tasks truly, or with each label flipped."""
     for number in numbers:
         truth = make(number)[1].labels or frozenset()
-        labels = tuple(label for label in items.LABELS if (label in truth) != wrong)
+        labels = tuple(label for label in LABELS if (label in truth) != wrong)
         entry = webhooks.annotation(number, number, second, labels)
         entry["result"][0]["from_name"] = "elements"
         body = {"action": "ANNOTATION_CREATED", "annotation": entry, "task": payload(number), "project": {}}

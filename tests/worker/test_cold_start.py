@@ -7,7 +7,8 @@ from store.leases import lease_name
 from store.store import Store
 from store.versions import NewVersion
 from tagloom_base.settings import Settings
-from tests.worker import items, shop
+from testing.shop import LABELS
+from tests.worker import shop
 from worker.lexicon import read_lexicon, with_names
 
 KEY = "default/2.1"
@@ -16,22 +17,20 @@ KEY = "default/2.1"
 def test_backend_and_worker_at_once_make_one_version_that_loads(store: Store, settings: Settings) -> None:
     store.projects.ensure(KEY, "<View/>")
     with ThreadPoolExecutor(4) as pool:
-        made = list(
-            pool.map(lambda _: shop.cold_start(settings, store, items.LABELS, key=KEY, space="s" * 16), range(4))
-        )
+        made = list(pool.map(lambda _: shop.cold_start(settings, store, LABELS, key=KEY, space="s" * 16), range(4)))
     assert len(set(made)) == 1
     assert (made[0].number, made[0].generation) == (0, 1)
     tagger = checkpoint.load(settings.paths.checkpoints / made[0].folder, space="s" * 16)
-    assert (tagger.labels, tagger.version) == (items.LABELS, made[0].version)
+    assert (tagger.labels, tagger.version) == (LABELS, made[0].version)
 
 
 def test_other_labels_or_encoders_start_anew_under_a_new_number(store: Store, settings: Settings) -> None:
     store.projects.ensure(KEY, "<View/>")
-    first = shop.cold_start(settings, store, items.LABELS, key=KEY, space="s" * 16)
-    assert shop.cold_start(settings, store, items.LABELS, key=KEY, space="s" * 16) == first
-    assert shop.cold_start(settings, store, items.LABELS[::-1], key=KEY, space="s" * 16) == first
-    second = shop.cold_start(settings, store, [*items.LABELS, "二维码"], key=KEY, space="s" * 16)
-    third = shop.cold_start(settings, store, [*items.LABELS, "二维码"], key=KEY, space="t" * 16)
+    first = shop.cold_start(settings, store, LABELS, key=KEY, space="s" * 16)
+    assert shop.cold_start(settings, store, LABELS, key=KEY, space="s" * 16) == first
+    assert shop.cold_start(settings, store, LABELS[::-1], key=KEY, space="s" * 16) == first
+    second = shop.cold_start(settings, store, [*LABELS, "二维码"], key=KEY, space="s" * 16)
+    third = shop.cold_start(settings, store, [*LABELS, "二维码"], key=KEY, space="t" * 16)
     assert [entry.generation for entry in (first, second, third)] == [1, 2, 3]
     assert len({entry.version for entry in (first, second, third)}) == 3
 
@@ -46,17 +45,17 @@ def test_with_another_lexicon_a_cold_start_is_made_anew_and_a_trained_version_st
     store: Store, settings: Settings, tmp_path: Path
 ) -> None:
     store.projects.ensure(KEY, "<View/>")
-    first = shop.cold_start(settings, store, items.LABELS, key=KEY, space="s" * 16)
+    first = shop.cold_start(settings, store, LABELS, key=KEY, space="s" * 16)
     file = tmp_path / "lexicon.toml"
     file.write_text("[kinds.gift]\nshare = 0.1\n", encoding="utf-8")
     other = settings.changed(lexicon=file)
-    second = shop.cold_start(other, store, items.LABELS, key=KEY, space="s" * 16)
+    second = shop.cold_start(other, store, LABELS, key=KEY, space="s" * 16)
     assert (second.number, second.generation) == (1, 2)
     assert checkpoint.load(settings.paths.checkpoints / second.folder).sources.cues.lexicon == read_lexicon(file)
-    assert shop.cold_start(other, store, items.LABELS, key=KEY, space="s" * 16) == second
+    assert shop.cold_start(other, store, LABELS, key=KEY, space="s" * 16) == second
     lease = store.leases.acquire(lease_name("train", KEY), "test", 60)
     assert lease
-    trained = NewVersion(2, "v2.abcd", "", first.folder, "refine", "s" * 16, items.LABELS, {}, 0, 0, 0)
+    trained = NewVersion(2, "v2.abcd", "", first.folder, "refine", "s" * 16, LABELS, {}, 0, 0, 0)
     store.versions.add(KEY, trained, lease)
     serving = store.versions.promote(KEY, 2, lease, generation=2)
-    assert shop.cold_start(other, store, items.LABELS, key=KEY, space="s" * 16) == serving
+    assert shop.cold_start(other, store, LABELS, key=KEY, space="s" * 16) == serving

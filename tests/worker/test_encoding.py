@@ -18,10 +18,11 @@ from labelstudio.tasks import item_key, reference_of
 from model import checkpoint
 from model.boxes import described
 from model.boxes.described import RECENT, Descriptions
+from testing.label_studio.writable import BUSY, LATE
 from tests.backend.parts import SPACE
 from tests.store import webhooks
 from tests.worker import label_studio
-from tests.worker.label_studio import LATE, Encoders
+from tests.worker.label_studio import Encoders
 from tests.worker.shop import cold_start
 from worker import queue
 from worker.encoding import encode
@@ -121,7 +122,7 @@ def test_so_is_gold_whose_picture_was_read_by_a_job_that_was_killed_then(
 
 def test_a_picture_that_cannot_be_had_makes_no_training(shop: tuple[Workplace, str, LabelConfig]) -> None:
     workplace, key, _ = shop
-    label(workplace, key, 1, image=label_studio.BUSY)
+    label(workplace, key, 1, image=BUSY)
     trained_without(workplace, key, 1)
     assert not is_training_due(workplace, key)
     assert not is_training_due(workplace, key)

@@ -1,4 +1,3 @@
-import json
 import os
 import signal
 import sqlite3
@@ -6,18 +5,14 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from redis import Redis
-from rq import Queue
-from rq.job import Job
 
 import model.training.progressive
 import worker.training.run
 from labelstudio.api import LabelStudioError
-from model import checkpoint
 from model.tagger import Tagger
 from model.training.config import TrainConfig
 from model.weak_supervision.sources import BOXES
@@ -26,36 +21,23 @@ from store.store import Store
 from store.versions import State
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
-from tests.worker import items, shop
-from tests.worker.crew import Worker, crew, until
-from worker import jobs, queue, timer
-
-KEY = str(shop.KEY)
-
-
-def states(store: Store) -> dict[str, State]:
-    return {entry.version: entry.state for entry in store.versions.list(KEY)}
-
-
-def is_trained(store: Store) -> bool:
-    project = store.projects.get(KEY)
-    assert project
-    return not project.has_new_gold
-
-
-def served(store: Store, settings: Settings) -> str:
-    """The version that serves; its checkpoint must load."""
-    return tagger_of(store, settings).version
-
-
-def tagger_of(store: Store, settings: Settings) -> Tagger:
-    current = store.versions.current(KEY)
-    assert current
-    return checkpoint.load(settings.paths.checkpoints / current.folder, space=shop.SPACE)
-
-
-def queued(settings: Settings, redis: Redis) -> list[Job]:
-    return [job for job in Queue(settings.work.queue, connection=redis, serializer="json").jobs if job]
+from testing.shop import SHOP
+from testing.waiting import until
+from tests.worker import shop
+from tests.worker.crew import Worker, crew
+from tests.worker.progress import (
+    KEY,
+    begin,
+    is_trained,
+    log_of,
+    queued,
+    served,
+    states,
+    tagger_of,
+    tick,
+    training,
+)
+from worker import jobs, queue
 
 
 @pytest.mark.usefixtures("here")
@@ -133,7 +115,7 @@ def test_gold_becomes_a_version_that_serves(store: Store, settings: Settings) ->
     weak = store.weak_labels.of_project(KEY)
     assert set(weak) == set(range(46, 61))
     tagger = tagger_of(store, settings)
-    opinions_NK = tagger.box_opinions([items.item(number)[0] for number in sorted(weak)])
+    opinions_NK = tagger.box_opinions([SHOP.item(number)[0] for number in sorted(weak)])
     assert opinions_NK is not None
     spoke = {
         (number, label): bool(opinion)
@@ -236,35 +218,10 @@ def test_a_stock_worker_trains_once_for_a_burst(store: Store, settings: Settings
     assert sum(state is State.CURRENT for state in states(store).values()) == 1
 
 
-def training(settings: Settings) -> int:
-    """Epochs done of the training that runs."""
-    redis = queue.redis_of(settings.work.redis_url)
-    for key in redis.scan_iter("rq:job:train-*"):
-        meta = redis.hget(key, "meta")
-        if isinstance(meta, bytes):
-            return int(json.loads(meta).get("epoch", 0))
-    return 0
-
-
 def at_work(one: Worker, another: Worker) -> tuple[Worker, Worker]:
     """Who does the only job, and who waits for one."""
     assert bool(one.horse()) is not bool(another.horse())
     return (one, another) if one.horse() else (another, one)
-
-
-def begin(store: Store, settings: Settings) -> None:
-    shop.open_shop(store, settings, tasks=300)
-    shop.annotate(store, range(1, 201))
-    queue.wake_training(settings, KEY)
-
-
-def tick(store: Store, settings: Settings) -> bool:
-    timer.tick(settings, store, "test")
-    return is_trained(store)
-
-
-def log_of(settings: Settings) -> str:
-    return "".join(path.read_text() for path in sorted(Path(settings.paths.home).glob("worker-*.log")))
 
 
 @pytest.mark.slow

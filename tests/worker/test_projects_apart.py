@@ -11,7 +11,8 @@ from labelstudio.project import ProjectKey
 from model import checkpoint
 from store.store import Store
 from tagloom_base.settings import Settings
-from tests.worker import items, shop
+from testing.shop import LABELS, SHOP
+from tests.worker import shop
 from tests.worker.crew import environment
 from tools.project import label_config
 from worker import jobs, queue
@@ -21,8 +22,8 @@ from worker.workplace import open_workplace
 
 KEY = str(shop.KEY)
 OTHER = ProjectKey("default", 3, 1795288800)
-FEWER, MORE = items.LABELS[:-1], (*items.LABELS, "新品")
-RENAMED = (*items.LABELS[:-1], "标价")
+FEWER, MORE = LABELS[:-1], (*LABELS, "新品")
+RENAMED = (*LABELS[:-1], "标价")
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_gold_is_kept_when_labels_come_and_go(store: Store, settings: Settings) 
     assert len(full) == 15
     assert any("价格" in labels for labels in full.values())
     revisions = []
-    for second, labels in enumerate((MORE, FEWER, RENAMED, items.LABELS), 1):
+    for second, labels in enumerate((MORE, FEWER, RENAMED, LABELS), 1):
         change_labels(store, labels, second)
         assert gold_labels(settings) == {task: said & set(labels) for task, said in full.items()}
         project = store.projects.get(KEY)
@@ -85,7 +86,7 @@ def test_a_version_for_the_new_labels_follows_by_itself(
     assert current is not None
     assert current.labels == labels
     tagger = checkpoint.load(settings.paths.checkpoints / current.folder, space=shop.SPACE)
-    (answer,) = tagger.predict([items.item(50)[0]])
+    (answer,) = tagger.predict([SHOP.item(50)[0]])
     assert set(answer.probabilities) == set(labels)
 
 
@@ -113,7 +114,7 @@ def test_two_projects_are_trained_apart(store: Store, settings: Settings, monkey
     jobs.train(KEY)
     assert state_of(store, str(OTHER)) == untouched
     first = state_of(store, KEY)
-    assert first["current"].labels == items.LABELS
+    assert first["current"].labels == LABELS
     jobs.train(str(OTHER))
     assert state_of(store, KEY) == first
     second = store.versions.current(str(OTHER))

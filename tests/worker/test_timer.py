@@ -10,6 +10,7 @@ from store.store import Store
 from store.tables import CURRENT
 from store.versions import NewVersion, State
 from tagloom_base.settings import Settings
+from testing.waiting import until
 from tests.worker import shop
 from worker import queue, timer
 from worker.timer import Timer
@@ -162,10 +163,7 @@ def test_the_thread_ticks_and_ends(
     shop.open_shop(store, settings, tasks=2)
     shop.annotate(store, [1])
     with Timer(settings, store):
-        end = time.monotonic() + 10
-        while "train" not in woken(settings, redis):
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        until(lambda: "train" in woken(settings, redis), seconds=10)
 
 
 def test_a_look_that_fails_is_told_and_the_next_one_works(

@@ -11,8 +11,9 @@ from redis import Redis
 
 from store.store import Store
 from tagloom_base.settings import Settings
+from testing.waiting import until
 from tests.worker import shop
-from tests.worker.crew import Worker, until
+from tests.worker.crew import Worker
 from worker import queue
 
 KEY = str(shop.KEY)

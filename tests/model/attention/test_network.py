@@ -13,10 +13,11 @@ from model.features.item import ItemFeatures
 from model.lexicon.cues import CueSet
 from model.lexicon.lexicon import Lexicon
 from model.training.phases import ALL_AT_ONCE, STUDY, Phase, epochs
-from tests.model.shop import LABELS, block, features, pool, with_industry, with_text
+from testing.features import block, features, with_industry, with_text
+from testing.shop import LABELS, SMALL
 
 CUES = CueSet(LABELS, Lexicon.load())
-ITEMS = [with_text(item) for item in pool(6)[0]] + [features(block("NOVA")), features(title="", industry=())]
+ITEMS = [with_text(item) for item in SMALL.pool(6)[0]] + [features(block("NOVA")), features(title="", industry=())]
 VOCABULARY = Vocabulary().grown(ITEMS)
 
 

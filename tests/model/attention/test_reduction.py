@@ -9,10 +9,11 @@ from model.attention.vocabulary import Vocabulary
 from model.features.item import ItemFeatures
 from model.lexicon.cues import CueSet
 from model.lexicon.lexicon import Lexicon
-from tests.model.shop import LABELS, TEXT_WIDTH, block, features, item, pool, with_industry, with_text
+from testing.features import TEXT_WIDTH, block, features, with_industry, with_text
+from testing.shop import LABELS, SMALL
 
 CUES = CueSet(LABELS, Lexicon.load())
-ITEMS = pool(30)[0]
+ITEMS = SMALL.pool(30)[0]
 TEXTS = [features(block("NOVA"), seed=n) for n in range(5)]
 PICTURES = [features(title="", grid_RC=ITEMS[n].grid_RC, seed=n) for n in range(5)]
 
@@ -38,7 +39,7 @@ def test_components_keep_what_varies_most() -> None:
     ids=["no pictures", "no texts", "nothing", "one title"],
 )
 def test_what_did_not_vary_where_components_were_found_is_seen_as_nothing_later(found_on: list[ItemFeatures]) -> None:
-    later = [with_text(with_industry(item(n)[0], "家电")) for n in range(3)]
+    later = [with_text(with_industry(SMALL.item(n)[0], "家电")) for n in range(3)]
     made = batched_floats([*found_on, *later], Reduction.of(found_on, seed=1))
     assert all(part.isfinite().all() for part in made)
     assert made[0].any() == (found_on is PICTURES)

@@ -1,7 +1,7 @@
 from dataclasses import asdict, replace
 
 from model.attention.vocabulary import UNSEEN, Vocabulary
-from tests.model.shop import features
+from testing.features import features
 
 
 def test_a_vocabulary_grows_at_its_end() -> None:

@@ -7,6 +7,7 @@ import torch
 
 from model.features.item import ItemFeatures
 from model.items import Box, TextBlock
+from testing.features import features
 
 SIDE = 128
 GRID = 7
@@ -20,6 +21,7 @@ GREEN = (30, 150, 60)
 
 LABELS = ("主体", "赠品", "LOGO", "文案", "价格")
 PRODUCT = Box(0.3, 0.3, 0.7, 0.75)
+COPY = Box(0.5, 0.84, 0.9, 0.95)
 
 
 def picture(
@@ -31,38 +33,22 @@ def picture(
         rows = slice(round(box.top * SIDE), round(box.bottom * SIDE))
         pixels[rows, round(box.left * SIDE) : round(box.right * SIDE)] = colour
     noise = torch.rand(GRID * GRID, WIDTH, generator=torch.Generator().manual_seed(seed))
-    read = tuple(TextBlock(box, text, 0.9) for box, text in blocks)
-    return _features((640, 640), noise.half(), (GRID, GRID), read, torch.from_numpy(pixels), title)
+    return features(
+        *(TextBlock(box, text, 0.9) for box, text in blocks),
+        title=title,
+        industry=(),
+        grid_RC=noise,
+        image_C=torch.zeros(WIDTH),
+        widths=(WIDTH, 8),
+        size=(640, 640),
+        thumbnail_HW3=torch.from_numpy(pixels),
+        seed=None,
+    )
 
 
 def nothing(title: str = "") -> ItemFeatures:
     """An item without a picture."""
-    return _features((0, 0), torch.zeros(0, WIDTH).half(), (0, 0), (), torch.zeros(0, 0, 3, dtype=torch.uint8), title)
-
-
-def _features(
-    size: tuple[int, int],
-    grid_RC: torch.Tensor,
-    grid_shape: tuple[int, int],
-    blocks: tuple[TextBlock, ...],
-    thumbnail_HW3: torch.Tensor,
-    title: str,
-) -> ItemFeatures:
-    empty = torch.zeros(8).half()
-    return ItemFeatures(
-        size=size,
-        grid_RC=grid_RC,
-        grid_shape=grid_shape,
-        image_C=torch.zeros(WIDTH).half(),
-        tokens_TE=torch.zeros(0, 8).half(),
-        token_block_T=torch.zeros(0, dtype=torch.int16),
-        title_E=empty,
-        reading_E=empty,
-        blocks=blocks,
-        thumbnail_HW3=thumbnail_HW3,
-        title=title,
-        industry=(),
-    )
+    return features(title=title, industry=(), widths=(WIDTH, 8), seed=None)
 
 
 def shop_picture(seed: int = 0) -> ItemFeatures:

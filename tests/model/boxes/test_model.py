@@ -12,10 +12,9 @@ from model.items import Box, Gold, LabelledBox, PredictedBox
 from model.lexicon.cues import CueSet
 from model.lexicon.lexicon import Lexicon
 from model.state import State
-from tests.model.boxes.pictures import BLUE, LABELS, PRODUCT, moved, nothing, picture, price_plate, shop_picture
+from tests.model.boxes.pictures import BLUE, COPY, LABELS, PRODUCT, moved, nothing, picture, price_plate, shop_picture
 
 PICTURES = [shop_picture(seed) for seed in range(12)]
-COPY = Box(0.5, 0.84, 0.9, 0.95)
 
 
 def cold() -> BoxModel:

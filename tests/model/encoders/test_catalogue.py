@@ -1,6 +1,5 @@
 """Encoders that were trained further: written, and loaded by the name that writing gave."""
 
-import copy
 from pathlib import Path
 
 import pytest
@@ -8,25 +7,14 @@ import timm
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from torch import nn
 from torchvision import models
 
 from model.encoders.catalogue import image_encoder, save_image_encoder, save_text_encoder, text_encoder
 from model.encoders.grid import GridEncoder
 from model.encoders.transformer_text import TransformerTextEncoder
-from tests.model.encoders.test_transformer_text import bert_folder
+from tests.model.encoders.folders import bert_folder, shaken
 
 PICTURE = [Image.new("RGB", (50, 70), (200, 30, 60))]
-
-
-def shaken(network: nn.Module) -> nn.Module:
-    """A copy whose every parameter has moved."""
-    other = copy.deepcopy(network)
-    torch.manual_seed(5)
-    with torch.no_grad():
-        for parameter in other.parameters():
-            parameter.add_(0.01 * torch.randn_like(parameter))
-    return other
 
 
 def trained(start: str) -> GridEncoder:
@@ -101,8 +89,9 @@ def test_the_shipped_text_encoder_can_be_saved(tmp_path: Path) -> None:
 
 def test_a_disk_that_is_full_leaves_no_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*given: object, **__: object) -> None:
-        if isinstance(given[-1], Path) and given[-1].suffix:
-            given[-1].write_bytes(b"half of it")
+        target = given[-1]
+        assert isinstance(target, Path)
+        (target / "half" if target.is_dir() else target).write_bytes(b"half of it")
         raise OSError("No space left on device")
 
     texts = text_encoder("shipped")

@@ -16,7 +16,7 @@ from model.tagger import Tagger
 from model.training.config import TrainConfig
 from model.training.phases import PARTS, Phase
 from model.training.progressive import fit
-from tests.model.encoders.test_transformer_text import bert_folder
+from tests.model.encoders.folders import bert_folder
 
 SHORT = TrainConfig(first=(Phase("refine", 1, PARTS, 1e-3),))
 

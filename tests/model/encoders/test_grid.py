@@ -20,7 +20,7 @@ def _pictures(count: int) -> list[Image.Image]:
     return [Image.new("RGB", (40 + 9 * index, 90), tuple(colour)) for index, colour in enumerate(colours)]
 
 
-def test_shapes() -> None:
+def test_a_grid_has_a_row_for_each_cell_and_its_mean_is_the_pooled_picture() -> None:
     encoder = _encoder()
     grid_NRC, pooled_NC = encoder.encode(_pictures(3))
     assert (encoder.width, encoder.grid_shape) == (16, (8, 8))
@@ -28,7 +28,7 @@ def test_shapes() -> None:
     assert torch.allclose(pooled_NC, grid_NRC.mean(1))
 
 
-def test_no_pictures() -> None:
+def test_no_pictures_give_no_rows() -> None:
     grid_NRC, pooled_NC = _encoder().encode([])
     assert (grid_NRC.shape, pooled_NC.shape) == ((0, 64, 16), (0, 16))
 

@@ -3,29 +3,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import BertConfig, BertModel, BertTokenizer
 
 from model.encoders.catalogue import text_encoder
 from model.encoders.transformer_text import LONGEST, TransformerTextEncoder
-from model.encoders.vocabulary import vocabulary
+from tests.model.encoders.folders import bert_folder
 
 TEXTS = ["买一送一 限时", "¥199", "", "华为HUAWEI Mate60 官方旗舰店正品手机", "   ", "¥199"]
-
-
-def bert_folder(folder: Path, width: int = 32, layers: int = 2, heads: int = 2) -> str:
-    """A BERT of this size with random weights and the shipped vocabulary; its folder."""
-    words = vocabulary(["华为HUAWEI"] * 30)
-    BertTokenizer(vocab={word: number for number, word in enumerate(words)}).save_pretrained(folder)
-    config = BertConfig(
-        vocab_size=len(words),
-        hidden_size=width,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        intermediate_size=4 * width,
-    )
-    torch.manual_seed(0)
-    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
-    return str(folder)
 
 
 @pytest.fixture(scope="module")

@@ -29,8 +29,7 @@ from transformers import (
 
 from model.encoders import transformers_grid
 from model.encoders.catalogue import image_encoder, save_image_encoder, text_encoder
-from tests.model.encoders.test_catalogue import shaken
-from tests.model.encoders.test_transformer_text import bert_folder
+from tests.model.encoders.folders import bert_folder, shaken
 
 SIZE = 32
 TOKENS: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}

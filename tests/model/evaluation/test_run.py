@@ -24,9 +24,9 @@ from model.training.boxes import learn_boxes
 from model.training.config import TrainConfig
 from model.weak_supervision.boxes import LearnedBoxes
 from model.weak_supervision.label_model import Opinions
-from tests.model.shop import LABELS, pool
+from testing.shop import LABELS, SMALL
 
-ITEMS, GOLD, FAMILIES = pool(60)
+ITEMS, GOLD, FAMILIES = SMALL.pool(60)
 
 
 @pytest.fixture(scope="module")

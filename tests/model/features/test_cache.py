@@ -7,28 +7,21 @@ import torch
 from model.features.cache import FeatureCache, taken_apart
 from model.features.folder import to_bytes
 from model.features.item import ItemFeatures
-from model.items import Box, TextBlock
+from testing.features import block, features
 
 KEY = "ab12" * 16
 
 
 def _features() -> ItemFeatures:
-    return ItemFeatures(
-        size=(640, 480),
-        grid_RC=torch.randn(4, 3).half(),
-        grid_shape=(2, 2),
-        image_C=torch.randn(3).half(),
-        tokens_TE=torch.randn(5, 2).half(),
-        token_block_T=torch.tensor([-1, -1, 0, 0, 1], dtype=torch.int16),
-        title_E=torch.randn(2).half(),
-        reading_E=torch.randn(2).half(),
-        blocks=(TextBlock(Box(0.1, 0.2, 0.3, 0.4), "送“礼”", 0.93), TextBlock(Box(0, 0, 1, 1), "¥99", 0.5)),
-        thumbnail_HW3=torch.randint(0, 256, (96, 128, 3), dtype=torch.uint8),
-        title="标题",
-        industry=("女装", "衬衫"),
-        industry_LE=torch.randn(2, 2).half(),
+    """Features in which no field is empty."""
+    return features(
+        block("送“礼”"),
+        block("¥99", top=0.5),
         texts={"subtitle": "包邮"},
-        texts_E={"subtitle": torch.randn(2).half()},
+        grid_RC=torch.randn(4, 3),
+        size=(640, 480),
+        thumbnail_HW3=torch.randint(0, 256, (96, 128, 3), dtype=torch.uint8),
+        knows_industry=True,
     )
 
 
@@ -38,24 +31,20 @@ def _file(folder: Path) -> Path:
 
 
 def test_what_is_put_comes_back(tmp_path: Path) -> None:
-    features = _features()
+    put = _features()
     cache = FeatureCache(tmp_path, "space")
     assert KEY not in cache
-    cache.put(KEY, features)
+    cache.put(KEY, put)
     found = FeatureCache(tmp_path, "space").get(KEY)
     assert found is not None
     assert KEY in cache
-    assert to_bytes(*taken_apart(found)) == to_bytes(*taken_apart(features))
-    assert (found.blocks, found.industry, found.texts) == (features.blocks, features.industry, features.texts)
-    assert torch.equal(found.texts_E["subtitle"], features.texts_E["subtitle"])
+    assert to_bytes(*taken_apart(found)) == to_bytes(*taken_apart(put))
+    assert (found.blocks, found.industry, found.texts) == (put.blocks, put.industry, put.texts)
+    assert torch.equal(found.texts_E["subtitle"], put.texts_E["subtitle"])
 
 
 def test_an_item_without_anything_comes_back(tmp_path: Path) -> None:
-    none = torch.zeros(0, 3).half()
-    empty = ItemFeatures(
-        (0, 0), none, (0, 0), none.sum(0), none, torch.zeros(0, dtype=torch.int16), none.sum(0), none.sum(0), (),
-        torch.zeros(0, 0, 3, dtype=torch.uint8), "", (),
-    )  # fmt: skip
+    empty = features(title="", industry=(), widths=(3, 3))
     cache = FeatureCache(tmp_path, "space")
     cache.put(KEY, empty)
     found = cache.get(KEY)

@@ -1,6 +1,5 @@
 """Extraction with a small real BERT, a small picture network and the real reader."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,17 +17,7 @@ from model.features.extraction import READ_TOKENS, TITLE_TOKENS, FeatureExtracto
 from model.features.item import ItemFeatures
 from model.items import Box, Item, TextBlock
 from model.reading.reader import Reader
-
-
-class FixedReader(Reader):
-    """Says what it is told, one entry a picture, so that tests need no picture of much text."""
-
-    def __init__(self, said: Sequence[tuple[TextBlock, ...]]) -> None:
-        super().__init__()
-        self._said = said
-
-    def read(self, images: Sequence[Image.Image]) -> list[tuple[TextBlock, ...]]:
-        return list(self._said[: len(images)])
+from tests.model.reading.fixed import FixedReader
 
 
 @pytest.fixture(scope="module")

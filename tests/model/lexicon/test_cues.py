@@ -3,7 +3,8 @@ import pytest
 from model.items import TextBlock
 from model.lexicon.cues import CueSet, brand_names, names_brand
 from model.lexicon.lexicon import Lexicon
-from tests.model.shop import LABELS, block, features
+from testing.features import block, features
+from testing.shop import LABELS
 
 CUES = CueSet(LABELS, Lexicon.load())
 

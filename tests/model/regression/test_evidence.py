@@ -4,10 +4,11 @@ from model.lexicon.cues import CueSet
 from model.lexicon.lexicon import Lexicon
 from model.regression.evidence import Evidence
 from model.regression.logistic import Regression
-from tests.model.shop import LABELS, features, pool
+from testing.features import features
+from testing.shop import LABELS, SMALL
 
 CUES = CueSet(LABELS, Lexicon.load())
-ITEMS = pool(30)[0]
+ITEMS = SMALL.pool(30)[0]
 
 
 def problem(count: int, width: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

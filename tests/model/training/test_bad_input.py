@@ -11,7 +11,8 @@ from model.tagger import Tagger
 from model.training.config import TrainConfig
 from model.training.phases import PARTS, Phase
 from model.training.progressive import EpochReport, fit
-from tests.model.shop import LABELS, features, pool, with_industry, with_text
+from testing.features import features, with_industry, with_text
+from testing.shop import LABELS, SMALL
 
 PHASES = (
     Phase("base", 1, ("head",), 1e-2),
@@ -19,7 +20,7 @@ PHASES = (
     Phase("refine", 1, PARTS, 1e-3),
 )
 CONFIG = TrainConfig(seed=3, first=PHASES, continuation=PHASES[:1], network={"width": 16})
-ITEMS, GOLD, FAMILIES = pool(40)
+ITEMS, GOLD, FAMILIES = SMALL.pool(40)
 
 
 @pytest.fixture(scope="module")

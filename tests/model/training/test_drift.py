@@ -16,7 +16,8 @@ from model.tagger import Tagger
 from model.training.config import TrainConfig
 from model.training.phases import PARTS, Phase
 from model.training.progressive import fit
-from tests.model.shop import IMAGE_WIDTH, LABELS, features, with_text
+from testing.features import IMAGE_WIDTH, features, with_text
+from testing.shop import LABELS
 
 GIFT = LABELS.index("赠品")
 LONG, SHORT = (Phase("refine", 20, PARTS, 1e-2),), (Phase("refine", 6, PARTS, 1e-2),)

@@ -25,8 +25,8 @@ from model.training.encoders import EncoderPair, EncoderTraining, train_encoders
 from model.training.live import IMAGE, TEXT, Live
 from model.training.phases import PARTS, Phase
 from model.training.progressive import EpochReport, fit
-from tests.model.encoders.test_transformer_text import bert_folder
-from tests.model.features.test_extraction import FixedReader
+from tests.model.encoders.folders import bert_folder
+from tests.model.reading.fixed import FixedReader
 
 LABELS = ("主体", "赠品", "文案")
 ITEMS = 24

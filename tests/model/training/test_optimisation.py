@@ -9,7 +9,8 @@ from model.lexicon.cues import CueSet
 from model.lexicon.lexicon import Lexicon
 from model.training.optimisation import Learner, modality_dropout
 from model.training.phases import PARTS, Phase
-from tests.model.shop import LABELS, features, pool, with_industry, with_text
+from testing.features import features, with_industry, with_text
+from testing.shop import LABELS, SMALL
 
 MANY = 4000
 
@@ -17,7 +18,7 @@ MANY = 4000
 @pytest.fixture(scope="module")
 def batch() -> Batch:
     """Many copies of an item that has everything, but for the last, which has nothing."""
-    items = [with_text(with_industry(pool(1)[0][0], "家电")), features(title="", industry=())]
+    items = [with_text(with_industry(SMALL.pool(1)[0][0], "家电")), features(title="", industry=())]
     vocabulary = Vocabulary().grown(items)
     made = collate(items, CueSet(LABELS, Lexicon.load()), Reduction.of(items, seed=1), vocabulary)
     return made.floats()[torch.tensor([0] * MANY + [1])]

@@ -1,13 +1,10 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from model.training.processes import Processes
-from tests.model.together import trained
+from tests.model.training.process_group import train_in_processes, trained
 
 
 def test_alone_one_process_has_every_row_and_nothing_to_add() -> None:
@@ -34,23 +31,10 @@ def test_processes_that_go_on_after_different_epochs_do_not_train(monkeypatch: p
     Processes().check_same(2)
 
 
-def together(folder: Path, device: str, backend: str, count: int = 2) -> list[dict[str, torch.Tensor]]:
-    """The weights that each of several processes ended with."""
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.model.together", str(rank), str(count), str(folder / "meeting"), str(folder),
-             device, backend],
-        )
-        for rank in range(count)
-    ]  # fmt: skip
-    assert [process.wait(timeout=500) for process in started] == [0] * count
-    return [load_file(folder / f"{rank}.safetensors") for rank in range(count)]
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_two_processes_end_in_the_tagger_that_one_makes(tmp_path: Path) -> None:
-    first, second = together(tmp_path, "cpu", "gloo")
+    first, second = train_in_processes(tmp_path, "cpu", "gloo")
     for name, alone in trained("cpu").items():
         assert torch.equal(first[name], second[name])
         assert torch.allclose(first[name], alone, atol=2e-3), name

@@ -22,7 +22,8 @@ from model.training.phases import PARTS, Phase
 from model.training.progressive import Course, EpochReport, fit, no_publication, nothing_to_do, out_of_fold
 from model.training.supervision import supervise
 from model.weak_supervision.boxes import BoxSource, LearnedBoxes
-from tests.model.shop import LABELS, features, pool, with_industry, with_text
+from testing.features import features, with_industry, with_text
+from testing.shop import LABELS, SMALL
 
 SHORT = (
     Phase("base", 1, ("head",), 1e-2),
@@ -31,7 +32,7 @@ SHORT = (
 )
 CONFIG = TrainConfig(seed=3, first=SHORT, continuation=SHORT, network={"width": 16})
 SOURCES_ALONE = replace(CONFIG, use_network=False)
-ITEMS, GOLD, FAMILIES = pool(40)
+ITEMS, GOLD, FAMILIES = SMALL.pool(40)
 SOME = {row: GOLD[row] for row in range(24)}
 
 
@@ -55,7 +56,7 @@ def same(first: Tagger, second: Tagger) -> bool:
 
 
 def score(tagger: Tagger, start: int = 200, count: int = 60) -> float:
-    items, gold, _ = pool(count, start=start)
+    items, gold, _ = SMALL.pool(count, start=start)
     gold_NK = GoldTable.of(gold, LABELS, count).labels_NK
     return macro_f1(gold_NK, tagger.calibration.decide(tagger.probabilities(items)))
 
@@ -81,7 +82,7 @@ def test_each_phase_trains_exactly_its_parts(cold: Tagger) -> None:
 
 
 def test_gold_makes_it_better_than_the_cold_start(cold: Tagger) -> None:
-    items, gold, families = pool(100)
+    items, gold, families = SMALL.pool(100)
     tagger = fit(cold, Problem(items, gold, families), CONFIG)
     assert score(tagger) > score(cold) + 0.05
 

@@ -12,9 +12,9 @@ from model.training.progressive import EpochReport, fit
 from model.training.relabelling import relabelled
 from model.weak_supervision.boxes import BoxSource
 from model.weak_supervision.credence import Credence
-from tests.model.shop import LABELS, pool
+from testing.shop import LABELS, SMALL
 
-ITEMS, GOLD, FAMILIES = pool(24)
+ITEMS, GOLD, FAMILIES = SMALL.pool(24)
 LONG, SHORT = (Phase("refine", 3, PARTS, 1e-2),), (Phase("refine", 1, PARTS, 1e-3),)
 CONFIG = TrainConfig(first=LONG, continuation=SHORT, network={"width": 16})
 MORE = ("新品", *LABELS)

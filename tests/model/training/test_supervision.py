@@ -7,7 +7,7 @@ from model.tagger import Tagger
 from model.training.config import TrainConfig
 from model.training.supervision import family_folds, supervise
 from model.weak_supervision.boxes import LearnedBoxes
-from tests.model.shop import LABELS, pool
+from testing.shop import LABELS, SMALL
 
 
 def test_folds_keep_families_whole() -> None:
@@ -24,7 +24,7 @@ def test_folds_keep_families_whole() -> None:
 
 
 def test_what_the_network_starts_from_has_not_seen_the_gold_of_its_family() -> None:
-    items, _, families = pool(60)
+    items, _, families = SMALL.pool(60)
     chance_NK = torch.rand(len(items), len(LABELS), generator=torch.Generator().manual_seed(5)) < 0.5
     gold = {row: Gold(frozenset(label for label, has in zip(LABELS, chance_K, strict=True) if has))
             for row, chance_K in enumerate(chance_NK.tolist())}  # fmt: skip
@@ -46,7 +46,7 @@ def agreement(log_odds_NK: torch.Tensor, labels_NK: torch.Tensor) -> float:
 
 
 def test_boxes_come_first() -> None:
-    items, gold, families = pool(4)
+    items, gold, families = SMALL.pool(4)
     cold = Tagger.cold_start(LABELS, space="space", seed=3)
     with pytest.raises(ValueError, match="learn_boxes"):
         supervise(cold, Problem(items, gold, families))

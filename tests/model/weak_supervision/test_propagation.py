@@ -6,7 +6,8 @@ from torch.nn.functional import normalize
 
 from model.features.item import hashed_industry
 from model.weak_supervision.propagation import Embedding, Neighbours, votes
-from tests.model.shop import features, pool
+from testing.features import features
+from testing.shop import SMALL
 
 ITEMS = 40
 
@@ -75,7 +76,7 @@ def test_a_space_needs_items() -> None:
 
 
 def test_a_missing_modality_takes_no_side() -> None:
-    items, _, _ = pool(6)
+    items, _, _ = SMALL.pool(6)
     space = Embedding.of(items)
     bare = space.vectors([features(title="", industry=())])
     assert bare.abs().sum() == 0

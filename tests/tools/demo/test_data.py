@@ -8,6 +8,7 @@ from PIL import ExifTags, Image
 
 from model.items import Box
 from tagloom_base.errors import UserError
+from testing.dataset import folder_of
 from tools.demo.data import Subject, cast, shuffled, split
 
 
@@ -46,18 +47,6 @@ def test_shuffled_gold_leaves_nobody_his_own() -> None:
     assert [one.picture for one in wrong] == [one.picture for one in gold]
     assert all(one.labels != own.labels for one, own in zip(wrong, gold, strict=True))
     assert sorted(map(str, (one.labels for one in wrong))) == sorted(map(str, (one.labels for one in gold)))
-
-
-def folder_of(folder: Path, rows: int, boxes: str = "") -> Path:
-    lines = ["id,image,title,level1,level2,product_id,split,labels"]
-    for i in range(rows):
-        Image.new("RGB", (8, 8)).save(folder / f"{i}.png")
-        state, labels = ("unlabelled", "") if i % 5 == 4 else ("labelled", "主体|LOGO" if i % 3 else "主体")
-        lines.append(f"i{i},{i}.png,标题{i},食品,坚果,p{i // 2},{state},{labels}")
-    (folder / "items.csv").write_text("\n".join(lines), "utf-8")
-    if boxes:
-        (folder / "boxes.csv").write_text("id,label,x,y,width,height,extra\n" + boxes, "utf-8")
-    return folder
 
 
 def test_a_folder_becomes_a_cast(tmp_path: Path) -> None:

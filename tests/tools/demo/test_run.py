@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from tagloom.cli import main
 from tagloom_base.errors import UserError
+from testing.dataset import folder_of
 from tests.tools.demo.stub import StubBackend, serving
-from tests.tools.demo.test_data import folder_of
 from tools.demo.data import Cast
 from tools.demo.run import MARK, encoders_of, fresh_home
 from tools.demo.story import Outcome

@@ -17,7 +17,9 @@ def _run(module: object, monkeypatch: pytest.MonkeyPatch, *arguments: object) ->
     module.main()  # type: ignore[attr-defined]
 
 
-def test_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trained_picture_encoder_loads_and_a_second_run_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pretrain_image, "BATCH", 2)
     options = ("--pictures", 4, "--work", tmp_path / "work", "--out", tmp_path / "out")
     _run(pretrain_image, monkeypatch, "--minutes", 0.01, *options)
@@ -29,7 +31,7 @@ def test_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert shipped.shipped_image_encoder("cpu").fingerprint == encoder.fingerprint
 
 
-def test_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trained_text_encoder_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pretrain_text, "BATCH", 4)
     monkeypatch.setattr(pretrain_text, "VOCABULARY_TEXTS", 50)
     _run(pretrain_text, monkeypatch, "--minutes", 0.01, "--work", tmp_path / "work", "--out", tmp_path / "out")

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-import samples
 from tagloom.datasets.dataset import Dataset, load
 from tools.samples.draw import SEED
 from tools.samples.family import LABELS, family
 
-FOLDER = Path(samples.__file__).parent / "data"
+FOLDER = Path(__file__).parents[3] / "samples" / "data"
 
 
 @pytest.fixture(scope="module")
@@ -52,5 +51,5 @@ def test_it_is_small(data: Dataset) -> None:
     assert sum(path.stat().st_size for path in FOLDER.rglob("*")) <= 12e6
 
 
-def test_pictures_open(data: Dataset) -> None:
+def test_pictures_open_with_a_long_side_of_400(data: Dataset) -> None:
     assert all(max(sample.open().size) == 400 for sample in data.samples[::40])

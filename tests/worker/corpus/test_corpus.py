@@ -11,9 +11,10 @@ from labelstudio.config import LabelConfig
 from labelstudio.project import ProjectKey
 from model.features.cache import taken_apart
 from model.features.folder import to_bytes
+from testing.label_studio.writable import LATE
 from tests.store import webhooks
 from tests.worker import label_studio
-from tests.worker.label_studio import LATE, Encoders
+from tests.worker.label_studio import Encoders
 from worker.corpus.corpus import assemble
 from worker.watch import NeverEnds
 from worker.workplace import Workplace, open_workplace

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 import worker.workplace
+from testing.label_studio.writable import WritableLabelStudio
 from tests.worker import label_studio
-from tests.worker.label_studio import Encoders, WritableLabelStudio
+from tests.worker.label_studio import Encoders
 
 
 @pytest.fixture

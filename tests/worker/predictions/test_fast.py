@@ -13,9 +13,10 @@ from store.store import Store
 from tagloom_base.settings import Settings
 from testing.label_studio import payloads
 from testing.label_studio.payloads import StoredPrediction
+from testing.label_studio.writable import BUSY, WritableLabelStudio
 from tests.backend.parts import Backend, CheapEncoders, running
 from tests.worker import label_studio
-from tests.worker.label_studio import Encoders, WritableLabelStudio, publish_next
+from tests.worker.label_studio import Encoders, publish_next
 from worker import queue, timer
 from worker.encoding import encode
 from worker.predictions import fast as fast_predictions
@@ -176,7 +177,7 @@ def test_a_label_studio_that_is_away_is_asked_again_later(
 def test_a_picture_that_cannot_be_had_leaves_the_fast_prediction(
     studio: WritableLabelStudio, backend: Backend, workplace: Workplace
 ) -> None:
-    studio.project.tasks[1].data["image"] = label_studio.BUSY
+    studio.project.tasks[1].data["image"] = BUSY
     (fast,) = retrieve(studio, backend, 1)
     assert replaced(workplace, studio) == 0
     assert studio.versions_of(1) == [fast.model_version]

@@ -9,8 +9,9 @@ from rq import Queue
 
 from store.store import Store
 from tagloom_base.settings import Settings
+from testing.label_studio.writable import WritableLabelStudio
 from tests.worker import label_studio
-from tests.worker.label_studio import WritableLabelStudio, publish_next
+from tests.worker.label_studio import publish_next
 from worker import jobs, queue, timer
 from worker.predictions.offer import due, offer
 from worker.watch import GivesWay, Interrupted, NeverEnds

@@ -12,8 +12,9 @@ from labelstudio.changes import annotation_state
 from store.projects import Project
 from store.store import Store
 from tagloom_base.settings import Settings
+from testing.label_studio.writable import BUSY, LATE, WritableLabelStudio
 from tests.worker import label_studio
-from tests.worker.label_studio import Encoders, WritableLabelStudio, publish_next
+from tests.worker.label_studio import Encoders, publish_next
 from worker.predictions.answering import Answering
 from worker.predictions.preannotation import PART, Refreshed, refresh
 from worker.watch import Interrupted
@@ -270,7 +271,7 @@ def test_a_task_whose_picture_is_late_keeps_what_it_has_and_stays_due(
     run(settings, studio)
     second = publish_next(settings, store, studio)
     image = studio.project.tasks[5].data["image"]
-    studio.project.tasks[5].data["image"] = label_studio.BUSY
+    studio.project.tasks[5].data["image"] = BUSY
     done = run(settings, studio)
     assert (done.unread, done.written) == (1, 39)
     assert studio.versions_of(5) == [first]
@@ -286,7 +287,7 @@ def test_pictures_that_never_come_keep_no_others_waiting(
     version = publish_next(settings, store, studio)
     hanging = [task for task in studio.project.tasks.values() if task.id <= PART]
     for task in hanging:
-        task.data["image"] = f"{label_studio.LATE}/9/{task.id}.png"
+        task.data["image"] = f"{LATE}/9/{task.id}.png"
     began = time.monotonic()
     done = run(settings, studio)
     assert time.monotonic() - began < 7.0

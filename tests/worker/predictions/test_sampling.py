@@ -10,9 +10,10 @@ from store.leases import lease_name
 from store.store import Store
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
+from testing.label_studio.writable import WritableLabelStudio
 from tests.backend.parts import running
 from tests.worker import label_studio
-from tests.worker.label_studio import WritableLabelStudio, publish_next
+from tests.worker.label_studio import publish_next
 from worker import jobs, queue, timer
 from worker.predictions.offer import due, offer
 from worker.watch import NeverEnds

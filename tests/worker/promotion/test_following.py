@@ -9,7 +9,8 @@ from model.tagger import Tagger
 from store.store import Store
 from store.versions import State
 from tagloom_base.settings import Settings
-from tests.worker import items, shop
+from testing.shop import LABELS, PLAIN, SHOP, WINTER
+from tests.worker import shop
 from worker import jobs
 
 KEY = str(shop.KEY)
@@ -26,13 +27,13 @@ def serving(store: Store, settings: Settings) -> Tagger:
 def right(tagger: Tagger, make: shop.Make) -> float:
     """Macro-F1 on products that the shop does not hold."""
     made = [make(90_000 + number) for number in range(OTHERS)]
-    gold_NK = GoldTable.of(dict(enumerate(said for _, said in made)), items.LABELS, OTHERS).labels_NK
+    gold_NK = GoldTable.of(dict(enumerate(said for _, said in made)), LABELS, OTHERS).labels_NK
     return macro_f1(gold_NK, tagger.calibration.decide(tagger.probabilities([features for features, _ in made])))
 
 
 def against_the_cues(cold: Tagger, number: int) -> int:
     """On how many labels of an item gold and cues do not agree."""
-    features, said = items.plain(number)
+    features, said = PLAIN.item(number)
     (answer,) = cold.predict([features], boxes=False)
     return len(frozenset(answer.labels) ^ (said.labels or frozenset()))
 
@@ -44,13 +45,13 @@ def test_the_first_ten_gold_labels_never_drop_below_the_cues(
     store: Store, settings: Settings, gold: int, unlucky: bool
 ) -> None:
     """``unlucky``: the first labels that come are those of the shop that speak most against the cues."""
-    cold = Tagger.cold_start(items.LABELS, space=shop.SPACE, seed=settings.training.seed)
+    cold = Tagger.cold_start(LABELS, space=shop.SPACE, seed=settings.training.seed)
     numbers = range(1, 41)
-    shop.open_shop(store, settings, tasks=len(numbers), make=items.plain)
+    shop.open_shop(store, settings, tasks=len(numbers), make=PLAIN.item)
     order = sorted(numbers, key=lambda number: -against_the_cues(cold, number)) if unlucky else numbers
-    shop.annotate(store, order[:gold], make=items.plain)
+    shop.annotate(store, order[:gold], make=PLAIN.item)
     jobs.train(KEY)
-    assert right(serving(store, settings), items.plain) > right(cold, items.plain) - NOISE
+    assert right(serving(store, settings), PLAIN.item) > right(cold, PLAIN.item) - NOISE
 
 
 @pytest.mark.slow
@@ -65,11 +66,11 @@ def test_the_next_season_is_followed_though_most_gold_is_old(
     shop.annotate(store, range(1, 91))
     jobs.train(KEY)
     summer = serving(store, settings)
-    shop.add_tasks(store, settings, range(1001, 1041), items.winter)
+    shop.add_tasks(store, settings, range(1001, 1041), WINTER.item)
     for first in (1001, 1021):
-        shop.annotate(store, range(first, first + 20), make=items.winter)
+        shop.annotate(store, range(first, first + 20), make=WINTER.item)
         jobs.train(KEY)
     followed = serving(store, settings)
     assert next(entry.gold_count for entry in store.versions.list(KEY) if entry.state is State.CURRENT) > 90
-    assert right(followed, items.winter) > right(summer, items.winter) + 0.1
-    assert right(followed, items.item) > right(summer, items.item) - 0.03
+    assert right(followed, WINTER.item) > right(summer, WINTER.item) + 0.1
+    assert right(followed, SHOP.item) > right(summer, SHOP.item) - 0.03

@@ -10,7 +10,7 @@ from model.problem import Problem
 from model.tagger import Tagger
 from model.training.config import TrainConfig
 from model.training.progressive import fit
-from tests.worker import items
+from testing.shop import LABELS, SHOP
 from worker.corpus.corpus import Corpus
 from worker.promotion.gate import judge
 from worker.promotion.referee import Referee
@@ -19,12 +19,12 @@ SERVED = "v1.aaaa"
 GOLD = 20
 HELD_OUT = frozenset(range(0, GOLD, 5))
 QUICK = TrainConfig(use_network=False)
-COLD = Tagger.cold_start(items.LABELS, space="space", seed=7, with_boxes=False)
+COLD = Tagger.cold_start(LABELS, space="space", seed=7, with_boxes=False)
 
 
 def corpus_of(gold: int) -> Corpus:
     """Items of a family each, the first so many of them with gold; a fifth of the first twenty is held out."""
-    made = [items.item(number) for number in range(40)]
+    made = [SHOP.item(number) for number in range(40)]
     features, said = [one for one, _ in made], dict(enumerate(said for _, said in made[:gold]))
     ids = tuple(1000 + row for row in range(40))
     return Corpus(ids, tuple(map(str, ids)), Problem(features, said, list(map(str, ids)), HELD_OUT))
@@ -41,7 +41,7 @@ def referee_of(gold: int, folder: Path, *, is_trained: bool = True) -> Referee:
 
 
 def answers_of(gold: int) -> dict[int, list[bool]]:
-    return {1000 + row: [True] * len(items.LABELS) for row in range(gold)}
+    return {1000 + row: [True] * len(LABELS) for row in range(gold)}
 
 
 def test_gold_that_the_served_version_has_learned_and_never_answered_unseen_says_nothing(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_gold_that_the_served_version_has_learned_and_never_answered_unseen_says
 
 
 def test_what_it_answered_unseen_stands_for_gold_that_it_has_learned(tmp_path: Path) -> None:
-    no = [False] * len(items.LABELS)
+    no = [False] * len(LABELS)
     referee_of(GOLD, tmp_path).keep({1001: no, 1002: no}, SERVED)
     evidence = referee_of(GOLD, tmp_path).evidence(COLD, answers_of(GOLD))
     assert sorted(evidence.families) == [str(1000 + row) for row in (0, 1, 2, 5, 10, 15)]
@@ -128,11 +128,11 @@ def test_what_is_unknown_counts_neither_way(tmp_path: Path) -> None:
     corpus = with_gold(referee._corpus, open_)
     referee = Referee(corpus, COLD.named(SERVED), QUICK, tmp_path)
     answers = {
-        1000 + row: [label in corpus.problem.gold[row].labels or label == "价格" for label in items.LABELS]
+        1000 + row: [label in corpus.problem.gold[row].labels or label == "价格" for label in LABELS]
         for row in range(GOLD)
     }
     evidence = referee.evidence(COLD, answers)
-    price = items.LABELS.index("价格")
+    price = LABELS.index("价格")
     assert not evidence.known_NK[:, price].any()
     assert evidence.scores(np.ones(GOLD, dtype=bool))[1] == pytest.approx(4 / 5), "all but the price are right"
 
@@ -140,7 +140,7 @@ def test_what_is_unknown_counts_neither_way(tmp_path: Path) -> None:
 def test_a_collapse_is_told_though_no_gold_item_was_read_whole(tmp_path: Path) -> None:
     referee = referee_of(GOLD, tmp_path, is_trained=False)
     gold = referee._corpus.problem.gold
-    open_ = {row: replace(said, unknown=frozenset(items.LABELS) - said.labels) for row, said in gold.items()}
+    open_ = {row: replace(said, unknown=frozenset(LABELS) - said.labels) for row, said in gold.items()}
     referee = Referee(with_gold(referee._corpus, open_), COLD.named(SERVED), QUICK, tmp_path)
     never = replace(COLD, calibration=replace(COLD.calibration, threshold_K=COLD.calibration.threshold_K * 0 + 2))
     assert "only 0 fully read gold items" in referee.collapse(never)

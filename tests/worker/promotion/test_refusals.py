@@ -19,7 +19,8 @@ from model.training.phases import PARTS, Phase
 from store.store import Store
 from store.versions import State
 from tagloom_base.settings import Settings
-from tests.worker import items, shop
+from testing.shop import CLEAR, LABELS
+from tests.worker import shop
 from worker import jobs
 from worker.corpus.families import family_of, is_held_out
 
@@ -39,11 +40,11 @@ MEMORISING = partial(
 def guessed(number: int) -> tuple[ItemFeatures, Gold]:
     """An item that cues answer well. Its gold is true where it is held out, and guessed where it is trained on: there
     is nothing to learn from it, only to remember."""
-    features, truth = items.clear(number)
+    features, truth = CLEAR.item(number)
     if is_held_out(family_of(features.title, {}, number), HELD_OUT_SHARE):
         return features, truth
-    yes = torch.rand(len(items.LABELS), generator=torch.Generator().manual_seed(4_000_037 + number)) < 0.5
-    return features, Gold(frozenset(label for label, said in zip(items.LABELS, yes.tolist(), strict=True) if said))
+    yes = torch.rand(len(LABELS), generator=torch.Generator().manual_seed(4_000_037 + number)) < 0.5
+    return features, Gold(frozenset(label for label, said in zip(LABELS, yes.tolist(), strict=True) if said))
 
 
 def shuffled(tagger: Tagger) -> Tagger:

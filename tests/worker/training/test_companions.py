@@ -24,9 +24,11 @@ from model.weak_supervision.propagation import Embedding, Index, Neighbours
 from store.store import Store
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
-from tests.worker import items, shop
-from tests.worker.crew import crew, until
-from tests.worker.test_jobs import KEY, begin, is_trained, log_of, served, tick, training
+from testing.shop import LABELS, SHOP
+from testing.waiting import until
+from tests.worker import shop
+from tests.worker.crew import crew
+from tests.worker.progress import KEY, begin, is_trained, log_of, served, tick, training
 from worker import queue
 from worker.training.companions import (
     ASKED,
@@ -49,11 +51,11 @@ CONFIG = TrainConfig(first=PHASES, network={"width": 16, "dropout": 0.0}, batch=
 @pytest.fixture
 def order(tmp_path: Path) -> Order:
     """A training of some items whose features are in no cache."""
-    features, gold = items.pool(24)
+    features, gold, _ = SHOP.pool(24)
     embedding = Embedding.of(features[:12])  # made of other items than these, as one that is kept
     problem = Problem(features, gold, [f"{n // 2}" for n in range(len(features))], frozenset({0, 1}))
     index = Index(embedding, Neighbours.empty(embedding.vectors(features))).with_gold(problem.trainable)
-    cold = Tagger.cold_start(items.LABELS, space=shop.SPACE, seed=3)
+    cold = Tagger.cold_start(LABELS, space=shop.SPACE, seed=3)
     problem = replace(problem, index=index, boxes=learn_boxes(cold, problem, seed=3))
     runs = tmp_path / "runs"
     runs.mkdir()

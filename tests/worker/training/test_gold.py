@@ -18,16 +18,17 @@ from store.store import Store
 from store.versions import State
 from tagloom.operate import version_lines
 from tagloom_base.settings import Settings
+from testing.shop import LABELS, SHOP
 from tests.store import webhooks
 from tests.store.upgrades import turn_old
-from tests.worker import items, shop
+from tests.worker import shop
 from worker import jobs
 from worker.corpus.gold import project_gold
 
 KEY = str(shop.KEY)
 CONFIG = LabelConfig.parse(shop.CONFIG)
 TASKS = 60
-PRICES = [number for number in range(1, TASKS + 1) if "价格" in items.item(number)[1].labels]
+PRICES = [number for number in range(1, TASKS + 1) if "价格" in SHOP.item(number)[1].labels]
 
 Odd = Callable[[int], list[dict[str, Any]]]
 
@@ -46,7 +47,7 @@ def drawn(number: int, label: str, **fields: Any) -> dict[str, Any]:
 
 def turned(number: int) -> list[dict[str, Any]]:
     """Boxes of all true labels on a picture that the annotator has turned; no tags."""
-    return [drawn(number, label, image_rotation=90) for label in sorted(items.item(number)[1].labels)]
+    return [drawn(number, label, image_rotation=90) for label in sorted(SHOP.item(number)[1].labels)]
 
 
 def unlabelled(number: int) -> list[dict[str, Any]]:
@@ -58,7 +59,7 @@ def unlabelled(number: int) -> list[dict[str, Any]]:
 
 def nested(number: int) -> list[dict[str, Any]]:
     """True labels as paths of nested choices."""
-    paths = [["组", label] for label in sorted(items.item(number)[1].labels)]
+    paths = [["组", label] for label in sorted(SHOP.item(number)[1].labels)]
     return [{"id": "c", "from_name": "elements", "to_name": "image", "type": "choices", "value": {"choices": paths}}]
 
 
@@ -78,7 +79,7 @@ def shown_prices(store: Store, settings: Settings) -> int:
     current = store.versions.current(KEY)
     assert current is not None
     served: Tagger = checkpoint.load(settings.paths.checkpoints / current.folder)
-    found = served.predict([items.item(number)[0] for number in range(1, TASKS + 1)], boxes=False)
+    found = served.predict([SHOP.item(number)[0] for number in range(1, TASKS + 1)], boxes=False)
     return sum("价格" in prediction.labels for prediction in found)
 
 
@@ -117,7 +118,7 @@ def without_prices(*given: Any, **options: Any) -> Tagger:
     tagger = fit(*given, **options)
     assert tagger.regression is not None
     bias_K = tagger.regression.bias_K.clone()
-    bias_K[items.LABELS.index("价格")] -= 50
+    bias_K[LABELS.index("价格")] -= 50
     return replace(tagger, network=None, regression=replace(tagger.regression, bias_K=bias_K), credence=Credence(1.0))
 
 

@@ -16,7 +16,7 @@ from model.tensor_files import read
 from model.training.supervision import supervise
 from model.weak_supervision.boxes import LearnedBoxes
 from model.weak_supervision.propagation import Embedding, Index, Neighbours
-from tests.worker import items
+from testing.shop import LABELS, Shop
 from worker.corpus.corpus import Corpus
 from worker.training.index import kept_index
 
@@ -29,15 +29,15 @@ Step = tuple[set[int], set[int], set[int]]
 def corpus_of(tasks: set[int], gold: set[int], changed: set[int]) -> Corpus:
     """Tasks by id, some with gold, some with another picture than before."""
     ids = sorted(tasks)
-    made = [items.item(task, seed=int(task in changed)) for task in ids]
+    made = [Shop(first_seed=1_000_003 * (task in changed)).item(task) for task in ids]
     features = [replace(features, title=f"商品{task}") for task, (features, _) in zip(ids, made, strict=True)]
     said: dict[int, Gold] = {row: made[row][1] for row, task in enumerate(ids) if task in gold}
     return Corpus(tuple(ids), tuple(map(str, ids)), Problem(features, said, [str(task) for task in ids]))
 
 
 def weak(corpus: Corpus, index: Index) -> Tensor:
-    cold = Tagger.cold_start(items.LABELS, space=SPACE, seed=1, with_boxes=False)
-    silent = LearnedBoxes.silent(len(corpus.problem.pool), len(items.LABELS))
+    cold = Tagger.cold_start(LABELS, space=SPACE, seed=1, with_boxes=False)
+    silent = LearnedBoxes.silent(len(corpus.problem.pool), len(LABELS))
     return supervise(cold, replace(corpus.problem, index=index, boxes=silent)).weak.probability_NK
 
 

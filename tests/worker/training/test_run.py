@@ -20,10 +20,11 @@ from store.projects import Project
 from store.store import Store
 from store.versions import NewVersion, State
 from tagloom_base.settings import Settings
+from testing.shop import LABELS
 from tests.backend.parts import cold
-from tests.labelstudio.test_images import ODD_REFERENCES
+from tests.labelstudio.references import ODD_REFERENCES
 from tests.store import webhooks
-from tests.worker import items, shop
+from tests.worker import shop
 from worker import jobs
 from worker.training.run import RunState
 from worker.watch import Interrupted
@@ -39,9 +40,9 @@ def serve(settings: Settings, store: Store, number: int) -> str:
     assert lease
     assert store.versions.reserve(KEY) == number
     version, folder = f"v{number}.{number:04}", f"{KEY}/v{number}"
-    tagger = replace(cold(items.LABELS, seed=number), space=shop.SPACE).named(version)
+    tagger = replace(cold(LABELS, seed=number), space=shop.SPACE).named(version)
     checkpoint.save(tagger, settings.paths.checkpoints / folder, version=version, phase="test")
-    new = NewVersion(number, version, "", folder, "test", shop.SPACE, items.LABELS, {}, 0, 0, 0)
+    new = NewVersion(number, version, "", folder, "test", shop.SPACE, LABELS, {}, 0, 0, 0)
     store.versions.add(KEY, new, lease)
     store.versions.promote(KEY, number, lease, generation=current.generation)
     store.leases.release(lease)

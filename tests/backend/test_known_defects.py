@@ -17,6 +17,7 @@ from rq import Queue, SimpleWorker
 from rq.timeouts import TimerDeathPenalty
 
 from backend.service import Service
+from store.leases import lease_name
 from tagloom_base.settings import Settings
 from tests import captured
 from tests.backend.credentials import NEW, basic, secrets

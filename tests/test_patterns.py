@@ -15,7 +15,7 @@ import model.weak_supervision
 import store
 import tagloom.evaluation
 import worker
-from model.boxes.roles import names_brand as names_brand_in_role
+from model.boxes.roles import repeats_brand
 from model.lexicon.cues import brand_names, names_brand
 from worker.corpus.families import family_of
 
@@ -64,7 +64,7 @@ def test_reading_a_brand_is_quick(bracket: str) -> None:
     title = bracket * (LENGTH // len(bracket))
     began = time.process_time()
     for _ in range(20):
-        names_brand_in_role(title[:1000], title)
+        repeats_brand(title[:1000], title)
         names_brand(title[:1000], title, brand_names(title))
     family_of(title, {"family": title}, 1, "family")
     assert time.process_time() - began < 2

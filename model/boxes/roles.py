@@ -121,7 +121,7 @@ class RoleReader:
                 currency=bool(CURRENCY.match(text)),
                 price_word=bool(PRICE_WORD.search(text)),
                 mark=bool(MARK.search(text)),
-                brand=names_brand(text, item.title),
+                brand=repeats_brand(text, item.title),
                 latin=len(LATIN.findall(text)),
                 digits=len(DIGIT.findall(text)),
                 chinese=len(CHINESE.findall(text)),
@@ -131,7 +131,7 @@ class RoleReader:
         ]
 
 
-def names_brand(text: str, title: str) -> bool:
+def repeats_brand(text: str, title: str) -> bool:
     """Return whether a read text holds the brand name with which the title starts.
 
     A Latin name may differ in a few letters; of a Chinese name the first two characters are enough.

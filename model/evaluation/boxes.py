@@ -20,7 +20,7 @@ DRAWS = 200
 
 
 @dataclass(frozen=True)
-class Drawn:
+class FoundBoxes:
     """One method's boxes on the test pictures with gold boxes, in order.
 
     ``found`` are all boxes with scores, ``shown`` those that an annotator would see.
@@ -50,7 +50,7 @@ def boxed(split: Split) -> list[int]:
     return [row for row in split.test if split.corpus.boxes and split.corpus.boxes[row] is not None]
 
 
-def drawn_by(tagger: Tagger, split: Split, name: str) -> dict[str, Drawn]:
+def drawn_by(tagger: Tagger, split: Split, name: str) -> dict[str, FoundBoxes]:
     """Return the tagger's boxes under ``name``, and the boxes of the baseline that fits the tagger.
 
     The baseline is the network's attention, or cues on single blocks where the tagger has no network. It has no
@@ -63,12 +63,12 @@ def drawn_by(tagger: Tagger, split: Split, name: str) -> dict[str, Drawn]:
     seen = tagger.box_model.see(items)
     probability_NK = tagger.probabilities(items, tagger.box_opinions(items, seen))
     shown = tagger.box_model.drawn(seen, probability_NK, tagger.calibration.decide(probability_NK))
-    own = Drawn(tagger.box_model.drawn(seen, faint=True), shown)
+    own = FoundBoxes(tagger.box_model.drawn(seen, faint=True), shown)
     plain = cued_blocks(tagger.box_model, items) if tagger.network is None else attended(tagger, items)
-    return {name: own, BLOCKS if tagger.network is None else ATTENTION: Drawn(plain, plain)}
+    return {name: own, BLOCKS if tagger.network is None else ATTENTION: FoundBoxes(plain, plain)}
 
 
-def box_results(drawn: Mapping[str, Drawn], split: Split, seconds: Seconds) -> dict[str, BoxResult]:
+def box_results(drawn: Mapping[str, FoundBoxes], split: Split, seconds: Seconds) -> dict[str, BoxResult]:
     """Return the scores of each method's boxes; ``seconds`` are the prices of an annotator's actions."""
     rows = boxed(split)
     gold = [picture for row in rows if (picture := split.corpus.boxes[row]) is not None]

@@ -18,7 +18,7 @@ from sklearn.semi_supervised import LabelSpreading
 from torch import Tensor
 
 from model.attention.fusion import FUSIONS
-from model.evaluation.boxes import Drawn, drawn_by
+from model.evaluation.boxes import FoundBoxes, drawn_by
 from model.evaluation.corpus import Split
 from model.lexicon.cues import CueSet
 from model.lexicon.lexicon import Lexicon
@@ -39,7 +39,7 @@ WITHOUT_GOLD = (TAGLOOM, COLD, NO_CUES)
 
 
 @dataclass(frozen=True)
-class Answers:
+class MethodAnswers:
     """The answers of one method to the test items of a split.
 
     ``given_NK`` is True for labels that the method gives. ``drawn`` are boxes by the name of their method, ``opinions``
@@ -48,11 +48,11 @@ class Answers:
 
     probability_NK: Tensor
     given_NK: Tensor
-    drawn: Mapping[str, Drawn] = field(default_factory=dict)
+    drawn: Mapping[str, FoundBoxes] = field(default_factory=dict)
     opinions: Opinions | None = None
 
 
-Method = Callable[[Split], Answers]
+Method = Callable[[Split], MethodAnswers]
 
 # No attention between picture and text.
 APART = {"image_to_text": False, "text_to_image": False}
@@ -96,7 +96,7 @@ def methods() -> dict[str, Method]:
 def tagloom(*, lexicon: Lexicon | None = None, draws: bool = False, **changes: Any) -> Method:
     """Return Tagloom as a method, trained with these changes to its config; with ``draws`` it answers boxes too."""
 
-    def answer(split: Split) -> Answers:
+    def answer(split: Split) -> MethodAnswers:
         return _answers(trained(split, lexicon=lexicon, **changes), split, TAGLOOM if draws else "")
 
     return answer
@@ -113,26 +113,26 @@ def trained(split: Split, *, lexicon: Lexicon | None = None, **changes: Any) -> 
     return fit(cold, replace(split.problem, boxes=boxes), config)
 
 
-def without_industry(split: Split) -> Answers:
+def without_industry(split: Split) -> MethodAnswers:
     """Answer with Tagloom on items without their industry, so that no part of it sees an industry."""
     bare = tuple(replace(item, industry=(), industry_LE=item.industry_LE[:0]) for item in split.corpus.features)
     blind = replace(split, corpus=replace(split.corpus, features=bare))
     return _answers(trained(blind), blind)
 
 
-def cold_start(split: Split) -> Answers:
+def cold_start(split: Split) -> MethodAnswers:
     """Answer with cues and priors alone; gold is not used."""
     return _answers(split.cold_start(), split, COLD)
 
 
-def _answers(tagger: Tagger, split: Split, name: str = "") -> Answers:
+def _answers(tagger: Tagger, split: Split, name: str = "") -> MethodAnswers:
     """Return a tagger's answers to the test items, with boxes where a ``name`` for them is given."""
     items = [split.corpus.features[row] for row in split.test]
     boxes_NK = tagger.box_opinions(items)
     probability_NK = tagger.probabilities(items, boxes_NK)
     given_NK = tagger.calibration.decide(probability_NK)
     drawn = drawn_by(tagger, split, name) if name else {}
-    return Answers(probability_NK, given_NK, drawn, tagger.opinions(items, boxes_NK))
+    return MethodAnswers(probability_NK, given_NK, drawn, tagger.opinions(items, boxes_NK))
 
 
 # Answers one class on the test rows, from the pool's vectors, the rows whose gold is known, and their gold.
@@ -163,14 +163,14 @@ def _each_class(split: Split, answer: Column, parts: tuple[str, ...]) -> Tensor:
     return torch.from_numpy(np.stack(columns, axis=1))
 
 
-def _plain(probability_NK: Tensor) -> Answers:
-    return Answers(probability_NK, probability_NK > 0.5)
+def _plain(probability_NK: Tensor) -> MethodAnswers:
+    return MethodAnswers(probability_NK, probability_NK > 0.5)
 
 
 def logistic(*parts: str) -> Method:
     """Return balanced logistic regression on these parts of the evidence as a method."""
 
-    def answer(split: Split) -> Answers:
+    def answer(split: Split) -> MethodAnswers:
         def column(x_ND: Vectors, rows: list[int], y_N: NDArray[np.int_]) -> Vectors:
             model = LogisticRegression(C=10, class_weight="balanced", max_iter=500)
             probability_N: Vectors = model.fit(x_ND[rows], y_N).predict_proba(x_ND[list(split.test)])[:, 1]
@@ -184,7 +184,7 @@ def logistic(*parts: str) -> Method:
 def forest(*parts: str) -> Method:
     """Return a random forest on these parts of the evidence as a method."""
 
-    def answer(split: Split) -> Answers:
+    def answer(split: Split) -> MethodAnswers:
         def column(x_ND: Vectors, rows: list[int], y_N: NDArray[np.int_]) -> Vectors:
             model = RandomForestClassifier(
                 300, class_weight="balanced_subsample", min_samples_leaf=2, random_state=split.seed
@@ -200,7 +200,7 @@ def forest(*parts: str) -> Method:
 def late_fusion(*methods: Method) -> Method:
     """Return the mean of these methods' probabilities as a method."""
 
-    def answer(split: Split) -> Answers:
+    def answer(split: Split) -> MethodAnswers:
         return _plain(torch.stack([method(split).probability_NK for method in methods]).mean(0))
 
     return answer
@@ -209,7 +209,7 @@ def late_fusion(*methods: Method) -> Method:
 def label_spreading(*parts: str) -> Method:
     """Return scikit-learn's LabelSpreading over the whole pool (Zhou et al., 2004) as a method."""
 
-    def answer(split: Split) -> Answers:
+    def answer(split: Split) -> MethodAnswers:
         def column(x_ND: Vectors, rows: list[int], y_N: NDArray[np.int_]) -> Vectors:
             target_N = np.full(len(x_ND), -1)
             target_N[rows] = y_N

@@ -18,7 +18,7 @@ from tools.demo.data import Cast, Subject
 from tools.demo.scoring import majority, score_served
 from tools.demo.table import Row, Table
 from tools.demo.traffic import FAST, Tally, Traffic, ask
-from tools.demo.verdict import Verdict, judge
+from tools.demo.verdict import DemoVerdict, judge
 from tools.demo.watch import Progress, Watch
 from tools.project import task_data
 
@@ -60,7 +60,7 @@ class Outcome:
     lost_webhooks: int = 0
     seconds: float = 0.0
     baseline: float = 0.0  # macro-F1 of always giving the majority's labels
-    verdict: Verdict = field(default_factory=lambda: Verdict(()))
+    verdict: DemoVerdict = field(default_factory=lambda: DemoVerdict(()))
 
     @property
     def versions(self) -> list[str]:

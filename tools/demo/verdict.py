@@ -18,7 +18,7 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DemoVerdict:
     conditions: tuple[Condition, ...]
 
     @property
@@ -32,7 +32,7 @@ class Verdict:
         return [*lines, "All of it holds." if self.passed else f"{failed} of {len(lines)} conditions do not hold."]
 
 
-def judge(rows: Sequence[Row], baseline: float, versions: Sequence[str], tally: Tally, stop: str = "") -> Verdict:
+def judge(rows: Sequence[Row], baseline: float, versions: Sequence[str], tally: Tally, stop: str = "") -> DemoVerdict:
     """The verdict over the table's rows (cold start first), the published versions seen in answers, and all requests.
 
     ``stop`` says why the run ended before its time.
@@ -57,4 +57,4 @@ def judge(rows: Sequence[Row], baseline: float, versions: Sequence[str], tally: 
         conditions.append(Condition(False, text))
     else:
         conditions.append(Condition(tally.sent > 0, f"{none_failed} ({tally.sent} sent)"))
-    return Verdict(tuple(conditions))
+    return DemoVerdict(tuple(conditions))

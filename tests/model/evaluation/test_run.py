@@ -15,7 +15,7 @@ import model.training.progressive
 from model.attention.network import NetworkConfig
 from model.boxes.effort import Seconds
 from model.evaluation.corpus import LabelledCorpus, Split, families_at, split
-from model.evaluation.methods import ABLATIONS, Answers, methods, trained
+from model.evaluation.methods import ABLATIONS, MethodAnswers, methods, trained
 from model.evaluation.run import Result, heard, read, reliability, run, steps, tagger_fingerprint
 from model.evaluation.tables import f1_table
 from model.features.item import ItemFeatures
@@ -69,7 +69,7 @@ def test_methods_of_one_draw_share_what_was_learned_of_boxes(
         learned.append(seed)
         return learn_boxes(*given, seed=seed, **options)
 
-    def method(drawn: Split) -> Answers:
+    def method(drawn: Split) -> MethodAnswers:
         trained(drawn, use_network=False)
         return methods()["cold start"](drawn)
 

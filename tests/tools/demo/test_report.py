@@ -18,7 +18,7 @@ from tools.demo.report import gallery, write_report
 from tools.demo.scoring import Scores
 from tools.demo.story import Outcome
 from tools.demo.table import Row
-from tools.demo.verdict import Condition, Verdict
+from tools.demo.verdict import Condition, DemoVerdict
 
 LABELS = ("主体", "LOGO")
 
@@ -38,7 +38,7 @@ def outcome(tmp_path: Path) -> Outcome:
         Row(10, "v2.bbbb", Scores(0.75, 0.8, {"主体": 0.7}, 0.25), 70, 4.2),
         Row(30, "v2.bbbb", Scores(0.75, 0.8, {"主体": 0.7}, 0.25), 90, None, "kept: worse on <held-out> gold"),
     ]
-    verdict = Verdict((Condition(True, "it is good"), Condition(False, "it is quick")))
+    verdict = DemoVerdict((Condition(True, "it is good"), Condition(False, "it is quick")))
     return Outcome(Cast(LABELS, [], test, []), rows, last_results=[result] * 60, baseline=0.4, verdict=verdict)
 
 

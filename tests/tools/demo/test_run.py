@@ -17,7 +17,7 @@ from tests.tools.demo.stub import StubBackend, serving
 from tools.demo.data import Cast
 from tools.demo.run import MARK, encoders_of, fresh_home
 from tools.demo.story import Outcome
-from tools.demo.verdict import Condition, Verdict
+from tools.demo.verdict import Condition, DemoVerdict
 from tools.services.ports import free_port
 from tools.services.record import FILE, Entries
 
@@ -80,7 +80,7 @@ def test_a_backend_that_answers_nothing_fails_with_code_1(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("passed", [True, False])
 def test_the_verdict_is_the_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passed: bool) -> None:
-    verdict = Verdict((Condition(passed, "it is good"),))
+    verdict = DemoVerdict((Condition(passed, "it is good"),))
     outcome = Outcome(Cast((), [], [], []), [], verdict=verdict)
     monkeypatch.setattr("tools.demo.run.run", lambda options, say: outcome)
     result = CliRunner().invoke(main, ["demo", "--out", str(tmp_path)])

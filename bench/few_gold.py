@@ -27,7 +27,7 @@ from model.training.boxes import learn_boxes
 from model.training.config import TrainConfig
 from model.training.phases import CONTINUATION
 from model.training.progressive import fit, out_of_fold
-from tagloom.evaluate import corpus_of
+from tagloom.evaluation.corpus import corpus_of
 from tagloom.evaluation.data import read
 from worker.promotion.gate import Evidence, judge
 

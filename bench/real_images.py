@@ -18,7 +18,7 @@ import torch
 from model.evaluation.run import Result, run
 from model.evaluation.tables import f1_table
 from model.features.extraction import FeatureExtractor
-from tagloom.evaluate import corpus_of
+from tagloom.evaluation.corpus import corpus_of
 from tagloom.evaluation.data import read
 
 

@@ -27,7 +27,7 @@ from model.reading.reader import Reader
 from model.training.config import TrainConfig
 from model.training.encoders import EncoderPair, EncoderTraining, train_encoders
 from tagloom.datasets.dataset import Dataset
-from tagloom.evaluate import corpus_of
+from tagloom.evaluation.corpus import corpus_of
 from tagloom.evaluation.data import read
 
 

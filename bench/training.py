@@ -29,7 +29,7 @@ from model.training.config import TrainConfig
 from model.training.phases import STUDY, epochs
 from model.training.processes import Processes
 from model.training.progressive import EpochReport, fit
-from tagloom.evaluate import corpus_of
+from tagloom.evaluation.corpus import corpus_of
 from tagloom.evaluation.data import read
 
 SAMPLES = Path("samples/data")

@@ -1,7 +1,7 @@
 """`tagloom evaluate`: measure Tagloom, its ablations and plain methods on labelled pictures, with the same gold."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
@@ -10,31 +10,27 @@ from tqdm import tqdm
 
 from model.boxes.described import RECENT
 from model.boxes.effort import Seconds
-from model.evaluation.corpus import LabelledCorpus, families_at, require_families, require_share
+from model.evaluation.corpus import LabelledCorpus, families_at, require_share
 from model.evaluation.run import Result, run, steps
 from model.evaluation.tables import box_table, class_table, effort_table, f1_table, leading, measure_table
 from model.features.cache import FeatureCache
-from model.features.extraction import FeatureExtractor, open_extractor
-from model.lexicon.lexicon import Lexicon
+from model.features.extraction import open_extractor
 from tagloom.datasets.dataset import Dataset
-from tagloom.evaluation.data import gold_picture, read
-from tagloom.evaluation.features import features_of, readable
+from tagloom.evaluation.corpus import FEATURES, Say, corpus_of, require_gold, tell_notes
+from tagloom.evaluation.data import read
+from tagloom.evaluation.features import readable
 from tagloom.evaluation.pictures import write_pictures
 from tagloom.evaluation.report import write_report
-from tagloom.opening import MAX_PIXELS
 from tagloom.preflight import require_writable
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
 from worker.lexicon import read_lexicon
 
-FEATURES = "features"
 RESULTS = "results.jsonl"
 TABLE = "table.md"
 REPORT = "report.html"
 PICTURES = "pictures.html"
 TYPICAL_GOLD = 0.1
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -130,51 +126,6 @@ def _read(plan: Plan, settings: Settings, say: Say) -> Dataset:
     steps([0], [0], plan.methods)
     require_writable(plan.out)
     return samples
-
-
-def corpus_of(
-    samples: Dataset,
-    extractor: FeatureExtractor,
-    out: Path,
-    lexicon: Lexicon | None = None,
-    max_pixels: int = MAX_PIXELS,
-) -> LabelledCorpus:
-    """Return the data with their features, which are computed once and cached in ``out``."""
-    out.mkdir(parents=True, exist_ok=True)
-    labels = samples.labels()
-    # Faults in the gold must show before the pictures are encoded, which takes long.
-    gold = tuple(frozenset(sample.labels) if sample.labelled else None for sample in samples)
-    boxes = tuple(gold_picture(sample.boxes, labels) if sample.boxed else None for sample in samples)
-    with tqdm(desc="pictures read and encoded", unit="", disable=None, leave=False) as bar:
-
-        def progress(done: int, of: int) -> None:
-            bar.total = of
-            bar.update(done - bar.n)
-
-        cache = FeatureCache(out / FEATURES, extractor.space)
-        features = features_of(samples.samples, extractor, cache, progress, max_pixels)
-    return LabelledCorpus(
-        labels,
-        tuple(features),
-        gold,
-        tuple(sample.product_id for sample in samples),
-        boxes,
-        lexicon or Lexicon.load(),
-        tuple(sample.unknown for sample in samples),
-    )
-
-
-def require_gold(samples: Dataset) -> None:
-    """Raise ValueError when nothing can be learned: the data have no label, or only one product."""
-    if not samples.labels():
-        raise ValueError("no item has a label: fill the labels column, or label some tasks and export again")
-    require_families(sample.product_id for sample in samples.labelled())
-
-
-def tell_notes(samples: Dataset, say: Say) -> None:
-    """Say how the data were read, and what is missing in them."""
-    for note in samples.notes:
-        say(note)
 
 
 def _results(plan: Plan, corpus: LabelledCorpus, say: Say) -> list[Result]:

@@ -22,7 +22,7 @@ from model.training.encoders import EncoderPair, EncoderTraining, train_encoders
 from model.training.phases import STUDY, epochs
 from model.training.progressive import EpochReport, fit
 from tagloom.datasets.dataset import Dataset
-from tagloom.evaluate import FEATURES, corpus_of, require_gold, tell_notes
+from tagloom.evaluation.corpus import FEATURES, corpus_of, require_gold, tell_notes
 from tagloom.evaluation.data import read
 from tagloom.evaluation.features import readable
 from tagloom.opening import opened

@@ -4,7 +4,6 @@ CURRENT is the store's note of which version of a project serves.
 """
 
 import threading
-import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +32,7 @@ from model.items import Item
 from model.tagger import Tagger
 from store.store import Store
 from store.versions import Current, State
+from tagloom_base import clock
 from tagloom_base.settings import Settings
 from worker.cold_start import ColdStart
 
@@ -76,7 +76,7 @@ class Engine:
         self.refusals: Kept[str, Refusal] = Kept(MOST, MOST)
         self._loader = VersionLoader(settings.paths.checkpoints, self.extractor.space)
         self._canaries = _Canaries()
-        # Project → the time.monotonic() from which saving its first version is tried again.
+        # Project → the `clock.monotonic` from which saving its first version is tried again.
         self._unkept_until: Kept[str, float] = Kept(MOST, MOST)
         self._follower = Follower(
             store,
@@ -99,7 +99,7 @@ class Engine:
         if not self._is_try_due(project):
             return served
         # The version could not be saved before. Put off the next try first, so that other requests do not try too.
-        self._unkept_until.put(str(project), time.monotonic() + RETRY_SECONDS, 1)
+        self._unkept_until.put(str(project), clock.monotonic() + RETRY_SECONDS, 1)
         self.shelf.put(str(project), self._load(project, config))
         return self.shelf.get(str(project), lambda: served)
 
@@ -133,7 +133,7 @@ class Engine:
     def _is_try_due(self, project: ProjectKey) -> bool:
         """Return whether the project's version could not be saved and the next try is due."""
         until = self._unkept_until.get(str(project))
-        return until is not None and time.monotonic() >= until
+        return until is not None and clock.monotonic() >= until
 
     def _load(self, project: ProjectKey, config: LabelConfig) -> Served:
         """Load CURRENT, else the newest earlier version that can be loaded, else answer from cues alone."""
@@ -171,7 +171,7 @@ class Engine:
         """
         if self._unkept_until.get(str(project)) is None:
             LOG.error("the first version cannot be kept; answering from memory", project=str(project), error=str(error))
-        self._unkept_until.put(str(project), time.monotonic() + RETRY_SECONDS, 1)
+        self._unkept_until.put(str(project), clock.monotonic() + RETRY_SECONDS, 1)
         self._metrics.unkept.labels("version").inc()
         tagger = ColdStart.of(config, self.extractor.space, self._training).tagger()
         version = checkpoint.version_name(0, tagger)

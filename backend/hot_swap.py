@@ -14,6 +14,7 @@ from backend.versions import RefusedVersionError, Served, Shelf, VersionLoader
 from labelstudio.kept import Kept
 from model.features.item import ItemFeatures
 from store.store import Store
+from tagloom_base import clock
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -45,7 +46,7 @@ class Follower:
         self._canary = canary
         self._on_swap = on_swap
         self._on_refusal = on_refusal
-        # Project → the refused generation, and the time.monotonic() from which it may be tried again.
+        # Project → the refused generation, and the `clock.monotonic` from which it may be tried again.
         self._refused: Kept[str, tuple[int, float]] = Kept(MOST, MOST)
         self._stop = threading.Event()
         self._away = False
@@ -67,13 +68,13 @@ class Follower:
             if wanted is None or (wanted.generation, True) <= served.rank:
                 continue
             refused, again = self._refused.get(project) or (-1, 0.0)
-            if refused == wanted.generation and time.monotonic() < again:
+            if refused == wanted.generation and clock.monotonic() < again:
                 continue
             began = time.monotonic()
             try:
                 served = self._loader.load(wanted, self._canary(project))
             except RefusedVersionError as error:
-                self._refused.put(project, (wanted.generation, time.monotonic() + RETRY_SECONDS), 1)
+                self._refused.put(project, (wanted.generation, clock.monotonic() + RETRY_SECONDS), 1)
                 self._on_refusal(project, wanted.version, str(error))
                 continue
             self._refused.drop(project)

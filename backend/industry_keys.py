@@ -5,11 +5,11 @@ training due. Two connections with different keys that call in turn must not cau
 """
 
 import threading
-import time
 
 import structlog
 
 from labelstudio.kept import Kept
+from tagloom_base import clock
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -34,7 +34,7 @@ class AskedKeys:
 
     def chosen(self, project: str, held: Keys, asked: Keys) -> Keys:
         """Return the keys that apply from now on: ``held`` apply now, ``asked`` are requested."""
-        now = time.monotonic()
+        now = clock.monotonic()
         with self._lock:
             alive = {keys: at for keys, at in (self._requested.get(project) or {}).items() if now - at < ALIVE_S}
             # Both sets of keys are in use, so this request comes from another connection than the one that set them.

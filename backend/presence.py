@@ -6,7 +6,6 @@ gives no answer or none is configured.
 """
 
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -20,6 +19,7 @@ from labelstudio.project import ProjectKey
 from labelstudio.sites import Sites
 from labelstudio.turns import FairPool
 from store.store import Store
+from tagloom_base import clock
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -35,7 +35,7 @@ MOST = 10_000
 
 
 class _Known(NamedTuple):
-    """Whether a project exists, as far as is known; valid until a time of ``time.monotonic()``."""
+    """Whether a project exists, as far as is known; valid until a time of `clock.monotonic`."""
 
     exists: bool
     until: float
@@ -48,7 +48,7 @@ class Presence:
         self._store = store
         self._sites = sites
         self._known: Kept[str, _Known] = Kept(MOST, MOST)
-        # Connection → the time.monotonic() until which it is not asked.
+        # Connection → the `clock.monotonic` until which it is not asked.
         self._away: dict[str, float] = {}
         # Project → the work that waits for its look-up, by name.
         self._waiting: dict[str, dict[str, Callable[[], object]]] = {}
@@ -65,7 +65,7 @@ class Presence:
         """
         key = str(project)
         known = self._known.get(key)
-        if known is not None and time.monotonic() < known.until and (known.exists or not is_certain):
+        if known is not None and clock.monotonic() < known.until and (known.exists or not is_certain):
             if known.exists:
                 then()
             return
@@ -89,7 +89,7 @@ class Presence:
         except Exception as error:
             # The database is away, or Label Studio gives no answer.
             LOG.warning("it is not known whether Label Studio has a project", project=key, error=str(error))
-            known = _Known(True, time.monotonic() + AWAY_S)
+            known = _Known(True, clock.monotonic() + AWAY_S)
         # Noted before the errands are taken: one that comes in between runs at once and is not left waiting.
         self._known.put(key, known, 1)
         with self._lock:
@@ -103,16 +103,16 @@ class Presence:
         stored = self._store.projects.get(str(project))
         client = self._sites.client(project.connection)
         if not client.connection.url or (stored is not None and stored.reconciled_at and not stored.gone_at):
-            return _Known(True, time.monotonic() + HELD_S)
-        if time.monotonic() < self._away.get(project.connection, 0.0):
-            return _Known(True, time.monotonic() + AWAY_S)
+            return _Known(True, clock.monotonic() + HELD_S)
+        if clock.monotonic() < self._away.get(project.connection, 0.0):
+            return _Known(True, clock.monotonic() + AWAY_S)
         try:
             exists = project_there(client, project) is not None
         except LabelStudioError:
-            self._away[project.connection] = time.monotonic() + AWAY_S
+            self._away[project.connection] = clock.monotonic() + AWAY_S
             raise
         self._store.projects.note_presence(str(project), exists)
         if exists:
-            return _Known(True, time.monotonic() + HELD_S)
+            return _Known(True, clock.monotonic() + HELD_S)
         LOG.warning("Label Studio has no such project: it rests", project=str(project), url=client.connection.url)
-        return _Known(False, time.monotonic() + REST_S)
+        return _Known(False, clock.monotonic() + REST_S)

@@ -1,10 +1,10 @@
 """Limit how often a project may request training: a cap per minute, beyond which a request starts no new training."""
 
 import threading
-import time
 from collections import deque
 
 from labelstudio.kept import Kept
+from tagloom_base import clock
 
 MOST = 10_000  # projects that are remembered
 
@@ -19,7 +19,7 @@ class TrainingRequests:
 
     def allow(self, project: str) -> bool:
         """Return whether a request now is within the cap. Refused requests do not count against it."""
-        now = time.monotonic()
+        now = clock.monotonic()
         with self._lock:
             seen = self._seen.made(project, 1, deque)
             while seen and seen[0] < now - 60:

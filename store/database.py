@@ -1,6 +1,5 @@
 """The database engine, SQLite (the embedded default) or PostgreSQL (by URL), and its two kinds of transactions."""
 
-import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -17,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from store.tables import IDENTITY
+from tagloom_base import clock
 from tagloom_base.errors import UserError
 
 PATIENCE_S = 60.0  # seconds that a transaction waits for a lock, if no user waits for the transaction
@@ -111,8 +111,9 @@ def now(connection: Connection) -> float:
     PostgreSQL's clock runs on during the transaction.
     """
     if connection.dialect.name == "postgresql":
-        return float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
-    return time.time()
+        server = connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one()
+        return float(server) + clock.ahead()
+    return clock.now()
 
 
 def is_locked(error: BaseException) -> TypeGuard[OperationalError]:

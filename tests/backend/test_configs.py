@@ -1,7 +1,7 @@
 """Labelling configs that cannot work, that are large, and that are asked for in turn."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -81,12 +81,11 @@ def test_keys_that_are_changed_hold_at_once(backend: Backend) -> None:
         assert project.industry_keys == tuple(keys)
 
 
-def test_keys_come_back_when_those_that_replaced_them_are_asked_for_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_come_back_when_those_that_replaced_them_are_asked_for_no_more(moved: Callable[[float], None]) -> None:
     keys = AskedKeys()
     assert keys.chosen("p", ("a",), ("a",)) == ("a",)
     assert keys.chosen("p", ("a",), ("b",)) == ("b",)
     assert keys.chosen("p", ("b",), ("a",)) == ("b",)
     assert keys.chosen("q", ("b",), ("a",)) == ("a",), "another project"
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + ALIVE_S + 1)
+    moved(ALIVE_S + 1)
     assert keys.chosen("p", ("b",), ("a",)) == ("a",)

@@ -1,4 +1,5 @@
 import time
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import update
@@ -51,12 +52,12 @@ def test_a_list_overrules_what_was_heard_of_before_and_nothing_newer(store: Stor
     assert store.annotations.of_project(KEY).keys() == {1}
 
 
-def test_of_a_repeated_deletion_the_last_one_counts(store: Store) -> None:
+def test_of_a_repeated_deletion_the_last_one_counts(store: Store, moved: Callable[[float], None]) -> None:
     store.projects.ensure(KEY, "<View/>")
     store.tasks.upsert(KEY, tasks_of([webhooks.task(1)]))
     store.annotations.delete(KEY, [1])
     between = store.now()
-    time.sleep(0.01)
+    moved(1)
     store.journal.record(change_of(KEY, webhooks.deleted(1)), timeout=10)
     assert store.annotations.apply(KEY, [annotation_state(webhooks.annotation(1, 1, 1))], settled=between) == 0
     assert store.annotations.of_project(KEY) == {}

@@ -1,5 +1,6 @@
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -26,10 +27,10 @@ def test_of_many_takers_one_wins(store: Store) -> None:
     assert sum(lease is not None for lease in taken) == 1
 
 
-def test_an_expired_lease_goes_to_another_and_its_token_is_stale(store: Store) -> None:
-    first = store.leases.acquire("x", "a", ttl=0.05)
+def test_an_expired_lease_goes_to_another_and_its_token_is_stale(store: Store, moved: Callable[[float], None]) -> None:
+    first = store.leases.acquire("x", "a", ttl=5)
     assert first
-    time.sleep(0.06)
+    moved(6)
     assert not store.leases.held("x")
     second = store.leases.acquire("x", "b", ttl=10)
     assert second
@@ -40,13 +41,13 @@ def test_an_expired_lease_goes_to_another_and_its_token_is_stale(store: Store) -
     assert store.leases.held("x")
 
 
-def test_renewing_keeps_it(store: Store) -> None:
-    lease = store.leases.acquire("x", "a", ttl=1.0)
+def test_renewing_keeps_it(store: Store, moved: Callable[[float], None]) -> None:
+    lease = store.leases.acquire("x", "a", ttl=10)
     assert lease
     for _ in range(3):
-        time.sleep(0.4)
-        store.leases.renew(lease, ttl=1.0)
-    assert store.leases.acquire("x", "b", ttl=1) is None
+        moved(8)
+        store.leases.renew(lease, ttl=10)
+    assert store.leases.acquire("x", "b", ttl=10) is None
 
 
 def test_revoking_fences_the_holder_off(store: Store) -> None:
@@ -63,10 +64,12 @@ def test_an_invented_lease_does_not_hold(store: Store) -> None:
         store.leases.renew(Lease("x", "a", 1), ttl=10)
 
 
-def test_a_lease_that_expired_and_that_nobody_took_is_still_its_holders(store: Store) -> None:
-    lease = store.leases.acquire("x", "a", ttl=0.05)
+def test_a_lease_that_expired_and_that_nobody_took_is_still_its_holders(
+    store: Store, moved: Callable[[float], None]
+) -> None:
+    lease = store.leases.acquire("x", "a", ttl=5)
     assert lease
-    time.sleep(0.06)
+    moved(6)
     with store._database.write() as connection:
         verify(connection, lease)
     store.leases.renew(lease, ttl=10)

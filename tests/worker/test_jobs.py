@@ -17,6 +17,7 @@ from model.tagger import Tagger
 from model.training.config import TrainConfig
 from model.weak_supervision.sources import BOXES
 from store.leases import LeaseLost, lease_name
+from store.projects import RECONCILE_PAUSE_S
 from store.store import Store
 from store.versions import State
 from tagloom_base.errors import UserError
@@ -41,15 +42,16 @@ from worker import jobs, queue
 
 
 @pytest.mark.usefixtures("here")
-def test_a_reconcile_that_fails_is_due_again_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reconcile_that_fails_is_due_again_later(
+    store: Store, monkeypatch: pytest.MonkeyPatch, moved: Callable[[float], None]
+) -> None:
     monkeypatch.setenv("LABEL_STUDIO_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "0" * 40)
-    monkeypatch.setattr("store.projects.RECONCILE_PAUSE_S", 0.5)
     store.projects.ensure(KEY, shop.CONFIG)
     with pytest.raises(LabelStudioError, match=r"127\.0\.0\.1:1"):
         jobs.reconcile(KEY)
     assert store.projects.waiting_for_reconcile(0.0) == []
-    time.sleep(0.5)
+    moved(RECONCILE_PAUSE_S + 1)
     assert store.projects.waiting_for_reconcile(0.0) == [KEY]
 
 
@@ -316,11 +318,11 @@ def test_an_emptied_redis_loses_nothing(store: Store, settings: Settings, redis:
     assert not served(store, settings).startswith("v0.")
 
 
-def test_a_stale_token_cannot_promote(store: Store, settings: Settings) -> None:
+def test_a_stale_token_cannot_promote(store: Store, moved: Callable[[float], None]) -> None:
     store.projects.ensure(KEY, shop.CONFIG)
-    stale = store.leases.acquire(lease_name("train", KEY), "slow", ttl=0.01)
+    stale = store.leases.acquire(lease_name("train", KEY), "slow", ttl=10)
     assert stale
-    time.sleep(0.02)
+    moved(11)
     assert store.leases.acquire(lease_name("train", KEY), "successor", ttl=60)
     with pytest.raises(LeaseLost):
         store.versions.promote(KEY, 0, stale, generation=0)

@@ -2,7 +2,6 @@ import copy
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -208,9 +207,9 @@ def test_what_comes_while_it_runs_is_neither_dropped_nor_waited_for(
 
 
 def test_a_worker_whose_clock_is_behind_the_database_finds_deletions(
-    store: Store, studio: SimulatedLabelStudio, client: LabelStudioClient, monkeypatch: pytest.MonkeyPatch
+    store: Store, studio: SimulatedLabelStudio, client: LabelStudioClient, moved: Callable[[float], None]
 ) -> None:
-    monkeypatch.setattr("store.database.time", SimpleNamespace(time=lambda: time.time() + 3600))
+    moved(3600)
     number = studio.annotate(1, TAGS)
     run(store, studio, client)
     studio.delete([number])

@@ -1,4 +1,4 @@
-import time
+from collections.abc import Callable
 
 import pytest
 from redis import Redis
@@ -75,7 +75,11 @@ def finish_reconcile(store: Store) -> None:
 
 
 def test_work_in_the_store_is_woken_and_a_reconcile_that_is_due(
-    settings: Settings, store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
+    store: Store,
+    redis: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    moved: Callable[[float], None],
 ) -> None:
     shop.open_shop(store, settings, tasks=4)
     assert woken(settings, redis) == []
@@ -94,9 +98,8 @@ def test_work_in_the_store_is_woken_and_a_reconcile_that_is_due(
     assert woken(settings, redis) == ["train"]
     monkeypatch.setattr("store.projects.RECONCILE_PAUSE_S", 0.0)
     finish_reconcile(store)
-    often = settings.changed(reconcile_minutes=1e-6)
-    time.sleep(0.01)
-    tick(often, store)
+    moved(601)
+    tick(settings.changed(reconcile_minutes=10.0), store)
     assert woken(settings, redis) == ["reconcile", "train"]
 
 

@@ -32,6 +32,7 @@ def names(entries: list[str]) -> set[str]:
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 WHEEL = names(PROJECT["dependencies"])
+HOLDERS = packages_distributions()
 EXTRAS = {extra: names(entries) for extra, entries in PROJECT["optional-dependencies"].items()}
 
 
@@ -42,7 +43,7 @@ def modules_of(packages: Iterable[str]) -> set[str]:
 
 def distributions_of(packages: Iterable[str]) -> set[str]:
     """Distributions that the packages import, in lower case; of several that hold a module, the declared ones."""
-    known, declared = packages_distributions(), WHEEL.union(*EXTRAS.values())
+    known, declared = HOLDERS, WHEEL.union(*EXTRAS.values())
     foreign = modules_of(packages) - sys.stdlib_module_names
     holders = [{name.lower().replace("_", "-") for name in known[module]} for module in foreign if module in known]
     return set().union(*(found & declared or found for found in holders))

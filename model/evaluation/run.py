@@ -67,28 +67,37 @@ def nothing_to_tell(_: Result) -> None:
     """For callers that wait for the end."""
 
 
-def run(
-    corpus: LabelledCorpus,
-    *,
-    gold_families: Sequence[int],
-    seeds: Sequence[int],
-    names: Sequence[str] | None = None,
-    results: Path | None = None,
-    on_result: Callable[[Result], None] = nothing_to_tell,
-    prices: Seconds | None = None,
-) -> list[Result]:
-    """Every method at every number of gold families and seed. ``results`` is a file of one JSON line a result.
+@dataclass(frozen=True)
+class RunPlan:
+    """What an evaluation runs: every method at every number of gold families and every seed.
 
-    Results of other data, of another ``tagger_fingerprint``, or of another effort's ``prices``, are not taken for
-    these. Raises ValueError for an unknown method.
+    ``names`` are the methods, None for all of them. ``results`` is the file that keeps one JSON line for each result,
+    None for no file. ``prices`` are the seconds that an annotator needs for each action.
     """
-    prices = prices or Seconds()
+
+    gold_families: Sequence[int]
+    seeds: Sequence[int]
+    names: Sequence[str] | None = None
+    results: Path | None = None
+    prices: Seconds = field(default_factory=Seconds)
+
+
+def run(
+    corpus: LabelledCorpus, plan: RunPlan, *, on_result: Callable[[Result], None] = nothing_to_tell
+) -> list[Result]:
+    """Run the plan's methods on the corpus and return all results, those that the file held already included.
+
+    A result in the file is used again only if it was made from the same data, with the same ``tagger_fingerprint`` and
+    the same prices. Raises ValueError for an unknown method.
+    """
+    prices, results = plan.prices, plan.results
     same = (corpus.fingerprint, tagger_fingerprint(corpus.lexicon), asdict(prices))
     available = methods()
     known = [r for r in (read(results) if results else []) if (r.data, r.tagger, r.prices) == same]
     done = {(r.method, r.gold_families, r.seed): r for r in known}
     found = []
-    for (families, seed), steps_of in groupby(steps(gold_families, seeds, names), key=itemgetter(0, 1)):
+    wanted = steps(plan.gold_families, plan.seeds, plan.names)
+    for (families, seed), steps_of in groupby(wanted, key=itemgetter(0, 1)):
         drawn = split(corpus, families=families, seed=seed)  # its methods share what was learned of boxes
         for _, _, name in steps_of:
             result = done.get((name, families, seed)) or _measure(drawn, name, available[name], families, prices)

@@ -37,7 +37,7 @@ from model.training.phases import Phase, epochs
 from model.training.supervision import Supervision, family_folds, supervise
 from model.weak_supervision.propagation import Index
 
-# A training on cached features needs no encoders, and importing them takes seconds.
+# A training on cached features needs no encoders, so that their libraries are not imported for it.
 if TYPE_CHECKING:
     from model.training.live import Live
 
@@ -290,11 +290,10 @@ class Course:
 
     def _fingerprint(self) -> str:
         """Return what a resumed run must have in common with the run that was killed, as text."""
-        gold = self.gold_NK[self.gold_rows].tolist()
+        rows = self.gold_rows
         setting = f"{self._continued}|{self.config}|{self.phases}|{self.network.config}"
-        return (
-            f"{setting}|{len(self.gold_NK)}|{self.gold_rows.tolist()}|{gold}|{self.weight_N[self.gold_rows].tolist()}"
-        )
+        gold = f"{rows.tolist()}|{self.gold_NK[rows].tolist()}|{self.weight_N[rows].tolist()}"
+        return f"{setting}|{len(self.gold_NK)}|{gold}"
 
 
 @dataclass(frozen=True)
@@ -316,12 +315,12 @@ def out_of_fold(
     folds: int = 4,
     on_epoch: Callable[[EpochReport], None] = nothing_to_do,
 ) -> OutOfFold:
-    """Train ``folds`` taggers, each without a part of the gold, and return their answers to the part they were denied.
+    """Train up to ``folds`` taggers, each without a part of the gold, and return their answers to that part.
 
     Each training continues from a cold start with the parent's lexicon, because the parent was trained on the gold.
     With a single family, no gold is left to train on and the cold start answers. If the problem's boxes have not been
-    learned, they are learned once for all folds: the box opinions on a gold item come from a model that has not seen
-    the item's family, but the model that is fitted to all gold takes part in them too.
+    learned, they are learned once for all folds. The box opinions on a gold item then come from a model that has not
+    seen the item's family but has seen the boxes of the other folds.
     """
     config, pool = config or TrainConfig(), problem.pool
     boxes = problem.boxes or learn_boxes(parent, problem, seed=config.seed)

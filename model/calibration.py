@@ -35,7 +35,7 @@ distinguish from chance (docs/decisions/0032-calibration-out-of-fold.md)."""
 LEAST_SLOPE = 0.2
 """The smallest slope. It keeps the order of the items whatever the gold says."""
 ITERATIONS = 60
-"""The most steps of the solver. Its objective is convex, and fewer are usually enough."""
+"""The most iterations of the solver."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +122,7 @@ def _threshold(probability_N: Tensor, gold_N: Tensor, usual: float) -> float:
     known_N = ~gold_N.isnan() & ~probability_N.isnan()
     p, y = probability_N[known_N].double(), gold_N[known_N].double() > 0.5
     positives = int(y.sum())
-    # Without both positives and negatives, the best F1 is at an end of the grid and means nothing.
+    # Without both positives and negatives, no threshold is better than another at separating them.
     if positives == 0 or positives == len(y):
         return usual
     grid = torch.linspace(0.2, 0.8, 25, dtype=torch.float64)

@@ -93,7 +93,7 @@ class CueSet:
         return self._facts_of(item).flag_BF
 
     def block_support(self, item: ItemFeatures) -> Tensor:
-        """Return the (B, K) sums of the weights of the cues that fire because of a read block."""
+        """Return the (B, K) log-odds that firing cues of positive weight add because of each read block."""
         facts = self._facts_of(item)
         support_BK = torch.zeros(len(item.blocks), len(self.labels), dtype=torch.float64)
         for f, (k, cue) in enumerate(self.cues):

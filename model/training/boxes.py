@@ -60,10 +60,9 @@ def learn_boxes(
     def usual(one: BoxModel) -> Tensor:
         return logit_of(one.best(one.see(sample))).nanmean(0)
 
-    # A model that has not seen a family has an eighth of the served model's trees, and so larger errors. The best of
-    # many candidates is often one with a large error in its favour, so that such a model finds more in gold pictures
-    # than the served model will find in new ones. The excess is measured on pictures that no model was trained on, and
-    # subtracted. Without such pictures, nothing is subtracted.
+    # A model that has not seen a family has an eighth of the served model's trees, so larger errors. The best of many
+    # candidates is often one with an error in its favour, so that these models overrate gold pictures. By how much is
+    # measured on pictures that no model was trained on. Without such pictures, nothing is subtracted.
     partial = {id(one.head): one for one in unseen.values()}.values()
     excess_K = torch.zeros(len(model.labels), dtype=torch.float64)
     if partial and sample:

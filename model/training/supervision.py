@@ -102,7 +102,7 @@ def _opinions(cues: CueSet, problem: Problem, gold: GoldTable, config: TrainConf
     industries, silent_NK = [item.industry for item in pool], torch.zeros_like(gold.labels_NK)
     memory = None
     if config.use_neighbours and gold.rows:
-        # Half precision halves the size of a checkpoint.
+        # Half precision halves what these vectors take up in a checkpoint.
         vectors_GD = index.neighbours.vectors_ND[gold.rows].half()
         memory = Memory(index.embedding, vectors_GD, gold.labels_NK[gold.rows].float())
     prior = IndustryPrior.of(industries, gold.labels_NK) if config.use_industry else None

@@ -155,6 +155,7 @@ def _scaling(log_odds_GK: Tensor, gold_GK: Tensor) -> tuple[Tensor, Tensor]:
         return total
 
     if int(known_GK.any(1).sum()) >= FEWEST_TO_SCALE:
+        # torch declares no types for ``step``.
         take_step: Callable[[Callable[[], Tensor]], Tensor] = solver.step
         take_step(loss)
     slope_K, shift_K = scaling_2K.detach()

@@ -95,6 +95,7 @@ class Problem:
     def __post_init__(self) -> None:
         if len(self.families) != len(self.pool):
             raise ValueError(f"{len(self.pool)} items and {len(self.families)} families do not fit: give one each")
+        # A negative row would silently name an item from the end of the pool.
         outside = [row for row in (*self.gold, *self.held_out) if not 0 <= row < len(self.pool)]
         if outside:
             raise ValueError(f"gold of rows {sorted(set(outside))[:5]} is outside the pool of {len(self.pool)} items")

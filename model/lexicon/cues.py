@@ -142,6 +142,7 @@ def brand_names(title: str) -> tuple[str, ...]:
 
     The name of a campaign in brackets before the brand is skipped.
     """
+    # The second word may be the same brand in the other script.
     words = _WORD_END.split(_folded(_CAMPAIGN.sub("", title)))[:2]
     names = [name for word in words for name in (word, *_LATIN.findall(word))]
     return tuple(dict.fromkeys(name for name in names if len(name) > 1))
@@ -193,6 +194,7 @@ class _Reading:
             return False
         if cue.where == "title":
             return _text_meets(_left(self.title, kind), cue)
+        # These two conditions are on all blocks of the picture, the others on each block by itself.
         met = [block for b, block in enumerate(self.blocks) if self.meets(b, cue, kind)]
         if len(met) < cue.blocks:
             return False

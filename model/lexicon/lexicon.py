@@ -138,24 +138,24 @@ class Lexicon:
         Raises ValueError that names the kind and the field that are wrong.
         """
         made = {}
-        for name, said in kinds.items():
+        for name, table in kinds.items():
             owner = f"kind {name!r} in the lexicon"
-            _check(owner, said, _KIND_TYPES)
-            without = _texts(owner, said, "without")
+            _check(owner, table, _KIND_TYPES)
+            without = _texts(owner, table, "without")
             # All expressions of ``without`` are compiled as one, where a message could not name the wrong one.
             for expression in without:
                 Pattern(expression, name)
-            share = float(said.get("share", NEUTRAL_SHARE))
+            share = float(table.get("share", NEUTRAL_SHARE))
             if not 0 < share < 1:
                 raise ValueError(f"{owner}: share = {share}; use a probability between 0 and 1")
             cues = []
-            for cue in said.get("cues", ()):
+            for cue in table.get("cues", ()):
                 _check(f"a cue of {owner}", cue, _CUE_TYPES)
                 missing = next((field for field in ("name", "weight") if field not in cue), None)
                 if missing:
                     raise ValueError(f"a cue of {owner} has no {missing}; add it")
                 cues.append(Cue(**cue))
-            made[name] = Kind(name, share, _texts(owner, said, "aliases"), without, tuple(cues))
+            made[name] = Kind(name, share, _texts(owner, table, "aliases"), without, tuple(cues))
         return cls(made)
 
     def as_dict(self) -> dict[str, Any]:
@@ -207,11 +207,11 @@ def _folded(label: str) -> str:
     return re.sub(r"[\s_\-]+", " ", label).strip().casefold()
 
 
-def _check(owner: str, said: object, types: Mapping[str, Any]) -> None:
-    """Raise ValueError if ``said`` is no table, has a field that is not in ``types``, or a value of a wrong type."""
-    if not isinstance(said, Mapping):
-        raise ValueError(f"{owner} is {said!r}; write it as a table of {', '.join(types)}")
-    for name, value in said.items():
+def _check(owner: str, table: object, types: Mapping[str, Any]) -> None:
+    """Raise ValueError if ``table`` is no mapping, has a field that is not in ``types``, or a value of a wrong type."""
+    if not isinstance(table, Mapping):
+        raise ValueError(f"{owner} is {table!r}; write it as a table of {', '.join(types)}")
+    for name, value in table.items():
         if name not in types:
             near = get_close_matches(name, types, 1)
             nearest = f" (is it {near[0]}?)" if near else ""
@@ -225,9 +225,9 @@ def _check(owner: str, said: object, types: Mapping[str, Any]) -> None:
             )
 
 
-def _texts(owner: str, said: Mapping[str, Any], name: str) -> tuple[str, ...]:
+def _texts(owner: str, table: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """Return the texts of a field. Raises ValueError if one of them is no text or is empty."""
-    texts = tuple(said.get(name, ()))
+    texts = tuple(table.get(name, ()))
     if not all(isinstance(text, str) and text for text in texts):
         raise ValueError(f'{owner}: {name} = {list(texts)!r}; write a list of texts, such as ["gift", "赠品"]')
     return texts

@@ -74,6 +74,7 @@ class Evidence:
         parts["words"] = normalize(parts["words"] * self.rarity_D, dim=1)
         centred = {part: values_ND - self.means[part] for part, values_ND in parts.items()}
         scaled = {part: SCALES[part] * normalize(centred[part], dim=1) for part in SCALES if part != "blocks"}
+        # The clamp keeps one unusual statistic from deciding the answer.
         return scaled | {"blocks": SCALES["blocks"] * (centred["blocks"] / self.block_spread_D).clamp(-4, 4)}
 
 

@@ -68,6 +68,7 @@ class Regression:
             torch.autograd.backward(total)
             return total
 
+        # torch declares no types for ``step``.
         take_step: Callable[[Callable[[], Tensor]], Tensor] = solver.step
         take_step(loss)
         return cls(bias_K.detach(), basis_DR @ weight_RK.detach())

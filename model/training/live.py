@@ -114,6 +114,7 @@ def learning(network: nn.Module, share: float) -> nn.Module:
     """
     if not 0 < share <= 1:
         raise ValueError(f"a share of {share} of the encoder's layers can't be trained: use one above 0 and up to 1")
+    # Modules are listed from input to output.
     layers = [module for module in network.modules() if list(module.parameters(recurse=False))]
     count = max(1, round(share * len(layers)))
     for layer in layers[-count:]:

@@ -56,6 +56,7 @@ class Learner:
         self.ema_decay = ema_decay
         self.steps = 0
         parts = network.parts()
+        # `start` sets the rates of the network's parts.
         groups = [{"params": parts[part], "name": part, "lr": 0.0} for part in PARTS]
         groups += [{"params": tuned, "name": ENCODERS, "lr": encoder_rate}] if tuned else []
         self.adam = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=weight_decay, fused=True)

@@ -234,6 +234,7 @@ class Course:
             if self.resume:
                 self.learner.save(self.resume, self._fingerprint(), number)
             on_epoch(EpochReport(number, len(schedule), phase.name, gold_loss, weak_loss))
+            # ``number`` counts from 1, so that schedule[number] is the next epoch's phase.
             if number == len(schedule) or schedule[number] is not phase:
                 tagger = tagger_of(*self._learned())
                 on_phase(phase.name, tagger)

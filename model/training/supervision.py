@@ -107,6 +107,7 @@ def _opinions(cues: CueSet, problem: Problem, gold: GoldTable, config: TrainConf
         memory = Memory(index.embedding, vectors_GD, gold.labels_NK[gold.rows].float())
     prior = IndustryPrior.of(industries, gold.labels_NK) if config.use_industry else None
     sources = Sources(cues, memory, prior)
+    # A source that is switched off keeps its place with opinions of 0, so that the label model has all sources.
     opinions = sources.together(
         pool,
         votes(index.neighbours, gold.labels_NK, families) if config.use_neighbours else silent_NK,

@@ -71,6 +71,7 @@ class IndustryPrior:
         """Return the prior without the gold that ``other`` counted, which must be part of this prior's gold."""
         places = [self._places[path] for path in other.paths]
         positives_VK, gold_VK = self.positives_VK.clone(), self.gold_VK.clone()
+        # Counts are whole numbers, so that the difference is exactly what a new count would give.
         positives_VK[places] -= other.positives_VK
         gold_VK[places] -= other.gold_VK
         return IndustryPrior(self.paths, positives_VK, gold_VK)

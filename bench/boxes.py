@@ -20,7 +20,7 @@ import torch
 from tqdm import tqdm
 
 from model.boxes.effort import effort
-from model.boxes.metrics import GoldPicture, bootstrap_interval, box_scores
+from model.boxes.metrics import GoldPicture, GoldPictures, bootstrap_interval, box_scores
 from model.boxes.peers import attended, cued_blocks
 from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor
@@ -95,7 +95,7 @@ def line(name: str, data: Data, rows: Sequence[int], every: Boxes, given: Boxes 
     """One row of the table; effort needs the boxes that would be shown."""
     gold, families = [data.gold[row] for row in rows], [data.families[row] for row in rows]
     scores = box_scores(every, gold, data.labels)
-    low, high = bootstrap_interval(every, gold, data.labels, families)
+    low, high = bootstrap_interval(every, GoldPictures(gold, families), data.labels)
     cells = [f"{scores.average_precision.get(label, 0):.2f}" for label in data.labels]
     if given is not None:
         spent = effort(given, gold)

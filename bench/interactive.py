@@ -161,7 +161,9 @@ def publish(tagger: Tagger, settings: Settings, xml: str) -> None:
     store.projects.ensure(key, xml)
     number = store.versions.reserve(key)
     version = checkpoint.version_name(number, tagger)
-    checkpoint.save(tagger, settings.paths.checkpoints / key / version, version=version, phase="bench")
+    checkpoint.save(
+        tagger, settings.paths.checkpoints / key / version, version=version, about=checkpoint.About(phase="bench")
+    )
     new = NewVersion(number, version, "", f"{key}/{version}", "bench", tagger.space, tagger.labels, {}, 0, 0, 0)
     store.versions.install(key, new, generation=0)
     store.close()

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from model.evaluation.run import Result, run
+from model.evaluation.run import Result, RunPlan, run
 from model.evaluation.tables import f1_table
 from model.features.extraction import FeatureExtractor
 from tagloom.evaluation.corpus import corpus_of
@@ -63,10 +63,7 @@ def main() -> None:
     extractor = FeatureExtractor.from_names(encoder, "shipped")
     results = run(
         corpus_of(read(options.folder, None), extractor, options.cache),
-        gold_families=options.products,
-        seeds=range(options.draws),
-        names=options.methods,
-        results=options.cache / "results.jsonl",
+        RunPlan(options.products, range(options.draws), options.methods, options.cache / "results.jsonl"),
         on_result=tell,
     )
     print(f1_table(results).markdown())

@@ -133,7 +133,7 @@ def promote_next(settings: Settings, store: Store, key: str) -> str:
     number = store.versions.reserve(key)
     version = checkpoint.version_name(number, tagger)
     folder = f"{key.replace('/', '-')}/{version}"
-    checkpoint.save(tagger, settings.paths.checkpoints / folder, version=version, phase="bench")
+    checkpoint.save(tagger, settings.paths.checkpoints / folder, version=version, about=checkpoint.About(phase="bench"))
     new = NewVersion(number, version, current.version, folder, "bench", tagger.space, tagger.labels, {}, 0, 0, 0)
     return store.versions.install(key, new, generation=current.generation).version
 

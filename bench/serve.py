@@ -188,7 +188,12 @@ def _publish(settings: Settings, store: Store, seed: int) -> Current:
     served: Tagger = checkpoint.load(settings.paths.checkpoints / current.folder)
     version = f"{checkpoint.version_name(number, served)}"
     folder = f"{KEY}/{version}"
-    checkpoint.save(served.named(version), settings.paths.checkpoints / folder, version=version, phase="bench")
+    checkpoint.save(
+        served.named(version),
+        settings.paths.checkpoints / folder,
+        version=version,
+        about=checkpoint.About(phase="bench"),
+    )
     new = NewVersion(number, version, current.version, folder, "bench", served.space, served.labels, {}, 0, 0, 0)
     return store.versions.install(KEY, new, generation=current.generation)
 

@@ -1,7 +1,7 @@
 """A version on disk: a folder with ``model.safetensors`` and ``manifest.json`` that never changes once written.
 
-The safetensors file holds every tensor of the tagger and, as JSON in its header, its labels, lexicon and network
-form, so that its sha256 covers everything that answers depend on. No pickle.
+The safetensors file holds every tensor of the tagger. The header of the file holds the labels, the lexicon and the form
+of the network as JSON. So the sha256 of the file covers everything that answers depend on. No file uses pickle.
 """
 
 import hashlib
@@ -25,8 +25,32 @@ FORMAT = 5
 
 
 @dataclass(frozen=True)
+class About:
+    """How a version was made, for the people who read its manifest; no answer depends on it.
+
+    Args:
+        parent: the version that its training continued from.
+        encoders: a description of each encoder, by what it encodes.
+        gold_count: items with gold in its training.
+        weak_count: items without gold in its training.
+        metrics: figures of its promotion by name.
+        phase: the phase of the training after which it was written.
+    """
+
+    parent: str = ""
+    encoders: Mapping[str, str] = field(default_factory=dict)
+    gold_count: int = 0
+    weak_count: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    phase: str = ""
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """What a version is. ``encoders`` are plain words for people; ``space`` is what a loader must match."""
+    """The content of ``manifest.json``: identity and hash of a version, and the fields of `About`.
+
+    ``space`` must match the space of the encoders that make the features when the version is loaded.
+    """
 
     version: str
     labels: tuple[str, ...]
@@ -42,53 +66,46 @@ class Manifest:
 
 
 def content_sha(tagger: Tagger) -> str:
-    """sha256 of the tagger's content, the same for the same tagger on every machine."""
+    """Return the sha256 of the tagger's content, which is the same for the same tagger on every machine."""
     return hashlib.sha256(_serialized(tagger)).hexdigest()
 
 
 def version_name(number: int, tagger: Tagger) -> str:
-    """``v<number>.<4 hex of the content>``."""
+    """Return the name ``v<number>.<first 4 hex digits of the content's sha256>``."""
     return f"v{number}.{content_sha(tagger)[:4]}"
 
 
-def save(
-    tagger: Tagger,
-    folder: Path,
-    *,
-    version: str,
-    parent: str = "",
-    encoders: Mapping[str, str] | None = None,
-    gold_count: int = 0,
-    weak_count: int = 0,
-    metrics: Mapping[str, float] | None = None,
-    phase: str = "",
-) -> Manifest:
-    """Write the version's folder in one move. Raises FileExistsError when the folder exists: versions never change."""
+def save(tagger: Tagger, folder: Path, *, version: str, about: About | None = None) -> Manifest:
+    """Write the version's folder in one move and return its manifest.
+
+    Raises FileExistsError when the folder exists, because a version never changes.
+    """
+    about = about or About()
     content = _serialized(tagger)
     manifest = Manifest(
         version=version,
         labels=tagger.labels,
         space=tagger.space,
         sha256=hashlib.sha256(content).hexdigest(),
-        parent=parent,
-        encoders=dict(encoders or {}),
-        gold_count=gold_count,
-        weak_count=weak_count,
-        metrics=dict(metrics or {}),
-        phase=phase,
+        parent=about.parent,
+        encoders=dict(about.encoders),
+        gold_count=about.gold_count,
+        weak_count=about.weak_count,
+        metrics=dict(about.metrics),
+        phase=about.phase,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    about = json.dumps(asdict(manifest), ensure_ascii=False, indent=2).encode()
     with made(folder) as beside:
         (beside / TENSORS).write_bytes(content)
-        (beside / MANIFEST).write_bytes(about)
+        (beside / MANIFEST).write_bytes(json.dumps(asdict(manifest), ensure_ascii=False, indent=2).encode())
     return manifest
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest alone. Raises ValueError naming what is wrong with it."""
+    """Return the manifest of the version in a folder. Raises ValueError that names what is wrong with the file."""
     try:
         raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        # A later Tagloom may have written fields that this one does not know.
         known = {item.name for item in fields(Manifest)}
         manifest = Manifest(
             **{**{key: value for key, value in raw.items() if key in known}, "labels": tuple(raw["labels"])}
@@ -101,9 +118,10 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def load(folder: Path, *, space: str | None = None) -> Tagger:
-    """The tagger in a folder, after checking hash, labels and space.
+    """Return the tagger in a folder after checking its hash, format, labels and space.
 
-    Raises ValueError naming what is wrong: damaged or foreign files, or features of other encoders than ``space``.
+    Raises ValueError that names what is wrong: files that are damaged or do not belong to each other, or a space other
+    than ``space``. Without ``space``, every space is accepted.
     """
     manifest = read_manifest(folder)
     if space is not None and manifest.space != space:
@@ -114,7 +132,8 @@ def load(folder: Path, *, space: str | None = None) -> Tagger:
         )
     path = folder / TENSORS
     try:
-        content = path.read_bytes()  # once: the tensors are made of the bytes that are hashed here
+        # The file is read once, so that the tensors are made from exactly the bytes that are hashed.
+        content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != manifest.sha256:
             raise ValueError(f"{path} is damaged: its sha256 is not the manifest's; restore it or roll back")
         tensors, strings = parsed(content)
@@ -133,5 +152,6 @@ def load(folder: Path, *, space: str | None = None) -> Tagger:
 def _serialized(tagger: Tagger) -> bytes:
     state = tagger.state()
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.tensors.items()}
+    # Sorted keys make the same bytes, and so the same sha256, for the same tagger.
     about = json.dumps({"format": FORMAT, **state.facts}, ensure_ascii=False, sort_keys=True)
     return safetensors.torch.save(tensors, metadata={"tagger": about})

@@ -1,4 +1,4 @@
-"""What the model sees of one task, and where things stand in its picture."""
+"""Items, the tasks as the model sees them; their gold; and the model's predictions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Box:
-    """An axis-aligned rectangle in fractions of the upright picture: 0 ≤ left ≤ right ≤ 1, 0 ≤ top ≤ bottom ≤ 1."""
+    """An axis-aligned rectangle in fractions of the upright picture: 0 ≤ left ≤ right ≤ 1, 0 ≤ top ≤ bottom ≤ 1.
+
+    Box(0.0, 0.0, 0.5, 1.0).iou(Box(0.0, 0.0, 1.0, 1.0))    # 0.5
+    """
 
     left: float
     top: float
@@ -30,7 +33,7 @@ class Box:
         return self.width * self.height
 
     def iou(self, other: "Box") -> float:
-        """Intersection over union with another box, 0 when either has no area."""
+        """Return the intersection over union with another box; 0 if the boxes do not overlap."""
         width = min(self.right, other.right) - max(self.left, other.left)
         height = min(self.bottom, other.bottom) - max(self.top, other.top)
         if width <= 0 or height <= 0:
@@ -40,13 +43,13 @@ class Box:
 
 
 MISREAD = 0.4
-"""No character is as large as this share of the picture: readers see bars and edges as 一, l and 1, and the outline of
-a product as M or 88."""
+"""A character as large as this share of the picture is misread: readers take bars and edges for 一, l and 1, and the
+outline of a product for M or 88."""
 
 
 @dataclass(frozen=True)
 class TextBlock:
-    """One line of text read in the picture, with its place and the reader's confidence in [0, 1]."""
+    """A line of text that the reader found in the picture, with its box and the reader's confidence in [0, 1]."""
 
     box: Box
     text: str
@@ -54,16 +57,18 @@ class TextBlock:
 
     @property
     def is_text(self) -> bool:
-        """Whether it can be a line of text: a block large in both directions, or one tall character, is misread."""
+        """Whether the block can be a line of text. A block that is tall and wide, or one tall character, can't be."""
         tall = self.box.height >= MISREAD
         return not tall or (self.box.width < MISREAD and len(self.text.strip()) > 1)
 
 
 @dataclass(frozen=True)
 class Item:
-    """One task: an upright RGB picture, its title and further texts, its industry path. Any of them may be missing.
+    """One task: an upright RGB picture, its title, its industry path, and further texts by field. All are optional.
 
-    ``whole`` is the picture's width and height where ``image`` is a reduced copy of it.
+    If ``image`` is a reduced copy of the picture, ``whole`` is the width and height of the picture itself.
+
+        item = Item(Image.open("shirt.jpg").convert("RGB"), title="T-shirt", industry=("clothing", "tops"))
     """
 
     image: "Image | None"
@@ -82,7 +87,7 @@ class Item:
 
 @dataclass(frozen=True)
 class LabelledBox:
-    """A gold rectangle."""
+    """A rectangle that an annotator drew, with its label."""
 
     label: str
     box: Box
@@ -90,14 +95,21 @@ class LabelledBox:
 
 @dataclass(frozen=True)
 class Gold:
-    """What annotators said of one item: for each label yes, no or unknown, as a tag and as boxes.
+    """The gold of one item: for each label yes, no or unknown, and the boxes that were drawn.
 
-    ``labels`` are those that are there: chosen as tags, or drawn. A label that is neither in ``labels`` nor in
-    ``unknown`` is not there. ``boxes`` are the gold rectangles, None when the project has none or nobody drew. Of a
-    label in ``unknown_boxes`` there may be more of them. ``weight`` is the share of annotators behind it, in (0, 1].
+    Args:
+        labels: the labels that the item has, given as tags or as boxes.
+        boxes: the gold boxes. None if the project has no boxes or no annotator drew any.
+        weight: the share of the annotators who agree with this gold, in (0, 1].
+        unknown: labels of which it is unknown whether the item has them. It has no label that is neither here nor in
+            ``labels``.
+        unknown_boxes: labels that may have more boxes than ``boxes`` shows.
+        accepted: the version whose prediction the annotators submitted unchanged. None if they changed something or
+            saw no prediction.
+        notes: reasons, in words, why something is unknown or which annotation overruled another.
 
-    ``accepted`` is the version whose proposal the annotators took over unchanged, None when they changed something or
-    had no proposal. ``notes`` say in words why something is unknown, or what was overruled by what.
+        gold = Gold(frozenset({"LOGO"}), unknown=frozenset({"PRICE"}))
+        gold.says("LOGO"), gold.says("PRICE"), gold.says("GIFT")    # True, None, False
     """
 
     labels: frozenset[str]
@@ -109,11 +121,11 @@ class Gold:
     notes: tuple[str, ...] = ()
 
     def says_something(self, labels: Iterable[str]) -> bool:
-        """Whether it says yes or no to any of these labels, or shows a box."""
+        """Return whether the gold says yes or no to any of these labels, or has a box."""
         return bool(self.labels or self.boxes) or not self.unknown.issuperset(labels)
 
     def says(self, label: str) -> bool | None:
-        """Whether the label is there; None when that is unknown."""
+        """Return whether the item has the label; None if that is unknown."""
         return None if label in self.unknown else label in self.labels
 
 
@@ -128,10 +140,10 @@ class PredictedBox:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The model's answer for one item.
+    """The model's answer to one item.
 
-    ``probabilities`` holds one calibrated probability per label, ``labels`` those over their threshold, ``score`` the
-    confidence in the whole task in [0, 1] (low: label it first).
+    ``probabilities`` holds a calibrated probability for each label, and ``labels`` holds the labels that are given.
+    ``score`` is the probability that all labels are right, in [0, 1]; tasks with low scores should be labelled first.
     """
 
     probabilities: dict[str, float]

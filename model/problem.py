@@ -1,4 +1,4 @@
-"""What there is to learn from: a pool of items, the gold of some, product families, and an index of nearest gold.
+"""A learning problem: a pool of items, the gold of some of them, product families, and an index of nearest gold.
 
 Shape suffixes: N items of the pool, K classes.
 """
@@ -17,9 +17,10 @@ from model.weak_supervision.propagation import Index
 
 @dataclass(frozen=True)
 class GoldTable:
-    """Gold as a table over the pool.
+    """Gold as tensors over the pool.
 
-    ``labels_NK`` holds 1, 0, or NaN where the label is unknown; ``weight_N`` the annotators' agreement in (0, 1].
+    ``labels_NK`` is 1, 0, or NaN where the label is unknown. ``weight_N`` is the agreement of an item's annotators in
+    (0, 1], and 1 for an item without gold.
     """
 
     labels_NK: Tensor
@@ -27,7 +28,7 @@ class GoldTable:
 
     @classmethod
     def of(cls, gold: Mapping[int, Gold], labels: Sequence[str], items: int) -> "GoldTable":
-        """Make the table of ``labels``; labels that the project no longer has are left out."""
+        """Make the table of a pool of ``items`` items. Gold of labels that are not in ``labels`` is left out."""
         labels_NK = torch.full((items, len(labels)), torch.nan, dtype=torch.float64)
         weight_N = torch.ones(items, dtype=torch.float64)
         for row, entry in gold.items():
@@ -38,14 +39,14 @@ class GoldTable:
 
     @property
     def rows(self) -> list[int]:
-        """Rows with at least one known label."""
+        """The rows with at least one known label, ascending."""
         known: list[int] = (~self.labels_NK.isnan().all(1)).nonzero()[:, 0].tolist()
         return known
 
     def unlearnable(self, labels: Sequence[str]) -> dict[str, str]:
-        """Return the labels that nothing can be learned of yet → what is missing.
+        """Return the labels that cannot be learned yet, each with the reason in words.
 
-        Cues, priors and boxes alone answer these labels.
+        A label can be learned from gold that has it and gold that does not. Cues, priors and boxes answer the others.
         """
         known_NK = ~self.labels_NK.isnan()
         positive_K, negative_K = (self.labels_NK == 1).sum(0), (self.labels_NK == 0).sum(0)
@@ -66,18 +67,19 @@ class GoldTable:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """One learning problem: items by row, and what is known of them.
+    """The input of one training.
 
     Args:
-        pool: features of all items, labelled or not.
-        gold: row of the pool → its gold.
-        families: the product family of each item, in the pool's order. Items of one family never judge each other.
-        held_out: rows whose gold is never trained on; it calibrates and judges. As items they are trained on like
-            items without gold, by weak labels.
-        index: nearest gold of each item, where the caller keeps it between trainings; searched anew when None.
-        boxes: what was learned of boxes; learned by `fit` when None.
+        pool: features of all items, with and without gold.
+        gold: the gold of some rows of the pool.
+        families: the product family of each item, in the pool's order. No item is judged by a model that was trained
+            on its family.
+        held_out: rows whose gold is never trained on. Their gold calibrates and judges; the items themselves are
+            trained on by weak labels, like items without gold.
+        index: the index of the pool if the caller keeps one between trainings. If None, a new one is made.
+        boxes: the boxes that `learn_boxes` learned from this problem. If None, `fit` learns them.
 
-    Raises ValueError when the parts do not fit each other.
+    Raises ValueError if the parts do not fit each other.
 
         problem = Problem(features, {0: Gold(frozenset({"LOGO"}))}, families=["shirt", "mug"])
         tagger = fit(Tagger.cold_start(["LOGO"], space="…", seed=7), problem)
@@ -93,6 +95,7 @@ class Problem:
     def __post_init__(self) -> None:
         if len(self.families) != len(self.pool):
             raise ValueError(f"{len(self.pool)} items and {len(self.families)} families do not fit: give one each")
+        # A negative row would silently name an item from the end of the pool.
         outside = [row for row in (*self.gold, *self.held_out) if not 0 <= row < len(self.pool)]
         if outside:
             raise ValueError(f"gold of rows {sorted(set(outside))[:5]} is outside the pool of {len(self.pool)} items")
@@ -103,11 +106,11 @@ class Problem:
 
     @property
     def trainable(self) -> dict[int, Gold]:
-        """Gold that may be trained on."""
+        """The gold that is not held out."""
         return {row: entry for row, entry in self.gold.items() if row not in self.held_out}
 
     def table(self, labels: Sequence[str]) -> GoldTable:
-        """Return all gold of these labels, held out or not."""
+        """Return the table of all gold of these labels, held out or not."""
         return GoldTable.of(self.gold, labels, len(self.pool))
 
     def without_gold(self, rows: Collection[int]) -> "Problem":

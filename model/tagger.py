@@ -1,4 +1,6 @@
-"""What serves: features in, labels and boxes out. Made once, never changed, safe to ask from many threads.
+"""The tagger: a whole model as one object, from an item's features to labels and boxes.
+
+A tagger never changes after it is made, so that many threads may use it at once.
 
 Shape suffixes: N items, K classes.
 """
@@ -28,17 +30,23 @@ from model.weak_supervision.label_model import LabelModel, Opinions
 from model.weak_supervision.sources import Sources
 
 CHUNK = 128
+"""Items that the network computes at a time."""
 
 
 @dataclass(frozen=True, eq=False)
 class Tagger:
-    """One version: label model on the sources, corrected by the regression, corrected by the network, as far as gold
-    goes.
+    """A whole model. It answers an item in four steps.
 
-    Where cues know a class, a dozen gold labels must not overrule them: the log-odds are ``cold + credence · (trained -
-    cold)`` (``model.weak_supervision.credence``); a class without cues has nobody to overrule.
+    1. The sources give opinions, which the label model combines.
+    2. The regression and the network add their corrections. The sum is the trained log-odds.
+    3. A dozen gold labels must not overrule the cues, so the log-odds are ``cold + credence · (trained - cold)``, where
+       ``cold`` are those of the cues (``model.weak_supervision.credence``). A class without cues has credence 1.
+    4. The calibration turns the log-odds into probabilities and labels. The box model adds boxes.
 
-    Each part keeps itself: a class with ``state()`` and ``from_state()``, named once here.
+    Fields with ``metadata={"part": …}`` are stored by their own ``state()`` and read by their own ``from_state()``.
+
+        tagger = Tagger.cold_start(["LOGO", "PRICE"], space=extractor.space, seed=7)
+        (answer,) = tagger.predict([features])
     """
 
     labels: tuple[str, ...]
@@ -61,38 +69,41 @@ class Tagger:
     def cold_start(
         cls, labels: Sequence[str], *, space: str, seed: int, lexicon: Lexicon | None = None, with_boxes: bool = True
     ) -> "Tagger":
-        """The tagger before any gold: cues and priors. Raises ValueError without labels or with a label twice."""
+        """Return the tagger before any gold, which answers by cues and priors.
+
+        Raises ValueError if there are no labels or a label appears twice.
+        """
         if not labels or len(set(labels)) != len(labels):
             raise ValueError(f"labels must be one or more, each once; got {list(labels)}")
         lexicon = lexicon or Lexicon.load()
         sources = Sources(CueSet(tuple(labels), lexicon))
-        nothing = sources.opinions([])
-        unknown_NK = torch.zeros(0, len(labels))
-        model = LabelModel.fit(nothing, unknown_NK)
+        # Fitted to no items, the label model is its prior.
+        model = LabelModel.fit(sources.opinions([]), torch.zeros(0, len(labels)))
         calibration = Calibration.cold(sources.cues.has_cues_K)
         box_model = BoxModel.cold_start(labels, lexicon) if with_boxes else None
         return cls(tuple(labels), space, "", seed, sources, model, calibration, box_model=box_model)
 
     def state(self) -> State:
-        """All that the tagger's answers and its next training depend on."""
+        """Return all that the tagger's answers and its next training depend on; its version is not part of it."""
         facts = {"labels": list(self.labels), "space": self.space, "seed": self.seed}
+        # The last three are defaults for facts of parts that may be missing. A part that is present replaces its own.
         own = State(facts={**facts, "industries": None, "network": None, "with_boxes": False})
         parts = (getattr(self, name) for name in _parts())
         return State.joined([own, *(part.state() for part in parts if part is not None)])
 
     @classmethod
     def from_state(cls, state: State, version: str) -> "Tagger":
-        """The tagger whose ``state()`` this is. KeyError or TypeError where the state is not whole."""
+        """Make the tagger again from its ``state()``. Raises KeyError or TypeError if the state is incomplete."""
         facts = state.facts
         parts: dict[str, Any] = {name: kind.from_state(state) for name, kind in _parts().items()}
         return cls(tuple(facts["labels"]), facts["space"], version, facts["seed"], **parts)
 
     def named(self, version: str) -> "Tagger":
-        """The same tagger under the version that publishes it."""
+        """Return the same tagger under the name of its version."""
         return replace(self, version=version)
 
     def predict(self, features: Sequence[ItemFeatures], *, boxes: bool = True) -> list[Prediction]:
-        """One answer per item, in order."""
+        """Return one answer for each item, in order. Without ``boxes``, the answers have no boxes."""
         found: Sequence[tuple[PredictedBox, ...]] = [()] * len(features)
         if boxes and self.box_model:
             seen = self.box_model.see(features)
@@ -101,48 +112,60 @@ class Tagger:
         else:
             probability_NK = self.probabilities(features)
         given_NK = self.calibration.decide(probability_NK)
-        rows = zip(probability_NK, given_NK, found, strict=True)
-        return [self._answer(p_K, given_K, boxes_of) for p_K, given_K, boxes_of in rows]
+        answers = []
+        for probability_K, given_K, drawn in zip(probability_NK, given_NK, found, strict=True):
+            by_label = dict(zip(self.labels, probability_K.tolist(), strict=True))
+            # A box that is shown gives its label, whatever the label's threshold.
+            shown = {box.label for box in drawn}
+            rows = zip(self.labels, given_K.tolist(), strict=True)
+            given = tuple(label for label, yes in rows if yes or label in shown)
+            answers.append(Prediction(by_label, given, drawn, whole_task_confidence(probability_K)))
+        return answers
 
     def probabilities(self, features: Sequence[ItemFeatures], boxes_NK: Tensor | None = None) -> Tensor:
-        """(N, K) float64 probability of each label; ``boxes_NK`` is what the boxes say, asked when None."""
+        """Return the (N, K) float64 probability of each label.
+
+        ``boxes_NK`` are the opinions of the boxes, where the caller has them already; if None, they are computed.
+        """
         return self.calibration.probability(self.log_odds(features, boxes_NK))
 
     def log_odds(self, features: Sequence[ItemFeatures], boxes_NK: Tensor | None = None) -> Tensor:
-        """(N, K) float64, before calibration; ``boxes_NK`` as in ``probabilities``."""
+        """Return the (N, K) float64 log-odds before calibration; ``boxes_NK`` as in ``probabilities``."""
         opinions = self.opinions(features, boxes_NK)
         trained_NK = self.label_model.log_odds(opinions) + self.correction(features) + self.network_logits(features)
         return self.tempered(self.sources.cold_log_odds(opinions), trained_NK)
 
     def opinions(self, features: Sequence[ItemFeatures], boxes_NK: Tensor | None = None) -> Opinions:
-        """What each source says; ``boxes_NK`` as in ``probabilities``."""
+        """Return the opinion of each source; ``boxes_NK`` as in ``probabilities``."""
         return self.sources.opinions(features, self.box_opinions(features) if boxes_NK is None else boxes_NK)
 
     def box_opinions(self, features: Sequence[ItemFeatures], seen: Sequence[Seen] | None = None) -> Tensor | None:
-        """(N, K) what boxes say as a source, of candidates that are looked for unless ``seen``; None where they are no
-        source."""
+        """Return the (N, K) opinions of the boxes, or None if boxes are no source of this tagger.
+
+        ``seen`` are the items' candidate boxes, where the caller has them already.
+        """
         if self.box_model is None or self.box_source is None:
             return None
         found = self.box_model.see(features) if seen is None else seen
         return self.box_source.opinions(self.box_model.best(found))
 
     def tempered(self, cold_NK: Tensor, trained_NK: Tensor) -> Tensor:
-        """(N, K) between the cues' log-odds and the trained ones, by credence."""
+        """Return the (N, K) log-odds between the cues' and the trained ones, by credence."""
         return torch.lerp(cold_NK, trained_NK, self.credence_K)
 
     @property
     def credence_K(self) -> Tensor:  # noqa: N802  (shape suffix)
-        """(K,) in [0, 1]: how far what was learned may move each class from its cues."""
+        """The (K,) weights in [0, 1] of the trained log-odds; 1 for a class without cues."""
         return torch.where(self.sources.cues.has_cues_K, self.credence.share, 1.0).double()
 
     def correction(self, features: Sequence[ItemFeatures]) -> Tensor:
-        """(N, K) what the regression adds to the label model's log-odds; 0 before it has been trained."""
+        """Return the (N, K) log-odds that the regression adds; 0 before the first training."""
         if self.evidence is None or self.regression is None or not features:
             return torch.zeros(len(features), len(self.labels), dtype=torch.float64)
         return self.regression.log_odds(self.evidence.vectors(features, self.sources.cues))
 
     def network_logits(self, features: Sequence[ItemFeatures]) -> Tensor:
-        """(N, K) what the network adds; 0 before it has been trained."""
+        """Return the (N, K) log-odds that the network adds; 0 before the first training."""
         if self.network is None or self.reduction is None or not features:
             return torch.zeros(len(features), len(self.labels), dtype=torch.float64)
         parts = [features[at : at + CHUNK] for at in range(0, len(features), CHUNK)]
@@ -151,32 +174,26 @@ class Tagger:
         return run(self.network, chunks)
 
     def attention(self, features: Sequence[ItemFeatures]) -> Attention | None:
-        """Where each class looked, on regions and text segments; None before a network that asks has been trained."""
+        """Return the attention of each class to regions and text segments; None without a network that has any."""
         if self.network is None or self.reduction is None or not features:
             return None
         batch = collate(features, self.sources.cues, self.reduction, self.network.config.vocabulary)
         with torch.inference_mode():
             return self.network.attention(batch.floats())
 
-    def _answer(self, probability_K: Tensor, given_K: Tensor, boxes: tuple[PredictedBox, ...]) -> Prediction:
-        by_label = dict(zip(self.labels, probability_K.tolist(), strict=True))
-        drawn = {box.label for box in boxes}  # a box that is shown says its tag
-        given = tuple(label for label, yes in zip(self.labels, given_K.tolist(), strict=True) if yes or label in drawn)
-        return Prediction(by_label, given, boxes, whole_task_confidence(probability_K))
-
 
 def _parts() -> dict[str, type[Part]]:
-    """The tagger's parts by the names of their fields."""
+    """Return the classes of the tagger's parts by the names of their fields."""
     return {one.name: one.metadata["part"] for one in fields(Tagger) if "part" in one.metadata}
 
 
 def whole_task_confidence(probability_K: Tensor) -> float:
-    """Probability that every label of the item is right, if they err independently: low items are asked for first."""
+    """Return the probability that all labels of an item are right, if their errors are independent."""
     return float(torch.maximum(probability_K, 1 - probability_K).prod())
 
 
 def run(network: Network, batches: Sequence[Batch]) -> Tensor:
-    """(N, K) float64 logits of a network at rest."""
+    """Return the (N, K) float64 logits of a network in evaluation mode, without dropout and gradients."""
     network.eval()
     with torch.inference_mode():
         return torch.cat([network(batch) for batch in batches]).double()

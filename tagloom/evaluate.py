@@ -11,7 +11,7 @@ from tqdm import tqdm
 from model.boxes.described import RECENT
 from model.boxes.effort import Seconds
 from model.evaluation.corpus import LabelledCorpus, families_at, require_share
-from model.evaluation.run import Result, run, steps
+from model.evaluation.run import Result, RunPlan, run, steps
 from model.evaluation.tables import box_table, class_table, effort_table, f1_table, leading, measure_table
 from model.features.cache import FeatureCache
 from model.features.extraction import open_extractor
@@ -146,15 +146,8 @@ def _results(plan: Plan, corpus: LabelledCorpus, say: Say) -> list[Result]:
                 say(line)
             bar.update()
 
-        return run(
-            corpus,
-            gold_families=sizes,
-            seeds=range(plan.seeds),
-            names=plan.methods,
-            results=plan.out / RESULTS,
-            on_result=tell,
-            prices=plan.prices,
-        )
+        runs = RunPlan(sizes, range(plan.seeds), plan.methods, plan.out / RESULTS, plan.prices)
+        return run(corpus, runs, on_result=tell)
 
 
 def _text(results: Sequence[Result], *, effort: bool) -> str:

@@ -55,7 +55,10 @@ def ensure_cold_start(
     folder = version_folder(project_key, version)
     try:
         checkpoint.save(
-            tagger.named(version), checkpoints / folder, version=version, encoders=wanted.encoders, phase=COLD_START
+            tagger.named(version),
+            checkpoints / folder,
+            version=version,
+            about=checkpoint.About(encoders=wanted.encoders, phase=COLD_START),
         )
     except OSError:
         # Another process may have been faster with the same content; renaming onto its folder fails in several ways.

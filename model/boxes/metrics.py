@@ -25,6 +25,14 @@ class GoldPicture:
 
 
 @dataclass(frozen=True)
+class GoldPictures:
+    """Gold of some pictures, and the product family of each picture in the same order."""
+
+    pictures: Sequence[GoldPicture]
+    families: Sequence[str]
+
+
+@dataclass(frozen=True)
 class BoxScores:
     """Average precision and recall of each label that has gold boxes."""
 
@@ -63,20 +71,17 @@ def box_scores(
 
 def bootstrap_interval(
     predicted: Sequence[Sequence[PredictedBox]],
-    gold: Sequence[GoldPicture],
+    gold: GoldPictures,
     labels: Sequence[str],
-    families: Sequence[str],
     *,
     iou: float = 0.5,
     draws: int = 1000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Return the 95 % percentile interval of mAP when whole families (products) are drawn with replacement.
-
-    ``families`` names the product of each picture.
-    """
-    matched = {label: _match_all(predicted, gold, label, iou) for label in labels}
-    members = [[i for i, family in enumerate(families) if family == name] for name in sorted(set(families))]
+    """Return the 95 % percentile interval of mAP when whole families (products) are drawn with replacement."""
+    matched = {label: _match_all(predicted, gold.pictures, label, iou) for label in labels}
+    names = sorted(set(gold.families))
+    members = [[i for i, family in enumerate(gold.families) if family == name] for name in names]
     generator = np.random.default_rng(seed)
     means = []
     for _ in range(draws):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from model.boxes.effort import Effort, Seconds, effort
-from model.boxes.metrics import bootstrap_interval, box_scores
+from model.boxes.metrics import GoldPictures, bootstrap_interval, box_scores
 from model.boxes.peers import attended, cued_blocks
 from model.evaluation.corpus import Split
 from model.items import PredictedBox
@@ -77,6 +77,6 @@ def box_results(drawn: Mapping[str, FoundBoxes], split: Split, seconds: Seconds)
     results = {}
     for name, boxes in drawn.items():
         scores = box_scores(boxes.found, gold, labels)
-        low, high = bootstrap_interval(boxes.found, gold, labels, families, draws=DRAWS)
+        low, high = bootstrap_interval(boxes.found, GoldPictures(gold, families), labels, draws=DRAWS)
         results[name] = BoxResult(scores.average_precision, scores.mean, low, high, effort(boxes.shown, gold, seconds))
     return results

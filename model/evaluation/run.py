@@ -69,29 +69,37 @@ def nothing_to_tell(_: Result) -> None:
     """Do nothing with a result; for callers that need the list at the end only."""
 
 
-def run(
-    corpus: LabelledCorpus,
-    *,
-    gold_families: Sequence[int],
-    seeds: Sequence[int],
-    names: Sequence[str] | None = None,
-    results: Path | None = None,
-    on_result: Callable[[Result], None] = nothing_to_tell,
-    prices: Seconds | None = None,
-) -> list[Result]:
-    """Return the results of every method in ``names`` (all without it) at every number of gold families and seed.
+@dataclass(frozen=True)
+class RunPlan:
+    """What an evaluation runs: every method at every number of gold families and every seed.
 
-    ``results`` is a file with one JSON line for each result. Its results are reused when their data, their
-    ``tagger_fingerprint`` and their ``prices`` equal those of this run; new results are appended. ``on_result`` is
-    called with each result as soon as it is known. Raises ValueError for an unknown method.
+    ``names`` are the methods, None for all of them. ``results`` is the file that keeps one JSON line for each result,
+    None for no file. ``prices`` are the seconds that an annotator needs for each action.
     """
-    prices = prices or Seconds()
+
+    gold_families: Sequence[int]
+    seeds: Sequence[int]
+    names: Sequence[str] | None = None
+    results: Path | None = None
+    prices: Seconds = field(default_factory=Seconds)
+
+
+def run(
+    corpus: LabelledCorpus, plan: RunPlan, *, on_result: Callable[[Result], None] = nothing_to_tell
+) -> list[Result]:
+    """Run the plan's methods on the corpus and return all results, those that the file held already included.
+
+    A result in the file is used again only if it was made from the same data, with the same ``tagger_fingerprint`` and
+    the same prices. Raises ValueError for an unknown method.
+    """
+    prices, results = plan.prices, plan.results
     same = (corpus.fingerprint, tagger_fingerprint(corpus.lexicon), asdict(prices))
     available = methods()
     known = [r for r in (read(results) if results else []) if (r.data, r.tagger, r.prices) == same]
     done = {(r.method, r.gold_families, r.seed): r for r in known}
     found = []
-    for (families, seed), steps_of in groupby(steps(gold_families, seeds, names), key=itemgetter(0, 1)):
+    wanted = steps(plan.gold_families, plan.seeds, plan.names)
+    for (families, seed), steps_of in groupby(wanted, key=itemgetter(0, 1)):
         # The methods of a draw share its learned boxes.
         drawn = split(corpus, families=families, seed=seed)
         for _, _, name in steps_of:

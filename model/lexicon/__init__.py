@@ -1,1 +1,1 @@
-"""What element classes are called, and the words and places that speak for them."""
+"""The lexicon of element classes, and the cues that it defines."""

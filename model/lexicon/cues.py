@@ -1,4 +1,4 @@
-"""Cues: what the read text, its places and the title say about each element class, with no training at all.
+"""Cues: conditions on the read text, the title or the pixels that give log-odds for labels without any training.
 
 Shape suffixes: N items, K classes, B blocks of one item, F cues.
 """
@@ -23,62 +23,77 @@ _WORD_END = re.compile(r"[\s/|·]+")
 _LATIN = re.compile(r"[a-z]{3,}")
 _RUN = re.compile(r"[a-z]{3,}|[\u4e00-\u9fff]{2,}")
 _CAMPAIGN = re.compile(r"^(\s*【[^】]*】)+")
-KEPT = 4096  # items' texts whose cues are kept, at some 5 kB each
+KEPT = 4096
+"""Items whose cues are kept in memory, at some 5 kB each."""
 OPENING = 12
-"""So many characters of a title may hold its brand."""
+"""The brand is looked for in this many characters at the start of a title."""
 NAME_LENGTH = 14
-"""A text longer than this is a sentence, not a name."""
+"""A text of more characters than this is taken for a sentence, not for a name."""
 
 
 @dataclass(frozen=True)
 class CueSet:
-    """The cues of a project's labels, in the order of the labels and of the lexicon."""
+    """The cues of a project's labels, in the order of the labels and of the lexicon.
+
+    cues = CueSet(("LOGO", "PRICE"), Lexicon.load())
+    probability_NK = cues.probabilities(items)
+    """
 
     labels: tuple[str, ...]
     lexicon: Lexicon
 
     @cached_property
     def kinds(self) -> tuple[Kind, ...]:
+        """The kind of each label."""
         return self.lexicon.kinds_of(self.labels)
 
     @cached_property
     def cues(self) -> tuple[tuple[int, Cue], ...]:
-        """Each cue with the index of the class it speaks for."""
+        """Each cue with the index of the class that it is about."""
         return tuple((k, cue) for k, kind in enumerate(self.kinds) for cue in kind.cues)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
+        """The name of each cue, with its label before it."""
         return tuple(f"{self.labels[k]}: {cue.name}" for k, cue in self.cues)
 
     @cached_property
     def has_cues_K(self) -> Tensor:  # noqa: N802  (shape suffix)
-        """True for each class that some cue speaks for."""
+        """(K,) booleans, true for each class that has cues."""
         return torch.tensor([bool(kind.cues) for kind in self.kinds])
 
     @cached_property
     def prior_K(self) -> Tensor:  # noqa: N802  (shape suffix)
-        """Log-odds of each class when no cue speaks."""
+        """The (K,) log-odds of the classes by their prior shares."""
         return torch.logit(torch.tensor([kind.share for kind in self.kinds], dtype=torch.float64))
 
     def opinions(self, items: Sequence[ItemFeatures]) -> Tensor:
-        """(F, N, K) log-odds that each cue adds; 0 where it has nothing to say."""
+        """Return the (F, N, K) log-odds that each cue adds; 0 for all classes but its own."""
         opinions_FNK = torch.zeros(len(self.cues), len(items), len(self.labels), dtype=torch.float64)
-        speaks_for = [k for k, _ in self.cues]
+        class_F = [k for k, _ in self.cues]
         for n, item in enumerate(items):
-            opinion_F = self._facts_of(item).opinion_F + self._seen(item)
-            opinions_FNK[range(len(self.cues)), n, speaks_for] = opinion_F
+            # Cues on the pixels are not kept with those on the texts, by which the kept ones are found.
+            contrast = item.contrast
+            seen = [
+                0.0
+                if contrast is None or cue.where != "picture"
+                else (cue.weight if contrast < cue.contrast_below else cue.otherwise)
+                for _, cue in self.cues
+            ]
+            opinion_F = self._facts_of(item).opinion_F + torch.tensor(seen, dtype=torch.float64)
+            opinions_FNK[range(len(self.cues)), n, class_F] = opinion_F
         return opinions_FNK
 
     def probabilities(self, items: Sequence[ItemFeatures]) -> Tensor:
-        """(N, K) probabilities of the cues alone: the cold start."""
+        """Return the (N, K) probabilities of the cues alone, as in the cold start."""
         return torch.sigmoid(self.prior_K + self.opinions(items).sum(0))
 
     def block_flags(self, item: ItemFeatures) -> Tensor:
-        """(B, F) 1 where a read block by itself meets a cue's conditions (counts over the whole picture aside)."""
+        """Return (B, F) flags: 1 where a read block meets a cue's conditions on a single block, otherwise 0."""
         return self._facts_of(item).flag_BF
 
     def block_support(self, item: ItemFeatures) -> Tensor:
-        """(B, K) log-odds for each class that cues which fire on the picture add because of a read block."""
+        """Return the (B, K) log-odds that firing cues of positive weight add because of each read block."""
         facts = self._facts_of(item)
         support_BK = torch.zeros(len(item.blocks), len(self.labels), dtype=torch.float64)
         for f, (k, cue) in enumerate(self.cues):
@@ -86,26 +101,17 @@ class CueSet:
                 support_BK[:, k] += cue.weight * facts.flag_BF[:, f]
         return support_BK
 
-    def _seen(self, item: ItemFeatures) -> Tensor:
-        """(F,) log-odds of the cues that look at the picture itself; 0 for the others, and without a picture."""
-        contrast = item.contrast
-        seen = [
-            0.0
-            if contrast is None or cue.where != "picture"
-            else (cue.weight if contrast < cue.contrast_below else cue.otherwise)
-            for _, cue in self.cues
-        ]
-        return torch.tensor(seen, dtype=torch.float64)
-
     def _facts_of(self, item: ItemFeatures) -> "_Facts":
-        return self._facts(item.title[:LONGEST], item.blocks)  # what is kept holds no more of a title than is looked at
+        # The rest of a longer title is never searched, so it is not kept in memory either.
+        return self._facts(item.title[:LONGEST], item.blocks)
 
     @cached_property
     def _facts(self) -> "Callable[[str, tuple[TextBlock, ...]], _Facts]":
-        """What cues find in an item's texts, kept: one training asks for it a dozen times."""
+        """`_look` with a memory, because one training needs its results a dozen times."""
         return lru_cache(KEPT)(self._look)
 
     def _look(self, title: str, blocks: tuple[TextBlock, ...]) -> "_Facts":
+        """Return the results of the cues on a title and read blocks."""
         reading = _Reading(title, blocks)
         fires = [reading.fires(cue, self.kinds[k]) for k, cue in self.cues]
         read = [
@@ -121,7 +127,10 @@ class CueSet:
 
 @dataclass(frozen=True)
 class _Facts:
-    """Each cue's log-odds for its class by texts, whether it fires on them, and the blocks on which it does."""
+    """The results of the cues on the texts of one item.
+
+    For each cue: the log-odds for its class, whether it fires, and the read blocks that meet its conditions.
+    """
 
     opinion_F: Tensor
     fires_F: tuple[bool, ...]
@@ -129,44 +138,48 @@ class _Facts:
 
 
 def brand_names(title: str) -> tuple[str, ...]:
-    """The brand that a shop title starts with, in each of its writings: ``"Konka/康佳 LED…"`` gives konka and 康佳.
+    """Return the names of the brand that a shop title starts with: ``"Konka/康佳 LED…"`` gives konka and 康佳.
 
-    Campaigns in brackets before it are not the brand.
+    The name of a campaign in brackets before the brand is skipped.
     """
+    # The second word may be the same brand in the other script.
     words = _WORD_END.split(_folded(_CAMPAIGN.sub("", title)))[:2]
     names = [name for word in words for name in (word, *_LATIN.findall(word))]
     return tuple(dict.fromkeys(name for name in names if len(name) > 1))
 
 
 def names_brand(text: str, title: str, brands: Sequence[str]) -> bool:
-    """Whether a read text is the title's brand: holds it, holds a name from the title's start, or nearly one in Latin.
+    """Return whether a read text shows the title's brand, whose names are ``brands``.
 
-    Chinese titles have no spaces, so that a name is also known by a short text that the title's start repeats;
-    readers drop or change a letter of a drawn name, so that four fifths of the letters are enough.
+    A text shows the brand if it contains one of the names, if it is short and has a word in common with the start of
+    the title, or if one of its Latin words is nearly a name.
     """
     folded = _folded(text)
     if any(brand in folded for brand in brands):
         return True
+    # Chinese titles have no spaces between words, so that `brand_names` may miss where the brand ends.
     start = _folded(_CAMPAIGN.sub("", title))[:OPENING]
     if len(folded) <= NAME_LENGTH and any(run in start for run in _RUN.findall(folded)):
         return True
-    return any(_alike(word, brand) for word in _LATIN.findall(folded) for brand in brands if _LATIN.fullmatch(brand))
+    # Readers drop or change a letter of a name in fancy type, so that four fifths of the letters are enough.
+    latin = [brand for brand in brands if _LATIN.fullmatch(brand)]
+    return any(
+        abs(len(word) - len(brand)) <= 2
+        and min(len(word), len(brand)) >= 4
+        and SequenceMatcher(None, word, brand).ratio() >= 0.8
+        for word in _LATIN.findall(folded)
+        for brand in latin
+    )
 
 
 def _folded(text: str) -> str:
-    """Without case and accents: readers see Í for a drawn I."""
+    """Return the text without case and accents, because readers may take an I for an Í."""
     decomposed = unicodedata.normalize("NFKD", text.casefold().strip())
     return "".join(character for character in decomposed if not unicodedata.combining(character))
 
 
-def _alike(word: str, brand: str) -> bool:
-    if abs(len(word) - len(brand)) > 2 or min(len(word), len(brand)) < 4:
-        return False
-    return SequenceMatcher(None, word, brand).ratio() >= 0.8
-
-
 class _Reading:
-    """One item's texts, as the cues look at them."""
+    """The title and the read blocks of one item, prepared for the cues."""
 
     def __init__(self, title: str, blocks: tuple[TextBlock, ...]) -> None:
         self.title = title[:LONGEST]
@@ -176,33 +189,35 @@ class _Reading:
         self.readable = [block.is_text for block in self.blocks]
 
     def fires(self, cue: Cue, kind: Kind) -> bool:
+        """Return whether a cue on texts fires; False for a cue on pixels."""
         if cue.where == "picture":
             return False
         if cue.where == "title":
             return _text_meets(_left(self.title, kind), cue)
+        # These two conditions are on all blocks of the picture, the others on each block by itself.
         met = [block for b, block in enumerate(self.blocks) if self.meets(b, cue, kind)]
         if len(met) < cue.blocks:
             return False
         return sum(len(_CHINESE.findall(block.text)) for block in met) >= cue.chinese
 
     def meets(self, b: int, cue: Cue, kind: Kind) -> bool:
-        block = self.blocks[b]
+        """Return whether read block ``b`` meets the cue's conditions on a single block."""
+        block, box = self.blocks[b], self.blocks[b].box
         if not self.readable[b] or (cue.brand is not None and cue.brand != self.is_brand[b]):
             return False
-        return _place_meets(block, cue) and _text_meets(_left(block.text, kind), cue)
+        at_edge = box.left <= cue.edge or box.right >= 1 - cue.edge
+        in_place = at_edge and cue.below <= box.top <= cue.above and box.height >= cue.taller
+        # The place is checked first, because the search of the text takes longer.
+        return in_place and _text_meets(_left(block.text, kind), cue)
 
 
 def _left(text: str, kind: Kind) -> str:
+    """Return the text without what the kind's ``without`` removes."""
     return kind.negation.taken_out_of(text) if kind.negation else text
 
 
-def _place_meets(block: TextBlock, cue: Cue) -> bool:
-    box = block.box
-    at_edge = box.left <= cue.edge or box.right >= 1 - cue.edge
-    return at_edge and cue.below <= box.top <= cue.above and box.height >= cue.taller
-
-
 def _text_meets(text: str, cue: Cue) -> bool:
+    """Return whether a text meets the cue's conditions on length and words."""
     if not cue.shortest <= len(text) or (cue.longest is not None and len(text) > cue.longest):
         return False
     if cue.pattern and not cue.search.is_in(text):

@@ -1,6 +1,6 @@
-"""The lexicon: what an element class is called, and which words and places speak for it before anyone has labelled.
+"""The lexicon: the names of element classes, and the cues for each class that work without any gold.
 
-``lexicon.toml`` beside this file explains the format; a file of the same form extends it (`TAGLOOM_LEXICON`).
+``lexicon.toml`` in this folder explains the format. A file of the same format extends it (`TAGLOOM_LEXICON`).
 """
 
 import re
@@ -17,11 +17,15 @@ from model.lexicon.pattern import Pattern
 
 BUILT_IN = Path(__file__).with_name("lexicon.toml")
 NEUTRAL_SHARE = 0.5
+"""The prior share of items that have a label of which the lexicon says nothing."""
 
 
 @dataclass(frozen=True)
 class Cue:
-    """One rule of one kind; ``lexicon.toml`` says what its conditions mean."""
+    """One rule of one kind. ``lexicon.toml`` explains its conditions.
+
+    Raises ValueError if a field has a value that is not allowed.
+    """
 
     name: str
     weight: float
@@ -48,16 +52,21 @@ class Cue:
 
     @cached_property
     def search(self) -> Pattern:
+        """The pattern that a part of the text must match."""
         return Pattern(self.pattern, self.name)
 
     @cached_property
     def whole(self) -> Pattern | None:
+        """The pattern that the whole text must match, None if there is no such condition."""
         return Pattern(self.full, self.name) if self.full else None
 
 
 @dataclass(frozen=True)
 class Kind:
-    """An element class with its names, its prior share of items and its cues."""
+    """An element class: its names, the share of items that have it, and its cues.
+
+    What matches an expression in ``without`` is removed from a text before the kind's cues search it.
+    """
 
     name: str
     share: float
@@ -67,10 +76,11 @@ class Kind:
 
     @cached_property
     def negation(self) -> Pattern | None:
+        """The pattern of all expressions in ``without``, None if there are none."""
         return Pattern("|".join(self.without), self.name) if self.without else None
 
     def check(self) -> None:
-        """ValueError for an expression that takes too long on some texts."""
+        """Raise ValueError if one of the kind's expressions takes too long on some texts."""
         patterns = [self.negation, *(found for cue in self.cues for found in (cue.search, cue.whole))]
         for pattern in patterns:
             if pattern is not None:
@@ -79,17 +89,24 @@ class Kind:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Kinds by name. Unknown labels are no error: they get a kind without cues and an even prior."""
+    """Kinds by name. A label that no kind is named for gets a kind without cues and with an even prior.
+
+    Lexicon.load().kind_of("logo").cues
+    """
 
     kinds: Mapping[str, Kind] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Lexicon":
-        """The built-in lexicon, extended by the file at ``path``. Raises ValueError naming what is wrong in it."""
+        """Return the built-in lexicon, extended by the file at ``path`` if there is one.
+
+        Raises ValueError that names what is wrong in the file.
+        """
         lexicon = cls.parse(BUILT_IN.read_text(encoding="utf-8"))
         if path is None:
             return lexicon
         try:
+            # Editors on Windows may write a byte order mark.
             own = cls.parse(path.read_text(encoding="utf-8-sig"))
             for kind in own.kinds.values():
                 kind.check()
@@ -106,7 +123,7 @@ class Lexicon:
 
     @classmethod
     def parse(cls, text: str) -> "Lexicon":
-        """Read the TOML form."""
+        """Make the lexicon from a TOML text. Raises ValueError that names what is wrong in it."""
         try:
             tables = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
@@ -116,21 +133,60 @@ class Lexicon:
 
     @classmethod
     def from_dict(cls, kinds: Mapping[str, dict[str, Any]]) -> "Lexicon":
-        """From kinds by name, each with its fields as in the TOML form."""
-        return cls({name: _kind(name, fields) for name, fields in kinds.items()})
+        """Make the lexicon from kinds by name, each with its fields as in the TOML text.
+
+        Raises ValueError that names the kind and the field that are wrong.
+        """
+        made = {}
+        for name, table in kinds.items():
+            owner = f"kind {name!r} in the lexicon"
+            _check(owner, table, _KIND_TYPES)
+            without = _texts(owner, table, "without")
+            # All expressions of ``without`` are compiled as one, where a message could not name the wrong one.
+            for expression in without:
+                Pattern(expression, name)
+            share = float(table.get("share", NEUTRAL_SHARE))
+            if not 0 < share < 1:
+                raise ValueError(f"{owner}: share = {share}; use a probability between 0 and 1")
+            cues = []
+            for cue in table.get("cues", ()):
+                _check(f"a cue of {owner}", cue, _CUE_TYPES)
+                missing = next((field for field in ("name", "weight") if field not in cue), None)
+                if missing:
+                    raise ValueError(f"a cue of {owner} has no {missing}; add it")
+                cues.append(Cue(**cue))
+            made[name] = Kind(name, share, _texts(owner, table, "aliases"), without, tuple(cues))
+        return cls(made)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; ``from_dict`` gives the same lexicon back."""
-        return {name: _fields(kind) for name, kind in self.kinds.items()}
+        """Return the lexicon as plain data for JSON, from which ``from_dict`` makes it again."""
+        every = {name: asdict(kind) for name, kind in self.kinds.items()}
+        return {name: {key: value for key, value in kind.items() if key != "name"} for name, kind in every.items()}
 
     def extended(self, other: "Lexicon") -> "Lexicon":
-        """Both lexicons: cues of the same name and shares of the same kind are the other's."""
-        return Lexicon(
-            {**self.kinds, **{name: _merge(self.kinds.get(name), kind) for name, kind in other.kinds.items()}}
-        )
+        """Return both lexicons as one.
+
+        Aliases and expressions of ``without`` are joined. A cue of ``other`` replaces the cue of the same name, and its
+        share replaces that of the same kind unless it is the neutral share.
+        """
+        kinds = dict(self.kinds)
+        for name, new in other.kinds.items():
+            old = kinds.get(name)
+            if old is None:
+                kinds[name] = new
+                continue
+            cues = {cue.name: cue for cue in (*old.cues, *new.cues)}
+            kinds[name] = replace(
+                old,
+                share=new.share if new.share != NEUTRAL_SHARE else old.share,
+                aliases=(*old.aliases, *new.aliases),
+                without=(*old.without, *new.without),
+                cues=tuple(cues.values()),
+            )
+        return Lexicon(kinds)
 
     def kind_of(self, label: str) -> Kind:
-        """The kind that a project's label means; a neutral one when no alias matches."""
+        """Return the kind that has the label among its names, or a kind without cues if none has."""
         wanted = _folded(label)
         for kind in self.kinds.values():
             if wanted in {_folded(name) for name in (kind.name, *kind.aliases)}:
@@ -138,6 +194,7 @@ class Lexicon:
         return Kind(name="", share=NEUTRAL_SHARE)
 
     def kinds_of(self, labels: Sequence[str]) -> tuple[Kind, ...]:
+        """Return the kind of each label, in the same order."""
         return tuple(self.kind_of(label) for label in labels)
 
 
@@ -146,19 +203,21 @@ _CUE_TYPES = {part.name: part.type for part in fields(Cue)}
 
 
 def _folded(label: str) -> str:
+    """Return the label without case, with one space in place of spaces, underscores and hyphens."""
     return re.sub(r"[\s_\-]+", " ", label).strip().casefold()
 
 
-def _check(owner: str, said: object, types: Mapping[str, Any]) -> None:
-    """Raises ValueError for a field that there is none of, or whose value is of another type."""
-    if not isinstance(said, Mapping):
-        raise ValueError(f"{owner} is {said!r}; write it as a table of {', '.join(types)}")
-    for name, value in said.items():
+def _check(owner: str, table: object, types: Mapping[str, Any]) -> None:
+    """Raise ValueError if ``table`` is no mapping, has a field that is not in ``types``, or a value of a wrong type."""
+    if not isinstance(table, Mapping):
+        raise ValueError(f"{owner} is {table!r}; write it as a table of {', '.join(types)}")
+    for name, value in table.items():
         if name not in types:
             near = get_close_matches(name, types, 1)
             nearest = f" (is it {near[0]}?)" if near else ""
             raise ValueError(f"{owner} has an unknown field {name!r}{nearest}; use {', '.join(types)}")
         wanted = types[name]
+        # In Python, true and false are integers too.
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not (number and isfinite(value) if wanted is float else isinstance(value, wanted)):
             raise ValueError(
@@ -166,47 +225,9 @@ def _check(owner: str, said: object, types: Mapping[str, Any]) -> None:
             )
 
 
-def _texts(owner: str, said: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    texts = tuple(said.get(name, ()))
+def _texts(owner: str, table: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Return the texts of a field. Raises ValueError if one of them is no text or is empty."""
+    texts = tuple(table.get(name, ()))
     if not all(isinstance(text, str) and text for text in texts):
         raise ValueError(f'{owner}: {name} = {list(texts)!r}; write a list of texts, such as ["gift", "赠品"]')
     return texts
-
-
-def _kind(name: str, said: Any) -> Kind:
-    owner = f"kind {name!r} in the lexicon"
-    _check(owner, said, _KIND_TYPES)
-    for expression in _texts(owner, said, "without"):
-        Pattern(expression, name)
-    share = float(said.get("share", NEUTRAL_SHARE))
-    if not 0 < share < 1:
-        raise ValueError(f"{owner}: share = {share}; use a probability between 0 and 1")
-    cues = tuple(_cue(owner, cue) for cue in said.get("cues", ()))
-    return Kind(name, share, _texts(owner, said, "aliases"), _texts(owner, said, "without"), cues)
-
-
-def _cue(owner: str, cue: Any) -> Cue:
-    _check(f"a cue of {owner}", cue, _CUE_TYPES)
-    for name in ("name", "weight"):
-        if name not in cue:
-            raise ValueError(f"a cue of {owner} has no {name}; add it")
-    return Cue(**cue)
-
-
-def _fields(kind: Kind) -> dict[str, Any]:
-    fields = asdict(kind)
-    del fields["name"]
-    return fields
-
-
-def _merge(old: Kind | None, new: Kind) -> Kind:
-    if old is None:
-        return new
-    cues = {cue.name: cue for cue in (*old.cues, *new.cues)}
-    return replace(
-        old,
-        share=new.share if new.share != NEUTRAL_SHARE else old.share,
-        aliases=(*old.aliases, *new.aliases),
-        without=(*old.without, *new.without),
-        cues=tuple(cues.values()),
-    )

@@ -1,1 +1,1 @@
-"""Logistic regression around the cues' log-odds, and the evidence that it sees."""
+"""Logistic regression that corrects the label model's log-odds, and the evidence that it uses."""

@@ -1,7 +1,7 @@
-"""One dense vector of an item, for the regression: picture, read text, title, industry, and what the blocks look like.
+"""The evidence of the regression: one dense vector of an item's picture, read text, title, industry and read blocks.
 
-Parts are centred and scaled once, on the pool, and then frozen with the version, so that a vector means the same for
-every item it serves.
+The means and scales of the parts are measured once, on the pool, and stored with the version, so that a new item gets
+the vector that it would have got in the pool.
 
 Shape suffixes: N items, D width of a part, F cues.
 """
@@ -20,17 +20,22 @@ from model.lexicon.cues import CueSet
 from model.state import State, prefixed
 
 SCALES = {"image": 1.0, "reading": 0.5, "words": 1.5, "title": 0.3, "industry": 0.3, "blocks": 0.25}
-"""How much of the regression's prior freedom each part gets: the picture and its text tell views apart."""
+"""The length of each part's vectors. The regression's prior allows a longer part more influence: picture and read text
+differ between the views of one product, title and industry do not."""
 WORD_COLUMNS = 2048
+"""Columns into which the characters and pairs of characters of the read text are hashed."""
 _DIGIT = re.compile(r"\d")
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Means of every part, spreads of the block statistics, and how rare each word column is in the pool.
+    """The means of all parts, the standard deviations of the block statistics, and the rarity of each word column.
 
-    Words are the characters and character pairs of the read text, hashed: they know the words that no encoder was
-    trained on and no lexicon holds.
+    Words are the hashed characters and pairs of characters of the read text. They represent words that no encoder was
+    trained on and that the lexicon lacks. Rarity is the logarithm of the inverse share of items with the column.
+
+        evidence = Evidence.of(pool, cues)
+        evidence_ND = evidence.vectors(items, cues)
     """
 
     means: dict[str, Tensor]
@@ -39,8 +44,9 @@ class Evidence:
 
     @classmethod
     def of(cls, items: Sequence[ItemFeatures], cues: CueSet) -> "Evidence":
-        """Centred on these items."""
+        """Measure means, standard deviations and rarity on these items."""
         parts = _parts(items, cues)
+        # The small constant keeps a statistic that is the same for all items from being divided by 0.
         spread_D = parts["blocks"].std(0, correction=0) + 1e-3
         rarity_D = ((1 + len(items)) / (1 + parts["words"].sum(0))).log()
         parts["words"] = normalize(parts["words"] * rarity_D, dim=1)
@@ -52,26 +58,28 @@ class Evidence:
 
     @classmethod
     def from_state(cls, state: State) -> "Evidence | None":
-        """The evidence whose ``state()`` this is; None where no regression was trained."""
+        """Make the evidence again from the tagger's ``state()``. Return None if no regression was trained."""
         if "evidence.rarity_D" not in state.tensors:
             return None
         own = state.under("evidence.")
         return cls(state.under("evidence.mean."), own["block_spread_D"], own["rarity_D"])
 
     def vectors(self, items: Sequence[ItemFeatures], cues: CueSet) -> Tensor:
-        """(N, D) float64: the parts side by side."""
+        """Return the (N, D) float64 vectors, which are the concatenation of all parts."""
         return torch.cat(list(self.parts(items, cues).values()), dim=1).double()
 
     def parts(self, items: Sequence[ItemFeatures], cues: CueSet) -> dict[str, Tensor]:
-        """(N, D) of each part, centred and scaled."""
+        """Return the (N, D) vectors of each part by its name, centred and scaled."""
         parts = _parts(items, cues)
         parts["words"] = normalize(parts["words"] * self.rarity_D, dim=1)
         centred = {part: values_ND - self.means[part] for part, values_ND in parts.items()}
         scaled = {part: SCALES[part] * normalize(centred[part], dim=1) for part in SCALES if part != "blocks"}
+        # The clamp keeps one unusual statistic from deciding the answer.
         return scaled | {"blocks": SCALES["blocks"] * (centred["blocks"] / self.block_spread_D).clamp(-4, 4)}
 
 
 def _parts(items: Sequence[ItemFeatures], cues: CueSet) -> dict[str, Tensor]:
+    """Return the (N, D) parts of items before they are centred and scaled."""
     return {
         "image": torch.stack([normalize(item.image_C.float(), dim=0) for item in items]),
         "reading": torch.stack([normalize(item.reading_E.float(), dim=0) for item in items]),
@@ -83,17 +91,20 @@ def _parts(items: Sequence[ItemFeatures], cues: CueSet) -> dict[str, Tensor]:
 
 
 def _words(item: ItemFeatures) -> Tensor:
-    """(WORD_COLUMNS,) 1 where a character or pair is read; digits count as one, since a price is no word."""
+    """Return the (WORD_COLUMNS,) vector that is 1 at the columns of the characters and pairs in the read text."""
+    # All digits count as 0, because the amount of a price is no word.
     texts = [_DIGIT.sub("0", block.text.casefold()) for block in item.blocks]
     grams = {text[at : at + n] for text in texts for n in (1, 2) for at in range(len(text) - n + 1)}
-    there_D = torch.zeros(WORD_COLUMNS)
-    there_D[[zlib.crc32(gram.encode()) % WORD_COLUMNS for gram in sorted(grams)]] = 1.0
-    return there_D
+    words_D = torch.zeros(WORD_COLUMNS)
+    words_D[[zlib.crc32(gram.encode()) % WORD_COLUMNS for gram in sorted(grams)]] = 1.0
+    return words_D
 
 
 def _block_statistics(item: ItemFeatures, cues: CueSet) -> Tensor:
-    """How many blocks, how large, where, of what letters; and the height of the largest block that each cue fires
-    on."""
+    """Return statistics of an item's read blocks: their number, sizes, places and kinds of characters.
+
+    The last F are the height of the tallest block that each cue fires on.
+    """
     boxes = [block.box for block in item.blocks]
     text = "".join(block.text for block in item.blocks)
     top = [box for box in boxes if box.top < 0.2]
@@ -113,13 +124,11 @@ def _block_statistics(item: ItemFeatures, cues: CueSet) -> Tensor:
         sum(box.area for box in top),
         max(digits, default=0.0),
     ]
+    cue_height_F = torch.zeros(len(cues.cues))
+    if boxes:
+        height_B1 = torch.tensor([[box.height] for box in boxes], dtype=torch.float32)
+        cue_height_F = (cues.block_flags(item) * height_B1).amax(0)
+    # Logarithms keep a picture full of text from outweighing all others.
     counts_D = torch.tensor(counts, dtype=torch.float32).log1p()
     areas_D = (10 * torch.tensor(areas, dtype=torch.float32)).log1p()
-    return torch.cat([counts_D, areas_D, (10 * _cue_heights(item, cues)).log1p()])
-
-
-def _cue_heights(item: ItemFeatures, cues: CueSet) -> Tensor:
-    if not item.blocks:
-        return torch.zeros(len(cues.cues))
-    height_B1 = torch.tensor([[block.box.height] for block in item.blocks], dtype=torch.float32)
-    return (cues.block_flags(item) * height_B1).amax(0)
+    return torch.cat([counts_D, areas_D, (10 * cue_height_F).log1p()])

@@ -1,1 +1,1 @@
-"""Progressive continual training: phases, optimizer, processes."""
+"""Progressive continual training: from a parent and a learning problem to the next tagger."""

@@ -1,8 +1,8 @@
-"""Pictures as they might also have been, for training picture encoders.
+"""Augmentation: random crops, stretches and colours of pictures, for the training of picture encoders.
 
-Labels hang on small things at the edges (a logo in a corner, a price at the bottom) and on what is written, so that a
-crop keeps at least nine tenths of the picture, and nothing is ever mirrored: mirrored text is no text, and there is
-hardly a product without any. Hue stays nearly as it is, for the red of a price tag says something.
+Labels depend on small elements near the edges (a logo in a corner, a price at the bottom) and on text. So a crop keeps
+at least nine tenths of the picture, and no picture is mirrored, because mirrored text cannot be read. The hue hardly
+changes, because the red of a price tag matters.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,17 @@ from PIL import Image
 from torchvision.transforms import InterpolationMode, v2
 
 LEAST_KEPT = 0.9
-"""Of the picture's area; read blocks keep their places, which a stronger crop would make wrong."""
+"""The least share of the picture's area that a crop keeps. The boxes of read blocks are not cropped along, so that a
+stronger crop would make them wrong."""
 STRETCH = 1.05
+"""The most by which the ratio of the sides changes."""
 BRIGHTNESS, CONTRAST, SATURATION, HUE = 0.2, 0.2, 0.2, 0.02
 
 
 def augmented(images: Sequence[Image.Image], size: int) -> list[Image.Image]:
-    """Each picture once, cropped, stretched and coloured at random: squares of ``size`` px.
+    """Return each picture once, cropped, stretched and coloured at random, as a square of ``size`` px.
 
-    Draws from torch's global generator, so that a seed set there repeats it.
+    Randomness comes from torch's global generator.
     """
     change = _augmentation(size)
     return [change(image.convert("RGB")) for image in images]
@@ -28,10 +30,11 @@ def augmented(images: Sequence[Image.Image], size: int) -> list[Image.Image]:
 
 @cache
 def _augmentation(size: int) -> v2.Transform:
+    """Return the random transform of pictures to squares of ``size`` px."""
     bicubic = InterpolationMode.BICUBIC
     return v2.Compose(
         [
-            # To the square first: sides' ratios then mean the same for a picture of any shape.
+            # A square first, so that the ratios of a crop mean the same for a picture of any shape.
             v2.Resize((size, size), bicubic),
             v2.RandomResizedCrop(size, (LEAST_KEPT, 1.0), (1 / STRETCH, STRETCH), bicubic),
             v2.ColorJitter(BRIGHTNESS, CONTRAST, SATURATION, HUE),

@@ -1,4 +1,4 @@
-"""Learning boxes from gold, and asking what they learned about the whole pool.
+"""Learn boxes from gold, and make them a source of opinions on the whole pool.
 
 Shape suffixes: N items, K classes.
 """
@@ -15,11 +15,12 @@ from model.tagger import Tagger
 from model.weak_supervision.boxes import BoxSource, LearnedBoxes, logit_of
 
 SAMPLED = 64
-"""Pictures on which models that have not seen a family are compared with the model that serves."""
+"""About this many pictures, up to twice as many, are used to compare the models that have not seen a family with the
+model that serves. It is also the number of pictures between two calls of ``between``."""
 
 
 def do_nothing() -> None:
-    """For callers that have nothing to look at meanwhile."""
+    """Return at once; the default where a caller has nothing to check while boxes are learned."""
 
 
 def sample_of(items: Sequence[ItemFeatures]) -> Sequence[ItemFeatures]:
@@ -30,10 +31,11 @@ def sample_of(items: Sequence[ItemFeatures]) -> Sequence[ItemFeatures]:
 def learn_boxes(
     parent: Tagger, problem: Problem, *, seed: int, between: Callable[[], None] = do_nothing
 ) -> LearnedBoxes:
-    """Learn boxes from the gold that is not held out, and ask them about the whole pool.
+    """Train the parent's box model on the gold that is not held out, and return it with its opinions on the pool.
 
-    The opinions on a gold item come from a model that has not seen the item's family. ``between`` is called now and
-    then; what it raises ends the learning. A parent without a box model has silent boxes.
+    The opinions on a gold item come from a model that has not seen the item's family. ``between`` is called before
+    every 64 items of the pool, and what it raises ends the training. If the parent has no box model, all opinions are
+    0.
     """
     pool, gold, families = problem.pool, problem.trainable, problem.families
     if parent.box_model is None:
@@ -45,9 +47,10 @@ def learn_boxes(
         families=[families[row] for row in rows],
         seed=seed,
     )
-    asked = dict.fromkeys(range(len(pool)), model) | {row: unseen.get(families[row], model) for row in rows}
+    # Families that no model was trained on have no entry in ``unseen``: the served model has not seen them either.
+    models = dict.fromkeys(range(len(pool)), model) | {row: unseen.get(families[row], model) for row in rows}
     best: list[Tensor] = []
-    for item, one in zip(pool, asked.values(), strict=True):
+    for item, one in zip(pool, models.values(), strict=True):
         if len(best) % SAMPLED == 0:
             between()
         best.append(one.best(one.see([item])))
@@ -57,13 +60,13 @@ def learn_boxes(
     def usual(one: BoxModel) -> Tensor:
         return logit_of(one.best(one.see(sample))).nanmean(0)
 
-    # A model that has not seen a family has an eighth of the trees, and the best of many candidates is the best of
-    # their errors, too: taken as it is, gold would seem to show more than new pictures will. What such models find
-    # beyond the served one in pictures that nobody has learned from is taken off. Without such pictures it stays.
-    parts = {id(one.head): one for one in unseen.values()}.values()
+    # A model that has not seen a family has an eighth of the served model's trees, so larger errors. The best of many
+    # candidates is often one with an error in its favour, so that these models overrate gold pictures. By how much is
+    # measured on pictures that no model was trained on. Without such pictures, nothing is subtracted.
+    partial = {id(one.head): one for one in unseen.values()}.values()
     excess_K = torch.zeros(len(model.labels), dtype=torch.float64)
-    if parts and sample:
-        excess_K = (torch.stack([usual(part) for part in parts]).mean(0) - usual(model)).nan_to_num(0.0)
+    if partial and sample:
+        excess_K = (torch.stack([usual(one) for one in partial]).mean(0) - usual(model)).nan_to_num(0.0)
     logit_NK[[row for row in rows if families[row] in unseen]] -= excess_K
     centre_K = logit_NK.nanmean(0).nan_to_num(0.0)
     return LearnedBoxes(model, BoxSource(centre_K), (logit_NK - centre_K).nan_to_num(0.0))

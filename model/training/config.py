@@ -1,4 +1,4 @@
-"""How to train: every knob of a training, with the defaults that were measured best (docs/results.md)."""
+"""The options of a training. The defaults were the best in measurements (docs/results.md)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,23 +8,26 @@ from model.training.phases import CONTINUATION, STUDY, Phase
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How to train one tagger.
+    """The options of one training.
 
     Args:
-        seed: of every draw; the same seed and data give the same tagger.
-        first: phases of a network that has never been trained.
-        continuation: phases of a network that goes on from its parent's.
-        batch: items of one step.
-        weak_per_gold: items without gold in an epoch, for each item with gold.
-        weak_weight: weight of a weak label's loss beside a gold label's 1, before its confidence and trust.
-        logit_penalty: weight of the mean squared logit of the network, which holds it near zero.
-        modality_dropout: share of items of which the network is shown no picture, no text or no industry.
-        weight_decay: of AdamW.
-        ema_decay: of the average of the weights, which is what gets published.
-        device: where the network is trained: ``cpu``, ``cuda`` or ``cuda:1``.
-        use_neighbours, use_industry, use_boxes: whether nearest gold, industry prior and boxes have an opinion.
-        use_regression, use_network: whether these correct the label model.
-        network: fields of `NetworkConfig` that differ from its defaults.
+        seed: the seed of all random numbers. The same seed and data give the same tagger.
+        first: the phases of a network that starts untrained.
+        continuation: the phases of a network that continues from its parent's.
+        batch: the number of items in one step.
+        weak_per_gold: the number of items without gold in an epoch for each item with gold.
+        weak_weight: the weight of a weak label's loss before its confidence and trust; a gold label's is 1.
+        logit_penalty: the weight of the network's mean squared logit in the loss, which keeps its logits near 0.
+        modality_dropout: the share of items for which each modality (picture, text, industry, further text) is hidden
+            from the network, independently of the others.
+        weight_decay: the weight decay of AdamW.
+        ema_decay: the decay of the exponential average of the weights, which is what serves.
+        device: the device that the network is trained on: ``cpu``, ``cuda`` or ``cuda:1``.
+        use_neighbours, use_industry, use_boxes: whether nearest gold, industry prior and boxes are sources.
+        use_regression, use_network: whether the regression and the network correct the label model.
+        network: the fields of `NetworkConfig` that differ from its defaults.
+
+        quick = TrainConfig(first=CONTINUATION, network={"width": 32})
     """
 
     seed: int = 7

@@ -1,7 +1,7 @@
-"""Encoders trained end to end: the refine phase continued from pixels and characters.
+"""Train encoders: continue the refine phase of a tagger with gradients down to pixels and characters.
 
-Encoders are frozen per space, since features, nearest gold and checkpoints all hang on what they give. So a trained
-encoder is another encoder, whose space begins anew (docs/decisions/0029-trained-encoders.md).
+The encoders of a space never change, because features, nearest gold and checkpoints depend on their output. So a
+trained encoder is a new encoder with a new space (docs/decisions/0029-trained-encoders.md).
 """
 
 from collections.abc import Callable
@@ -24,8 +24,15 @@ from model.training.supervision import supervise
 
 @dataclass(frozen=True)
 class EncoderTraining:
-    """How to train encoders. ``share`` of their layers learn, the last ones; ``training`` is how the tagger was made,
-    for what both have in common (seed, device, weights of the losses)."""
+    """The options of a training of encoders.
+
+    Args:
+        epochs: the number of epochs.
+        learning_rate: the rate of the encoders; the network keeps that of the refine phase.
+        share: the share of an encoder's layers, from its output backwards, that are trained.
+        batch: the number of items in one step.
+        training: the options that the tagger was trained with, for seed, device and weights of the losses.
+    """
 
     epochs: int = 8
     learning_rate: float = 1e-4
@@ -34,14 +41,14 @@ class EncoderTraining:
     training: TrainConfig = field(default_factory=TrainConfig)
 
     def config(self) -> TrainConfig:
-        """The refine phase alone, in batches that pictures fit into."""
+        """Return the options of the training with the refine phase alone and this batch size."""
         refine = replace(STUDY[-1], epochs=self.epochs)
         return replace(self.training, batch=self.batch, continuation=(refine,))
 
 
 @dataclass(frozen=True)
 class EncoderPair:
-    """The encoders of pictures and of texts that are trained; None for one that stays as it is."""
+    """The encoders of pictures and of texts to train. None stands for one that stays as it is."""
 
     images: GridEncoder | None
     texts: TransformerTextEncoder | None
@@ -55,10 +62,13 @@ def train_encoders(
     config: EncoderTraining | None = None,
     on_epoch: Callable[[EpochReport], None] = nothing_to_do,
 ) -> EncoderPair:
-    """Train encoders further, those that the pool was encoded by, under the tagger that was trained on the problem.
+    """Continue the training of the encoders that made the pool's features, and return the trained copies.
 
-    Gold counts in full, weak labels by their confidence, as in `fit`. The given encoders and the tagger stay as they
-    are. What ``on_epoch`` raises ends the training. Raises ValueError when there is nothing to train or to learn from.
+    The tagger must have been trained on the same problem. It is trained too, but only the encoders are returned; the
+    given objects do not change. Losses are those of `fit`. What ``on_epoch`` raises ends the training. Raises
+    ValueError if there is nothing to train or no gold to train on.
+
+        pair = train_encoders(tagger, problem, open_picture, EncoderPair(images=encoder, texts=None))
     """
     config = config or EncoderTraining()
     _check(tagger, problem, encoders)
@@ -83,7 +93,7 @@ def train_encoders(
 
 
 def _check(tagger: Tagger, problem: Problem, encoders: EncoderPair) -> None:
-    """Raises ValueError saying what is missing."""
+    """Raise ValueError that names what is missing for a training of the encoders."""
     images, texts, rows = encoders.images, encoders.texts, problem.table(tagger.labels).rows
     if Processes.current().count > 1:
         raise ValueError("encoders are trained in one process: start it without torchrun")

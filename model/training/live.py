@@ -1,7 +1,7 @@
-"""Batches whose regions and segments come from encoders under training instead of cached features.
+"""Live batches: regions and segments come from encoders under training instead of cached features.
 
-Encoders train at rest, as they serve: batch normalisation keeps its statistics and nothing is dropped out, so that
-before the first step they give what was cached, but for the augmentation.
+The encoders are trained in evaluation mode: batch normalisation keeps its statistics, and no value is dropped out. So
+before the first step their output equals the cached features, except for the augmentation of the pictures.
 
 Shape suffixes: B batch, N pictures or texts, T tokens, E text width, C image width.
 """
@@ -23,15 +23,23 @@ from model.features.item import ItemFeatures
 from model.training.augmentation import augmented
 
 Pictures = Callable[[int], Image.Image]
-"""The picture of a row of the pool."""
+"""A function from a row of the pool to the row's picture."""
 IMAGE, TEXT = "image", "text"
 
 
 class Live:
-    """Copies of the given encoders, the last layers of which learn at ``rate``.
+    """Copies of encoders, whose last layers are trained, and batches that are encoded by them.
 
-    ``share`` in (0, 1] is how many of an encoder's layers learn, from its output backwards. Titles and read blocks
-    are encoded anew; industry and further texts stay as they were cached.
+    Pictures, titles and read blocks are encoded anew. Industry and further texts keep their cached features.
+
+    Args:
+        pool: features of all items.
+        pictures: the pictures of the items.
+        reduction: the principal components that make the network's inputs.
+        images, texts: the encoders to copy; None keeps the cached features.
+        share: the share in (0, 1] of an encoder's layers that are trained, from its output backwards.
+        rate: the learning rate of the encoders.
+        device: the device that the network is trained on.
     """
 
     def __init__(
@@ -54,24 +62,23 @@ class Live:
         self.encoders = nn.ModuleDict({name: learning(network, share) for name, network in copies.items()})
 
     def seen_anew(self, batch: Batch, rows: Tensor) -> Batch:
-        """The batch of these rows with what the encoders now make of its pictures and texts; what is hidden from the
-        network is not encoded."""
-        if self.images:
-            batch = self._with_regions(batch, rows, self.images)
+        """Return the batch of these rows with regions and segments that the encoders compute now.
+
+        What `modality_dropout` has hidden from the network is not encoded.
+        """
+        shown_B = batch.region_mask_NR.any(1).cpu()
+        if self.images and shown_B.any():
+            size = self.images.preprocessing.size
+            pictures = augmented([self.pictures(row) for row in rows[shown_B].tolist()], size)
+            map_NCHW = self.images.maps(self.encoders[IMAGE], pictures)
+            # A copy, so that the given batch does not change.
+            region_NRC = batch.region_NRC.clone()
+            region_NRC[shown_B.to(region_NRC.device)] = region_components(map_NCHW, self.reduction)
+            batch = replace(batch, region_NRC=region_NRC)
         return self._with_segments(batch, rows, self.texts) if self.texts else batch
 
-    def _with_regions(self, batch: Batch, rows: Tensor, encoder: GridEncoder) -> Batch:
-        shown_B = batch.region_mask_NR.any(1).cpu()
-        if not shown_B.any():
-            return batch
-        size = encoder.preprocessing.size
-        pictures = augmented([self.pictures(row) for row in rows[shown_B].tolist()], size)
-        map_NCHW = encoder.maps(self.encoders[IMAGE], pictures)
-        region_NRC = batch.region_NRC.clone()
-        region_NRC[shown_B.to(region_NRC.device)] = region_components(map_NCHW, self.reduction)
-        return replace(batch, region_NRC=region_NRC)
-
     def _with_segments(self, batch: Batch, rows: Tensor, encoder: TransformerTextEncoder) -> Batch:
+        """Return the batch with the title and the read blocks encoded anew."""
         read_B = batch.segment_mask_NT.any(1).tolist()
         wanted = [
             (place, at, text, tokens)
@@ -88,7 +95,8 @@ class Live:
         return replace(batch, segment_NTE=segment_NTE)
 
     def _means(self, encoder: TransformerTextEncoder, texts: Sequence[str], tokens: Sequence[int]) -> Tensor:
-        """(N, E) mean of each text's first tokens, as many as are asked for, between its start and its end token."""
+        """Return the (N, E) mean of the first ``tokens`` tokens of each text, without its start and end tokens."""
+        # Many items share a text, which is then encoded once.
         distinct = {text: number for number, text in enumerate(dict.fromkeys(texts))}
         states_NTE, length_N = encoder.states(self.encoders[TEXT], list(distinct))
         index_N = torch.tensor([distinct[text] for text in texts], device=length_N.device)
@@ -99,12 +107,14 @@ class Live:
 
 
 def learning(network: nn.Module, share: float) -> nn.Module:
-    """The network with gradients for the last ``share`` of its layers, which are modules with parameters of their own.
+    """Return the network with gradients for the last ``share`` of its layers, at least for one.
 
-    Raises ValueError when the share isn't in (0, 1].
+    A layer is a module that has parameters itself, not only in its children. Raises ValueError if the share is not in
+    (0, 1].
     """
     if not 0 < share <= 1:
         raise ValueError(f"a share of {share} of the encoder's layers can't be trained: use one above 0 and up to 1")
+    # Modules are listed from input to output.
     layers = [module for module in network.modules() if list(module.parameters(recurse=False))]
     count = max(1, round(share * len(layers)))
     for layer in layers[-count:]:
@@ -114,7 +124,7 @@ def learning(network: nn.Module, share: float) -> nn.Module:
 
 
 def _segments(item: ItemFeatures) -> list[tuple[int, str, int]]:
-    """Where each segment stands in a batch, its text, and how many of its tokens were kept."""
+    """Return each segment's place in a batch, its text, and how many of its tokens have cached features."""
     title = [(0, item.title, LONGEST)] if item.title.strip() else []
     counts = torch.bincount(item.token_block_T[item.token_block_T >= 0].long(), minlength=len(item.blocks)).tolist()
     blocks = [(at, item.blocks[b].text, counts[b]) for at, b in enumerate(kept_blocks(item), start=1)]

@@ -1,5 +1,4 @@
-"""The moving parts of training: AdamW over the parts that a phase trains, and over encoders where some are trained
-along; averaged weights; state that survives a kill.
+"""Optimisation: AdamW on the network and on encoders, averaged weights, and a state that survives a kill.
 
 Shape suffixes: B batch, M modalities (picture, text, industry, each further text).
 """
@@ -23,14 +22,20 @@ from model.training.processes import Processes
 from tagloom_base.files import replaced
 
 GRADIENT_LIMIT = 1.0
+"""The largest norm of the gradient; longer ones are scaled down."""
 MOMENTS = ("exp_avg", "exp_avg_sq")
+"""AdamW's averages of a parameter's gradient and squared gradient, by its names for them."""
 ENCODERS = "encoders"
 
 
 class Learner:
-    """A network under training, its AdamW and the exponential average of its weights (which is what gets published).
+    """A network under training, its optimizer, and the exponential average of its weights, which is what serves.
 
-    Of ``encoders``, those parameters learn along that ask for gradients, at ``encoder_rate`` in every phase.
+    The parameters of ``encoders`` that require gradients are trained too, in every phase, at ``encoder_rate``.
+
+        learner = Learner(network, weight_decay=0.05, ema_decay=0.98)
+        learner.start(phase)
+        learner.step(loss)
     """
 
     def __init__(
@@ -51,13 +56,15 @@ class Learner:
         self.ema_decay = ema_decay
         self.steps = 0
         parts = network.parts()
+        # `start` sets the rates of the network's parts.
         groups = [{"params": parts[part], "name": part, "lr": 0.0} for part in PARTS]
         groups += [{"params": tuned, "name": ENCODERS, "lr": encoder_rate}] if tuned else []
         self.adam = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=weight_decay, fused=True)
 
     def start(self, phase: Phase) -> None:
-        """Let exactly the phase's parts learn, at its rate."""
+        """Train exactly the phase's parts from now on, at its learning rate."""
         self.network.train()
+        # The groups behind the network's parts are encoders, which have their own rate.
         for group in self.adam.param_groups[: len(PARTS)]:
             group["lr"] = phase.learning_rate
             for parameter in group["params"]:
@@ -65,20 +72,20 @@ class Learner:
                 parameter.grad = None
 
     def step(self, loss: Tensor) -> None:
-        """One update by the sum of all processes' losses."""
+        """Update the weights and their average by the sum of the losses of all processes."""
         self.adam.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         self.processes.add_gradients(self.learning)
         torch.nn.utils.clip_grad_norm_(self.learning, GRADIENT_LIMIT)
         self.adam.step()
         self.steps += 1
-        # A short warm-up of the average, so that the first epochs are not mostly the weights before training.
+        # A smaller decay in the first steps keeps the average from consisting mostly of the weights before training.
         decay = min(self.ema_decay, (1 + self.steps) / (10 + self.steps))
         with torch.no_grad():
             torch._foreach_lerp_(self.averaged, self.learning, 1 - decay)
 
     def optimizer_state(self) -> OptimizerState:
-        """AdamW's state as flat tensors: ``parameter.exp_avg`` and so on."""
+        """Return a copy of AdamW's state for the network, by names such as ``head.exp_avg``."""
         return OptimizerState(
             (f"{name}.{key}", value.detach().cpu().clone())
             for name, parameter in self.network.named_parameters()
@@ -86,16 +93,22 @@ class Learner:
         )
 
     def load_optimizer(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from ``optimizer_state()``; parameters, and rows, that it does not know start afresh."""
+        """Continue from an ``optimizer_state()``. Parameters and rows that it lacks start without a state."""
         for name, parameter in self.network.named_parameters():
             found = {key: state[f"{name}.{key}"] for key in ("step", *MOMENTS) if f"{name}.{key}" in state}
             if len(found) == 3 and found["exp_avg"].shape[1:] == parameter.shape[1:]:
-                moments = {key: _with_rows(found[key], len(parameter)) for key in MOMENTS}
-                kept = {"step": found["step"].clone(), **moments}
+                kept = {"step": found["step"].clone()}
+                for key in MOMENTS:
+                    # A vocabulary that has grown has added rows at the end of the parameter.
+                    added = found[key].new_zeros(len(parameter) - len(found[key]), *found[key].shape[1:])
+                    kept[key] = torch.cat([found[key], added])
                 self.adam.state[parameter] = {key: value.to(parameter.device) for key, value in kept.items()}
 
     def save(self, path: Path, fingerprint: str, epoch: int) -> None:
-        """Keep the state after an epoch; an earlier state is replaced in one move. One process writes for all."""
+        """Write the state after an epoch to a file, in one move. Only the first process writes.
+
+        ``fingerprint`` identifies the run: `resume` reads no state of another run.
+        """
         if self.processes.rank:
             return
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
@@ -106,7 +119,10 @@ class Learner:
             save_file(tensors, beside, metadata=about)
 
     def resume(self, path: Path, fingerprint: str) -> int:
-        """Epochs that are done, after loading their state; 0 when the file is not there, broken, or of another run."""
+        """Load the state from a file and return the number of epochs that are done.
+
+        Return 0 if the file is missing or broken, or belongs to a run with another fingerprint.
+        """
         try:
             tensors, about = read(path)
         except (OSError, SafetensorError):
@@ -121,10 +137,14 @@ class Learner:
 
 
 def modality_dropout(batch: Batch, share: float) -> Batch:
-    """Hide picture, text, industry or a further text of some items, each by itself: none is to be relied on alone."""
+    """Hide each of picture, text, industry and further texts from a share of the items, independently.
+
+    So the network learns to answer by any of them alone.
+    """
     if not share:
         return batch
-    kept_BM = (torch.rand(3 + batch.field_mask_NX.shape[1], len(batch)) >= share).T  # the same draw on any device
+    # The numbers are drawn on the CPU, so that they are the same for all devices.
+    kept_BM = (torch.rand(3 + batch.field_mask_NX.shape[1], len(batch)) >= share).T
     return replace(
         batch,
         region_mask_NR=batch.region_mask_NR & kept_BM[:, :1],
@@ -135,18 +155,15 @@ def modality_dropout(batch: Batch, share: float) -> Batch:
 
 
 def _tuned(encoders: nn.Module | None) -> list[nn.Parameter]:
-    """The encoders' parameters that learn."""
+    """Return the parameters of the encoders that are trained."""
     return [parameter for parameter in encoders.parameters() if parameter.requires_grad] if encoders else []
 
 
-def _with_rows(moment: Tensor, rows: int) -> Tensor:
-    """A copy with rows of zeros behind its own."""
-    return torch.cat([moment, moment.new_zeros(rows - len(moment), *moment.shape[1:])])
-
-
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with ``prefix``, by their names without it."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _hashed(text: str) -> str:
+    """Return 16 hex digits that identify a text."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,14 +1,18 @@
-"""The progressive schedule, as data: which epochs train which parts at which learning rate."""
+"""The phases of a training: which epochs train which parts of the network, at which learning rate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 PARTS = ("head", "attention", "projections")
+"""The parts of the network, from its output to its input."""
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Some epochs in a row that train the same parts of the network."""
+    """Consecutive epochs that train the same parts of the network.
+
+    Raises ValueError for an unknown part or less than one epoch.
+    """
 
     name: str
     epochs: int
@@ -28,19 +32,20 @@ STUDY = (
     Phase("fusion", 10, ("head", "attention"), 3e-3),
     Phase("refine", 15, PARTS, 1e-3),
 )
-"""Epochs 1-5, 6-15, 16-30 of the study. Head first keeps what frozen features know (LP-FT, Kumar et al., 2022)."""
+"""The phases of an untrained network: epochs 1-5, 6-15 and 16-30. Training the head first keeps the other parts from
+being distorted by the errors of an untrained head (LP-FT, Kumar et al., 2022)."""
 
 CONTINUATION = (
     Phase("base", 2, ("head",), 1e-2),
     Phase("fusion", 4, ("head", "attention"), 3e-3),
     Phase("refine", 6, PARTS, 1e-3),
 )
-"""A shorter cycle for a tagger that has been trained before."""
+"""The shorter phases of a network that has been trained before."""
 
 ALL_AT_ONCE = (Phase("refine", 30, PARTS, 1e-3),)
-"""No progression: for ablation."""
+"""All parts in all epochs, for the ablation of the phases."""
 
 
 def epochs(phases: Sequence[Phase]) -> list[Phase]:
-    """The phase of each epoch."""
+    """Return the phase of each epoch."""
     return [phase for phase in phases for _ in range(phase.epochs)]

@@ -1,4 +1,6 @@
-"""Labels come and go in a project: what the network has learned of a label goes with it, a new label starts afresh.
+"""Relabelling: continue training after a project has gained or lost labels.
+
+The network keeps the weights of labels that the project still has. New labels start with new weights.
 
 Shape suffixes: K classes, F cues.
 """
@@ -13,18 +15,21 @@ from model.attention.network import OptimizerState, make_network
 from model.tagger import Tagger
 from model.training.optimisation import MOMENTS
 
-BY_CLASS = ("query", "head", "bias")  # parameters with a row per class
-BY_CUE = "flag_in.weight"  # with a column per cue
+BY_CLASS = ("query", "head", "bias")
+"""The network's parameters with one row for each class."""
+BY_CUE = "flag_in.weight"
+"""The network's parameter with one column for each cue."""
 
 Moves = Sequence[tuple[int, int]]
+"""Pairs of the old and the new place of a class or a cue."""
 
 
 def relabelled(trained: Tagger, cold: Tagger) -> Tagger:
-    """The cold start for other labels with the trained network and its optimizer's state for a training to go on from.
+    """Return the cold start for the new labels with the trained network and optimizer, as the parent of a training.
 
-    The rest of ``trained`` is left behind: label model, regression and thresholds are fitted anew in each training.
-    What comes back is no version to serve, since the network's logits belong on top of what is fitted. ``cold`` itself
-    comes back where there is no network, or one of another space.
+    Nothing else of ``trained`` is kept: each training fits label model, regression and thresholds anew. The result must
+    not serve, because the network's logits are corrections to a fitted label model. If ``trained`` has no network or
+    belongs to another space, return ``cold`` itself.
     """
     if trained.network is None or trained.space != cold.space:
         return cold
@@ -36,6 +41,7 @@ def relabelled(trained: Tagger, cold: Tagger) -> Tagger:
     learned = trained.network.state_dict()
     network.load_state_dict({name: _moved(name, fresh, learned, classes, cues) for name, fresh in state.items()})
     parameters = {f"{name}.{moment}": parameter for name, parameter in network.named_parameters() for moment in MOMENTS}
+    # A moment has the shape of its parameter, so that its rows and columns move in the same way.
     optimizer = OptimizerState(trained.optimizer)
     for name in parameters.keys() & optimizer.keys():
         parameter, (kind, _, _) = parameters[name], name.rpartition(".")
@@ -44,13 +50,13 @@ def relabelled(trained: Tagger, cold: Tagger) -> Tagger:
 
 
 def _moves(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
-    """Where each name that is still there was, and where it is now."""
+    """Return the old and the new place of each name that is in both."""
     places = {name: place for place, name in enumerate(old)}
     return [(places[name], place) for place, name in enumerate(new) if name in places]
 
 
 def _moved(name: str, fresh: Tensor, learned: Mapping[str, Tensor], classes: Moves, cues: Moves) -> Tensor:
-    """``fresh`` with what was learned in the places where it belongs now."""
+    """Return ``fresh`` with the learned rows or columns of parameter ``name`` in their new places."""
     if name not in learned:
         return fresh
     moved = fresh.clone()

@@ -1,4 +1,4 @@
-"""From gold to supervision: what each source says of the pool, how far gold supports it, and the weak labels.
+"""Supervision: fit the sources, the label model and the regression to gold, and make weak labels for the pool.
 
 Shape suffixes: N items, K classes, D evidence, S sources.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from model.lexicon.cues import CueSet
 from model.problem import GoldTable, Problem
 from model.regression.evidence import Evidence
 from model.regression.logistic import Regression
@@ -16,21 +17,26 @@ from model.tagger import Tagger
 from model.training.config import TrainConfig
 from model.weak_supervision.credence import Credence
 from model.weak_supervision.industry import IndustryPrior, opinions_among
-from model.weak_supervision.label_model import LabelModel, WeakLabels
+from model.weak_supervision.label_model import LabelModel, Opinions, WeakLabels
 from model.weak_supervision.propagation import Index, votes
 from model.weak_supervision.sources import Memory, Sources
 
 FOLDS = 4
+"""Parts of the gold for out-of-fold log-odds."""
 
 
 @dataclass(frozen=True)
 class Supervision:
-    """What the network's training starts from.
+    """The parts of a tagger that are fitted before its network, and what the network is trained on.
 
-    ``sources``, ``label_model``, ``evidence``, ``regression`` and ``credence`` serve new items. ``gold`` is the gold
-    that all of them were fitted to. ``cold_NK`` are the log-odds of the cues, ``base_NK`` those of the pool before the
-    network. On gold items ``base_NK`` comes from a label model and a regression that have not seen the item's family:
-    the network learns to correct what it will meet, not what was fitted, and credence is measured on new items.
+    Args:
+        gold: the gold that all parts were fitted to.
+        sources, label_model, evidence, regression, credence: parts that serve new items.
+        cold_NK: log-odds of the pool by the cues alone.
+        base_NK: log-odds of the pool by label model and regression. Those of a gold item come from models that were
+            fitted without the item's family. So credence is measured on items that are new to the models, and the
+            network learns to correct such errors as the models make on new items.
+        weak: weak labels of the pool.
     """
 
     gold: GoldTable
@@ -45,30 +51,17 @@ class Supervision:
 
 
 def supervise(parent: Tagger, problem: Problem, config: TrainConfig | None = None) -> Supervision:
-    """Ask the sources about the pool, weigh them by the gold that is not held out, correct them by regression.
+    """Fit label model, regression and credence to the gold that is not held out, and make weak labels for the pool.
 
-    Cues and evidence are the parent's. Raises ValueError for a problem whose boxes have not been learned.
+    The cues and the evidence are the parent's. Raises ValueError if the problem's boxes have not been learned.
+
+        problem = replace(problem, boxes=learn_boxes(parent, problem, seed=7))
+        supervision = supervise(parent, problem)
     """
     config = config or TrainConfig()
-    if problem.boxes is None:
-        raise ValueError("the problem's boxes have not been learned: give it those of `learn_boxes`")
     pool, families, cues = problem.pool, problem.families, parent.sources.cues
     gold = problem.table(parent.labels).without(problem.held_out)
-    index = (problem.index or Index.of(pool)).with_gold(gold.rows)
-    industries, silent_NK = [item.industry for item in pool], torch.zeros_like(gold.labels_NK)
-
-    memory = None
-    if config.use_neighbours and gold.rows:
-        vectors_GD = index.neighbours.vectors_ND[gold.rows].half()
-        memory = Memory(index.embedding, vectors_GD, gold.labels_NK[gold.rows].float())
-    prior = IndustryPrior.of(industries, gold.labels_NK) if config.use_industry else None
-    sources = Sources(cues, memory, prior)
-    opinions = sources.together(
-        pool,
-        votes(index.neighbours, gold.labels_NK, families) if config.use_neighbours else silent_NK,
-        opinions_among(industries, gold.labels_NK, families) if config.use_industry else silent_NK,
-        problem.boxes.opinions_NK if config.use_boxes else silent_NK,
-    )
+    sources, opinions = _opinions(cues, problem, gold, config)
     label_model = LabelModel.fit(opinions, gold.labels_NK, gold.weight_N)
     evidence = parent.evidence or Evidence.of(pool, cues)
     evidence_ND, offset_NK = evidence.vectors(pool, cues), label_model.log_odds(opinions)
@@ -81,6 +74,7 @@ def supervise(parent: Tagger, problem: Problem, config: TrainConfig | None = Non
 
     regression = regression_on(gold, offset_NK)
     base_NK = offset_NK + regression.log_odds(evidence_ND)
+    # A model that was fitted to an item answers it better than a new item, so that gold items get other models.
     for rows in family_folds({row: families[row] for row in gold.rows}, FOLDS, parent.seed):
         others = gold.without(rows)
         unseen_NK = LabelModel.fit(opinions, others.labels_NK, gold.weight_N).log_odds(opinions)
@@ -88,21 +82,49 @@ def supervise(parent: Tagger, problem: Problem, config: TrainConfig | None = Non
         base_NK[rows] = unseen_NK[rows] + correction.log_odds(evidence_ND[rows])
     weak = label_model.weak_labels(opinions, base_NK - offset_NK)
     cold_NK = sources.cold_log_odds(opinions)
-    # Only classes with cues have something to overrule, so only they are measured.
-    told_K, rows = cues.has_cues_K, gold.rows
+    # In classes without cues, nothing can be overruled, so that they are not measured.
+    cued_K, rows = cues.has_cues_K, gold.rows
     credence = Credence.of(
-        cold_NK[rows][:, told_K], base_NK[rows][:, told_K], gold.labels_NK[rows][:, told_K], gold.weight_N[rows]
+        cold_NK[rows][:, cued_K], base_NK[rows][:, cued_K], gold.labels_NK[rows][:, cued_K], gold.weight_N[rows]
     )
     return Supervision(gold, sources, label_model, evidence, regression, credence, cold_NK, base_NK, weak)
 
 
+def _opinions(cues: CueSet, problem: Problem, gold: GoldTable, config: TrainConfig) -> tuple[Sources, Opinions]:
+    """Return the sources that serve new items, and the opinions of all sources on the pool.
+
+    The opinions on a gold item come without the gold of the item's family.
+    """
+    if problem.boxes is None:
+        raise ValueError("the problem's boxes have not been learned: give it those of `learn_boxes`")
+    pool, families = problem.pool, problem.families
+    index = (problem.index or Index.of(pool)).with_gold(gold.rows)
+    industries, silent_NK = [item.industry for item in pool], torch.zeros_like(gold.labels_NK)
+    memory = None
+    if config.use_neighbours and gold.rows:
+        # Half precision halves what these vectors take up in a checkpoint.
+        vectors_GD = index.neighbours.vectors_ND[gold.rows].half()
+        memory = Memory(index.embedding, vectors_GD, gold.labels_NK[gold.rows].float())
+    prior = IndustryPrior.of(industries, gold.labels_NK) if config.use_industry else None
+    sources = Sources(cues, memory, prior)
+    # A source that is switched off keeps its place with opinions of 0, so that the label model has all sources.
+    opinions = sources.together(
+        pool,
+        votes(index.neighbours, gold.labels_NK, families) if config.use_neighbours else silent_NK,
+        opinions_among(industries, gold.labels_NK, families) if config.use_industry else silent_NK,
+        problem.boxes.opinions_NK if config.use_boxes else silent_NK,
+    )
+    return sources, opinions
+
+
 def family_folds(families: Mapping[int, str], folds: int, seed: int) -> list[list[int]]:
-    """Rows in at most ``folds`` parts of like size; a family is never split, and each part has rows."""
+    """Return the rows in at most ``folds`` parts of similar size. No family is split, and no part is empty."""
     members: dict[str, list[int]] = {}
     for row, family in families.items():
         members.setdefault(family, []).append(row)
     names = sorted(members)
     order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed)).tolist()
+    # The largest families first, each to the smallest part; the seed decides among families of equal size.
     parts: list[list[int]] = [[] for _ in range(min(folds, len(names)))]
     for name in sorted((names[place] for place in order), key=lambda name: -len(members[name])):
         min(parts, key=len).extend(members[name])

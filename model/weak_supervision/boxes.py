@@ -1,9 +1,11 @@
-"""Boxes as a source: how well the best box of a picture shows each label, against what is usual in the pool.
+"""Boxes as a source: how good a picture's best box for a label is, compared with the best boxes of the whole pool.
 
     opinion_k = logit q_k − centre_k,     q_k = quality of the best candidate for label k, within [.02, .98]
 
-A rectangle says which pixels its label means, so that a few dozen of them tell more of whole pictures than as many tags
-do (docs/decisions/0031-boxes-as-a-source.md). `model.training.boxes` learns them.
+The quality is the box head's score of a candidate. ``centre_k`` is the mean of logit q_k over the pool.
+
+A gold box shows which pixels its label means. So a few dozen gold boxes teach more about whole pictures than the same
+number of tags (docs/decisions/0031-boxes-as-a-source.md). `model.training.boxes` learns the model.
 
 Shape suffixes: N items, K classes.
 """
@@ -18,12 +20,12 @@ from model.boxes.model import BoxModel
 from model.state import State
 
 LEAST = 0.02
-"""Qualities nearer to 0 or 1 say no more: the faintest box that counts as found has this score."""
+"""Qualities are clamped this far from 0 and 1. It is also the lowest score of a box that counts as found."""
 
 
 @dataclass(frozen=True, eq=False)
 class BoxSource:
-    """Boxes as a source of opinions: what is usual of the best box of each label in the pool."""
+    """Boxes as a source of opinions, with the mean log-odds of each label's best boxes in the pool."""
 
     centre_K: Tensor
 
@@ -36,15 +38,15 @@ class BoxSource:
 
     @classmethod
     def from_state(cls, state: State) -> "BoxSource | None":
-        """The source whose ``state()`` this is; None where boxes were no source."""
+        """Make the source again from the tagger's ``state()``. Return None if boxes were no source."""
         return cls(state.tensors["box_centre_K"]) if "box_centre_K" in state.tensors else None
 
 
 @dataclass(frozen=True, eq=False)
 class LearnedBoxes:
-    """What gold taught about boxes: a model, boxes as a source, and that source's opinions on the pool.
+    """The box model after training on gold, boxes as a source, and the (N, K) opinions of the source on the pool.
 
-    Without a box model there is no source, and all opinions are 0.
+    Without a box model, ``source`` is None too and all opinions are 0.
     """
 
     model: BoxModel | None
@@ -53,11 +55,11 @@ class LearnedBoxes:
 
     @classmethod
     def silent(cls, items: int, classes: int) -> "LearnedBoxes":
-        """Boxes that have no opinion on a pool of so many items."""
+        """Return opinions of 0 on a pool of ``items`` items, without a model."""
         return cls(None, None, torch.zeros(items, classes, dtype=torch.float64))
 
     def rows(self, index: Sequence[int]) -> "LearnedBoxes":
-        """The same model beside some of the pool's items."""
+        """Return the same model with the opinions on these rows of the pool."""
         return LearnedBoxes(self.model, self.source, self.opinions_NK[list(index)])
 
 

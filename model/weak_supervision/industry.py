@@ -1,10 +1,11 @@
-"""Industry prior: how often each label was gold in an item's industry, each level drawn to the level above it.
+"""Industry prior: how often gold items of an industry have each label, smoothed towards the level above.
 
     share(level) = (positives + m · share(level above)) / (gold + m)
     opinion      = logit share(deepest level) - logit share(everything)
 
-(a Beta prior centred on the level above; Gelman et al., Bayesian Data Analysis, 2013, chapter 5). A level that no gold
-has seen says what the level above says; an item without industry, or without gold anywhere: 0.
+This is a Beta prior centred on the share of the level above (Gelman et al., Bayesian Data Analysis, 2013, chapter 5). A
+level without gold has the share of the level above. The opinion on an item without industry is 0, and so are all
+opinions without gold.
 
 Shape suffixes: N items, K classes, V industry paths.
 """
@@ -19,14 +20,14 @@ from torch import Tensor
 from model.state import State, prefixed
 
 PSEUDO_GOLD = 20.0
-"""m: with so many gold items, a level is believed as much as the level above it."""
+"""The formula's m: with this many gold items, a level counts as much as the level above it."""
 
 Path = tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class IndustryPrior:
-    """Positives and gold items of each path from the root ``()`` down, as counted."""
+    """The number of positives and of gold labels of each industry path and class. The root is the path ``()``."""
 
     paths: tuple[Path, ...]
     positives_VK: Tensor
@@ -34,9 +35,10 @@ class IndustryPrior:
 
     @classmethod
     def of(cls, industries: Sequence[Path], labels_NK: Tensor) -> "IndustryPrior":
-        """Counted on gold: 1, 0, or NaN where an item has none."""
+        """Count gold, which is 1, 0, or NaN where the label is unknown."""
         places: dict[Path, int] = {(): 0}
         rows, counted = [], []
+        # Each item counts once for every level of its path, the root included.
         for row, industry in enumerate(industries):
             for depth in range(len(industry) + 1):
                 rows.append(row)
@@ -53,21 +55,23 @@ class IndustryPrior:
 
     @classmethod
     def from_state(cls, state: State) -> "IndustryPrior | None":
-        """The prior whose ``state()`` this is; None where there was no gold."""
+        """Make the prior again from the tagger's ``state()``. Return None if the tagger had no prior."""
         if state.facts["industries"] is None:
             return None
         return cls(tuple(tuple(path) for path in state.facts["industries"]), **state.under("industry."))
 
     def opinions(self, industries: Sequence[Path]) -> Tensor:
-        """(N, K) float64 log-odds of each item's industry."""
+        """Return the (N, K) float64 opinions on items of these industries, in log-odds."""
+        # Many items share an industry.
         of = lru_cache(None)(self._opinion)
         opinions = [of(industry) for industry in industries]
         return torch.stack(opinions) if opinions else torch.zeros(0, self.gold_VK.shape[1], dtype=torch.float64)
 
     def without(self, other: "IndustryPrior") -> "IndustryPrior":
-        """Counted without the gold that ``other`` was counted on, which is part of this one's."""
+        """Return the prior without the gold that ``other`` counted, which must be part of this prior's gold."""
         places = [self._places[path] for path in other.paths]
         positives_VK, gold_VK = self.positives_VK.clone(), self.gold_VK.clone()
+        # Counts are whole numbers, so that the difference is exactly what a new count would give.
         positives_VK[places] -= other.positives_VK
         gold_VK[places] -= other.gold_VK
         return IndustryPrior(self.paths, positives_VK, gold_VK)
@@ -77,9 +81,11 @@ class IndustryPrior:
         return {path: place for place, path in enumerate(self.paths)}
 
     def _opinion(self, industry: Path) -> Tensor:
+        """Return the (K,) opinion on one industry."""
         all_K = share_K = (self.positives_VK[0] + 1) / (self.gold_VK[0] + 2)
         for depth in range(1, len(industry) + 1):
             place = self._places.get(industry[:depth])
+            # Deeper levels of an unknown path are unknown too.
             if place is None:
                 break
             share_K = (self.positives_VK[place] + PSEUDO_GOLD * share_K) / (self.gold_VK[place] + PSEUDO_GOLD)
@@ -87,14 +93,17 @@ class IndustryPrior:
 
 
 def opinions_among(industries: Sequence[Path], labels_NK: Tensor, families: Sequence[str]) -> Tensor:
-    """(N, K) opinions on a pool, in which a gold item's own family does not count: what it says of its own views would
-    make the prior look better on gold than it is elsewhere."""
+    """Return the (N, K) opinions on a pool, those on a gold item without the gold of the item's own family.
+
+    The views of one product have similar labels. With the family's own gold, the prior would look better on gold items
+    than it is on new items.
+    """
     members: dict[str, list[int]] = {}
     for row in (~labels_NK.isnan().all(1)).nonzero()[:, 0].tolist():
         members.setdefault(families[row], []).append(row)
     prior = IndustryPrior.of(industries, labels_NK)
     opinion_NK = prior.opinions(industries)
     for rows in members.values():
-        theirs = [industries[row] for row in rows]
-        opinion_NK[rows] = prior.without(IndustryPrior.of(theirs, labels_NK[rows])).opinions(theirs)
+        own = [industries[row] for row in rows]
+        opinion_NK[rows] = prior.without(IndustryPrior.of(own, labels_NK[rows])).opinions(own)
     return opinion_NK

@@ -1,9 +1,10 @@
-"""KNN propagation: labels travel from gold items to their nearest neighbours under a frozen embedding.
+"""KNN propagation: each item gets an opinion from the labels of its most similar gold items.
 
-The embedding is made of encoder features, not of the trained fusion, so that it does not move while the network learns.
-Search is exact and incremental: new gold costs N × ΔG inner products, removed gold re-scans only the items that had it
-among their neighbours. The result equals a search from scratch (similarities within 1e-4, the noise of blocked
-products).
+Similarity is the inner product of two items under a frozen embedding. The embedding consists of encoder features, not
+of the network's output, so that it stays the same while the network is trained. The search is exact and incremental:
+adding gold costs N × ΔG inner products, and removing gold searches again only for the items that had it among their
+neighbours. The result equals that of a new search (similarities within 1e-4, because blocked products round
+differently).
 
 Shape suffixes: N items, G gold items, K classes, M neighbours kept per item, D width of the embedding.
 """
@@ -18,34 +19,38 @@ from torch.nn.functional import normalize
 from model.features.item import ItemFeatures, hashed_industry
 
 NEIGHBOURS = 24
+"""Gold items kept for each item. They are more than vote, because an item's own family may not vote."""
 BLOCK = 4096
+"""Items whose inner products are computed at a time, which bounds the memory."""
 PARTS = ("image", "reading", "title", "industry")
 WEIGHTS = {"image": 0.4, "reading": 0.4, "title": 0.1, "industry": 0.1}
-"""Share of each part in the inner product: a view's look and its read text tell views apart, title and industry do
-not."""
+"""The weight of each part in the inner product. The picture and the read text differ between the views of one product;
+title and industry do not."""
 
 
 @dataclass(frozen=True)
 class Embedding:
-    """Maps items to vectors: centred, L2-normalised parts side by side. The means are frozen when it is made.
+    """A map from items to vectors, which are the concatenation of their parts, each centred and L2-normalised.
 
-    Neighbours found under one embedding mean nothing under another (other encoders, or means of another pool).
+    The means are fixed when the embedding is made. Neighbours that were found under one embedding are useless under
+    another, which has other encoders or the means of another pool.
     """
 
     means: dict[str, Tensor]
 
     @classmethod
     def of(cls, items: Sequence[ItemFeatures]) -> "Embedding":
-        """Make the embedding that is centred on these items. ValueError without items."""
+        """Make the embedding that is centred on these items. Raises ValueError if there are none."""
         if not items:
             raise ValueError("an embedding needs at least one item to be centred on")
         return cls({part: _part(items, part).mean(0) for part in PARTS})
 
     def vectors(self, items: Sequence[ItemFeatures]) -> Tensor:
-        """(N, D) float32; a missing modality is a part of zeros, so that it takes no side."""
+        """Return the (N, D) float32 vectors of items."""
         parts = []
         for part in PARTS:
             raw_ND = _part(items, part)
+            # A missing part stays zero after centring, so that it is similar to nothing and unlike nothing.
             missing_N1 = (raw_ND.abs().sum(1, keepdim=True) == 0).float()
             centred_ND = normalize(raw_ND - self.means[part], dim=1) * (1 - missing_N1)
             parts.append(centred_ND * WEIGHTS[part] ** 0.5)
@@ -53,6 +58,7 @@ class Embedding:
 
 
 def _part(items: Sequence[ItemFeatures], part: str) -> Tensor:
+    """Return one part of the items' vectors, L2-normalised and not centred."""
     if part == "industry":
         return torch.stack([hashed_industry(item.industry) for item in items])
     columns = {"image": "image_C", "reading": "reading_E", "title": "title_E"}
@@ -62,10 +68,14 @@ def _part(items: Sequence[ItemFeatures], part: str) -> Tensor:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The M most similar gold items of every item. ``gold_NM`` holds row numbers of ``vectors_ND``, -1 where there
-    are fewer.
+    """The M most similar gold items of every item; an item is never its own neighbour.
 
-    Immutable: ``add``, ``remove`` and ``extend`` return the next state. An item is never its own neighbour.
+    ``gold_NM`` holds row numbers of ``vectors_ND``, the most similar first, and -1 behind the last neighbour of an item
+    that has fewer than M. ``similarity_NM`` is -∞ in these places. ``gold`` holds the rows of all gold items. Objects
+    never change: ``add``, ``remove`` and ``extend`` return new ones.
+
+        neighbours = Neighbours.empty(embedding.vectors(items)).add(gold_rows)
+        log_odds_NK = votes(neighbours, labels_NK, families)
     """
 
     vectors_ND: Tensor
@@ -75,12 +85,12 @@ class Neighbours:
 
     @classmethod
     def empty(cls, vectors_ND: Tensor, *, neighbours: int = NEIGHBOURS) -> "Neighbours":
-        """No gold yet."""
+        """Return the neighbours of items without any gold."""
         shape = (len(vectors_ND), neighbours)
         return cls(vectors_ND, (), torch.full(shape, -1, dtype=torch.int64), torch.full(shape, -torch.inf))
 
     def add(self, gold: Iterable[int]) -> "Neighbours":
-        """Gold more: N × ΔG inner products."""
+        """Return the neighbours with these gold rows added, at the cost of N × ΔG inner products."""
         new = sorted(set(gold) - set(self.gold))
         if not new:
             return self
@@ -88,7 +98,10 @@ class Neighbours:
         return replace(self, gold=tuple(sorted((*self.gold, *new))), gold_NM=gold_NM, similarity_NM=similarity_NM)
 
     def remove(self, gold: Iterable[int]) -> "Neighbours":
-        """Gold less: only items that had one of these among their neighbours are searched again, over all gold left."""
+        """Return the neighbours without these gold rows.
+
+        Only items that had one of these rows among their neighbours are searched again, over all gold that is left.
+        """
         gone = set(gold) & set(self.gold)
         if not gone:
             return self
@@ -101,7 +114,7 @@ class Neighbours:
         return replace(self, gold=left, gold_NM=gold_NM, similarity_NM=similarity_NM)
 
     def extend(self, vectors_ND: Tensor) -> "Neighbours":
-        """Items more: they are searched over the gold there is."""
+        """Return the neighbours with these items appended, for which all gold is searched."""
         blank = Neighbours.empty(vectors_ND, neighbours=self.gold_NM.shape[1])
         grown = Neighbours(
             torch.cat([self.vectors_ND, vectors_ND]),
@@ -116,31 +129,23 @@ class Neighbours:
         return replace(grown, gold_NM=gold_NM, similarity_NM=all_NM)
 
     def with_gold(self, gold: Iterable[int]) -> "Neighbours":
-        """The state for exactly this gold, by the cheapest way from here."""
+        """Return the neighbours among exactly these gold rows, at the cost of the difference alone."""
         wanted = set(gold)
         return self.remove(set(self.gold) - wanted).add(wanted)
 
     def _merged(
         self, rows: Tensor, gold: Sequence[int], old_NM: Tensor, old_similarity_NM: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Best M of the old neighbours and of ``gold``, for these rows."""
+        """Return the new ``gold_NM`` and ``similarity_NM`` of these rows, block by block."""
         if not gold or not len(rows):
             return old_NM, old_similarity_NM
         gold_G = torch.tensor(list(gold))
-        merged = [
-            _best(
-                rows[at : at + BLOCK],
-                self.vectors_ND,
-                gold_G,
-                old_NM[at : at + BLOCK],
-                old_similarity_NM[at : at + BLOCK],
-            )
-            for at in range(0, len(rows), BLOCK)
-        ]
+        blocks = [slice(at, at + BLOCK) for at in range(0, len(rows), BLOCK)]
+        merged = [_best(rows[b], self.vectors_ND, gold_G, old_NM[b], old_similarity_NM[b]) for b in blocks]
         return torch.cat([found for found, _ in merged]), torch.cat([similarity for _, similarity in merged])
 
     def tensors(self) -> dict[str, Tensor]:
-        """State for safetensors (without the vectors, which come from the features)."""
+        """Return the tensors for a safetensors file, without the vectors, which are made again from the features."""
         return {
             "gold": torch.tensor(self.gold, dtype=torch.int64),
             "gold_NM": self.gold_NM,
@@ -150,26 +155,28 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class Index:
-    """The nearest gold of each item of a pool, and the embedding under which it is near."""
+    """The neighbours of each item of a pool, and the embedding under which they were found."""
 
     embedding: Embedding
     neighbours: Neighbours
 
     @classmethod
     def of(cls, pool: Sequence[ItemFeatures]) -> "Index":
-        """Make an index of this pool without any gold yet."""
+        """Make the index of a pool without any gold."""
         embedding = Embedding.of(pool)
         return cls(embedding, Neighbours.empty(embedding.vectors(pool)))
 
     def with_gold(self, gold: Iterable[int]) -> "Index":
-        """Return the index of exactly this gold, by rows of the pool."""
+        """Return the index of exactly these gold rows of the pool."""
         return replace(self, neighbours=self.neighbours.with_gold(gold))
 
 
 def _best(
     rows: Tensor, vectors_ND: Tensor, gold_G: Tensor, old_NM: Tensor, old_similarity_NM: Tensor
 ) -> tuple[Tensor, Tensor]:
+    """Return the M most similar of the old neighbours and the gold for some rows, and their similarities."""
     similarity_NG = vectors_ND[rows] @ vectors_ND[gold_G].T
+    # No item is its own neighbour.
     similarity_NG = similarity_NG.masked_fill(rows[:, None] == gold_G[None, :], -torch.inf)
     gold_NG = gold_G.expand(len(rows), -1).masked_fill(similarity_NG == -torch.inf, -1)
     all_NJ, similarity_NJ = torch.cat([old_NM, gold_NG], 1), torch.cat([old_similarity_NM, similarity_NG], 1)
@@ -180,31 +187,29 @@ def _best(
 def votes(
     neighbours: Neighbours, labels_NK: Tensor, families: Sequence[str], *, of: int = 10, sharpness: float = 8.0
 ) -> Tensor:
-    """(N, K) log-odds from the neighbours' labels, weighted by exp(sharpness × similarity); 0 where nobody votes.
+    """Return the (N, K) float64 log-odds by which an item's neighbours differ from the pool's mean; 0 without votes.
 
-    An item's own family does not vote on gold items: its views share title and look, and their agreement would make
-    propagation look better on gold than it is elsewhere. One vote of the pool's own share is added for each class, so
-    that few or far neighbours say little (Laplace smoothing towards the share).
+    The nearest ``of`` neighbours vote with weight exp(sharpness × (similarity - 1)). For each class, one more vote of
+    weight exp(-sharpness / 2) is for the share of the pool's gold (Laplace smoothing), so that few or distant
+    neighbours hardly move the opinion.
+
+    A gold item gets no votes from its own family. The views of one product share title and look, and their agreement
+    would make propagation look better on gold items than it is on new items.
     """
+    gold, gold_NM = list(neighbours.gold), neighbours.gold_NM
+    if not gold:
+        return torch.zeros_like(labels_NK, dtype=torch.float64)
     family = {name: number for number, name in enumerate(dict.fromkeys(families))}
     family_N = torch.tensor([family[name] for name in families])
     is_gold_N = torch.zeros(len(labels_NK), dtype=torch.bool)
-    is_gold_N[list(neighbours.gold)] = True
-    gold_NM = neighbours.gold_NM
+    is_gold_N[gold] = True
     own_NM = (family_N[gold_NM.clamp(min=0)] == family_N[:, None]) & is_gold_N[:, None]
     allowed_NM = (gold_NM >= 0) & ~own_NM
+    # The nearest come first, so that counting from the left finds the nearest that may vote.
     allowed_NM &= allowed_NM.cumsum(1) <= of
-    return _vote(gold_NM, neighbours.similarity_NM, allowed_NM, labels_NK, list(neighbours.gold), sharpness)
-
-
-def _vote(
-    gold_NM: Tensor, similarity_NM: Tensor, allowed_NM: Tensor, labels_NK: Tensor, gold: list[int], sharpness: float
-) -> Tensor:
-    if not gold:
-        return torch.zeros_like(labels_NK, dtype=torch.float64)
     known_K = (~labels_NK[gold].isnan()).sum(0)
     share_K = ((labels_NK[gold].nan_to_num(0.0).sum(0) + 1) / (known_K + 2)).double()
-    weight_NM = torch.exp(sharpness * (similarity_NM.double() - 1)).masked_fill(~allowed_NM, 0.0)
+    weight_NM = torch.exp(sharpness * (neighbours.similarity_NM.double() - 1)).masked_fill(~allowed_NM, 0.0)
     votes_NMK = labels_NK[gold_NM.clamp(min=0)].double()
     weight_NMK = weight_NM[:, :, None] * ~votes_NMK.isnan()
     prior = torch.exp(torch.tensor(-sharpness / 2, dtype=torch.float64))

@@ -1,5 +1,4 @@
-"""Everything that has an opinion on an item's labels before the network does: cues, nearest gold, industry prior,
-boxes.
+"""The sources: cues, nearest gold, industry prior and boxes, which have opinions on labels before the network.
 
 Shape suffixes: S sources, N items, G gold items, K classes, D width of the embedding, F cues.
 """
@@ -22,14 +21,17 @@ NEAREST = "nearest gold"
 INDUSTRY = "industry prior"
 BOXES = "boxes"
 LEARNED_TRUST = 0.3
-"""Before any gold, of the nearest gold and the industry prior."""
+"""Prior trust in the nearest gold and in the industry prior."""
 BOX_TRUST = 1.0
-"""Before any gold, of the boxes."""
+"""Prior trust in the boxes."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """The gold that answers ask for their neighbours: vectors under a frozen embedding, labels 1, 0 or NaN."""
+    """The gold among which a served version finds the neighbours of a new item.
+
+    ``vectors_GD`` are its vectors under the embedding, ``labels_GK`` its labels: 1, 0, or NaN for unknown.
+    """
 
     embedding: Embedding
     vectors_GD: Tensor
@@ -41,26 +43,30 @@ class Memory:
 
     @classmethod
     def from_state(cls, state: State) -> "Memory | None":
-        """The memory whose ``state()`` this is; None where there was no gold."""
+        """Make the memory again from the tagger's ``state()``. Return None if the tagger had none."""
         if "memory.vectors_GD" not in state.tensors:
             return None
         own = state.under("memory.")
         return cls(Embedding(state.under("memory.mean.")), own["vectors_GD"], own["labels_GK"])
 
     def votes(self, items: Sequence[ItemFeatures]) -> Tensor:
-        """(N, K) log-odds from each item's nearest gold."""
+        """Return the (N, K) log-odds from each new item's nearest gold."""
         vectors_ND = torch.cat([self.vectors_GD.float(), self.embedding.vectors(items)])
         gold = len(self.vectors_GD)
         unknown_NK = torch.full((len(items), self.labels_GK.shape[1]), torch.nan)
         found = Neighbours.empty(vectors_ND).add(range(gold))
+        # A new item is of no family with gold, so that all neighbours may vote.
         families = [str(n) for n in range(len(vectors_ND))]
         return votes(found, torch.cat([self.labels_GK, unknown_NK]), families)[gold:]
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The sources of one tagger. ``opinions`` always has the same names in the same order, so that trust can be
-    kept."""
+    """The sources of one tagger.
+
+    Their opinions always have the same names in the same order, also where a source is missing, so that the trust of
+    one label model fits them all.
+    """
 
     cues: CueSet
     memory: Memory | None = None
@@ -72,7 +78,7 @@ class Sources:
 
     @classmethod
     def from_state(cls, state: State) -> "Sources":
-        """The sources whose ``state()`` this is."""
+        """Make the sources again from the tagger's ``state()``."""
         cues = CueSet(tuple(state.facts["labels"]), Lexicon.from_dict(state.facts["lexicon"]))
         return cls(cues, Memory.from_state(state), IndustryPrior.from_state(state))
 
@@ -81,11 +87,12 @@ class Sources:
         return (*self.cues.names, NEAREST, INDUSTRY, BOXES)
 
     def cold_log_odds(self, opinions: Opinions) -> Tensor:
-        """(N, K) what the cues alone make of ``opinions``: the cold start, which asks for no gold."""
+        """Return the (N, K) log-odds of the cues alone, which are those of the cold start."""
+        # The cues are the first of the sources.
         return self.cues.prior_K + opinions.log_odds_SNK[: len(self.cues.cues)].sum(0)
 
     def opinions(self, items: Sequence[ItemFeatures], boxes_NK: Tensor | None = None) -> Opinions:
-        """What the sources say of new items; ``boxes_NK`` is what boxes say of them, None for nothing."""
+        """Return the opinions of all sources on new items. ``boxes_NK`` are those of the boxes, None for none."""
         silent_NK = torch.zeros(len(items), len(self.cues.labels), dtype=torch.float64)
         nearest_NK = self.memory.votes(items) if self.memory and items else silent_NK
         industry_NK = self.industry.opinions([item.industry for item in items]) if self.industry else silent_NK
@@ -94,7 +101,11 @@ class Sources:
     def together(
         self, items: Sequence[ItemFeatures], nearest_NK: Tensor, industry_NK: Tensor, boxes_NK: Tensor
     ) -> Opinions:
-        """The cues beside what gold says, from wherever: in the pool, a gold item does not speak for its own family."""
+        """Return the cues' opinions on the items followed by the given (N, K) opinions of the other sources.
+
+        `opinions` calls this for new items. A training calls it for its pool, where the opinions on a gold item must
+        not come from the item's own family.
+        """
         classes = len(self.cues.labels)
         trust_FK = torch.ones(len(self.cues.cues), classes, dtype=torch.float64)
         trust_3 = torch.tensor([LEARNED_TRUST, LEARNED_TRUST, BOX_TRUST], dtype=torch.float64)

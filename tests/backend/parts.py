@@ -81,7 +81,9 @@ def publish(
     version = checkpoint.version_name(number, tagger)
     folder = f"{project.replace('/', '-')}/{version}"
     if not (settings.paths.checkpoints / folder).exists():
-        checkpoint.save(tagger, settings.paths.checkpoints / folder, version=version, phase="test")
+        checkpoint.save(
+            tagger, settings.paths.checkpoints / folder, version=version, about=checkpoint.About(phase="test")
+        )
     new = NewVersion(number, version, "", folder, "test", tagger.space, tagger.labels, {}, 0, 0, 0)
     return store.versions.install(project, new, generation=generation)
 

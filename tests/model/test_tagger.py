@@ -8,7 +8,7 @@ import torch
 
 from model.attention.fusion import FUSIONS
 from model.calibration import USUAL
-from model.checkpoint import FORMAT, MANIFEST, TENSORS, content_sha, load, read_manifest, save, version_name
+from model.checkpoint import FORMAT, MANIFEST, TENSORS, About, content_sha, load, read_manifest, save, version_name
 from model.problem import Problem
 from model.tagger import Tagger, whole_task_confidence
 from model.training.config import TrainConfig
@@ -132,7 +132,12 @@ def test_labels_must_be_some_and_each_once(labels: tuple[str, ...]) -> None:
 
 def test_a_checkpoint_answers_as_before(trained: Tagger, tmp_path: Path) -> None:
     version = version_name(4, trained)
-    manifest = save(trained, tmp_path / version, version=version, parent="v3.abcd", gold_count=24, metrics={"f1": 0.5})
+    manifest = save(
+        trained,
+        tmp_path / version,
+        version=version,
+        about=About("v3.abcd", gold_count=24, metrics={"f1": 0.5}),
+    )
     again = load(tmp_path / version, space="space")
     assert trained.box_source is not None
     assert again.box_source is not None
@@ -180,7 +185,7 @@ def test_a_version_never_changes(cold: Tagger, tmp_path: Path) -> None:
 
 
 def test_features_of_other_encoders_are_refused(cold: Tagger, tmp_path: Path) -> None:
-    save(cold, tmp_path / "v0", version="v0", encoders={"image": "resnet50"})
+    save(cold, tmp_path / "v0", version="v0", about=About(encoders={"image": "resnet50"}))
     with pytest.raises(ValueError, match=r"space space \(resnet50\).*set the encoders"):
         load(tmp_path / "v0", space="other")
 

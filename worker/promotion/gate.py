@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.metrics import macro_f1, paired_bootstrap
+from model.metrics import GoldLabels, macro_f1, paired_bootstrap
 
 MARGIN = 0.02
 LEVEL = 0.8
@@ -68,10 +68,9 @@ def judge(evidence: Evidence, *, must_gain: bool, seed: int = 0) -> Verdict:
     if not evidence.known_NK.any():
         return Verdict(False, "no gold to judge it by", {"basis": evidence.basis, "items": 0})
     comparison = paired_bootstrap(
-        evidence.gold_NK & evidence.known_NK,
-        evidence.served_NK & evidence.known_NK,
-        evidence.candidate_NK & evidence.known_NK,
-        families=evidence.families,
+        GoldLabels(evidence.gold_NK, evidence.known_NK, evidence.families),
+        evidence.served_NK,
+        evidence.candidate_NK,
         draws=DRAWS,
         level=LEVEL,
         seed=seed,

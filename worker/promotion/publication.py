@@ -77,16 +77,14 @@ class Publisher:
         number = self.store.versions.reserve(key)
         version = checkpoint.version_name(number, tagger)
         folder = version_folder(key, version)
-        checkpoint.save(
-            tagger.named(version),
-            self.checkpoints / folder,
-            version=version,
+        about = checkpoint.About(
             parent=self.current.version,
             encoders=self.encoders,
             metrics={name: value for name, value in metrics.items() if isinstance(value, float)},
             phase=phase,
             **self.counts,
         )
+        checkpoint.save(tagger.named(version), self.checkpoints / folder, version=version, about=about)
         return NewVersion(
             number=number,
             version=version,

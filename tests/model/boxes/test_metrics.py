@@ -1,6 +1,6 @@
 import pytest
 
-from model.boxes.metrics import GoldPicture, bootstrap_interval, box_scores
+from model.boxes.metrics import GoldPicture, GoldPictures, bootstrap_interval, box_scores
 from model.items import Box, LabelledBox, PredictedBox
 
 LEFT, RIGHT = Box(0, 0, 0.4, 0.4), Box(0.6, 0.6, 1, 1)
@@ -49,6 +49,6 @@ def test_labels_without_gold_are_left_out_of_the_mean() -> None:
 def test_the_interval_holds_the_figure_and_is_wide_when_products_differ() -> None:
     predicted = [found((LEFT, 0.9)), found((RIGHT, 0.8)), found((LEFT, 0.7)), found((RIGHT, 0.6))]
     truth = [gold(LEFT), gold(LEFT), gold(LEFT), gold(LEFT)]
-    low, high = bootstrap_interval(predicted, truth, ["价格"], ["a", "b", "c", "d"], draws=200)
+    low, high = bootstrap_interval(predicted, GoldPictures(truth, ["a", "b", "c", "d"]), ["价格"], draws=200)
     assert low < box_scores(predicted, truth, ["价格"]).mean < high
-    assert bootstrap_interval(predicted[:1], truth[:1], ["价格"], ["a"], draws=20) == (1.0, 1.0)
+    assert bootstrap_interval(predicted[:1], GoldPictures(truth[:1], ["a"]), ["价格"], draws=20) == (1.0, 1.0)

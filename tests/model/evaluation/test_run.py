@@ -16,7 +16,7 @@ from model.attention.network import NetworkConfig
 from model.boxes.effort import Seconds
 from model.evaluation.corpus import LabelledCorpus, Split, families_at, split
 from model.evaluation.methods import ABLATIONS, MethodAnswers, methods, trained
-from model.evaluation.run import Result, heard, read, reliability, run, steps, tagger_fingerprint
+from model.evaluation.run import Result, RunPlan, heard, read, reliability, run, steps, tagger_fingerprint
 from model.evaluation.tables import f1_table
 from model.features.item import ItemFeatures
 from model.lexicon.lexicon import Lexicon
@@ -76,7 +76,7 @@ def test_methods_of_one_draw_share_what_was_learned_of_boxes(
     monkeypatch.setattr(model.evaluation.corpus, "learn_boxes", learn)
     monkeypatch.setattr(model.training.progressive, "learn_boxes", learn)
     monkeypatch.setattr(model.evaluation.run, "methods", lambda: {"one": method, "other": method})
-    run(corpus, gold_families=[5], seeds=[0, 1], names=["one", "other"])
+    run(corpus, RunPlan(gold_families=[5], seeds=[0, 1], names=["one", "other"]))
     assert learned == [0, 1]
 
 
@@ -91,7 +91,7 @@ def test_boxes_are_left_out_by_name(corpus: LabelledCorpus) -> None:
 
 
 def test_without_gold_tagloom_is_the_cold_start(corpus: LabelledCorpus) -> None:
-    found = run(corpus, gold_families=[0], seeds=[0], names=["Tagloom", "cold start"])
+    found = run(corpus, RunPlan(gold_families=[0], seeds=[0], names=["Tagloom", "cold start"]))
     assert found[0].macro_f1 == found[1].macro_f1
     assert found[0].gold_items == 0
 
@@ -99,18 +99,22 @@ def test_without_gold_tagloom_is_the_cold_start(corpus: LabelledCorpus) -> None:
 def test_a_killed_run_goes_on(corpus: LabelledCorpus, tmp_path: Path) -> None:
     kept = tmp_path / "results.jsonl"
     names = ["cold start", "image, logistic regression"]
-    first = run(corpus, gold_families=[5], seeds=[0], names=names[:1], results=kept)
+    first = run(corpus, RunPlan(gold_families=[5], seeds=[0], names=names[:1], results=kept))
     kept.write_bytes(kept.read_bytes() + '{"method": "价'.encode()[:-1])
     assert read(kept) == first
-    second = run(corpus, gold_families=[5], seeds=[0], names=names, results=kept)
+    second = run(corpus, RunPlan(gold_families=[5], seeds=[0], names=names, results=kept))
     assert second[0] == first[0]
     assert read(kept) == second
     seen: list[Result] = []
-    assert run(corpus, gold_families=[5], seeds=[0], names=names, results=kept, on_result=seen.append) == second == seen
+    assert (
+        run(corpus, RunPlan(gold_families=[5], seeds=[0], names=names, results=kept), on_result=seen.append)
+        == second
+        == seen
+    )
 
 
 def test_the_table_tells_mean_spread_and_difference(corpus: LabelledCorpus) -> None:
-    found = run(corpus, gold_families=[5], seeds=[0, 1], names=["cold start", "image, logistic regression"])
+    found = run(corpus, RunPlan(gold_families=[5], seeds=[0, 1], names=["cold start", "image, logistic regression"]))
     told = f1_table(found, against="cold start").markdown().splitlines()
     assert told[0] == "| method | 5 gold products |"
     assert "±" in told[2]
@@ -119,7 +123,7 @@ def test_the_table_tells_mean_spread_and_difference(corpus: LabelledCorpus) -> N
 
 def test_unknown_methods_and_misfits_are_told(corpus: LabelledCorpus) -> None:
     with pytest.raises(ValueError, match="unknown methods"):
-        run(corpus, gold_families=[1], seeds=[0], names=["magic"])
+        run(corpus, RunPlan(gold_families=[1], seeds=[0], names=["magic"]))
     with pytest.raises(ValueError, match="do not fit"):
         LabelledCorpus(LABELS, tuple(ITEMS), (), tuple(FAMILIES))
     with pytest.raises(ValueError, match="two product families"):
@@ -128,13 +132,13 @@ def test_unknown_methods_and_misfits_are_told(corpus: LabelledCorpus) -> None:
 
 def test_results_of_other_data_or_other_prices_are_not_taken(corpus: LabelledCorpus, tmp_path: Path) -> None:
     kept = tmp_path / "results.jsonl"
-    options = {"gold_families": [0], "seeds": [0], "names": ["cold start"], "results": kept}
-    run(corpus, **options)  # type: ignore[arg-type]
-    run(corpus, **options)  # type: ignore[arg-type]
+    plan = RunPlan(gold_families=[0], seeds=[0], names=["cold start"], results=kept)
+    run(corpus, plan)
+    run(corpus, plan)
     assert len(read(kept)) == 1
-    run(corpus, prices=Seconds(draw=9), **options)  # type: ignore[arg-type]
+    run(corpus, replace(plan, prices=Seconds(draw=9)))
     relabelled = (frozenset[str](), *corpus.gold[1:])
-    run(replace(corpus, gold=relabelled), **options)  # type: ignore[arg-type]
+    run(replace(corpus, gold=relabelled), plan)
     assert len(read(kept)) == 3
 
 
@@ -171,16 +175,16 @@ def test_results_of_another_tagger_are_not_taken(
     corpus: LabelledCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: object
 ) -> None:
     kept = tmp_path / "results.jsonl"
-    run(corpus, gold_families=[0], seeds=[0], names=["cold start"], results=kept)
+    run(corpus, RunPlan(gold_families=[0], seeds=[0], names=["cold start"], results=kept))
     monkeypatch.setattr(model.evaluation.run, name, value)
-    run(corpus, gold_families=[0], seeds=[0], names=["cold start"], results=kept)
+    run(corpus, RunPlan(gold_families=[0], seeds=[0], names=["cold start"], results=kept))
     assert len(read(kept)) == 2
 
 
 def test_results_with_another_lexicon_are_not_taken(corpus: LabelledCorpus, tmp_path: Path) -> None:
     kept = tmp_path / "results.jsonl"
     for lexicon in (Lexicon.load(), Lexicon()):
-        run(replace(corpus, lexicon=lexicon), gold_families=[0], seeds=[0], names=["cold start"], results=kept)
+        run(replace(corpus, lexicon=lexicon), RunPlan(gold_families=[0], seeds=[0], names=["cold start"], results=kept))
     known, unknown = read(kept)
     assert known.macro_f1 > unknown.macro_f1 == 0.0
 
@@ -216,10 +220,10 @@ def test_without_gold_only_what_needs_none_is_run(corpus: LabelledCorpus) -> Non
 
 def test_what_nobody_knows_counts_neither_way(corpus: LabelledCorpus) -> None:
     name = "image, logistic regression"
-    (whole,) = run(corpus, gold_families=[8], seeds=[0], names=[name])
+    (whole,) = run(corpus, RunPlan(gold_families=[8], seeds=[0], names=[name]))
     tested = set(split(corpus, families=8, seed=0).test)
     open_ = [frozenset({"价格"}) if row in tested else frozenset[str]() for row in range(60)]
-    (masked,) = run(replace(corpus, unknown=tuple(open_)), gold_families=[8], seeds=[0], names=[name])
+    (masked,) = run(replace(corpus, unknown=tuple(open_)), RunPlan(gold_families=[8], seeds=[0], names=[name]))
     assert whole.class_f1["价格"] > 0
     assert masked.class_f1 == whole.class_f1 | {"价格": 0.0}
     assert sum(count for *_, count in whole.reliability) - sum(count for *_, count in masked.reliability) == len(tested)
@@ -227,13 +231,13 @@ def test_what_nobody_knows_counts_neither_way(corpus: LabelledCorpus) -> None:
 
 def test_plain_methods_learn_from_gold_that_is_known(corpus: LabelledCorpus) -> None:
     name = "image, logistic regression"
-    (whole,) = run(corpus, gold_families=[8], seeds=[0], names=[name])
+    (whole,) = run(corpus, RunPlan(gold_families=[8], seeds=[0], names=[name]))
     some = set(split(corpus, families=8, seed=0).gold[::2])
     denied = [labels - {"价格"} if labels and row in some else labels for row, labels in enumerate(corpus.gold)]
     open_ = [frozenset({"价格"}) if row in some else frozenset[str]() for row in range(60)]
-    (wrong,) = run(replace(corpus, gold=tuple(denied)), gold_families=[8], seeds=[0], names=[name])
+    (wrong,) = run(replace(corpus, gold=tuple(denied)), RunPlan(gold_families=[8], seeds=[0], names=[name]))
     (masked,) = run(
-        replace(corpus, gold=tuple(denied), unknown=tuple(open_)), gold_families=[8], seeds=[0], names=[name]
+        replace(corpus, gold=tuple(denied), unknown=tuple(open_)), RunPlan(gold_families=[8], seeds=[0], names=[name])
     )
     assert masked.class_f1["LOGO"] == wrong.class_f1["LOGO"] == whole.class_f1["LOGO"]
     assert masked.class_recall["价格"] >= wrong.class_recall["价格"]

@@ -7,7 +7,7 @@ import pytest
 from model.boxes.metrics import GoldPicture
 from model.evaluation.boxes import BLOCKS
 from model.evaluation.corpus import LabelledCorpus
-from model.evaluation.run import Result, read, run
+from model.evaluation.run import Result, RunPlan, read, run
 from model.evaluation.tables import box_table, class_table, effort_table, leading, measure_table, source_table
 from model.items import Box, LabelledBox
 from tests.model.boxes.pictures import LABELS, PRODUCT, moved, price_plate, shop_picture
@@ -31,7 +31,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[Result]:
     boxes = (None, *(said(seed) for seed in range(1, 8)))
     corpus = LabelledCorpus(LABELS, tuple(map(shop_picture, range(8))), gold, tuple("aabbccdd"), boxes)
     kept = tmp_path_factory.mktemp("kept") / "results.jsonl"
-    found = run(corpus, gold_families=[0, 2], seeds=[0, 1], names=["cold start"], results=kept)
+    found = run(corpus, RunPlan(gold_families=[0, 2], seeds=[0, 1], names=["cold start"], results=kept))
     assert read(kept) == found
     return found
 

@@ -37,7 +37,12 @@ def test_the_newest_that_can_be_read_takes_over(settings: Settings, store: Store
     for number in (1, 2, 3):
         tagger = cold(current.labels, seed=number)
         version, folder = f"v{number}.{number:04}", f"{KEY}/v{number}"
-        checkpoint.save(tagger.named(version), settings.paths.checkpoints / folder, version=version, phase="test")
+        checkpoint.save(
+            tagger.named(version),
+            settings.paths.checkpoints / folder,
+            version=version,
+            about=checkpoint.About(phase="test"),
+        )
         assert store.versions.reserve(KEY) == number
         new = NewVersion(number, version, "", folder, "test", SPACE, current.labels, {}, number, 1, 0)
         store.versions.add(KEY, new, lease)

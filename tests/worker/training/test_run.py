@@ -41,7 +41,7 @@ def serve(settings: Settings, store: Store, number: int) -> str:
     assert store.versions.reserve(KEY) == number
     version, folder = f"v{number}.{number:04}", f"{KEY}/v{number}"
     tagger = replace(cold(LABELS, seed=number), space=shop.SPACE).named(version)
-    checkpoint.save(tagger, settings.paths.checkpoints / folder, version=version, phase="test")
+    checkpoint.save(tagger, settings.paths.checkpoints / folder, version=version, about=checkpoint.About(phase="test"))
     new = NewVersion(number, version, "", folder, "test", shop.SPACE, LABELS, {}, 0, 0, 0)
     store.versions.add(KEY, new, lease)
     store.versions.promote(KEY, number, lease, generation=current.generation)

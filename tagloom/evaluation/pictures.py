@@ -6,8 +6,8 @@ from model.evaluation.boxes import boxed
 from model.evaluation.corpus import LabelledCorpus, split
 from model.evaluation.methods import trained
 from tagloom.datasets.dataset import Dataset
+from tagloom.pages import rendered
 from tagloom.pages.gallery import PICTURES, colours_of, picture_of
-from tagloom.pages.render import rendered
 
 
 def write_pictures(path: Path, corpus: LabelledCorpus, samples: Dataset, *, families: int) -> None:

@@ -21,8 +21,8 @@ from model.evaluation.tables import (
     sizes_of,
     source_table,
 )
+from tagloom.pages import rendered
 from tagloom.pages.plot import COLOURS, Line, Plot
-from tagloom.pages.render import rendered
 
 BEST_BASELINES = 4
 

@@ -4,8 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelstudio.config import LabelConfig
-from labelstudio.gold import gold_of, read_gold
-from labelstudio.misread import was_misread
+from labelstudio.gold import gold_of, read_gold, was_misread
 from labelstudio.proposals import NO_TAG, Mark, proposed_by, region_id, region_seed
 from model.items import Box, Gold
 from tests import captured

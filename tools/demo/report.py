@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from tagloom.pages import rendered
 from tagloom.pages.gallery import PICTURES, Picture, colours_of, picture_of
-from tagloom.pages.render import rendered
 from tools.demo.curve import curve_of
 from tools.demo.scoring import boxes_of, tags_of
 from tools.demo.story import Outcome

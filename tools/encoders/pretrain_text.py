@@ -25,7 +25,7 @@ from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
 from model.encoders import weights
 from model.encoders.shipped import TEXT_FOLDER
-from model.encoders.vocabulary import vocabulary
+from tools.encoders.vocabulary import vocabulary
 from tools.samples import phrases
 from tools.samples.brands import brand, title
 from tools.samples.catalogue import INDUSTRIES, Industry

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from labelstudio.config import LabelConfig
-from labelstudio.gold import read_gold
-from labelstudio.misread import was_misread
+from labelstudio.gold import read_gold, was_misread
 from labelstudio.proposals import Mark, proposed_by
 from model.items import Gold
 from store.fast_answers import SUFFIX

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from transformers import BertConfig, BertModel, BertTokenizer
 
-from model.encoders.vocabulary import vocabulary
+from tools.encoders.vocabulary import vocabulary
 
 
 def bert_folder(folder: Path, width: int = 32, layers: int = 2, heads: int = 2) -> str:

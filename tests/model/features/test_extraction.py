@@ -11,13 +11,13 @@ from transformers import BertConfig, BertModel, BertTokenizer
 from model.encoders.grid import GridEncoder, Preprocessing
 from model.encoders.small_resnet import SmallResNet
 from model.encoders.transformer_text import TransformerTextEncoder
-from model.encoders.vocabulary import vocabulary
 from model.features import extraction
 from model.features.extraction import READ_TOKENS, TITLE_TOKENS, FeatureExtractor
 from model.features.item import ItemFeatures
 from model.items import Box, Item, TextBlock
 from model.reading.reader import Reader
 from tests.model.reading.fixed import FixedReader
+from tools.encoders.vocabulary import vocabulary
 
 
 @pytest.fixture(scope="module")

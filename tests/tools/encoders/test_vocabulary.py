@@ -1,4 +1,4 @@
-from model.encoders.vocabulary import SPECIAL, vocabulary
+from tools.encoders.vocabulary import SPECIAL, vocabulary
 
 
 def test_common_characters_letters_and_signs_are_there_once() -> None:

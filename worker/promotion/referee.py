@@ -42,7 +42,7 @@ SANITY = 0.1
 
 @dataclass(frozen=True)
 class _Kept:
-    """The ids of the tasks on which a version was trained, and its out-of-fold answers by task id (as text, from JSON)."""
+    """The ids of the tasks on which a version was trained, and its out-of-fold answers by task id (text in JSON)."""
 
     trained: frozenset[int]
     answers: Mapping[str, Sequence[int]]
@@ -131,7 +131,7 @@ class Referee:
         )
 
     def collapse(self, candidate: Tagger) -> str:
-        """Return why the candidate is refused: it gives a label far less or far more often than the served version does.
+        """Return why the candidate is refused: it gives a label far less or far more often than the served version.
 
         The result is empty if no label has collapsed or exploded without gold that shows why.
         """
@@ -146,7 +146,7 @@ class Referee:
         return collapse(shift, self._gold[worked_on], self._direct(self._served, worked_on))
 
     def keep(self, answers: Mapping[int, Sequence[bool]], version: str) -> None:
-        """Write the tasks on which a version was trained, and its out-of-fold answers, to a file before it may serve."""
+        """Write the training's task ids and its out-of-fold answers to a version's file; call this before it may serve."""
         given = {str(task): list(map(int, given)) for task, given in answers.items()}
         with replaced(self._path(version)) as beside:
             beside.write_text(json.dumps({"trained": sorted(self._trainable), "answers": given}))

@@ -146,7 +146,7 @@ class Referee:
         return collapse(shift, self._gold[worked_on], self._direct(self._served, worked_on))
 
     def keep(self, answers: Mapping[int, Sequence[bool]], version: str) -> None:
-        """Write the training's task ids and its out-of-fold answers to a version's file; call this before it may serve."""
+        """Write a version's training task ids and out-of-fold answers to its file, before the version may serve."""
         given = {str(task): list(map(int, given)) for task, given in answers.items()}
         with replaced(self._path(version)) as beside:
             beside.write_text(json.dumps({"trained": sorted(self._trainable), "answers": given}))

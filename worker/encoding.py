@@ -63,7 +63,7 @@ class _Run:
         self.replaced = replace_due(workplace, project, self._gold_first)
 
     def go_through(self, after: int, seconds: float, *, is_second: bool) -> None:
-        """Encode tasks without features and with an id above ``after``, and wait ``seconds`` for the pictures of each part."""
+        """Encode tasks with ids above ``after`` that have no features; wait ``seconds`` for each part's pictures."""
         projects = self._workplace.store.projects
         missing = _missing(self._workplace, self._project, self.config, self._key)
         left = [task for task in missing if task.id > after and task.id not in self.failed]
@@ -94,7 +94,7 @@ class _Run:
                 if not isinstance(answer, Failure):
                     self.read += 1
                     try:
-                        # Candidate boxes are computed now, so that the next training or answer need not wait for them.
+                        # Candidate boxes are computed now, so that no training or answer waits for them.
                         RECENT.of(answer, reader)
                     # An error in one picture must not keep the others from being read.
                     except Exception as error:

@@ -20,7 +20,7 @@ EVERY_S = 3.0
 
 
 class Timer:
-    """A thread that calls `tick` while the block runs. Every backend has one; per interval one of them does the work."""
+    """A thread that calls `tick` while the block runs. Every backend has one; per interval one of them does work."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings

@@ -44,7 +44,27 @@ def offer(workplace: Workplace, project: Project, watch: Ends, progress: Progres
     wanted but Label Studio asks another backend. After a failure `due` leaves the project out for some minutes.
     """
     try:
-        return _offer(workplace, project, watch, progress)
+        client, by_sampling = workplace.client_of(project), workplace.settings.versions.uncertainty_sampling
+        if not client.connection.url:
+            if by_sampling:
+                raise UserError("uncertainty sampling needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
+            workplace.store.projects.set_offered(project.key, workplace.serving(project).generation)
+            return "no Label Studio is configured: set LABEL_STUDIO_URL to refresh its predictions"
+        number = ProjectKey.parse(project.key).id
+
+        @lru_cache
+        def go_by(version: str) -> None:
+            if by_sampling:
+                ours = {entry.version for entry in workplace.store.versions.list(project.key)}
+                sampling.go_by(client, number, version, ours)
+
+        # Sampling uses the new version from its first predictions on: the least certain tasks are among those.
+        done = refresh(
+            workplace, project, watch, progress, unlabelled_only=True, stored_only=not by_sampling, on_written=go_by
+        )
+        go_by(done.version)
+        workplace.store.projects.set_offered(project.key, done.generation)
+        return str(done)
     except Interrupted:
         raise
     except Exception as error:
@@ -52,27 +72,3 @@ def offer(workplace: Workplace, project: Project, watch: Ends, progress: Progres
         holder = f"{os.uname().nodename}:{os.getpid()}"
         workplace.store.leases.acquire(lease_name(PAUSE, project.key), holder, PAUSE_S if is_away else LONG_PAUSE_S)
         raise
-
-
-def _offer(workplace: Workplace, project: Project, watch: Ends, progress: Progress) -> str:
-    client, by_sampling = workplace.client_of(project), workplace.settings.versions.uncertainty_sampling
-    if not client.connection.url:
-        if by_sampling:
-            raise UserError("uncertainty sampling needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
-        workplace.store.projects.set_offered(project.key, workplace.serving(project).generation)
-        return "no Label Studio is configured: set LABEL_STUDIO_URL to refresh its predictions"
-    number = ProjectKey.parse(project.key).id
-
-    @lru_cache
-    def go_by(version: str) -> None:
-        if by_sampling:
-            ours = {entry.version for entry in workplace.store.versions.list(project.key)}
-            sampling.go_by(client, number, version, ours)
-
-    # Sampling uses the new version from its first predictions on: the least certain tasks are among those.
-    done = refresh(
-        workplace, project, watch, progress, unlabelled_only=True, stored_only=not by_sampling, on_written=go_by
-    )
-    go_by(done.version)
-    workplace.store.projects.set_offered(project.key, done.generation)
-    return str(done)

@@ -143,7 +143,7 @@ def _run(workplace: Workplace, kind: Kind, project_key: str, work: Work) -> Outc
     """Do the work under its lease, unless another worker holds it. Raises UserError for a job of another place."""
     if get_current_job() is not None:
         logs.configure(workplace.settings.work.log_json)
-        # RQ writes these lines itself, so they would come twice.
+        # RQ writes these lines itself, so they would be logged twice.
         logging.getLogger("rq").propagate = False
     place = Place.of(workplace.settings)
     _require_place(workplace.settings, place, kind, project_key)

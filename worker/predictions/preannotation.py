@@ -106,7 +106,7 @@ class _Refresh:
             )
         )
         while window := list(islice(outdated, WINDOW)):
-            # The first tasks of the window come at once, since annotators may open them next.
+            # The first tasks of the window are written at once, since annotators may open them next.
             self._write_parts([task["id"] for task in window[:PART]], {})
             rest = window[PART:]
             # All tasks whose pictures were read are answered, so that their scores give the order of writing.

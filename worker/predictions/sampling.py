@@ -2,8 +2,8 @@
 
 Label Studio sorts by predictions whose version equals the project's `model_version`, and asks the backend only while
 that equals the backend's title. So a new version is introduced in three steps: the first tasks get its predictions,
-then the backend gets its name as title, then the project gets it as `model_version`. In this order tasks never come at
-random, and Label Studio asks the backend all the time.
+then the backend gets its name as title, then the project gets it as `model_version`. In this order tasks are never
+chosen at random, and Label Studio asks the backend all the time.
 """
 
 from collections.abc import Collection

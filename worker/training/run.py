@@ -64,9 +64,7 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Ends, pro
     space, encoders = workplace.extractor.space, workplace.extractor.describe()
     wanted = replace(ColdStart.of(config, space, settings.training), encoders=encoders)
     cold_start = partial(ensure_cold_start, store, checkpoints, project_key, wanted)
-    current = readable(
-        checkpoints, store, project_key, lease, cold_start(), lambda spoilt: cold_start(instead_of=spoilt)
-    )
+    current = readable(checkpoints, store, project_key, lease, cold_start(), lambda old: cold_start(instead_of=old))
 
     progress({"stage": "reading features"})
     corpus = assemble(workplace, project, config, watch)
@@ -270,7 +268,7 @@ class RunState:
 
 
 def _settled(workplace: Workplace, project_key: str, watch: Ends) -> Project:
-    """Return the project once no gold has come in for settle_seconds: a burst of webhooks makes one training."""
+    """Return the project once no gold has arrived for settle_seconds: a burst of webhooks makes one training."""
     pause, projects = workplace.settings.training.settle_seconds, workplace.store.projects
     project = _present(projects.get(project_key))
     end = time.monotonic() + LONGEST_SETTLE * pause

@@ -1,7 +1,7 @@
-"""Versions of each project's model, and CURRENT: the one that serves.
+"""The versions of each project's model, and CURRENT, the version that serves.
 
-A version's number grows per project and is never used again. CURRENT is one row a project with a generation that grows
-with every change, so that whoever follows it sees each change, rollbacks too.
+The numbers of a project's versions grow and are never used again. CURRENT is one row per project. Its generation grows
+with every change, including rollbacks, so that a process can notice each change.
 """
 
 import json
@@ -18,27 +18,27 @@ from store.state import grow_gold_revision
 from store.tables import CURRENT, PROJECTS, VERSIONS
 
 COLD_START = "cold start"
-"""The phase of a version that no gold has gone into."""
+"""The phase of a version that was made without gold."""
 
 
 class State(StrEnum):
-    """What became of a version."""
+    """The state of a version."""
 
-    CANDIDATE = "candidate"  # its checkpoint is written, the gate has not spoken
-    ACCEPTED = "accepted"  # passed the gate, waits for the minimum time between promotions
+    CANDIDATE = "candidate"  # its checkpoint is written, the gate has not decided
+    ACCEPTED = "accepted"  # it passed the gate, and waits for the minimum time between promotions
     CURRENT = "current"
     SUPERSEDED = "superseded"
     REFUSED = "refused"
-    PRUNED = "pruned"  # its folder is deleted
+    PRUNED = "pruned"  # its folder is deleted, or about to be
 
 
 class Conflict(Exception):  # noqa: N818 - the field's word
-    """CURRENT changed since the caller looked: decide anew."""
+    """CURRENT was changed after the caller had read it, so the caller must decide again."""
 
 
 @dataclass(frozen=True)
 class NewVersion:
-    """A checkpoint that is written and has a reserved number. `folder` is relative to the folder of checkpoints.
+    """A version whose checkpoint is written under a reserved number. `folder` is relative to the folder of checkpoints.
 
     `judged_generation` is the generation of CURRENT that the candidate was judged against; 0 for a cold start.
     """
@@ -59,10 +59,10 @@ class NewVersion:
 
 @dataclass(frozen=True)
 class Version(NewVersion):
-    """A version with what became of it.
+    """A version with its state.
 
-    `promoted_at` is 0 when it never served, `due_at` the time at which an accepted version may be promoted. `note`
-    warns of it: what was found out later. Empty: nothing.
+    `promoted_at` is 0 if it never served. `due_at` is the time from which an accepted version may be promoted. `note`
+    is a warning about the version that was found later, or empty.
     """
 
     state: State = State.CANDIDATE
@@ -75,7 +75,7 @@ class Version(NewVersion):
 
 @dataclass(frozen=True)
 class Current:
-    """The version that serves. `folder` is relative to the folder of checkpoints."""
+    """The served version. `folder` is relative to the folder of checkpoints."""
 
     version: str
     folder: str
@@ -95,30 +95,36 @@ class Versions:
         self._database = database
 
     def current(self, project_key: str) -> Current | None:
-        """The version that serves a project; None before its cold start."""
+        """Return the served version of a project; None before its cold start."""
         with self._database.read() as connection:
             return _current(connection, project_key)
 
     def all_current(self) -> dict[str, Current]:
-        """Project key → the version that serves it."""
+        """Return the served versions by project key."""
         with self._database.read() as connection:
             rows = connection.execute(_CURRENT_QUERY).all()
         return {row.project_key: _as_current(row) for row in rows}
 
     def with_accepted(self) -> Sequence[str]:
-        """Keys of projects that have a version which waits for its promotion."""
+        """Return the keys of projects with a version that waits for its promotion."""
         query = select(VERSIONS.c.project_key).where(VERSIONS.c.state == str(State.ACCEPTED)).distinct()
         with self._database.read() as connection:
             return connection.execute(query).scalars().all()
 
     def list(self, project_key: str) -> list[Version]:
-        """Newest first."""
+        """Return all versions of a project, the newest first."""
         query = select(VERSIONS).where(VERSIONS.c.project_key == project_key).order_by(VERSIONS.c.number.desc())
         with self._database.read() as connection:
-            return [_version(row) for row in connection.execute(query)]
+            rows = [dict(row) for row in connection.execute(query).mappings()]
+        for row in rows:
+            del row["project_key"]
+            row["labels"] = tuple(json.loads(row["labels"]))
+            row["metrics"] = json.loads(row["metrics"])
+            row["state"] = State(row["state"])
+        return [Version(**row) for row in rows]
 
     def reserve(self, project_key: str) -> int:
-        """A number for the next version. It stays used even when nothing comes of it."""
+        """Reserve the number of the next version; it is never given out again, even if no version is made."""
         with self._database.write() as connection:
             query = select(PROJECTS.c.next_number).where(PROJECTS.c.key == project_key).with_for_update()
             number = int(connection.execute(query).scalar_one())
@@ -126,9 +132,9 @@ class Versions:
         return number
 
     def install(self, project_key: str, version: NewVersion, *, generation: int) -> Current:
-        """Make a cold start CURRENT if CURRENT is still of this generation (0: there is none yet).
+        """Make a cold start CURRENT if CURRENT still has this generation (0: no version serves yet).
 
-        When somebody else was faster, theirs is returned and ours is forgotten.
+        If another process was faster, its version is returned and this one is not registered.
         """
         with self._database.write() as connection:
             found = _current(connection, project_key)
@@ -140,16 +146,16 @@ class Versions:
             return _switch(connection, project_key, version.number, at, COLD_START)
 
     def add(self, project_key: str, version: NewVersion, lease: Lease) -> None:
-        """Register a candidate whose checkpoint is on disk. LeaseLost when the lease went to another."""
+        """Register a candidate whose checkpoint is written. LeaseLost if another holder has taken the lease."""
         with self._database.write() as connection:
             verify(connection, lease)
             row = _row(project_key, version, State.CANDIDATE, now(connection))
             connection.execute(insert(VERSIONS).values(row))
 
     def promote(self, project_key: str, number: int, lease: Lease, *, generation: int, reason: str = "") -> Current:
-        """Make a version CURRENT, proving in the same transaction that the lease holds and nobody changed CURRENT.
+        """Make a version CURRENT; the same transaction verifies the lease and the generation of CURRENT.
 
-        Raises LeaseLost or Conflict, and then nothing has changed.
+        Raises LeaseLost, or Conflict if CURRENT has another generation; then nothing is changed.
         """
         with self._database.write() as connection:
             verify(connection, lease)
@@ -163,16 +169,16 @@ class Versions:
     def decide(
         self, project_key: str, number: int, lease: Lease, *, state: State, reason: str, due_at: float = 0.0
     ) -> None:
-        """Write down what the gate said of a candidate. LeaseLost when the lease went to another."""
+        """Record the gate's decision about a candidate. LeaseLost if another holder has taken the lease."""
         with self._database.write() as connection:
             verify(connection, lease)
             _set(connection, project_key, number, state=str(state), reason=reason, due_at=due_at)
 
     def override(self, project_key: str, version: str) -> Current:
-        """An operator's choice: make this version CURRENT, whatever the gate said, and fence off a training that runs.
+        """Make the version CURRENT that the operator chose, whatever the gate decided, and revoke a running training.
 
-        Gold that waits for a training gets a new revision, so that none goes on from the version that was left.
-        ValueError when there is no such version or its folder was pruned.
+        If gold waits for a training, its revision grows, so that no training continues from the version that served
+        before. Raises ValueError when the version does not exist or was pruned.
         """
         with self._database.write() as connection:
             query = select(VERSIONS).where(VERSIONS.c.project_key == project_key, VERSIONS.c.version == version)
@@ -188,13 +194,13 @@ class Versions:
             return _switch(connection, project_key, row.number, now(connection), "chosen by the operator")
 
     def note(self, project_key: str, notes: Mapping[int, str]) -> None:
-        """Warn of versions, by their numbers."""
+        """Add warnings to versions, by their numbers."""
         with self._database.write() as connection:
             for number, note in notes.items():
                 _set(connection, project_key, number, note=note)
 
     def mark_pruned(self, project_key: str, numbers: Collection[int]) -> None:
-        """Say that these versions' folders are about to be deleted. CURRENT is never among them."""
+        """Mark versions whose folders are about to be deleted. CURRENT is never marked."""
         with self._database.write() as connection:
             serving = _current(connection, project_key)
             for number in numbers:
@@ -202,8 +208,8 @@ class Versions:
                     _set(connection, project_key, number, state=str(State.PRUNED))
 
 
-_TOLD = ("version", "folder", "space", "labels", "phase", "note")
-_CURRENT_QUERY = select(CURRENT, *(VERSIONS.c[name] for name in _TOLD)).join(
+_SHOWN = ("version", "folder", "space", "labels", "phase", "note")
+_CURRENT_QUERY = select(CURRENT, *(VERSIONS.c[name] for name in _SHOWN)).join(
     VERSIONS, (VERSIONS.c.project_key == CURRENT.c.project_key) & (VERSIONS.c.number == CURRENT.c.number)
 )
 
@@ -272,12 +278,3 @@ def _row(project_key: str, version: NewVersion, state: State, at: float) -> dict
         "judged_generation": version.judged_generation,
         "due_at": 0.0,
     }
-
-
-def _version(row: Row[Any]) -> Version:
-    fields = dict(row._mapping)
-    del fields["project_key"]
-    fields["labels"] = tuple(json.loads(fields["labels"]))
-    fields["metrics"] = json.loads(fields["metrics"])
-    fields["state"] = State(fields["state"])
-    return Version(**fields)

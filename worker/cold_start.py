@@ -1,4 +1,4 @@
-"""Version 0: what serves before anybody has labelled anything."""
+"""The cold start: version 0 of a project, which serves before there is any gold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from worker.lexicon import read_lexicon, with_names
 
 @dataclass(frozen=True)
 class ColdStart:
-    """What a project's cold start is made of. ``encoders`` describes the encoders of ``space`` for people."""
+    """The inputs of a project's cold start. ``encoders`` describes the encoders of ``space`` for people."""
 
     labels: tuple[str, ...]
     space: str
@@ -26,7 +26,7 @@ class ColdStart:
 
     @classmethod
     def of(cls, config: LabelConfig, space: str, training: TrainingSettings) -> "ColdStart":
-        """The cold start of a project with this label config."""
+        """Return the cold start of a project with this label config."""
         lexicon = with_names(read_lexicon(training.lexicon), config.names)
         return cls(tuple(config.labels), space, training.seed, lexicon)
 
@@ -38,11 +38,11 @@ class ColdStart:
 def ensure_cold_start(
     store: Store, checkpoints: Path, project_key: str, wanted: ColdStart, *, instead_of: Current | None = None
 ) -> Current:
-    """Return the version that serves the project; make the cold start when none serves these labels in this space.
+    """Return the served version; make a cold start if no version serves these labels in this space.
 
-    A cold start is also made anew when its lexicon has changed since; a trained version takes another lexicon up by
-    its next training. ``instead_of`` is a version that must not serve any longer. Backend and worker may both call this
-    at once: one of them installs its version, both get it.
+    A cold start whose lexicon has changed since is replaced by a new one; a trained version gets the new lexicon with
+    its next training. ``instead_of`` is a version that must no longer serve. Backend and worker may call this at the
+    same time: one of them installs its version, and both get that one.
     """
     current = store.versions.current(project_key)
     if current and (instead_of is None or current.generation != instead_of.generation):
@@ -86,7 +86,7 @@ def version_folder(project_key: str, version: str) -> str:
 
 
 def _has_lexicon(folder: Path, lexicon: Lexicon) -> bool:
-    """Whether a checkpoint has this lexicon. A spoilt one counts as if: `worker.training.recovery` replaces it."""
+    """Return whether a checkpoint has this lexicon; True if it is spoilt, since `training.recovery` replaces it."""
     try:
         return checkpoint.load(folder).sources.cues.lexicon == lexicon
     except ValueError:

@@ -1,4 +1,4 @@
-"""Computing the features that are missing, in small steps that give way to gold; and what boxes are chosen from."""
+"""Compute missing features and candidate boxes, in small steps that give way to trainings."""
 
 import logging
 import time
@@ -10,7 +10,6 @@ from labelstudio.encoding import Failure
 from labelstudio.project import ProjectKey
 from model.boxes.described import RECENT
 from model.boxes.roles import RoleReader
-from model.features.item import ItemFeatures
 from store.projects import Project
 from store.tasks import Task
 from worker.corpus.gold import project_gold
@@ -21,31 +20,40 @@ from worker.workplace import PART, Workplace
 
 LOG = logging.getLogger(__name__)
 
-PART_S = 5.0  # for the pictures of a part to come; those that were late are tried again after all others
-STEP_S = 3.0  # waiting gold is looked for so often; a step ends at most one part later
+# Seconds to wait for the pictures of a part; late pictures are tried again after all others.
+PART_S = 5.0
+# Seconds between two checks for waiting gold; a step ends at most one part later.
+STEP_S = 3.0
 
 Progress = Callable[[Mapping[str, Any]], None]
 
 
 def encode(workplace: Workplace, project: Project, watch: Ends, progress: Progress) -> str:
-    """Encode tasks without features until each was tried; returns a line about it.
+    """Encode tasks without features until each was tried; return one line about the result.
 
-    Interrupted when gold waits, or when it is another job's turn. The next job goes on behind the last task that was
-    tried, so that pictures that never come keep none behind them waiting. Before and in between, tasks that were
-    answered before their pictures were read get their whole predictions.
+    Raises Interrupted when gold waits for a training, or when it is another job's turn. The next job continues after
+    the last task that was tried, so that pictures that never arrive do not delay the tasks after them. Before the first
+    step and between steps, fast predictions are replaced by whole ones.
     """
     run = _Run(workplace, project, watch, progress)
     if project.encode_cursor >= 0:
         run.go_through(project.encode_cursor, PART_S, is_second=False)
-    # For pictures that were late, and for tasks that have changed behind the first round.
+    # The second round reads late pictures, and tasks that changed after the first round had passed them.
     run.go_through(max(-project.encode_cursor, 0), PART_S + workplace.settings.pictures.image_seconds, is_second=True)
     workplace.store.projects.reach_in_encoding(project.key, 0)
-    _ask_for_training(workplace, project, run.config)
+
+    # If gold that was left out or trained on without its picture can be read now, a training is due. The store knows
+    # this; this job does not, since the job that read the picture may have been killed.
+    now = workplace.store.projects.get(project.key)
+    if now and not now.has_new_gold and now.unread_gold:
+        unread = {task.id for task in _missing(workplace, project, run.config, ProjectKey.parse(project.key))}
+        if len(project_gold(workplace.store, project, run.config, unread).by_task) < now.unread_gold:
+            workplace.store.projects.request_training(project.key)
     return f"{run.read} tasks encoded, {len(run.failed)} without a picture, {run.replaced} fast predictions replaced"
 
 
 class _Run:
-    """One job. ``failed`` are tasks whose pictures it could not have: it does not try them twice."""
+    """One encoding job. ``failed`` holds tasks whose pictures could not be read; the job does not try them again."""
 
     def __init__(self, workplace: Workplace, project: Project, watch: Ends, progress: Progress) -> None:
         self._workplace, self._project, self._watch, self._progress = workplace, project, watch, progress
@@ -55,7 +63,7 @@ class _Run:
         self.replaced = replace_due(workplace, project, self._gold_first)
 
     def go_through(self, after: int, seconds: float, *, is_second: bool) -> None:
-        """Try the tasks behind an id that have no features; the pictures of each part have so many seconds to come."""
+        """Encode tasks with ids above ``after`` that have no features; wait ``seconds`` for each part's pictures."""
         projects = self._workplace.store.projects
         missing = _missing(self._workplace, self._project, self.config, self._key)
         left = [task for task in missing if task.id > after and task.id not in self.failed]
@@ -73,7 +81,7 @@ class _Run:
             self._progress({"stage": stage, "done": total - len(left), "total": total, "failed": len(self.failed)})
 
     def _step(self, tasks: list[Task], seconds: float, *, is_second: bool) -> int:
-        """Encode for a few seconds; how many tasks were tried."""
+        """Encode tasks for STEP_S or a little longer; return how many were tried."""
         end, done = time.monotonic() + STEP_S, 0
         reader = RoleReader(with_names(read_lexicon(self._workplace.settings.training.lexicon), self.config.names))
         while done < len(tasks) and (not done or time.monotonic() < end):
@@ -85,34 +93,20 @@ class _Run:
             for task, answer in zip(part, answers, strict=True):
                 if not isinstance(answer, Failure):
                     self.read += 1
-                    _describe(answer, reader)  # the next training and the first answer would have to wait for it
+                    try:
+                        # Candidate boxes are computed now, so that no training or answer waits for them.
+                        RECENT.of(answer, reader)
+                    # An error in one picture must not keep the others from being read.
+                    except Exception as error:
+                        LOG.error("a picture cannot be described: %r", error)
                 elif is_second or not answer.late:
                     self.failed.add(task.id)
             done += len(part)
         return done
 
 
-def _ask_for_training(workplace: Workplace, project: Project, config: LabelConfig) -> None:
-    """If gold that was trained on without its picture, or not at all, has it now.
-
-    The store tells, not what this job read: the job that read the picture may have been killed.
-    """
-    now = workplace.store.projects.get(project.key)
-    if now is None or now.has_new_gold or not now.unread_gold:
-        return
-    unread = {task.id for task in _missing(workplace, project, config, ProjectKey.parse(project.key))}
-    if len(project_gold(workplace.store, project, config, unread).by_task) < now.unread_gold:
-        workplace.store.projects.request_training(project.key)
-
-
 def _missing(workplace: Workplace, project: Project, config: LabelConfig, key: ProjectKey) -> list[Task]:
+    """Return the project's tasks that have no features yet."""
     tasks = workplace.store.tasks.all(project.key)
     unread = workplace.encoder.unread(key, config, [task.payload() for task in tasks])
     return [task for task, is_unread in zip(tasks, unread, strict=True) if is_unread]
-
-
-def _describe(features: ItemFeatures, reader: RoleReader) -> None:
-    try:
-        RECENT.of(features, reader)
-    except Exception as error:  # of one picture: the others are to be read all the same
-        LOG.error("a picture cannot be described: %r", error)

@@ -1,4 +1,4 @@
-"""The jobs that a stock `rq worker -S json tagloom` runs: small, idempotent, each brings one project up to date."""
+"""The jobs that a stock `rq worker -S json tagloom` runs. Each is idempotent and brings one project up to date."""
 
 import contextlib
 import logging
@@ -6,6 +6,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -32,19 +33,21 @@ from worker.workplace import Workplace, open_workplace
 
 LOG = logging.getLogger(__name__)
 
-ELSEWHERE_S = 5.0  # a worker of another place rests, so that one of the right place comes first
-ELSEWHERE_TTL_S = 3600  # such failures come again and again: they are kept for an hour
+# A worker that got a job of another place waits, so that a worker of the right place takes the job.
+ELSEWHERE_S = 5.0
+# Redis keeps such failures for an hour only, since there may be many.
+ELSEWHERE_TTL_S = 3600
 
-# Whose next job goes on where one was ended: with each some more is done.
+# Kinds whose next job continues where one was ended, so that each job makes progress.
 IN_TURNS = (Kind.ENCODE, Kind.RECONCILE, Kind.PREDICT)
 
-Work = Callable[[Workplace, Project, Lease, Ends], Done]
+Work = Callable[[Project, Lease, Ends], Done]
 
 
 def train(project_key: str) -> str:
-    """Train on all gold that no training has seen yet; looks for more at the end."""
+    """Train on all gold that no training has used yet; at the end queue what is due then."""
     with open_workplace() as workplace:
-        outcome = _run(workplace, Kind.TRAIN, project_key, _train)
+        outcome = _run(workplace, Kind.TRAIN, project_key, partial(_train, workplace))
         settings, store = workplace.settings, workplace.store
         if project_key in store.projects.waiting_for_training():
             queue.wake_training(settings, project_key)
@@ -55,22 +58,28 @@ def train(project_key: str) -> str:
 
 
 def encode(project_key: str) -> str:
-    """Compute features that are missing; gives way to gold that waits and goes on behind it."""
+    """Compute missing features; give way to gold that waits for a training, and continue in a later job."""
     with open_workplace() as workplace:
-        outcome = _run(workplace, Kind.ENCODE, project_key, _encode)
+        outcome = _run(
+            workplace,
+            Kind.ENCODE,
+            project_key,
+            lambda project, _, ends: Done(encode_project(workplace, project, ends, _report)),
+        )
         for waiting in workplace.store.projects.waiting_for_training():
             queue.wake_training(workplace.settings, waiting)
         if isinstance(outcome, Unfinished):
             queue.wake_encoding(workplace.settings, project_key)
         elif offer.is_wanted(workplace.settings.versions):
-            queue.wake_predicting(workplace.settings, project_key)  # for new tasks, and for pictures that were late
+            # For new tasks, and for tasks whose pictures were late.
+            queue.wake_predicting(workplace.settings, project_key)
         return str(outcome)
 
 
 def reconcile(project_key: str) -> str:
-    """Compare the store with Label Studio and repair it; wakes who has work then."""
+    """Compare the store with Label Studio and repair it; then queue a training if gold waits, and an encoding."""
     with open_workplace() as workplace:
-        outcome = _run(workplace, Kind.RECONCILE, project_key, _reconcile)
+        outcome = _run(workplace, Kind.RECONCILE, project_key, partial(_reconcile, workplace))
         if isinstance(outcome, Unfinished):
             queue.wake_reconcile(workplace.settings, project_key)
         if isinstance(outcome, Postponed) or project_key in workplace.store.projects.gone():
@@ -82,9 +91,14 @@ def reconcile(project_key: str) -> str:
 
 
 def predict(project_key: str) -> str:
-    """Bring stored predictions up to the version that serves; gives way to gold that waits and goes on behind it."""
+    """Offer the served version to Label Studio; give way to gold that waits for a training, and continue later."""
     with open_workplace() as workplace:
-        outcome = _run(workplace, Kind.PREDICT, project_key, _predict)
+        outcome = _run(
+            workplace,
+            Kind.PREDICT,
+            project_key,
+            lambda project, _, ends: Done(offer.offer(workplace, project, GivesWay(ends, workplace.store), _report)),
+        )
         for waiting in workplace.store.projects.waiting_for_training():
             queue.wake_training(workplace.settings, waiting)
         if isinstance(outcome, Unfinished):
@@ -105,13 +119,10 @@ def _train(workplace: Workplace, project: Project, lease: Lease, watch: Ends) ->
         raise
 
 
-def _encode(workplace: Workplace, project: Project, _lease: Lease, watch: Ends) -> Done:
-    return Done(encode_project(workplace, project, watch, _report))
-
-
 def _reconcile(workplace: Workplace, project: Project, lease: Lease, watch: Ends) -> Done:
     projects = workplace.store.projects
-    if not projects.may_reconcile(project.key):  # since the job was asked for
+    # It may have been postponed after the job was queued.
+    if not projects.may_reconcile(project.key):
         return Postponed("postponed: it was compared a moment ago, or Label Studio did not answer")
     try:
         client = workplace.client_of(project)
@@ -122,20 +133,18 @@ def _reconcile(workplace: Workplace, project: Project, lease: Lease, watch: Ends
         return Done(reconcile_project(workplace.store, client, project, lease, watch, _report))
     except (Interrupted, LeaseLost):
         raise
-    except Exception as error:  # Label Studio is away, or the operator must change something
+    # Label Studio is away, or the operator must change something.
+    except Exception as error:
         projects.postpone_reconcile(project.key, of_all=isinstance(error, LabelStudioError) and error.is_away)
         raise
 
 
-def _predict(workplace: Workplace, project: Project, _lease: Lease, watch: Ends) -> Done:
-    return Done(offer.offer(workplace, project, GivesWay(watch, workplace.store), _report))
-
-
 def _run(workplace: Workplace, kind: Kind, project_key: str, work: Work) -> Outcome:
-    """Do the work under its lease, if no other worker does. UserError when this is no place for it."""
+    """Do the work under its lease, unless another worker holds it. Raises UserError for a job of another place."""
     if get_current_job() is not None:
         logs.configure(workplace.settings.work.log_json)
-        logging.getLogger("rq").propagate = False  # RQ writes its own lines itself
+        # RQ writes these lines itself, so they would be logged twice.
+        logging.getLogger("rq").propagate = False
     place = Place.of(workplace.settings)
     _require_place(workplace.settings, place, kind, project_key)
     if workplace.store.projects.get(project_key) is None:
@@ -154,16 +163,17 @@ def _run(workplace: Workplace, kind: Kind, project_key: str, work: Work) -> Outc
         settings = workplace.settings
         ends = TakesTurns(watch, lambda: queue.others_wait(settings)) if kind in IN_TURNS else watch
         try:
-            return work(workplace, project, lease, ends)
+            return work(project, lease, ends)
         except (Interrupted, LeaseLost, Conflict) as stop:
             return Unfinished(str(stop))
 
 
 def _require_place(settings: Settings, place: Place, kind: Kind, project_key: str) -> None:
-    """UserError for a job that another place asked for; it is offered again first, so that it is not taken away."""
+    """Raise UserError for a job that another place asked for, after putting it back into the queue for that place."""
     job = get_current_job()
     asker = Place.read(job.meta.get(queue.ASKED_AT)) if job else None
-    if job is None or asker is None:  # called by hand, or from before jobs told it
+    # Not in a job, or in a job of an earlier release, which did not record its place.
+    if job is None or asker is None:
         return
     try:
         place.require(asker, f"{kind} of {project_key}")
@@ -177,7 +187,7 @@ def _require_place(settings: Settings, place: Place, kind: Kind, project_key: st
 
 @contextlib.contextmanager
 def _leased(workplace: Workplace, place: Place, kind: Kind, project_key: str) -> Iterator[tuple[Lease, Watch] | None]:
-    """Hold the lease while the block runs; None when another worker has it."""
+    """Hold the lease while the block runs; yield None when another worker has it."""
     name = lease_name(kind, project_key)
     lease = workplace.store.leases.acquire(name, f"{os.uname().nodename}:{os.getpid()}:{uuid.uuid4().hex}", LEASE_S)
     if lease is None:
@@ -190,14 +200,16 @@ def _leased(workplace: Workplace, place: Place, kind: Kind, project_key: str) ->
         with Watch(workplace.store, lease, redis, beat) as watch:
             yield lease, watch
     finally:
+        # Released before the running key is deleted: a job that is queued from then on can acquire the lease.
         workplace.store.leases.release(lease)
         woken = queue.clear_running(redis, place, kind, project_key)
-        if woken and kind is Kind.ENCODE:  # of the others the store knows whether there is more work
+        # For the other kinds the caller or the timer sees in the store whether there is more work.
+        if woken and kind is Kind.ENCODE:
             queue.wake_encoding(workplace.settings, project_key)
 
 
 def _report(progress: Mapping[str, Any]) -> None:
-    """Progress for `rq info` and the status page, in the job's meta."""
+    """Write progress to the job's meta, for `rq info` and the status page."""
     job = get_current_job()
     if job is None:
         return

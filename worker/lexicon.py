@@ -1,4 +1,4 @@
-"""The words and places by which a project's labels are recognised before anybody has labelled anything."""
+"""The lexicon of a project: the cues by which its labels are recognised before there is any gold."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ from tagloom_base.errors import UserError
 
 
 def read_lexicon(file: Path | None) -> Lexicon:
-    """Read the built-in lexicon, extended by the file of TAGLOOM_LEXICON. UserError for a file that cannot be used."""
+    """Read the built-in lexicon, extended by the file of TAGLOOM_LEXICON; UserError if the file cannot be used."""
     try:
         return Lexicon.load(file)
     except ValueError as wrong:

@@ -1,11 +1,11 @@
-"""What came of a job: its words are the job's result in Redis."""
+"""The outcome of a job; as text it is the job's result in Redis."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Done:
-    """The job has done what there was to do. ``words`` say what that was."""
+    """The job has done all its work. ``words`` say what it has done."""
 
     words: str
 
@@ -15,12 +15,12 @@ class Done:
 
 @dataclass(frozen=True)
 class Postponed(Done):
-    """The job did nothing, because it is not its time yet; the store knows when that is."""
+    """The job did nothing, because its time has not come yet. The store knows the time."""
 
 
 @dataclass(frozen=True)
 class Unfinished:
-    """The job ended before its work was done; what is done is kept, and another job goes on from there."""
+    """The job ended before its work was done. Its results are kept, and a later job continues from there."""
 
     reason: str
 

@@ -1,8 +1,8 @@
-"""Which database and folder a process works on: a job must be done where it was asked for.
+"""The place of a process: the database and the folder with which it works. A job belongs to the place of its backend.
 
-Redis tells a worker of a project; with another TAGLOOM_HOME or database it would find nothing to do and call that done.
-Paths do not tell: the same folder may be mounted elsewhere, and another machine may have another one of the same name.
-So both carry a random name.
+A worker with another TAGLOOM_HOME or database than the backend's would find nothing to do for a project, and report
+success. Paths cannot tell two places apart: a folder may be mounted at several paths, and two machines may have
+different folders at the same path. So database and folder each have a random name.
 """
 
 import logging
@@ -25,7 +25,7 @@ FILE = "identity"
 
 @dataclass(frozen=True)
 class Place:
-    """``store`` and ``home`` are random names, ``home`` is empty where none could be kept; ``shown`` is for people."""
+    """``store`` and ``home`` are random names; ``home`` is empty if it could not be stored. ``shown`` is for people."""
 
     store: str
     home: str
@@ -33,22 +33,22 @@ class Place:
 
     @classmethod
     def of(cls, settings: Settings) -> "Place":
-        """The place of these settings; UserError or SQLAlchemyError when its database cannot be opened."""
+        """Return the place of these settings; UserError or SQLAlchemyError when its database cannot be opened."""
         return _place(settings.paths.database, settings.paths.home.resolve())
 
     @classmethod
     def read(cls, noted: object) -> "Place | None":
-        """The place that ``noted`` in Redis tells of; None for what an earlier release left there."""
+        """Return the place from its entry in Redis; None for an entry of an earlier release."""
         if not isinstance(noted, Mapping) or not all(isinstance(noted.get(name), str) for name in asdict(_NOWHERE)):
             return None
         return cls(noted["store"], noted["home"], noted["shown"])
 
     def note(self) -> dict[str, str]:
-        """What is kept in Redis."""
+        """Return the entry for Redis."""
         return asdict(self)
 
     def require(self, asker: "Place | None", what: str) -> None:
-        """Raise UserError when ``what`` was asked for elsewhere."""
+        """Raise UserError when ``what`` was asked for at another place. An unknown place or folder passes."""
         if asker is None or (asker.store == self.store and (asker.home == self.home or not (asker.home and self.home))):
             return
         raise UserError(
@@ -71,7 +71,7 @@ def _place(url: str, home: Path) -> Place:
 
 
 def _name_of(home: Path) -> str:
-    """The folder's name, made when it has none. Of several processes that make one, one wins."""
+    """Return the folder's random name, and make one if it has none; processes that do so at once get the same name."""
     file = home / FILE
     try:
         if not file.exists():

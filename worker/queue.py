@@ -1,8 +1,9 @@
-"""Telling workers that there is work: RQ jobs that are named by what they bring up to date, not by an event.
+"""The queue of RQ jobs. A job names a kind of work and a project to bring up to date, not an event.
 
-However often a project is woken, at most one job of a kind waits; what may *run* is decided by leases in the store.
-RQ's own means do not give that (`unique=True` refuses until the finished job's result expires). Redis only carries the
-wake-up: when it is away or empty the store still knows what is to be done, and the backend's timer wakes again.
+However often a project is woken, at most one job of each kind waits for it. Leases in the store decide which job may
+run. RQ has no option for this: its `unique=True` refuses new jobs until the result of the finished job expires. Redis
+carries only the wake-up. If Redis is away or was emptied, the store still records the work that is due, and the
+backend's timer wakes the project again (docs/decisions/0039-coalescing.md).
 """
 
 import json
@@ -28,17 +29,22 @@ from worker.place import Place
 LOG = logging.getLogger(__name__)
 
 REDIS_TIMEOUT_S = 1.0
-TIMEOUT_S = 12 * 3600  # of one job; RQ's 180 s would kill a training
+# For one job. RQ's default of 180 s would end a training.
+TIMEOUT_S = 12 * 3600
 RESULT_TTL_S = 3600
-FAILURE_TTL_S = 7 * 24 * 3600  # RQ keeps failed jobs for a year
+# RQ's default for failed jobs is a year.
+FAILURE_TTL_S = 7 * 24 * 3600
 WAITING_TTL_S = 30 * 24 * 3600
-ANNOUNCED_S = 60  # a backend says all the time which place its queue works for
-ASKED_AT = "asked_at"  # in a job's meta: the place that it was asked for at
-ONCE, AGAIN = b"1", b"again"  # what the key of a running job holds: nobody or somebody has woken it since it began
+# How long the place of a queue stays in Redis; the timer of the backends writes it every few seconds.
+ANNOUNCED_S = 60
+# The key in a job's meta for the place at which the job was queued.
+ASKED_AT = "asked_at"
+# Values of the running key: whether the job was woken again since it began.
+ONCE, AGAIN = b"1", b"again"
 
 
 class Kind(StrEnum):
-    """What a job brings up to date."""
+    """The kinds of work that jobs do."""
 
     TRAIN = "train"
     ENCODE = "encode"
@@ -52,31 +58,31 @@ FUNCTIONS = {
     Kind.RECONCILE: "worker.jobs.reconcile",
     Kind.PREDICT: "worker.jobs.predict",
 }
-"""What a job calls. The names lie in Redis: jobs of an earlier release call them too."""
+"""The function that a job of each kind calls. Redis holds these names, also in jobs of an earlier release."""
 
 
 def wake_training(settings: Settings, project_key: str) -> bool:
-    """See that a training of this project waits or runs. True when it does for sure, False when Redis is away."""
+    """Queue a training of this project unless one waits or runs; return False if Redis or the database is away."""
     return _wake(settings, Kind.TRAIN, project_key)
 
 
 def wake_encoding(settings: Settings, project_key: str) -> bool:
-    """See that a job waits that computes this project's missing features."""
+    """Queue a job that computes the project's missing features, unless one waits or runs; return as `wake_training`."""
     return _wake(settings, Kind.ENCODE, project_key)
 
 
 def wake_reconcile(settings: Settings, project_key: str) -> bool:
-    """See that a job waits that compares the store with Label Studio."""
+    """Queue a reconcile of this project, unless one waits or runs; return as `wake_training`."""
     return _wake(settings, Kind.RECONCILE, project_key)
 
 
 def wake_predicting(settings: Settings, project_key: str) -> bool:
-    """See that a job waits that brings stored predictions up to the served version."""
+    """Queue a job that refreshes stored predictions, unless one waits or runs; return as `wake_training`."""
     return _wake(settings, Kind.PREDICT, project_key)
 
 
 def others_wait(settings: Settings) -> bool:
-    """Whether any job waits for a worker; False while Redis is away."""
+    """Return whether any job waits for a worker; False while Redis is away."""
     try:
         return len(_queue(settings, redis_of(settings.work.redis_url))) > 0
     except RedisError:
@@ -84,27 +90,28 @@ def others_wait(settings: Settings) -> bool:
 
 
 def offer_again(settings: Settings, kind: Kind, project_key: str, asker: Place) -> None:
-    """Put a job that was asked for elsewhere back into the queue, for a worker of that place."""
+    """Queue a job again that this worker cannot do, for a worker of ``asker``, the place that asked for it."""
     connection = redis_of(settings.work.redis_url)
     try:
         _enqueue_once(_queue(settings, connection), asker, kind, project_key)
     except RedisError as error:
-        LOG.warning("redis: %s", error)  # the backend asks again
+        # Nothing is lost: the timer of that place's backend wakes the project again.
+        LOG.warning("redis: %s", error)
 
 
 def announce(settings: Settings) -> None:
-    """Say for a minute which place this queue works for, so that a worker of another one refuses to start."""
+    """Write to Redis for ANNOUNCED_S which place this queue serves, so that workers of other places refuse to start."""
     try:
         note = json.dumps(Place.of(settings).note())
         redis_of(settings.work.redis_url).set(_place_key(settings), note, ex=ANNOUNCED_S)
     except RedisError:
-        pass  # who wakes a worker tells of it
+        pass  # `_wake` logs that Redis is away
 
 
 def require_place(settings: Settings) -> None:
-    """Raise UserError when the queue works for another place than these settings name.
+    """Raise UserError when the queue serves another place than these settings name; pass if Redis is away.
 
-    Opens a connection of its own and closes it: RQ's worker asks before it forks. Without Redis nothing is known.
+    The connection is closed at the end, since RQ's worker calls this before it forks.
     """
     try:
         with Redis.from_url(
@@ -118,7 +125,7 @@ def require_place(settings: Settings) -> None:
 
 
 def set_running(connection: Redis, place: Place, kind: Kind, project_key: str, seconds: float) -> None:
-    """Say for some seconds that this is being done by somebody who will look for more work at the end."""
+    """Set or extend the running key for some seconds: such a job runs now and looks for more work at its end."""
     key, milliseconds = _running_key(place, kind, project_key), max(1, int(seconds * 1000))
     try:
         if not connection.pexpire(key, milliseconds):
@@ -128,8 +135,12 @@ def set_running(connection: Redis, place: Place, kind: Kind, project_key: str, s
 
 
 def clear_running(connection: Redis, place: Place, kind: Kind, project_key: str) -> bool:
-    """The opposite of `set_running`: whether somebody woke it meanwhile. Afterwards look at the store once more."""
+    """Delete the running key; return whether the job was woken again while it ran.
+
+    After this the caller must look for more work: wake-ups during the run queued no job.
+    """
     try:
+        # In one transaction: a wake-up marks the key before it is read, or finds no key any more and queues a job.
         with connection.pipeline() as pipeline:
             pipeline.get(_running_key(place, kind, project_key))
             pipeline.delete(_running_key(place, kind, project_key))
@@ -142,7 +153,7 @@ def clear_running(connection: Redis, place: Place, kind: Kind, project_key: str)
 
 @lru_cache(maxsize=8)
 def redis_of(url: str) -> Redis:
-    """A connection pool that gives up soon: no request of Label Studio waits for Redis."""
+    """Return a client of Redis with short timeouts, so that no request of Label Studio waits long for Redis."""
     return Redis.from_url(
         url,
         socket_timeout=REDIS_TIMEOUT_S,
@@ -168,7 +179,7 @@ def _queue(settings: Settings, connection: Redis) -> Queue:
 
 
 class _Queue(Queue):
-    """RQ's queue, in which trainings stand before all other jobs: gold never waits for pictures to be read."""
+    """RQ's queue, but trainings come before all other jobs, so that gold never waits until pictures are read."""
 
     def push_job_id(self, job_id: str, pipeline: Pipeline | None = None, at_front: bool = False) -> None:
         if job_id.startswith(f"{Kind.TRAIN}-"):
@@ -178,7 +189,8 @@ class _Queue(Queue):
             super().push_job_id(job_id, pipeline=pipeline, at_front=at_front)
 
 
-# Puts a job before the first one that is no training. A script, because others push and take jobs at the same moment.
+# Inserts a job before the first job that is not a training. A script runs atomically in Redis; separate commands would
+# let other processes push and take jobs in between.
 _BEHIND_TRAININGS = """
 for _, waiting in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
     if string.sub(waiting, 1, #ARGV[2]) ~= ARGV[2] then
@@ -190,64 +202,44 @@ return redis.call('RPUSH', KEYS[1], ARGV[1])
 
 
 def _enqueue_once(queue: Queue, place: Place, kind: Kind, project_key: str) -> None:
-    key = _waiting_key(place, kind, project_key)
-    with queue.connection.pipeline() as pipeline:
-        pipeline.watch(key)  # type: ignore[no-untyped-call]
-        if _is_running(queue.connection, place, kind, project_key) or _is_waiting(queue, pipeline.get(key)):
+    """Queue a job, unless one of this kind and project waits or runs. A running job is marked: it was woken again."""
+    redis = queue.connection
+    # The key contains the store's name, since two Tagloom that share a Redis may have equal project keys.
+    waiting_key = f"tagloom:waiting:{place.store}:{kind}:{project_key}"
+    with redis.pipeline() as pipeline:
+        pipeline.watch(waiting_key)  # type: ignore[no-untyped-call]
+        # One command tests and marks, so the running job cannot end between the two and miss the mark.
+        if redis.set(_running_key(place, kind, project_key), AGAIN, xx=True, keepttl=True):
             return
-        job = _job(queue, place, kind, project_key)
+        if (waiting := pipeline.get(waiting_key)) is not None:
+            job_id = as_text(waiting)
+            status = redis.hget(Job.key_for(job_id), "status")
+            # A job that a worker has taken does not count: it may have read the store already.
+            if status == JobStatus.QUEUED.value.encode() and redis.lpos(queue.key, job_id) is not None:
+                return
+        # The number makes job ids unique, and `rq info` and the log show it.
+        number = int(redis.incr(f"tagloom:number:{kind}:{project_key}"))
+        job = queue.create_job(
+            FUNCTIONS[kind],
+            args=(project_key,),
+            meta={ASKED_AT: place.note()},
+            timeout=TIMEOUT_S,
+            result_ttl=RESULT_TTL_S,
+            failure_ttl=FAILURE_TTL_S,
+            description=f"{kind} {project_key}",
+            job_id=f"{kind}-{re.sub(r'[^A-Za-z0-9_-]', '-', project_key)}-{number}",
+        )
         pipeline.multi()
-        pipeline.set(key, job.id, ex=WAITING_TTL_S)
+        pipeline.set(waiting_key, job.id, ex=WAITING_TTL_S)
         queue.enqueue_job(job, pipeline=pipeline)
         try:
             pipeline.execute()
         except WatchError:
-            return  # somebody else woke it at the same moment
-
-
-def _is_running(connection: Redis, place: Place, kind: Kind, project_key: str) -> bool:
-    """Whether it is being done; whoever does it learns that it was woken again."""
-    return bool(connection.set(_running_key(place, kind, project_key), AGAIN, xx=True, keepttl=True))
-
-
-def _is_waiting(queue: Queue, marked: bytes | str | None) -> bool:
-    """Whether the job that was marked is still in the queue: one that a worker has taken will not wait for more."""
-    if marked is None:
-        return False
-    job_id = as_text(marked)
-    status = queue.connection.hget(Job.key_for(job_id), "status")
-    return status == JobStatus.QUEUED.value.encode() and queue.connection.lpos(queue.key, job_id) is not None
-
-
-def _job(queue: Queue, place: Place, kind: Kind, project_key: str) -> Job:
-    return queue.create_job(
-        FUNCTIONS[kind],
-        args=(project_key,),
-        meta={ASKED_AT: place.note()},
-        timeout=TIMEOUT_S,
-        result_ttl=RESULT_TTL_S,
-        failure_ttl=FAILURE_TTL_S,
-        description=f"{kind} {project_key}",
-        job_id=f"{kind}-{_slug(project_key)}-{_number(queue, kind, project_key)}",
-    )
-
-
-def _number(queue: Queue, kind: Kind, project_key: str) -> int:
-    """Grows with each job, so that `rq info` and the log tell one from the next."""
-    return int(queue.connection.incr(f"tagloom:number:{kind}:{project_key}"))
-
-
-def _slug(project_key: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]", "-", project_key)
+            return  # another process queued a job at the same moment
 
 
 def _place_key(settings: Settings) -> str:
     return f"tagloom:place:{settings.work.queue}"
-
-
-# Two Tagloom that share a Redis may know a project by the same key.
-def _waiting_key(place: Place, kind: Kind, project_key: str) -> str:
-    return f"tagloom:waiting:{place.store}:{kind}:{project_key}"
 
 
 def _running_key(place: Place, kind: Kind, project_key: str) -> str:

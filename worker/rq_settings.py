@@ -1,8 +1,8 @@
 """Settings module for stock RQ: `RQ_CONFIG=worker.rq_settings rq worker -S json tagloom`.
 
-RQ forks a work horse for each job. What its parent has imported costs the horse nothing, so that a training begins at
-once and not after the seconds that torch takes to import. Only modules are imported here: no thread and no connection
-may be open when RQ forks.
+RQ forks a work horse for each job. The work horse inherits the modules that its parent has imported, so a training need
+not wait some seconds for the import of torch. This module only imports: when RQ forks, no thread may run and no
+connection may be open.
 """
 
 import sys
@@ -11,7 +11,8 @@ from tagloom_base import logs, memory, redaction
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
 
-_IS_WORKER = any(word.startswith("worker") for word in sys.argv[1:2])  # `rq info` and the like need no torch
+# `rq info` and other commands do not need torch.
+_IS_WORKER = any(word.startswith("worker") for word in sys.argv[1:2])
 
 try:
     _SETTINGS = Settings()
@@ -29,8 +30,10 @@ REDIS_URL = _SETTINGS.work.redis_url
 QUEUES = [_SETTINGS.work.queue]
 
 if _IS_WORKER:
-    import torch._dynamo  # noqa: F401 - the first optimizer would import it: 3 s
+    # The first optimizer would import this module, which takes 3 s.
+    import torch._dynamo  # noqa: F401
 
     import worker.jobs  # noqa: F401
 
-    memory.give_back()  # work horses inherit it
+    # Every work horse inherits the memory of this process.
+    memory.give_back()

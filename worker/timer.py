@@ -1,4 +1,4 @@
-"""What the backend does every few seconds so that no work is forgotten when Redis, a worker or a webhook was lost."""
+"""The backend's timer: it finds work that is due in the store, in case Redis, a worker or a webhook was lost."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ EVERY_S = 3.0
 
 
 class Timer:
-    """A thread that ticks while the block runs. Every backend has one; per interval one of them does the work."""
+    """A thread that calls `tick` while the block runs. Every backend has one; per interval one of them does work."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
@@ -43,40 +43,42 @@ class Timer:
 
 
 def tick(settings: Settings, store: Store, holder: str) -> None:
-    """Wake what waits in the store, promote what may be promoted.
+    """Wake the workers for projects with work that is due in the store, and promote versions that may be promoted.
 
-    Many backends may call it: per interval one of them (`holder` names it) does the work. Logs what fails; never
-    raises.
+    Several backends may call this; in each interval one of them does the work. `holder` identifies the caller. Errors
+    are logged, never raised.
     """
     try:
-        if store.leases.acquire("timer", holder, EVERY_S * 0.9):
-            _tick(settings, store, holder)
-    except Exception:  # whatever it was: the next look may go well, and without looks work is forgotten
+        # The lease is not released: it expires shortly before this backend's next tick.
+        if not store.leases.acquire("timer", holder, EVERY_S * 0.9):
+            return
+        queue.announce(settings)
+        for project_key in store.projects.waiting_for_training():
+            queue.wake_training(settings, project_key)
+        for project_key in store.versions.with_accepted():
+            _promote(settings, store, project_key, holder)
+        for project_key in offer.due(settings.versions, store):
+            queue.wake_predicting(settings, project_key)
+        gone = store.projects.gone()
+        for project_key in store.fast_answers.projects_due():
+            if project_key not in gone:
+                queue.wake_encoding(settings, project_key)
+        sites = connections_of(settings.studios)
+        for project_key in store.projects.waiting_for_reconcile(settings.work.reconcile_minutes * 60):
+            # A project of a connection that is no longer configured cannot be compared.
+            if ProjectKey.parse(project_key).connection in sites:
+                queue.wake_reconcile(settings, project_key)
+    # Any error: the thread must go on, since without it lost work would stay lost.
+    except Exception:
         LOG.exception("timer: this look failed, the next one follows")
 
 
-def _tick(settings: Settings, store: Store, holder: str) -> None:
-    queue.announce(settings)
-    for project_key in store.projects.waiting_for_training():
-        queue.wake_training(settings, project_key)
-    for project_key in store.versions.with_accepted():
-        _promote(settings, store, project_key, holder)
-    for project_key in offer.due(settings.versions, store):
-        queue.wake_predicting(settings, project_key)
-    gone = store.projects.gone()
-    for project_key in store.fast_answers.projects_due():
-        if project_key not in gone:
-            queue.wake_encoding(settings, project_key)
-    sites = connections_of(settings.studios)
-    for project_key in store.projects.waiting_for_reconcile(settings.work.reconcile_minutes * 60):
-        if ProjectKey.parse(project_key).connection in sites:  # else nobody knows what to compare it with
-            queue.wake_reconcile(settings, project_key)
-
-
 def _promote(settings: Settings, store: Store, project_key: str, holder: str) -> None:
+    """Promote a project's accepted version if its time has come, under the lease of a training."""
     lease = store.leases.acquire(lease_name("train", project_key), f"timer:{holder}", EVERY_S)
     if lease is None:
-        return  # a training runs; it looks by itself
+        # A training runs, which promotes accepted versions itself when it begins.
+        return
     try:
         promote_due(store, project_key, lease, settings.versions.promotion_seconds)
     except LeaseLost as error:

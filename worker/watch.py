@@ -1,7 +1,7 @@
-"""Watching over a job while it works: keeps its lease alive and notices when it must end.
+"""The watch over a running job: it renews the job's lease and notices when the job must end.
 
-A job ends early when its lease went to another, when its worker was asked to stop (RQ notes that in Redis and waits for
-the job; systemd's default also signals the work horse), or when its worker died and left it an orphan.
+A job ends early in three cases: another job has taken its lease; its worker was asked to stop (RQ writes that to Redis
+and waits for the job, and systemd by default also signals the work horse); or its worker has died.
 """
 
 import logging
@@ -22,53 +22,56 @@ from store.store import Store
 
 LOG = logging.getLogger(__name__)
 
-LEASE_S = 8.0  # with the timer's 3 s, a dead worker's job goes on elsewhere within 15 s
+# With the timer's interval of 3 s, another worker continues a dead worker's job within 15 s.
+LEASE_S = 8.0
 BEAT_S = 1.0
-SLICE_S = 15.0  # much longer than a job takes to start: about a second
+# Much longer than the start of a job, which takes about a second.
+SLICE_S = 15.0
 
 
 class Interrupted(Exception):  # noqa: N818 - a request, not an error
-    """The job must end now; what is done is saved, the rest waits for another worker."""
+    """The job must end now. Its results so far are saved, and a later job does the rest."""
 
 
 class Ends(Protocol):
-    """Somebody to ask whether the job must end."""
+    """Anything that knows whether the job must end."""
 
     def check(self) -> None:
-        """Interrupted when the job must end."""
+        """Raise Interrupted when the job must end."""
 
 
 class NeverEnds:
-    """For work outside of a job, which a person ends by Ctrl-C."""
+    """For work outside of a job, which a person ends with Ctrl-C."""
 
     def check(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
 
 class GivesWay:
-    """For work that gold comes before: it ends also when gold waits for a training."""
+    """For work that is less urgent than gold: it also ends when gold waits for a training."""
 
     def __init__(self, watch: Ends, store: Store) -> None:
         self._watch = watch
         self._store = store
 
     def check(self) -> None:
-        """Interrupted when the job must end or gold waits."""
+        """Raise Interrupted when the job must end or gold waits."""
         self._watch.check()
         if self._store.projects.waiting_for_training():
             raise Interrupted("gave way to gold")
 
 
 class TakesTurns:
-    """For work that can go on where it was ended: after a slice of time it ends if other jobs wait."""
+    """For work that a later job can continue: after SLICE_S it ends if other jobs wait."""
 
     def __init__(self, watch: Ends, others_wait: Callable[[], bool]) -> None:
         self._watch = watch
         self._others_wait = others_wait
-        self._until: float | None = None  # from the first look on: each job gets on, however long it prepares
+        # The slice begins with the first check, so that a job with a long preparation makes progress too.
+        self._until: float | None = None
 
     def check(self) -> None:
-        """Interrupted when the job must end, or when it is another one's turn."""
+        """Raise Interrupted when the job must end, or when another job's turn has come."""
         self._watch.check()
         if self._until is None:
             self._until = time.monotonic() + SLICE_S
@@ -77,14 +80,16 @@ class TakesTurns:
 
 
 class Watch:
-    """Context around a job that holds a lease. `check` raises once the job must end."""
+    """The context of a job that holds a lease. `check` raises Interrupted once the job must end."""
 
     def __init__(self, store: Store, lease: Lease, redis: Redis, on_beat: Callable[[], None]) -> None:
         self._store = store
         self._lease = lease
         self._redis = redis
         self._on_beat = on_beat
-        self._parent = _worker_pid(redis)
+        # The worker that forked this process may have died already, so Redis is asked first.
+        pid = _of_worker(redis, "pid")
+        self._parent = int(pid) if pid else os.getppid()
         self._reason = ""
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -105,7 +110,7 @@ class Watch:
             signal.signal(signal.SIGTERM, self._old_handler)  # type: ignore[arg-type]
 
     def check(self) -> None:
-        """Interrupted when the job must end."""
+        """Raise Interrupted when the job must end."""
         if self._reason:
             raise Interrupted(self._reason)
 
@@ -115,34 +120,27 @@ class Watch:
             self._done.wait(BEAT_S)
 
     def _look(self) -> str:
+        """Renew the lease; return why the job must end, or an empty text."""
         if os.getppid() != self._parent:
             return "its worker died"
-        if self._asked_to_stop():
+        if _of_worker(self._redis, "shutdown_requested_date") is not None:
             return "its worker is asked to stop"
         try:
             self._store.leases.renew(self._lease, LEASE_S)
         except LeaseLost as error:
             return str(error)
         except SQLAlchemyError as error:
-            LOG.warning("lease %s not renewed: %s", self._lease.name, error)  # the lease's end decides
+            # The job goes on: if the lease expires and another job takes it, the next renewal raises LeaseLost.
+            LOG.warning("lease %s not renewed: %s", self._lease.name, error)
         self._on_beat()
         return ""
-
-    def _asked_to_stop(self) -> bool:
-        return _of_worker(self._redis, "shutdown_requested_date") is not None
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._reason = self._reason or "its process is asked to stop"
 
 
-def _worker_pid(redis: Redis) -> int:
-    """Process id of the worker that forked us, which may be dead already; our parent when Redis does not know it."""
-    pid = _of_worker(redis, "pid")
-    return int(pid) if pid else os.getppid()
-
-
 def _of_worker(redis: Redis, field: str) -> bytes | str | None:
-    """A field of our RQ worker's entry in Redis; None outside of a worker or when Redis is away."""
+    """Return a field of this RQ worker's entry in Redis; None outside of a worker or when Redis is away."""
     worker = os.environ.get("RQ_WORKER_ID")
     try:
         return redis.hget(f"rq:worker:{worker}", field) if worker else None

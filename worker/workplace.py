@@ -1,4 +1,4 @@
-"""What a job works with: settings, store, Label Studios, encoders. Opened in the work horse, never before the fork."""
+"""The workplace of a job: settings, store, Label Studios, encoders. It is opened in the work horse, after the fork."""
 
 import os
 from collections.abc import Iterator
@@ -23,12 +23,13 @@ from store.versions import Current
 from tagloom_base import logs
 from tagloom_base.settings import Settings
 
-PART = 16  # tasks that are read together; on 2 cores that takes two to eight seconds, describing them 0.4
+# Tasks whose pictures are read at a time: on 2 cores in two to eight seconds, and 0.4 s for their candidate boxes.
+PART = 16
 
 
 @dataclass(frozen=True)
 class Workplace:
-    """One process's tools. Encoders are loaded when first asked for."""
+    """The tools of one process. Encoders are loaded when they are first used."""
 
     settings: Settings
     store: Store
@@ -45,19 +46,19 @@ class Workplace:
     @cached_property
     def encoder(self) -> TaskEncoder:
         claims = Claims(self.settings.paths.claims / self.extractor.space)
-        # All pictures of a part are on their way at once: one that does not come keeps no other waiting.
+        # All pictures of a part are fetched at once, so that one that does not arrive delays no other.
         return TaskEncoder(lambda *_: self.extractor, self.cache, self.sites, claims, batch=PART, share=THREADS)
 
     def client_of(self, project: Project) -> LabelStudioClient:
-        """API client of the project's Label Studio; its connection's URL is empty when none is configured."""
+        """Return the API client of the project's Label Studio; its connection has no URL when none is configured."""
         return self.sites.client(ProjectKey.parse(project.key).connection)
 
     def config_of(self, project: Project) -> LabelConfig:
-        """The project's parsed label config; ConfigError when it is unusable."""
+        """Return the project's parsed label config; ConfigError when it is unusable."""
         return LabelConfig.parse(project.label_config, project.industry_keys or self.settings.tasks.industry_keys)
 
     def serving(self, project: Project) -> Current:
-        """The version that serves the project; ValueError when there is none, or none of this workplace's encoders."""
+        """Return the served version; ValueError when none serves, or it was made with other encoders than these."""
         current = self.store.versions.current(project.key)
         if current is None:
             raise ValueError(f"no version serves {project.key} yet: open it in Label Studio once")
@@ -71,7 +72,7 @@ class Workplace:
 
 @contextmanager
 def open_workplace(settings: Settings | None = None) -> Iterator[Workplace]:
-    """A workplace of these settings (default: the environment's), closed afterwards."""
+    """Open a workplace with these settings (by default those of the environment), and close it afterwards."""
     settings = settings or Settings()
     logs.guard(settings.secrets)
     torch.set_num_threads(settings.training.training_threads or max(1, (os.cpu_count() or 2) // 2))

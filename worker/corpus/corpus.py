@@ -1,4 +1,4 @@
-"""What one training sees: the features of a project's tasks and the gold there is."""
+"""The corpus of one training: the features of a project's tasks, and their gold."""
 
 import hashlib
 import logging
@@ -22,16 +22,18 @@ from worker.workplace import PART, Workplace
 
 LOG = logging.getLogger(__name__)
 
-PART_S = 30.0  # for the pictures of a part to come; whether the job must end is looked at in between
-PATIENCE_S = 60.0  # in all, for parts with pictures that are late; what is left is trained on when it was read
+# Seconds to wait for the pictures of a part; between parts the job checks whether it must end.
+PART_S = 30.0
+# Seconds in all for parts with late pictures. Gold that is left out is trained on once its picture was read.
+PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A project's learning problem, with the task of each row.
+    """A project's learning problem, with the id of the task of each row.
 
-    ``keys`` name the items in the cache of features. ``unread`` counts tasks with gold whose picture could not be had.
-    ``notes`` count the tasks of each reading of gold that people should know of.
+    ``keys`` are the items' keys in the cache of features. ``unread`` is the number of tasks with gold whose picture
+    could not be read. ``notes`` maps each note about the gold to the number of its tasks.
     """
 
     task_ids: tuple[int, ...]
@@ -42,16 +44,20 @@ class Corpus:
 
 
 def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch: Ends) -> Corpus:
-    """Read the project's tasks, gold and features. Gold tasks without features are encoded now, so are those
-    whose file of features cannot be read; others are left out.
+    """Read the project's tasks, gold and features.
 
-    At most `training_pool` tasks without gold come in, chosen by a hash of their id, so that the choice is steady.
+    Tasks with gold but without features are encoded now, and so are tasks whose file of features cannot be read. Other
+    tasks without features are left out. At most `training_pool` tasks without gold are used; a hash of the task's id
+    chooses them, so that each training uses the same ones.
     """
     settings = workplace.settings
     tasks = {task.id: task for task in workplace.store.tasks.all(project.key)}
     read = project_gold(workplace.store, project, config, tasks)
     gold = read.by_task
-    others = sorted(tasks.keys() - gold.keys(), key=lambda number: _shuffled(project.key, number))
+    others = sorted(
+        tasks.keys() - gold.keys(),
+        key=lambda number: hashlib.blake2b(f"{project.key}:{number}".encode(), digest_size=8).digest(),
+    )
     chosen = [tasks[number] for number in sorted([*gold, *others[: settings.training.training_pool]])]
     key = ProjectKey.parse(project.key)
     keys = {task.id: item_key(key.connection, reference_of(config, task.payload(), key)) for task in chosen}
@@ -79,6 +85,7 @@ def _features(
     gold: Mapping[int, Gold],
     watch: Ends,
 ) -> dict[int, ItemFeatures]:
+    """Return the features of tasks by id, from the cache or encoded now."""
     found: dict[int, ItemFeatures] = {}
     missing: list[Task] = []
     for task in tasks:
@@ -86,8 +93,10 @@ def _features(
         features = workplace.cache.get(keys[task.id])
         if features is not None:
             found[task.id] = features
-        elif was_read or task.id in gold:  # a file that is spoilt must not make the pool another one
+        # A task whose file of features is spoilt is read again, so that the pool stays the same.
+        elif was_read or task.id in gold:
             missing.append(task)
+    # Only parts that waited for late pictures count.
     lost = 0.0
     for start in range(0, len(missing), PART):
         watch.check()
@@ -106,9 +115,9 @@ def _features(
 def _encoded(
     workplace: Workplace, key: ProjectKey, config: LabelConfig, tasks: Sequence[Task], deadline: float
 ) -> tuple[dict[int, ItemFeatures], bool]:
-    """Features by task, and whether pictures were late.
+    """Encode tasks; return features by task id, and whether pictures were late.
 
-    Gold without its picture still teaches the text, when the picture is gone for good.
+    A task whose picture is permanently missing gets features of its texts alone, so that its gold is still used.
     """
     payloads = [task.payload() for task in tasks]
     features = workplace.encoder.features(key, config, payloads, deadline)
@@ -117,9 +126,5 @@ def _encoded(
     found = {number: answer for number, answer in answers.items() if not isinstance(answer, Failure)}
     gone = [task for task in tasks if isinstance(answer := answers[task.id], Failure) and answer.permanent]
     texts = workplace.encoder.texts_only(key, config, [task.payload() for task in gone]) if gone else []
-    said = zip([task.id for task in gone], texts, strict=True)
-    return found | {number: text for number, text in said if text is not None}, are_late
-
-
-def _shuffled(project_key: str, task_id: int) -> bytes:
-    return hashlib.blake2b(f"{project_key}:{task_id}".encode(), digest_size=8).digest()
+    read = zip([task.id for task in gone], texts, strict=True)
+    return found | {number: text for number, text in read if text is not None}, are_late

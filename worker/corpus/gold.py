@@ -1,4 +1,4 @@
-"""A project's gold: its stored annotations, read."""
+"""Read a project's gold from its stored annotations."""
 
 import logging
 from collections import Counter
@@ -22,14 +22,14 @@ UNREAD = "nothing of the annotation was understood"
 
 @dataclass(frozen=True)
 class ProjectGold:
-    """The gold of each task that has some. ``notes``: what was unknown or overruled → in how many tasks."""
+    """The gold of each task that has some; ``notes`` maps what was unknown or overruled to the number of its tasks."""
 
     by_task: dict[int, Gold]
     notes: Mapping[str, int]
 
 
 def project_gold(store: Store, project: Project, config: LabelConfig, tasks: Container[int]) -> ProjectGold:
-    """The gold of those of these tasks that have some."""
+    """Return the gold of those of these tasks that have some."""
     versions = [name for entry in store.versions.list(project.key) for name in (entry.version, entry.version + SUFFIX)]
     by_task: dict[int, Gold] = {}
     notes: Counter[str] = Counter()
@@ -42,7 +42,8 @@ def project_gold(store: Store, project: Project, config: LabelConfig, tasks: Con
 
         try:
             gold = read_gold(config, annotations, version_of)
-        except Exception as error:  # one odd annotation must not stop the project's training
+        # One annotation with an unexpected content must not stop the project's training.
+        except Exception as error:
             LOG.error("%s: the annotations of task %d cannot be read: %r", project.key, number, error)
             notes[UNREADABLE] += 1
             continue
@@ -57,7 +58,7 @@ def project_gold(store: Store, project: Project, config: LabelConfig, tasks: Con
 
 
 def mark_misread(store: Store, project: Project, config: LabelConfig) -> None:
-    """Mark the versions that learned from annotations which the first release misread; once after an upgrade."""
+    """Mark versions that learned from annotations misread by the first release; does this once after an upgrade."""
     if not project.reread_until:
         return
     dates = [

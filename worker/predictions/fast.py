@@ -1,37 +1,42 @@
-"""Fast predictions → whole ones, in place, through Label Studio's API: its quick view never asks again by itself.
+"""Replace fast predictions by whole ones through Label Studio's API, because its quick view never asks again.
 
-One that an annotation was made from stays as it is.
+A fast prediction that an annotation was made from stays as it is.
 """
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from labelstudio.api import LabelStudioClient, LabelStudioError
 from store.database import is_over
 from store.fast_answers import SUFFIX, FastAnswer
 from store.projects import Project
 from worker.predictions.answering import Answering
-from worker.predictions.stored import Stored, Task, used_by
+from worker.predictions.stored import Stored, used_by
 from worker.watch import Ends
 from worker.workplace import Workplace
 
 LOG = logging.getLogger(__name__)
 
-PART = 8  # tasks replaced between two looks at whether the job must end
-AGAIN_S = 60.0  # until what did not work is tried again
-PATIENCE_S = 150.0  # Label Studio stores an answer within its time-out of 100 s, or never
+# Tasks that are replaced between two checks whether the job must end.
+PART = 8
+# Seconds until a replacement that failed is tried again.
+AGAIN_S = 60.0
+# Label Studio stores an answer within its time-out of 100 s, or never.
+PATIENCE_S = 150.0
 
 
 def replace_due(workplace: Workplace, project: Project, watch: Ends) -> int:
-    """Replace the project's fast predictions that are due; how many were. Interrupted when the job must end.
+    """Replace the project's fast predictions that are due; return how many were replaced.
 
-    ValueError for a labelling config or a checkpoint that cannot be used. What is left over comes due again.
+    Raises Interrupted when the job must end, ValueError for a labelling config or a checkpoint that cannot be used.
+    Predictions that were not replaced become due again.
     """
     answers = workplace.store.fast_answers
     due = answers.due(project.key)
     if not due:
         return 0
-    answers.postpone(project.key, due, AGAIN_S)  # first: whatever happens now, it is not tried again all the time
+    # Done first, so that a replacement that fails, or kills this process, is not tried again at once.
+    answers.postpone(project.key, due, AGAIN_S)
     client = workplace.client_of(project)
     if not client.connection.url:
         answers.settle(project.key, due)
@@ -47,7 +52,7 @@ def replace_due(workplace: Workplace, project: Project, watch: Ends) -> int:
 
 
 class _Run:
-    """One look at a project's fast predictions, under the version that serves."""
+    """One pass over a project's fast predictions, with the served version."""
 
     def __init__(self, workplace: Workplace, project: Project, client: LabelStudioClient) -> None:
         self._store = workplace.store
@@ -57,27 +62,30 @@ class _Run:
         self.replaced = 0
 
     def replace(self, due: Sequence[FastAnswer]) -> None:
-        there = {task["id"]: task for task in self._stored.tasks(sorted({answer.task_id for answer in due}))}
-        whole = self._answering.answers([task for task in there.values() if _fast_of(task) - used_by(task)])
-        changed = [(there[number], answer) for number, answer in whole.items()]
+        """Replace these fast predictions, and settle those of them that need no further attempt."""
+        tasks = {task["id"]: task for task in self._stored.tasks(sorted({answer.task_id for answer in due}))}
+        # Tasks with a fast prediction that no annotation was made from.
+        replaceable = [
+            task
+            for task in tasks.values()
+            if {one["id"] for one in task["predictions"] if str(one["model_version"]).endswith(SUFFIX)} - used_by(task)
+        ]
+        whole = self._answering.answers(replaceable)
+        changed = [(tasks[number], answer) for number, answer in whole.items()]
         version = self._answering.version
         written, _ = self._stored.apply([(task, self._stored.changes(task, version), to) for task, to in changed])
         self.replaced += written
-        done = [answer for answer in due if self._is_done_with(answer, there.get(answer.task_id), whole)]
+
+        done = []
+        for answer in due:
+            task = tasks.get(answer.task_id)
+            name = answer.version + SUFFIX
+            stored = [one["id"] for one in task["predictions"] if one["model_version"] == name] if task else []
+            if task is None or not stored:
+                is_done = is_over(self._store.now(), answer.given_at + PATIENCE_S, 2 * PATIENCE_S)
+            else:
+                # A task that is neither answered nor annotated waits for its picture.
+                is_done = task["id"] in whole or used_by(task).issuperset(stored)
+            if is_done:
+                done.append(answer)
         self._store.fast_answers.settle(self._project, done)
-
-    def _is_done_with(self, answer: FastAnswer, task: Task | None, whole: Collection[int]) -> bool:
-        stored = (
-            [one["id"] for one in task["predictions"] if one["model_version"] == answer.version + SUFFIX]
-            if task
-            else []
-        )
-        if task is None or not stored:
-            return is_over(self._store.now(), answer.given_at + PATIENCE_S, 2 * PATIENCE_S)
-        # Else its picture cannot be had yet.
-        return task["id"] in whole or used_by(task).issuperset(stored)
-
-
-def _fast_of(task: Task) -> set[int]:
-    """The task's stored fast predictions."""
-    return {one["id"] for one in task["predictions"] if str(one["model_version"]).endswith(SUFFIX)}

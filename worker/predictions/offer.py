@@ -1,4 +1,4 @@
-"""Label Studio gets each served version's predictions ahead of the annotator, and its sampling goes by them."""
+"""Offer served versions to Label Studio: refresh its stored predictions, and set its uncertainty sampling."""
 
 import os
 from functools import lru_cache
@@ -15,18 +15,21 @@ from worker.predictions.preannotation import Progress, refresh
 from worker.watch import Ends, Interrupted
 from worker.workplace import Workplace
 
-PAUSE_S = 60.0  # after a failure, so that a Label Studio that is away is not asked all the time
-PAUSE = "pause predict"  # kind of the lease that is held for so long
-LONG_PAUSE_S = 600.0  # where somebody has to change something first: a token, an address, the order of backends
+# Seconds to the next attempt after Label Studio did not answer.
+PAUSE_S = 60.0
+# The kind of the lease that is held during a pause.
+PAUSE = "pause predict"
+# Seconds to the next attempt after a failure that a person must repair: a token, an address, the order of backends.
+LONG_PAUSE_S = 600.0
 
 
 def is_wanted(versions: VersionSettings) -> bool:
-    """Whether Label Studio shall get any predictions that it has not asked for."""
+    """Return whether Label Studio is to get any predictions that it has not asked for."""
     return versions.refresh_predictions or versions.uncertainty_sampling
 
 
 def due(versions: VersionSettings, store: Store) -> list[str]:
-    """Keys of projects that have not got the version that serves them yet, and that may be tried now."""
+    """Return the keys of projects whose served version was not offered yet and whose pause is over."""
     if not is_wanted(versions):
         return []
     return [
@@ -35,13 +38,33 @@ def due(versions: VersionSettings, store: Store) -> list[str]:
 
 
 def offer(workplace: Workplace, project: Project, watch: Ends, progress: Progress) -> str:
-    """Let the project's stored predictions, and its sampling if wanted, be of the served version; a line about it.
+    """Offer the served version to Label Studio; return one line about the result.
 
-    A run that was ended goes on where it stopped. Raises what `refresh` does, and UserError when sampling is wanted and
-    the backend that Label Studio asks is not this one; then it is tried again some minutes later.
+    An interrupted run is continued by the next one. Raises the exceptions of `refresh`, and UserError when sampling is
+    wanted but Label Studio asks another backend. After a failure `due` leaves the project out for some minutes.
     """
     try:
-        return _offer(workplace, project, watch, progress)
+        client, by_sampling = workplace.client_of(project), workplace.settings.versions.uncertainty_sampling
+        if not client.connection.url:
+            if by_sampling:
+                raise UserError("uncertainty sampling needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
+            workplace.store.projects.set_offered(project.key, workplace.serving(project).generation)
+            return "no Label Studio is configured: set LABEL_STUDIO_URL to refresh its predictions"
+        number = ProjectKey.parse(project.key).id
+
+        @lru_cache
+        def go_by(version: str) -> None:
+            if by_sampling:
+                ours = {entry.version for entry in workplace.store.versions.list(project.key)}
+                sampling.go_by(client, number, version, ours)
+
+        # Sampling uses the new version from its first predictions on: the least certain tasks are among those.
+        done = refresh(
+            workplace, project, watch, progress, unlabelled_only=True, stored_only=not by_sampling, on_written=go_by
+        )
+        go_by(done.version)
+        workplace.store.projects.set_offered(project.key, done.generation)
+        return str(done)
     except Interrupted:
         raise
     except Exception as error:
@@ -49,27 +72,3 @@ def offer(workplace: Workplace, project: Project, watch: Ends, progress: Progres
         holder = f"{os.uname().nodename}:{os.getpid()}"
         workplace.store.leases.acquire(lease_name(PAUSE, project.key), holder, PAUSE_S if is_away else LONG_PAUSE_S)
         raise
-
-
-def _offer(workplace: Workplace, project: Project, watch: Ends, progress: Progress) -> str:
-    client, by_sampling = workplace.client_of(project), workplace.settings.versions.uncertainty_sampling
-    if not client.connection.url:
-        if by_sampling:
-            raise UserError("uncertainty sampling needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
-        workplace.store.projects.set_offered(project.key, workplace.serving(project).generation)
-        return "no Label Studio is configured: set LABEL_STUDIO_URL to refresh its predictions"
-    number = ProjectKey.parse(project.key).id
-
-    @lru_cache
-    def go_by(version: str) -> None:
-        if by_sampling:
-            ours = {entry.version for entry in workplace.store.versions.list(project.key)}
-            sampling.go_by(client, number, version, ours)
-
-    # Early: the least certain tasks are among the first that are written, and what was stored before ever less.
-    done = refresh(
-        workplace, project, watch, progress, unlabelled_only=True, stored_only=not by_sampling, on_written=go_by
-    )
-    go_by(done.version)
-    workplace.store.projects.set_offered(project.key, done.generation)
-    return str(done)

@@ -1,7 +1,7 @@
-"""Predictions stored in Label Studio, brought up to the version that serves.
+"""Refresh the predictions that Label Studio has stored, so that they come from the served version.
 
-What is still to do is read from Label Studio itself: a task is due when it has no prediction of the served version, or
-several. So a run that was ended anywhere goes on where it stopped, and two runs write nothing twice.
+Label Studio itself lists the tasks that are due: those with no prediction of the served version, or with several. So a
+run that was ended at any point continues where it stopped, and two runs write nothing twice.
 """
 
 import logging
@@ -20,17 +20,21 @@ from worker.workplace import Workplace
 
 LOG = logging.getLogger(__name__)
 
-PART = 16  # tasks written between two looks at whether the run must end
-WINDOW = 1000  # tasks that are put into order together
-LOADED = 64  # tasks whose features are in memory together
-PAUSE = 0.5  # of the time that Label Studio took for a part: it is idle for a third of the time, for annotators
+# Tasks that are written between two checks whether the run must end.
+PART = 16
+# Tasks that are sorted by uncertainty at a time.
+WINDOW = 1000
+# Tasks whose features are in memory at a time.
+LOADED = 64
+# Pause after a part, as a share of the time that Label Studio worked for it: a third of the time is left to annotators.
+PAUSE = 0.5
 
 Progress = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What a run did. ``unread`` tasks have a picture that cannot be had for now; they stay due."""
+    """The counts of a run. ``unread`` tasks have a picture that cannot be read for now; they stay due."""
 
     version: str
     generation: int
@@ -47,7 +51,7 @@ class Refreshed:
 
 
 class _Overtaken(Exception):  # noqa: N818 - it says what happened
-    """Another version serves now."""
+    """Another version serves now, so its predictions must be written instead."""
 
 
 def refresh(
@@ -60,13 +64,15 @@ def refresh(
     stored_only: bool = False,
     on_written: Callable[[str], None] = lambda _version: None,
 ) -> Refreshed:
-    """See that tasks have one prediction of ours in Label Studio, of the served version.
+    """Update tasks so that each has one prediction of this backend in Label Studio, from the served version.
 
-    All tasks, or those that nobody has labelled, or that have a stored prediction of ours already. Starts over when
-    another version serves meanwhile. ``on_written`` hears the version each time that predictions of it were written.
-    Raises LabelStudioError when Label Studio does not answer, Interrupted when the job must end (the next tasks are
-    written before it looks, so that each run gets on), ValueError for a labelling config or a checkpoint that cannot be
-    used.
+    The tasks are all tasks of the project, or only those without annotations (``unlabelled_only``), or only those that
+    already have a stored prediction of this backend (``stored_only``). If another version serves meanwhile, the run
+    starts again with it. ``on_written`` is called with the version each time that predictions were written.
+
+    Raises LabelStudioError when Label Studio does not answer, Interrupted when the job must end, and ValueError for a
+    labelling config or a checkpoint that cannot be used. Each run writes some tasks before it first checks whether it
+    must end, so that every run makes progress.
     """
     while True:
         try:
@@ -77,7 +83,7 @@ def refresh(
 
 
 class _Refresh:
-    """One pass over the project's tasks under one version."""
+    """One pass over the project's tasks with one version."""
 
     def __init__(
         self, workplace: Workplace, project: Project, watch: Ends, progress: Progress, on_written: Callable[[str], None]
@@ -93,35 +99,38 @@ class _Refresh:
 
     def run(self, *, unlabelled_only: bool, stored_only: bool) -> Refreshed:
         self._unlabelled_only, self._stored_only = unlabelled_only, stored_only
-        outdated = self._listed(self._outdated_page)
+        number, version = self._key.id, self._done.version
+        outdated = self._listed(
+            lambda after: self._client.outdated_tasks(
+                number, after, version, unlabelled=unlabelled_only, stored=stored_only
+            )
+        )
         while window := list(islice(outdated, WINDOW)):
-            self._refresh_window(window)
-        # Label Studio has asked for some itself meanwhile, and stored the answers beside the old ones.
-        crowded = self._listed(self._crowded_page)
+            # The first tasks of the window are written at once, since annotators may open them next.
+            self._write_parts([task["id"] for task in window[:PART]], {})
+            rest = window[PART:]
+            # All tasks whose pictures were read are answered, so that their scores give the order of writing.
+            are_read = self._answering.read(rest)
+            answers: dict[int, Answer] = {}
+            for start in range(0, len(are_read), LOADED):
+                answers |= self._answering.answers(are_read[start : start + LOADED])
+                self._check()
+            # By turns the least certain task, for uncertainty sampling, and the next task by id.
+            uncertain = sorted(answers, key=lambda task_id: float(answers[task_id]["score"]))
+            by_turns = dict.fromkeys(chain.from_iterable(zip(uncertain, sorted(answers), strict=True)))
+            self._write_parts(list(by_turns), answers)
+            # Last the tasks whose pictures must be read first.
+            self._write_parts([task["id"] for task in rest if task["id"] not in answers], {})
+
+        # During the run Label Studio may have asked for predictions itself, and stored them beside the old ones.
+        crowded = self._listed(lambda after: self._client.crowded_tasks(number, after, unlabelled=unlabelled_only))
         while part := list(islice(crowded, PART)):
             self._write([task["id"] for task in part], {})
         self._report()
         return self._done
 
-    def _refresh_window(self, window: Sequence[Task]) -> None:
-        """The next tasks first, then by turns the least certain and the next; those that are not read yet last."""
-        self._write_parts([task["id"] for task in window[:PART]], {})
-        rest = window[PART:]
-        answers = self._answered(self._answering.read(rest))
-        uncertain = sorted(answers, key=lambda number: float(answers[number]["score"]))
-        by_turns = dict.fromkeys(chain.from_iterable(zip(uncertain, sorted(answers), strict=True)))
-        self._write_parts(list(by_turns), answers)
-        self._write_parts([task["id"] for task in rest if task["id"] not in answers], {})
-
-    def _answered(self, tasks: Sequence[Task]) -> dict[int, Answer]:
-        answers: dict[int, Answer] = {}
-        for start in range(0, len(tasks), LOADED):
-            answers |= self._answering.answers(tasks[start : start + LOADED])
-            self._check()
-        return answers
-
     def _listed(self, page: Callable[[int], tuple[list[dict[str, Any]], int]]) -> Iterator[Task]:
-        """Tasks by id, page by page; a page is read when the one before is used up."""
+        """Yield tasks in the order of their ids. A page is read only when the one before is used up."""
         after, left = 0, 1
         while left:
             tasks, total = page(after)
@@ -129,30 +138,29 @@ class _Refresh:
             yield from tasks
             after, left = tasks[-1]["id"] if tasks else after, total - len(tasks) if tasks else 0
 
-    def _outdated_page(self, after: int) -> tuple[list[dict[str, Any]], int]:
-        return self._client.outdated_tasks(
-            self._key.id, after, self._done.version, unlabelled=self._unlabelled_only, stored=self._stored_only
-        )
-
-    def _crowded_page(self, after: int) -> tuple[list[dict[str, Any]], int]:
-        return self._client.crowded_tasks(self._key.id, after, unlabelled=self._unlabelled_only)
-
     def _write_parts(self, ids: Sequence[int], answers: Mapping[int, Answer]) -> None:
         for start in range(0, len(ids), PART):
             self._write(ids[start : start + PART], answers)
 
     def _write(self, ids: Sequence[int], known: Mapping[int, Answer]) -> None:
-        """Bring these tasks up to date, with the answers that are known and new ones for the others."""
+        """Update the predictions of these tasks, with the known answers and with new answers for the other tasks."""
         began = time.monotonic()
-        there = {task["id"]: task for task in self._stored.tasks(ids)}
-        tasks = [there[number] for number in ids if number in there]
-        due = [(task, self._stored.changes(task, self._done.version)) for task in tasks]
-        due = [(task, todo) for task, todo in due if todo and self._is_wanted(task)]
+        found = {task["id"]: task for task in self._stored.tasks(ids)}
+        due = []
+        for task in [found[number] for number in ids if number in found]:
+            todo = self._stored.changes(task, self._done.version)
+            # Checked again, since the task may have changed after its page was read.
+            is_excluded = (self._unlabelled_only and task["is_labeled"]) or (
+                self._stored_only and not any(map(self._stored.is_ours, task["predictions"]))
+            )
+            if todo and not is_excluded:
+                due.append((task, todo))
         missing = [task for task, todo in due if todo.needs_answer and task["id"] not in known]
         asked = time.monotonic()
         answers = {**known, **self._answering.answers(missing)}
         answered = time.monotonic()
         written, deleted = self._stored.apply([(task, todo, answers.get(task["id"])) for task, todo in due])
+        # The time that Label Studio worked for us, without the time for new answers.
         busy = asked - began + time.monotonic() - answered
         self._done = replace(
             self._done,
@@ -166,11 +174,6 @@ class _Refresh:
             self._on_written(self._done.version)
         self._check()
         time.sleep(busy * PAUSE)
-
-    def _is_wanted(self, task: Task) -> bool:
-        if self._unlabelled_only and task["is_labeled"]:
-            return False
-        return not self._stored_only or any(map(self._stored.is_ours, task["predictions"]))
 
     def _report(self) -> None:
         done = self._done.tasks

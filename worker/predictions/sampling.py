@@ -1,12 +1,12 @@
-"""Uncertainty sampling in Label Studio's community edition, which serves the lowest score of one version first.
+"""Uncertainty sampling in Label Studio's community edition, which shows the task with the lowest score first.
 
-It goes by predictions whose version equals the project's `model_version`, and asks the backend only while that is the
-backend's title. So the first tasks get a new version's predictions, then the backend is called by its name, then the
-project goes by it: in this order there is no moment at which tasks come at random or the backend is not asked.
+Label Studio sorts by predictions whose version equals the project's `model_version`, and asks the backend only while
+that equals the backend's title. So a new version is introduced in three steps: the first tasks get its predictions,
+then the backend gets its name as title, then the project gets it as `model_version`. In this order tasks are never
+chosen at random, and Label Studio asks the backend all the time.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection
 
 from labelstudio.api import LabelStudioClient
 from tagloom_base.errors import UserError
@@ -15,23 +15,20 @@ SAMPLING = "Uncertainty sampling"
 
 
 def go_by(client: LabelStudioClient, project_id: int, version: str, ours: Collection[str]) -> None:
-    """Let a project's sampling go by a version, whose predictions are stored; ``ours`` are all versions of ours.
+    """Make a project's sampling use a version whose predictions are stored; ``ours`` are all versions of this backend.
 
-    UserError when the backend that Label Studio asks is not this one.
+    Raises UserError when the backend that Label Studio asks is not this one.
     """
-    backend = _own(client.backends(project_id), ours)
+    backends = client.backends(project_id)
+    # Label Studio asks only the first backend of a project.
+    if not backends or str(backends[0].get("model_version")) not in ours:
+        raise UserError(
+            "the project's first ML backend in Label Studio is not this one: uncertainty sampling is left alone"
+        )
+    backend = backends[0]
     if backend["title"] != version:
         client.rename_backend(backend, version)
     wanted = {"model_version": version, "sampling": SAMPLING}
-    there = client.project(project_id)
-    if any(there.get(name) != value for name, value in wanted.items()):
+    project = client.project(project_id)
+    if any(project.get(name) != value for name, value in wanted.items()):
         client.change_project(project_id, wanted)
-
-
-def _own(backends: Sequence[Mapping[str, Any]], ours: Collection[str]) -> Mapping[str, Any]:
-    """Label Studio asks a project's first backend only."""
-    if backends and str(backends[0].get("model_version")) in ours:
-        return backends[0]
-    raise UserError(
-        "the project's first ML backend in Label Studio is not this one: uncertainty sampling is left alone"
-    )

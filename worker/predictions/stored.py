@@ -1,9 +1,9 @@
-"""What a task has stored in Label Studio, and how it comes to say what one version says without taking work away.
+"""The predictions that Label Studio has stored for tasks, and the changes that make them those of one version.
 
-A prediction of ours is rewritten in place. It is not deleted, for somebody may have it open: Label Studio refuses a
-Submit that names a prediction which has gone. One that an annotation was made from is never touched: it tells what the
-person changed. Where a task has several, the first is kept, because the editor shows that one; the others are deleted
-once nobody can have them open any more.
+A prediction of this backend is rewritten in place. It is not deleted, because an annotator may have it open, and Label
+Studio refuses a Submit that names a deleted prediction. A prediction that an annotation was made from is never changed,
+because it shows what the person changed. If a task has several predictions, the first is kept, because the editor shows
+that one; the others are deleted when no editor can have them open any more.
 """
 
 import logging
@@ -21,7 +21,8 @@ from worker.workplace import Workplace
 
 LOG = logging.getLogger(__name__)
 
-OPEN_S = 3600.0  # how long an editor may stay open with a prediction that is to be deleted
+# How long an editor may stay open with a prediction that is to be deleted.
+OPEN_S = 3600.0
 
 Task = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -29,7 +30,7 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True)
 class Changes:
-    """What has to be done with one task's predictions, by their ids, so that ours say what the served version says."""
+    """The changes to one task's predictions, by their ids, after which it has one of the served version."""
 
     rewrite: tuple[int, ...] = ()
     delete: tuple[int, ...] = ()
@@ -44,19 +45,20 @@ class Changes:
 
 
 def changes(task: Task, version: str, ours: Collection[str], now: float) -> Changes:
-    """For a task with its annotations and predictions. ``ours`` are names of versions, ``now`` is a unix second."""
+    """Return the changes for one task. ``ours`` are this backend's versions, ``now`` is in unix seconds."""
     used = used_by(task)
     mine = sorted((one for one in task["predictions"] if _version(one) in ours), key=lambda one: int(one["id"]))
     free = [one for one in mine if one["id"] not in used]
-    is_said = any(one["model_version"] == version for one in mine if one["id"] in used)
-    surplus = free if is_said else free[1:]
-    gone = {one["id"] for one in surplus if now - _second(one["created_at"]) > OPEN_S}
+    is_current = any(one["model_version"] == version for one in mine if one["id"] in used)
+    surplus = free if is_current else free[1:]
+    # An editor may still be open with a younger one.
+    gone = {one["id"] for one in surplus if now - datetime.fromisoformat(one["created_at"]).timestamp() > OPEN_S}
     outdated = [one["id"] for one in free if one["id"] not in gone and one["model_version"] != version]
-    return Changes(tuple(outdated), tuple(sorted(gone)), create=not free and not is_said)
+    return Changes(tuple(outdated), tuple(sorted(gone)), create=not free and not is_current)
 
 
 def used_by(task: Task) -> set[int]:
-    """Predictions that the task's annotations, skipped ones too, were made from."""
+    """Return the ids of predictions from which the task's annotations, including skipped ones, were made."""
     found = (annotation.get("parent_prediction") for annotation in task["annotations"])
     return {int(number) for number in found if number is not None}
 
@@ -72,7 +74,7 @@ class Stored:
         self._ours = frozenset(entry.version for entry in workplace.store.versions.list(project.key))
 
     def tasks(self, ids: Sequence[int]) -> list[Task]:
-        """These tasks as Label Studio has them now."""
+        """Read these tasks from Label Studio."""
         return list(self._client.tasks_named(self._number, ids))
 
     def is_ours(self, prediction: Mapping[str, Any]) -> bool:
@@ -82,33 +84,35 @@ class Stored:
         return changes(task, version, self._ours, time.time())
 
     def apply(self, due: Sequence[tuple[Task, Changes, Answer | None]]) -> tuple[int, int]:
-        """Do it, with answers for those that need one; how many predictions were written and how many deleted.
+        """Make these changes, with answers for the tasks that need one; return the numbers of written and deleted ones.
 
-        A task that was annotated since it was read is left as it is. What Label Studio refuses of one task (it was
-        deleted, say) does not keep the others. Raises LabelStudioError when Label Studio does not answer.
+        A task that was annotated after it was read is left as it is. If Label Studio refuses a change of one task, for
+        example because the task was deleted, the other tasks are still changed. Raises LabelStudioError when Label
+        Studio does not answer.
         """
         written = deleted = 0
-        due = [entry for entry in due if not self._is_annotated_since(entry[0])]
-        for _, todo, answer in due:
+        unchanged = []
+        for entry in due:
+            task = entry[0]
+            # Label Studio sends the webhook of a submitted annotation before it answers the annotator.
+            known = self._annotations.heard_of(self._key, [task["id"]])
+            if known.keys() <= {annotation["id"] for annotation in task["annotations"]}:
+                unchanged.append(entry)
+        for _, todo, answer in unchanged:
             for number in todo.rewrite if answer else ():
                 written += self._try("rewritten", self._client.replace_prediction, number, answer)
             for number in todo.delete:
                 deleted += self._try("deleted", self._client.delete_prediction, number)
-        return written + self._create([answer for _, todo, answer in due if todo.create and answer]), deleted
-
-    def _is_annotated_since(self, task: Task) -> bool:
-        """Label Studio tells us of a submitted annotation before it answers the annotator."""
-        known = self._annotations.heard_of(self._key, [task["id"]])
-        return not known.keys() <= {annotation["id"] for annotation in task["annotations"]}
-
-    def _create(self, answers: Sequence[Answer]) -> int:
+        created = [answer for _, todo, answer in unchanged if todo.create and answer]
         try:
-            return self._client.post_predictions(self._number, answers)
+            return written + self._client.post_predictions(self._number, created), deleted
         except LabelStudioError as error:
             if error.status != 400:
                 raise
-        # One of them is refused, and with it all.
-        return sum(self._try("stored", self._client.post_predictions, self._number, [answer]) for answer in answers)
+        # Label Studio refuses all predictions of a request if it refuses one, so each is sent alone.
+        for answer in created:
+            written += self._try("stored", self._client.post_predictions, self._number, [answer])
+        return written, deleted
 
     def _try(self, done: str, call: Callable[..., object], *arguments: object) -> int:
         try:
@@ -123,7 +127,3 @@ class Stored:
 
 def _version(prediction: Mapping[str, Any]) -> str:
     return str(prediction["model_version"]).removesuffix(SUFFIX)
-
-
-def _second(stamp: str) -> float:
-    return datetime.fromisoformat(stamp).timestamp()

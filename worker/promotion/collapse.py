@@ -1,8 +1,8 @@
-"""The guard against collapse: a version that suddenly gives a label to almost no item, or to many more, must show why.
+"""The guard against collapse: a version that gives a label to far fewer or far more items needs gold that shows why.
 
-Gold that was misread teaches that a label is never there, and F1 on such gold agrees. So the label's share of the pool
-is looked at, too: it may fall below a third of what the served version gives, or rise above three times that, only if
-people were seen to remove (or add) the label on enough items.
+Misread gold teaches that a label never applies, and F1 on the same gold does not show the error. So the label's share
+of the pool is compared as well. It may fall below a third of the served version's share, or rise above three times that
+share, only if people have removed (or added) the label on enough gold items.
 
 Shape suffixes: N items, K classes.
 """
@@ -13,20 +13,22 @@ from dataclasses import dataclass
 from worker.promotion.gate import Booleans
 
 FACTOR = 3
-FEWEST_CHANGED = 5  # items of the pool; fewer come and go by chance
-FEWEST_SEEN = 10  # gold items that show that people removed or added the label
+# Items of the pool; smaller changes happen by chance.
+FEWEST_CHANGED = 5
+# Gold items that must show that people removed or added the label.
+FEWEST_SEEN = 10
 
 
 @dataclass(frozen=True)
 class Shift:
-    """How often each label is given in the pool: by the served version and by a candidate."""
+    """The answers of the served version and of a candidate to items of the pool."""
 
     labels: Sequence[str]
     served_NK: Booleans
     candidate_NK: Booleans
 
     def suspects(self) -> list[int]:
-        """Places of labels whose share has collapsed or exploded.
+        """Return the indices of labels whose share has collapsed or exploded.
 
         A label that the served version never gives has no share to compare with: gold alone judges it.
         """
@@ -40,7 +42,7 @@ class Shift:
         ]
 
     def reason(self, k: int, seen: int) -> str:
-        """Why a version is refused for label ``k``, of which ``seen`` gold items show that people wanted it so."""
+        """Return why a version is refused for label ``k``, for which only ``seen`` gold items justify the change."""
         items = len(self.served_NK)
         served, candidate = int(self.served_NK[:, k].sum()), int(self.candidate_NK[:, k].sum())
         did = "removed" if candidate < served else "added"
@@ -52,8 +54,11 @@ class Shift:
 
 
 def collapse(shift: Shift, gold_NK: Booleans, served_NK: Booleans) -> str:
-    """Why the candidate is refused; empty when it is not. ``gold_NK`` are fully read gold items that people worked on,
-    ``served_NK`` what the served version gives them."""
+    """Return why the candidate is refused; empty if it is not.
+
+    ``gold_NK`` are the labels of fully read gold items that people have changed, ``served_NK`` the served version's
+    answers to these items.
+    """
     for k in shift.suspects():
         fell = shift.candidate_NK[:, k].sum() < shift.served_NK[:, k].sum()
         wanted_N = ~gold_NK[:, k] & served_NK[:, k] if fell else gold_NK[:, k] & ~served_NK[:, k]

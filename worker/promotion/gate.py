@@ -1,4 +1,4 @@
-"""The gate: a version may serve only if it is not worse than the served one on gold that neither was trained on.
+"""The gate: a version may serve only if it is not worse than the served one on gold on which neither was trained.
 
 Non-inferiority by a paired bootstrap over families: the one-sided 90 % lower bound of the difference in macro-F1
 must not fall below -0.02 (a two-sided 80 % interval has that lower end).
@@ -24,10 +24,10 @@ Booleans = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Evidence:
-    """Answers of both versions to gold items that neither was trained on, items × classes.
+    """Answers of both versions to gold items on which neither was trained, items × classes.
 
-    Where ``known_NK`` is False nobody knows the gold, and answers count neither way. ``by_hand_N`` are the items on
-    which a person changed something of what was proposed, or was proposed nothing.
+    ``known_NK`` is False where the gold is unknown; answers do not count there. ``by_hand_N`` is True for items whose
+    gold differs from the proposal, or for which nothing was proposed.
     """
 
     basis: str
@@ -39,7 +39,7 @@ class Evidence:
     by_hand_N: Booleans
 
     def scores(self, rows_N: Booleans) -> tuple[float, float]:
-        """Macro-F1 of the served version and of the candidate on these items."""
+        """Return the macro-F1 of the served version and of the candidate on these items."""
         known_NK = self.known_NK[rows_N]
         gold_NK = self.gold_NK[rows_N] & known_NK
         return (
@@ -50,7 +50,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate says, in words for `tagloom versions`, with the figures behind it."""
+    """The decision of the gate, with a reason for `tagloom versions` and the figures behind it."""
 
     accepted: bool
     reason: str
@@ -58,13 +58,13 @@ class Verdict:
 
 
 def is_enough(held_out_NK: Booleans, all_NK: Booleans) -> bool:
-    """Whether held-out gold alone may decide: enough items, and of each class that is used at all enough positives."""
+    """Return whether held-out gold alone may decide: it needs enough items, and enough positives of each used class."""
     used_K = all_NK.sum(0) >= FEWEST_POSITIVES
     return len(held_out_NK) >= FEWEST_ITEMS and bool((held_out_NK.sum(0) >= FEWEST_POSITIVES)[used_K].all())
 
 
 def judge(evidence: Evidence, *, must_gain: bool, seed: int = 0) -> Verdict:
-    """Compare a candidate with the served version; `must_gain` asks for more than not being worse."""
+    """Compare a candidate with the served version; with `must_gain` it must be better, not only not worse."""
     if not evidence.known_NK.any():
         return Verdict(False, "no gold to judge it by", {"basis": evidence.basis, "items": 0})
     comparison = paired_bootstrap(

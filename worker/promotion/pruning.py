@@ -1,14 +1,14 @@
-"""Which old versions keep their checkpoints, and for how long the event log is kept.
+"""The rule by which checkpoints of old versions are deleted, and the time for which the event log is kept.
 
-Kept: what serves, what may serve next, the first cold start, and the newest `keep_versions` of those that once served
-(to roll back to) and of those that were refused (to look at). Of the others the row stays; the folder and what was kept
-to judge successors by go. What a killed training left goes too: candidates that nobody will judge any more, and folders
-and files that nobody knows.
+Checkpoints are kept of the served version, of versions that may serve next, of the first cold start, and of the newest
+`keep_versions` versions that once served (for a rollback) and that were refused (for inspection). For all other
+versions the row in the database stays, and checkpoint and out-of-fold answers are deleted. The remains of killed
+trainings are deleted too: candidates that will not be judged any more, and folders and files of unregistered versions.
 """
 
 import re
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from store.store import Store
@@ -16,28 +16,36 @@ from store.versions import State, Version
 
 EVENT_LOG_S = 30 * 24 * 3600.0
 LIVE = frozenset({State.CURRENT, State.ACCEPTED, State.CANDIDATE})
-EVIDENCE = "evidence"  # folder beside the checkpoints: one file a version, which the training writes before it serves
-NUMBER = re.compile(r"\.?v(\d+)\.")  # of a checkpoint's folder, with a dot before it while it is being written
+# The folder beside the checkpoints for out-of-fold answers: one file per version, written before the version may serve.
+EVIDENCE = "evidence"
+# The number in the name of a checkpoint's folder, which begins with a dot while it is being written.
+NUMBER = re.compile(r"\.?v(\d+)\.")
 
 
 def prune(store: Store, project_key: str, checkpoints: Path, keep: int) -> list[str]:
-    """Delete what the rule no longer keeps; the versions whose folders went."""
+    """Delete the folders and files that the rule does not keep; return the versions whose folders were deleted."""
     listed = store.versions.list(project_key)
     old = [entry for entry in to_prune(listed, keep) if entry.state is not State.PRUNED]
-    # Marked first: from then on nobody can roll back to them, and CURRENT is never marked.
+    # Marked before deleting: an operator can no longer roll back to them, and CURRENT is never marked.
     store.versions.mark_pruned(project_key, [entry.number for entry in old])
     gone = {entry.number: entry for entry in store.versions.list(project_key) if entry.state is State.PRUNED}
-    for folder in [*(checkpoints / entry.folder for entry in gone.values()), *_left(checkpoints, listed)]:
+    # Folders of killed trainings: not registered, though a version with the same or a higher number is.
+    known = {checkpoints / entry.folder for entry in listed}
+    left = [path for path in _named(checkpoints, listed) if path not in known]
+    for folder in [*(checkpoints / entry.folder for entry in gone.values()), *left]:
         shutil.rmtree(folder, ignore_errors=True)
-    for file in _evidence(checkpoints, listed, gone):
+    # Out-of-fold answers of pruned versions, and of killed trainings.
+    kept = {f"{entry.version}.json" for entry in listed if entry.number not in gone}
+    for file in [path for path in _named(checkpoints, listed, EVIDENCE) if path.name not in kept]:
         file.unlink(missing_ok=True)
     store.journal.prune(store.now() - EVENT_LOG_S)
     return [entry.version for entry in old if entry.number in gone]
 
 
 def to_prune(versions: Sequence[Version], keep: int) -> list[Version]:
-    """Of versions, newest first, those that the rule does not keep."""
+    """Return those of the versions (newest first) that the rule does not keep."""
     newest = max((entry.number for entry in versions), default=0)
+    # A candidate that is not the newest version was left by a killed training.
     left = {entry.number for entry in versions if entry.state is State.CANDIDATE and entry.number < newest}
     ended = [entry for entry in versions if (entry.state not in LIVE or entry.number in left) and entry.number != 0]
     served = [entry for entry in ended if entry.promoted_at]
@@ -45,22 +53,10 @@ def to_prune(versions: Sequence[Version], keep: int) -> list[Version]:
     return [*served[keep:], *others[keep:]]
 
 
-def _left(checkpoints: Path, versions: Sequence[Version]) -> list[Path]:
-    """Folders of killed trainings: not registered, and of a lower number than a version that is."""
-    known = {checkpoints / entry.folder for entry in versions}
-    return [path for path in _named(checkpoints, versions) if path not in known]
-
-
-def _evidence(checkpoints: Path, versions: Sequence[Version], gone: Collection[int]) -> list[Path]:
-    """What was kept of versions that are gone, and of killed trainings."""
-    kept = {f"{entry.version}.json" for entry in versions if entry.number not in gone}
-    return [path for path in _named(checkpoints, versions, EVIDENCE) if path.name not in kept]
-
-
 def _named(checkpoints: Path, versions: Sequence[Version], folder: str = "") -> list[Path]:
-    """What a project's folder of checkpoints, or one in it, holds of versions up to the newest registered one.
+    """Return the paths in a project's folder of checkpoints, or in its ``folder``, up to the newest registered version.
 
-    What bears a higher number is being written.
+    Paths with a higher number are left out, because a training may be writing them.
     """
     newest = max(versions, key=lambda entry: entry.number, default=None)
     if newest is None:

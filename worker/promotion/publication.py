@@ -1,4 +1,4 @@
-"""From a trained tagger to CURRENT: judge, write the checkpoint, register the version, promote it or say why not."""
+"""From a trained tagger to CURRENT: write the checkpoint, register the version, and do what the verdict says."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ LOG = logging.getLogger(__name__)
 
 @dataclass
 class Publisher:
-    """Publishes the versions of one training. `current` is what serves as far as this training knows."""
+    """Publishes the versions of one training. `current` is the served version as far as this training knows."""
 
     checkpoints: Path
     promotion_seconds: float
@@ -34,18 +34,19 @@ class Publisher:
     promoted: list[str] = field(default_factory=list)
 
     def due_at(self) -> float:
-        """When the next promotion may be (`Store.now`); one after a cold start may be at once."""
+        """Return the earliest time of the next promotion (as `Store.now`); 0 after a cold start."""
         return 0.0 if self.current.is_cold_start else self.current.since + self.promotion_seconds
 
     def may_promote(self) -> bool:
-        """Whether the next promotion may be now."""
+        """Return whether a version may be promoted now."""
         return is_over(self.store.now(), self.due_at(), self.promotion_seconds)
 
     def publish(self, phase: str, tagger: Tagger, verdict: Verdict, written: Callable[[str], None]) -> NewVersion:
-        """Write the checkpoint and do what the verdict says. LeaseLost when another worker has taken over.
+        """Write the checkpoint, register the version, and promote, postpone or refuse it as the verdict says.
 
-        ``written`` is told the version once its checkpoint is there, before it may serve. Conflict when somebody else
-        changed CURRENT: the candidate was judged against a version that no longer serves.
+        ``written`` is called with the version's name after its checkpoint is written and before it may serve. Raises
+        LeaseLost when another worker has taken the lease, and Conflict when CURRENT was changed meanwhile, so that the
+        candidate was judged against a version that no longer serves.
         """
         new = self._write(phase, tagger, verdict.metrics)
         written(new.version)
@@ -55,19 +56,16 @@ class Publisher:
         elif not self.may_promote():
             self._decide(new, State.ACCEPTED, verdict.reason, due_at=self.due_at())
         else:
-            self._promote(new, verdict.reason)
+            try:
+                self.current = self.store.versions.promote(
+                    self.project.key, new.number, self.lease, generation=self.current.generation, reason=verdict.reason
+                )
+            except Conflict as conflict:
+                self._decide(new, State.REFUSED, f"judged against a version that no longer serves ({conflict})")
+                raise
+            self.promoted.append(new.version)
         LOG.info("%s %s: %s", self.project.key, new.version, verdict.reason)
         return new
-
-    def _promote(self, new: NewVersion, reason: str) -> None:
-        try:
-            self.current = self.store.versions.promote(
-                self.project.key, new.number, self.lease, generation=self.current.generation, reason=reason
-            )
-        except Conflict as conflict:
-            self._decide(new, State.REFUSED, f"judged against a version that no longer serves ({conflict})")
-            raise
-        self.promoted.append(new.version)
 
     def _decide(self, new: NewVersion, state: State, reason: str, *, due_at: float = 0.0) -> None:
         self.store.versions.decide(self.project.key, new.number, self.lease, state=state, reason=reason, due_at=due_at)
@@ -101,7 +99,7 @@ class Publisher:
 
 
 def promote_due(store: Store, project_key: str, lease: Lease, promotion_seconds: float) -> Current | None:
-    """Promote the newest accepted version once it may be; older ones are overtaken. None: nothing to do yet."""
+    """Promote the newest accepted version if its time has come, and supersede older ones; None if none was promoted."""
     accepted = [entry for entry in store.versions.list(project_key) if entry.state is State.ACCEPTED]
     current = store.versions.current(project_key)
     if not accepted or current is None:
@@ -122,4 +120,5 @@ def promote_due(store: Store, project_key: str, lease: Lease, promotion_seconds:
             project_key, newest.number, lease, generation=newest.judged_generation, reason=newest.reason
         )
     except Conflict:
-        return None  # decided anew next time
+        # The next call compares the generations again.
+        return None

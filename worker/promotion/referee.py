@@ -1,11 +1,14 @@
-"""Gathers the evidence for the gate: answers to gold that neither version was trained on.
+"""The evidence for the gate: answers of candidate and served version to gold on which neither was trained.
 
-Held-out gold where there is enough of it: both versions answer it directly. Otherwise out-of-fold answers over gold:
-the candidate's from taggers that were trained without the item's family, the served version's from its own time as a
-candidate (kept beside the checkpoints), or direct ones where it never saw the item. Gold that it was trained on while
-held-out gold judged it has no such answer and says nothing.
+If there is enough held-out gold, both versions answer it directly. Otherwise the evidence is out-of-fold. The
+candidate's answer to an item comes from a tagger that was trained without the item's family. The served version's
+answer is the out-of-fold answer from the time when it was a candidate, which is kept beside the checkpoints, or a
+direct answer if it was not trained on the item. Items for which the served version has neither are left out, unless no
+other item remains.
 
-A proposal that was accepted unchanged does not judge the version that proposed it: that version would confirm itself.
+Gold that a person accepted unchanged from a version's proposal does not judge that version, which would confirm itself.
+
+Shape suffixes: N items, K classes.
 """
 
 import json
@@ -28,29 +31,33 @@ from worker.corpus.corpus import Corpus
 from worker.promotion.collapse import Shift, collapse
 from worker.promotion.gate import Booleans, Evidence, is_enough
 
-FEWEST_OTHERS = 32  # tasks without gold that the folds see beside, whatever the gold
-LOOKED_AT = 500  # items of the pool, at most about twice as many, by which a label's share of it is told
-SANITY = 0.1  # a tagger that answers its own gold by so much worse than its recipe does others' is broken
+# Tasks without gold on which the folds train in any case, however little gold the project has.
+FEWEST_OTHERS = 32
+# A label's share of the pool is estimated from so many items; from up to twice as many where the step is rounded down.
+LOOKED_AT = 500
+# A tagger is broken if its agreement with gold that it was trained on is lower by so much than that of its recipe with
+# gold that the recipe had not seen.
+SANITY = 0.1
 
 
 @dataclass(frozen=True)
 class _Kept:
-    """Task ids that a version was trained on, and its out-of-fold answers by task id (as JSON keys them)."""
+    """The ids of the tasks on which a version was trained, and its out-of-fold answers by task id (text in JSON)."""
 
     trained: frozenset[int]
     answers: Mapping[str, Sequence[int]]
 
     def answer(self, task: int, tagger: Tagger) -> Sequence[int] | None:
-        """None also when it answered other labels than the tagger does."""
+        """Return the answer to a task; None if there is none, or if it has another number of labels than the tagger."""
         answer = self.answers.get(str(task))
         return answer if answer is not None and len(answer) == len(tagger.labels) else None
 
 
 class Referee:
-    """Judges candidates of one training against the version that served when it began."""
+    """Compares candidates of one training with the served version."""
 
     def __init__(self, corpus: Corpus, served: Tagger, config: TrainConfig, folder: Path) -> None:
-        """`folder` keeps the out-of-fold answers of versions, one file each."""
+        """Take the served version as the measure; `folder` keeps the out-of-fold answers of versions, one file each."""
         self._corpus = corpus
         self._served = served
         self._config = config
@@ -60,41 +67,59 @@ class Referee:
         self._all = sorted(corpus.problem.gold)
 
     def served_by(self, tagger: Tagger) -> None:
-        """From now on this one serves, and candidates are judged against it."""
+        """Compare later candidates with this tagger, which serves from now on."""
         self._served = tagger
 
     @property
     def can_judge_early(self) -> bool:
-        """Whether held-out gold decides, so that each phase can be judged at once."""
+        """Whether held-out gold is enough, so that each phase can be judged without out-of-fold trainings."""
         return bool(self._held_out) and is_enough(self._gold[self._held_out], self._gold[self._all])
 
     def evidence(self, candidate: Tagger, answers: Mapping[int, Sequence[bool]]) -> Evidence:
-        """What the gate needs. `answers` are the candidate's out-of-fold ones by task, when held-out gold is short."""
+        """Return the evidence about a candidate.
+
+        `answers` are the candidate's out-of-fold answers by task id; they are needed if held-out gold is not enough.
+        """
         if self.can_judge_early:
             rows = self._held_out
             return self._compared("held-out", rows, self._direct(self._served, rows), self._honest(candidate, rows))
+        task_ids = self._corpus.task_ids
         kept = self._kept(self._served.version)
         impartial = self._impartial(self._all)
-        rows = [row for row in impartial if self._unseen(row, kept)] or impartial
-        theirs = np.array([answers[self._corpus.task_ids[row]] for row in rows], dtype=bool)
-        return self._compared("out-of-fold", rows, self._of_served(rows, kept), theirs)
+        # Items that the served version can answer as if it had not been trained on them.
+        unseen = [
+            row
+            for row in impartial
+            if task_ids[row] not in kept.trained or kept.answer(task_ids[row], self._served) is not None
+        ]
+        rows = unseen or impartial
+        candidate_NK = np.array([answers[task_ids[row]] for row in rows], dtype=bool)
+        served_NK = self._direct(self._served, rows)
+        for place, row in enumerate(rows):
+            answer = kept.answer(task_ids[row], self._served)
+            if answer is not None:
+                served_NK[place] = np.array(answer, dtype=bool)
+        return self._compared("out-of-fold", rows, served_NK, candidate_NK)
 
     def out_of_fold(self, parent: Tagger, problem: Problem, between: Callable[[], None]) -> dict[int, list[bool]]:
-        """Return the recipe's out-of-fold answers by task, from short trainings on the gold and some other items.
+        """Return the recipe's out-of-fold answers by task id, from short trainings on the gold and some other items.
 
-        Its cues are those of ``parent``, its boxes those that the candidate has learned (``problem.boxes``).
-        ``between`` is called after each epoch; what it raises ends the judging.
+        The trainings use the cues of ``parent`` and the boxes that the candidate has learned (``problem.boxes``).
+        ``between`` is called after each epoch; an exception that it raises ends the trainings.
         """
         config = replace(self._config, first=CONTINUATION)
         unlabelled = [row for row in range(len(problem.pool)) if row not in problem.gold]
         rows = [*self._all, *unlabelled[: int(len(self._all) * config.weak_per_gold) + FEWEST_OTHERS]]
-        # Here gold that is held out elsewhere is trained on, too: each item is answered by others' folds.
+        # Held-out gold is used too, since the fold that answers an item is never trained on the item's family.
         part = replace(problem.part(rows), held_out=frozenset())
         answers = out_of_fold(parent, part, config, on_epoch=lambda _: between())
         return {self._corpus.task_ids[row]: answers.given_NK[place].tolist() for place, row in enumerate(self._all)}
 
     def looks_broken(self, candidate: Tagger, evidence: Evidence) -> str:
-        """Why out-of-fold answers do not speak for it: it answers its own gold worse than its recipe others'."""
+        """Return why a candidate is broken, although its recipe's out-of-fold answers are good; empty if it is not.
+
+        A broken candidate agrees less with the gold that it was trained on than its recipe does with unseen gold.
+        """
         if self.can_judge_early:
             return ""
         direct = _agreement(self._gold[self._all], self._known[self._all], self._direct(candidate, self._all))
@@ -106,19 +131,22 @@ class Referee:
         )
 
     def collapse(self, candidate: Tagger) -> str:
-        """Why the candidate is refused for a label that it gives far less, or far more, than the served version does;
-        empty when it is not."""
+        """Return why the candidate is refused: it gives a label far less or far more often than the served version.
+
+        The result is empty if no label has collapsed or exploded without gold that shows why.
+        """
         pool = range(0, len(self._corpus.problem.pool), max(1, len(self._corpus.problem.pool) // LOOKED_AT))
         shift = Shift(candidate.labels, self._direct(self._served, pool), self._direct(candidate, pool))
         if not shift.suspects():
             return ""
+        # Gold that people accepted unchanged or read only in part does not show that they removed or added a label.
         worked_on = [
             row for row in self._all if self._known[row].all() and self._corpus.problem.gold[row].accepted is None
         ]
         return collapse(shift, self._gold[worked_on], self._direct(self._served, worked_on))
 
     def keep(self, answers: Mapping[int, Sequence[bool]], version: str) -> None:
-        """Keep what a version was trained on and its out-of-fold answers, before it may serve."""
+        """Write a version's training task ids and out-of-fold answers to its file, before the version may serve."""
         given = {str(task): list(map(int, given)) for task, given in answers.items()}
         with replaced(self._path(version)) as beside:
             beside.write_text(json.dumps({"trained": sorted(self._trainable), "answers": given}))
@@ -128,24 +156,15 @@ class Referee:
         return self._impartial(sorted(self._corpus.problem.held_out))
 
     def _impartial(self, rows: Sequence[int]) -> list[int]:
-        """Those of which the served version did not propose the gold; one that nobody can name may be it."""
+        """Return the rows whose gold was not accepted from a proposal of the served version.
+
+        An accepted proposal of unknown version ("") may be a proposal of the served version.
+        """
         partial = {self._served.version, ""}
         return [row for row in rows if self._corpus.problem.gold[row].accepted not in partial]
 
-    def _unseen(self, row: int, kept: "_Kept") -> bool:
-        """Whether the served version can answer this gold as if it had not been trained on it."""
-        task = self._corpus.task_ids[row]
-        return task not in kept.trained or kept.answer(task, self._served) is not None
-
-    def _of_served(self, rows: Sequence[int], kept: "_Kept") -> Booleans:
-        given_NK = self._direct(self._served, rows)
-        for place, row in enumerate(rows):
-            answer = kept.answer(self._corpus.task_ids[row], self._served)
-            if answer is not None:
-                given_NK[place] = np.array(answer, dtype=bool)
-        return given_NK
-
-    def _kept(self, version: str) -> "_Kept":
+    def _kept(self, version: str) -> _Kept:
+        """Read a version's file; without a usable one, a trained version counts as trained on all gold."""
         try:
             kept = json.loads(self._path(version).read_text())
             return _Kept(frozenset(kept["trained"]), dict(kept["answers"]))
@@ -164,7 +183,10 @@ class Referee:
         return given
 
     def _honest(self, tagger: Tagger, rows: Sequence[int]) -> Booleans:
-        """Answers calibrated by the other half of held-out gold: the tagger itself was calibrated by all of it."""
+        """Answer each half of held-out gold, calibrated by the other half.
+
+        The tagger itself was calibrated with all held-out gold, so its direct answers would be too good.
+        """
         log_odds_NK = tagger.log_odds(self._features(rows))
         given_NK = np.zeros((len(rows), len(tagger.labels)), dtype=bool)
         gold_NK = self._corpus.problem.table(tagger.labels).labels_NK[list(rows)]
@@ -188,4 +210,5 @@ class Referee:
 
 
 def _agreement(gold_NK: Booleans, known_NK: Booleans, given_NK: Booleans) -> float:
+    """Return the share of known gold that equals the given answers; 1 if no gold is known."""
     return float((gold_NK == given_NK)[known_NK].mean()) if known_NK.any() else 1.0

@@ -1,12 +1,12 @@
-"""Further processes that train along with a work horse (`TAGLOOM_TRAINING_PROCESSES`), on a GPU each if there are.
+"""Companions: further processes that train with a work horse (`TAGLOOM_TRAINING_PROCESSES`), each on a GPU if possible.
 
-The work horse is rank 0 and the only one that judges, publishes and keeps state. What the others need is handed over as
-files (JSON, safetensors; no pickle) in a folder that goes when the training ends, and each of them, as
+The work horse has rank 0. It alone judges, publishes and keeps state. It writes what the companions need to files (JSON
+and safetensors, no pickle) in a folder that is deleted when the training ends, and starts each companion as
 
     python -m worker.training.companions FOLDER RANK
 
-calls the same `fit`. They end with the work horse, whatever ends it, and one that dies ends the training, which is then
-repeated from its last epoch like any that failed.
+which calls the same `fit`. Companions end with the work horse, however it ends. If a companion dies, the training fails
+and is repeated from its last epoch, like any training that failed.
 """
 
 import json
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,7 +30,6 @@ from torch import distributed
 
 from model import checkpoint
 from model.features.cache import FeatureCache
-from model.features.item import ItemFeatures
 from model.items import Gold
 from model.problem import Problem
 from model.state import State, prefixed
@@ -45,20 +44,24 @@ from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
 from worker.watch import Ends
 
+# Seconds between two looks at other processes.
 LOOK_S = 0.1
-ASKED = (signal.SIGTERM, signal.SIGINT)  # how a service manager and a terminal ask all processes to end
+# With these signals a service manager or a terminal asks all processes of a group to end.
+ASKED = (signal.SIGTERM, signal.SIGINT)
 ORDER, PARENT, TENSORS, STATE = "order.json", "parent", "tensors.safetensors", "state.safetensors"
 BOXES = "boxes"
 
 
 class CompanionDied(Exception):  # noqa: N818 - names what happened
-    """A process that trained along has ended before the training did."""
+    """A companion has ended before the training did."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """What all processes train on, its index and boxes found. ``keys`` name the pool's items in the cache of features;
-    ``state`` is where a killed training's last epoch is kept."""
+    """The training that all processes do; the problem already has its index and boxes.
+
+    ``keys`` are the keys of the pool's items in the cache of features. ``state`` is the file of the last epoch's state.
+    """
 
     parent: Tagger
     problem: Problem
@@ -68,42 +71,45 @@ class Order:
 
 
 @contextmanager
-def together(settings: Settings, order: Order, watch: Ends) -> Iterator[None]:
-    """Within, `fit` trains in as many processes as the settings say; in one, this does nothing.
+def training_together(settings: Settings, order: Order, watch: Ends) -> Iterator[None]:
+    """Within this context `fit` trains in as many processes as the settings say; with one process nothing changes.
 
-    They meet in a folder of their own beside the state, which `RunState.of` drops when a kill has left it there.
-    Raises CompanionDied when another process ends early, UserError when there are fewer GPUs than processes.
+    The processes share a temporary folder beside the state; if a kill leaves it behind, `RunState.of` deletes it.
+    Raises CompanionDied when a companion ends early, UserError when there are fewer GPUs than processes.
     """
     count = settings.training.training_processes
     if count == 1:
         yield
         return
-    _check_devices(order.config.device, count)
+    device = order.config.device
+    if device not in ("cpu", "cuda"):
+        raise UserError(f"TAGLOOM_TRAINING_PROCESSES={count} needs TAGLOOM_DEVICE=cpu or cuda, not {device}")
+    if device == "cuda" and torch.cuda.device_count() < count:
+        raise UserError(f"TAGLOOM_TRAINING_PROCESSES={count}, but there are {torch.cuda.device_count()} GPUs")
     with TemporaryDirectory(dir=order.state.parent, prefix="together-") as folder:
         _write(Path(folder), settings, order)
         companions = [_start(folder, rank) for rank in range(1, count)]
         try:
             _await_ready(Path(folder), companions, watch)
-            _join(Path(folder), 0, order.config.device)
+            _join(Path(folder), 0, device)
             yield
-        except RuntimeError as error:  # what torch.distributed raises when a peer is gone
+        # torch.distributed raises RuntimeError when another process has ended.
+        except RuntimeError as error:
             if dead := _dead(companions, patience=10.0):
                 raise CompanionDied(dead) from error
             raise
         finally:
-            _end(companions)
-
-
-def _check_devices(device: str, count: int) -> None:
-    if device not in ("cpu", "cuda"):
-        raise UserError(f"TAGLOOM_TRAINING_PROCESSES={count} needs TAGLOOM_DEVICE=cpu or cuda, not {device}")
-    if device == "cuda" and torch.cuda.device_count() < count:
-        raise UserError(f"TAGLOOM_TRAINING_PROCESSES={count}, but there are {torch.cuda.device_count()} GPUs")
+            for companion in companions:
+                companion.kill()
+                companion.wait()
+            if distributed.is_initialized():
+                distributed.destroy_process_group()
 
 
 def _start(folder: str, rank: int) -> "subprocess.Popen[bytes]":
-    # In the work horse's process group: who kills the group kills them too. But it is the work horse that decides when
-    # the training ends: from its first moment on nobody else may ask a companion to. It inherits what is blocked here.
+    # A companion is in the work horse's process group, so that a kill of the group ends it too. Requests to end are for
+    # the work horse alone, which decides when the training ends. The companion inherits this thread's blocked signals,
+    # so it ignores such requests from its first moment on.
     mine = signal.pthread_sigmask(signal.SIG_BLOCK, ASKED)
     try:
         return subprocess.Popen([sys.executable, "-m", "worker.training.companions", folder, str(rank)])
@@ -112,16 +118,20 @@ def _start(folder: str, rank: int) -> "subprocess.Popen[bytes]":
 
 
 def _await_ready(folder: Path, companions: Sequence["subprocess.Popen[bytes]"], watch: Ends) -> None:
-    """Wait until all have read what they were handed: from then on they only wait for each other."""
+    """Wait until all companions have read their files; after that, the processes wait only for each other."""
     while not all((folder / f"ready.{rank}").exists() for rank in range(1, len(companions) + 1)):
-        watch.check()  # first: who asked the work horse to end may have ended the others
+        # Checked first: a signal that asks the work horse to end may have ended the companions as well.
+        watch.check()
         if dead := _dead(companions):
             raise CompanionDied(dead)
         time.sleep(LOOK_S)
 
 
 def _dead(companions: Sequence["subprocess.Popen[bytes]"], patience: float = 0.0) -> str:
-    """Which ones have failed, in words; empty when none has. ``patience``: a socket closes before its process ends."""
+    """Return which companions have failed, as a sentence; empty if none has.
+
+    ``patience`` is how many seconds to wait for the first failure, since a socket closes before its process ends.
+    """
     end = time.monotonic() + patience
     while not any(one.poll() for one in companions) and time.monotonic() < end:
         time.sleep(LOOK_S)
@@ -129,18 +139,11 @@ def _dead(companions: Sequence["subprocess.Popen[bytes]"], patience: float = 0.0
     return f"of {len(companions) + 1} that trained together, {', '.join(failed)}; its log says why" if failed else ""
 
 
-def _end(companions: Sequence["subprocess.Popen[bytes]"]) -> None:
-    for one in companions:
-        one.kill()
-        one.wait()
-    if distributed.is_initialized():
-        distributed.destroy_process_group()
-
-
 def _join(folder: Path, rank: int, device: str) -> None:
-    """Meet the others through a file; on GPUs this process takes the one of its rank."""
+    """Join the process group through a file in the folder; with GPUs this process uses the GPU of its rank."""
     order = json.loads((folder / ORDER).read_text())
-    if sys.platform == "linux":  # one machine: nothing is to listen outside of it
+    # All processes run on one machine, so no port may be reachable from outside.
+    if sys.platform == "linux":
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
         os.environ.setdefault("NCCL_SOCKET_IFNAME", "lo")
     backend = "gloo"
@@ -153,12 +156,13 @@ def _join(folder: Path, rank: int, device: str) -> None:
 
 
 def _write(folder: Path, settings: Settings, order: Order) -> None:
-    """Hand over everything; features by their place in the cache, those that are not there as files."""
+    """Write the order to files. Features are named by their keys in the cache; those it lacks become files here."""
     problem, parent = order.problem, order.parent
     assert problem.index
     assert problem.boxes
     boxes, index = problem.boxes, problem.index
-    if boxes.source:  # learned by rank 0 alone
+    # Only the work horse learns boxes.
+    if boxes.source:
         parent = replace(parent, box_model=boxes.model, box_source=boxes.source)
     checkpoint.save(parent, folder / PARENT, version=order.parent.version or "v0.0000")
     tensors = {**index.neighbours.tensors(), **prefixed("mean.", index.embedding.means), BOXES: boxes.opinions_NK}
@@ -178,61 +182,54 @@ def _write(folder: Path, settings: Settings, order: Order) -> None:
         "features": str(settings.paths.features.resolve()),
         "keys": order.keys,
         "families": list(problem.families),
-        "gold": {row: [sorted(said.labels), sorted(said.unknown), said.weight] for row, said in problem.gold.items()},
+        "gold": {row: [sorted(gold.labels), sorted(gold.unknown), gold.weight] for row, gold in problem.gold.items()},
         "held_out": sorted(problem.held_out),
     }
     (folder / ORDER).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
 
 
-def _features(folder: Path, about: dict[str, Any], space: str) -> list[ItemFeatures]:
-    cache, beside = FeatureCache(Path(about["features"]), space), FeatureCache(folder, space)
+def _read_order(folder: Path, about: Mapping[str, Any]) -> tuple[Tagger, Problem, TrainConfig]:
+    """Read what `_write` has written: parent, problem and config. ValueError when features are missing by now."""
+    parent = replace(checkpoint.load(folder / PARENT), version=about["started_from"])
+    cache, beside = FeatureCache(Path(about["features"]), parent.space), FeatureCache(folder, parent.space)
     found = [cache.get(key) or beside.get(key) for key in about["keys"]]
-    there = [features for features in found if features is not None]
-    if len(there) < len(found):
-        raise ValueError(f"features of {len(found) - len(there)} items have gone from {about['features']}")
-    return there
+    features = [item for item in found if item is not None]
+    if len(features) < len(found):
+        raise ValueError(f"features of {len(found) - len(features)} items have gone from {about['features']}")
 
+    # JSON has turned the tuples of the config into lists and its phases into dictionaries.
+    config = dict(about["config"])
+    for name in ("first", "continuation"):
+        config[name] = tuple(Phase(**{**phase, "trains": tuple(phase["trains"])}) for phase in config[name])
+    gold = {
+        int(row): Gold(frozenset(labels), None, weight, frozenset(unknown))
+        for row, (labels, unknown, weight) in about["gold"].items()
+    }
 
-def _config(stored: dict[str, Any]) -> TrainConfig:
-    """Back from ``dataclasses.asdict`` by way of JSON."""
-
-    def phases(name: str) -> tuple[Phase, ...]:
-        return tuple(Phase(**{**phase, "trains": tuple(phase["trains"])}) for phase in stored[name])
-
-    return TrainConfig(**{**stored, "first": phases("first"), "continuation": phases("continuation")})
+    tensors, _ = read(folder / TENSORS)
+    embedding = Embedding(State(tensors).under("mean."))
+    vectors_ND, gold_rows = embedding.vectors(features), tuple(tensors["gold"].tolist())
+    neighbours = Neighbours(vectors_ND, gold_rows, tensors["gold_NM"], tensors["similarity_NM"])
+    boxes = LearnedBoxes(parent.box_model, parent.box_source, tensors[BOXES])
+    held_out = frozenset(about["held_out"])
+    problem = Problem(features, gold, about["families"], held_out, Index(embedding, neighbours), boxes)
+    return parent, problem, TrainConfig(**config)
 
 
 def _end_with(work_horse: int) -> None:
+    # The parent process changes when the work horse has ended.
     while os.getppid() == work_horse:
         time.sleep(LOOK_S)
     os._exit(1)
 
 
 def main() -> None:
-    """Train along with the work horse that started this process."""
+    """Train as a companion of the work horse that started this process."""
     folder, rank = Path(sys.argv[1]), int(sys.argv[2])
     about = json.loads((folder / ORDER).read_text(encoding="utf-8"))
     threading.Thread(target=_end_with, args=(about["work_horse"],), daemon=True).start()
     torch.set_num_threads(about["threads"])
-    config = _config(about["config"])
-    parent = replace(checkpoint.load(folder / PARENT), version=about["started_from"])
-    features = _features(folder, about, parent.space)
-    tensors, _ = read(folder / TENSORS)
-    embedding = Embedding(State(tensors).under("mean."))
-    vectors_ND, gold_rows = embedding.vectors(features), tuple(tensors["gold"].tolist())
-    neighbours = Neighbours(vectors_ND, gold_rows, tensors["gold_NM"], tensors["similarity_NM"])
-    gold = {
-        int(row): Gold(frozenset(labels), None, weight, frozenset(unknown))
-        for row, (labels, unknown, weight) in about["gold"].items()
-    }
-    problem = Problem(
-        features,
-        gold,
-        about["families"],
-        frozenset(about["held_out"]),
-        Index(embedding, neighbours),
-        LearnedBoxes(parent.box_model, parent.box_source, tensors[BOXES]),
-    )
+    parent, problem, config = _read_order(folder, about)
     (folder / f"ready.{rank}").touch()
     _join(folder, rank, config.device)
     fit(parent, problem, config, resume=folder / STATE)

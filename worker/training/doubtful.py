@@ -1,8 +1,8 @@
-"""Gold that everything speaks against: listed for a person to look at, never changed by itself.
+"""Doubtful gold: labels that model and sources contradict. They are listed for a person, and never changed.
 
-Confident learning (Northcutt, Jiang and Chuang, 2021) per class, on out-of-fold probabilities: a label is doubtful
-when the opposite is as probable as it usually is where the opposite is true; and only if the sources are
-against it too.
+Confident learning (Northcutt, Jiang and Chuang, 2021) per class, on out-of-fold probabilities. A label is doubtful if
+the probability of its opposite is at least the mean of that probability over the items where the opposite is the gold.
+The sources must contradict the label too.
 
 Shape suffixes: N items, K classes.
 """
@@ -25,7 +25,7 @@ from worker.workplace import Workplace
 
 @dataclass(frozen=True)
 class Doubt:
-    """One label of one task: `given` by the annotators, `probability` of the label by who has not seen the item."""
+    """One doubtful label of one task: whether annotators gave it, and its out-of-fold probability."""
 
     task_id: int
     label: str
@@ -34,14 +34,14 @@ class Doubt:
 
     @property
     def strength(self) -> float:
-        """Probability that the gold is wrong here, as far as the model can tell."""
+        """The out-of-fold probability that this gold is wrong."""
         return 1 - self.probability if self.given else self.probability
 
 
 def doubtful(workplace: Workplace, project_key: str) -> list[Doubt]:
-    """A project's doubtful gold, the most doubtful first.
+    """Return a project's doubtful gold, the most doubtful first.
 
-    ValueError when the project is unknown, or no version serves it that was made with this workplace's encoders.
+    Raises ValueError when the project is unknown, or no version with this workplace's encoders serves it.
     """
     project = workplace.store.projects.get(project_key)
     if project is None:
@@ -53,7 +53,7 @@ def doubtful(workplace: Workplace, project_key: str) -> list[Doubt]:
         return []
     current = workplace.serving(project)
     served = checkpoint.load(settings.paths.checkpoints / current.folder)
-    # All gold is judged, held out or not: each item by models that have not seen its family.
+    # Held-out gold is included, since each item is answered by models that were not trained on its family.
     problem = replace(corpus.problem, held_out=frozenset())
     problem = replace(problem, boxes=learn_boxes(served, problem, seed=settings.training.seed))
     weak = supervise(served, problem).weak
@@ -74,9 +74,9 @@ def doubtful(workplace: Workplace, project_key: str) -> list[Doubt]:
 def unlikely(
     gold_NK: NDArray[np.bool_], known_NK: NDArray[np.bool_], probability_NK: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Where the opposite of the gold is at least as probable as on average where the opposite is the gold.
+    """Return where gold is unlikely: its opposite is at least as probable as on average where the opposite is the gold.
 
-    Nothing is unlikely where the gold is not known.
+    The result is False where the gold is unknown.
     """
     gold_NK, absent_NK = gold_NK & known_NK, ~gold_NK & known_NK
     yes_K = _mean_where(probability_NK, gold_NK)
@@ -87,7 +87,7 @@ def unlikely(
 
 
 def _mean_where(values_NK: NDArray[np.float64], where_NK: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(K,) mean of each column over its true cells; 1, which nothing exceeds, where there are none."""
+    """Return the (K,) mean of each column over its true cells; 1 for a column without, which nothing exceeds."""
     counts_K = where_NK.sum(0)
     sums_K = (values_NK * where_NK).sum(0)
     return np.where(counts_K > 0, sums_K / np.maximum(counts_K, 1), 1.0)

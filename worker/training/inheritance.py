@@ -1,4 +1,4 @@
-"""After a change of labels or of the lexicon: the next training goes on from what was learned under the old ones."""
+"""The parent of a training after the labels or the lexicon have changed: it keeps what earlier versions learned."""
 
 import logging
 from pathlib import Path
@@ -12,10 +12,10 @@ from store.store import Store
 LOG = logging.getLogger(__name__)
 
 
-def heir(checkpoints: Path, store: Store, project_key: str, cold: Tagger) -> Tagger:
-    """``cold``, the cold start for new labels, with the network of the newest version that served other labels.
+def parent_for_new_labels(checkpoints: Path, store: Store, project_key: str, cold: Tagger) -> Tagger:
+    """Return ``cold``, the cold start for new labels, with the network of the newest version that served other labels.
 
-    ``cold`` itself when no such version is left that can be read.
+    Versions without a readable checkpoint are skipped; without any such version the result is ``cold`` itself.
     """
     served = [entry for entry in store.versions.list(project_key) if entry.promoted_at and entry.labels != cold.labels]
     for entry in sorted(served, key=lambda entry: -entry.promoted_at):
@@ -31,7 +31,7 @@ def heir(checkpoints: Path, store: Store, project_key: str, cold: Tagger) -> Tag
 
 
 def with_lexicon(parent: Tagger, lexicon: Lexicon) -> Tagger:
-    """``parent`` with the cues of this lexicon, for a training to go on from; itself when they are its own."""
+    """Return ``parent`` with the cues of this lexicon, or ``parent`` itself if it has this lexicon already."""
     if parent.sources.cues.lexicon == lexicon:
         return parent
     LOG.info("the lexicon is another: training goes on from %s with its cues", parent.version)

@@ -1,7 +1,7 @@
-"""When the served version's checkpoint is spoilt on the disk: training goes on from the newest one that can be read.
+"""Recovery when the served version's checkpoint cannot be read: an older version becomes the parent of the training.
 
-Backends serve on from memory, or from an earlier version, by themselves; but a training has to start somewhere, and it
-would fail for ever on a checkpoint that cannot be read.
+A backend continues to serve from memory, or loads an earlier version itself. But a training needs a readable parent;
+without this module it would fail again and again.
 """
 
 import logging
@@ -26,36 +26,35 @@ def readable(
     current: Current,
     cold: Callable[[Current], Current],
 ) -> Current:
-    """``current``, or when its checkpoint is spoilt the newest version that served before and can be read.
+    """Return ``current``, or if its checkpoint is spoilt, the newest readable version that served before.
 
-    That one is made CURRENT and the spoilt one refused; ``cold`` makes a cold start where none is left. LeaseLost and
-    Conflict as from `Versions.promote`.
+    That version becomes CURRENT and the spoilt one is refused. If there is no such version, ``cold`` makes a cold
+    start. Raises LeaseLost and Conflict like `Versions.promote`.
     """
     wrong = _problem(checkpoints, current.folder, current.space)
     if not wrong:
         return current
     LOG.error("%s: %s %s (%s)", project_key, current.version, SPOILT, wrong)
-    takes_over = _earlier(checkpoints, store, project_key, lease, current) or cold(current)
-    store.versions.decide(project_key, current.number, lease, state=State.REFUSED, reason=f"{SPOILT}: {wrong}")
-    return takes_over
-
-
-def _earlier(checkpoints: Path, store: Store, project_key: str, lease: Lease, current: Current) -> Current | None:
     served = [
         entry for entry in store.versions.list(project_key) if entry.state is State.SUPERSEDED and entry.promoted_at
     ]
+    takes_over = None
     for entry in sorted(served, key=lambda entry: -entry.promoted_at):
         fits = (entry.space, entry.labels) == (current.space, current.labels)
         if fits and not _problem(checkpoints, entry.folder, entry.space):
             reason = f"takes over from {current.version}, which {SPOILT}"
-            return store.versions.promote(
+            takes_over = store.versions.promote(
                 project_key, entry.number, lease, generation=current.generation, reason=reason
             )
-    return None
+            break
+    takes_over = takes_over or cold(current)
+    # Done after the promotion, which would mark the spoilt version as superseded.
+    store.versions.decide(project_key, current.number, lease, state=State.REFUSED, reason=f"{SPOILT}: {wrong}")
+    return takes_over
 
 
 def _problem(checkpoints: Path, folder: str, space: str) -> str:
-    """Why a checkpoint cannot be read; empty when it can."""
+    """Return why a checkpoint cannot be read; empty if it can."""
     try:
         checkpoint.load(checkpoints / folder, space=space)
     except (ValueError, OSError, KeyError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""One project's training, from the store's gold to a version that serves."""
+"""The training of one project, from the gold in the store to a version that serves."""
 
 import json
 import logging
@@ -11,10 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from model import checkpoint
-from model.features.item import ItemFeatures
 from model.lexicon.lexicon import Lexicon
 from model.tagger import Tagger
 from model.training.boxes import learn_boxes
@@ -33,69 +30,67 @@ from worker.promotion.gate import Verdict, judge
 from worker.promotion.pruning import EVIDENCE
 from worker.promotion.publication import Publisher, promote_due
 from worker.promotion.referee import Referee
-from worker.training.companions import Order, together
+from worker.training.companions import Order, training_together
 from worker.training.index import kept_index
-from worker.training.inheritance import heir, with_lexicon
+from worker.training.inheritance import parent_for_new_labels, with_lexicon
 from worker.training.recovery import readable
 from worker.watch import Ends
 from worker.workplace import Workplace
 
 LOG = logging.getLogger(__name__)
 
-LONGEST_SETTLE = 5  # × settle_seconds
-CONFIDENT = 0.05  # weak labels below are left out: they say nothing
+# The longest wait for gold to settle, in multiples of settle_seconds.
+LONGEST_SETTLE = 5
+# Weak labels of a lower confidence are not stored: they carry no information.
+CONFIDENT = 0.05
 
 Progress = Callable[[Mapping[str, Any]], None]
 
 
 def train(workplace: Workplace, project_key: str, lease: Lease, watch: Ends, progress: Progress) -> str:
-    """Bring the project's model up to date with its gold; returns one line about what came of it.
+    """Bring the project's model up to date with its gold; return one line about the result.
 
-    Raises Interrupted when the job must end: what is done is kept, and the next run goes on from the last epoch.
+    Raises Interrupted when the job must end. Finished epochs are kept, and the next run continues after the last one.
     """
     settings, store = workplace.settings, workplace.store
+    checkpoints = settings.paths.checkpoints
     promote_due(store, project_key, lease, settings.versions.promotion_seconds)
     project = _settled(workplace, project_key, watch)
-    workplace.store.projects.begin_attempt(project_key)
+    store.projects.begin_attempt(project_key)
     config = workplace.config_of(project)
-    mark_misread(workplace.store, project, config)
+    mark_misread(store, project, config)
+
+    # The served version: a new cold start if none fits labels and encoders, an earlier version if it cannot be read.
     space, encoders = workplace.extractor.space, workplace.extractor.describe()
     wanted = replace(ColdStart.of(config, space, settings.training), encoders=encoders)
-    cold_start = partial(ensure_cold_start, store, settings.paths.checkpoints, project_key, wanted)
-    current = readable(
-        settings.paths.checkpoints, store, project_key, lease, cold_start(), lambda it: cold_start(instead_of=it)
-    )
+    cold_start = partial(ensure_cold_start, store, checkpoints, project_key, wanted)
+    current = readable(checkpoints, store, project_key, lease, cold_start(), lambda old: cold_start(instead_of=old))
+
     progress({"stage": "reading features"})
     corpus = assemble(workplace, project, config, watch)
     for note, count in corpus.notes.items():
         LOG.warning("%s: in %d tasks with gold: %s", project_key, count, note)
+    finish = partial(store.projects.finish_training, project_key, project.gold_revision, lease)
+    gold_count = len(corpus.problem.gold)
     if not corpus.problem.trainable:
-        store.projects.finish_training(
-            project_key, project.gold_revision, lease, unread=corpus.unread, notes=corpus.notes
-        )
-        return f"{len(corpus.problem.gold)} gold labels, none to train on yet"
-    counts = {"gold_count": len(corpus.problem.gold), "weak_count": len(corpus.problem.pool) - len(corpus.problem.gold)}
-    publisher = Publisher(
-        settings.paths.checkpoints,
-        settings.versions.promotion_seconds,
-        store,
-        project,
-        lease,
-        current,
-        encoders,
-        counts,
-    )
+        finish(unread=corpus.unread, notes=corpus.notes)
+        return f"{gold_count} gold labels, none to train on yet"
+
+    counts = {"gold_count": gold_count, "weak_count": len(corpus.problem.pool) - gold_count}
+    promotion_seconds = settings.versions.promotion_seconds
+    publisher = Publisher(checkpoints, promotion_seconds, store, project, lease, current, encoders, counts)
     run = _Run(workplace, publisher, corpus, wanted.lexicon, watch, progress)
     trained = run.work()
     progress({"stage": "writing weak labels"})
     _write_weak_labels(workplace, project, corpus, trained, run.problem.boxes, lease)
-    store.projects.finish_training(project_key, project.gold_revision, lease, unread=corpus.unread, notes=corpus.notes)
+    finish(unread=corpus.unread, notes=corpus.notes)
+    # Last: until here a killed training continues from this state.
     run.state.clear()
-    return f"{len(corpus.problem.gold)} gold labels; promoted {', '.join(publisher.promoted) or 'nothing'}"
+    return f"{gold_count} gold labels; promoted {', '.join(publisher.promoted) or 'nothing'}"
 
 
 class _Run:
-    """Training and judging of one corpus."""
+    """The training on one corpus, and the judging of the versions that come from it."""
 
     def __init__(
         self,
@@ -115,29 +110,32 @@ class _Run:
         self.state = RunState.of(workplace.settings.paths.runs, publisher.project)
         checkpoints = workplace.settings.paths.checkpoints
         self._parent = self.state.parent(checkpoints, publisher.current)
+        # A cold start has no network, but a version for other labels may have one.
         if self._parent.network is None:
-            self._parent = heir(checkpoints, workplace.store, publisher.project.key, self._parent)
+            self._parent = parent_for_new_labels(checkpoints, workplace.store, publisher.project.key, self._parent)
         self._parent = with_lexicon(self._parent, lexicon)
         self._served = checkpoint.load(checkpoints / publisher.current.folder)
         evidence = checkpoints / publisher.project.key / EVIDENCE
         self._referee = Referee(corpus, self._served, self._config, evidence)
         self._index_file = workplace.settings.paths.neighbours / f"{self.state.file.parent.name}.safetensors"
         self.problem = corpus.problem
+        # The note of a version is a warning: it learned from misread gold.
         self._is_misled = bool(publisher.current.note)
         self._begun = False
         self._last_phase = self._config.continuation[-1].name
 
     def work(self) -> Tagger:
-        """Train through the phases, offering each; returns the last one's tagger."""
+        """Train through all phases and judge the tagger of each; return the tagger of the last phase."""
         index = kept_index(self._index_file, self._publisher.current.space, self._corpus)
         self._progress({"stage": "learning boxes"})
         problem = replace(self._corpus.problem, index=index)
         boxes = learn_boxes(self._parent, problem, seed=self._config.seed, between=self._watch.check)
         self.problem = replace(problem, boxes=boxes)
         self._watch.check()
+
         order = Order(self._parent, self.problem, self._config, self._corpus.keys, self.state.file)
-        with together(self._settings, order, self._watch):
-            final = fit(
+        with training_together(self._settings, order, self._watch):
+            tagger = fit(
                 self._parent,
                 self.problem,
                 self._config,
@@ -145,10 +143,21 @@ class _Run:
                 on_phase=self._on_phase,
                 resume=self.state.file,
             )
+
+        # If an earlier run was killed after it had published, only the steps after the publishing are left.
         if not self.state.is_offered:
-            self._offer_last(final)
+            self._progress({"stage": "judging"})
+            answers: Mapping[int, Sequence[bool]] = {}
+            if not self._referee.can_judge_early:
+                answers = self._referee.out_of_fold(self._parent, self.problem, self._watch.check)
+            self._watch.check()
+            evidence = self._referee.evidence(tagger, answers)
+            verdict = self._guarded(tagger, judge(evidence, must_gain=False))
+            if broken := self._referee.looks_broken(tagger, evidence):
+                verdict = Verdict(False, broken, verdict.metrics)
+            self._publish(self._last_phase, tagger, verdict, answers)
             self.state.set_offered()
-        return final
+        return tagger
 
     def _on_epoch(self, report: EpochReport) -> None:
         if not self._begun and report.epoch > 1:
@@ -158,7 +167,7 @@ class _Run:
         self._watch.check()
 
     def _on_phase(self, phase: str, tagger: Tagger) -> None:
-        """An early phase is published only when it gains, and when nobody has to wait for it."""
+        """Judge the tagger of an early phase; publish it only if it is better and can be promoted at once."""
         early = phase != self._last_phase and self._referee.can_judge_early and self._publisher.may_promote()
         if not early:
             return
@@ -168,49 +177,40 @@ class _Run:
         else:
             LOG.info("%s of %s is not published: %s", phase, self._publisher.project.key, verdict.reason)
 
-    def _offer_last(self, tagger: Tagger) -> None:
-        self._progress({"stage": "judging"})
-        answers: Mapping[int, Sequence[bool]] = {}
-        if not self._referee.can_judge_early:
-            answers = self._referee.out_of_fold(self._parent, self.problem, self._watch.check)
-        self._watch.check()
-        evidence = self._referee.evidence(tagger, answers)
-        verdict = self._guarded(tagger, judge(evidence, must_gain=False))
-        if broken := self._referee.looks_broken(tagger, evidence):
-            verdict = Verdict(False, broken, verdict.metrics)
-        self._publish(self._last_phase, tagger, verdict, answers)
-
     def _guarded(self, tagger: Tagger, verdict: Verdict) -> Verdict:
-        """Refuse a collapse that the gate accepts. A served version that learned from misread gold is no measure."""
+        """Return the gate's verdict, but refuse a tagger that gives a label far more or less often without reason."""
+        # A served version that learned from misread gold is no measure of how often a label should be given.
         if not verdict.accepted or self._is_misled:
             return verdict
         collapse = self._referee.collapse(tagger)
         return Verdict(False, collapse, verdict.metrics) if collapse else verdict
 
     def _publish(self, phase: str, tagger: Tagger, verdict: Verdict, answers: Mapping[int, Sequence[bool]]) -> None:
+        """Write the tagger as a version, with what `tagloom versions` shows of it besides the gate's figures."""
         self._watch.check()
-        verdict = replace(verdict, metrics={**verdict.metrics, **self._learned(tagger)})
-        version = self._publisher.publish(phase, tagger, verdict, partial(self._referee.keep, answers)).version
-        if self._publisher.current.version == version:
-            self._referee.served_by(tagger.named(version))
-
-    def _learned(self, tagger: Tagger) -> dict[str, Any]:
-        """What `tagloom versions` tells of a version beside its figures."""
         corpus = self._corpus
         gold = corpus.problem.table(tagger.labels).without(corpus.problem.held_out)
         missing = gold.unlearnable(tagger.labels)
         for label, reason in missing.items():
             LOG.info("%s: %s cannot be learned yet: %s", self._publisher.project.key, label, reason)
-        return {
+        learned = {
             "unlearnable": missing,
             "source_accuracy": tagger.label_model.accuracies(tagger.labels),
             "gold_notes": dict(corpus.notes),
         }
+        verdict = replace(verdict, metrics={**verdict.metrics, **learned})
+        version = self._publisher.publish(phase, tagger, verdict, partial(self._referee.keep, answers)).version
+        # Later phases are compared with this version if it was promoted.
+        if self._publisher.current.version == version:
+            self._referee.served_by(tagger.named(version))
 
 
 class RunState:
-    """What a killed training left: its state after the last epoch, which version it had started from, and whether what
-    came of it has been judged and published."""
+    """The files from which a killed training continues.
+
+    ``file`` holds the training's state after the last epoch. A second file names the parent, and records whether the
+    trained tagger has been judged and published.
+    """
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -218,21 +218,22 @@ class RunState:
 
     @classmethod
     def of(cls, folder: Path, project: Project) -> "RunState":
-        """The state of this project's newest gold; that of older gold is dropped.
+        """Return the state for the newest gold of a project, and delete the states for older gold.
 
-        Each revision has files of its own: a training that was cut off may still save its last epoch.
+        Each revision of the gold has separate files, since an older training may still be saving its last epoch.
         """
         own = folder / re.sub(r"[^A-Za-z0-9_-]", "-", project.key)
         own.mkdir(parents=True, exist_ok=True)
         for older in [path for path in own.iterdir() if path.stem != str(project.gold_revision)]:
-            if older.is_dir():  # in which processes that trained together met when they were killed
+            # A folder was left by processes that trained together and were killed.
+            if older.is_dir():
                 shutil.rmtree(older, ignore_errors=True)
             else:
                 older.unlink(missing_ok=True)
         return cls(own / f"{project.gold_revision}.safetensors")
 
     def parent(self, checkpoints: Path, current: Current) -> Tagger:
-        """The tagger to continue from: where the killed training had started, else the served one."""
+        """Load the parent: the one of the killed training, or else the served version, whose name is then stored."""
         try:
             return checkpoint.load(checkpoints / str(self._read()["parent"]), space=current.space)
         except (KeyError, ValueError):
@@ -242,14 +243,15 @@ class RunState:
 
     @property
     def is_offered(self) -> bool:
-        """Whether all that is left to do comes after the publishing."""
+        """Whether the trained tagger has been judged and published already."""
         return self._read().get("offered") is True
 
     def set_offered(self) -> None:
+        """Record that the trained tagger has been judged and published."""
         self._write({**self._read(), "offered": True})
 
     def clear(self) -> None:
-        """Forget it: the training is done, or its gold has changed."""
+        """Delete the files, because the training is finished or its parent cannot be read."""
         self.file.unlink(missing_ok=True)
         self._about.unlink(missing_ok=True)
 
@@ -266,7 +268,7 @@ class RunState:
 
 
 def _settled(workplace: Workplace, project_key: str, watch: Ends) -> Project:
-    """The project once no gold came for a moment: a burst of webhooks makes one training, not two."""
+    """Return the project once no gold has arrived for settle_seconds: a burst of webhooks makes one training."""
     pause, projects = workplace.settings.training.settle_seconds, workplace.store.projects
     project = _present(projects.get(project_key))
     end = time.monotonic() + LONGEST_SETTLE * pause
@@ -289,27 +291,22 @@ def _present(project: Project | None) -> Project:
 def _write_weak_labels(
     workplace: Workplace, project: Project, corpus: Corpus, tagger: Tagger, boxes: LearnedBoxes | None, lease: Lease
 ) -> None:
-    """Keep what the sources say of tasks that nobody has labelled."""
+    """Store the weak labels of all tasks without gold, each with the sources that speak for it."""
     rows = [row for row in range(len(corpus.problem.pool)) if row not in corpus.problem.gold]
-    boxes_NK = boxes.rows(rows).opinions_NK if boxes and boxes.source else None
-    weak = _weak_labels(tagger, [corpus.problem.pool[row] for row in rows], boxes_NK) if rows else []
-    entries = [(corpus.task_ids[row], labels) for row, labels in zip(rows, weak, strict=True)]
+    entries: list[tuple[int, dict[str, WeakLabel]]] = []
+    if rows:
+        features = [corpus.problem.pool[row] for row in rows]
+        boxes_NK = boxes.rows(rows).opinions_NK if boxes and boxes.source else None
+        weak = tagger.label_model.weak_labels(tagger.opinions(features, boxes_NK), tagger.correction(features))
+        for n, row in enumerate(rows):
+            labels = {
+                label: WeakLabel(
+                    float(weak.probability_NK[n, k]), float(weak.confidence_NK[n, k]), dict(weak.because(n, k))
+                )
+                for k, label in enumerate(tagger.labels)
+                if float(weak.confidence_NK[n, k]) >= CONFIDENT
+            }
+            entries.append((corpus.task_ids[row], labels))
     workplace.store.weak_labels.replace(
         project.key, entries, space=tagger.space, gold_revision=project.gold_revision, lease=lease
     )
-
-
-def _weak_labels(
-    tagger: Tagger, features: Sequence[ItemFeatures], boxes_NK: Tensor | None
-) -> list[dict[str, WeakLabel]]:
-    opinions = tagger.opinions(features, boxes_NK)
-    weak = tagger.label_model.weak_labels(opinions, tagger.correction(features))
-
-    def of(row: int, k: int) -> WeakLabel:
-        sources = dict(weak.because(row, k))
-        return WeakLabel(float(weak.probability_NK[row, k]), float(weak.confidence_NK[row, k]), sources)
-
-    return [
-        {label: of(row, k) for k, label in enumerate(tagger.labels) if float(weak.confidence_NK[row, k]) >= CONFIDENT}
-        for row in range(len(features))
-    ]

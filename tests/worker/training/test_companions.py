@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -33,14 +34,16 @@ from worker import queue
 from worker.training.companions import (
     ASKED,
     BOXES,
+    ORDER,
     PARENT,
     TENSORS,
     CompanionDied,
     Order,
     _await_ready,
+    _read_order,
     _start,
     _write,
-    together,
+    training_together,
 )
 from worker.watch import Interrupted, NeverEnds
 
@@ -86,7 +89,7 @@ def killing(report: EpochReport) -> None:
 
 
 def test_one_process_starts_no_other(order: Order, settings: Settings) -> None:
-    with together(settings, order, NeverEnds()):
+    with training_together(settings, order, NeverEnds()):
         assert not companions()
         assert not torch.distributed.is_initialized()
 
@@ -97,7 +100,7 @@ def test_devices_that_cannot_be_shared_out_are_refused(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     elsewhere = replace(order, config=replace(CONFIG, device=device))
-    with pytest.raises(UserError, match=words), together(two(settings), elsewhere, NeverEnds()):
+    with pytest.raises(UserError, match=words), training_together(two(settings), elsewhere, NeverEnds()):
         pytest.fail("it began")
 
 
@@ -123,6 +126,25 @@ def test_what_was_learned_of_boxes_is_handed_over_and_not_learned_again(
     _write(folder / "without", two(settings), replace(order, parent=bare, problem=silent))
     assert checkpoint.load(folder / "without" / PARENT).box_model is None
     assert not load_file(folder / "without" / TENSORS)[BOXES].any()
+
+
+def test_what_is_handed_over_is_read_as_it_was(order: Order, settings: Settings, tmp_path: Path) -> None:
+    _write(tmp_path, two(settings), order)
+    parent, problem, config = _read_order(tmp_path, json.loads((tmp_path / ORDER).read_text(encoding="utf-8")))
+    assert config == order.config
+    assert parent.version == order.parent.version
+    assert (problem.families, problem.held_out) == (order.problem.families, order.problem.held_out)
+    assert {row: entry.labels for row, entry in problem.gold.items()} == {
+        row: entry.labels for row, entry in order.problem.gold.items()
+    }
+    assert problem.index
+    assert order.problem.index
+    theirs, ours = problem.index.neighbours.tensors(), order.problem.index.neighbours.tensors()
+    assert theirs.keys() == ours.keys()
+    assert all(torch.equal(theirs[name], ours[name]) for name in ours)
+    assert problem.boxes
+    assert order.problem.boxes
+    assert torch.equal(problem.boxes.opinions_NK, order.problem.boxes.opinions_NK)
 
 
 def test_a_companion_cannot_be_asked_to_end_from_its_first_moment_on(tmp_path: Path) -> None:
@@ -159,11 +181,11 @@ def test_two_processes_make_the_tagger_that_one_makes_also_after_an_interruption
 ) -> None:
     alone = fitted(order)
     order.state.unlink()
-    with pytest.raises(Interrupted), together(two(settings), order, NeverEnds()):
+    with pytest.raises(Interrupted), training_together(two(settings), order, NeverEnds()):
         fitted(order, stop)
     assert not companions()
     epochs: list[int] = []
-    with together(two(settings), order, NeverEnds()):
+    with training_together(two(settings), order, NeverEnds()):
         both = fitted(order, lambda report: epochs.append(report.epoch))
     assert epochs == [2, 3, 4]
     assert not companions()
@@ -180,7 +202,7 @@ def test_two_processes_make_the_tagger_that_one_makes_also_after_an_interruption
 def test_a_process_that_dies_ends_the_training_and_says_so(order: Order, settings: Settings) -> None:
     with (
         pytest.raises(CompanionDied, match="process 1 ended with code -9"),
-        together(two(settings), order, NeverEnds()),
+        training_together(two(settings), order, NeverEnds()),
     ):
         fitted(order, killing)
     assert order.state.exists()
@@ -194,7 +216,7 @@ def test_a_process_that_cannot_begin_ends_the_training(order: Order, settings: S
     object.__setattr__(spoilt.problem, "families", [])  # as no problem can be made
     with (
         pytest.raises(CompanionDied, match="process 1 ended with code 1"),
-        together(two(settings), spoilt, NeverEnds()),
+        training_together(two(settings), spoilt, NeverEnds()),
     ):
         fitted(order)
 

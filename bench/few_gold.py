@@ -29,7 +29,7 @@ from model.training.phases import CONTINUATION
 from model.training.progressive import fit, out_of_fold
 from tagloom.evaluation.corpus import corpus_of
 from tagloom.evaluation.data import read
-from worker.promotion.gate import Evidence, judge
+from worker.promotion.gate import JudgedAnswers, judge
 
 SIZES = (10, 20, 40, 80, 120)
 SEED = 7
@@ -77,7 +77,7 @@ def draw(corpus: LabelledCorpus, count: int, seed: int) -> Draw:
     )
 
 
-def _evidence(corpus: LabelledCorpus, cold: Tagger, gold: Sequence[int], problem: Problem) -> Evidence:
+def _evidence(corpus: LabelledCorpus, cold: Tagger, gold: Sequence[int], problem: Problem) -> JudgedAnswers:
     rest = [row for row in range(len(corpus.features)) if row not in set(gold)][: 2 * len(gold) + 32]
     rows = [*gold, *rest]
     answers = out_of_fold(cold, problem.part(rows), replace(TrainConfig(seed=SEED), first=CONTINUATION))
@@ -87,7 +87,7 @@ def _evidence(corpus: LabelledCorpus, cold: Tagger, gold: Sequence[int], problem
     truth_NK = corpus.truth(gold).numpy() > 0.5
     given_NK, everywhere_NK = answers.given_NK[: len(gold)].numpy(), np.ones_like(truth_NK)
     by_hand_N = np.ones(len(gold), dtype=bool)
-    return Evidence("out-of-fold", truth_NK, everywhere_NK, served_NK, given_NK, families, by_hand_N)
+    return JudgedAnswers("out-of-fold", truth_NK, everywhere_NK, served_NK, given_NK, families, by_hand_N)
 
 
 def line(count: int, draws: Sequence[Draw]) -> str:

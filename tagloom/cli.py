@@ -238,14 +238,14 @@ def predict(project: str, unlabelled: bool) -> None:
     made from. Ended anywhere, it goes on there when it is run again.
     """
     from tagloom import operate
-    from worker.predictions.preannotation import refresh
+    from worker.predictions.preannotation import Scope, refresh
     from worker.watch import NeverEnds
     from worker.workplace import open_workplace
 
     with open_workplace(settings()) as workplace, operate.told():
         chosen = operate.chosen(workplace.store, project)
         show = operate.shown(lambda line: click.echo(line, err=True))
-        done = refresh(workplace, chosen, NeverEnds(), show, unlabelled_only=unlabelled)
+        done = refresh(workplace, chosen, NeverEnds(), show, Scope(unlabelled_only=unlabelled))
     click.echo(str(done))
 
 

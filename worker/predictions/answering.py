@@ -20,7 +20,7 @@ LOG = logging.getLogger(__name__)
 # Seconds to wait for unread pictures; short, since pictures that never arrive are tried again each time.
 ARRIVAL_S = 5.0
 
-Task = Mapping[str, Any]
+TaskObject = Mapping[str, Any]
 
 
 class Answering:
@@ -39,7 +39,7 @@ class Answering:
         self.version = current.version
         self.generation = current.generation
 
-    def answers(self, tasks: Sequence[Task]) -> dict[int, dict[str, Any]]:
+    def answers(self, tasks: Sequence[TaskObject]) -> dict[int, dict[str, Any]]:
         """Return predictions (``task``, ``model_version``, ``result``, ``score``) by task id, checked as the backend's.
 
         A task whose picture cannot be read now, or does not arrive within ARRIVAL_S, is left out. A task whose picture
@@ -72,7 +72,7 @@ class Answering:
             answers[number] = {"task": number, "model_version": self.version, **answer}
         return answers
 
-    def read(self, tasks: Sequence[Task]) -> list[Task]:
+    def read(self, tasks: Sequence[TaskObject]) -> list[TaskObject]:
         """Return the tasks whose pictures have been read already."""
         unread = self._workplace.encoder.unread(self._key, self._config, tasks)
         return [task for task, is_unread in zip(tasks, unread, strict=True) if not is_unread]

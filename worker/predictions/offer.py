@@ -11,7 +11,7 @@ from store.store import Store
 from tagloom_base.errors import UserError
 from tagloom_base.groups import VersionSettings
 from worker.predictions import sampling
-from worker.predictions.preannotation import Progress, refresh
+from worker.predictions.preannotation import Progress, Scope, refresh
 from worker.watch import Ends, Interrupted
 from worker.workplace import Workplace
 
@@ -59,9 +59,8 @@ def offer(workplace: Workplace, project: Project, watch: Ends, progress: Progres
                 sampling.go_by(client, number, version, ours)
 
         # Sampling uses the new version from its first predictions on: the least certain tasks are among those.
-        done = refresh(
-            workplace, project, watch, progress, unlabelled_only=True, stored_only=not by_sampling, on_written=go_by
-        )
+        scope = Scope(unlabelled_only=True, stored_only=not by_sampling)
+        done = refresh(workplace, project, watch, progress, scope, on_written=go_by)
         go_by(done.version)
         workplace.store.projects.set_offered(project.key, done.generation)
         return str(done)

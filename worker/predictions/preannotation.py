@@ -14,7 +14,7 @@ from typing import Any
 from labelstudio.project import ProjectKey
 from store.projects import Project
 from worker.predictions.answering import Answering
-from worker.predictions.stored import Answer, Stored, Task
+from worker.predictions.stored import Answer, Stored, TaskObject
 from worker.watch import Ends
 from worker.workplace import Workplace
 
@@ -54,21 +54,30 @@ class _Overtaken(Exception):  # noqa: N818 - it says what happened
     """Another version serves now, so its predictions must be written instead."""
 
 
+@dataclass(frozen=True)
+class Scope:
+    """Which tasks are refreshed: all, only those without annotations, or only those that have a stored prediction."""
+
+    unlabelled_only: bool = False
+    stored_only: bool = False
+
+
+ALL_TASKS = Scope()
+
+
 def refresh(
     workplace: Workplace,
     project: Project,
     watch: Ends,
     progress: Progress,
+    scope: Scope = ALL_TASKS,
     *,
-    unlabelled_only: bool = False,
-    stored_only: bool = False,
     on_written: Callable[[str], None] = lambda _version: None,
 ) -> Refreshed:
     """Update tasks so that each has one prediction of this backend in Label Studio, from the served version.
 
-    The tasks are all tasks of the project, or only those without annotations (``unlabelled_only``), or only those that
-    already have a stored prediction of this backend (``stored_only``). If another version serves meanwhile, the run
-    starts again with it. ``on_written`` is called with the version each time that predictions were written.
+    If another version serves meanwhile, the run starts again with it. ``on_written`` is called with the version each
+    time that predictions were written.
 
     Raises LabelStudioError when Label Studio does not answer, Interrupted when the job must end, and ValueError for a
     labelling config or a checkpoint that cannot be used. Each run writes some tasks before it first checks whether it
@@ -77,7 +86,7 @@ def refresh(
     while True:
         try:
             run = _Refresh(workplace, project, watch, progress, on_written)
-            return run.run(unlabelled_only=unlabelled_only, stored_only=stored_only)
+            return run.run(scope)
         except _Overtaken:
             LOG.info("%s: another version serves now; its predictions are written instead", project.key)
 
@@ -95,14 +104,14 @@ class _Refresh:
         self._stored = Stored(workplace, project, self._client)
         self._done = Refreshed(self._answering.version, self._answering.generation)
         self._total = 0
-        self._unlabelled_only = self._stored_only = False
+        self._scope = ALL_TASKS
 
-    def run(self, *, unlabelled_only: bool, stored_only: bool) -> Refreshed:
-        self._unlabelled_only, self._stored_only = unlabelled_only, stored_only
+    def run(self, scope: Scope) -> Refreshed:
+        self._scope = scope
         number, version = self._key.id, self._done.version
         outdated = self._listed(
             lambda after: self._client.outdated_tasks(
-                number, after, version, unlabelled=unlabelled_only, stored=stored_only
+                number, after, version, unlabelled=scope.unlabelled_only, stored=scope.stored_only
             )
         )
         while window := list(islice(outdated, WINDOW)):
@@ -123,13 +132,14 @@ class _Refresh:
             self._write_parts([task["id"] for task in rest if task["id"] not in answers], {})
 
         # During the run Label Studio may have asked for predictions itself, and stored them beside the old ones.
-        crowded = self._listed(lambda after: self._client.crowded_tasks(number, after, unlabelled=unlabelled_only))
+        unlabelled = scope.unlabelled_only
+        crowded = self._listed(lambda after: self._client.crowded_tasks(number, after, unlabelled=unlabelled))
         while part := list(islice(crowded, PART)):
             self._write([task["id"] for task in part], {})
         self._report()
         return self._done
 
-    def _listed(self, page: Callable[[int], tuple[list[dict[str, Any]], int]]) -> Iterator[Task]:
+    def _listed(self, page: Callable[[int], tuple[list[dict[str, Any]], int]]) -> Iterator[TaskObject]:
         """Yield tasks in the order of their ids. A page is read only when the one before is used up."""
         after, left = 0, 1
         while left:
@@ -150,8 +160,8 @@ class _Refresh:
         for task in [found[number] for number in ids if number in found]:
             todo = self._stored.changes(task, self._done.version)
             # Checked again, since the task may have changed after its page was read.
-            is_excluded = (self._unlabelled_only and task["is_labeled"]) or (
-                self._stored_only and not any(map(self._stored.is_ours, task["predictions"]))
+            is_excluded = (self._scope.unlabelled_only and task["is_labeled"]) or (
+                self._scope.stored_only and not any(map(self._stored.is_ours, task["predictions"]))
             )
             if todo and not is_excluded:
                 due.append((task, todo))

@@ -24,7 +24,7 @@ LOG = logging.getLogger(__name__)
 # How long an editor may stay open with a prediction that is to be deleted.
 OPEN_S = 3600.0
 
-Task = Mapping[str, Any]
+TaskObject = Mapping[str, Any]
 Answer = dict[str, Any]
 
 
@@ -44,7 +44,7 @@ class Changes:
         return self.needs_answer or bool(self.delete)
 
 
-def changes(task: Task, version: str, ours: Collection[str], now: float) -> Changes:
+def changes(task: TaskObject, version: str, ours: Collection[str], now: float) -> Changes:
     """Return the changes for one task. ``ours`` are this backend's versions, ``now`` is in unix seconds."""
     used = used_by(task)
     mine = sorted((one for one in task["predictions"] if _version(one) in ours), key=lambda one: int(one["id"]))
@@ -57,7 +57,7 @@ def changes(task: Task, version: str, ours: Collection[str], now: float) -> Chan
     return Changes(tuple(outdated), tuple(sorted(gone)), create=not free and not is_current)
 
 
-def used_by(task: Task) -> set[int]:
+def used_by(task: TaskObject) -> set[int]:
     """Return the ids of predictions from which the task's annotations, including skipped ones, were made."""
     found = (annotation.get("parent_prediction") for annotation in task["annotations"])
     return {int(number) for number in found if number is not None}
@@ -73,17 +73,17 @@ class Stored:
         self._client = client
         self._ours = frozenset(entry.version for entry in workplace.store.versions.list(project.key))
 
-    def tasks(self, ids: Sequence[int]) -> list[Task]:
+    def tasks(self, ids: Sequence[int]) -> list[TaskObject]:
         """Read these tasks from Label Studio."""
         return list(self._client.tasks_named(self._number, ids))
 
     def is_ours(self, prediction: Mapping[str, Any]) -> bool:
         return _version(prediction) in self._ours
 
-    def changes(self, task: Task, version: str) -> Changes:
+    def changes(self, task: TaskObject, version: str) -> Changes:
         return changes(task, version, self._ours, time.time())
 
-    def apply(self, due: Sequence[tuple[Task, Changes, Answer | None]]) -> tuple[int, int]:
+    def apply(self, due: Sequence[tuple[TaskObject, Changes, Answer | None]]) -> tuple[int, int]:
         """Make these changes, with answers for the tasks that need one; return the numbers of written and deleted ones.
 
         A task that was annotated after it was read is left as it is. If Label Studio refuses a change of one task, for

@@ -23,7 +23,7 @@ Booleans = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Evidence:
+class JudgedAnswers:
     """Answers of both versions to gold items on which neither was trained, items × classes.
 
     ``known_NK`` is False where the gold is unknown; answers do not count there. ``by_hand_N`` is True for items whose
@@ -63,7 +63,7 @@ def is_enough(held_out_NK: Booleans, all_NK: Booleans) -> bool:
     return len(held_out_NK) >= FEWEST_ITEMS and bool((held_out_NK.sum(0) >= FEWEST_POSITIVES)[used_K].all())
 
 
-def judge(evidence: Evidence, *, must_gain: bool, seed: int = 0) -> Verdict:
+def judge(evidence: JudgedAnswers, *, must_gain: bool, seed: int = 0) -> Verdict:
     """Compare a candidate with the served version; with `must_gain` it must be better, not only not worse."""
     if not evidence.known_NK.any():
         return Verdict(False, "no gold to judge it by", {"basis": evidence.basis, "items": 0})

@@ -29,7 +29,7 @@ from model.training.supervision import family_folds
 from tagloom_base.files import replaced
 from worker.corpus.corpus import Corpus
 from worker.promotion.collapse import Shift, collapse
-from worker.promotion.gate import Booleans, Evidence, is_enough
+from worker.promotion.gate import Booleans, JudgedAnswers, is_enough
 
 # Tasks without gold on which the folds train in any case, however little gold the project has.
 FEWEST_OTHERS = 32
@@ -75,7 +75,7 @@ class Referee:
         """Whether held-out gold is enough, so that each phase can be judged without out-of-fold trainings."""
         return bool(self._held_out) and is_enough(self._gold[self._held_out], self._gold[self._all])
 
-    def evidence(self, candidate: Tagger, answers: Mapping[int, Sequence[bool]]) -> Evidence:
+    def evidence(self, candidate: Tagger, answers: Mapping[int, Sequence[bool]]) -> JudgedAnswers:
         """Return the evidence about a candidate.
 
         `answers` are the candidate's out-of-fold answers by task id; they are needed if held-out gold is not enough.
@@ -115,7 +115,7 @@ class Referee:
         answers = out_of_fold(parent, part, config, on_epoch=lambda _: between())
         return {self._corpus.task_ids[row]: answers.given_NK[place].tolist() for place, row in enumerate(self._all)}
 
-    def looks_broken(self, candidate: Tagger, evidence: Evidence) -> str:
+    def looks_broken(self, candidate: Tagger, evidence: JudgedAnswers) -> str:
         """Return why a candidate is broken, although its recipe's out-of-fold answers are good; empty if it is not.
 
         A broken candidate agrees less with the gold that it was trained on than its recipe does with unseen gold.
@@ -202,11 +202,11 @@ class Referee:
     def _features(self, rows: Sequence[int]) -> list[ItemFeatures]:
         return [self._corpus.problem.pool[row] for row in rows]
 
-    def _compared(self, basis: str, rows: Sequence[int], served: Booleans, candidate: Booleans) -> Evidence:
+    def _compared(self, basis: str, rows: Sequence[int], served: Booleans, candidate: Booleans) -> JudgedAnswers:
         families = [self._corpus.problem.families[row] for row in rows]
         by_hand_N = np.array([self._corpus.problem.gold[row].accepted is None for row in rows], dtype=bool)
         gold_NK, known_NK = self._gold[rows], self._known[rows]
-        return Evidence(basis, gold_NK, known_NK, served, candidate, families, by_hand_N)
+        return JudgedAnswers(basis, gold_NK, known_NK, served, candidate, families, by_hand_N)
 
 
 def _agreement(gold_NK: Booleans, known_NK: Booleans, given_NK: Booleans) -> float:

@@ -16,7 +16,7 @@ from testing.label_studio.writable import BUSY, LATE, WritableLabelStudio
 from tests.worker import label_studio
 from tests.worker.label_studio import Encoders, publish_next
 from worker.predictions.answering import Answering
-from worker.predictions.preannotation import PART, Refreshed, refresh
+from worker.predictions.preannotation import PART, Refreshed, Scope, refresh
 from worker.watch import Interrupted
 from worker.workplace import open_workplace
 
@@ -61,7 +61,7 @@ def run(
     with open_workplace(settings) as workplace:
         project = project_of(workplace.store, studio)
         watch, told = Stop(looks), seen.append
-        done = refresh(workplace, project, watch, told, unlabelled_only=unlabelled_only, stored_only=stored_only)
+        done = refresh(workplace, project, watch, told, Scope(unlabelled_only, stored_only))
     assert [entry["done"] for entry in seen] == sorted(entry["done"] for entry in seen)
     assert seen[-1]["done"] == seen[-1]["total"] == done.tasks
     return done

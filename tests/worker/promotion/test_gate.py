@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from worker.promotion.gate import Booleans, Evidence, is_enough, judge
+from worker.promotion.gate import Booleans, JudgedAnswers, is_enough, judge
 
 CLASSES = 5
 
@@ -16,8 +16,8 @@ def with_errors(truth: Booleans, share: float, seed: int) -> Booleans:
     return flipped
 
 
-def evidence(truth: Booleans, served: Booleans, candidate: Booleans) -> Evidence:
-    return Evidence(
+def evidence(truth: Booleans, served: Booleans, candidate: Booleans) -> JudgedAnswers:
+    return JudgedAnswers(
         "held-out",
         truth,
         np.ones_like(truth),

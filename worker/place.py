@@ -86,5 +86,5 @@ def _name_of(home: Path) -> str:
                 beside.unlink(missing_ok=True)
         return file.read_text().strip()
     except OSError as error:
-        LOG.warning("%s can't keep a name (%s): workers of other folders are not told from its own", home, error)
+        LOG.warning("%s can't keep a name (%s): workers with another folder are not recognised", home, error)
         return ""

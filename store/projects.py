@@ -176,6 +176,12 @@ class Projects:
         with self._database.write() as connection:
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(encode_cursor=task_id))
 
+    def in_encoding(self) -> list[str]:
+        """Return the keys of projects whose encoding has begun and not ended; perhaps its job was killed."""
+        query = select(PROJECTS.c.key).where(PROJECTS.c.encode_cursor != 0, PROJECTS.c.gone_at == 0)
+        with self._database.read() as connection:
+            return list(connection.execute(query.order_by(PROJECTS.c.key)).scalars())
+
     def gone(self) -> set[str]:
         """Return the keys of projects that Label Studio does not have, or no longer has."""
         with self._database.read() as connection:

@@ -59,6 +59,10 @@ def tick(settings: Settings, store: Store, holder: str) -> None:
             _promote(settings, store, project_key, holder)
         for project_key in offer.due(settings.versions, store):
             queue.wake_predicting(settings, project_key)
+        # A job that encodes keeps its place in the store; without its lease it was killed on the way.
+        for project_key in store.projects.in_encoding():
+            if not store.leases.held(lease_name(queue.Kind.ENCODE, project_key)):
+                queue.wake_encoding(settings, project_key)
         gone = store.projects.gone()
         for project_key in store.fast_answers.projects_due():
             if project_key not in gone:

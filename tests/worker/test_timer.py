@@ -205,3 +205,20 @@ def test_a_gone_project_is_left_alone(settings: Settings, store: Store, redis: R
     store.projects.note_presence(KEY, is_there=True)
     tick(often, store)
     assert woken(settings, redis) == ["reconcile", "train"]
+
+
+def test_an_encoding_that_was_killed_on_the_way_goes_on(settings: Settings, store: Store, redis: Redis) -> None:
+    shop.open_shop(store, settings, tasks=4)
+    finish_reconcile(store)
+    store.projects.reach_in_encoding(KEY, 2)
+    running = store.leases.acquire(lease_name("encode", KEY), "running", 60)
+    assert running
+    tick(settings, store)
+    assert woken(settings, redis) == []
+    store.leases.release(running)
+    tick(settings, store)
+    assert woken(settings, redis) == ["encode"]
+    redis.flushall()
+    store.projects.reach_in_encoding(KEY, 0)
+    tick(settings, store)
+    assert woken(settings, redis) == []

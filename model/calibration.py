@@ -1,7 +1,7 @@
 """Calibration: log-odds become probabilities, and probabilities become labels, class by class.
 
-Log-odds are scaled by gold that was not trained on. The thresholds are those of the best F1 that is expected from the
-probabilities themselves, moved towards those of the best F1 on held-out gold.
+The scaling is fitted to gold, with log-odds of models that were not trained on that gold. Each threshold is that of the
+best F1 that the probabilities themselves let expect, moved towards that of the best F1 on held-out gold.
 
 Shape suffixes: N items, G gold items, H held-out items, K classes.
 """

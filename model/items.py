@@ -101,8 +101,8 @@ class Gold:
         labels: the labels that the item has, given as tags or as boxes.
         boxes: the gold boxes. None if the project has no boxes or no annotator drew any.
         weight: the share of the annotators who agree with this gold, in (0, 1].
-        unknown: labels of which it is unknown whether the item has them. It has no label that is neither here nor in
-            ``labels``.
+        unknown: labels of which it is unknown whether the item has them. A label that is in neither ``labels`` nor
+            ``unknown`` is a no.
         unknown_boxes: labels that may have more boxes than ``boxes`` shows.
         accepted: the version whose prediction the annotators submitted unchanged. None if they changed something or
             saw no prediction.

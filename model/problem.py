@@ -46,7 +46,7 @@ class GoldTable:
     def unlearnable(self, labels: Sequence[str]) -> dict[str, str]:
         """Return the labels that cannot be learned yet, each with the reason in words.
 
-        A label can be learned from gold that has it and gold that does not. Cues, priors and boxes answer the others.
+        A label can be learned once some gold items have it and others do not. Until then cues, priors and boxes decide.
         """
         known_NK = ~self.labels_NK.isnan()
         positive_K, negative_K = (self.labels_NK == 1).sum(0), (self.labels_NK == 0).sum(0)

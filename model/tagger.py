@@ -43,7 +43,7 @@ class Tagger:
        ``cold`` are those of the cues (``model.weak_supervision.credence``). A class without cues has credence 1.
     4. The calibration turns the log-odds into probabilities and labels. The box model adds boxes.
 
-    Fields with ``metadata={"part": …}`` are stored by their own ``state()`` and read by their own ``from_state()``.
+    The value of a field with ``metadata={"part": …}`` has its own ``state()`` and ``from_state()`` for the checkpoint.
 
         tagger = Tagger.cold_start(["LOGO", "PRICE"], space=extractor.space, seed=7)
         (answer,) = tagger.predict([features])
@@ -86,7 +86,7 @@ class Tagger:
     def state(self) -> State:
         """Return all that the tagger's answers and its next training depend on; its version is not part of it."""
         facts = {"labels": list(self.labels), "space": self.space, "seed": self.seed}
-        # The last three are defaults for facts of parts that may be missing. A part that is present replaces its own.
+        # The last three facts belong to parts that may be missing. A part that is present replaces the default.
         own = State(facts={**facts, "industries": None, "network": None, "with_boxes": False})
         parts = (getattr(self, name) for name in _parts())
         return State.joined([own, *(part.state() for part in parts if part is not None)])
@@ -174,7 +174,10 @@ class Tagger:
         return run(self.network, chunks)
 
     def attention(self, features: Sequence[ItemFeatures]) -> Attention | None:
-        """Return the attention of each class to regions and text segments; None without a network that has any."""
+        """Return the attention of each class to regions, text segments and further texts.
+
+        Return None if there are no items or no network, or if the network's fusion has no class queries.
+        """
         if self.network is None or self.reduction is None or not features:
             return None
         batch = collate(features, self.sources.cues, self.reduction, self.network.config.vocabulary)

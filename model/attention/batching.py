@@ -21,7 +21,7 @@ from model.features.item import ItemFeatures
 from model.items import TextBlock
 from model.lexicon.cues import CueSet
 
-# At most so many segments of an item.
+# The most segments of an item, with the title.
 SEGMENTS = 24
 # Rows and columns of regions.
 GRID = 7

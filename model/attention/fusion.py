@@ -3,7 +3,8 @@
 Sources: Baltrušaitis et al., Multimodal Machine Learning, 2019; Arevalo et al., Gated Multimodal Units, 2017.
 
 A fusion returns one or more vectors (voices) for each class, each with a weight (share). The head scores each voice.
-The logit is the sum of the scores times the shares. A missing modality is a zero vector and has share 0.
+The logit is the sum of the scores times the shares. A missing modality is a zero vector; where modalities have weights,
+its weight is 0.
 
 Shape suffixes: B batch, K classes, M modalities (picture, text, industry), D width, S voices.
 """
@@ -175,7 +176,7 @@ FUSIONS: dict[str, type[Fusion]] = {
 
 
 def make_fusion(name: str, width: int) -> Fusion:
-    """Return a new fusion of this name; ValueError names the known fusions when the name is not one of them."""
+    """Return a new fusion of this name. Raises ValueError for an unknown name."""
     if name not in FUSIONS:
         raise ValueError(f"there is no fusion {name!r}: use one of {', '.join(FUSIONS)}")
     return FUSIONS[name](width)

@@ -13,7 +13,8 @@ zero, so an untrained network does not change the log-odds. A missing modality i
 fusion.
 
 Shape suffixes: B batch, R regions, C image width, T segments, X further text fields, E text width, G geometry, F flags,
-L industry levels, V industry values, D width, K classes, H heads, M modalities (image, text, industry), S voices.
+L industry levels, V industry values, D width, K classes, H heads, M modalities (image, text, industry), S voices. In
+`Attend`: Q queries, S places of the source, d width of a head.
 """
 
 import copy
@@ -35,8 +36,8 @@ from model.state import State, prefixed
 class NetworkConfig:
     """Sizes and switches of a network.
 
-    ``flags`` is the number of cue flags, ``width`` that of the states, ``fusion`` a key of ``FUSIONS``. A switch that
-    is False leaves a modality, or one direction of the attention between picture and text, out of the network.
+    ``flags`` is the number of cue flags, ``width`` the width of the states, ``fusion`` a key of ``FUSIONS``. A switch
+    that is False leaves a modality, or one direction of the attention between picture and text, out of the network.
     """
 
     image_width: int
@@ -56,7 +57,7 @@ class NetworkConfig:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "NetworkConfig":
-        """Return the config that ``dataclasses.asdict`` turned into ``stored``, also after a way through JSON."""
+        """Make the config again from what ``dataclasses.asdict`` returned, also if it was stored as JSON."""
         return cls(**{**stored, "vocabulary": Vocabulary.from_dict(stored["vocabulary"])})
 
     def extends(self, other: "NetworkConfig") -> bool:
@@ -164,7 +165,7 @@ class Network(nn.Module):
 
     @classmethod
     def from_state(cls, state: State) -> "Network | None":
-        """The network whose ``state()`` this is, at rest; None where none was trained."""
+        """Make the network again from the tagger's ``state()``, in evaluation mode. Return None if none was trained."""
         if state.facts["network"] is None:
             return None
         with torch.device("meta"):
@@ -217,7 +218,7 @@ class Network(nn.Module):
         return Attention(region_BKR, token_BKT[..., :segments], token_BKT[..., segments:])
 
     def _sides(self, batch: Batch) -> _Sides:
-        """Return the states of regions and tokens, each channel with what it read from the other."""
+        """Return the states of regions and tokens after the two channels have attended to each other."""
         region_mask_BR = batch.region_mask_NR & self.config.use_image
         token_mask_BT = torch.cat([batch.segment_mask_NT, batch.field_mask_NX], dim=1) & self.config.use_text
         region_BRD = self.image_norm(self.image_in(batch.region_NRC) + self.place)
@@ -246,14 +247,14 @@ class Network(nn.Module):
 
 
 class OptimizerState(dict[str, Tensor]):
-    """What the optimizer knows of each parameter, by its name, so that the next training goes on from it."""
+    """AdamW's state of each parameter, by names such as ``head.exp_avg``, from which the next training continues."""
 
     def state(self) -> State:
         return State(prefixed("optimizer.", self))
 
     @classmethod
     def from_state(cls, state: State) -> "OptimizerState":
-        """The optimizer's state whose ``state()`` this is; empty where no network was trained."""
+        """Make it again from the tagger's ``state()``. It is empty if no network was trained."""
         return cls(state.under("optimizer."))
 
 

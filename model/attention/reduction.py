@@ -19,10 +19,10 @@ from model.features.item import ItemFeatures
 from model.state import State, prefixed
 
 COMPONENTS = 96
-# Components are computed on about so many regions and tokens.
+# The components of each modality are computed on about this many regions or tokens.
 ROWS = 6000
-# Unit vectors with a smaller standard deviation do not vary: features are stored in half precision, which cannot show
-# it. Above it a projection is at most 2 / FINEST = 2,048 long, which half precision can hold.
+# Unit vectors with a smaller standard deviation count as equal: features are stored in half precision, which cannot
+# show such differences. With a larger one, a projection is at most 2 / FINEST = 2,048 long, which half precision holds.
 FINEST = torch.finfo(torch.float16).eps
 
 
@@ -59,7 +59,7 @@ class Reduction:
 
     @classmethod
     def from_state(cls, state: State) -> "Reduction | None":
-        """The reduction whose ``state()`` this is; None where no network was trained."""
+        """Make the reduction again from the tagger's ``state()``. Return None if no network was trained."""
         tensors = state.under("reduction.")
         return cls(**tensors) if tensors else None
 
@@ -83,7 +83,7 @@ class Reduction:
 def _sees(components_CP: Tensor) -> bool:
     """Return whether the modality varied when the components were computed.
 
-    Older versions scaled a modality that did not vary, to more than half precision can hold.
+    The components are zeros if it did not. In older checkpoints they may be longer than half precision can hold.
     """
     return 0 < float(components_CP[:, 0].norm()) <= 1 / FINEST
 

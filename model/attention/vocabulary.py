@@ -31,7 +31,7 @@ class Vocabulary:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Sequence[str]]) -> "Vocabulary":
-        """Return the vocabulary that ``dataclasses.asdict`` turned into ``stored``, also after a way through JSON."""
+        """Make the vocabulary again from what ``dataclasses.asdict`` returned, also if it was stored as JSON."""
         return cls(tuple(stored["industries"]), tuple(stored["fields"]))
 
     def grown(self, items: Sequence[ItemFeatures]) -> "Vocabulary":

@@ -1,8 +1,8 @@
 """Candidates of a picture: every rectangle that may be an element, from all sources.
 
-The sources are read blocks one by one and grouped at several reaches, the plates under them, rectangles of the saliency
-maps, clusters of edges, and the elements that cues find. The box head scores candidates; this module rejects only near
-duplicates.
+The sources are read blocks one by one and grouped at several reaches, the plates (areas of one colour) under them,
+rectangles of the saliency maps, clusters of edges, and the elements that cues find. The box head scores candidates;
+this module rejects only near duplicates.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from model.items import Box
 
 # Gaps in line heights up to which lines of text are grouped; each reach gives its own groups.
 REACHES = (0.1, 0.3, 0.6, 1.0)
-# Of text boxes, and of object boxes, that overlap more than this (IoU) one is kept.
+# Of two text boxes (object boxes) that overlap more than this (IoU), only one is kept.
 SAME_TEXT = 0.97
 SAME_OBJECT = 0.85
 # Levels at which objects besides the product are searched.
@@ -35,8 +35,8 @@ class Candidates:
     """Candidates of one picture.
 
     ``boxes_N4`` are their edges; ``from_text_N`` is True for those made of read blocks. ``objects_M4`` are the
-    rectangles of the saliency maps and ``contours_M4`` the bounds of edge clusters. Both keep duplicates, because the
-    number of rectangles that agree is a feature. Shape suffixes: N candidates, M rectangles; 4 edges.
+    rectangles of the saliency maps and ``contours_M4`` the bounds of edge clusters. Both keep duplicates, because a
+    candidate's descriptor says how many rectangles agree with it. Shape suffixes: N candidates, M rectangles; 4 edges.
     """
 
     scene: Scene

@@ -1,4 +1,4 @@
-"""Bounds of connected edges: objects on calm ground, found at several contrasts and reaches.
+"""Bounds of connected edges: objects on an even background, found at several contrasts and reaches.
 
 An object that is found again at other contrasts is more likely a real object (the idea of maximally stable regions,
 Matas et al., BMVC 2002), so duplicates are kept for the caller to count. Shape suffixes: H, W pixels; 3 colours.
@@ -15,12 +15,12 @@ from model.items import Box
 
 # Changes of colour between neighbouring pixels above which there is an edge.
 CONTRASTS = (16, 32, 64)
-# Edges are widened by so many pixels before they are connected.
+# Pixels by which edges are widened before they are connected.
 REACHES = (0, 1, 3)
 # Smaller clusters are slivers and specks; in pixels.
 SMALLEST_SIDE = 5
 SMALLEST_AREA = 60
-# A name with its sign has at most so many times the area of the name alone.
+# The largest area of a name with its sign, in areas of the name alone.
 LARGEST_MARK = 5.0
 
 Steps = npt.NDArray[np.int16]
@@ -53,7 +53,7 @@ def contours(pixels_HW3: Pixels, hidden: Sequence[Box] = ()) -> list[Box]:
 
 
 def cluster_around(pixels_HW3: Pixels, box: Box, hidden: Sequence[Box] = ()) -> Box | None:
-    """Return the bounds of the edges connected with ``box``, such as the sign beside a name; None where none are.
+    """Return the bounds of a box and the edges connected with it, such as a name and its sign; None without such edges.
 
     The answer is None too where the edges reach far beyond the box: then the box lies on a larger object, and has no
     sign beside it. Edges within ``hidden`` boxes do not count.

@@ -21,25 +21,25 @@ from model.items import LabelledBox, PredictedBox
 
 # Of two boxes of a label with a larger overlap (IoU), the worse one is suppressed.
 OVERLAP = 0.5
-# Boxes with a lower quality are no prediction at all.
+# Boxes with a lower quality are dropped.
 FAINTEST = 0.02
-# At most so many boxes of a label.
+# The most boxes of a label.
 MOST = 30
 # A label with a lower probability as a tag has no boxes.
 IMPOSSIBLE = 0.1
 # A box that shares more than this part of the smaller area with a better box shows the same element.
 NESTED = 0.5
-# Scores are rounded, so a score this much above what the overlap explains is still explained by the overlap.
+# The overlap with a better box explains a score up to this factor above their product, because scores are rounded.
 OWED = 1.01
-# The threshold of a label without gold has the least effort on real pictures and samples; each half of the products
-# chooses the same (docs/results.md).
+# The threshold of a label without gold: the one with the least effort on real pictures and on samples. Each half of the
+# products gives the same one (docs/results.md).
 NEUTRAL = 0.15
 # Thresholds to choose from.
 LEVELS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6)
-# So many gold boxes of a label weigh as much as the neutral threshold. With 8 instead, forty boxes of a label moved the
-# threshold by noise (effort saved on real pictures .614 instead of .624).
+# With this many gold boxes, a label's threshold lies halfway between the neutral and its own best one. With 8 instead,
+# the noise of forty boxes of a label moved the threshold (effort saved on real pictures .614 instead of .624).
 SCARCE = 50.0
-# Thresholds are chosen on at most so many gold pictures.
+# The most gold pictures on which thresholds are chosen.
 MOST_JUDGED = 400
 
 

@@ -21,9 +21,9 @@ NEAR = 0.06
 RING = 0.06
 # An edge cluster that overlaps a candidate more than this (IoU) confirms it.
 STABLE = 0.7
-# Gaps are cut here; also the gap where no block is.
+# Larger gaps count as this one; so does the gap where there is no block.
 FAR = 9.0
-# The flags of a role and the counts behind them.
+# The numbers of flags and of counts in a role.
 FLAGS = 8
 COUNTS = 4
 

@@ -1,6 +1,6 @@
-"""Descriptions of items (candidates and descriptors), kept for the next question about the same item.
+"""Descriptions of items (candidates and descriptors), kept for the next time that the same item is needed.
 
-A description depends on the item's content and on the words of the lexicon, not on the version of the model that asks.
+A description depends on the item's content and on the words of the lexicon, not on the version of the model.
 
 Shape suffixes: N candidates, D descriptor entries, L kinds of the lexicon.
 """
@@ -28,7 +28,7 @@ from model.features.folder import TensorFolder
 from model.features.item import ItemFeatures
 from model.lexicon.lexicon import Kind
 
-# One process keeps so many items, at 30 to 70 kB each.
+# The most items that one process keeps, at 30 to 70 kB each.
 MOST = 2000
 
 # The digest of an item's content, and the words of the lexicon with which its text was read.
@@ -59,7 +59,7 @@ class Described:
 
 
 class Descriptions:
-    """The descriptions that were asked for last, safe to share between threads.
+    """A cache of the descriptions that were used last, safe to share between threads.
 
     Items are recognised by their content, so an item that is read from disk again has the same description.
 

@@ -1,15 +1,16 @@
-"""What an annotator drew or clicked: the label of the element that was meant, and the box around the element.
+"""The label and the box of the element that an annotator means by a drawn box or a click.
 
-A drawn box is the true box with errors of about a tenth of its sides. So each candidate has as weight its quality for
-the label times the likelihood of such errors. The drawn box has a weight too, which keeps a drawing that no candidate
-explains. The answer is the weighted mean, which is closer to the truth than the best candidate
+A drawn box is the true box with errors of about a tenth of its sides. So the weight of a candidate is its quality for
+the label times the likelihood of such errors. The drawn box has a weight too: where no candidate is near it, it stays
+as drawn. The answer is the weighted mean, which is closer to the truth than the best candidate
 (docs/decisions/0028-interactive-boxes.md).
 
-A box can also be drawn loosely around a much smaller element. A candidate inside the drawn box then has as weight its
-quality times the root of the share of the drawn box that it fills. Where that weight exceeds the weight of the drawn
-box and of all candidates near it, the answer is the mean around that candidate.
+A box can also be drawn loosely around a much smaller element. So a candidate inside the drawn box has a second weight:
+its quality times the root of the share of the drawn box that it fills. If the largest such weight exceeds the sum of
+the drawn box's weight, its own quality, and the weights of the candidates near it, the answer is the mean around that
+candidate.
 
-A click is explained by every candidate around it, better by smaller ones.
+A click may mean any candidate around it; small candidates are more likely.
 
 Shape suffixes: N candidates, K labels; 4 edges.
 """
@@ -24,9 +25,9 @@ from model.items import Box, PredictedBox
 
 # Standard error of a drawn edge, in sides of the drawn box.
 HAND = 0.1
-# Weight of the drawn box: that of a candidate with this quality and the same edges.
+# Weight of the drawn box in the mean: that of a candidate with this quality and the same edges.
 AS_DRAWN = 0.1
-# Weight of the tags' probabilities beside the quality: they decide among labels of which the region shows nothing.
+# Weight of the tags' probabilities against the quality: so small that they decide only between nearly equal qualities.
 EVEN = 0.005
 # A candidate with this share of its area in the drawn box lies inside the drawn box.
 INSIDE = 0.94

@@ -33,8 +33,8 @@ class Element:
 def text_elements(scene: Scene) -> list[Element]:
     """Return elements made of read blocks, neighbouring blocks of one kind joined.
 
-    Each block is in the element of the kind that its words suggest. Blocks that are the reason for a tag without any
-    such element make a further element.
+    Each block is in the element of the kind that its words suggest. If no element of a tag's kind holds a block that is
+    a reason for the tag, the reasons make a further element.
     """
     found = _prices(scene)
     kinds, links = _kinds(scene, found), scene.layout.same_copy(COPY_REACH)
@@ -58,7 +58,7 @@ def text_elements(scene: Scene) -> list[Element]:
 
 
 def _elements_of_reasons(scene: Scene, found: Sequence[Element]) -> list[Element]:
-    """Return elements of kinds whose tag the cues give because of blocks that no found element of the kind holds."""
+    """Return elements made of the blocks that are reasons for a tag, for tags of whose reasons no element holds any."""
     links, further = scene.layout.same_copy(COPY_REACH), []
     for kind in scene.kinds:
         reasons = [block for block, given in enumerate(scene.reasons) if kind in given]
@@ -76,7 +76,7 @@ def block_kinds(scene: Scene) -> list[str]:
 
 
 def _kinds(scene: Scene, priced: Sequence[Element]) -> list[str]:
-    """Return ``block_kinds`` given the price elements."""
+    """Return what ``block_kinds`` returns, from the price elements."""
     prices = {block for element in priced for block in element.blocks}
     kinds = []
     for block, role in enumerate(scene.roles):

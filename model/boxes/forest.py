@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int32]
 Places = npt.NDArray[np.intp]
 
-# So many rows walk through the trees at once; their working memory stays within some megabytes.
+# The rows that walk through the trees at once: few enough for some megabytes of working memory.
 CHUNK = 512
 # Levels between two searches for entries that have reached a leaf; a search takes about as long as a level.
 STEPS = 6
@@ -123,7 +123,7 @@ class Forest:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "Forest":
-        """Return the forest whose ``state()`` this is."""
+        """Make the forest again from its ``state()``."""
         return cls(**{name: tensor.numpy() for name, tensor in state.items()})
 
 

@@ -29,11 +29,11 @@ FOLDS = 8
 TREES = 96
 # Overlaps (IoU) with gold that are quality 0 and quality 1.
 QUALITY_FROM, QUALITY_TO = 0.3, 0.7
-# So many gold boxes of a label weigh as much as the cold start.
+# With this many gold boxes of a label, the forest and the cold start weigh the same.
 COLD_BOXES = 3.0
-# A part is trained on at most so many candidates that show no label.
+# The most candidates without any label on which a part is trained.
 MOST_BACKGROUND = 30_000
-# At most so many pictures are bags.
+# The most pictures that become bags.
 MOST_BAGS = 120
 
 
@@ -103,7 +103,7 @@ class BoxHead:
             return cls(forest, trust_K, _forest_of_bags(kept_bags, seed + left_out))
 
         parts = [without(fold) for fold in sorted(set(fold_of.values()))]
-        # No family is in fold FOLDS, so that part is trained on all pictures.
+        # No family is in fold FOLDS, so this one part is trained on all pictures.
         served = parts if len(parts) > 1 else [without(FOLDS)]
         forest, sharpened = _joined([part.forest for part in served]), _joined([part.bags for part in served])
         head = cls(forest, _trust(examples, labels), sharpened)
@@ -128,7 +128,7 @@ class BoxHead:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "BoxHead":
-        """Return the head whose ``state()`` this is."""
+        """Make the head again from its ``state()``."""
         return cls(_stored(state, "forest."), state["trust"].numpy(), _stored(state, "bags."))
 
 

@@ -68,7 +68,7 @@ class BoxModel:
 
     @classmethod
     def from_state(cls, state: State) -> "BoxModel | None":
-        """Return the model whose ``state()`` this is, with its tagger's labels and lexicon; None if there was none."""
+        """Make the model again from the tagger's ``state()``. Return None if the tagger had none."""
         if not state.facts["with_boxes"]:
             return None
         own = state.under("boxes.")
@@ -122,7 +122,7 @@ class BoxModel:
         *,
         faint: bool = False,
     ) -> list[tuple[PredictedBox, ...]]:
-        """Return what ``predict`` returns, for the answers of ``see``."""
+        """Return what ``predict`` returns, from the result of ``see``."""
         unknown_NK = torch.full((len(seen), len(self.labels)), UNKNOWN)
         likely_NK = unknown_NK if probabilities_NK is None else probabilities_NK
         tags_NK = torch.zeros_like(unknown_NK) if given_NK is None else given_NK

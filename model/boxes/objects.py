@@ -13,9 +13,10 @@ from model.boxes.saliency import Map, Mask, best_rectangles, raster_mask, rectan
 from model.boxes.scene import Scene
 from model.items import Box
 
-# The product of a picture on which no saliency map suggests any rectangle.
+# The product if no saliency map suggests a rectangle.
 WHOLE = Element("product", Box(0.15, 0.15, 0.85, 0.85), 0.1)
-# Factor of the product's score where the cues deny a product: some rectangle always stands out most, but is not shown.
+# Factor of the product's score if the cues give no tag for it. Some rectangle always stands out most, but must not be
+# shown then.
 DENIED = 0.1
 # A depicted gift is searched this far around its announcement, in sides of the picture.
 GIFT_REACH = 0.25
@@ -24,7 +25,7 @@ GIFT_SIZES = (0.005, 0.25)
 
 
 def product_hypotheses(saliency: Sequence[Map], taken: Mask) -> list[Box]:
-    """Return one rectangle for each saliency map and level; cells in ``taken`` (read text) count nothing."""
+    """Return one rectangle for each saliency map and level; cells in ``taken`` (read text) count as 0."""
     return rectangles(saliency, taken)
 
 
@@ -52,7 +53,7 @@ def object_elements(
         if announced.kind != "gift":
             continue
         near = raster_mask([grown(announced.box, GIFT_REACH)])
-        # Text and product cost little, so that a gift may touch them; cells far from the announcement cost much.
+        # A gift may touch text and product, so their cells cost little; cells far from the announcement cost much.
         excess = np.where(near, np.where(taken, -0.1, saliency[0] - saliency[0].mean()), -1.0)
         gift = best_rectangles(excess[None])[0]
         if gift is not None and GIFT_SIZES[0] <= gift.area <= GIFT_SIZES[1]:

@@ -21,7 +21,7 @@ SIDE = 96
 MARGIN = 0.09
 # Rounds of GrabCut.
 ROUNDS = 2
-# The colours of object and ground are learned from at least so many pixels each.
+# The fewest pixels from which the colours of the object, and of the ground, are learned.
 FEWEST_PIXELS = 10
 # A piece with less than this share of the largest piece's area is a speck.
 PART = 0.1

@@ -41,7 +41,7 @@ def cued_blocks(model: BoxModel, features: Sequence[ItemFeatures]) -> list[tuple
 
 
 def attended(tagger: "Tagger", features: Sequence[ItemFeatures]) -> list[tuple[PredictedBox, ...]]:
-    """Return for each item one box a class: the bounds of the grid cells with at least half of the largest attention.
+    """Return for each item one box per class: the bounds of the grid cells with at least half of the largest attention.
 
     An item without a picture has no boxes; neither has any item where the network's fusion has no class attention.
     """

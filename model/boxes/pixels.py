@@ -1,4 +1,4 @@
-"""Plates under copy, found in the picture's pixels, and the conversion between boxes and rows and columns.
+"""Plates (areas of one colour) under copy, found in the pixels, and the conversion of boxes to rows and columns.
 
 Shape suffixes: H, W pixels of the thumbnail; 3 colours.
 """

@@ -18,7 +18,7 @@ from model.features.item import ItemFeatures
 
 # Number of directions P.
 DIRECTIONS = 12
-# The directions are found on at most so many cells.
+# The most cells on which the directions are found.
 MOST_CELLS = 20_000
 
 
@@ -68,7 +68,7 @@ class Pooling:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "Pooling | None":
-        """Return the pooling whose ``state()`` is in ``state``; None where no pooling is."""
+        """Make the pooling again from a state that holds its ``state()``. Return None if there was no pooling."""
         return cls(state["pooling"]) if "pooling" in state else None
 
 

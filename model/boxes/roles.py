@@ -58,9 +58,9 @@ class Role:
 
 @dataclass(frozen=True)
 class Told:
-    """The answer of the lexicon's cues for one picture, by names of kinds.
+    """Which kinds the cues give to one picture, and which read blocks are the reasons.
 
-    ``reasons`` has one mapping for each read block: the kinds that the block alone gives a reason for, with the
+    ``reasons`` has one mapping for each read block: the names of the kinds for which the block is a reason, with the
     probability of the kind given that block alone. A block is a reason for a kind when the cues give the kind's tag to
     the picture and the block alone reaches the usual threshold; where no block reaches it, the strongest block is the
     reason. ``denied`` are the kinds whose tag the cues do not give to the picture.
@@ -71,7 +71,7 @@ class Told:
 
 
 class RoleReader:
-    """Computes roles of read blocks and the cues' answer for a picture, both with one lexicon.
+    """Computes, with one lexicon, the roles of read blocks, and which kinds the cues give to a picture.
 
     Example::
 
@@ -96,7 +96,7 @@ class RoleReader:
         """Return which kinds the cues give to a picture, and which read blocks are the reasons."""
         prior_K, support_BK = self._cues.prior_K, self._cues.block_support(item)
         alone_BK = prior_K + support_BK
-        # A block is reason enough from the usual log-odds on, or as the strongest block where none reaches them.
+        # A block is a reason if it reaches the usual log-odds or, where no block does, if it is the strongest.
         enough_K = torch.logit(torch.tensor(USUAL, dtype=torch.float64)).expand(len(self.kinds))
         if len(alone_BK):
             enough_K = torch.minimum(alone_BK.max(0).values, enough_K)

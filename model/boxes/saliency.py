@@ -1,6 +1,6 @@
 """Objects that stand out from the picture's background, found without training.
 
-Three values on a square raster are combined to maps: the colour distance to the picture's rim along the cheapest path
+Three values on a square raster are combined into maps: the colour distance to the picture's rim along the cheapest path
 (geodesic saliency, Wei et al., ECCV 2012), the strength of the encoder's activations (SCDA, Wei et al., TIP 2017), and
 the difference of the encoder's features from those at the rim. Read text counts as background. For each map the
 rectangle is found that holds the most excess over the map's mean.
@@ -40,7 +40,7 @@ CENTRE: Map = np.outer(BELL, BELL)
 
 
 def maps(item: ItemFeatures, pixels_HW3: Pixels, text_NN: Mask) -> tuple[Map, ...]:
-    """Return saliency maps in [0, 1] that still show read text; none for an item without a picture.
+    """Return saliency maps in [0, 1], in which read text is not masked yet; none for an item without a picture.
 
     The first map uses colours alone. The others add the preference for the centre and, where the item has a grid, the
     encoder's features.
@@ -68,7 +68,7 @@ def maps(item: ItemFeatures, pixels_HW3: Pixels, text_NN: Mask) -> tuple[Map, ..
 
 
 def rectangles(saliency: Sequence[Map], taken_NN: Mask, *, levels: Sequence[float] = LEVELS) -> list[Box]:
-    """Return the best rectangle of each map and level, where one has a gain; cells in ``taken_NN`` count nothing."""
+    """Return the best rectangle of each map and level, if its sum is positive; cells in ``taken_NN`` count as 0."""
     excess = [np.where(taken_NN, 0.0, values - values.mean() * level) for values in saliency for level in levels]
     found = best_rectangles(np.stack(excess)) if excess else []
     return [box for box in found if box is not None]

@@ -51,7 +51,7 @@ def boxed(split: Split) -> list[int]:
 
 
 def drawn_by(tagger: Tagger, split: Split, name: str) -> dict[str, FoundBoxes]:
-    """Return the tagger's boxes under ``name``, and the boxes of the baseline that fits the tagger.
+    """Return the tagger's boxes under ``name``, and the boxes of a baseline under the baseline's name.
 
     The baseline is the network's attention, or cues on single blocks where the tagger has no network. It has no
     thresholds, so it shows all boxes that it finds. The answer is empty where no test picture has gold boxes.

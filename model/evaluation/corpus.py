@@ -32,7 +32,7 @@ class LabelledCorpus:
 
     ``gold`` is None for an item without labels, which is in the pool only. ``boxes`` are the gold boxes of each item,
     None where no annotator drew; the tuple is empty where no item has boxes. ``unknown`` are the labels of each item
-    of which the gold does not know whether they apply; the tuple is empty where all labels are known.
+    that the gold leaves unknown; the tuple is empty where all labels are known.
 
     Raises ValueError where the lengths differ, or where labelled items are of fewer than two families.
     """
@@ -118,7 +118,7 @@ class Split:
     seed: int
 
     def cold_start(self, lexicon: Lexicon | None = None) -> Tagger:
-        """The tagger before any gold, with the corpus' lexicon or another."""
+        """Return the tagger before any gold, with the corpus' lexicon or another."""
         return Tagger.cold_start(
             self.corpus.labels, space="evaluation", seed=self.seed, lexicon=lexicon or self.corpus.lexicon
         )

@@ -74,7 +74,7 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "no progressive schedule": {"first": ALL_AT_ONCE, "continuation": ALL_AT_ONCE},
 }
 
-# Together with an empty lexicon: the network alone answers, on top of each label's share of the gold.
+# With an empty lexicon too, only the bias of each label and the network answer.
 ALONE = {"use_neighbours": False, "use_industry": False, "use_boxes": False, "use_regression": False}
 
 

@@ -31,7 +31,7 @@ from model.metrics import average_precision, class_scores, macro_f1, weighted_f1
 from model.training.config import TrainConfig
 from model.weak_supervision.label_model import Opinions
 
-# Bins of probability for the reliability.
+# The number of equal intervals of probability in the reliability.
 BINS = 10
 
 Floats = NDArray[np.float64]
@@ -41,9 +41,9 @@ Floats = NDArray[np.float64]
 class Result:
     """The result of one method on one draw.
 
-    ``class_*`` are by label. ``seconds`` is the time of training and answering. ``reliability`` is that of
-    ``reliability()``, ``sources`` that of ``heard()``. ``data`` and ``tagger`` are fingerprints and ``prices`` the
-    seconds of an annotator's actions: the result is valid for these alone.
+    ``class_*`` are by label. ``seconds`` is the time of training and answering. ``reliability`` is what
+    ``reliability()`` returns, ``sources`` what ``heard()`` returns. ``data`` and ``tagger`` are fingerprints and
+    ``prices`` the seconds of an annotator's actions: the result is valid for these alone.
     """
 
     method: str
@@ -105,7 +105,7 @@ def run(
         for _, _, name in steps_of:
             result = done.get((name, families, seed)) or _measure(drawn, name, available[name], families, prices)
             if results and (name, families, seed) not in done:
-                # The result is a new line; a last line that was cut off gets an end first.
+                # If a kill has cut off the last line, that line is ended first.
                 with results.open("ab+") as file:
                     file.seek(max(0, file.tell() - 1))
                     cut_off = file.read() not in (b"", b"\n")

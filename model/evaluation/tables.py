@@ -23,7 +23,7 @@ MEASURES: Mapping[str, Callable[[Result], float]] = {
 
 @dataclass(frozen=True)
 class Table:
-    """Cells of text under headings; the first column names the method, the way or the source."""
+    """Cells of text under headings. The first column names the method, the way to find boxes, or the source."""
 
     title: str
     note: str
@@ -89,7 +89,7 @@ def class_table(results: Sequence[Result], methods: Collection[str]) -> Table:
 
 
 def leading(results: Sequence[Result]) -> list[str]:
-    """Return the measured ones of Tagloom, the cold start and the baseline with the best mean macro-F1."""
+    """Return the names of Tagloom, the cold start and the baseline of the best mean macro-F1, if they were measured."""
     names = dict.fromkeys(result.method for result in results)
     plain = {name: np.mean([r.macro_f1 for r in results if r.method == name]) for name in names if name in BASELINES}
     best = [max(plain, key=lambda name: plain[name])] if plain else []
@@ -97,7 +97,10 @@ def leading(results: Sequence[Result]) -> list[str]:
 
 
 def box_table(results: Sequence[Result]) -> Table:
-    """Return average precision of boxes by way, gold and label, and mAP with its interval (mean over the draws)."""
+    """Return average precision of each way to find boxes by gold and label, and mAP with its interval.
+
+    All values are means over the draws.
+    """
     labels = list(results[0].class_f1) if results else []
     rows = []
     for (name, size), drawn in box_places(results).items():
@@ -113,7 +116,7 @@ def box_table(results: Sequence[Result]) -> Table:
 
 
 def effort_table(results: Sequence[Result]) -> Table:
-    """Return the seconds a picture to correct the shown boxes and to draw all boxes from nothing, and the actions."""
+    """Return seconds per picture to correct the shown boxes or to draw all from nothing, and the numbers of actions."""
     rows = []
     for (name, size), drawn in box_places(results).items():
         spent = [box.effort for box in drawn]
@@ -167,7 +170,7 @@ def by_place(results: Sequence[Result]) -> Places:
 
 
 def box_places(results: Sequence[Result]) -> dict[tuple[str, int], list[BoxResult]]:
-    """Return the box results of all draws by way and number of gold families, sorted by that number."""
+    """Return the box results of all draws by way to find boxes and number of gold families, sorted by that number."""
     places: dict[tuple[str, int], list[BoxResult]] = {}
     for result in results:
         for name, boxes in result.boxes.items():

@@ -41,7 +41,7 @@ class FeatureCache:
         return self._files.get(key, _features)
 
     def put(self, key: str, features: ItemFeatures) -> bool:
-        """Write the features; return False where the disk refuses them, which is logged once.
+        """Write the features. Return False if the disk refuses the file, which is logged once.
 
         An incomplete file is never left behind.
         """
@@ -64,7 +64,7 @@ def taken_apart(features: ItemFeatures) -> tuple[dict[str, Tensor], dict[str, st
 
 
 def _features(tensors: dict[str, Tensor], strings: dict[str, str]) -> ItemFeatures:
-    """Return the features that ``taken_apart`` turned into these tensors and strings."""
+    """Make the features again from what ``taken_apart`` returned."""
     facts = json.loads(strings["facts"])
     texts_E = {name.removeprefix(FIELD): tensors.pop(name) for name in list(tensors) if name.startswith(FIELD)}
     return ItemFeatures(

@@ -18,13 +18,13 @@ from model.items import Item, TextBlock
 from model.reading.reader import Reader
 from tagloom_base.groups import EncoderSettings
 
-# The first tokens of a title that are kept, with [CLS]; titles of shops have 30 to 60 characters.
+# The most tokens of a title that are kept, [CLS] included; titles of shops have 30 to 60 characters.
 TITLE_TOKENS = 48
-# Tokens of all read text of a picture that are kept, those of the largest print first.
+# The most tokens of the read text of a picture that are kept, those of the largest print first.
 READ_TOKENS = 96
-# Pixels of the long side.
+# Pixels of a thumbnail's long side.
 THUMBNAIL_SIDE = 128
-# Items at a time, which limits the memory of pictures and grids.
+# Items that are encoded at a time, which limits the memory of pictures and grids.
 BATCH = 32
 
 
@@ -148,5 +148,5 @@ def _tokens(
 
 
 def open_extractor(encoders: EncoderSettings) -> FeatureExtractor:
-    """Open the encoders that the settings name, on their device. ValueError names the fix when one cannot be had."""
+    """Load the encoders that the settings name, on their device. Raises ValueError with advice if that fails."""
     return FeatureExtractor.from_names(encoders.image_encoder, encoders.text_encoder, device=encoders.device)

@@ -53,7 +53,7 @@ class ItemFeatures:
 
     @cached_property
     def contrast(self) -> float | None:
-        """The mean colour distance of the picture's cells to its rim, in steps of 0 to 255; text counts as 0.
+        """The mean colour distance of the picture's cells to its rim, in steps of 0 to 255; cells with text count as 0.
 
         None for an item without a picture. A picture with little contrast shows no object (docs/results.md).
         """
@@ -72,7 +72,10 @@ class ItemFeatures:
 
 
 def hashed_industry(path: Sequence[str]) -> Tensor:
-    """(128,) one-hot of each level by a stable hash, so that new values need no new columns (feature hashing)."""
+    """Return a (128,) unit vector with one entry for each level, at a place by a stable hash (feature hashing).
+
+    So new values need no new columns.
+    """
     hashed = torch.zeros(INDUSTRY_WIDTH)
     for level, value in enumerate(path):
         place = hashlib.blake2b(f"{level}:{value}".encode(), digest_size=4).digest()

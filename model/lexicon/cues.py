@@ -72,7 +72,7 @@ class CueSet:
         opinions_FNK = torch.zeros(len(self.cues), len(items), len(self.labels), dtype=torch.float64)
         class_F = [k for k, _ in self.cues]
         for n, item in enumerate(items):
-            # Cues on the pixels are not kept with those on the texts, by which the kept ones are found.
+            # The memory of `_facts` knows an item by its texts alone, so cues on the pixels are computed each time.
             contrast = item.contrast
             seen = [
                 0.0
@@ -194,7 +194,7 @@ class _Reading:
             return False
         if cue.where == "title":
             return _text_meets(_left(self.title, kind), cue)
-        # These two conditions are on all blocks of the picture, the others on each block by itself.
+        # ``blocks`` and ``chinese`` are conditions on all blocks together, the others on a single block.
         met = [block for b, block in enumerate(self.blocks) if self.meets(b, cue, kind)]
         if len(met) < cue.blocks:
             return False

@@ -17,7 +17,7 @@ from model.lexicon.pattern import Pattern
 
 BUILT_IN = Path(__file__).with_name("lexicon.toml")
 NEUTRAL_SHARE = 0.5
-"""The prior share of items that have a label of which the lexicon says nothing."""
+"""The prior share of items with a label, if the lexicon gives none."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Kinds by name. A label that no kind is named for gets a kind without cues and with an even prior.
+    """Kinds by name. A label that is no kind's name or alias gets a kind without cues and with an even prior.
 
     Lexicon.load().kind_of("logo").cues
     """
@@ -166,8 +166,8 @@ class Lexicon:
     def extended(self, other: "Lexicon") -> "Lexicon":
         """Return both lexicons as one.
 
-        Aliases and expressions of ``without`` are joined. A cue of ``other`` replaces the cue of the same name, and its
-        share replaces that of the same kind unless it is the neutral share.
+        A kind in both has the aliases and the ``without`` of both. A cue of ``other`` replaces the cue of the same
+        name. The share in ``other`` replaces the share in this lexicon unless it is the neutral share.
         """
         kinds = dict(self.kinds)
         for name, new in other.kinds.items():

@@ -1,6 +1,6 @@
 """Regular expressions of a lexicon, with limits on the text and on the time of each search.
 
-Users write the expressions and sellers write the texts, so that a pair of both may take a very long time.
+Users write the expressions and sellers write the texts, so that some search may take a very long time.
 """
 
 import logging

@@ -20,8 +20,8 @@ from model.lexicon.cues import CueSet
 from model.state import State, prefixed
 
 SCALES = {"image": 1.0, "reading": 0.5, "words": 1.5, "title": 0.3, "industry": 0.3, "blocks": 0.25}
-"""The length of each part's vectors. The regression's prior allows a longer part more influence: picture and read text
-differ between the views of one product, title and industry do not."""
+"""The length of each part's vectors; for ``blocks`` a factor. The regression's prior allows a longer part more
+influence: picture and read text differ between the views of one product, title and industry do not."""
 WORD_COLUMNS = 2048
 """Columns into which the characters and pairs of characters of the read text are hashed."""
 _DIGIT = re.compile(r"\d")

@@ -12,10 +12,10 @@ from PIL import Image
 from torchvision.transforms import InterpolationMode, v2
 
 LEAST_KEPT = 0.9
-"""The least share of the picture's area that a crop keeps. The boxes of read blocks are not cropped along, so that a
-stronger crop would make them wrong."""
+"""The least share of the picture's area that a crop keeps. A crop does not move the boxes of read blocks, so
+that a stronger crop would make them wrong."""
 STRETCH = 1.05
-"""The most by which the ratio of the sides changes."""
+"""The largest factor by which the ratio of the sides changes."""
 BRIGHTNESS, CONTRAST, SATURATION, HUE = 0.2, 0.2, 0.2, 0.02
 
 

@@ -15,8 +15,8 @@ from model.tagger import Tagger
 from model.weak_supervision.boxes import BoxSource, LearnedBoxes, logit_of
 
 SAMPLED = 64
-"""About this many pictures, up to twice as many, are used to compare the models that have not seen a family with the
-model that serves. It is also the number of pictures between two calls of ``between``."""
+"""At least this many pictures, and fewer than twice as many, are used to compare the models that have not seen a family
+with the served model. It is also the number of pictures between two calls of ``between``."""
 
 
 def do_nothing() -> None:
@@ -24,7 +24,7 @@ def do_nothing() -> None:
 
 
 def sample_of(items: Sequence[ItemFeatures]) -> Sequence[ItemFeatures]:
-    """Return at most about twice `SAMPLED` of the items, spread evenly."""
+    """Return every n-th item: fewer than twice `SAMPLED`, and at least `SAMPLED` if there are so many."""
     return items[:: max(1, len(items) // SAMPLED)]
 
 

@@ -24,7 +24,7 @@ from tagloom_base.files import replaced
 GRADIENT_LIMIT = 1.0
 """The largest norm of the gradient; longer ones are scaled down."""
 MOMENTS = ("exp_avg", "exp_avg_sq")
-"""AdamW's averages of a parameter's gradient and squared gradient, by its names for them."""
+"""AdamW's names for its averages of a parameter's gradient and squared gradient."""
 ENCODERS = "encoders"
 
 
@@ -139,7 +139,7 @@ class Learner:
 def modality_dropout(batch: Batch, share: float) -> Batch:
     """Hide each of picture, text, industry and further texts from a share of the items, independently.
 
-    So the network learns to answer by any of them alone.
+    So the network learns to answer even where only one of them is there.
     """
     if not share:
         return batch

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from model.training.live import Live
 
 LEAST_WEAK = 64
-"""Items without gold in an epoch, at the least."""
+"""The least number of items without gold in an epoch, if the pool has so many."""
 WEAK_PRIOR = 20.0
 """With this many gold labels of a class, its weak labels weigh half as much as without any gold."""
 
@@ -108,9 +108,9 @@ def fit(
 
 
 def _prepared(parent: Tagger, problem: Problem, supervision: Supervision, config: TrainConfig) -> Tagger:
-    """Return the parent with all parts but the network and the calibration renewed by the supervision.
+    """Return the parent with the parts of the supervision, the reduction and the boxes in place of its own.
 
-    Its network and optimizer are the parent's, or none where the training cannot continue from them.
+    The network and the optimizer stay the parent's, or are removed if the training cannot continue from them.
     """
     pool, boxes = problem.pool, problem.boxes
     assert boxes is not None
@@ -133,7 +133,7 @@ def _prepared(parent: Tagger, problem: Problem, supervision: Supervision, config
 
 
 def _calibrated(tagger: Tagger, problem: Problem, supervision: Supervision, network_NK: Tensor | float) -> Tagger:
-    """Return the tagger, unnamed, with a calibration by log-odds of gold that it was not trained on.
+    """Return the tagger without a version name, calibrated by log-odds of gold that were not trained on that gold.
 
     ``network_NK`` is what the network adds to the log-odds of the pool.
     """
@@ -150,14 +150,14 @@ def _calibrated(tagger: Tagger, problem: Problem, supervision: Supervision, netw
 
 
 class Course:
-    """One run of the network over the phases.
+    """One training of a network through the phases.
 
     Args:
         parent: the tagger that the network and the optimizer continue from. It must have a reduction.
         pool: features of all items.
         supervision: gold, weak labels and log-odds of the pool's items, in the same order.
         resume: file that keeps the state after each epoch, None to keep none.
-        live: encoders that are trained with the network in all phases. Their state is not kept.
+        live: encoders that are trained with the network in all phases. The resume file does not keep their state.
     """
 
     def __init__(
@@ -238,7 +238,7 @@ class Course:
             if number == len(schedule) or schedule[number] is not phase:
                 tagger = tagger_of(*self._learned())
                 on_phase(phase.name, tagger)
-        # A run that was killed after its last epoch has no epoch left, but still owes its tagger.
+        # If a run was killed after its last epoch, no epoch is left, but the tagger is still to be made.
         return tagger or tagger_of(*self._learned())
 
     def _learned(self) -> tuple[Network, OptimizerState]:
@@ -290,7 +290,7 @@ class Course:
         return correction_BK.float().cpu()
 
     def _fingerprint(self) -> str:
-        """Return what a resumed run must have in common with the run that was killed, as text."""
+        """Return a text that a resumed run and the killed run must share: settings, form of the network, and gold."""
         rows = self.gold_rows
         setting = f"{self._continued}|{self.config}|{self.phases}|{self.network.config}"
         gold = f"{rows.tolist()}|{self.gold_NK[rows].tolist()}|{self.weight_N[rows].tolist()}"
@@ -334,7 +334,7 @@ def out_of_fold(
     for rows in family_folds({row: problem.families[row] for row in problem.gold}, folds, config.seed):
         rest = problem.without_gold(rows)
         tagger = fit(cold, rest, config, on_epoch=on_epoch) if rest.gold else cold
-        # The box model of the tagger has seen these rows. Their learned opinions have not.
+        # The tagger's box model was trained on these rows. The opinions in ``boxes`` come from models that were not.
         boxes_NK = boxes.opinions_NK[rows] if tagger.box_source is not None else None
         probability_NK[rows] = tagger.probabilities([pool[row] for row in rows], boxes_NK)
         given_NK[rows] = tagger.calibration.decide(probability_NK[rows])

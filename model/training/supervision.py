@@ -74,7 +74,7 @@ def supervise(parent: Tagger, problem: Problem, config: TrainConfig | None = Non
 
     regression = regression_on(gold, offset_NK)
     base_NK = offset_NK + regression.log_odds(evidence_ND)
-    # A model that was fitted to an item answers it better than a new item, so that gold items get other models.
+    # A model is better on items that it was fitted to. So the log-odds of gold items come from other models.
     for rows in family_folds({row: families[row] for row in gold.rows}, FOLDS, parent.seed):
         others = gold.without(rows)
         unseen_NK = LabelModel.fit(opinions, others.labels_NK, gold.weight_N).log_odds(opinions)
@@ -82,7 +82,7 @@ def supervise(parent: Tagger, problem: Problem, config: TrainConfig | None = Non
         base_NK[rows] = unseen_NK[rows] + correction.log_odds(evidence_ND[rows])
     weak = label_model.weak_labels(opinions, base_NK - offset_NK)
     cold_NK = sources.cold_log_odds(opinions)
-    # In classes without cues, nothing can be overruled, so that they are not measured.
+    # A class without cues always has credence 1, so it is left out.
     cued_K, rows = cues.has_cues_K, gold.rows
     credence = Credence.of(
         cold_NK[rows][:, cued_K], base_NK[rows][:, cued_K], gold.labels_NK[rows][:, cued_K], gold.weight_N[rows]

@@ -1,1 +1,1 @@
-"""Weak sources (text cues, nearest gold, industry) and the label model that weighs them by gold."""
+"""Weak sources (nearest gold, industry, boxes) and the label model that weighs them, and the cues, by gold."""

@@ -20,7 +20,7 @@ from model.boxes.model import BoxModel
 from model.state import State
 
 LEAST = 0.02
-"""Qualities are clamped this far from 0 and 1. It is also the lowest score of a box that counts as found."""
+"""Qualities are clamped to [LEAST, 1 - LEAST]. Boxes with a lower score do not count (`FAINTEST` in model.boxes)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ class LearnedBoxes:
 
     @classmethod
     def silent(cls, items: int, classes: int) -> "LearnedBoxes":
-        """Return opinions of 0 on a pool of ``items`` items, without a model."""
+        """Return no model, no source, and opinions of 0 on a pool of ``items`` items."""
         return cls(None, None, torch.zeros(items, classes, dtype=torch.float64))
 
     def rows(self, index: Sequence[int]) -> "LearnedBoxes":

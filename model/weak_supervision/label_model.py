@@ -26,7 +26,7 @@ BIAS_DEVIATION = 1.0
 TRUST_DEVIATION = 0.5
 """Standard deviation of the weights' prior."""
 REGRESSION = "regression on the evidence"
-"""The name of the correction among the sources of weak labels."""
+"""The name of the regression's correction in `WeakLabels.sources`."""
 ACCURACY_PRIOR = (4.0, 1.0)
 """Beta prior of a source's accuracy: as if it had been right on four gold labels and wrong on one."""
 

@@ -19,7 +19,7 @@ from torch.nn.functional import normalize
 from model.features.item import ItemFeatures, hashed_industry
 
 NEIGHBOURS = 24
-"""Gold items kept for each item. They are more than vote, because an item's own family may not vote."""
+"""Gold items kept for each item. Fewer of them vote, so that enough are left where the item's own family may not."""
 BLOCK = 4096
 """Items whose inner products are computed at a time, which bounds the memory."""
 PARTS = ("image", "reading", "title", "industry")
@@ -50,7 +50,7 @@ class Embedding:
         parts = []
         for part in PARTS:
             raw_ND = _part(items, part)
-            # A missing part stays zero after centring, so that it is similar to nothing and unlike nothing.
+            # A missing part stays zero after centring, so that it adds 0 to each inner product.
             missing_N1 = (raw_ND.abs().sum(1, keepdim=True) == 0).float()
             centred_ND = normalize(raw_ND - self.means[part], dim=1) * (1 - missing_N1)
             parts.append(centred_ND * WEIGHTS[part] ** 0.5)
@@ -129,7 +129,7 @@ class Neighbours:
         return replace(grown, gold_NM=gold_NM, similarity_NM=all_NM)
 
     def with_gold(self, gold: Iterable[int]) -> "Neighbours":
-        """Return the neighbours among exactly these gold rows, at the cost of the difference alone."""
+        """Return the neighbours among exactly these gold rows. Only added and removed rows cost time."""
         wanted = set(gold)
         return self.remove(set(self.gold) - wanted).add(wanted)
 

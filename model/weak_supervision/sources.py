@@ -64,8 +64,8 @@ class Memory:
 class Sources:
     """The sources of one tagger.
 
-    Their opinions always have the same names in the same order, also where a source is missing, so that the trust of
-    one label model fits them all.
+    Opinions always have the same sources in the same order, so that a label model can weigh them. A source that is
+    missing has opinions of 0.
     """
 
     cues: CueSet
@@ -92,7 +92,7 @@ class Sources:
         return self.cues.prior_K + opinions.log_odds_SNK[: len(self.cues.cues)].sum(0)
 
     def opinions(self, items: Sequence[ItemFeatures], boxes_NK: Tensor | None = None) -> Opinions:
-        """Return the opinions of all sources on new items. ``boxes_NK`` are those of the boxes, None for none."""
+        """Return the opinions of all sources on new items. ``boxes_NK`` are those of the boxes; None means 0."""
         silent_NK = torch.zeros(len(items), len(self.cues.labels), dtype=torch.float64)
         nearest_NK = self.memory.votes(items) if self.memory and items else silent_NK
         industry_NK = self.industry.opinions([item.industry for item in items]) if self.industry else silent_NK

@@ -25,7 +25,7 @@ STEPS = 6
 
 @dataclass(frozen=True, eq=False)
 class Forest:
-    """Regression trees, their nodes in one row.
+    """Regression trees, with the nodes of all trees one after another.
 
     Node m compares input ``feature_M[m]`` with ``threshold_M[m]``; ``lower_M`` is the next node where the input is not
     above the threshold, ``upper_M`` the next node where it is. A leaf's next nodes are the leaf itself. ``value_MK``

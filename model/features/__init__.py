@@ -1,1 +1,1 @@
-"""What encoders and reader make of an item, computed once and kept."""
+"""Features of items, which encoders and reader compute once, and their files."""

@@ -79,7 +79,7 @@ class Shop:
         return made, Gold(labels)
 
     def pool(self, count: int, *, start: int = 0) -> tuple[list[ItemFeatures], dict[int, Gold], list[str]]:
-        """Return ``count`` items, their gold by row, and their families, which are of two items."""
+        """Return ``count`` items, their gold by row, and their families, each of two items."""
         pairs = [self.item(start + number) for number in range(count)]
         families = [f"p{(start + number) // 2}" for number in range(count)]
         return [made for made, _ in pairs], {row: gold for row, (_, gold) in enumerate(pairs)}, families

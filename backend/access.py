@@ -22,7 +22,7 @@ from tagloom_base.groups import AccessSettings, StudioSettings
 LOG = structlog.stdlib.get_logger(__name__)
 
 TOO_LARGE = "The request is larger than TAGLOOM_MAX_REQUEST_BYTES."
-# Only so many parts of a refused path are compared with the secrets, so that a long path costs nothing.
+# Most parts of a refused path that are compared with the secrets, so that a long path costs nothing.
 _DEPTH = 8
 # A part of this form may be a secret that was replaced, or one with a typing error. It is not logged.
 _LIKE_A_SECRET = re.compile(r"[A-Za-z0-9_-]{16,}")
@@ -75,7 +75,7 @@ class Guards:
     def connection(self, part: str) -> str | None:
         """Return the connection whose secret is this part of the URL, or None."""
         found = None
-        # No early exit: the time must not show which secret matched, or how much of it.
+        # The loop does not stop at a match: the time must not show which secret matched, or how much of it.
         for secret, name in self.prefixes:
             if hmac.compare_digest(secret, part.encode("utf-8", "surrogateescape")):
                 found = name

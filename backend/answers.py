@@ -29,7 +29,7 @@ from store.fast_answers import SUFFIX, FastAnswers
 
 LOG = structlog.stdlib.get_logger(__name__)
 
-# At most so many reasons of one request are logged, each with so many task ids: a request may hold thousands of tasks.
+# Most reasons that one request logs, and most task ids of each: a request may hold thousands of tasks.
 LOGGED = 10
 
 
@@ -63,7 +63,7 @@ class Question:
 
 @dataclass(frozen=True)
 class _Evidence:
-    """The features that one task is answered from, and the version name of the answer. Without features it is empty."""
+    """The features that one task is answered from, and the answer's version name. Without features it is empty."""
 
     features: ItemFeatures | None
     version: str
@@ -82,7 +82,7 @@ class _Output:
 class Answered:
     """The answers in the order of the tasks, and the features that were read for them.
 
-    ``unfinished`` says that a picture is still unread, or an answer is fast and has to be replaced: wake the worker.
+    ``unfinished``: a picture is still unread, or a fast answer has to be replaced, so the worker must be woken.
     """
 
     results: list[TaskPrediction]
@@ -104,13 +104,13 @@ class Answers:
         if question.is_silent:
             return self._silence(question, served)
         payloads = [task.payload() for task in question.tasks]
-        # Asked before the pictures are read: boxes were never searched for in those that are unread now.
+        # Must come before the pictures are read: in those that are unread now, no boxes were searched for yet.
         new = self._encoder.unread(question.project, question.config, payloads)
         found = self._encoder.features(question.project, question.config, payloads, question.deadline)
         return self._answered(question, served, found, new)
 
     def kept(self, question: Question, served: Served) -> Answered | None:
-        """Return the same if all features are cached, else None. This call reads nothing and waits for nothing."""
+        """Return the same as ``answer`` if all features are cached, else None. Reads no picture and never waits."""
         if question.is_silent:
             return self._silence(question, served)
         payloads = [task.payload() for task in question.tasks]
@@ -205,7 +205,7 @@ class Answers:
         evidence: Sequence[_Evidence],
         outputs: Sequence[_Output],
     ) -> list[_Evidence]:
-        """Mark answers that can be better later as fast. Their version name makes Label Studio ask again, but once."""
+        """Mark answers that can be better later as fast. Their version name makes Label Studio ask again, once."""
         fast = f"{version}{SUFFIX}"
         late = {
             place

@@ -21,8 +21,8 @@ from tagloom_base.settings import Settings
 
 LOG = structlog.stdlib.get_logger(__name__)
 
-# Pool → its number of threads, and how many of them one project may hold. Webhooks ("events") wait for no other kind of
-# request. Answers from cached features ("kept") do not wait for those that read pictures ("read"). And one project's
+# Pool → its number of threads, and how many of them one project may hold. Webhooks ("events") wait for no other
+# requests. Answers from cached features ("kept") do not wait for those that read pictures ("read"). And one project's
 # slow pictures never hold all threads.
 THREADS = {"events": (16, 8), "setup": (16, 4), "kept": (16, 4), "read": (16, 3), "reports": (4, 4)}
 

@@ -19,13 +19,13 @@ from starlette.requests import ClientDisconnect
 
 from store.values import DEPTH, is_deep
 
-# Bodies of so many bytes are parsed in the event loop, because a thread would cost more than the parsing.
+# Bytes of a body up to which the event loop parses it, because a thread would cost more than the parsing.
 SMALL = 64_000
 # Most JSON values of one body. An annotation of 100,000 rectangles has 1.6 million, 257 tasks have 8,000.
 MOST_VALUES = 2_000_000
-# The parser in C holds the interpreter's lock. For so many values that takes well under half a second.
+# JSON values up to which the parser in C is used. It holds the interpreter's lock, here for well under half a second.
 QUICK_VALUES = 400_000
-# The size of the longest labelling config with each character escaped.
+# Most bytes of a /setup: the longest labelling config with each character escaped.
 SETUP_BYTES = 8_000_000
 # Large bodies are parsed one after the other, so that their costs do not add up.
 READERS = 1

@@ -1,6 +1,6 @@
 """The loaded backend: encoders, inference threads, versions in memory, and the thread that follows CURRENT.
 
-CURRENT is the store's note of which version of a project serves.
+CURRENT is the store's record of which version of a project serves.
 """
 
 import threading
@@ -42,7 +42,7 @@ LOG = structlog.stdlib.get_logger(__name__)
 MOST = 10_000
 # Items of a project that a new version must answer before it serves.
 CANARIES = 8
-# Items are kept of so many projects, the ones used last.
+# Projects whose items are kept, the ones used last.
 CANARY_PROJECTS = 100
 
 
@@ -55,7 +55,7 @@ class Refusal:
 
 
 class Engine:
-    """The loaded models and what answers from them. Construction takes seconds, because it loads the encoders."""
+    """The loaded models, and the objects that answer with them. Construction takes seconds: it loads the encoders."""
 
     def __init__(
         self, settings: Settings, store: Store, sites: Sites, metrics: Metrics, dependencies: Dependencies
@@ -86,7 +86,7 @@ class Engine:
             self._swapped,
             self._refused,
         )
-        # Text reader and validator load lazily. Pay for them now and not in somebody's first request.
+        # Text reader and validator load when they are first used: here, and not in the first request.
         self.inference.extract("", [Item(Image.new("RGB", (320, 320), "white"), "tagloom")])
         xml = '<View><Image name="i" value="$i"/><Choices name="c" toName="i"><Choice value="a"/></Choices></View>'
         checked(LabelConfig.parse(xml), [], 0.0)
@@ -104,7 +104,7 @@ class Engine:
         return self.shelf.get(str(project), lambda: served)
 
     def in_memory(self, project: ProjectKey) -> Served | None:
-        """Return the same if it is in memory and saved (or the next try to save it is not due), else None."""
+        """Return the served version if it is in memory and no try to save it is due, else None."""
         return None if self._is_try_due(project) else self.shelf.peek(str(project))
 
     def adopt(self, project: ProjectKey, config: LabelConfig) -> None:
@@ -158,7 +158,7 @@ class Engine:
                 return replace(served, is_fallback=wanted is not current)
             except RefusedVersionError as error:
                 self._refused(key, wanted.version, str(error))
-        # No checkpoint can be loaded, and still every task must get an answer.
+        # No checkpoint can be loaded, but every task must get an answer.
         tagger = Tagger.cold_start(config.labels, space=self.extractor.space, seed=self._training.seed)
         version = f"{current.version}+cues"
         LOG.error("no version can be loaded; answering from cues alone", version=version)

@@ -1,4 +1,4 @@
-"""Follow CURRENT, the store's note of each project's newest version: load a new version, check it, then swap it in.
+"""Follow CURRENT, the store's record of the version that serves each project: load it, check it, swap it in.
 
 Each backend process reads the store by itself, so several processes need not talk to each other. A version that fails
 its check is refused and reported, and the old one continues to serve.
@@ -19,8 +19,8 @@ from tagloom_base import clock
 LOG = structlog.stdlib.get_logger(__name__)
 
 MOST = 10_000  # projects with a refused version that are remembered
-LOOK_S = 0.3  # between two looks: a swap takes well under a second, and a look reads one row for each project
-# A refused version is tried again: somebody may have restored its checkpoint.
+LOOK_S = 0.3  # seconds between two looks at CURRENT; a look reads one row for each project
+# Seconds until a refused version is tried again: somebody may have restored its checkpoint.
 RETRY_SECONDS = 30.0
 
 

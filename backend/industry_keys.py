@@ -15,16 +15,16 @@ LOG = structlog.stdlib.get_logger(__name__)
 
 MOST = 10_000  # projects that are remembered
 CHARACTERS = 1_000_000  # most characters of their keys
-# Keys count as requested for so long after the last request for them.
+# Seconds after their last request for which keys count as in use.
 ALIVE_S = 600.0
 
 Keys = tuple[str, ...]
 
 
 class AskedKeys:
-    """The times at which each project was requested with which keys.
+    """The industry keys that each project was requested with, and the times of the requests.
 
-    Keys that were replaced by others are not accepted again while requests for the others continue.
+    New keys apply at once. Keys that they have replaced are not accepted again while the new ones are in use.
     """
 
     def __init__(self) -> None:

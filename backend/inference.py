@@ -1,4 +1,4 @@
-"""Two threads that run the networks: one for known pictures, one for new pictures. In each, projects take turns.
+"""Run the networks in two threads, one for known and one for new pictures. In each, projects take turns.
 
 Waiting requests share a batch. An answer from a known picture takes milliseconds. Reading a new one and searching for
 its boxes takes half a second. With a thread for each kind, quick answers do not wait for slow ones.
@@ -20,9 +20,8 @@ from model.items import Item, Prediction
 
 LOG = structlog.stdlib.get_logger(__name__)
 
-# New pictures per batch. Other projects wait for a whole batch, and a CPU saves nothing by larger ones.
 KNOWN_BATCH = 16  # inputs of a batch of known pictures; on a CPU larger ones save nothing
-NEW_BATCH = 4
+NEW_BATCH = 4  # the same for new pictures; smaller, because other projects wait for the whole batch
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -45,7 +44,7 @@ class _Job:
 
 
 class Inference:
-    """Predictions and features, computed in two threads. ``predict`` and ``extract`` block until theirs are done."""
+    """Computes predictions and features in two threads. ``predict`` and ``extract`` block until they are done."""
 
     def __init__(self, extractor: Extractor, max_batch: int = KNOWN_BATCH) -> None:
         self._extractor = extractor
@@ -164,7 +163,7 @@ class _Lane:
             for job in running:
                 own, outputs = outputs[: len(job.inputs)], outputs[len(job.inputs) :]
                 job.result.set_result(own)
-        # Closed: end the calls whose jobs still wait.
+        # The lane is closed: end the calls whose jobs still wait.
         while taken := self._waiting.take():
             if taken[1].result.set_running_or_notify_cancel():
                 taken[1].result.set_exception(ExtractorGoneError("the backend is closing"))

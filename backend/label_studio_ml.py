@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class ElementTagger(LabelStudioMLBase):  # type: ignore[misc]
-    """One project's model as label-studio-ml sees it. ``predict(tasks)`` answers; the worker does the training."""
+    """One project's model with label-studio-ml's interface. It only predicts; the worker does the training."""
 
     def __init__(self, label_config: str, project: ProjectKey, service: Service, **kwargs: Any) -> None:
         super().__init__(label_config=label_config, **kwargs)

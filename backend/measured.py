@@ -41,7 +41,7 @@ class Measured:
             await self._app(scope, receive, noting)
         finally:
             seconds = time.monotonic() - began
-            # ``Access`` is the outer middleware: it has taken the secret off the path already.
+            # The outer middleware, ``Access``, has already removed the secret from the path.
             route = ROUTES.get(scope["path"], "other")
             self._metrics.requests.labels(route, str(status)).inc()
             self._metrics.seconds.labels(route).observe(seconds)

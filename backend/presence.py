@@ -1,8 +1,8 @@
 """Find out whether Label Studio has the projects that requests name, before the worker gets work for them.
 
 Requests with made-up projects therefore cost the worker nothing. A new project is looked up once. A project that Label
-Studio does not have gets no work until it is requested again later. A project counts as existing when Label Studio
-gives no answer or none is configured.
+Studio does not have gets no work; it is looked up again when it is requested later. A project counts as existing when
+Label Studio gives no answer or none is configured.
 """
 
 import threading
@@ -23,14 +23,14 @@ from tagloom_base import clock
 
 LOG = structlog.stdlib.get_logger(__name__)
 
-# A project counts as existing for so long. Then the store is read again: the worker may have found that it is gone.
+# Seconds for which a project counts as existing. Then the store is read again: the worker may have found it gone.
 HELD_S = 60.0
-# A gone project that is requested is looked up again after so long.
+# Seconds after which a gone project that is requested is looked up again.
 REST_S = 600.0
-# A Label Studio that gave no answer is not asked again for so long.
+# Seconds for which a Label Studio that gave no answer is not asked again.
 AWAY_S = 30.0
 THREADS = 4
-# Projects that are remembered, and projects that wait for a look-up. The timer finds the work of any others.
+# Most projects that are remembered, and most that wait for a look-up. The timer finds the work of others.
 MOST = 10_000
 
 
@@ -58,7 +58,7 @@ class Presence:
     def when_there(
         self, project: ProjectKey, errand: str, then: Callable[[], object], *, is_certain: bool = False
     ) -> None:
-        """Call ``then`` if the project exists: at once when that is known, else after a look-up in another thread.
+        """Call ``then`` if the project exists: at once if this is known, else after a look-up in another thread.
 
         ``errand`` names what ``then`` does: while a look-up waits, each errand is kept once. ``is_certain`` says that
         Label Studio itself has just shown the project, so one that counts as gone is looked up again at once.
@@ -90,7 +90,7 @@ class Presence:
             # The database is away, or Label Studio gives no answer.
             LOG.warning("it is not known whether Label Studio has a project", project=key, error=str(error))
             known = _Known(True, clock.monotonic() + AWAY_S)
-        # Noted before the errands are taken: one that comes in between runs at once and is not left waiting.
+        # Stored before the waiting errands are taken, so that an errand that arrives in between runs at once.
         self._known.put(key, known, 1)
         with self._lock:
             waiting = self._waiting.pop(key, {})

@@ -60,7 +60,7 @@ async def health(request: Request, response: Response) -> Health:
 
 @ROUTER.post("/setup", responses={**PROBLEMS, 303: {"description": "The labelling config cannot work; see there why."}})
 async def setup(request: Request, body: SetupRequest) -> Response:
-    """Note a project and its labelling config, and return its version. Cheap: Label Studio calls before every task."""
+    """Store a project and its labelling config, return its version. Cheap: Label Studio calls it before each task."""
     project = ProjectKey.of_request(body.project, _connection(request))
     service = _service(request)
     try:
@@ -72,8 +72,8 @@ async def setup(request: Request, body: SetupRequest) -> Response:
         )
     except ConfigError as error:
         LOG.warning("a labelling config cannot work", reason=str(error))
-        # Of an error Label Studio shows the URL and nothing of the body, so the reason has to be part of a URL. The
-        # address is relative, whatever secret and host the request had. After a final slash "../" leads beside it.
+        # Label Studio shows the URL of a failed request and not its body, so the reason becomes part of a URL. The
+        # redirect is relative, so it keeps host and secret. If the request's path ended with a slash, it needs "../".
         words = quote(str(error).replace("/", " ").replace(" ", "-"), safe="<>=\"',.:;()-")
         up = "../" if request.state.slash else ""
         return RedirectResponse(f"{up}setup/problem/{words[:1500]}", 303)
@@ -99,7 +99,7 @@ async def predict(request: Request, body: PredictRequest) -> Response:
         found = service.predict_kept(call)
         return None if found is None else _answer(*found)
 
-    # Requests whose pictures are all known must not wait in the pool of those that read pictures.
+    # Requests whose pictures are all known must not wait for requests that read pictures.
     at_once = await _run(request, "kept", str(project), from_cache)
     if at_once is not None:
         return at_once

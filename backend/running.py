@@ -22,7 +22,7 @@ from worker.timer import Timer
 
 LOG = structlog.stdlib.get_logger(__name__)
 
-# A request waits so long for a locked database. Then it is answered, and what it would have written is written later.
+# Seconds that a request waits for a locked database. Then it is answered, and its writes are made later.
 PATIENCE_S = 0.5
 
 
@@ -42,7 +42,7 @@ def running(settings: Settings, dependencies: Dependencies, metrics: Metrics) ->
             if not project.gone_at:
                 store.projects.request_reconcile(project.key)
     except SQLAlchemyError as error:
-        # The disk is full or the database is locked, but answers need no write.
+        # The disk is full or the database is locked. The backend starts all the same, because answers write nothing.
         LOG.error("the database takes nothing; comparing with Label Studio waits for its time", error=str(error))
     sites = Sites(settings.studios, settings.pictures)
     engine: Future[Engine] = Future()

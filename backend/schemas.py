@@ -115,7 +115,7 @@ class SetupRequest(Loose):
 
 
 class SetupResponse(BaseModel):
-    """The version of /predict's answers. It is left out only while the project's first version is being made."""
+    """The version of /predict's answers; left out only while the project has no version yet."""
 
     model_config = ConfigDict(protected_namespaces=())
 

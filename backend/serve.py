@@ -10,8 +10,8 @@ from tagloom_base.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75
 GRACE_SECONDS = 20
-# Python switches between threads after so long, a tenth of its usual time. An answer changes places with a computing
-# thread some hundred times, so that time counts.
+# Seconds after which Python switches between threads, a tenth of its default. During one answer it switches to a
+# computing thread and back some hundred times.
 SWITCH_SECONDS = 0.0005
 
 

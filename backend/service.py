@@ -90,7 +90,7 @@ class Service:
         self._waker.close()
 
     def setup(self, project: ProjectKey, xml: str, token: str | None = None, extra_params: object = None) -> str | None:
-        """Note the project and its labelling config, and return the version that serves it.
+        """Store the project and its labelling config, and return the version that serves it.
 
         Returns None while the encoders are still loading and the project has no version yet. Raises ConfigError, which
         says what to change in the labelling config or in the connection's extra params.
@@ -100,7 +100,7 @@ class Service:
         held = known.industry_keys if known else industry_keys
         industry_keys = self._asked_keys.chosen(str(project), held, industry_keys)
         config = self.config(xml, industry_keys)
-        # While the models load, this request itself would have to load the library that reads results.
+        # While the models load, this check would have to load the SDK, which takes too long for a request.
         if self.engine.done():
             check_readable(config)
         if token:
@@ -133,7 +133,7 @@ class Service:
         return answered.results, served.version
 
     def predict_kept(self, call: PredictCall) -> tuple[list[TaskPrediction], str] | None:
-        """Return the same if model, project and features are in memory or cached, else None, without any waiting."""
+        """Return the same as ``predict`` if model, project and features are in memory or cached; else None, at once."""
         engine = self._wait(0.0)
         served = engine.in_memory(call.project) if engine else None
         if engine is None or served is None or (known := self._known.get(str(call.project))) is None:
@@ -160,7 +160,7 @@ class Service:
         try:
             self.store.journal.record(event.change, timeout=JOURNAL_SECONDS)
         finally:
-            # Also after an error: the journal may still take the event, and its work must not wait for the timer.
+            # Also after an error: the journal may still store the event, and its work must not wait for the timer.
             job = self._follow_event(event.action, event.project)
         return job
 
@@ -200,7 +200,7 @@ class Service:
                 self._wake(question.project, "encode", self._dependencies.encode)
 
     def _wait(self, seconds: float) -> Engine | None:
-        """Return the engine, or None if it is not loaded within so many seconds or has failed to load."""
+        """Return the engine, or None if it is not loaded within ``seconds`` or has failed to load."""
         try:
             return self.engine.result(seconds)
         except NotYet:
@@ -248,7 +248,7 @@ class Service:
         if action is not None and action.changes_gold:
             self._wake(project, "train", self._dependencies.train)
         elif action is Action.TASKS_CREATED:
-            # A reconcile is due too, but the journal has noted that, and the timer wakes the worker for it later.
+            # A reconcile is due too. The journal has recorded that, and the timer wakes the worker for it.
             self._wake(project, "encode", self._dependencies.encode)
         elif action is Action.PROJECT_UPDATED:
             self._wake(project, "train if due", self._train_if_due)
@@ -265,8 +265,8 @@ class Service:
     def _start_training(self, project: ProjectKey) -> str:
         """Request a training, and return the job's name, or "" when the database cannot note it.
 
-        A project that has requested too many trainings in a minute gets a comparison with Label Studio alone. That
-        starts a training when it finds new gold labels.
+        A project that has requested too many trainings in a minute gets a reconcile only, which starts a training if it
+        finds new gold labels.
         """
         key = str(project)
         allowed = self._training.allow(key)
@@ -275,7 +275,7 @@ class Service:
             if allowed:
                 self.store.projects.request_training(key)
         except SQLAlchemyError as error:
-            # The journal could not store the event either, and /webhook answers that.
+            # The journal could not store the event either, so /webhook answers with an error.
             LOG.error("a training that was asked for cannot be noted", project=key, error=str(error))
             return ""
         if allowed:

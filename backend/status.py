@@ -13,7 +13,7 @@ class ProjectStatus(BaseModel):
 
     ``gold_notes`` maps what the last training found unknown or overruled in annotations to the number of tasks.
     ``warning`` is a problem of the served version that was found after it was installed. ``gone`` says that Label
-    Studio has no such project, so it gets no work until a request names it again.
+    Studio has no such project, so no jobs run for it.
     """
 
     model_config = ConfigDict(protected_namespaces=())

@@ -1,4 +1,4 @@
-"""Limit how often a project may request training: a cap per minute, beyond which a request starts no new training."""
+"""Limit how often a project may request training. A request beyond the cap per minute starts no training."""
 
 import threading
 from collections import deque

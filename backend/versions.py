@@ -22,8 +22,8 @@ from store.versions import Current
 class Served:
     """A version in memory.
 
-    ``generation`` is the generation of CURRENT when the version was loaded. A fallback serves in place of CURRENT where
-    that could not be loaded.
+    ``generation`` is the generation of CURRENT when the version was loaded. A fallback serves in place of a CURRENT
+    version that could not be loaded.
     """
 
     tagger: Tagger
@@ -34,7 +34,7 @@ class Served:
 
     @property
     def rank(self) -> tuple[int, bool]:
-        """Order of versions of one project: of one generation, CURRENT itself comes after its fallbacks."""
+        """The sort key of a project's versions: by generation, and within one CURRENT itself after its fallbacks."""
         return self.generation, not self.is_fallback
 
 

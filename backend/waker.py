@@ -13,7 +13,7 @@ LOG = structlog.stdlib.get_logger(__name__)
 
 
 class Waker:
-    """Runs errands one after the other. The same errand of a project is never in the queue twice."""
+    """Runs errands one after the other. The same errand of a project never waits twice."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="waker")
@@ -41,7 +41,7 @@ class Waker:
         self._thread.submit(self._run, errand, project, run, until)
 
     def _run(self, errand: str, project: str, run: Callable[[], object], until: float) -> None:
-        # Taken off the list before it runs: work that becomes due meanwhile needs another run.
+        # Removed before it runs, so that work that becomes due meanwhile gets another run.
         with self._lock:
             self._pending.discard((errand, project))
         try:

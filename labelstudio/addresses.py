@@ -35,8 +35,8 @@ class ForbiddenAddressError(Exception):
 class AddressRules:
     """The hosts and addresses that pictures may come from.
 
-    ``own`` is the configured Label Studio, which may have a private address. ``allowed`` are patterns of public hosts
-    (``*.a.com``).
+    ``own`` is the origin of the configured Label Studio, which may have a private address. ``allowed`` are patterns of
+    public hosts (``*.a.com``).
     """
 
     def __init__(self, own: Origin | None, allowed: Iterable[str]) -> None:

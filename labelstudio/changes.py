@@ -1,6 +1,6 @@
-"""Read what webhooks and the API say about tasks and annotations, into the shapes that the store merges.
+"""Convert tasks and annotations, as webhooks and the API send them, into the states that the store merges.
 
-Nothing else reads these parts of Label Studio's objects.
+Only this module reads these parts of Label Studio's objects.
 """
 
 import json
@@ -14,16 +14,16 @@ from store.values import DEPTH, is_deep, microseconds_of, shortened, storable
 LOG = logging.getLogger(__name__)
 
 SECRETS = frozenset({"token", "access_token", "password", "task_data_login", "task_data_password"})
-INCOMPLETE = frozenset({"TASKS_CREATED"})  # annotations that were imported with their tasks are not told
-MOST_ENTRIES = 10_000  # tasks and annotations of one event: applied in under a second, for which Label Studio waits
-MOST_REGIONS = 150_000  # of all annotations of one event, likewise
+INCOMPLETE = frozenset({"TASKS_CREATED"})  # events that leave out annotations imported with the tasks
+MOST_ENTRIES = 10_000  # tasks and annotations of one event; applied within the second that Label Studio waits
+MOST_REGIONS = 150_000  # regions in all annotations of one event, for the same reason
 DELETIONS = frozenset({"TASKS_DELETED", "ANNOTATIONS_DELETED"})
 
 T = TypeVar("T")
 
 
 def task_state(task: Mapping[str, Any]) -> TaskState:
-    """From Label Studio's task object. ValueError when it is not one."""
+    """Return the state of Label Studio's task object. ValueError without a usable id, or for data nested too deeply."""
     data = task.get("data")
     if is_deep(data):
         raise ValueError(f"its data is nested deeper than {DEPTH} levels")
@@ -31,7 +31,7 @@ def task_state(task: Mapping[str, Any]) -> TaskState:
 
 
 def annotation_state(annotation: Mapping[str, Any]) -> AnnotationState:
-    """From Label Studio's annotation object, which names its task. ValueError when it is not one."""
+    """Return the state of Label Studio's annotation object, which names its task. ValueError as for ``task_state``."""
     task = annotation.get("task")
     result = annotation.get("result")
     if is_deep(result):
@@ -48,11 +48,11 @@ def annotation_state(annotation: Mapping[str, Any]) -> AnnotationState:
 
 
 def change_of(project_key: str, body: Mapping[str, Any]) -> Change:
-    """The change that a webhook's body asks for.
+    """Return the change that a webhook's body makes. Never raises.
 
-    Never raises: an unknown action changes nothing, an entry without a usable id is left out (reconcile
-    repairs), and the event is logged all the same. The effect of one that is too large to be applied while Label
-    Studio waits (MOST_ENTRIES, MOST_REGIONS) is learned by the next reconcile.
+    An unknown action changes nothing. An entry without a usable id is left out, and the next reconcile repairs it. If
+    an event is too large to be applied while Label Studio waits (MOST_ENTRIES, MOST_REGIONS), its tasks and annotations
+    are left to the next reconcile. In all these cases the event log keeps the event.
     """
     action = str(body.get("action", ""))
     tasks = [*_objects(body, "task"), *_objects(body, "tasks")]
@@ -73,7 +73,8 @@ def change_of(project_key: str, body: Mapping[str, Any]) -> Change:
         annotations=() if deletes else _annotations(annotations, tasks),
         deleted_tasks=[_id(entry) for entry in tasks] if action == "TASKS_DELETED" else (),
         deleted_annotations=[_id(entry) for entry in annotations] if action == "ANNOTATIONS_DELETED" else (),
-        label_config=storable(str(project.get("label_config") or "")),  # as it is stored: it is compared with that
+        # In the form in which the store holds it, because the two are compared.
+        label_config=storable(str(project.get("label_config") or "")),
         title=str(project.get("title") or ""),
         config_us=_microseconds(project),
         asks_reconcile=action in INCOMPLETE or is_large,
@@ -82,12 +83,12 @@ def change_of(project_key: str, body: Mapping[str, Any]) -> Change:
 
 
 def tasks_of(tasks: Iterable[Mapping[str, Any]]) -> list[TaskState]:
-    """Read Label Studio's task objects. Objects without a usable id are left out, other odd ones are logged, too."""
+    """Return the states of task objects. Those without a usable id are left out; other unusable ones are logged too."""
     return list(_read(task_state, (task for task in tasks if is_id(task.get("id"))), "task"))
 
 
 def annotations_of(annotations: Iterable[Mapping[str, Any]]) -> list[AnnotationState]:
-    """What Label Studio's annotation objects say; odd ones are left out with a word in the log."""
+    """Return the states of annotation objects; unusable ones are left out and logged."""
     return list(_read(annotation_state, annotations, "annotation"))
 
 
@@ -139,7 +140,7 @@ def _person(value: object) -> int | None:
 
 
 def _microseconds(entry: Mapping[str, Any]) -> int:
-    """`updated_at` (or `created_at`) in microseconds; 0 without a readable one, so that anything dated is newer."""
+    """Return `updated_at` (or `created_at`) in microseconds; 0, which is older than any date, if it cannot be read."""
     try:
         return microseconds_of(entry.get("updated_at") or entry.get("created_at"))
     except ValueError:
@@ -147,9 +148,9 @@ def _microseconds(entry: Mapping[str, Any]) -> int:
 
 
 def _without_secrets(body: Mapping[str, Any]) -> str:
-    """JSON of the body, its long texts and lists cut.
+    """Return the body as JSON for the event log, without secrets and with long texts and lists cut.
 
-    The project is cut to its id: it repeats the label config and carries its owner and token.
+    Of the project only id and creation time are kept, since it also holds the label config, the owner and the token.
     """
     project = body.get("project")
     kept = {name: value for name, value in body.items() if name not in SECRETS | {"project"}}

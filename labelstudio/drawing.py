@@ -43,7 +43,7 @@ class Stored:
 
     @property
     def held(self) -> tuple[Region, ...]:
-        """The stored regions of the open annotation: those of the draft, which is newer than the rest, if it exists."""
+        """The stored regions of the open annotation: those of its draft, which is the newest state, if there is one."""
         return (*(self.annotations or ()), *self.predictions) if self.drafts is None else self.drafts
 
 

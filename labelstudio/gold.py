@@ -13,7 +13,7 @@ SAME_BOX = 0.5  # the least IoU at which boxes of two annotators count as the sa
 
 
 def no_version(_: Mark) -> str:
-    """Return the empty string: the default for callers that do not know the project's versions."""
+    """Return the empty string: the default of ``version_of`` for callers that do not know the project's versions."""
     return ""
 
 

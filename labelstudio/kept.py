@@ -47,7 +47,7 @@ class Kept(Generic[Key, Value]):
             self._total -= weight
 
     def made(self, key: Key, weight: int, make: Callable[[], Value]) -> Value:
-        """Return the value of a key; ``make`` creates it if it is not kept. Two threads may both call ``make``."""
+        """Return the value of a key. If it is not kept, ``make`` creates it; two threads may both call ``make``."""
         value = self.get(key)
         if value is None:
             value = make()

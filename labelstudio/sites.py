@@ -44,7 +44,7 @@ class Sites:
 
 
 def connections_of(studios: StudioSettings) -> Mapping[str, Connection]:
-    """All configured connections by name; the one of LABEL_STUDIO_URL is ``default``."""
+    """Return all configured connections by name; the one of LABEL_STUDIO_URL is ``default``."""
     default = Connection(DEFAULT_CONNECTION, studios.label_studio_url, studios.label_studio_token)
     further = {name: Connection(name, entry.url, entry.token) for name, entry in studios.connections.items()}
     if DEFAULT_CONNECTION in further:

@@ -80,7 +80,7 @@ class FairPool:
             self._threads.submit(self._run, project, future, work)
 
     def _run(self, project: str, future: "Future[Any]", work: Callable[[], Any]) -> None:
-        """Do the work in one of the threads, then start waiting work in the place of it."""
+        """Do the work in one of the threads, then start waiting work in its place."""
         try:
             if future.set_running_or_notify_cancel():
                 future.set_result(work())

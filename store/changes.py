@@ -1,6 +1,6 @@
 """The states of tasks and annotations that the store merges, and the change that one event makes to them.
 
-`labelstudio.changes` reads them from webhooks and from the API, so a reconcile applies the same shapes as events do.
+`labelstudio.changes` makes them from webhooks and from the API, so events and reconciles are merged in the same way.
 """
 
 import json
@@ -33,9 +33,9 @@ class AnnotationState:
 
     @cached_property
     def content(self) -> str:
-        """Everything but the order of events, as canonical JSON: equal contents are the same gold.
+        """The annotation without ids and date, as canonical JSON: equal contents give the same gold.
 
-        Keys are sorted: `was_cancelled` stands last, where `is_cancelled` finds it.
+        Keys are sorted, so `was_cancelled` is the last one; `is_cancelled` relies on that.
         """
         return json.dumps(
             {
@@ -51,7 +51,7 @@ class AnnotationState:
 
 @dataclass(frozen=True)
 class Change:
-    """Effect of one event on one project. `body` is what the event log keeps (without secrets and project settings)."""
+    """The effect of one event on one project. `body` is the event log's entry, without secrets and project settings."""
 
     project_key: str
     action: str
@@ -67,12 +67,12 @@ class Change:
 
 
 def is_cancelled(content: str) -> bool:
-    """Whether an annotation's `content` is one that was skipped; it may be long, so it is not read for that."""
+    """Return whether the annotation with this `content` was skipped. The content may be long, so it is not parsed."""
     return content.endswith('"was_cancelled":true}')
 
 
 def merged(changes: Sequence[Change]) -> Change:
-    """One change with the effect of all of them, which are of one project: joining state knows no order."""
+    """Return one change with the effect of these changes of one project; states merge alike in any order."""
     newest = max(changes, key=lambda change: (bool(change.label_config), change.config_us))
     return Change(
         project_key=newest.project_key,
@@ -89,5 +89,5 @@ def merged(changes: Sequence[Change]) -> Change:
 
 
 def is_id(value: object) -> TypeGuard[int]:
-    """Whether a value can be an id: a whole number that a database's integer holds."""
+    """Return whether a value can be an id: a whole number that fits into a database's integer."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63

@@ -51,7 +51,7 @@ class JournalError(Exception):
 
 @dataclass(frozen=True)
 class _Pending:
-    """An event that waits for its commit. ``done`` gets the outcome; after ``until`` locks are not waited for."""
+    """An event that waits for its commit. ``done`` gets the outcome; after ``until`` a locked event is given up."""
 
     change: Change
     done: "Future[None]" = field(default_factory=Future)
@@ -75,7 +75,7 @@ class Journal:
         recording it a second time does no harm.
         """
         pending = _Pending(change)
-        # The thread starts with the first event. It is checked again under the lock, since callers may come together.
+        # The first event starts the thread. The second check is needed because two callers may arrive together.
         if not self._thread:
             with self._starting:
                 if not self._thread:
@@ -96,7 +96,7 @@ class Journal:
             thread.join()
 
     def prune(self, before: float) -> int:
-        """Delete the log's events received before that instant; their effects stay. Return the number of events.
+        """Delete the log's events received before this time (`Store.now`), not their effects; return how many.
 
         Each transaction is short and followed by a pause of the same length, so that new events can be committed
         in between.
@@ -167,7 +167,7 @@ def _parts(group: Sequence[_Pending], error: Exception) -> list[list[_Pending]]:
     by_project: dict[str, list[_Pending]] = defaultdict(list)
     for entry in group:
         by_project[entry.change.project_key].append(entry)
-    # Other errors than OperationalError are the fault of a single event.
+    # An error of another kind than OperationalError is caused by a single event.
     is_of_one = not isinstance(error, OperationalError)
     if len(by_project) > 1 and (is_of_one or (is_locked(error) and not isinstance(error.orig, sqlite3.Error))):
         return list(by_project.values())

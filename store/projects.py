@@ -27,8 +27,8 @@ class Project:
     marked as such.
     ``gone_at``: the time at which Label Studio no longer had the project; 0 while it has the project. No jobs run for a
     project that is gone.
-    ``encode_cursor``: the id of the last task that an interrupted encoding job has reached, negative in its second
-    round; 0 if no job was interrupted.
+    ``encode_cursor``: the id of the last task that an encoding has tried and from which it continues if its job ends
+    early, negative in its second round; 0 if no encoding is unfinished.
     """
 
     key: str
@@ -177,7 +177,7 @@ class Projects:
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(encode_cursor=task_id))
 
     def in_encoding(self) -> list[str]:
-        """Return the keys of projects whose encoding has begun and not ended; perhaps its job was killed."""
+        """Return the keys of projects whose encoding has not ended: its job runs, or was interrupted or killed."""
         query = select(PROJECTS.c.key).where(PROJECTS.c.encode_cursor != 0, PROJECTS.c.gone_at == 0)
         with self._database.read() as connection:
             return list(connection.execute(query.order_by(PROJECTS.c.key)).scalars())
@@ -198,7 +198,7 @@ class Projects:
             ask_reconcile(connection, key, now(connection), urgent=urgent)
 
     def waiting_for_reconcile(self, every: float) -> list[str]:
-        """Return the keys of projects for which a reconcile is due and not postponed.
+        """Return the keys of projects for which a reconcile is due and may begin (see `may_reconcile`).
 
         A reconcile is due when it was requested, or when the last one ended more than `every` seconds ago; with 0 only
         requests count.
@@ -213,14 +213,14 @@ class Projects:
             return list(connection.execute(query.order_by(PROJECTS.c.key)).scalars())
 
     def may_reconcile(self, key: str) -> bool:
-        """Return whether a reconcile may begin now, that is, none is postponed."""
+        """Return whether a reconcile may begin now: it is not postponed, or it was requested as urgent."""
         with self._database.read() as connection:
             later = PROJECTS.c.reconcile_not_before
             is_time = PROJECTS.c.reconcile_urgent | over(later, now(connection), LONGEST_BACKOFF_S)
             return connection.execute(select(PROJECTS.c.key).where(PROJECTS.c.key == key, is_time)).first() is not None
 
     def begin_reconcile(self, key: str) -> Begun:
-        """Begin a reconcile, or continue an interrupted one; reconciles requested since then come after it."""
+        """Begin a reconcile, or continue an interrupted one; a reconcile requested after the beginning stays due."""
         with self._database.write() as connection:
             row = connection.execute(select(PROJECTS).where(PROJECTS.c.key == key).with_for_update()).one()
             at = now(connection)
@@ -251,7 +251,7 @@ class Projects:
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
 
     def finish_reconcile(self, key: str, lease: Lease) -> None:
-        """Record that all tasks are compared; requests since the beginning stay due. Raises LeaseLost likewise."""
+        """Record that all tasks are compared; requests made since the beginning stay due. Raises LeaseLost as above."""
         asked, began_at = PROJECTS.c.reconcile_asked_at, PROJECTS.c.reconcile_began_at
         with self._database.write() as connection:
             verify(connection, lease)
@@ -263,7 +263,7 @@ class Projects:
                 # If the clock was set back meanwhile, the order of request and beginning is unknown. Then the request
                 # stays due, because an additional reconcile does no harm.
                 "reconcile_asked_at": case(((asked > began_at) | (began_at > at), asked), else_=0.0),
-                # A request that became urgent since the beginning stays so: it is looked at before this time.
+                # A request that became urgent since the beginning does not wait for this time.
                 "reconcile_not_before": at + RECONCILE_PAUSE_S,
             }
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
@@ -271,8 +271,8 @@ class Projects:
     def postpone_reconcile(self, key: str, *, of_all: bool = False) -> None:
         """Postpone a failed reconcile, which later continues where it stopped.
 
-        The pause doubles with each failure until a reconcile compares at least one more page. ``of_all``: Label Studio
-        did not answer, so all projects of its connection wait, except projects with an urgent request.
+        The pause doubles with each failure until a reconcile compares at least one more page. ``of_all`` says that
+        Label Studio did not answer, so all projects of its connection wait, except those with an urgent request.
         """
         with self._database.write() as connection:
             if of_all:

@@ -34,7 +34,7 @@ class Name(TypeDecorator[str]):
 
 
 class Words(Name):
-    """Text of any length, with the same replacement."""
+    """Text of any length; characters are replaced as in `Name`."""
 
     impl = Text
     cache_ok = True

@@ -37,12 +37,11 @@ class Tasks:
     def upsert(self, project_key: str, states: Sequence[TaskState], *, settled: float = NEVER) -> None:
         """Merge states of tasks, from /predict or the API, into the store; older states change nothing.
 
-        Only new states are written, in short transactions. With ``settled``
-        (a `Store.now` well before the API was requested) the API's list overrules rows last seen by then, deleted rows
-        too; see store/state.py.
+        Only new states are written, in short transactions. With ``settled`` (a `Store.now` well before the API was
+        requested) the API's list overrules rows last seen by then, deleted rows too; see store/state.py.
         """
         known: dict[int, Mapping[str, Any]] = {}
-        # Read first: before most predictions nothing is new, and then no transaction that writes is needed.
+        # Read first: most calls bring nothing new, and then no transaction that writes is needed.
         with self._database.read() as connection:
             for part in chunks(sorted(task.task_id for task in states)):
                 query = select(TASKS.c.task_id, TASKS.c.updated_us, TASKS.c.deleted, TASKS.c.seen_at).where(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tagloom_base.settings import Settings
 
 CHECKOUT = ("demo", "down", "up")
-"""Commands of a checkout: `tools.commands` has them, which an installed package does not hold."""
+"""Commands that only a checkout has: they are in `tools.commands`, which is not installed."""
 
 
 class Commands(click.Group):

@@ -1,1 +1,1 @@
-"""The lowest package: settings, errors, logs, redaction, memory and files. It imports no other package of Tagloom."""
+"""The lowest package: settings, errors, clock, logs, redaction, memory, files. It imports no other package of ours."""

@@ -1,6 +1,6 @@
-"""The time by which something is due. Tests move it on; nothing else does.
+"""The clock that decides when work is due. Only tests move it forward or back.
 
-What only measures how long something took reads `time.monotonic` itself.
+Code that only measures a duration reads `time.monotonic` itself.
 """
 
 import time
@@ -23,10 +23,10 @@ def monotonic() -> float:
 
 
 def ahead() -> float:
-    """Return by how many seconds this process's clock was moved on; 0 outside of tests."""
+    """Return the seconds by which tests have moved this process's clock forward; 0 outside of tests."""
     return _Clock.ahead
 
 
 def move(seconds: float) -> None:
-    """Move the clock on, or back by a negative number. For tests."""
+    """Move the clock forward by some seconds, or back by a negative number. For tests."""
     _Clock.ahead += seconds

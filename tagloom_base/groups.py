@@ -1,6 +1,6 @@
 """The groups of settings, each read from the environment by itself; `tagloom_base.settings` puts them together.
 
-The name of a variable is ``TAGLOOM_`` and the field's name in capitals, where the field names no other.
+A variable is named ``TAGLOOM_`` plus the field's name in capitals, unless the field's ``validation_alias`` names it.
 """
 
 import json
@@ -59,7 +59,7 @@ class ConnectionSettings(BaseModel, frozen=True, extra="forbid"):
 
 
 class _Group(BaseSettings):
-    """One group of settings. A field's name is the variable's name in lower case, without the prefix.
+    """One group of settings.
 
     White space around a value is ignored, and an empty variable counts as not set.
     """

@@ -22,6 +22,6 @@ def give_back() -> None:
 
 
 def settle() -> None:
-    """Exempt all present objects from garbage collection: to examine them stops all threads for 0.4 s each time."""
+    """Exempt all present objects from garbage collection, which would stop all threads for 0.4 s each time."""
     gc.collect()
     gc.freeze()

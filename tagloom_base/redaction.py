@@ -16,7 +16,7 @@ SHORTEST = 4
 SHORTEST_PASSING = 16
 LONGEST = 1_000  # characters that are logged of one value
 LONGEST_TRACE = 20_000  # characters that are logged of a traceback
-# So many secrets from requests are remembered, the newest ones.
+# Number of secrets from requests that are remembered; the oldest is forgotten first.
 PASSING = 64
 _WORDS = ("token", "secret", "password", "authorization", "api_key")
 

@@ -1,6 +1,7 @@
 """The settings of all processes, read once from the environment (prefix ``TAGLOOM_``) and checked.
 
-The settings form groups, so that a function takes the group that it needs. ``docs/settings.md`` explains each one.
+The settings form groups (``tagloom_base.groups``), so that a function takes only the group that it needs.
+``docs/settings.md`` explains each setting.
 """
 
 import base64
@@ -53,7 +54,7 @@ class Settings:
     versions: VersionSettings
 
     def __init__(self, **given: Any) -> None:
-        """Read the environment; ``given`` holds values by field name, which take the environment's place.
+        """Read the environment; ``given`` holds values by field name, which replace those of the environment.
 
         Raises UserError with one line for each variable that cannot be used, TypeError for an unknown field.
         """
@@ -76,7 +77,7 @@ class Settings:
             raise UserError("\n".join(dict.fromkeys(wrong)))
 
     def changed(self, **given: Any) -> "Settings":
-        """Return the same settings with other values, which are taken as they are. TypeError for an unknown field."""
+        """Return a copy of the settings with other values, which are not checked. TypeError for an unknown field."""
         _require_fields(given)
         other = copy.copy(self)
         for name, group in GROUPS.items():
@@ -116,7 +117,7 @@ def _require_fields(given: Iterable[str]) -> None:
 
 
 def _unknown(names: Iterable[str]) -> list[str]:
-    """Return a line for each variable with the prefix that is no setting. A misspelt one would have no effect."""
+    """Return a line for each variable that has the prefix and is no setting: a misspelt one would have no effect."""
     variables = {variable_of(field) for field in FIELDS}
     stems = {variable.removeprefix(PREFIX): variable for variable in variables}
     stems |= {field.upper(): variable_of(field) for field in FIELDS}

@@ -8,8 +8,8 @@ from PIL import Image
 def folder_of(folder: Path, rows: int, boxes: str = "") -> Path:
     """Write items.csv with ``rows`` rows and their pictures, and boxes.csv with the rows ``boxes``; return the folder.
 
-    Two rows in turn are of one product; every fifth is unlabelled. The others have the label 主体, and two of three
-    of them LOGO as well.
+    Each pair of successive rows is of one product; every fifth row is unlabelled. The others have the label 主体, and
+    two of three of them LOGO as well.
     """
     lines = ["id,image,title,level1,level2,product_id,split,labels"]
     for i in range(rows):

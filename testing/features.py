@@ -22,7 +22,7 @@ EMPTY_HW3 = torch.zeros(0, 0, 3, dtype=torch.uint8)
 
 
 def block(text: str, *, left: float = 0.05, top: float = 0.05, width: float = 0.3, height: float = 0.06) -> TextBlock:
-    """A line of text that was read in the picture; its place is in fractions of the picture."""
+    """Return a line of text that was read in the picture; its place is in fractions of the picture."""
     return TextBlock(Box(left, top, min(1.0, left + width), min(1.0, top + height)), text, 0.9)
 
 
@@ -48,11 +48,10 @@ def features(
         image_C: what the image encoder saw in the whole picture; without it the mean of the grid.
         size: width and height of the picture; without it 400 × 400 pixels, or 0 × 0 for an item without a picture.
         thumbnail_HW3: without it one in which an object stands out, or an empty one for an item without a picture.
-        widths: of the image encoder, for an item without a picture, and of the text encoder.
+        widths: the widths of the image encoder (used for an item without a picture) and of the text encoder.
         seed: the text embeddings are noise of this seed, or of a generator, drawn in the order tokens (one of the
             title, two of each block), title, read text, industry, further texts. None: they are zero.
-        knows_industry: whether the levels of the industry have embeddings; features from before they existed have
-            none.
+        knows_industry: whether the levels of the industry have embeddings; features of early releases have none.
     """
     image_width, text_width = widths
     random = torch.Generator().manual_seed(seed) if isinstance(seed, int) else seed
@@ -80,7 +79,7 @@ def features(
         image_C=image_C.half(),
         tokens_TE=drawn(len(owners)),
         token_block_T=torch.tensor(owners, dtype=torch.int16),
-        # The draw happens without a title too: the title's presence does not change what is drawn after it.
+        # Drawn without a title too, so that the title's presence does not change what is drawn after it.
         title_E=drawn() * bool(title),
         reading_E=drawn() if blocks else torch.zeros(text_width).half(),
         blocks=blocks,
@@ -94,15 +93,15 @@ def features(
 
 
 def embedding(text: str) -> Tensor:
-    """(TEXT_WIDTH,) an embedding that depends on the text alone."""
+    """Return a (TEXT_WIDTH,) embedding that depends on the text alone."""
     return torch.randn(TEXT_WIDTH, generator=torch.Generator().manual_seed(zlib.crc32(text.encode()))).half()
 
 
 def with_text(item: ItemFeatures, text: str = "轻便好用", name: str = "description") -> ItemFeatures:
-    """The same item with one more text, in a further field; the same text has the same embedding."""
+    """Return the same item with one more text, in a further field; the same text has the same embedding."""
     return replace(item, texts={**item.texts, name: text}, texts_E={**item.texts_E, name: embedding(text)})
 
 
 def with_industry(item: ItemFeatures, *path: str) -> ItemFeatures:
-    """The same item in another industry; the same level has the same embedding."""
+    """Return the same item in another industry; the same level has the same embedding."""
     return replace(item, industry=path, industry_LE=torch.stack([embedding(value) for value in path]))

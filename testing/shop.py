@@ -1,6 +1,6 @@
 """A synthetic shop: items whose features and true labels follow from their number, without encoders.
 
-A label that an item has shows in its read text, in its grid where the text does not say it, or in neither.
+Each label of an item is written in its picture or not (``Shop.written``), and moves the item's grid (``Shop.look``).
 """
 
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ SHARES = (0.9, 0.4, 0.5, 0.5, 0.4)
 """The share of the items that has each label."""
 
 WORDS = {"赠品": "买一送一赠杯子", "LOGO": "NOVA", "文案": "轻薄透气四季可穿", "价格": "¥199"}
-"""The text that says a label; no text says 主体."""
+"""The text that names a label in the picture; none names 主体."""
 
 WINTER_WORDS = dict(zip(WORDS, [*list(WORDS.values())[1:], WORDS["赠品"]], strict=True))
-"""The same texts, each of which says another label."""
+"""The same texts, each of which names another label."""
 
 CELLS = 49
 
@@ -46,13 +46,13 @@ class Shop:
     first_line: Box = field(default_factory=lambda: Box(0.1, 0.1, 0.6, 0.25))
     """Where the first read line is; each further one is 0.2 lower."""
     separate_texts: bool = False
-    """Whether the text embeddings are drawn with a seed of their own, the item's number, and know no industry."""
+    """Whether the text embeddings have a seed of their own, the item's number, and the industry has no embeddings."""
 
     def item(self, number: int) -> tuple[ItemFeatures, Gold]:
-        """Item ``number`` with its true labels. Two items in a row share a title."""
+        """Return item ``number`` with its true labels. Two items in a row share a title."""
         random = torch.Generator().manual_seed(self.first_seed + number)
         has_K = torch.rand(len(LABELS), generator=random) < torch.tensor(SHARES)
-        # Where a word is missing, the picture alone shows the label: the network must learn what cues do not know.
+        # Where the words are missing, only the grid shows the label, which cues do not see: the network must learn it.
         written_K = (torch.rand(len(LABELS), generator=random) < self.written) & has_K
         if self.astray:
             written_K |= torch.rand(len(LABELS), generator=random) < self.astray
@@ -79,7 +79,7 @@ class Shop:
         return made, Gold(labels)
 
     def pool(self, count: int, *, start: int = 0) -> tuple[list[ItemFeatures], dict[int, Gold], list[str]]:
-        """Return ``count`` items, their gold by row, and their families, which are of two items."""
+        """Return ``count`` items, their gold by row, and their families, each of two items."""
         pairs = [self.item(start + number) for number in range(count)]
         families = [f"p{(start + number) // 2}" for number in range(count)]
         return [made for made, _ in pairs], {row: gold for row, (_, gold) in enumerate(pairs)}, families
@@ -95,13 +95,13 @@ SMALL = Shop(
     first_line=Box(0.05, 0.05, 0.35, 0.11),
     separate_texts=True,
 )
-"""The shop of the model's tests: narrow encoders, and fewer words for what cues must know."""
+"""The shop of the model's tests: narrow encoders, and fewer written words."""
 
 PLAIN = replace(SHOP, look=0.0, astray=0.2, first_seed=2_000_003)
-"""Its pictures show nothing, and its copy sometimes speaks of what is not there: beyond the cues is only noise."""
+"""Its grids show no label, and some words name a label that the item lacks: beyond the cues is nothing to learn."""
 
 CLEAR = replace(SHOP, look=0.0, written=1.0, first_seed=2_000_003)
-"""Its pictures show nothing, and its copy names each label that an item has, and no other."""
+"""Its grids show no label, and the words name each label of an item (except 主体) and no other."""
 
 WINTER = replace(SHOP, words=WINTER_WORDS, look=-2.0, style=3.0, first_seed=3_000_017)
-"""The next season, in its own style: each label under another one's words, its look turned round."""
+"""The next season, in another style: each label has another label's words, and moves the grid the other way."""

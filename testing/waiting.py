@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 
 def until(condition: Callable[[], object], seconds: float = 60, every: float = 0.02) -> None:
-    """Wait until the condition is true, and look ``every`` so many seconds; AssertionError after ``seconds``."""
+    """Check the condition every ``every`` seconds until it is true. AssertionError after ``seconds``."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"it did not happen within {seconds:g} s"

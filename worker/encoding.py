@@ -33,7 +33,7 @@ def encode(workplace: Workplace, project: Project, watch: Ends, progress: Progre
 
     Raises Interrupted when gold waits for a training, or when it is another job's turn. The next job continues after
     the last task that was tried, so that pictures that never arrive do not delay the tasks after them. Before the first
-    step and between steps, fast predictions are replaced by whole ones.
+    step and between steps, fast predictions are replaced by full ones.
     """
     run = _Run(workplace, project, watch, progress)
     if project.encode_cursor >= 0:
@@ -42,8 +42,8 @@ def encode(workplace: Workplace, project: Project, watch: Ends, progress: Progre
     run.go_through(max(-project.encode_cursor, 0), PART_S + workplace.settings.pictures.image_seconds, is_second=True)
     workplace.store.projects.reach_in_encoding(project.key, 0)
 
-    # If gold that was left out or trained on without its picture can be read now, a training is due. The store knows
-    # this; this job does not, since the job that read the picture may have been killed.
+    # If pictures of gold that the last training left out, or used without them, are read by now, a training is due.
+    # The store is asked, because an earlier job may have read the pictures and been killed.
     now = workplace.store.projects.get(project.key)
     if now and not now.has_new_gold and now.unread_gold:
         unread = {task.id for task in _missing(workplace, project, run.config, ProjectKey.parse(project.key))}

@@ -33,12 +33,12 @@ from worker.workplace import Workplace, open_workplace
 
 LOG = logging.getLogger(__name__)
 
-# A worker that got a job of another place waits, so that a worker of the right place takes the job.
+# Seconds that a worker waits after it got a job of another place, so that a worker of that place takes the job.
 ELSEWHERE_S = 5.0
-# Redis keeps such failures for an hour only, since there may be many.
+# Seconds that Redis keeps such a failed job; short, since there may be many.
 ELSEWHERE_TTL_S = 3600
 
-# Kinds whose next job continues where one was ended, so that each job makes progress.
+# Kinds whose next job continues where the last one ended, so that they can take turns with other jobs.
 IN_TURNS = (Kind.ENCODE, Kind.RECONCILE, Kind.PREDICT)
 
 Work = Callable[[Project, Lease, Ends], Done]
@@ -71,7 +71,7 @@ def encode(project_key: str) -> str:
         if isinstance(outcome, Unfinished):
             queue.wake_encoding(workplace.settings, project_key)
         elif offer.is_wanted(workplace.settings.versions):
-            # For new tasks, and for tasks whose pictures were late.
+            # Tasks that are new, or whose pictures were late, can be predicted now.
             queue.wake_predicting(workplace.settings, project_key)
         return str(outcome)
 
@@ -121,7 +121,7 @@ def _train(workplace: Workplace, project: Project, lease: Lease, watch: Ends) ->
 
 def _reconcile(workplace: Workplace, project: Project, lease: Lease, watch: Ends) -> Done:
     projects = workplace.store.projects
-    # It may have been postponed after the job was queued.
+    # The reconcile may have been postponed after this job was queued.
     if not projects.may_reconcile(project.key):
         return Postponed("postponed: it was compared a moment ago, or Label Studio did not answer")
     try:
@@ -203,7 +203,7 @@ def _leased(workplace: Workplace, place: Place, kind: Kind, project_key: str) ->
         # Released before the running key is deleted: a job that is queued from then on can acquire the lease.
         workplace.store.leases.release(lease)
         woken = queue.clear_running(redis, place, kind, project_key)
-        # For the other kinds the caller or the timer sees in the store whether there is more work.
+        # For the other kinds the store records further work, and the caller or the timer looks there.
         if woken and kind is Kind.ENCODE:
             queue.wake_encoding(workplace.settings, project_key)
 

@@ -15,7 +15,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Postponed(Done):
-    """The job did nothing, because its time has not come yet. The store knows the time."""
+    """The job did nothing, because its work is postponed. The store records until when."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The place of a process: the database and the folder with which it works. A job belongs to the place of its backend.
+"""The place of a process: its database and its folder TAGLOOM_HOME. A job belongs to the place that queued it.
 
 A worker with another TAGLOOM_HOME or database than the backend's would find nothing to do for a project, and report
 success. Paths cannot tell two places apart: a folder may be mounted at several paths, and two machines may have
@@ -25,7 +25,7 @@ FILE = "identity"
 
 @dataclass(frozen=True)
 class Place:
-    """``store`` and ``home`` are random names; ``home`` is empty if it could not be stored. ``shown`` is for people."""
+    """Random names of a database and a folder; ``home`` is empty if it could not be stored. ``shown`` is for people."""
 
     store: str
     home: str
@@ -48,7 +48,7 @@ class Place:
         return asdict(self)
 
     def require(self, asker: "Place | None", what: str) -> None:
-        """Raise UserError when ``what`` was asked for at another place. An unknown place or folder passes."""
+        """Raise UserError when ``asker``, the place that asked for ``what``, is another one. An unknown one passes."""
         if asker is None or (asker.store == self.store and (asker.home == self.home or not (asker.home and self.home))):
             return
         raise UserError(

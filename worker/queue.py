@@ -29,17 +29,17 @@ from worker.place import Place
 LOG = logging.getLogger(__name__)
 
 REDIS_TIMEOUT_S = 1.0
-# For one job. RQ's default of 180 s would end a training.
+# Seconds that one job may take. RQ's default of 180 s would end a training.
 TIMEOUT_S = 12 * 3600
 RESULT_TTL_S = 3600
-# RQ's default for failed jobs is a year.
+# Seconds that failed jobs are kept; RQ's default is a year.
 FAILURE_TTL_S = 7 * 24 * 3600
 WAITING_TTL_S = 30 * 24 * 3600
-# How long the place of a queue stays in Redis; the timer of the backends writes it every few seconds.
+# Seconds that the place of a queue stays in Redis; the backends' timer writes it every few seconds.
 ANNOUNCED_S = 60
 # The key in a job's meta for the place at which the job was queued.
 ASKED_AT = "asked_at"
-# Values of the running key: whether the job was woken again since it began.
+# Values of the running key: the job was not woken since it began, or it was woken again.
 ONCE, AGAIN = b"1", b"again"
 
 
@@ -90,7 +90,7 @@ def others_wait(settings: Settings) -> bool:
 
 
 def offer_again(settings: Settings, kind: Kind, project_key: str, asker: Place) -> None:
-    """Queue a job again that this worker cannot do, for a worker of ``asker``, the place that asked for it."""
+    """Queue a job again for a worker of ``asker``, the place that asked for it, since this worker cannot do it."""
     connection = redis_of(settings.work.redis_url)
     try:
         _enqueue_once(_queue(settings, connection), asker, kind, project_key)
@@ -125,7 +125,7 @@ def require_place(settings: Settings) -> None:
 
 
 def set_running(connection: Redis, place: Place, kind: Kind, project_key: str, seconds: float) -> None:
-    """Set or extend the running key for some seconds: such a job runs now and looks for more work at its end."""
+    """Set or extend the running key, which says that a job of this kind runs and will look for more work at its end."""
     key, milliseconds = _running_key(place, kind, project_key), max(1, int(seconds * 1000))
     try:
         if not connection.pexpire(key, milliseconds):
@@ -140,7 +140,7 @@ def clear_running(connection: Redis, place: Place, kind: Kind, project_key: str)
     After this the caller must look for more work: wake-ups during the run queued no job.
     """
     try:
-        # In one transaction: a wake-up marks the key before it is read, or finds no key any more and queues a job.
+        # In one transaction: a wake-up either marks the key before it is read, or finds no key and queues a job.
         with connection.pipeline() as pipeline:
             pipeline.get(_running_key(place, kind, project_key))
             pipeline.delete(_running_key(place, kind, project_key))

@@ -24,9 +24,9 @@ from store.projects import Begun, Project
 from store.store import Store
 from worker.watch import Ends
 
-# Label Studio sends a webhook before its own transaction is certain to be committed.
+# Seconds. Label Studio sends a webhook before its own transaction is certain to be committed.
 GRACE_S = 10.0
-# Seconds between two checks during the wait whether the job must end.
+# Seconds between two checks, during the wait, whether the job must end.
 LOOK_S = 0.2
 LAST_ID = 2**63 - 1
 

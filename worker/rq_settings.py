@@ -1,7 +1,7 @@
 """Settings module for stock RQ: `RQ_CONFIG=worker.rq_settings rq worker -S json tagloom`.
 
 RQ forks a work horse for each job. The work horse inherits the modules that its parent has imported, so a training need
-not wait some seconds for the import of torch. This module only imports: when RQ forks, no thread may run and no
+not wait 5 to 10 s for the import of torch. This module only imports: when RQ forks, no thread may run and no
 connection may be open.
 """
 

@@ -20,7 +20,7 @@ EVERY_S = 3.0
 
 
 class Timer:
-    """A thread that calls `tick` while the block runs. Every backend has one; per interval one of them does work."""
+    """A thread that calls `tick` every EVERY_S seconds while the block runs. Every backend has one."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
@@ -59,7 +59,7 @@ def tick(settings: Settings, store: Store, holder: str) -> None:
             _promote(settings, store, project_key, holder)
         for project_key in offer.due(settings.versions, store):
             queue.wake_predicting(settings, project_key)
-        # A job that encodes keeps its place in the store; without its lease it was killed on the way.
+        # The store records how far an encoding has come. If nobody holds its lease, its job was interrupted or killed.
         for project_key in store.projects.in_encoding():
             if not store.leases.held(lease_name(queue.Kind.ENCODE, project_key)):
                 queue.wake_encoding(settings, project_key)
@@ -72,7 +72,7 @@ def tick(settings: Settings, store: Store, holder: str) -> None:
             # A project of a connection that is no longer configured cannot be compared.
             if ProjectKey.parse(project_key).connection in sites:
                 queue.wake_reconcile(settings, project_key)
-    # Any error: the thread must go on, since without it lost work would stay lost.
+    # No error may end the thread: without it, lost work would stay lost.
     except Exception:
         LOG.exception("timer: this look failed, the next one follows")
 
@@ -81,7 +81,7 @@ def _promote(settings: Settings, store: Store, project_key: str, holder: str) ->
     """Promote a project's accepted version if its time has come, under the lease of a training."""
     lease = store.leases.acquire(lease_name("train", project_key), f"timer:{holder}", EVERY_S)
     if lease is None:
-        # A training runs, which promotes accepted versions itself when it begins.
+        # A training holds the lease. It promotes accepted versions itself when it begins.
         return
     try:
         promote_due(store, project_key, lease, settings.versions.promotion_seconds)

@@ -22,10 +22,10 @@ from store.store import Store
 
 LOG = logging.getLogger(__name__)
 
-# With the timer's interval of 3 s, another worker continues a dead worker's job within 15 s.
+# Seconds. With the timer's interval of 3 s, another worker continues a dead worker's job within 15 s.
 LEASE_S = 8.0
 BEAT_S = 1.0
-# Much longer than the start of a job, which takes about a second.
+# Seconds of one job's turn; much longer than the start of a job, which takes about a second.
 SLICE_S = 15.0
 
 
@@ -34,7 +34,7 @@ class Interrupted(Exception):  # noqa: N818 - a request, not an error
 
 
 class Ends(Protocol):
-    """Anything that knows whether the job must end."""
+    """An object that knows whether the job must end."""
 
     def check(self) -> None:
         """Raise Interrupted when the job must end."""

@@ -23,7 +23,7 @@ from store.versions import Current
 from tagloom_base import logs
 from tagloom_base.settings import Settings
 
-# Tasks whose pictures are read at a time: on 2 cores in two to eight seconds, and 0.4 s for their candidate boxes.
+# Tasks whose pictures are read together. On 2 cores that takes 2 to 8 s, and 0.4 s more for their candidate boxes.
 PART = 16
 
 

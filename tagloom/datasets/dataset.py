@@ -15,7 +15,7 @@ from tagloom.datasets.box_table import Boxes, GoldBox, read_boxes
 from tagloom.datasets.labels import LABELS, labels_of
 from tagloom.datasets.tables import Columns, Row, read_table
 
-# Prefix of the columns with further texts; the field's name follows.
+# Prefix of the columns with further texts; the name of the text's field follows it.
 _TEXT = "text:"
 _COLUMNS = Columns(
     ("id", "image", "title", "level1", "level2", LABELS), ("product_id", "view", "split", "subtitle"), _TEXT
@@ -68,7 +68,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Dataset:
-    """All samples of a folder. ``notes`` tell the user how the files were read and which items were left out."""
+    """All samples of a folder. ``notes`` for the user say how the files were read and which items were left out."""
 
     folder: Path
     samples: tuple[Sample, ...]

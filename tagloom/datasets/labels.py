@@ -54,7 +54,7 @@ def labels_of(rows: Sequence[Row]) -> tuple[list[tuple[str, ...]], Spellings, li
     parts = [
         [name for part in _BETWEEN.split(row[LABELS]) if (name := " ".join(trimmed(part).split()))] for row in rows
     ]
-    # The names as they are, and in how many names each part of a name occurs.
+    # The keys of all names, and for each part of a name the number of names that contain it.
     alone = {key_of(name) for cell in parts for name in cell}
     shared = Counter(key for name in alone for key in set(_keys_within(name)))
     separated: list[list[str]] = []

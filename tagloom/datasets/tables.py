@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tagloom.datasets.texts import text_of
 
-# Characters between cells and their names in messages, the usual one first.
+# Separators of cells → their names in messages, the usual one first.
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 # Direction marks, zero-width spaces and byte order marks, which copied cells may contain.
 _INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff]")

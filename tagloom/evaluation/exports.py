@@ -31,7 +31,7 @@ class Export:
     """Tasks in the form of the JSON export: ``data`` and ``annotations`` with results.
 
     ``apart`` says that the file separates data and results, so that no answer can be mistaken for a text of the task.
-    ``notes`` tell the user how the file was read.
+    ``notes`` for the user say how the file was read.
     """
 
     tasks: list[Json]

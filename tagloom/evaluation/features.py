@@ -13,14 +13,14 @@ from tagloom.datasets.dataset import Dataset, Sample, left_out
 from tagloom.opening import MAX_PIXELS, opened
 
 AT_ONCE = 16
-# Part of the cache key: pictures that are read in another way have other features.
+# Part of the cache key: it changes when pictures are read in another way, which gives other features.
 READ_AS = "upright, on white"
 
 Progress = Callable[[int, int], None]
 
 
 def unheard(done: int, of: int) -> None:
-    """Ignore the progress."""
+    """Ignore the progress: the default of ``on_progress``."""
 
 
 def key_of(sample: Sample) -> str:

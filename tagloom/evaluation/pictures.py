@@ -11,7 +11,7 @@ from tagloom.pages.gallery import PICTURES, colours_of, picture_of
 
 
 def write_pictures(path: Path, corpus: LabelledCorpus, samples: Dataset, *, families: int) -> None:
-    """Train a tagger on the gold of so many families, and write the page with its answers to other samples.
+    """Train a tagger on the gold of ``families`` product families; write the page with its answers to other samples.
 
     The page contains the pictures as small WebP, so it loads nothing.
     """

@@ -52,7 +52,7 @@ def plots(results: Sequence[Result]) -> dict[str, Plot]:
         name: float(np.mean([result.macro_f1 for result in results if result.method == name]))
         for name in {result.method for result in results} & set(BASELINES)
     }
-    # Of the baselines only those with the best mean are drawn, or the plot could not be read.
+    # Only the baselines with the best mean are drawn, because more lines could not be told apart.
     best = sorted(score, key=lambda name: -score[name])[:BEST_BASELINES]
     macro = [
         _line(results, method, place, method, lambda result: result.macro_f1)
@@ -76,7 +76,7 @@ def _f1_of(label: str, result: Result) -> float:
 
 def _over_gold(results: Sequence[Result], lines: Sequence[Line]) -> Plot:
     """Return a plot of lines over the number of gold products. Numbers close together get no mark on the axis."""
-    # The smallest and the largest number always get a mark, and others if they are not close to zero.
+    # The smallest and the largest number always get a mark; others only if they are not close to zero.
     sizes = sizes_of(results)
     far_apart = [size for place, size in enumerate(sizes) if place in (0, len(sizes) - 1) or size > 0.1 * sizes[-1]]
     return Plot.of(lines, [(str(size), _share(size, sizes)) for size in far_apart], "gold products")

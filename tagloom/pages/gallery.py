@@ -62,7 +62,7 @@ def picture_of(
     colours: Mapping[str, str],
 ) -> Picture:
     """Return one picture of the gallery. ``boxes`` and ``tags`` are pairs of gold and predicted ones."""
-    # The evaluation has read the picture before, within its own limit, which Pillow's limit includes by now.
+    # The evaluation has read the picture before, so Pillow's limit is at least the evaluation's own by now.
     small = opened(path, max(Image.MAX_IMAGE_PIXELS or 0, MAX_PIXELS)).image
     small.thumbnail((PICTURE_PX, PICTURE_PX))
     buffer = io.BytesIO()

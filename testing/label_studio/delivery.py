@@ -1,4 +1,4 @@
-"""Send webhooks as Label Studio does: during the annotator's Submit, within one second, once; or lose them."""
+"""Send webhooks as Label Studio does: once, during the annotator's Submit, for at most one second; some fail."""
 
 import random
 import threading
@@ -25,7 +25,7 @@ class Faults:
 
 
 class Deliveries:
-    """Sends webhooks and counts them. ``failed`` ones of those ``sent`` timed out or got an error as answer."""
+    """Sends webhooks and counts them. ``failed`` counts those that timed out or got an error as answer."""
 
     def __init__(self, client: httpx.Client, url: str, faults: Faults) -> None:
         self.sent = self.lost = self.failed = 0
@@ -42,7 +42,7 @@ class Deliveries:
             self.lost += 1
             return
         times = 2 if self._random.random() < self._faults.doubled else 1
-        # A doubled event may be late once, twice or not at all: each copy is decided alone.
+        # Whether a copy of a doubled event is late is drawn for each copy.
         for _ in range(times):
             if self._random.random() < self._faults.delayed:
                 late = threading.Timer(self._random.uniform(0, self._faults.delay), self._post, [body])

@@ -75,7 +75,7 @@ class StoredPrediction:
     updated_at: str
 
     def say(self, said: Json) -> None:
-        """Take over what a backend says now."""
+        """Replace the content by a backend's newer answer."""
         self.result, self.score = said["result"], said.get("score")
         self.model_version = str(said.get("model_version", ""))
         self.updated_at = timestamp(datetime.now(UTC))
@@ -140,7 +140,7 @@ class Task:
         }
 
     def in_predict(self) -> Json:
-        """The task inside a /predict request."""
+        """Return the task as part of a /predict request."""
         return {
             **self._counted(),
             "annotations": [one.body() for one in self.annotations],
@@ -191,7 +191,7 @@ class Project:
     last_prediction: int = 0
 
     def keep(self, task_id: int, said: Json) -> StoredPrediction:
-        """Store a backend's prediction for a task, and return it. Each gets a new number."""
+        """Store a backend's prediction for a task, and return it. It gets a new id."""
         self.last_prediction += 1
         at = timestamp(datetime.now(UTC))
         stored = StoredPrediction(self.last_prediction, task_id, self.id, [], None, "", at, at)

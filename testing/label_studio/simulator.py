@@ -1,9 +1,9 @@
 """A simulation of Label Studio 1.23.2 with one project.
 
-As in the real one are the requests to the backend (health, setup, predict and webhooks, with method, path, headers and
-keys of the body as recorded), their time limits, and the pages from which the backend loads pictures, tasks and
-annotations with a token. Requests are never repeated. The simulation has one user, no database and no user interface,
-and its API has only the pages of ``pages``. The end-to-end test uses the real Label Studio.
+Three things are as in the real one: the requests to the backend (health, setup, predict and webhooks, with recorded
+method, path, headers and keys of the body), their time limits, and the pages from which the backend loads pictures,
+tasks and annotations with a token. Requests are never repeated. The simulation has one user, no database and no user
+interface, and its API has only the pages of ``pages``. The end-to-end test uses the real Label Studio.
 """
 
 import secrets
@@ -22,7 +22,7 @@ from testing.label_studio.pages import build
 from testing.label_studio.payloads import Annotation, Json, Project, Task
 from testing.label_studio.server import ThreadedServer
 
-# As recorded: Label Studio's requests to a backend name Heartex, its webhooks name requests.
+# As recorded. The user agent of Label Studio's requests to a backend is Heartex, that of its webhooks is requests.
 _HEADERS = {"User-Agent": "heartex/1.23.2"}
 _HEALTH_SECONDS, _SETUP_SECONDS, _PREDICT_SECONDS = 1.0, 3.0, 100.0
 
@@ -63,7 +63,7 @@ class SimulatedLabelStudio:
         self._server = ThreadedServer(build(self.project, self._pictures, self.token, lambda: self.is_away))
         self._client = httpx.Client(base_url=self.backend_url, headers=_HEADERS)
         self.deliveries = Deliveries(self._client, "/webhook", faults or Faults())
-        # Held while tasks or annotations change, and not while requests are sent: the backend may ask back.
+        # Held while tasks or annotations change, but not while requests are sent: the backend may request pages then.
         self._changing = threading.RLock()
         self._last_annotation = 0
 

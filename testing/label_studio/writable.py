@@ -1,7 +1,7 @@
 """The simulated Label Studio with the pages that Tagloom writes to: predictions, the backend's title, the project.
 
-What writing does follows Label Studio 1.23.2: a new title also becomes the project's model version, and a webhook
-tells of a changed project.
+Writes have the effects of Label Studio 1.23.2: a new title also becomes the project's model version, and a change of
+the project sends a webhook.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ BUSY = "/data/upload/busy.png"
 """The address of a picture that cannot be fetched now: it is answered with 503."""
 
 LATE = "/data/upload/late"
-"""Pictures below it come late: ``LATE/2.5/a.png`` after 2.5 seconds."""
+"""The address below which pictures arrive late: ``LATE/2.5/a.png`` after 2.5 seconds."""
 
 
 class WritableLabelStudio(SimulatedLabelStudio):
-    """Keeps the order of what was written in ``written``, and of single predictions in ``changed`` (method and id).
+    """Lists all writes in ``written`` and those to single predictions in ``changed`` (method and id), in their order.
 
-    Answers 500 to the write of predictions of number ``fails_at``.
+    The write of predictions with the number ``fails_at``, counted from 1, is answered with 500; 0: none is.
     """
 
     def __init__(self, label_config: str, backend_url: str = "http://127.0.0.1:1") -> None:
@@ -51,15 +51,15 @@ class WritableLabelStudio(SimulatedLabelStudio):
         return ProjectKey("default", self.project.id, int(self.project.created.timestamp()))
 
     def versions_of(self, task: int) -> list[str]:
-        """Versions of a task's stored predictions."""
+        """Return the versions of a task's stored predictions."""
         return [prediction.model_version for prediction in self.project.tasks[task].predictions]
 
     def store_prediction(self, task: int, version: str, score: float = 0.5) -> int:
-        """Store a prediction as Label Studio does after a /predict; its id."""
+        """Store a prediction as Label Studio does after a /predict; return its id."""
         return self.project.keep(task, {"result": [], "score": score, "model_version": version}).id
 
     def next_task(self) -> int | None:
-        """The unlabelled task that uncertainty sampling serves next; None where it falls back to chance."""
+        """Return the unlabelled task that uncertainty sampling serves next; None if it chooses at random."""
         scores = {
             task.id: prediction.score or 0.0
             for task in self.project.tasks.values()
@@ -81,7 +81,7 @@ class WritableLabelStudio(SimulatedLabelStudio):
         return Starlette(routes=routes, middleware=[Middleware(BaseHTTPMiddleware, dispatch=self._noted)])
 
     async def _noted(self, request: Request, answer: RequestResponseEndpoint) -> Response:
-        """Note what is written of predictions; answer 500 to the write of number ``fails_at``."""
+        """Record writes of predictions; answer 500 to the one with the number ``fails_at``."""
         path = request.url.path
         if "predictions" not in path or request.method == "GET":
             return await answer(request)

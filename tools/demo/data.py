@@ -68,7 +68,7 @@ def cast(folder: Path, *, test: int, gold: int, pool: int, seed: int, max_pixels
 
 
 class _Casting:
-    """Turns samples into subjects. ``faults`` says why some were left out: their pictures cannot be read."""
+    """Turns samples into subjects. ``faults`` says of each subject that is left out why its picture cannot be read."""
 
     def __init__(self, labels: Sequence[str], max_pixels: int) -> None:
         self._labels = labels
@@ -132,9 +132,9 @@ def split(
 
 
 def shuffled(gold: Sequence[Subject], seed: int) -> list[Subject]:
-    """Return the same subjects, each with the labels and boxes of another one, as from a useless annotator."""
+    """Return the same subjects, each with the labels and boxes of another one: the gold of a useless annotator."""
     order = list(range(len(gold)))
     random.Random(seed).shuffle(order)
-    # Each takes those of the next one in a cycle through all, so none keeps its own labels.
+    # In a random cycle through all, each takes the labels and boxes of the next one, so none keeps its own.
     donor = {one: gold[order[(place + 1) % len(order)]] for place, one in enumerate(order)}
     return [replace(one, labels=donor[i].labels, boxes=donor[i].boxes) for i, one in enumerate(gold)]

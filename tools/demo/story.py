@@ -32,8 +32,8 @@ RETRIES = 3
 class Pace:
     """Times of the demo, in seconds, and ``batches``: the numbers of gold labels after which to measure.
 
-    ``patience`` is the longest wait for a sign of training. Within ``ready`` a backend that answers /health must name a
-    version. When the training cannot be observed, a version that serves for ``settle`` counts as the training's last.
+    ``patience`` is the longest wait for a sign of training. A connected backend must name a version within ``ready``.
+    When the training cannot be observed, a version that serves for ``settle`` counts as the training's last.
     ``poll`` is the pause between two looks.
     """
 
@@ -165,7 +165,11 @@ class Story:
         return [*regions, choices_region(self._controls["Choices"], tags)] if tags else regions
 
     def _await_training(self, last_webhook: float, before: str) -> tuple[Progress, float | None]:
-        """Wait until the training on all gold so far has ended. The seconds last until its first version served."""
+        """Wait until the training on all gold so far has ended.
+
+        Return its progress, and the seconds from the last webhook until its first version served; None if none did.
+        Raises Stopped if no sign of a training appears in time.
+        """
         revision = self._watch.revision()
         sign = changed = time.monotonic()
         served, swapped = before, None

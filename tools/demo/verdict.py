@@ -33,9 +33,9 @@ class DemoVerdict:
 
 
 def judge(rows: Sequence[Row], baseline: float, versions: Sequence[str], tally: Tally, stop: str = "") -> DemoVerdict:
-    """The verdict over the table's rows (cold start first), the published versions seen in answers, and all requests.
+    """Return the verdict on the table's rows (cold start first), the published versions in answers, and all requests.
 
-    ``stop`` says why the run ended before its time.
+    ``stop`` says why the run ended too early; empty if it did not.
     """
     conditions = [Condition(False, stop)] if stop else []
     if len(rows) < 2:

@@ -31,11 +31,11 @@ class Watch(Protocol):
         """Return a number that grows with the gold."""
 
     def progress(self, revision: int) -> Progress:
-        """Return the progress of the training on the gold of that revision."""
+        """Return the progress of the training on the gold of this revision."""
 
 
 class Outside:
-    """Observes only what Label Studio can: for a backend that was not started by the demo."""
+    """Observes only what Label Studio can observe, for a backend that the demo did not start."""
 
     def revision(self) -> int:
         return 0

@@ -22,9 +22,10 @@ from worker.workplace import PART, Workplace
 
 LOG = logging.getLogger(__name__)
 
-# Seconds to wait for the pictures of a part; between parts the job checks whether it must end.
+# Seconds to wait for the pictures of a part (PART tasks); between parts the job checks whether it must end.
 PART_S = 30.0
-# Seconds in all for parts with late pictures. Gold that is left out is trained on once its picture was read.
+# Seconds that all parts with late pictures may take together. Gold that is left out is trained on after its picture
+# was read.
 PATIENCE_S = 60.0
 
 
@@ -96,7 +97,7 @@ def _features(
         # A task whose file of features is spoilt is read again, so that the pool stays the same.
         elif was_read or task.id in gold:
             missing.append(task)
-    # Only parts that waited for late pictures count.
+    # Seconds of the parts that waited for late pictures.
     lost = 0.0
     for start in range(0, len(missing), PART):
         watch.check()

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-# Further characters of a name are ignored.
+# Characters of a family's name; further ones are ignored.
 LONGEST = 10_000
 _NOISE = re.compile(r"[\W_]+")
 

@@ -1,4 +1,4 @@
-"""Whole predictions of the served version for tasks, in the form in which the worker writes them to Label Studio."""
+"""Full predictions of the served version for tasks, in the form in which the worker writes them to Label Studio."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""Replace fast predictions by whole ones through Label Studio's API, because its quick view never asks again.
+"""Replace fast predictions by full ones through Label Studio's API, because its quick view never asks again.
 
 A fast prediction that an annotation was made from stays as it is.
 """
@@ -21,7 +21,7 @@ LOG = logging.getLogger(__name__)
 PART = 8
 # Seconds until a replacement that failed is tried again.
 AGAIN_S = 60.0
-# Label Studio stores an answer within its time-out of 100 s, or never.
+# Seconds after which an answer that is not stored is given up: Label Studio's own time-out is 100 s.
 PATIENCE_S = 150.0
 
 
@@ -35,7 +35,7 @@ def replace_due(workplace: Workplace, project: Project, watch: Ends) -> int:
     due = answers.due(project.key)
     if not due:
         return 0
-    # Done first, so that a replacement that fails, or kills this process, is not tried again at once.
+    # Postponed first, so that a replacement that fails, or kills this process, is not tried again at once.
     answers.postpone(project.key, due, AGAIN_S)
     client = workplace.client_of(project)
     if not client.connection.url:

@@ -15,11 +15,11 @@ from worker.predictions.preannotation import Progress, Scope, refresh
 from worker.watch import Ends, Interrupted
 from worker.workplace import Workplace
 
-# Seconds to the next attempt after Label Studio did not answer.
+# Seconds until the next attempt after Label Studio did not answer.
 PAUSE_S = 60.0
 # The kind of the lease that is held during a pause.
 PAUSE = "pause predict"
-# Seconds to the next attempt after a failure that a person must repair: a token, an address, the order of backends.
+# Seconds until the next attempt after a failure that a person must repair: token, address, order of backends.
 LONG_PAUSE_S = 600.0
 
 
@@ -58,7 +58,7 @@ def offer(workplace: Workplace, project: Project, watch: Ends, progress: Progres
                 ours = {entry.version for entry in workplace.store.versions.list(project.key)}
                 sampling.go_by(client, number, version, ours)
 
-        # Sampling uses the new version from its first predictions on: the least certain tasks are among those.
+        # Sampling uses the new version as soon as some predictions are written: those of the least certain tasks are.
         scope = Scope(unlabelled_only=True, stored_only=not by_sampling)
         done = refresh(workplace, project, watch, progress, scope, on_written=go_by)
         go_by(done.version)

@@ -26,7 +26,7 @@ PART = 16
 WINDOW = 1000
 # Tasks whose features are in memory at a time.
 LOADED = 64
-# Pause after a part, as a share of the time that Label Studio worked for it: a third of the time is left to annotators.
+# Pause after a part, relative to the time that Label Studio worked for it: annotators have a third of the time.
 PAUSE = 0.5
 
 Progress = Callable[[Mapping[str, Any]], None]
@@ -51,7 +51,7 @@ class Refreshed:
 
 
 class _Overtaken(Exception):  # noqa: N818 - it says what happened
-    """Another version serves now, so its predictions must be written instead."""
+    """Raised when another version serves now, so that its predictions must be written instead."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class _Refresh:
             for start in range(0, len(are_read), LOADED):
                 answers |= self._answering.answers(are_read[start : start + LOADED])
                 self._check()
-            # By turns the least certain task, for uncertainty sampling, and the next task by id.
+            # Alternately the least certain task, for uncertainty sampling, and the next task by id.
             uncertain = sorted(answers, key=lambda task_id: float(answers[task_id]["score"]))
             by_turns = dict.fromkeys(chain.from_iterable(zip(uncertain, sorted(answers), strict=True)))
             self._write_parts(list(by_turns), answers)
@@ -170,7 +170,7 @@ class _Refresh:
         answers = {**known, **self._answering.answers(missing)}
         answered = time.monotonic()
         written, deleted = self._stored.apply([(task, todo, answers.get(task["id"])) for task, todo in due])
-        # The time that Label Studio worked for us, without the time for new answers.
+        # The time that Label Studio worked for this part, without the time for new answers.
         busy = asked - began + time.monotonic() - answered
         self._done = replace(
             self._done,

@@ -21,7 +21,7 @@ from worker.workplace import Workplace
 
 LOG = logging.getLogger(__name__)
 
-# How long an editor may stay open with a prediction that is to be deleted.
+# Seconds that an editor may stay open with a prediction that is to be deleted.
 OPEN_S = 3600.0
 
 TaskObject = Mapping[str, Any]
@@ -30,7 +30,7 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True)
 class Changes:
-    """The changes to one task's predictions, by their ids, after which it has one of the served version."""
+    """The changes to one task's predictions, by id, that leave it with one prediction of the served version."""
 
     rewrite: tuple[int, ...] = ()
     delete: tuple[int, ...] = ()
@@ -51,7 +51,7 @@ def changes(task: TaskObject, version: str, ours: Collection[str], now: float) -
     free = [one for one in mine if one["id"] not in used]
     is_current = any(one["model_version"] == version for one in mine if one["id"] in used)
     surplus = free if is_current else free[1:]
-    # An editor may still be open with a younger one.
+    # Younger ones stay: an editor may still have them open.
     gone = {one["id"] for one in surplus if now - datetime.fromisoformat(one["created_at"]).timestamp() > OPEN_S}
     outdated = [one["id"] for one in free if one["id"] not in gone and one["model_version"] != version]
     return Changes(tuple(outdated), tuple(sorted(gone)), create=not free and not is_current)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from worker.promotion.gate import Booleans
 
 FACTOR = 3
-# Items of the pool; smaller changes happen by chance.
+# Least change of a label, in items of the pool; smaller changes happen by chance.
 FEWEST_CHANGED = 5
-# Gold items that must show that people removed or added the label.
+# Least number of gold items that show that people removed or added the label.
 FEWEST_SEEN = 10
 
 

@@ -1,7 +1,7 @@
 """The gate: a version may serve only if it is not worse than the served one on gold on which neither was trained.
 
 Non-inferiority by a paired bootstrap over families: the one-sided 90 % lower bound of the difference in macro-F1
-must not fall below -0.02 (a two-sided 80 % interval has that lower end).
+must not fall below -0.02. (It is the lower end of a two-sided 80 % interval.)
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""From a trained tagger to CURRENT: write the checkpoint, register the version, and do what the verdict says."""
+"""Publish a trained tagger: write its checkpoint, register the version, and do what the gate's verdict says."""
 
 import logging
 from collections.abc import Callable, Mapping

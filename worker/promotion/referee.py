@@ -8,6 +8,8 @@ other item remains.
 
 Gold that a person accepted unchanged from a version's proposal does not judge that version, which would confirm itself.
 
+A candidate's recipe is the way in which it was trained. Short trainings by this recipe give its out-of-fold answers.
+
 Shape suffixes: N items, K classes.
 """
 
@@ -33,10 +35,10 @@ from worker.promotion.gate import Booleans, JudgedAnswers, is_enough
 
 # Tasks without gold on which the folds train in any case, however little gold the project has.
 FEWEST_OTHERS = 32
-# A label's share of the pool is estimated from so many items; from up to twice as many where the step is rounded down.
+# Items from which a label's share of the pool is estimated; up to twice as many, since the step is rounded down.
 LOOKED_AT = 500
-# A tagger is broken if its agreement with gold that it was trained on is lower by so much than that of its recipe with
-# gold that the recipe had not seen.
+# A tagger is broken if it agrees less with the gold that it was trained on than its recipe agrees with unseen gold, by
+# more than this share.
 SANITY = 0.1
 
 
@@ -57,7 +59,7 @@ class Referee:
     """Compares candidates of one training with the served version."""
 
     def __init__(self, corpus: Corpus, served: Tagger, config: TrainConfig, folder: Path) -> None:
-        """Take the served version as the measure; `folder` keeps the out-of-fold answers of versions, one file each."""
+        """Compare with the served version; `folder` keeps the out-of-fold answers of versions, one file each."""
         self._corpus = corpus
         self._served = served
         self._config = config

@@ -44,7 +44,7 @@ from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
 from worker.watch import Ends
 
-# Seconds between two looks at other processes.
+# Seconds between two checks of the other processes.
 LOOK_S = 0.1
 # With these signals a service manager or a terminal asks all processes of a group to end.
 ASKED = (signal.SIGTERM, signal.SIGINT)
@@ -58,7 +58,7 @@ class CompanionDied(Exception):  # noqa: N818 - names what happened
 
 @dataclass(frozen=True)
 class Order:
-    """The training that all processes do; the problem already has its index and boxes.
+    """The training that all processes do together; its problem already has the index and the boxes.
 
     ``keys`` are the keys of the pool's items in the cache of features. ``state`` is the file of the last epoch's state.
     """

@@ -92,7 +92,7 @@ def _carried(kept: _Kept, keys: Keys, features: Sequence[ItemFeatures]) -> Neare
     fresh = [row for row, old in enumerate(olds) if old < 0]
     found = _staying(kept, [olds[row] for row in stay], vectors_ND[stay]).extend(vectors_ND[fresh])
 
-    # The rows of `found` are first the items that stay, then the fresh ones; bring them into the order of the pool.
+    # The first rows of `found` are the items that stay, the others are the new ones. Put them in the pool's order.
     to = torch.tensor([*stay, *fresh], dtype=torch.int64)
     back = torch.argsort(to)
     gold = tuple(sorted(to[list(found.gold)].tolist()))

@@ -60,7 +60,7 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Ends, pro
     config = workplace.config_of(project)
     mark_misread(store, project, config)
 
-    # The served version: a new cold start if none fits labels and encoders, an earlier version if it cannot be read.
+    # The served version. If none fits labels and encoders: a new cold start. If it cannot be read: an earlier version.
     space, encoders = workplace.extractor.space, workplace.extractor.describe()
     wanted = replace(ColdStart.of(config, space, settings.training), encoders=encoders)
     cold_start = partial(ensure_cold_start, store, checkpoints, project_key, wanted)
@@ -84,13 +84,13 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Ends, pro
     progress({"stage": "writing weak labels"})
     _write_weak_labels(workplace, project, corpus, trained, run.problem.boxes, lease)
     finish(unread=corpus.unread, notes=corpus.notes)
-    # Last: until here a killed training continues from this state.
+    # Deleted last: a training that is killed before this continues from this state.
     run.state.clear()
     return f"{gold_count} gold labels; promoted {', '.join(publisher.promoted) or 'nothing'}"
 
 
 class _Run:
-    """The training on one corpus, and the judging of the versions that come from it."""
+    """The training on one corpus, and the judging of the versions that it makes."""
 
     def __init__(
         self,
@@ -291,7 +291,7 @@ def _present(project: Project | None) -> Project:
 def _write_weak_labels(
     workplace: Workplace, project: Project, corpus: Corpus, tagger: Tagger, boxes: LearnedBoxes | None, lease: Lease
 ) -> None:
-    """Store the weak labels of all tasks without gold, each with the sources that speak for it."""
+    """Store the weak labels of all tasks without gold, each with the votes of its sources."""
     rows = [row for row in range(len(corpus.problem.pool)) if row not in corpus.problem.gold]
     entries: list[tuple[int, dict[str, WeakLabel]]] = []
     if rows:

@@ -52,7 +52,10 @@ def test_what_a_picture_says_does_not_depend_on_its_neighbours(reader: Reader) -
     assert reader.read([first, second]) == reader.read([first]) + reader.read([second])
 
 
-@pytest.mark.parametrize("size", [(1, 1), (8, 8), (9, 200), (640, 22), (22, 640), (4000, 150), (33, 3)])
+LONG = [pytest.param(size, marks=pytest.mark.slow) for size in ((9, 200), (22, 640))]  # read in many pieces
+
+
+@pytest.mark.parametrize("size", [(1, 1), (8, 8), (640, 22), (4000, 150), (33, 3), *LONG])
 def test_pictures_without_text_have_none_whatever_their_shape(reader: Reader, size: tuple[int, int]) -> None:
     assert reader.read([Image.new("RGB", size, (10, 200, 30))]) == [()]
 

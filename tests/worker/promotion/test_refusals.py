@@ -62,6 +62,7 @@ def shuffled(tagger: Tagger) -> Tagger:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_an_over_fitted_training_is_refused_from_the_base_phase_on(
     store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

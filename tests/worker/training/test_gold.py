@@ -84,7 +84,7 @@ def shown_prices(store: Store, settings: Settings) -> int:
 
 
 @pytest.mark.parametrize(
-    "odd", [turned, *(pytest.param(odd, marks=pytest.mark.slow) for odd in (unlabelled, nested, polygons))]
+    "odd", [pytest.param(odd, marks=pytest.mark.slow) for odd in (turned, unlabelled, nested, polygons)]
 )
 @pytest.mark.usefixtures("here")
 def test_twenty_four_odd_annotations_take_no_price_away(store: Store, settings: Settings, odd: Odd) -> None:

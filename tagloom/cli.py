@@ -182,7 +182,7 @@ def versions(project: str) -> None:
     """List a project's versions: which serves, which were refused and why."""
     from tagloom import operate
 
-    with operate.opened(settings()) as store:
+    with operate.opened(settings().paths) as store:
         click.echo("\n".join(operate.version_lines(store, operate.chosen(store, project))))
 
 
@@ -193,7 +193,7 @@ def promote(version: str, project: str) -> None:
     """Make VERSION serve, whatever the promotion gate said."""
     from tagloom import operate
 
-    with operate.opened(settings()) as store:
+    with operate.opened(settings().paths) as store:
         click.echo(f"serving: {operate.promote(store, operate.chosen(store, project), version)}")
 
 
@@ -203,7 +203,7 @@ def rollback(project: str) -> None:
     """Go back to the version that served before (and, asked again, forth)."""
     from tagloom import operate
 
-    with operate.opened(settings()) as store:
+    with operate.opened(settings().paths) as store:
         click.echo(f"serving: {operate.roll_back(store, operate.chosen(store, project))}")
 
 

@@ -57,7 +57,7 @@ def _home(settings: Settings) -> str:
 def _store(settings: Settings) -> str:
     from tagloom.operate import opened
 
-    with opened(settings) as store:
+    with opened(settings.paths) as store:
         behind = sum(project.has_new_gold for project in store.projects.all())
         return f"{len(store.projects.all())} projects, {behind} with gold that waits for training"
 

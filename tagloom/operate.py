@@ -11,7 +11,7 @@ from store.projects import Project
 from store.store import Store
 from store.versions import State, Version
 from tagloom_base.errors import UserError
-from tagloom_base.settings import Settings
+from tagloom_base.groups import PathSettings
 
 if TYPE_CHECKING:
     from worker.training.doubtful import Doubt
@@ -21,9 +21,9 @@ _DOUBT_HEADINGS = ("task", "label", "gold says", "model says", "")
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Store]:
+def opened(paths: PathSettings) -> Iterator[Store]:
     """Yield the store of these settings, and close it afterwards."""
-    store = Store.open(settings.paths.database)
+    store = Store.open(paths.database)
     try:
         yield store
     finally:

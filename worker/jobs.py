@@ -145,7 +145,7 @@ def _run(workplace: Workplace, kind: Kind, project_key: str, work: Work) -> Outc
         logs.configure(workplace.settings.work.log_json)
         # RQ writes these lines itself, so they would be logged twice.
         logging.getLogger("rq").propagate = False
-    place = Place.of(workplace.settings)
+    place = Place.of(workplace.settings.paths)
     _require_place(workplace.settings, place, kind, project_key)
     if workplace.store.projects.get(project_key) is None:
         raise UserError(

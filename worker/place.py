@@ -15,7 +15,7 @@ from pathlib import Path
 
 from store.database import Database
 from tagloom_base.errors import UserError
-from tagloom_base.settings import Settings
+from tagloom_base.groups import PathSettings
 from tagloom_base.values import without_password
 
 LOG = logging.getLogger(__name__)
@@ -32,9 +32,9 @@ class Place:
     shown: str
 
     @classmethod
-    def of(cls, settings: Settings) -> "Place":
+    def of(cls, paths: PathSettings) -> "Place":
         """Return the place of these settings; UserError or SQLAlchemyError when its database cannot be opened."""
-        return _place(settings.paths.database, settings.paths.home.resolve())
+        return _place(paths.database, paths.home.resolve())
 
     @classmethod
     def read(cls, noted: object) -> "Place | None":

@@ -102,7 +102,7 @@ def offer_again(settings: Settings, kind: Kind, project_key: str, asker: Place) 
 def announce(settings: Settings) -> None:
     """Write to Redis for ANNOUNCED_S which place this queue serves, so that workers of other places refuse to start."""
     try:
-        note = json.dumps(Place.of(settings).note())
+        note = json.dumps(Place.of(settings.paths).note())
         redis_of(settings.work.redis_url).set(_place_key(settings), note, ex=ANNOUNCED_S)
     except RedisError:
         pass  # `_wake` logs that Redis is away
@@ -121,7 +121,7 @@ def require_place(settings: Settings) -> None:
     except RedisError:
         return
     if isinstance(noted, bytes):
-        Place.of(settings).require(Place.read(json.loads(noted)), f"the queue {settings.work.queue!r}")
+        Place.of(settings.paths).require(Place.read(json.loads(noted)), f"the queue {settings.work.queue!r}")
 
 
 def set_running(connection: Redis, place: Place, kind: Kind, project_key: str, seconds: float) -> None:
@@ -164,7 +164,7 @@ def redis_of(url: str) -> Redis:
 
 def _wake(settings: Settings, kind: Kind, project_key: str) -> bool:
     try:
-        _enqueue_once(_queue(settings, redis_of(settings.work.redis_url)), Place.of(settings), kind, project_key)
+        _enqueue_once(_queue(settings, redis_of(settings.work.redis_url)), Place.of(settings.paths), kind, project_key)
     except RedisError as error:
         LOG.warning("redis is away (%s): %s of %s waits in the store", error, kind, project_key)
         return False

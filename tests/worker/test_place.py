@@ -121,18 +121,19 @@ def test_a_worker_with_a_wrong_setting_says_so_in_one_line(settings: Settings, m
 
 def test_one_database_with_two_homes_is_two_places(settings: Settings, other: Settings, tmp_path: Path) -> None:
     shared = f"sqlite:///{tmp_path / 'shared.db'}"
-    here, there = (Place.of(one.changed(database_url=shared, home=one.paths.home / "new")) for one in (settings, other))
+    homes = (one.changed(database_url=shared, home=one.paths.home / "new") for one in (settings, other))
+    here, there = (Place.of(one.paths) for one in homes)
     assert here.store == there.store
     with pytest.raises(UserError, match="TAGLOOM_HOME"):
         there.require(here, "train")
 
 
 def test_a_home_that_is_mounted_elsewhere_is_the_same_place(settings: Settings, tmp_path: Path) -> None:
-    here = Place.of(settings)
+    here = Place.of(settings.paths)
     Place("x", "y", "").require(None, "what an earlier release asked for")
     moved = tmp_path.with_name(tmp_path.name + "-moved")
     tmp_path.rename(moved)
-    there = Place.of(settings.changed(home=moved))
+    there = Place.of(settings.changed(home=moved).paths)
     moved.rename(tmp_path)
     assert there.shown != here.shown
     there.require(here, "train")
@@ -164,7 +165,7 @@ def test_two_homes_that_share_a_queue_do_not_swallow_each_others_jobs(
         queue.wake_training(one, KEY)
         queue.wake_training(one, KEY)
     assert len(waiting(settings, redis)) == 2
-    queue.set_running(redis, Place.of(other), queue.Kind.ENCODE, KEY, 60)
+    queue.set_running(redis, Place.of(other.paths), queue.Kind.ENCODE, KEY, 60)
     queue.wake_encoding(settings, KEY)
     assert len(waiting(settings, redis)) == 3
 
@@ -174,4 +175,4 @@ def test_no_password_is_noted_or_shown(settings: Settings) -> None:
     assert Place.read(place.note()) == place
     for odd in (None, 5, {}, {"store": 1, "home": "", "shown": ""}):
         assert Place.read(odd) is None
-    assert "***" not in Place.of(settings).shown
+    assert "***" not in Place.of(settings.paths).shown

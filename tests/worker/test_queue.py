@@ -72,13 +72,13 @@ def test_what_comes_after_a_job_was_taken_makes_one_new_one(settings: Settings, 
 
 
 def test_nobody_is_woken_for_what_a_running_job_will_see_at_its_end(settings: Settings, redis: Redis) -> None:
-    queue.set_running(redis, Place.of(settings), Kind.TRAIN, KEY, 60)
+    queue.set_running(redis, Place.of(settings.paths), Kind.TRAIN, KEY, 60)
     queue.wake_training(settings, KEY)
     assert waiting(settings, redis) == []
-    queue.set_running(redis, Place.of(settings), Kind.TRAIN, KEY, 60)
-    assert queue.clear_running(redis, Place.of(settings), Kind.TRAIN, KEY)  # it was woken again
-    queue.set_running(redis, Place.of(settings), Kind.TRAIN, KEY, 60)
-    assert not queue.clear_running(redis, Place.of(settings), Kind.TRAIN, KEY)
+    queue.set_running(redis, Place.of(settings.paths), Kind.TRAIN, KEY, 60)
+    assert queue.clear_running(redis, Place.of(settings.paths), Kind.TRAIN, KEY)  # it was woken again
+    queue.set_running(redis, Place.of(settings.paths), Kind.TRAIN, KEY, 60)
+    assert not queue.clear_running(redis, Place.of(settings.paths), Kind.TRAIN, KEY)
     queue.wake_training(settings, KEY)
     assert len(waiting(settings, redis)) == 1
 
@@ -101,5 +101,5 @@ def test_no_pickle_in_redis(settings: Settings, redis: Redis) -> None:
 def test_redis_away_is_told_and_not_raised(settings: Settings) -> None:
     away = settings.changed(redis_url="redis://127.0.0.1:1/0")
     assert queue.wake_training(away, KEY) is False
-    queue.set_running(queue.redis_of(away.work.redis_url), Place.of(away), Kind.TRAIN, KEY, 1)
-    queue.clear_running(queue.redis_of(away.work.redis_url), Place.of(away), Kind.TRAIN, KEY)
+    queue.set_running(queue.redis_of(away.work.redis_url), Place.of(away.paths), Kind.TRAIN, KEY, 1)
+    queue.clear_running(queue.redis_of(away.work.redis_url), Place.of(away.paths), Kind.TRAIN, KEY)

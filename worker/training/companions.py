@@ -41,7 +41,6 @@ from model.training.progressive import fit
 from model.weak_supervision.boxes import LearnedBoxes
 from model.weak_supervision.propagation import Embedding, Index, Neighbours
 from tagloom_base.errors import UserError
-from tagloom_base.settings import Settings
 from worker.watch import Ends
 
 # Seconds between two checks of the other processes.
@@ -60,7 +59,8 @@ class CompanionDied(Exception):  # noqa: N818 - names what happened
 class Order:
     """The training that all processes do together; its problem already has the index and the boxes.
 
-    ``keys`` are the keys of the pool's items in the cache of features. ``state`` is the file of the last epoch's state.
+    ``keys`` are the keys of the pool's items in the cache of features, in the folder ``features``. ``state`` is the
+    file of the last epoch's state.
     """
 
     parent: Tagger
@@ -68,16 +68,18 @@ class Order:
     config: TrainConfig
     keys: tuple[str, ...]
     state: Path
+    features: Path
+    processes: int = 1
 
 
 @contextmanager
-def training_together(settings: Settings, order: Order, watch: Ends) -> Iterator[None]:
-    """Within this context `fit` trains in as many processes as the settings say; with one process nothing changes.
+def training_together(order: Order, watch: Ends) -> Iterator[None]:
+    """Within this context `fit` trains in as many processes as the order says; with one process nothing changes.
 
     The processes share a temporary folder beside the state; if a kill leaves it behind, `RunState.of` deletes it.
     Raises CompanionDied when a companion ends early, UserError when there are fewer GPUs than processes.
     """
-    count = settings.training.training_processes
+    count = order.processes
     if count == 1:
         yield
         return
@@ -87,7 +89,7 @@ def training_together(settings: Settings, order: Order, watch: Ends) -> Iterator
     if device == "cuda" and torch.cuda.device_count() < count:
         raise UserError(f"TAGLOOM_TRAINING_PROCESSES={count}, but there are {torch.cuda.device_count()} GPUs")
     with TemporaryDirectory(dir=order.state.parent, prefix="together-") as folder:
-        _write(Path(folder), settings, order)
+        _write(Path(folder), order)
         companions = [_start(folder, rank) for rank in range(1, count)]
         try:
             _await_ready(Path(folder), companions, watch)
@@ -155,7 +157,7 @@ def _join(folder: Path, rank: int, device: str) -> None:
     )
 
 
-def _write(folder: Path, settings: Settings, order: Order) -> None:
+def _write(folder: Path, order: Order) -> None:
     """Write the order to files. Features are named by their keys in the cache; those it lacks become files here."""
     problem, parent = order.problem, order.parent
     assert problem.index
@@ -169,17 +171,17 @@ def _write(folder: Path, settings: Settings, order: Order) -> None:
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / TENSORS)
     if order.state.exists():
         shutil.copyfile(order.state, folder / STATE)
-    cache, beside = FeatureCache(settings.paths.features, parent.space), FeatureCache(folder, parent.space)
+    cache, beside = FeatureCache(order.features, parent.space), FeatureCache(folder, parent.space)
     for key, features in zip(order.keys, problem.pool, strict=True):
         if key not in cache and not beside.put(key, features):
             raise OSError(f"features cannot be handed over: {folder} takes no more files")
     about = {
-        "processes": settings.training.training_processes,
+        "processes": order.processes,
         "started_from": order.parent.version,
         "threads": torch.get_num_threads(),
         "work_horse": os.getpid(),
         "config": asdict(order.config),
-        "features": str(settings.paths.features.resolve()),
+        "features": str(order.features.resolve()),
         "keys": order.keys,
         "families": list(problem.families),
         "gold": {row: [sorted(gold.labels), sorted(gold.unknown), gold.weight] for row, gold in problem.gold.items()},

@@ -133,8 +133,16 @@ class _Run:
         self.problem = replace(problem, boxes=boxes)
         self._watch.check()
 
-        order = Order(self._parent, self.problem, self._config, self._corpus.keys, self.state.file)
-        with training_together(self._settings, order, self._watch):
+        order = Order(
+            self._parent,
+            self.problem,
+            self._config,
+            self._corpus.keys,
+            self.state.file,
+            self._settings.paths.features,
+            self._settings.training.training_processes,
+        )
+        with training_together(order, self._watch):
             tagger = fit(
                 self._parent,
                 self.problem,

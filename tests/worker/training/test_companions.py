@@ -62,15 +62,17 @@ def order(tmp_path: Path) -> Order:
     problem = replace(problem, index=index, boxes=learn_boxes(cold, problem, seed=3))
     runs = tmp_path / "runs"
     runs.mkdir()
-    return Order(cold, problem, CONFIG, tuple(map(str, range(len(features)))), runs / "state.safetensors")
+    return Order(
+        cold, problem, CONFIG, tuple(map(str, range(len(features)))), runs / "state.safetensors", tmp_path / "features"
+    )
 
 
 def fitted(order: Order, on_epoch: Callable[[EpochReport], None] = nothing_to_do) -> Tagger:
     return fit(order.parent, order.problem, order.config, resume=order.state, on_epoch=on_epoch)
 
 
-def two(settings: Settings) -> Settings:
-    return settings.changed(training_processes=2)
+def two(order: Order) -> Order:
+    return replace(order, processes=2)
 
 
 def companions() -> list[psutil.Process]:
@@ -89,7 +91,7 @@ def killing(report: EpochReport) -> None:
 
 
 def test_one_process_starts_no_other(order: Order, settings: Settings) -> None:
-    with training_together(settings, order, NeverEnds()):
+    with training_together(order, NeverEnds()):
         assert not companions()
         assert not torch.distributed.is_initialized()
 
@@ -100,7 +102,7 @@ def test_devices_that_cannot_be_shared_out_are_refused(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     elsewhere = replace(order, config=replace(CONFIG, device=device))
-    with pytest.raises(UserError, match=words), training_together(two(settings), elsewhere, NeverEnds()):
+    with pytest.raises(UserError, match=words), training_together(two(elsewhere), NeverEnds()):
         pytest.fail("it began")
 
 
@@ -109,7 +111,7 @@ def test_what_was_learned_of_boxes_is_handed_over_and_not_learned_again(
 ) -> None:
     folder = tmp_path / "handed over"
     folder.mkdir()
-    _write(folder, two(settings), order)
+    _write(folder, two(order))
     given = order.problem.boxes
     assert given is not None
     assert given.source is not None
@@ -123,13 +125,13 @@ def test_what_was_learned_of_boxes_is_handed_over_and_not_learned_again(
     bare = replace(order.parent, box_model=None)
     silent = replace(order.problem, boxes=learn_boxes(bare, order.problem, seed=3))
     (folder / "without").mkdir()
-    _write(folder / "without", two(settings), replace(order, parent=bare, problem=silent))
+    _write(folder / "without", two(replace(order, parent=bare, problem=silent)))
     assert checkpoint.load(folder / "without" / PARENT).box_model is None
     assert not load_file(folder / "without" / TENSORS)[BOXES].any()
 
 
 def test_what_is_handed_over_is_read_as_it_was(order: Order, settings: Settings, tmp_path: Path) -> None:
-    _write(tmp_path, two(settings), order)
+    _write(tmp_path, two(order))
     parent, problem, config = _read_order(tmp_path, json.loads((tmp_path / ORDER).read_text(encoding="utf-8")))
     assert config == order.config
     assert parent.version == order.parent.version
@@ -181,11 +183,11 @@ def test_two_processes_make_the_tagger_that_one_makes_also_after_an_interruption
 ) -> None:
     alone = fitted(order)
     order.state.unlink()
-    with pytest.raises(Interrupted), training_together(two(settings), order, NeverEnds()):
+    with pytest.raises(Interrupted), training_together(two(order), NeverEnds()):
         fitted(order, stop)
     assert not companions()
     epochs: list[int] = []
-    with training_together(two(settings), order, NeverEnds()):
+    with training_together(two(order), NeverEnds()):
         both = fitted(order, lambda report: epochs.append(report.epoch))
     assert epochs == [2, 3, 4]
     assert not companions()
@@ -202,7 +204,7 @@ def test_two_processes_make_the_tagger_that_one_makes_also_after_an_interruption
 def test_a_process_that_dies_ends_the_training_and_says_so(order: Order, settings: Settings) -> None:
     with (
         pytest.raises(CompanionDied, match="process 1 ended with code -9"),
-        training_together(two(settings), order, NeverEnds()),
+        training_together(two(order), NeverEnds()),
     ):
         fitted(order, killing)
     assert order.state.exists()
@@ -216,7 +218,7 @@ def test_a_process_that_cannot_begin_ends_the_training(order: Order, settings: S
     object.__setattr__(spoilt.problem, "families", [])  # as no problem can be made
     with (
         pytest.raises(CompanionDied, match="process 1 ended with code 1"),
-        training_together(two(settings), spoilt, NeverEnds()),
+        training_together(two(spoilt), NeverEnds()),
     ):
         fitted(order)
 
@@ -226,7 +228,7 @@ def test_a_process_that_cannot_begin_ends_the_training(order: Order, settings: S
 def test_a_killed_work_horse_takes_its_companions_along_and_another_goes_on(
     store: Store, settings: Settings, redis: Redis
 ) -> None:
-    with crew(two(settings)) as stock:
+    with crew(settings.changed(training_processes=2)) as stock:
         begin(store, settings)
         until(lambda: training(settings) >= 3, seconds=120, every=0.01)
         horse = stock.horse()
@@ -244,7 +246,7 @@ def test_a_killed_work_horse_takes_its_companions_along_and_another_goes_on(
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("redis")
 def test_a_dead_companion_is_told_and_the_training_repeated(store: Store, settings: Settings) -> None:
-    with crew(two(settings)) as stock:
+    with crew(settings.changed(training_processes=2)) as stock:
         begin(store, settings)
         until(lambda: training(settings) >= 3, seconds=120, every=0.01)
         horse = stock.horse()
@@ -261,7 +263,7 @@ def test_a_dead_companion_is_told_and_the_training_repeated(store: Store, settin
 @pytest.mark.usefixtures("redis")
 def test_sigterm_to_all_of_them_ends_after_the_epoch(store: Store, settings: Settings) -> None:
     """As systemd does by default."""
-    with crew(two(settings)) as stock:
+    with crew(settings.changed(training_processes=2)) as stock:
         begin(store, settings)
         until(lambda: training(settings) >= 3, seconds=120, every=0.01)
         group = psutil.Process(stock.process.pid).children(recursive=True)
@@ -279,7 +281,7 @@ def test_sigterm_to_all_of_them_ends_after_the_epoch(store: Store, settings: Set
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("redis")
 def test_sigterm_to_all_of_them_while_they_begin_is_an_interruption(store: Store, settings: Settings) -> None:
-    with crew(two(settings)) as stock:
+    with crew(settings.changed(training_processes=2)) as stock:
         begin(store, settings)
         horse = psutil.Process(stock.process.pid)
         until(lambda: len(horse.children(recursive=True)) == 2, seconds=120, every=0.01)
@@ -296,7 +298,7 @@ def test_sigterm_to_all_of_them_while_they_begin_is_an_interruption(store: Store
 @pytest.mark.usefixtures("redis")
 def test_gold_that_comes_later_is_trained_on_too(store: Store, settings: Settings) -> None:
     """Also when a kill had left a folder in which processes met."""
-    with crew(two(settings)):
+    with crew(settings.changed(training_processes=2)):
         begin(store, settings)
         until(lambda: is_trained(store), seconds=120)
         (own,) = (settings.paths.home / "runs").iterdir()

@@ -318,12 +318,16 @@ def out_of_fold(
 ) -> OutOfFold:
     """Train up to ``folds`` taggers, each without a part of the gold, and return their answers to that part.
 
+    All gold is used, also that of the problem's held-out rows.
+
     Each training continues from a cold start with the parent's lexicon, because the parent was trained on the gold.
     With a single family, no gold is left to train on and the cold start answers. If the problem's boxes have not been
     learned, they are learned once for all folds. The box opinions on a gold item then come from a model that has not
     seen the item's family but has seen the boxes of the other folds.
     """
     config, pool = config or TrainConfig(), problem.pool
+    # No gold is held out here: the fold that answers an item is never trained on the item's family.
+    problem = replace(problem, held_out=frozenset())
     boxes = problem.boxes or learn_boxes(parent, problem, seed=config.seed)
     problem = replace(problem, index=problem.index or Index.of(pool), boxes=boxes)
     cold = Tagger.cold_start(

@@ -112,9 +112,7 @@ class Referee:
         config = replace(self._config, first=CONTINUATION)
         unlabelled = [row for row in range(len(problem.pool)) if row not in problem.gold]
         rows = [*self._all, *unlabelled[: int(len(self._all) * config.weak_per_gold) + FEWEST_OTHERS]]
-        # Held-out gold is used too, since the fold that answers an item is never trained on the item's family.
-        part = replace(problem.part(rows), held_out=frozenset())
-        answers = out_of_fold(parent, part, config, on_epoch=lambda _: between())
+        answers = out_of_fold(parent, problem.part(rows), config, on_epoch=lambda _: between())
         return {self._corpus.task_ids[row]: answers.given_NK[place].tolist() for place, row in enumerate(self._all)}
 
     def looks_broken(self, candidate: Tagger, evidence: JudgedAnswers) -> str:

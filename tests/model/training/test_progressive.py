@@ -311,6 +311,14 @@ def never(*_: object) -> None:
     raise AssertionError("boxes are asked again")
 
 
+def test_out_of_fold_uses_held_out_gold_too(cold: Tagger) -> None:
+    problem = Problem(ITEMS, GOLD, FAMILIES)
+    usual = out_of_fold(cold, problem, SOURCES_ALONE, folds=2)
+    held_out = out_of_fold(cold, replace(problem, held_out=frozenset(range(0, 40, 2))), SOURCES_ALONE, folds=2)
+    assert torch.equal(held_out.probability_NK, usual.probability_NK)
+    assert torch.equal(held_out.given_NK, usual.given_NK)
+
+
 def test_shuffled_gold_does_not_look_better_than_the_cold_start(cold: Tagger) -> None:
     order = torch.randperm(len(ITEMS), generator=torch.Generator().manual_seed(5)).tolist()
     shuffled = {row: GOLD[order[row]] for row in GOLD}

@@ -150,9 +150,9 @@ def repeats_brand(text: str, title: str) -> bool:
 
 
 def _has_cue(kind: Kind | None, text: str) -> bool:
-    """Return whether a pattern of the kind's cues matches the text once negated phrases are removed from the text."""
+    """Return whether the words of one of the kind's cues are in the text once negated phrases are removed from the text."""
     if kind is None:
         return False
     if kind.negation is not None:
         text = kind.negation.taken_out_of(text)
-    return any(cue.pattern and cue.search.is_in(text) for cue in kind.cues)
+    return any((cue.pattern or cue.money) and cue.says(text) for cue in kind.cues)

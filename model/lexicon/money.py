@@ -26,14 +26,14 @@ _AFTER = (
     r"\s?[万萬千百]?(?:元(?![气氣素旦宵月年件])|[円圓](?![形型盤筒桌柱滑周弧])|人民[币幣])",
     r"\s?[만천백]?\s?원(?:(?![가-힣])|(?=대|부터|짜리|에|의|이|할인))",
     r"\s?(?:đ|đồng|vn[đd])(?!\w)",
-    r"\s?(?:บาท|บ\.|درهم|ريال|جنيه|دينار|टका|रु(?!\w)|रु[.प])",
-    r"\s?(?:р(?:уб(?:\.|л\w{1,3})?)?|грн|тг|тенге)(?!\w)",
+    r"\s?(?:บาท|บ\.|درهم|ريال|جنيه|دينار|تومان|टका|रु(?!\w)|रु[.प])",
+    r"\s?(?:р(?:уб(?:\.|л\w{1,3})?)?|грн|лв|тг|тенге)(?!\w)",
     r"\s?(?:tl|lira|rmb|usd|eur|gbp|dollars?|euros?|yuan|yen|rupees|dirhams?)(?!\w)",
-    r"\s?(?:pesos|soles|reais|z[łl](?:ot(?:y|e|ych))?|rupiah|ribu|rb|ringgit|baht|kronor|kroner)(?!\w)",
+    r"\s?(?:pesos|soles|reais|z[łl](?:ot(?:y|e|ych))?|rupiah|ribu|rb|ringgit|baht|lei|kronor|kroner)(?!\w)",
     # 9块9 49€95 59,- 199/-
     r"[块塊]\d(?!\d)|\s?(?![$¥￥£])\p{Sc}|[.,/]\s?[-–—](?!\w)",
-    # 29,99 $, and 199.000d, since a reader may lose the bar of đ.
-    r"(?<=[.,]\d\d)\s?\$|(?<=[.,]\d{3})\s?[dk](?!\w)",
+    # 29,99 $   29 NT$   1 990 Ft   199.000d, since a reader may lose the bar of đ.
+    r"(?<=[.,]\d\d)\s?\p{Sc}|\s?[a-z]{1,3}\$|(?<=[ .,]\d{3})\s?(?-i:Ft)(?!\w)|(?<=[.,]\d{3})\s?[dk](?!\w)",
 )
 
 
@@ -59,6 +59,6 @@ def _patterns() -> "tuple[regex.Pattern[str], regex.Pattern[str]]":
     letters = sorted(sign.strip("\u200f.") for sign in signs - codes if not regex.search(r"\p{Sc}", sign))
     local = "|".join(r"\.?\s?".join(map(regex.escape, regex.split(r"[.\s]+", sign))) for sign in letters)
     known = codes - WORDS
-    before = rf"(?:\p{{Sc}}|(?<!\w)(?:\L<codes>|(?i:{local}|{_BEFORE})\.?))\s{{0,2}}$"
+    before = rf"(?:\p{{Sc}}|(?<!\w)(?:\L<codes>|(?i:{local}|{_BEFORE})))[\s.:：]{{0,3}}$"
     after = rf"\d(?:(?i:{'|'.join(_AFTER)})|\s?(?:\L<codes>|(?i:{local}))(?!\w))"
     return regex.compile(before, codes=known), regex.compile(after, codes=known)

@@ -159,7 +159,7 @@ def repeats_brand(text: str, title: str) -> bool:
 
 
 def _has_cue(kind: Kind | None, text: str) -> bool:
-    """Return whether the words of one of the kind's cues are in the text once negated phrases are removed from the text."""
+    """Return whether a cue of the kind has its words in the text without what the kind's ``without`` removes."""
     if kind is None:
         return False
     if kind.negation is not None:

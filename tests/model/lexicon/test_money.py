@@ -49,6 +49,10 @@ from model.lexicon.money import names_sum
         "1 990 Ft",
         "249 kr",
         "CHF 39.90",
+        "售价AED49起",
+        "25EUR包邮",
+        "特价Rp199.000",
+        "12 лв.",
     ],
 )
 def test_a_number_beside_a_currency_is_a_sum(text: str) -> None:

@@ -42,8 +42,8 @@ _WHOLE = (
 _WRITTEN = (
     # 9块9   59,-   199/-   29,99 $
     r"[块塊]\d(?!\d)|[.,/]\s?[-–—](?!\w)|(?<=[.,]\d\d)\s?\p{Sc}",
-    # 1 990 Ft, but not 6 Ft; 199.000d, since a reader may lose the bar of đ.
-    rf"(?:(?<=[ .,]\d{{3}})\s?(?-i:Ft)|(?<=[.,]\d{{3}})\s?[dk])(?!{_LETTER})",
+    # 1 990 Ft, but not 6 Ft. A reader may lose the bar of đ and the whole ł: 199.000d, 19,99 z.
+    rf"\s?(?:(?<=[ .,]\d{{3}} ?)(?-i:Ft)|(?<=[.,]\d{{3}} ?)[dk]|(?<=[.,]\d\d ?)z|kc)(?!{_LETTER})",
 )
 
 

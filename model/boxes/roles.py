@@ -34,7 +34,7 @@ PRICE_WORD = re.compile(
 MARK = re.compile(r"旗舰店?|天猫|聚划算|juhuasuan|淘抢购|tmall|专营店|专卖店|官方授权|[®™]", re.IGNORECASE)
 CHINESE = re.compile(r"[一-鿿]")
 LATIN = re.compile(r"[^\W\d_一-鿿]")
-LATIN_NAME = re.compile(r"[a-zà-ÿ]{3,}")
+LATIN_NAME = re.compile(r"[a-zà-ɏḁ-ỿ]{3,}")
 DIGIT = re.compile(r"\d")
 GIFT_STICKER = re.compile(r"^[送赠贈加]+$")
 # A title's brand is searched in this many of its first characters, brackets included.

@@ -22,6 +22,8 @@ _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _WORD_END = re.compile(r"[\s/|·]+")
 _LATIN = re.compile(r"[a-z]{3,}")
 _RUN = re.compile(r"[a-z]{3,}|[\u4e00-\u9fff]{2,}")
+# Letters whose bar is no accent that could be taken off.
+_BARRED = str.maketrans("łđøħŧı", "ldohti")
 _CAMPAIGN = re.compile(r"^(\s*【[^】]*】)+")
 KEPT = 4096
 """Items whose cues are kept in memory, at some 5 kB each."""
@@ -173,7 +175,7 @@ def names_brand(text: str, title: str, brands: Sequence[str]) -> bool:
 
 def _folded(text: str) -> str:
     """Return the text without case and accents, because readers may take an I for an Í."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold().strip())
+    decomposed = unicodedata.normalize("NFKD", text.casefold().strip()).translate(_BARRED)
     return "".join(character for character in decomposed if not unicodedata.combining(character))
 
 

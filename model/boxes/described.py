@@ -26,7 +26,7 @@ from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
 from model.features.folder import TensorFolder
 from model.features.item import ItemFeatures
-from model.lexicon.lexicon import Kind
+from model.lexicon.lexicon import BUILT_IN, Kind
 
 # The most items that one process keeps, at 30 to 70 kB each.
 MOST = 2000
@@ -145,8 +145,9 @@ def _warn_once(folder: Path, reason: str) -> None:
 
 @cache
 def _code() -> str:
-    """Return a digest of this package's code, so that files of other code are not taken for files of this code."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    """Return a digest of this package's and the cues' code, so that files of other code are not taken for its own."""
+    folders = (Path(__file__).parent, BUILT_IN.parent)
+    files = [file for folder in folders for file in sorted(folder.glob("*.py"))]
     return blake2b(b"".join(file.read_bytes() for file in files), digest_size=8).hexdigest()
 
 

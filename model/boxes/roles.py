@@ -18,14 +18,23 @@ from model.lexicon.lexicon import Kind, Lexicon
 from model.lexicon.pattern import LONGEST
 
 # 夫 is in the list because text readers often take a drawn ¥ for it.
-CURRENCY = re.compile(r"^[¥￥夫]$|^(rmb|元|圆|起|/?[枚件个只台套盒瓶])[¥￥]?$", re.IGNORECASE)
-AMOUNT = re.compile(r"^[¥￥]?\s*\d{1,6}([.,]\d{1,2})?\s*(元|rmb|起)?[¥￥]?$", re.IGNORECASE)
+SIGN = "[¥￥夫$€£₩₫₱₽₹₺฿]"
+CURRENCY = re.compile(
+    rf"^{SIGN}$|^(rmb|元|圆|円|원|起|r[psm]\.?|z[łl]|tl|đ|руб\.?|บาท|/?[枚件个只台套盒瓶])[¥￥]?$", re.IGNORECASE
+)
+AMOUNT = re.compile(
+    rf"^{SIGN}?\s*(\d{{1,6}}|\d{{1,3}}([.,]\d{{3}}){{1,2}})([.,]\d{{1,2}})?\s*([元円원起đ]|rmb)?{SIGN}?$", re.IGNORECASE
+)
 MONEY = re.compile(r"[¥￥]\s*\d|\d\s*元|rmb", re.IGNORECASE)
-PRICE_WORD = re.compile(r"(价|拍下|低至|仅需|只要|立减|直降|券后|付款)[:：]?\s*(rmb)?[¥￥]?$", re.IGNORECASE)
+PRICE_WORD = re.compile(
+    r"([价價]|価格|税込|拍下|低至|[仅僅]需|只要|立[减減]|直降|券[后後]|付款|ราคา"
+    r"|\b(price|precio|preço|prix|preis|prezzo|cena|giá|harga|fiyat|цена))[:：]?\s*(rmb)?[¥￥]?$",
+    re.IGNORECASE,
+)
 MARK = re.compile(r"旗舰店?|天猫|聚划算|juhuasuan|淘抢购|tmall|专营店|专卖店|官方授权|[®™]", re.IGNORECASE)
 CHINESE = re.compile(r"[一-鿿]")
 LATIN = re.compile(r"[^\W\d_一-鿿]")
-LATIN_NAME = re.compile(r"[a-zà-ÿ]{3,}")
+LATIN_NAME = re.compile(r"[a-zà-ɏḁ-ỿ]{3,}")
 DIGIT = re.compile(r"\d")
 GIFT_STICKER = re.compile(r"^[送赠贈加]+$")
 # A title's brand is searched in this many of its first characters, brackets included.
@@ -150,9 +159,9 @@ def repeats_brand(text: str, title: str) -> bool:
 
 
 def _has_cue(kind: Kind | None, text: str) -> bool:
-    """Return whether a pattern of the kind's cues matches the text once negated phrases are removed from the text."""
+    """Return whether a cue of the kind has its words in the text without what the kind's ``without`` removes."""
     if kind is None:
         return False
     if kind.negation is not None:
         text = kind.negation.taken_out_of(text)
-    return any(cue.pattern and cue.search.is_in(text) for cue in kind.cues)
+    return any((cue.pattern or cue.money) and cue.says(text) for cue in kind.cues)

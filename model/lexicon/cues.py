@@ -5,7 +5,7 @@ Shape suffixes: N items, K classes, B blocks of one item, F cues.
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import cached_property, lru_cache
@@ -22,6 +22,8 @@ _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _WORD_END = re.compile(r"[\s/|·]+")
 _LATIN = re.compile(r"[a-z]{3,}")
 _RUN = re.compile(r"[a-z]{3,}|[\u4e00-\u9fff]{2,}")
+# Letters whose bar is no accent that could be taken off.
+_BARRED = str.maketrans("łđøħŧı", "ldohti")
 _CAMPAIGN = re.compile(r"^(\s*【[^】]*】)+")
 KEPT = 4096
 """Items whose cues are kept in memory, at some 5 kB each."""
@@ -113,15 +115,14 @@ class CueSet:
     def _look(self, title: str, blocks: tuple[TextBlock, ...]) -> "_Facts":
         """Return the results of the cues on a title and read blocks."""
         reading = _Reading(title, blocks)
-        fires = [reading.fires(cue, self.kinds[k]) for k, cue in self.cues]
+        met = [reading.met(cue, self.kinds[k]) for k, cue in self.cues]
+        fires = [reading.fires(cue, self.kinds[k], met[f]) for f, (k, cue) in enumerate(self.cues)]
         read = [
             0.0 if cue.where == "picture" else cue.weight if fired else cue.otherwise
             for fired, (_, cue) in zip(fires, self.cues, strict=True)
         ]
-        flag_BF = torch.zeros(len(blocks), len(self.cues))
-        for f, (k, cue) in enumerate(self.cues):
-            if cue.where == "reading":
-                flag_BF[:, f] = torch.tensor([reading.meets(b, cue, self.kinds[k]) for b in range(len(blocks))])
+        flags = [[float(b in blocks_met) for blocks_met in met] for b in range(len(blocks))]
+        flag_BF = torch.tensor(flags).reshape(len(blocks), len(self.cues))
         return _Facts(torch.tensor(read, dtype=torch.float64), tuple(fires), flag_BF)
 
 
@@ -174,7 +175,7 @@ def names_brand(text: str, title: str, brands: Sequence[str]) -> bool:
 
 def _folded(text: str) -> str:
     """Return the text without case and accents, because readers may take an I for an Í."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold().strip())
+    decomposed = unicodedata.normalize("NFKD", text.casefold().strip()).translate(_BARRED)
     return "".join(character for character in decomposed if not unicodedata.combining(character))
 
 
@@ -186,40 +187,44 @@ class _Reading:
         self.blocks = [replace(block, text=block.text[:LONGEST]) for block in blocks]
         brands = brand_names(self.title)
         self.is_brand = [names_brand(block.text, self.title, brands) for block in self.blocks]
-        self.readable = [block.is_text for block in self.blocks]
+        # By kind: what its ``without`` leaves of the title and of each block.
+        self._left: dict[str, tuple[str, list[str]]] = {}
 
-    def fires(self, cue: Cue, kind: Kind) -> bool:
-        """Return whether a cue on texts fires; False for a cue on pixels."""
+    def met(self, cue: Cue, kind: Kind) -> set[int]:
+        """Return the indices of the read blocks that meet the cue's conditions on a single block."""
+        if cue.where != "reading":
+            return set()
+        return {b for b in range(len(self.blocks)) if self._meets(b, cue, kind)}
+
+    def fires(self, cue: Cue, kind: Kind, met: Collection[int]) -> bool:
+        """Return whether a cue on texts fires, given the blocks that meet its conditions; False for a cue on pixels."""
         if cue.where == "picture":
             return False
         if cue.where == "title":
-            return _text_meets(_left(self.title, kind), cue)
+            return _text_meets(self._left_by(kind)[0], cue)
         # ``blocks`` and ``chinese`` are conditions on all blocks together, the others on a single block.
-        met = [block for b, block in enumerate(self.blocks) if self.meets(b, cue, kind)]
         if len(met) < cue.blocks:
             return False
-        return sum(len(_CHINESE.findall(block.text)) for block in met) >= cue.chinese
+        return sum(len(_CHINESE.findall(self.blocks[b].text)) for b in met) >= cue.chinese
 
-    def meets(self, b: int, cue: Cue, kind: Kind) -> bool:
-        """Return whether read block ``b`` meets the cue's conditions on a single block."""
+    def _meets(self, b: int, cue: Cue, kind: Kind) -> bool:
         block, box = self.blocks[b], self.blocks[b].box
-        if not self.readable[b] or (cue.brand is not None and cue.brand != self.is_brand[b]):
+        if not block.is_text or (cue.brand is not None and cue.brand != self.is_brand[b]):
             return False
         at_edge = box.left <= cue.edge or box.right >= 1 - cue.edge
         in_place = at_edge and cue.below <= box.top <= cue.above and box.height >= cue.taller
         # The place is checked first, because the search of the text takes longer.
-        return in_place and _text_meets(_left(block.text, kind), cue)
+        return in_place and _text_meets(self._left_by(kind)[1][b], cue)
 
-
-def _left(text: str, kind: Kind) -> str:
-    """Return the text without what the kind's ``without`` removes."""
-    return kind.negation.taken_out_of(text) if kind.negation else text
+    def _left_by(self, kind: Kind) -> tuple[str, list[str]]:
+        if kind.name not in self._left:
+            left = kind.negation.taken_out_of if kind.negation else str
+            self._left[kind.name] = left(self.title), [left(block.text) for block in self.blocks]
+        return self._left[kind.name]
 
 
 def _text_meets(text: str, cue: Cue) -> bool:
     """Return whether a text meets the cue's conditions on length and words."""
     if not cue.shortest <= len(text) or (cue.longest is not None and len(text) > cue.longest):
         return False
-    if cue.pattern and not cue.search.is_in(text):
-        return False
-    return cue.whole is None or cue.whole.is_all_of(text.strip())
+    return cue.says(text) and (cue.whole is None or cue.whole.is_all_of(text.strip()))

@@ -13,6 +13,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from model.lexicon.money import names_sum
 from model.lexicon.pattern import Pattern
 
 BUILT_IN = Path(__file__).with_name("lexicon.toml")
@@ -33,6 +34,7 @@ class Cue:
     where: str = "reading"
     pattern: str = ""
     full: str = ""
+    money: bool = False
     brand: bool | None = None
     longest: int | None = None
     shortest: int = 0
@@ -60,6 +62,10 @@ class Cue:
         """The pattern that the whole text must match, None if there is no such condition."""
         return Pattern(self.full, self.name) if self.full else None
 
+    def says(self, text: str) -> bool:
+        """Return whether a text holds what ``pattern`` and ``money`` ask for."""
+        return (not self.pattern or self.search.is_in(text)) and (not self.money or names_sum(text))
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -81,7 +87,9 @@ class Kind:
 
     def check(self) -> None:
         """Raise ValueError if one of the kind's expressions takes too long on some texts."""
-        patterns = [self.negation, *(found for cue in self.cues for found in (cue.search, cue.whole))]
+        # A text of a limited length could not hold all of ``without`` at once.
+        absent = [Pattern(expression, self.name) for expression in self.without]
+        patterns = [*absent, *(found for cue in self.cues for found in (cue.search, cue.whole))]
         for pattern in patterns:
             if pattern is not None:
                 pattern.check()

@@ -138,6 +138,14 @@ def test_it_finds_nothing_that_was_described_otherwise(
     assert len(asked) == len(files(tmp_path)) == 3
 
 
+def test_code_of_the_cues_is_a_part_of_the_code_that_describes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(described, "BUILT_IN", tmp_path / "lexicon.toml")
+    code = described._code.__wrapped__  # without its memory
+    before = code()
+    (tmp_path / "money.py").write_text("NAMES = 1")
+    assert code() != before
+
+
 def test_nothing_is_kept_on_disk_unless_asked_for(tmp_path: Path) -> None:
     kept = Descriptions()
     with kept.kept_in(tmp_path / "one"), kept.kept_in(tmp_path / "other"):

@@ -35,6 +35,15 @@ def test_a_price_takes_its_currency_sign_and_word() -> None:
     assert not of_kind(item, "copy")
 
 
+@pytest.mark.parametrize(
+    ("word", "sign", "number"), [("Harga", "Rp", "249.000"), ("特價", "$", "1,290"), ("Precio:", "€", "34,95")]
+)
+def test_a_price_of_any_country_takes_its_currency_sign_and_word(word: str, sign: str, number: str) -> None:
+    lines = [(Box(0.05, 0.8, 0.2, 0.84), word), (Box(0.05, 0.86, 0.08, 0.92), sign)]
+    (price,) = of_kind(picture([*lines, (Box(0.09, 0.85, 0.25, 0.93), number)]), "price")
+    assert price.box == Box(0.05, 0.8, 0.25, 0.93)
+
+
 def test_lines_of_one_copy_block_are_one_element_and_far_ones_are_not() -> None:
     near = [(Box(0.1, 0.5, 0.5, 0.55), "全国联保送货上门"), (Box(0.1, 0.56, 0.5, 0.61), "三十天无理由退换")]
     (copy,) = of_kind(picture(near), "copy")

@@ -81,6 +81,7 @@ def test_brand_names_start_the_title(title: str, names: tuple[str, ...]) -> None
         ("KONKA", "Konka/康佳 LED", True),
         ("anward万和", "Vanward/万和 DSC", True),
         ("ÍPSA", "IPSA茵芙莎洗面奶", True),
+        ("LODZ", "Łódź kubek", True),
         ("Whirpool", "Whirlpool/惠而浦", True),
         ("MONLOT 梦陇", "赵薇酒庄梦陇法国红酒", True),
         ("大容量", "Konka/康佳 LED", False),

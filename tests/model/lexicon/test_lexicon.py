@@ -47,6 +47,7 @@ def test_a_project_adds_names_and_cues_and_changes_weights() -> None:
         ('[[kinds.a.cues]]\nname = "x"\nweight = inf', "weight = inf is of a wrong type"),
         ('[[kinds.a.cues]]\nname = "x"\nweight = 1\nlongest = 1.5', "longest = 1.5 is of a wrong type"),
         ('[[kinds.a.cues]]\nname = "x"\nweight = 1\nbrand = "yes"', "brand = 'yes' is of a wrong type"),
+        ('[[kinds.a.cues]]\nname = "x"\nweight = 1\nmoney = 1', "money = 1 is of a wrong type"),
         ("[kinds.a]\ncues = [1]", "is 1; write it as a table"),
         ("[kinds]\na = 3", "kind 'a' in the lexicon is 3; write it as a table"),
         ("kinds = [1]", "kinds = .* is of a wrong type"),

@@ -16,11 +16,15 @@ from dataclasses import dataclass
 
 from PIL import ExifTags, IcoImagePlugin, Image, ImageFile, ImageOps
 
+from model.items import is_long
+
 # The formats that browsers show; untrusted bytes never reach Pillow's other decoders. JPEG covers multi-picture files.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "ICO")
 
 KEPT_PIXELS = 2_000_000  # pixels of the reduced picture at most; its long side is over 700 px, the encoders use 640
-KEPT_SIDE = 10_000  # px; the longest side of the reduced picture, which bounds pictures one pixel high too
+KEPT_PIXELS_LONG = 6_000_000  # the same for a long picture, which is read in tiles
+KEPT_SHORT_SIDE = 640  # px; a long picture's shorter side needs no more
+KEPT_SIDE = 20_000  # px; the longest side of the reduced picture, which bounds pictures one pixel high too
 PIECE_SIDE = 1000  # px; the side of the piece that is converted at once
 
 # Bytes per pixel at the decoder's peak, measured: WebP 20 and AVIF 12 (8 bits per channel), a progressive JPEG 12.
@@ -139,6 +143,13 @@ def _load(content: bytes, max_pixels: int) -> Picture:
         picture.draft(None, (-(-size[0] // factor), -(-size[1] // factor)))
         picture.load()
         reduced = _reduced(picture)
+        # Whole factors would leave some long pages half of the letters' height that is needed.
+        scale = _scale(reduced.size) if is_long(size) else 1.0
+        if scale < 1:
+            kept = tuple(max(1, round(side * scale)) for side in reduced.size)
+            facts = reduced.info
+            reduced = reduced.resize(kept, Image.Resampling.BOX)
+            reduced.info = facts
         try:
             upright = ImageOps.exif_transpose(reduced)
         except Exception:  # a broken EXIF block; the picture itself is usable
@@ -146,8 +157,16 @@ def _load(content: bytes, max_pixels: int) -> Picture:
         return Picture(upright, size[::-1] if is_on_its_side(reduced) else size)
 
 
+def _scale(size: tuple[int, int]) -> float:
+    """Return the number by which both sides of a long picture are multiplied."""
+    within = math.sqrt(KEPT_PIXELS_LONG / math.prod(size))
+    return min(1.0, KEPT_SHORT_SIDE / min(size), KEPT_SIDE / max(size), within)
+
+
 def _factor(size: tuple[int, int]) -> int:
-    """Return the number by which both sides are divided."""
+    """Return the whole number by which both sides are divided."""
+    if is_long(size):
+        return max(1, math.floor(1 / _scale(size)))
     return max(1, math.ceil(math.sqrt(math.prod(size) / KEPT_PIXELS)), math.ceil(max(size) / KEPT_SIDE))
 
 

@@ -42,6 +42,15 @@ class Box:
         return shared / (self.area + other.area - shared)
 
 
+LONG = 2.5
+"""Pictures whose longer side exceeds this many shorter sides are long: pages of shops, and banners."""
+
+
+def is_long(size: tuple[int, int]) -> bool:
+    """Return whether a picture of this width and height in pixels is looked at in parts instead of as a whole."""
+    return max(size) > LONG * min(size)
+
+
 MISREAD = 0.4
 """A character as large as this share of the picture is misread: readers take bars and edges for 一, l and 1, and the
 outline of a product for M or 88."""

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from model.items import Box, TextBlock
-from model.reading.reader import Reader
+from model.reading.reader import Reader, Reading
 
 WORDS = "SALE 299"
 
@@ -34,7 +34,7 @@ def _only(blocks: tuple[TextBlock, ...]) -> TextBlock:
 @pytest.mark.parametrize("side", [320, 640, 1500])
 def test_text_and_its_place_are_read_at_any_size(reader: Reader, side: int) -> None:
     picture, box = _picture(side)
-    block = _only(reader.read([picture])[0])
+    block = _only(reader.read([picture])[0].blocks)
     assert block.text.replace(" ", "") == WORDS.replace(" ", "")
     assert block.box.iou(box) > 0.5
     assert block.score > 0.8
@@ -42,7 +42,7 @@ def test_text_and_its_place_are_read_at_any_size(reader: Reader, side: int) -> N
 
 def test_a_turned_line_gets_its_upright_bounding_box(reader: Reader) -> None:
     picture, box = _picture(640, angle=14)
-    block = _only(reader.read([picture])[0])
+    block = _only(reader.read([picture])[0].blocks)
     assert block.box.iou(box) > 0.5
     assert block.box.height > 0.15
 
@@ -57,7 +57,7 @@ LONG = [pytest.param(size, marks=pytest.mark.slow) for size in ((9, 200), (22, 6
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (640, 22), (4000, 150), (33, 3), *LONG])
 def test_pictures_without_text_have_none_whatever_their_shape(reader: Reader, size: tuple[int, int]) -> None:
-    assert reader.read([Image.new("RGB", size, (10, 200, 30))]) == [()]
+    assert reader.read([Image.new("RGB", size, (10, 200, 30))]) == [Reading(())]
 
 
 def test_reading_is_silent(reader: Reader, capfd: pytest.CaptureFixture[str]) -> None:

@@ -56,7 +56,8 @@ def drawing(width: int, height: int, seed: int) -> tuple[Image.Image, list[Drawn
         if not is_banner and ink.width > width - 40:
             continue
         left, top = (at, (height - ink.height) // 2) if is_banner else (draw.randint(10, width - ink.width - 10), at)
-        at += (ink.width if is_banner else ink.height) + draw.randint(20, 120)
+        # Copy that stands closer than this side by side is one line.
+        at += ink.width + 2 * size if is_banner else ink.height + draw.randint(20, 120)
         if at > end:
             return picture, drawn
         picture.paste(ink, (left, top), ink)

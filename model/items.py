@@ -75,7 +75,8 @@ class TextBlock:
 class Item:
     """One task: an upright RGB picture, its title, its industry path, and further texts by field. All are optional.
 
-    If ``image`` is a reduced copy of the picture, ``whole`` is the width and height of the picture itself.
+    If ``image`` is a reduced copy of the picture, ``whole`` is the width and height of the picture itself. ``notes`` say
+    what of the picture's file is not shown as usual.
 
         item = Item(Image.open("shirt.jpg").convert("RGB"), title="T-shirt", industry=("clothing", "tops"))
     """
@@ -85,6 +86,7 @@ class Item:
     industry: tuple[str, ...] = ()
     texts: dict[str, str] = field(default_factory=dict)
     whole: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:

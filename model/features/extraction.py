@@ -160,7 +160,7 @@ class FeatureExtractor:
             industry_LE=(torch.stack(levels) if levels else torch.zeros(0, self._texts.width)).half(),
             texts=dict(item.texts),
             texts_E={name: encoded[text].pooled_E.half() for name, text in item.texts.items()},
-            notes=seen.reading.notes,
+            notes=(*item.notes, *seen.reading.notes),
         )
 
 

@@ -34,7 +34,7 @@ class ItemFeatures:
     RGB picture of at most 128 pixels on its long side (a long picture's has at most four times as many pixels as a
     square one's), from which colour and saliency are computed. ``industry_LE`` are the text embeddings of the industry
     levels. ``texts`` are the item's further texts by field, ``texts_E`` their pooled vectors. ``notes`` say what of the
-    picture's text was not read as usual (``model.reading.lines``).
+    picture was not shown or read as usual (``model.items.Item``, ``model.reading.lines``).
     """
 
     size: tuple[int, int]

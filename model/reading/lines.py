@@ -1,8 +1,9 @@
 """Recognition of lines: lines that are upside down are read turned, and text that cannot be read is told.
 
 The recogniser reads little or nothing in a line that is upside down or in a script that it does not know: a character
-or two where there is room for ten. Such a line is doubtful. Only in a picture most of whose lines are doubtful each of
-them is read a second time, turned, because a line of an upright picture is doubtful for many reasons.
+or two where there is room for ten. Such a line is doubtful. Only where at least half of a picture's lines are doubtful
+all are read a second time, turned, because single lines of an upright picture are doubtful for many reasons. The turned
+readings count if they explain at least half of the doubtful lines: any text has letters that look alike when turned.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,18 +43,18 @@ def recognised(crops: list[Pixels], read: Callable[[list[Pixels]], list[Line]]) 
     ``read`` is the recogniser.
     """
     lines = read(crops) if crops else []
-    doubtful = [place for place, line in enumerate(lines) if _is_doubtful(line, crops[place])]
+    doubtful = {place for place, line in enumerate(lines) if _is_doubtful(line, crops[place])}
     if not doubtful or 2 * len(doubtful) < len(lines):
         return lines, ()
-    turned = read([np.ascontiguousarray(crops[place][::-1, ::-1]) for place in doubtful])
+    turned = read([np.ascontiguousarray(crop[::-1, ::-1]) for crop in crops])
     better = {
         place: line
-        for place, line in zip(doubtful, turned, strict=True)
-        if line.score >= TURNED_SCORE
-        and len(line.text) > len(lines[place].text)
-        and not _is_doubtful(line, crops[place])
+        for place, (line, before) in enumerate(zip(turned, lines, strict=True))
+        if line.score >= TURNED_SCORE and len(line.text) > len(before.text) and not _is_doubtful(line, crops[place])
     }
-    left = len(doubtful) - len(better)
+    if 2 * len(doubtful & better.keys()) < len(doubtful):
+        better = {}
+    left = len(doubtful - better.keys())
     notes = [TURNED] * bool(better) + [UNREADABLE] * (left >= FEWEST_UNREADABLE and 2 * left >= len(lines))
     return [better.get(place, line) for place, line in enumerate(lines)], tuple(notes)
 

@@ -29,6 +29,7 @@ LEAST_SCORE = 0.5
 
 # Of each line the corners (L, 4, 2) in pixels and its own pixels; and whether the picture was looked at to its end.
 Found = tuple[Corners, list[Pixels], bool]
+NO_LINES: Corners = np.zeros((0, 4, 2), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Reader:
         try:
             crops, found = self._engine.detect_and_crop(prepared, steps)
         except RapidOCRError:
-            return np.zeros((0, 4, 2), dtype=np.float32), [], True
+            return NO_LINES, [], True
         height, width = pixels_HW3.shape[:2]
         return map_boxes_to_original(found.boxes, steps, height, width), crops, True  # type: ignore[arg-type]  # boxes were found
 
@@ -115,7 +116,9 @@ class Reader:
                 corners_L42 = np.asarray(corners, dtype=np.float32)
                 corners_L42[..., axis] += tile.start
                 found.append((tile, corners_L42.clip(0, np.float32((width, height)))))
-        corners_L42 = joined(found, axis) if found else np.zeros((0, 4, 2), dtype=np.float32)
+        if not found:
+            return NO_LINES, [], tiles[-1].is_last
+        corners_L42 = self._engine.text_det.sorted_boxes(joined(found, axis))
         return corners_L42, self._engine.crop_text_regions(pixels_HW3, corners_L42), tiles[-1].is_last
 
     def _texts(self, crops: list[Pixels]) -> list[Line]:

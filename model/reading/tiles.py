@@ -6,6 +6,7 @@ of ordinary shape.
 Shape suffixes: L lines; 4 corners; 2 coordinates (across, down), in pixels of the whole picture.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +17,8 @@ Corners = np.ndarray[Any, np.dtype[np.float32]]
 
 # The part of a tile that the next one shows too: taller lines than this are joined from their parts.
 OVERLAP = 0.2
-# Pixels of the smallest tile: on smaller ones the detector would see letters larger than any that it knows.
-SMALLEST = 320
+# Pixels of the smallest tile, as of a picture of ordinary shape; a narrow picture does not fill it.
+SMALLEST = 640
 # The most tiles that are read of one picture: a page of 790 × 20,000 pixels. One takes a third of a second on 2 cores.
 MOST = 32
 # A line that ends this close to an edge inside the picture is cut by the edge; in sides of the tile.
@@ -42,13 +43,16 @@ class Tile:
 def tiles_of(length: int, breadth: int) -> list[Tile]:
     """Return the tiles of a picture with these sides in pixels, from the top or left; at most MOST."""
     side = min(length, max(breadth, SMALLEST))
-    step = max(1, round(side * (1 - OVERLAP)))
-    starts = [*range(0, length - side, step), length - side][:MOST]
-    return [Tile(start, start + side, start == 0, start + side == length) for start in starts]
+    step = side * (1 - OVERLAP)
+    count = 1 + math.ceil((length - side) / step)
+    if 1 < count <= MOST:
+        step = (length - side) / (count - 1)
+    starts = [round(step * number) for number in range(min(count, MOST))]
+    return [Tile(start, start + side, start == 0, start + side >= length) for start in starts]
 
 
 def joined(found: Sequence[tuple[Tile, Corners]], axis: int) -> Corners:
-    """Return the lines (L, 4, 2) of all tiles, each once, from top to bottom.
+    """Return the lines (L, 4, 2) of all tiles, each once, in no order.
 
     ``found`` has the lines (L, 4, 2) of each tile. ``axis`` is that of the longer side: 0 across, 1 down. A line that
     is whole in a tile counts. The parts of a line that every tile cuts become one upright rectangle.
@@ -62,22 +66,18 @@ def joined(found: Sequence[tuple[Tile, Corners]], axis: int) -> Corners:
         for tile, low, high in zip(tiles, low_L2, high_L2, strict=True)
     ]
     parts = [line for line, cut in enumerate(is_cut) if cut]
-    rectangles = [
-        (low_L2[group].min(0), high_L2[group].max(0), len(group)) for group in _groups(parts, low_L2, high_L2, axis)
-    ]
-    whole: list[int] = []
-    for line, cut in enumerate(is_cut):
-        # What is whole in one tile may be a part of something longer that the others cut.
-        longer = [_share(low_L2[line], high_L2[line], low, high) for low, high, count in rectangles if count > 1]
-        twice = [_share(low_L2[line], high_L2[line], low_L2[other], high_L2[other]) for other in whole]
-        if not cut and max([*longer, *twice], default=0.0) < SAME:
-            whole.append(line)
-    lines = [corners_L42[line] for line in whole]
-    for low, high, count in rectangles:
-        if count > 1 or max((_share(low, high, low_L2[one], high_L2[one]) for one in whole), default=0.0) < SAME:
-            lines.append(np.array([low, (high[0], low[1]), high, (low[0], high[1])], dtype=np.float32))
-    lines.sort(key=lambda corners: (float(corners[:, 1].min()), float(corners[:, 0].min())))
-    return np.stack(lines) if lines else np.zeros((0, 4, 2), dtype=np.float32)
+    # Rectangles with the corners of the lines that they stand for: the whole ones, then those put together.
+    lines = [(low_L2[line], high_L2[line], corners_L42[line]) for line, cut in enumerate(is_cut) if not cut]
+    for group in _groups(parts, low_L2, high_L2, axis):
+        low, high = low_L2[group].min(0), high_L2[group].max(0)
+        lines.append((low, high, np.array([low, (high[0], low[1]), high, (low[0], high[1])], dtype=np.float32)))
+    # Of two rectangles that show the same, the larger one is the whole line.
+    lines.sort(key=lambda line: -float((line[1] - line[0]).prod()))
+    kept: list[tuple[Corners, Corners, Corners]] = []
+    for low, high, corners in lines:
+        if all(_share(low, high, other_low, other_high) < SAME for other_low, other_high, _ in kept):
+            kept.append((low, high, corners))
+    return np.stack([corners for _, _, corners in kept])
 
 
 def _groups(parts: Sequence[int], low_L2: Corners, high_L2: Corners, axis: int) -> list[list[int]]:

@@ -142,7 +142,9 @@ def compare(folder: str, pages: int) -> None:
             for entry in boxes
         ]
         by_label = [f"{scores.average_precision.get(label, 0.0):.2f}" for label in LABELS]
-        print(f"| {name} | {scores.mean:.3f} | " + " | ".join(by_label) + f" | {sum(met) / len(met):.0%} of {len(met)} |")
+        print(
+            f"| {name} | {scores.mean:.3f} | " + " | ".join(by_label) + f" | {sum(met) / len(met):.0%} of {len(met)} |"
+        )
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -151,7 +153,9 @@ def compare(folder: str, pages: int) -> None:
 @click.option("--samples", default="", help="compare boxes on pages of this labelled folder's pictures")
 def main(sizes: tuple[str, ...], pages: int, samples: str) -> None:
     """Read drawn pages of each of the SIZES, such as 790x12000."""
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {platform.machine()}, {datetime.now(UTC):%d %B %Y}\n")
+    print(
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {platform.machine()}, {datetime.now(UTC):%d %B %Y}\n"
+    )
     if samples:
         compare(samples, pages)
         return

@@ -37,9 +37,7 @@ def test_of_many_processes_none_forgets_a_picture(url: str) -> None:
         each.close()
 
 
-def test_a_database_that_is_away_is_told_and_raises_nothing(
-    store: Store, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_database_that_is_away_is_told_and_raises_nothing(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     with store.picture_notes._database.write() as connection:
         connection.execute(text("DROP TABLE picture_notes"))
     store.picture_notes.add(KEY, {"too long": 1})

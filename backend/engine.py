@@ -69,7 +69,8 @@ class Engine:
         cache = FeatureCache(settings.paths.features, self.extractor.space)
         claims = Claims(settings.paths.claims / self.extractor.space)
         unkept = metrics.unkept.labels("features").inc
-        self.encoder = TaskEncoder(self.inference.of, cache, sites, claims, on_unkept=unkept)
+        told = store.picture_notes.add
+        self.encoder = TaskEncoder(self.inference.of, cache, sites, claims, on_unkept=unkept, on_notes=told)
         self.answers = Answers(self.encoder, self.inference, metrics, store.fast_answers)
         self.shelf = Shelf(settings.serving.models_in_memory)
         metrics.models.set_function(lambda: len(self.shelf.all()))

@@ -12,8 +12,9 @@ class ProjectStatus(BaseModel):
     """One project. ``behind`` counts the changes of gold labels that no training has used yet.
 
     ``gold_notes`` maps what the last training found unknown or overruled in annotations to the number of tasks.
-    ``warning`` is a problem of the served version that was found after it was installed. ``gone`` says that Label
-    Studio has no such project, so no jobs run for it.
+    ``picture_notes`` maps what was not shown or read as usual to the number of pictures. ``warning`` is a problem of
+    the served version that was found after it was installed. ``gone`` says that Label Studio has no such project, so
+    no jobs run for it.
     """
 
     model_config = ConfigDict(protected_namespaces=())
@@ -27,6 +28,7 @@ class ProjectStatus(BaseModel):
     failure: str
     refused: str | None
     gold_notes: dict[str, int]
+    picture_notes: dict[str, int]
     warning: str
     gone: bool
 
@@ -63,6 +65,7 @@ def status_of(service: "Service", connection: str) -> Status:
                 failure=entry.failure,
                 refused=f"{refusal.version}: {refusal.reason}" if refusal else None,
                 gold_notes=dict(entry.gold_notes),
+                picture_notes=service.store.picture_notes.of(entry.key),
                 warning=current[entry.key].note if entry.key in current else "",
                 gone=bool(entry.gone_at),
             )

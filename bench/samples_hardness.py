@@ -67,7 +67,7 @@ def _read(fresh: list[tuple[str, Sample]]) -> dict[str, list[list[Any]]]:
 
     reader, found = Reader(threads=1), {}
     for key, sample in fresh:
-        (blocks,) = reader.read([sample.open()])
+        blocks = reader.read([sample.open()])[0].blocks
         found[key] = [[b.box.left, b.box.top, b.box.right, b.box.bottom, b.text] for b in blocks]
     return found
 

@@ -16,12 +16,22 @@ from dataclasses import dataclass
 
 from PIL import ExifTags, IcoImagePlugin, Image, ImageFile, ImageOps
 
+from model.items import is_long
+
 # The formats that browsers show; untrusted bytes never reach Pillow's other decoders. JPEG covers multi-picture files.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "ICO")
 
 KEPT_PIXELS = 2_000_000  # pixels of the reduced picture at most; its long side is over 700 px, the encoders use 640
-KEPT_SIDE = 10_000  # px; the longest side of the reduced picture, which bounds pictures one pixel high too
+KEPT_PIXELS_LONG = 6_000_000  # the same for a long picture, which is read in tiles
+KEPT_SHORT_SIDE = 640  # px; a long picture's shorter side needs no more
+KEPT_SIDE = 20_000  # px; the longest side of the reduced picture, which bounds pictures one pixel high too
 PIECE_SIDE = 1000  # px; the side of the piece that is converted at once
+
+# Grey levels on which a transparent picture may be laid, in order of preference.
+GROUNDS = (255, 0, 128)
+ALIKE = 40  # grey levels up to which a pixel cannot be told from its ground
+SHOWN = 64  # the least opacity (of 255) of a pixel that counts
+ON_DARK = "a transparent picture was laid on a dark ground: on white most of it would not be seen"
 
 # Bytes per pixel at the decoder's peak, measured: WebP 20 and AVIF 12 (8 bits per channel), a progressive JPEG 12.
 BYTES_A_PIXEL = {"WEBP": 20, "AVIF": 20}
@@ -46,10 +56,14 @@ class ImageUnavailableError(Exception):
 
 @dataclass(frozen=True)
 class Picture:
-    """A reduced, upright RGB picture; ``size`` is the width and height of the upright picture before the reduction."""
+    """A reduced, upright RGB picture; ``size`` is the width and height of the upright picture before the reduction.
+
+    ``notes`` say what of the file is not shown as usual.
+    """
 
     image: Image.Image
     size: tuple[int, int]
+    notes: tuple[str, ...] = ()
 
 
 class Budget:
@@ -84,6 +98,8 @@ _BUDGET = Budget(BUDGET_BYTES)
 
 def decode(content: bytes, max_pixels: int) -> Picture:
     """Return a picture's first frame, rotated upright by its EXIF data, on white where it is transparent.
+
+    If white would hide most of what a transparent picture shows, it is laid on black or grey.
 
     A truncated file gives the part that it holds; the rest is grey or black, as in a browser. Raises
     ImageUnavailableError for pictures with more than ``max_pixels`` pixels and for bytes that are not a picture.
@@ -138,33 +154,73 @@ def _load(content: bytes, max_pixels: int) -> Picture:
         # A JPEG is scaled down while it is decoded.
         picture.draft(None, (-(-size[0] // factor), -(-size[1] // factor)))
         picture.load()
-        reduced = _reduced(picture)
+        ground = _ground(picture)
+        notes = () if ground == GROUNDS[0] else (ON_DARK,)
+        reduced = _reduced(picture, ground)
+        # Whole factors would leave some long pages half of the letters' height that is needed.
+        scale = _scale(reduced.size) if is_long(size) else 1.0
+        if scale < 1:
+            facts, kept = reduced.info, (max(1, round(reduced.width * scale)), max(1, round(reduced.height * scale)))
+            reduced = reduced.resize(kept, Image.Resampling.BOX)
+            reduced.info = facts
         try:
             upright = ImageOps.exif_transpose(reduced)
         except Exception:  # a broken EXIF block; the picture itself is usable
-            return Picture(reduced, size)
-        return Picture(upright, size[::-1] if is_on_its_side(reduced) else size)
+            return Picture(reduced, size, notes)
+        return Picture(upright, size[::-1] if is_on_its_side(reduced) else size, notes)
+
+
+def _scale(size: tuple[int, int]) -> float:
+    """Return the number by which both sides of a long picture are multiplied."""
+    within = math.sqrt(KEPT_PIXELS_LONG / math.prod(size))
+    return min(1.0, KEPT_SHORT_SIDE / min(size), KEPT_SIDE / max(size), within)
 
 
 def _factor(size: tuple[int, int]) -> int:
-    """Return the number by which both sides are divided."""
+    """Return the whole number by which both sides are divided."""
+    if is_long(size):
+        return max(1, math.floor(1 / _scale(size)))
     return max(1, math.ceil(math.sqrt(math.prod(size) / KEPT_PIXELS)), math.ceil(max(size) / KEPT_SIDE))
 
 
-def _reduced(picture: Image.Image) -> Image.Image:
-    """Return an RGB picture of at most KEPT_PIXELS pixels, with the metadata of the given picture."""
+def _is_transparent(picture: Image.Image) -> bool:
+    """Return whether the picture may have transparent pixels."""
+    return picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info
+
+
+def _pieces(picture: Image.Image, side: int) -> Iterator[tuple[int, int, Image.Image]]:
+    """Go through a picture in squares of this side; give the left and top of each."""
+    width, height = picture.size
+    for left, top in itertools.product(range(0, width, side), range(0, height, side)):
+        yield left, top, picture.crop((left, top, min(left + side, width), min(top + side, height)))
+
+
+def _ground(picture: Image.Image) -> int:
+    """Return the grey level on which a picture is laid: of GROUNDS the first if it hides no more than half of it."""
+    if not _is_transparent(picture):
+        return GROUNDS[0]
+    levels = [0] * 256
+    for _, _, piece in _pieces(picture, PIECE_SIDE):
+        layer = piece.convert("RGBA")
+        shown = layer.getchannel("A").point(lambda alpha: 255 * (alpha >= SHOWN))
+        levels = [sum(pair) for pair in zip(levels, layer.convert("L").histogram(shown), strict=True)]
+    hidden = {ground: sum(levels[max(0, ground - ALIKE) : ground + ALIKE + 1]) for ground in GROUNDS}
+    white = GROUNDS[0]
+    return white if 2 * hidden[white] <= sum(levels) else min(GROUNDS, key=lambda ground: hidden[ground])
+
+
+def _reduced(picture: Image.Image, ground: int) -> Image.Image:
+    """Return an RGB picture of fewer pixels, on this grey level, with the metadata of the given picture."""
     factor = _factor(picture.size)
     width, height = picture.size
     reduced = Image.new("RGB", (-(-width // factor), -(-height // factor)))
-    side = max(1, PIECE_SIDE // factor) * factor
-    for left, top in itertools.product(range(0, width, side), range(0, height, side)):
-        piece = picture.crop((left, top, min(left + side, width), min(top + side, height)))
+    for left, top, piece in _pieces(picture, max(1, PIECE_SIDE // factor) * factor):
         # Sixteen bits per channel are scaled to eight, because Pillow's own conversion turns all values over 255 white.
         if piece.mode.startswith(("I", "F")):
             piece = piece.convert("F").point(lambda value: value * (255 / 65535)).convert("L")
-        if piece.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in piece.info:
+        if _is_transparent(piece):
             layer = piece.convert("RGBA")
-            piece = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+            piece = Image.alpha_composite(Image.new("RGBA", layer.size, (ground, ground, ground, 255)), layer)
         reduced.paste(piece.convert("RGB").reduce(factor), (left // factor, top // factor))
     reduced.info = picture.info
     return reduced

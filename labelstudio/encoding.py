@@ -5,6 +5,7 @@ Features come from the cache if possible. For the other tasks pictures are fetch
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from labelstudio.sites import Sites
 from labelstudio.tasks import ItemReference, item_key, reference_of
 from labelstudio.turns import FairPool
 from model.features.item import ItemFeatures
-from model.items import Item
+from model.items import Item, is_long
 
 LOG = logging.getLogger(__name__)
 
@@ -82,7 +83,8 @@ class TaskEncoder:
     another reader has claimed a picture, the encoder waits for its features. ``batch`` is the number of pictures that
     are claimed and encoded together; it also determines how long other readers wait for one of them (a larger batch
     saves nothing on a CPU). ``share`` is the number of threads that one project uses at most. ``on_unkept`` is called
-    for each task whose features the cache could not store.
+    for each task whose features the cache could not store; ``on_notes`` with the project and its notes on pictures
+    (``ItemFeatures.notes``), each with the number of pictures that were read now.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class TaskEncoder:
         batch: int = 4,
         share: int = SHARE,
         on_unkept: Callable[[], object] = lambda: None,
+        on_notes: Callable[[str, Mapping[str, int]], object] = lambda _project, _notes: None,
     ) -> None:
         self._extractor_of = extractor_of
         self._cache = cache
@@ -102,6 +105,7 @@ class TaskEncoder:
         self._claims = claims
         self._batch = batch
         self._on_unkept = on_unkept
+        self._on_notes = on_notes
         self._threads = FairPool(THREADS, share, "fetch")
 
     def close(self) -> None:
@@ -207,7 +211,13 @@ class TaskEncoder:
                     break
                 if number + 1 < len(chunks):
                     ahead = self._order(project, chunks[number + 1], missing)
-                found |= batch.known | self._extract(extractor, batch, missing, deadline)
+                read = self._extract(extractor, batch, missing, deadline)
+                notes = Counter(
+                    note for entry in read.values() if not isinstance(entry, Failure) for note in entry.notes
+                )
+                if notes:
+                    self._on_notes(str(project), notes)
+                found |= batch.known | read
                 self._claims.release(batch.pictures)
         # After an error or at the deadline the claims must not stay: other readers would wait for them.
         finally:
@@ -258,10 +268,15 @@ class TaskEncoder:
                 failures[key] = Failure(f"the picture could not be fetched ({type(error).__name__})")
             else:
                 items[key] = _item(missing[key], picture)
-        features = dict(zip(items, _features(extractor, list(items.values())), strict=True))
-        for key, entry in features.items():
-            if not isinstance(entry, Failure) and not self._cache.put(key, entry):
-                self._on_unkept()
+        features: dict[str, ItemFeatures | Failure] = {}
+        # A long picture takes as long as many others: it is kept at once, and its lateness is its own.
+        long = [[key] for key, item in items.items() if is_long(item.size)]
+        for keys in [[key for key, item in items.items() if not is_long(item.size)], *long]:
+            read = dict(zip(keys, _features(extractor, [items[key] for key in keys]), strict=True))
+            for key, entry in read.items():
+                if not isinstance(entry, Failure) and not self._cache.put(key, entry):
+                    self._on_unkept()
+            features |= read
         return failures | features
 
 
@@ -303,5 +318,5 @@ def _is_over(deadline: float | None) -> bool:
 
 
 def _item(reference: ItemReference, picture: Picture | None) -> Item:
-    image, size = (picture.image, picture.size) if picture else (None, None)
-    return Item(image, reference.title, reference.industry, dict(reference.texts), size)
+    image, size, notes = (picture.image, picture.size, picture.notes) if picture else (None, None, ())
+    return Item(image, reference.title, reference.industry, dict(reference.texts), size, notes)

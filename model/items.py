@@ -42,6 +42,15 @@ class Box:
         return shared / (self.area + other.area - shared)
 
 
+LONG = 2.5
+"""Pictures whose longer side exceeds this many shorter sides are long: pages of shops, and banners."""
+
+
+def is_long(size: tuple[int, int]) -> bool:
+    """Return whether a picture of this width and height in pixels is looked at in parts instead of as a whole."""
+    return max(size) > LONG * min(size)
+
+
 MISREAD = 0.4
 """A character as large as this share of the picture is misread: readers take bars and edges for 一, l and 1, and the
 outline of a product for M or 88."""
@@ -66,7 +75,8 @@ class TextBlock:
 class Item:
     """One task: an upright RGB picture, its title, its industry path, and further texts by field. All are optional.
 
-    If ``image`` is a reduced copy of the picture, ``whole`` is the width and height of the picture itself.
+    If ``image`` is a reduced copy of the picture, ``whole`` is the width and height of the picture itself. ``notes``
+    say what of the picture's file is not shown as usual.
 
         item = Item(Image.open("shirt.jpg").convert("RGB"), title="T-shirt", industry=("clothing", "tops"))
     """
@@ -76,6 +86,7 @@ class Item:
     industry: tuple[str, ...] = ()
     texts: dict[str, str] = field(default_factory=dict)
     whole: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:

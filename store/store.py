@@ -5,6 +5,7 @@ from store.database import PATIENCE_S, Database, now
 from store.fast_answers import FastAnswers
 from store.journal import Journal
 from store.leases import Leases
+from store.picture_notes import PictureNotes
 from store.projects import Projects
 from store.tasks import Tasks
 from store.versions import Versions
@@ -24,6 +25,7 @@ class Store:
         self.versions = Versions(database)
         self.leases = Leases(database)
         self.fast_answers = FastAnswers(database)
+        self.picture_notes = PictureNotes(database)
 
     @classmethod
     def open(cls, url: str, patience: float = PATIENCE_S) -> "Store":

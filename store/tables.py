@@ -164,6 +164,14 @@ FAST_ANSWERS = Table(
     Column("settled", Boolean, nullable=False),
 )
 
+PICTURE_NOTES = Table(
+    "picture_notes",
+    METADATA,
+    Column("project_key", Name(200), primary_key=True),
+    Column("note", Name(200), primary_key=True),
+    Column("pictures", BigInteger, nullable=False),
+)
+
 LEASES = Table(
     "leases",
     METADATA,

@@ -76,6 +76,7 @@ def version_lines(store: Store, project: Project) -> list[str]:
         rows.append((version.version, str(version.state), version.phase, *counts, f1, made, reasons))
     learned = _learned_lines(newest) if newest else []
     notes = [f"in {count} tasks with gold: {note}" for note, count in sorted(project.gold_notes.items())]
+    notes += [f"in {count} pictures: {note}" for note, count in store.picture_notes.of(project.key).items()]
     return [f"{project.key}  {project.title}".rstrip(), *_table(rows), *learned, *(["", *notes] if notes else [])]
 
 

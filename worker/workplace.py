@@ -47,7 +47,10 @@ class Workplace:
     def encoder(self) -> TaskEncoder:
         claims = Claims(self.settings.paths.claims / self.extractor.space)
         # All pictures of a part are fetched at once, so that one that does not arrive delays no other.
-        return TaskEncoder(lambda *_: self.extractor, self.cache, self.sites, claims, batch=PART, share=THREADS)
+        told = self.store.picture_notes.add
+        return TaskEncoder(
+            lambda *_: self.extractor, self.cache, self.sites, claims, batch=PART, share=THREADS, on_notes=told
+        )
 
     def client_of(self, project: Project) -> LabelStudioClient:
         """Return the API client of the project's Label Studio; its connection has no URL when none is configured."""

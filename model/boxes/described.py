@@ -22,10 +22,13 @@ from torch import Tensor
 from model.boxes.candidates import Candidates, candidates
 from model.boxes.describe import describe, kind_scores
 from model.boxes.forest import Floats
+from model.boxes.nms import to_tensor
 from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
 from model.features.folder import TensorFolder
 from model.features.item import ItemFeatures
+from model.features.screens import home_of, inside
+from model.items import Box
 from model.lexicon.lexicon import BUILT_IN, Kind
 
 # The most items that one process keeps, at 30 to 70 kB each.
@@ -98,7 +101,7 @@ class Descriptions:
                 self._kept.move_to_end(key)
                 return known
             place = self._places[-1] if self._places else None
-        described = place.of(key, item, reader) if place else _described(item, reader)
+        described = place.of(key, item, reader) if place else described_with(item, reader, ())
         with self._lock:
             self._kept[key] = described
             if len(self._kept) > self._most:
@@ -124,17 +127,46 @@ class _Place:
                 name, lambda read, _: Described(read["boxes_N4"], read["inputs_ND"].numpy(), read["cold_NL"].numpy())
             )
             if described is None:
-                described = _described(item, reader)
+                described = described_with(item, reader, ())
                 arrays = {"inputs_ND": described.inputs_ND, "cold_NL": described.cold_NL}
                 tensors = {part: torch.from_numpy(values) for part, values in arrays.items()}
                 self._files.put(name, {"boxes_N4": described.boxes_N4, **tensors})
         except OSError as error:
             _warn_once(self._folder, str(error.strerror))
-        return described or _described(item, reader)
+        return described or described_with(item, reader, ())
 
 
-def _described(item: ItemFeatures, reader: RoleReader) -> Described:
-    return Described.of(candidates(Scene.of(item, reader)))
+def described_with(item: ItemFeatures, reader: RoleReader, drawn: Sequence[Box]) -> Described:
+    """Return the description of an item with boxes that an annotator drew; these are its last rows, in order.
+
+    The candidates of a long picture are those of its screens, each described in its screen.
+    """
+    if len(item.screens) == 1:
+        return Described.of(candidates(Scene.of(item, reader)).with_boxes(drawn))
+    homes = [home_of(box, item.screens) for box in drawn]
+    parts: list[Described] = []
+    for number, (screen, part) in enumerate(zip(item.screens, item.on_screens(), strict=True)):
+        own = [inside(box, screen) for box, home in zip(drawn, homes, strict=True) if home == number]
+        one = Described.of(candidates(Scene.of(part, reader)).with_boxes(own))
+        scale_4 = torch.tensor([screen.width, screen.height] * 2)
+        edges_N4 = one.boxes_N4 * scale_4 + torch.tensor([screen.left, screen.top] * 2)
+        parts.append(Described(edges_N4.clamp(0, 1), one.inputs_ND, one.cold_NL))
+    ends = np.cumsum([len(part.inputs_ND) for part in parts])
+    found = Described(
+        torch.cat([part.boxes_N4 for part in parts]),
+        np.concatenate([part.inputs_ND for part in parts]),
+        np.concatenate([part.cold_NL for part in parts]),
+    )
+    # The rows of a screen end with the boxes that were drawn on it.
+    left = [homes.count(number) for number in range(len(parts))]
+    own_rows = []
+    for home in homes:
+        own_rows.append(int(ends[home]) - left[home])
+        left[home] -= 1
+    others = np.setdiff1d(np.arange(len(found.inputs_ND)), own_rows)
+    order = np.concatenate([others, np.array(own_rows, dtype=np.int64)])
+    edges_N4 = torch.cat([found.boxes_N4[torch.from_numpy(others)], to_tensor(drawn)])
+    return Described(edges_N4, found.inputs_ND[order], found.cold_NL[order])
 
 
 @lru_cache(maxsize=64)

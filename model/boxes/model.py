@@ -22,15 +22,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.boxes.candidates import candidates
 from model.boxes.decode import MOST_JUDGED, NEUTRAL, best_thresholds, decode, given
-from model.boxes.described import RECENT, Described
+from model.boxes.described import RECENT, Described, described_with
 from model.boxes.drawn import Drawn, clicked, label_of, tightened
 from model.boxes.forest import Floats
 from model.boxes.head import MOST_BAGS, Bag, BoxHead, Example
 from model.boxes.pooling import Pooling
 from model.boxes.roles import RoleReader
-from model.boxes.scene import Scene
 from model.features.item import ItemFeatures
 from model.items import Gold, PredictedBox
 from model.lexicon.lexicon import Lexicon
@@ -182,8 +180,8 @@ class BoxModel:
         A chosen label that this model does not know keeps its box as drawn. The answer is None for a click on no
         element, and for a region whose possible labels are all unknown.
         """
-        found = candidates(Scene.of(item, self._reader)).with_boxes([region.box for region in drawn])
-        quality_NK = self._quality(item, Described.of(found))
+        found = described_with(item, self._reader, [region.box for region in drawn])
+        quality_NK = self._quality(item, found)
         likely_K = (torch.ones(len(self.labels)) if probabilities_K is None else probabilities_K).numpy()
         # The last rows are the drawn boxes themselves.
         own_NK, quality_NK = quality_NK[len(quality_NK) - len(drawn) :], quality_NK[: len(quality_NK) - len(drawn)]

@@ -8,11 +8,13 @@ from torch import Tensor
 
 from model.features.folder import TensorFolder
 from model.features.item import ItemFeatures
-from model.items import Box, TextBlock
+from model.items import Box, TextBlock, is_long
 
 TENSORS = (
     "grid_RC", "image_C", "tokens_TE", "token_block_T", "title_E", "reading_E", "thumbnail_HW3", "industry_LE",
 )  # fmt: skip
+# How long pictures are read. Their features of another way are computed again, those of other pictures stay.
+LONG_PICTURES = "in tiles 1"
 # Prefix of the names of tensors of further text fields.
 FIELD = "texts_E."
 
@@ -20,8 +22,8 @@ FIELD = "texts_E."
 class FeatureCache:
     """Features by item key, in one folder for each space. Several processes may share the folder.
 
-    A file that cannot be read counts as missing, and its features are computed again. Keys are letters and digits
-    (hashes).
+    A file that cannot be read counts as missing, and its features are computed again. So do features of a long picture
+    that an earlier version read as a whole. Keys are letters and digits (hashes).
 
         cache = FeatureCache(folder, extractor.space)
         features = cache.get(key)
@@ -60,12 +62,19 @@ def taken_apart(features: ItemFeatures) -> tuple[dict[str, Tensor], dict[str, st
         "industry": features.industry,
         "texts": features.texts,
     }
+    # Only where there is something to say: the files of all other pictures stay as they were.
+    if features.notes:
+        facts["notes"] = features.notes
+    if is_long(features.size):
+        facts["long"] = LONG_PICTURES
     return tensors, {"facts": json.dumps(facts, ensure_ascii=False)}
 
 
 def _features(tensors: dict[str, Tensor], strings: dict[str, str]) -> ItemFeatures:
     """Make the features again from what ``taken_apart`` returned."""
     facts = json.loads(strings["facts"])
+    if is_long(tuple(facts["size"])) and facts.get("long") != LONG_PICTURES:
+        raise ValueError("they are those of a long picture that was read as a whole")
     texts_E = {name.removeprefix(FIELD): tensors.pop(name) for name in list(tensors) if name.startswith(FIELD)}
     return ItemFeatures(
         **tensors,
@@ -76,4 +85,5 @@ def _features(tensors: dict[str, Tensor], strings: dict[str, str]) -> ItemFeatur
         industry=tuple(facts["industry"]),
         texts=facts["texts"],
         texts_E=texts_E,
+        notes=tuple(facts.get("notes", ())),
     )

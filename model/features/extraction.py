@@ -3,27 +3,34 @@
 Shape suffixes as in ``model.features.item``; N pictures.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
 from model.encoders import fingerprints
 from model.encoders.catalogue import image_encoder, text_encoder
 from model.encoders.protocols import EncodedText, ImageEncoder, TextEncoder
 from model.features.item import FORMAT, ItemFeatures
-from model.items import Item, TextBlock
-from model.reading.reader import Reader
+from model.items import Item, TextBlock, is_long
+from model.reading.reader import Reader, Reading
 from tagloom_base.groups import EncoderSettings
 
 # The most tokens of a title that are kept, [CLS] included; titles of shops have 30 to 60 characters.
 TITLE_TOKENS = 48
 # The most tokens of the read text of a picture that are kept, those of the largest print first.
 READ_TOKENS = 96
-# Pixels of a thumbnail's long side.
+# Pixels of a thumbnail's long side; of a long picture's short side at most, and its pixels at most.
 THUMBNAIL_SIDE = 128
+LONG_THUMBNAIL = 4 * THUMBNAIL_SIDE**2
+# The most squares of a long picture that are encoded.
+MOST_SQUARES = 32
 # Items that are encoded at a time, which limits the memory of pictures and grids.
 BATCH = 32
 
@@ -35,7 +42,7 @@ class _Seen:
     grid_RC: Tensor
     grid_shape: tuple[int, int]
     image_C: Tensor
-    blocks: tuple[TextBlock, ...]
+    reading: Reading
 
 
 class FeatureExtractor:
@@ -73,30 +80,61 @@ class FeatureExtractor:
         """Return the features of each item, in order; they do not depend on the other items."""
         features: list[ItemFeatures] = []
         shape, width = self._images.grid_shape, self._images.width
-        nothing = _Seen(torch.zeros(0, width), (0, 0), torch.zeros(width), ())
+        nothing = _Seen(torch.zeros(0, width), (0, 0), torch.zeros(width), Reading(()))
         for start in range(0, len(items), BATCH):
             batch = items[start : start + BATCH]
             pictures = [item.image for item in batch if item.image is not None]
-            grid_NRC, image_NC = self._images.encode(pictures)
-            rows = zip(grid_NRC, image_NC, self._reader.read(pictures), strict=True)
-            found = iter([_Seen(grid_RC, shape, image_C, blocks) for grid_RC, image_C, blocks in rows])
+            rows = zip(*self._encode(pictures), self._reader.read(pictures), strict=True)
+            found = iter([_Seen(grid_RC, shape, image_C, reading) for grid_RC, image_C, reading in rows])
             seen = [nothing if item.image is None else next(found) for item in batch]
             texts = [
                 text
                 for item, picture in zip(batch, seen, strict=True)
                 for text in (
-                    item.title, *item.industry, *item.texts.values(), *(block.text for block in picture.blocks)
+                    item.title, *item.industry, *item.texts.values(), *(block.text for block in picture.reading.blocks)
                 )
             ]  # fmt: skip
             encoded = dict(zip(texts, self._texts.encode(texts), strict=True))
             features += [self._assemble(item, picture, encoded) for item, picture in zip(batch, seen, strict=True)]
         return features
 
+    def _encode(self, pictures: Sequence[Image.Image]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        """Return the grid (R, C) and the pooled vector (C,) of each picture.
+
+        A long picture would be squeezed into a square. So its squares are encoded, and each cell of its grid is the
+        mean of what they show in the cell's part of the picture.
+        """
+        usual = [picture for picture in pictures if not is_long(picture.size)]
+        grid_NRC, image_NC = self._images.encode(usual)
+        if len(usual) == len(pictures):
+            return list(grid_NRC), list(image_NC)
+        as_usual = iter(zip(grid_NRC, image_NC, strict=True))
+        seen = [self._in_squares(picture) if is_long(picture.size) else next(as_usual) for picture in pictures]
+        return [grid_RC for grid_RC, _ in seen], [image_C for _, image_C in seen]
+
+    def _in_squares(self, picture: Image.Image) -> tuple[Tensor, Tensor]:
+        width, height = picture.size
+        is_tall = height > width
+        count = min(MOST_SQUARES, round(max(picture.size) / min(picture.size)))
+        edges = [round(max(picture.size) * number / count) for number in range(count + 1)]
+        parts = [
+            picture.crop((0, start, width, end) if is_tall else (start, 0, end, height))
+            for start, end in pairwise(edges)
+        ]
+        grid_PRC, image_PC = self._images.encode(parts)
+        rows, columns = self._images.grid_shape
+        # One map of all squares, one after another.
+        map_PRKC = grid_PRC.reshape(count, rows, columns, -1)
+        joined = torch.cat(list(map_PRKC), dim=0 if is_tall else 1).permute(2, 0, 1)
+        pooled_CRK = functional.adaptive_avg_pool2d(joined[None], (rows, columns))[0]
+        return pooled_CRK.flatten(1).T.contiguous(), image_PC.mean(0)
+
     def _assemble(self, item: Item, seen: _Seen, encoded: Mapping[str, EncodedText]) -> ItemFeatures:
         """Return the features of one item from its picture's features and the encoded texts."""
-        tokens_TE, token_block_T = _tokens(encoded[item.title], seen.blocks, encoded)
+        blocks = seen.reading.blocks
+        tokens_TE, token_block_T = _tokens(encoded[item.title], blocks, encoded, _line_unit(item.size))
         levels = [encoded[level].pooled_E for level in item.industry]
-        reading = [encoded[block.text] for block in seen.blocks]
+        reading = [encoded[block.text] for block in blocks]
         # The mean over all tokens of all blocks; the start token of each text does not count.
         counts = [max(len(text.tokens_TE) - 1, 0) for text in reading]
         total_E = sum(
@@ -105,7 +143,7 @@ class FeatureExtractor:
         thumbnail_HW3 = torch.zeros(0, 0, 3, dtype=torch.uint8)
         if item.image is not None:
             small = item.image.convert("RGB")
-            small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+            small.thumbnail(_thumbnail_size(small.size))
             thumbnail_HW3 = torch.from_numpy(np.array(small))
         return ItemFeatures(
             size=item.size,
@@ -116,18 +154,32 @@ class FeatureExtractor:
             token_block_T=token_block_T,
             title_E=encoded[item.title].pooled_E.half(),
             reading_E=(total_E / max(sum(counts), 1)).half(),
-            blocks=seen.blocks,
+            blocks=blocks,
             thumbnail_HW3=thumbnail_HW3,
             title=item.title,
             industry=item.industry,
             industry_LE=(torch.stack(levels) if levels else torch.zeros(0, self._texts.width)).half(),
             texts=dict(item.texts),
             texts_E={name: encoded[text].pooled_E.half() for name, text in item.texts.items()},
+            notes=(*item.notes, *seen.reading.notes),
         )
 
 
+def _thumbnail_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Return the largest width and height of the thumbnail of a picture of this size."""
+    if not is_long(size):
+        return THUMBNAIL_SIDE, THUMBNAIL_SIDE
+    scale = min(THUMBNAIL_SIDE / min(size), math.sqrt(LONG_THUMBNAIL / math.prod(size)))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _line_unit(size: tuple[int, int]) -> float:
+    """Return the length in which heights of lines are compared, in picture heights: of a page, its width."""
+    return size[0] / size[1] if is_long(size) and size[1] > size[0] else 1.0
+
+
 def _tokens(
-    title: EncodedText, blocks: Sequence[TextBlock], encoded: Mapping[str, EncodedText]
+    title: EncodedText, blocks: Sequence[TextBlock], encoded: Mapping[str, EncodedText], unit: float
 ) -> tuple[Tensor, Tensor]:
     """Return the tokens of the title, then those of the read blocks without start tokens, and the block of each token.
 
@@ -136,7 +188,7 @@ def _tokens(
     kept: dict[int, int] = {}
     left = READ_TOKENS
     # Heights are rounded, so that lines of about one height keep their order.
-    for number in sorted(range(len(blocks)), key=lambda number: -round(blocks[number].box.height, 2)):
+    for number in sorted(range(len(blocks)), key=lambda number: -round(blocks[number].box.height / unit, 2)):
         kept[number] = min(left, max(len(encoded[blocks[number].text].tokens_TE) - 1, 0))
         left -= kept[number]
     parts_TE = [title.tokens_TE[:TITLE_TOKENS]]

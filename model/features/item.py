@@ -7,14 +7,15 @@ E text width, L industry levels.
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from model.items import TextBlock
+from model.features.screens import home_of, inside, screens_of
+from model.items import Box, TextBlock
 
 # Rows and columns of the raster on which contrast is measured.
 CELLS = 24
@@ -30,9 +31,10 @@ class ItemFeatures:
     ``size`` is the width and height of the upright picture in pixels, (0, 0) without a picture. ``grid_shape`` is rows
     and columns of the grid. ``token_block_T`` is the number of each token's read block, -1 for a token of the title.
     ``title_E`` and ``reading_E`` are the means of the tokens of the title and of all read text. ``thumbnail_HW3`` is an
-    RGB picture of at most 128 pixels on its long side, from which colour and saliency are computed. ``industry_LE`` are
-    the text embeddings of the industry levels. ``texts`` are the item's further texts by field, ``texts_E`` their
-    pooled vectors.
+    RGB picture of at most 128 pixels on its long side (a long picture's has at most four times as many pixels as a
+    square one's), from which colour and saliency are computed. ``industry_LE`` are the text embeddings of the industry
+    levels. ``texts`` are the item's further texts by field, ``texts_E`` their pooled vectors. ``notes`` say what of the
+    picture was not shown or read as usual (``model.items.Item``, ``model.reading.lines``).
     """
 
     size: tuple[int, int]
@@ -50,6 +52,38 @@ class ItemFeatures:
     industry_LE: Tensor = field(default_factory=lambda: torch.zeros(0, 0, dtype=torch.float16))
     texts: dict[str, str] = field(default_factory=dict)
     texts_E: dict[str, Tensor] = field(default_factory=dict)  # float16
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def screens(self) -> tuple[Box, ...]:
+        """The nearly square parts of a long picture; the whole picture where it is not long."""
+        return tuple(screens_of(self.size, self.thumbnail_HW3.numpy(), self.blocks))
+
+    @cached_property
+    def blocks_on_screens(self) -> tuple[TextBlock, ...]:
+        """The read blocks with their places in the screen that they stand on; ``blocks`` where the picture is one."""
+        if len(self.screens) == 1:
+            return self.blocks
+        homes = [self.screens[home_of(block.box, self.screens)] for block in self.blocks]
+        pairs = zip(self.blocks, homes, strict=True)
+        return tuple(replace(block, box=inside(block.box, home)) for block, home in pairs)
+
+    def on_screens(self) -> "list[ItemFeatures]":
+        """Return the item once for each screen, with the blocks and pixels of that screen alone, and without a grid."""
+        height, width = self.thumbnail_HW3.shape[:2]
+        homes = [home_of(block.box, self.screens) for block in self.blocks]
+        parts = []
+        for number, screen in enumerate(self.screens):
+            rows = slice(round(screen.top * height), round(screen.bottom * height))
+            columns = slice(round(screen.left * width), round(screen.right * width))
+            shown = tuple(b for b, home in zip(self.blocks_on_screens, homes, strict=True) if home == number)
+            size = (round(screen.width * self.size[0]), round(screen.height * self.size[1]))
+            pixels_HW3 = self.thumbnail_HW3[rows, columns].contiguous()
+            no_grid = self.grid_RC[:0]
+            parts.append(
+                replace(self, size=size, blocks=shown, thumbnail_HW3=pixels_HW3, grid_RC=no_grid, grid_shape=(0, 0))
+            )
+        return parts
 
     @cached_property
     def contrast(self) -> float | None:

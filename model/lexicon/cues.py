@@ -105,7 +105,7 @@ class CueSet:
 
     def _facts_of(self, item: ItemFeatures) -> "_Facts":
         # The rest of a longer title is never searched, so it is not kept in memory either.
-        return self._facts(item.title[:LONGEST], item.blocks)
+        return self._facts(item.title[:LONGEST], item.blocks_on_screens)
 
     @cached_property
     def _facts(self) -> "Callable[[str, tuple[TextBlock, ...]], _Facts]":

@@ -105,10 +105,10 @@ def _block_statistics(item: ItemFeatures, cues: CueSet) -> Tensor:
 
     The last F are the height of the tallest block that each cue fires on.
     """
-    boxes = [block.box for block in item.blocks]
+    boxes = [block.box for block in item.blocks_on_screens]
     text = "".join(block.text for block in item.blocks)
     top = [box for box in boxes if box.top < 0.2]
-    digits = [sum(map(str.isdigit, block.text)) * block.box.height for block in item.blocks]
+    digits = [sum(map(str.isdigit, block.text)) * block.box.height for block in item.blocks_on_screens]
     counts = [
         len(boxes),
         len(text),

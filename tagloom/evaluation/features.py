@@ -57,8 +57,8 @@ def readable(data: Dataset, cache: FeatureCache, max_pixels: int = MAX_PIXELS) -
 def item_of(sample: Sample, max_pixels: int = MAX_PIXELS) -> Item:
     """Return the sample as the encoders' input. Raises ValueError, which names the picture, when it cannot be read."""
     picture = opened(sample.picture, max_pixels) if sample.picture else None
-    image, size = (picture.image, picture.size) if picture else (None, None)
-    return Item(image, sample.title, _industry(sample), dict(sample.texts), size)
+    image, size, notes = (picture.image, picture.size, picture.notes) if picture else (None, None, ())
+    return Item(image, sample.title, _industry(sample), dict(sample.texts), size, notes)
 
 
 def _industry(sample: Sample) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from model.items import TextBlock
-from model.reading.reader import Reader
+from model.reading.reader import Reader, Reading
 
 
 class FixedReader(Reader):
@@ -15,5 +15,5 @@ class FixedReader(Reader):
         super().__init__()
         self._said = said
 
-    def read(self, images: Sequence[Image.Image]) -> list[tuple[TextBlock, ...]]:
-        return list(self._said[: len(images)])
+    def read(self, images: Sequence[Image.Image]) -> list[Reading]:
+        return [Reading(blocks) for blocks in self._said[: len(images)]]

@@ -68,11 +68,11 @@ OTHERS = [
     "bookmark", "logic", "priceless", "non-product", "not a gift", "no price", "other text", "text on package",
     "promoter", "itemized", "check mark", "related product", "energy mark", "copyright", "texture", "giftwrap",
     "人物", "背景", "二维码", "水印", "商品标题", "商品名称", "品牌代言人", "能效标识", "用户评价", "性价比", "包装文字", "无赠品", "非文案",
-    "其他", "其他文字", "没有价格", "销量", "规格", "推荐商品", "赠品数量", "价格走势", "", "42", "…",
+    "其他", "其他文字", "没有价格", "销量", "规格", "推荐商品", "赠品数量", "价格走势", "促销标识", "", "42", "…",
 ]  # fmt: skip
 
 # Names that may mean two kinds.
 AMBIGUOUS = [
     "logo text", "price text", "text or logo", "gift or price", "gift copy", "promo mark", "logo & price",
-    "文案/价格", "赠品文字", "价格文案", "LOGO和价格", "赠品+价格", "促销标识", "赠品（价格）",
+    "文案/价格", "赠品文字", "价格文案", "LOGO和价格", "赠品+价格", "赠品（价格）",
 ]  # fmt: skip

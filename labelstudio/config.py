@@ -9,6 +9,7 @@ from labelstudio.controls.choices import Choices
 from labelstudio.controls.rectangle_labels import RectangleLabels
 from labelstudio.controls.shape_labels import KINDS as SHAPES
 from labelstudio.controls.shape_labels import ShapeLabels
+from labelstudio.templates import keys_in
 
 Control = Choices | RectangleLabels
 
@@ -53,6 +54,8 @@ class LabelConfig:
     ``<Repeater>`` Tagloom predicts for the first picture: ``unrolled`` is the config with each Repeater replaced by its
     first round (equal to ``xml`` if the config has no Repeater), and results are written for that config. ``repeated``
     holds the text before and after the index in each name inside a Repeater.
+
+    ``image_value`` is the value of the picture's tag: ``$`` and ``image_key`` (its first key), or a text around keys.
     """
 
     xml: str
@@ -60,6 +63,7 @@ class LabelConfig:
     names: Mapping[str, tuple[str, ...]]
     controls: tuple[Control, ...]
     image_key: str | None
+    image_value: str
     title_key: str
     text_keys: tuple[str, ...]
     industry_keys: tuple[str, ...]
@@ -135,6 +139,7 @@ class LabelConfig:
             names={label: tuple(names) for label, names in book.names.items()},
             controls=controls,
             image_key=image.keys[0] if image else None,
+            image_value=image.value if image else "",
             title_key=texts[0] if texts else _TITLE_KEYS[0],
             text_keys=texts[1:],
             industry_keys=industry,
@@ -158,18 +163,20 @@ class _Object:
     name: str | None
     keys: tuple[str, ...]
     is_list: bool
+    value: str
     problem: str = ""
 
     @classmethod
     def of(cls, tag: ET.Element) -> "_Object":
         value = tag.get("value") or tag.get("valueList") or ""
         is_list = tag.get("value") is None and tag.get("valueList") is not None
-        keys = tuple(_VARIABLE.findall(value))
+        is_image = tag.tag.lower() == "image"
+        keys = keys_in(value) if is_image else tuple(_VARIABLE.findall(value))
         for key in keys:
             if len(key) > _MAX_NAME or _FAR.search(key):
                 problem = f"no task has data under ${key[:60]}...; shorten the name or place"
-                return cls(tag.tag.lower(), tag.get("name"), (), is_list, problem)
-        return cls(tag.tag.lower(), tag.get("name"), keys, is_list)
+                return cls(tag.tag.lower(), tag.get("name"), (), is_list, value, problem)
+        return cls(tag.tag.lower(), tag.get("name"), keys, is_list, value)
 
 
 class _LabelBook:

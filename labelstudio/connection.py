@@ -35,13 +35,15 @@ class Origin:
 class Connection:
     """Name, URL and token of a Label Studio.
 
-    ``url`` is empty when no Label Studio is configured; then nothing can be fetched from it. Raises UserError for a URL
-    or a token that cannot be used.
+    ``url`` is empty when no Label Studio is configured; then nothing can be fetched from it. ``further`` are other URLs
+    of the same Label Studio (its LABEL_STUDIO_HOST), which stand in task data; they are never asked. Raises UserError
+    for a URL or a token that cannot be used.
     """
 
     name: str = DEFAULT_CONNECTION
     url: str = ""
     token: SecretStr = field(default_factory=lambda: SecretStr(""))
+    further: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         try:
@@ -69,3 +71,17 @@ class Connection:
         base = self.url.rstrip("/")
         prefix = urlsplit(base).path
         return base + (path[len(prefix) :] if prefix and path.startswith(prefix + "/") else path)
+
+    def at_home(self, url: str) -> str | None:
+        """Return where this Label Studio serves a URL that is under its URL or one of the further ones; else None.
+
+        Raises ValueError for what is no URL.
+        """
+        parts = urlsplit(url)
+        for base in map(urlsplit, (self.url, *self.further) if self.url else ()):
+            prefix = base.path.rstrip("/")
+            is_under = parts.path.startswith(prefix + "/") and parts.scheme in _PORTS and bool(parts.hostname)
+            if is_under and parts.username is None and Origin.of(parts) == Origin.of(base):
+                query = f"?{parts.query}" if parts.query else ""
+                return self.url.rstrip("/") + parts.path[len(prefix) :] + query
+        return None

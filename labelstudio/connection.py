@@ -30,6 +30,11 @@ class Origin:
             raise ValueError("not an http(s) URL with a host")
         return cls(parts.scheme, parts.hostname.rstrip("."), parts.port or _PORTS[parts.scheme])
 
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """The origin, with https in the place of http if both have their usual port."""
+        return ("https", self.host, 443) if self.port == _PORTS[self.scheme] else (self.scheme, self.host, self.port)
+
 
 @dataclass(frozen=True)
 class Connection:
@@ -75,13 +80,14 @@ class Connection:
     def at_home(self, url: str) -> str | None:
         """Return where this Label Studio serves a URL that is under its URL or one of the further ones; else None.
 
-        Raises ValueError for what is no URL.
+        On the usual ports http and https count as the same, since servers lead from one to the other. Raises ValueError
+        for what is no URL.
         """
         parts = urlsplit(url)
         for base in map(urlsplit, (self.url, *self.further) if self.url else ()):
             prefix = base.path.rstrip("/")
             is_under = parts.path.startswith(prefix + "/") and parts.scheme in _PORTS and bool(parts.hostname)
-            if is_under and parts.username is None and Origin.of(parts) == Origin.of(base):
+            if is_under and parts.username is None and Origin.of(parts).place == Origin.of(base).place:
                 query = f"?{parts.query}" if parts.query else ""
                 return self.url.rstrip("/") + parts.path[len(prefix) :] + query
         return None

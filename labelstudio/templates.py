@@ -20,13 +20,15 @@ def keys_in(template: str) -> tuple[str, ...]:
 def filled(template: str, look_up: Callable[[str], Any]) -> Any:
     """Return the data under a key if the value is a key alone, else the text with data in the place of each key.
 
-    The text is None if data are missing or are no text, number or list of these: the editor then shows no picture.
+    The result is None if data are missing, and a text is None too if data are no text, number or list of these: the
+    editor then shows no picture.
     """
-    alone = _ALONE.fullmatch(template)
-    if alone:
-        return look_up(alone[1])
-    parts = [_text(look_up(key)) for key in _VARIABLE.findall(template)]
-    if any(part is None for part in parts):
+    alone, keys = _ALONE.fullmatch(template), _VARIABLE.findall(template)
+    # The editor reads $image-large as $image with a text behind it. Data under the whole key come first.
+    if alone and ((found := look_up(alone[1])) is not None or keys == [alone[1]]):
+        return found
+    parts = [_text(look_up(key)) for key in keys]
+    if not parts or any(part is None for part in parts):
         return None
     left = iter(parts)
     return _VARIABLE.sub(lambda _: str(next(left)), template)

@@ -114,7 +114,7 @@ class LabelConfig:
             for tag in root.iter()
             if isinstance(tag.tag, str) and tag.get("toName") is None and tag.tag.lower() in (_TEXT_TAGS | {"image"})
         ]
-        # The picture is the first one that a control with labels points at, otherwise the first one that shows task data.
+        # The picture is the first one that a control with labels points at, otherwise the first one with task data.
         targets = {target.strip() for tag in root.iter() if _asks(tag) for target in tag.get("toName", "").split(",")}
         pictures = [entry for entry in objects if entry.tag == "image" and entry.keys]
         image = next(iter([entry for entry in pictures if entry.name in targets] or pictures), None)
@@ -248,8 +248,10 @@ def _unrolled(root: ET.Element) -> Iterator[tuple[str, str]]:
 def _asks(tag: ET.Element) -> bool:
     """Return whether a tag is a control that Tagloom can predict for, if it points at the right picture."""
     item = _ITEMS.get(tag.tag.lower()) if isinstance(tag.tag, str) else None
-    return item is not None and tag.get("perRegion") != "true" and any(
-        isinstance(entry.tag, str) and entry.tag.lower() == item for entry in tag.iter()
+    return (
+        item is not None
+        and tag.get("perRegion") != "true"
+        and any(isinstance(entry.tag, str) and entry.tag.lower() == item for entry in tag.iter())
     )
 
 

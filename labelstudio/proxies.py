@@ -8,7 +8,7 @@ this machine or its network, and a proxy must not be a way to them.
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies_environment, proxy_bypass
 
 from labelstudio.connection import Origin
 from tagloom_base import redaction, values
@@ -27,18 +27,18 @@ class Proxies:
     """The proxies that the environment names when this is made. Raises UserError for one that cannot be used."""
 
     def __init__(self) -> None:
-        self._found = getproxies_environment()
+        found = getproxies_environment()
         self._by_scheme: dict[str, Proxy] = {}
         for scheme in ("http", "https"):
-            if url := self._found.get(scheme) or self._found.get("all"):
+            if url := found.get(scheme) or found.get("all"):
                 self._by_scheme[scheme] = _proxy(url, f"{scheme.upper()}_PROXY")
 
     def of(self, origin: Origin) -> Proxy | None:
         """Return the proxy through which an origin is asked; None if it is asked without one."""
+        proxy = self._by_scheme.get(origin.scheme)
         is_local = _is_address(origin.host) or "." not in origin.host or origin.host.endswith(".localhost")
-        if is_local or proxy_bypass_environment(f"{origin.host}:{origin.port}", self._found):
-            return None
-        return self._by_scheme.get(origin.scheme)
+        is_direct = proxy is None or is_local or proxy_bypass(f"{origin.host}:{origin.port}")
+        return None if is_direct else proxy
 
 
 def _proxy(url: str, variable: str) -> Proxy:

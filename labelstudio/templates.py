@@ -1,4 +1,4 @@
-"""The ``value`` of an object tag: a key of the task data, or a text around keys, filled in as Label Studio's editor does."""
+"""The ``value`` of an object tag, filled in as in Label Studio's editor: a key of the task data or a text around keys."""
 
 import json
 import re

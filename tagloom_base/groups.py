@@ -173,7 +173,9 @@ class StudioSettings(_Group):
         "their pictures are fetched from `label_studio_url`.",
     )
     connections: Annotated[dict[str, ConnectionSettings], NoDecode] = Field(
-        {}, description='Further Label Studios as JSON: {"name": {"url": ..., "token": ..., "url_secrets": [...], "names": [...]}}.'
+        {},
+        description="Further Label Studios as JSON: "
+        '{"name": {"url": ..., "token": ..., "url_secrets": [...], "names": [...]}}.',
     )
 
     @field_validator("label_studio_names", mode="before")

@@ -56,7 +56,8 @@ _NO_PLACES = (_words("gift box"),)
 # Words that change nothing about what an element is.
 _QUALITIES = _words(
     "main hero featured core key big small little large new old current original selling sold special extra own shop "
-    "store official company 主 主要 主打 主推 核心 大 小 新 原 现 单 特 售 售卖 到手 券后 折后 划线 秒杀 拼团 团购 会员 店铺 旗舰店 官方 厂商"
+    "store official company 主 主要 主打 主推 核心 大 小 新 原 现 单 特 售 售卖 到手 券后 折后 划线 "
+    "秒杀 拼团 团购 会员 店铺 旗舰店 官方 厂商"
 )
 _PROMOTION = _words(
     "promotional marketing advertising advertisement ad ads sale sales campaign discount offer "

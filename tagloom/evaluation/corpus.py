@@ -47,7 +47,7 @@ def corpus_of(
         gold,
         tuple(sample.product_id for sample in samples),
         boxes,
-        with_names(lexicon or Lexicon.load(), {label: () for label in labels}),
+        with_names(lexicon or Lexicon.load(), dict.fromkeys(labels, ())),
         tuple(sample.unknown for sample in samples),
     )
 

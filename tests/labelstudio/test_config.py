@@ -184,6 +184,7 @@ def test_many_names_of_a_label_cost_in_proportion() -> None:
     assert time.process_time() - began < 2
 
 
+MANY = "".join(f'<Choice value="{number}"/>' for number in range(1_001))
 TAGS = '<Choices name="tags" toName="img" choice="multiple"><Choice value="LOGO"/></Choices>'
 BOXES = '<RectangleLabels name="boxes" toName="img"><Label value="LOGO"/></RectangleLabels>'
 
@@ -200,8 +201,7 @@ BOXES = '<RectangleLabels name="boxes" toName="img"><Label value="LOGO"/></Recta
         ('<Choices toName="img"><Choice value="x"/></Choices>', "both a name and a toName"),
         (f'<Choices name="odd" toName="img"><Choice value="{"x" * 501}"/></Choices>', "longer than 500"),
         (
-            f'<Choices name="odd" toName="img">{"".join(f"<Choice value={chr(34)}{n}{chr(34)}/>" for n in range(1_001))}'
-            "</Choices>",
+            f'<Choices name="odd" toName="img">{MANY}</Choices>',
             "more than 1,000 labels",
         ),
         ('<Choices name="odd" toName="img" perRegion="true"><Choice value="x"/></Choices>', "single regions"),
@@ -231,7 +231,9 @@ def test_a_control_of_another_picture_is_named() -> None:
     second = '<Image name="second" value="$b"/><Choices name="odd" toName="second"><Choice value="x"/></Choices>'
     parsed = config(IMAGE, TAGS, second)
     assert parsed.labels == ("LOGO",)
-    assert parsed.left_out == ('<Choices name="odd">: it belongs to another object than the picture that Tagloom reads',)
+    assert parsed.left_out == (
+        '<Choices name="odd">: it belongs to another object than the picture that Tagloom reads',
+    )
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,10 @@ def test_allowed_hosts_are_fetched_without_the_token(studio: Studio, monkeypatch
     ("place", "asked"),
     [
         ("/data/local-files/?d=a b.webp", "/data/local-files/?d=a%20b.webp"),
-        ("/data/local-files/?d=茶具/白瓷 1.webp", "/data/local-files/?d=%E8%8C%B6%E5%85%B7/%E7%99%BD%E7%93%B7%201.webp"),
+        (
+            "/data/local-files/?d=茶具/白瓷 1.webp",
+            "/data/local-files/?d=%E8%8C%B6%E5%85%B7/%E7%99%BD%E7%93%B7%201.webp",
+        ),
         ("/data/local-files/?d=a%20b.webp", "/data/local-files/?d=a%20b.webp"),
         ("/data/local-files/?d=%E7%93%B7 1.webp", "/data/local-files/?d=%E7%93%B7%201.webp"),
         ("/data/local-files/?d=100% new.webp", "/data/local-files/?d=100%%20new.webp"),

@@ -191,7 +191,8 @@ def test_gold_of_a_control_that_is_left_to_people_changes_nothing(left_out: str,
     gold = [tags("LOGO"), box("LOGO")]
     assert opinion_of(beside, [*gold, odd]) == opinion_of(BOTH, gold)
     assert opinion_of(beside, [odd]) == opinion_of(BOTH, [])
-    prediction = Prediction(dict.fromkeys(ALL, 0.9), frozenset(ALL), (PredictedBox("价格", Box(0, 0, 0.5, 0.5), 0.9),), 0.5)
+    drawn = (PredictedBox("价格", Box(0, 0, 0.5, 0.5), 0.9),)
+    prediction = Prediction(dict.fromkeys(ALL, 0.9), ALL, drawn, 0.5)
     written = checked(beside, result_of(beside, prediction, (10, 10), "seed"), 0.5)["result"]
     assert {region["from_name"] for region in written} == {"elements", "boxes"}
 

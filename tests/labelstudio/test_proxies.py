@@ -134,9 +134,7 @@ def test_stars_alone_list_no_host_behind_a_proxy(proxy: SmallProxy, pattern: str
         if "com" in pattern:
             assert size_of(f"http://{HOST}/a.png", allowed_hosts=[pattern]) == (320, 240)
         else:
-            assert "name it in TAGLOOM_IMAGE_HOSTS" in str(
-                refusal(f"http://{HOST}/a.png", allowed_hosts=[pattern])
-            )
+            assert "name it in TAGLOOM_IMAGE_HOSTS" in str(refusal(f"http://{HOST}/a.png", allowed_hosts=[pattern]))
             assert proxy.requests == []
 
 

@@ -1,4 +1,4 @@
-"""The ``value`` of an object tag, filled in as in Label Studio's editor: a key of the task data or a text around keys."""
+"""The ``value`` of an object tag, filled in as by Label Studio's editor: a key of task data or a text around keys."""
 
 import json
 import re

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from model.lexicon.lexicon import Lexicon
 
-MOST = 20
+MOST = 6
 """At most so many names of one label are read word by word."""
 LONGEST = 60
 """A longer name is a sentence, and is not read word by word."""
@@ -114,7 +114,7 @@ def meanings(lexicon: Lexicon, names: Mapping[str, Sequence[str]]) -> dict[str, 
     by_words: dict[str, list[str]] = {}
     reader = _Reader(lexicon)
     for label, others in names.items():
-        every = (label, *others)
+        every = tuple(dict.fromkeys((label, *others)))
         exact = next((kind for name in every if (kind := lexicon.kind_of(name).name)), "")
         read = {} if exact else {name: reader.kinds(name) for name in every[:MOST]}
         certain = {kind for kinds in read.values() if len(kinds) == 1 for kind in kinds}
@@ -221,7 +221,11 @@ class _Reader:
         """Return the aliases in a name, each word used once, and the places of the words that are unknown."""
         left = dict(enumerate(words))
         matches = []
+        every = set(words)
         for alias, kind in self.aliases:
+            # Most aliases are passed over here, which saves most of the time.
+            if not alias <= every:
+                continue
             places = [place for place, word in left.items() if word in alias]
             if alias <= {left[place] for place in places}:
                 matches.append(_Match(kind, max(places), alias))

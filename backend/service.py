@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -31,15 +32,19 @@ from labelstudio.project import ProjectKey
 from labelstudio.regions import Region
 from labelstudio.results import check_readable
 from labelstudio.sites import Sites
+from model.lexicon import names
 from store.projects import Project
 from store.store import Store
 from tagloom_base.settings import Settings
+from worker.lexicon import read_lexicon
 
 LOG = structlog.stdlib.get_logger(__name__)
 
 SETUP_SECONDS = 2.0  # Label Studio waits three seconds for /setup
 JOURNAL_SECONDS = 0.8  # Label Studio waits one second for a webhook
 NO_VERSION = "none"
+# Labels of a project whose meaning is logged; /status has all of them.
+LABELS_LOGGED = 50
 # Most characters of all labelling configs that are kept parsed.
 CONFIG_CHARACTERS = 10_000_000
 # This share of the time budget goes to pictures and boxes. In the rest the tasks without them get tags from texts.
@@ -76,6 +81,7 @@ class Service:
         self.store = store
         self.metrics = metrics
         self.engine = engine
+        self.lexicon = read_lexicon(settings.training.lexicon)
         self._sites = sites
         self._dependencies = dependencies
         self._known = KnownProjects(store.projects)
@@ -105,7 +111,7 @@ class Service:
             check_readable(config)
         if token:
             self._sites.client(project.connection).offer_token(token)
-        changed = self._learn_project(project, xml, industry_keys)
+        changed = self._learn_project(project, config, industry_keys)
         engine = self._wait(SETUP_SECONDS)
         if engine is not None:
             if changed:
@@ -125,7 +131,7 @@ class Service:
         except ConfigError as error:
             return self._empty(call.tasks, str(error)), NO_VERSION
         if known is None:
-            self._learn_project(call.project, config.xml, ())
+            self._learn_project(call.project, config, ())
         served = engine.served(call.project, config)
         question = self._question(call, config)
         answered = engine.answers.answer(question, served)
@@ -214,13 +220,13 @@ class Service:
         self.metrics.tasks.labels("empty").inc(len(tasks))
         return [TaskPrediction(result=[], score=0.0, model_version=NO_VERSION) for _ in tasks]
 
-    def _learn_project(self, project: ProjectKey, xml: str, industry_keys: tuple[str, ...]) -> bool:
+    def _learn_project(self, project: ProjectKey, config: LabelConfig, industry_keys: tuple[str, ...]) -> bool:
         """Store the project and wake the worker. Return whether project, labelling config or industry keys are new.
 
         Returns False also while the database is away: Label Studio calls /setup before every task, so a later call
         stores them.
         """
-        key = str(project)
+        key, xml = str(project), config.xml
         known = self._known.get(key)
         if known is not None and (known.label_config, known.industry_keys) == (xml, industry_keys):
             return False
@@ -238,6 +244,10 @@ class Service:
         else:
             LOG.info("a new labelling config", project=key)
             self._wake(project, "train", self._dependencies.train)
+        told = dict(islice(names.told(self.lexicon, config.names).items(), LABELS_LOGGED))
+        LOG.info("what the labels are taken for", project=key, labels=told)
+        if config.left_out:
+            LOG.warning("controls are left to the annotator", project=key, controls=list(config.left_out))
         self._wake(project, "encode", self._dependencies.encode)
         return True
 

@@ -4,6 +4,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
+from labelstudio.config import ConfigError
+from model.lexicon import names
+
 if TYPE_CHECKING:
     from backend.service import Service
 
@@ -11,6 +14,9 @@ if TYPE_CHECKING:
 class ProjectStatus(BaseModel):
     """One project. ``behind`` counts the changes of gold labels that no training has used yet.
 
+    ``labels`` says for each label which kind of the lexicon it is taken for, or why it is taken for none. ``left_out``
+    are the controls of the labelling config that are left to the annotator, with the reasons. Both are empty for a
+    labelling config that cannot be used.
     ``gold_notes`` maps what the last training found unknown or overruled in annotations to the number of tasks.
     ``picture_notes`` maps what was not shown or read as usual to the number of pictures. ``warning`` is a problem of
     the served version that was found after it was installed. ``gone`` says that Label Studio has no such project, so
@@ -31,6 +37,8 @@ class ProjectStatus(BaseModel):
     picture_notes: dict[str, int]
     warning: str
     gone: bool
+    labels: dict[str, str]
+    left_out: list[str]
 
 
 class Status(BaseModel):
@@ -54,6 +62,10 @@ def status_of(service: "Service", connection: str) -> Status:
         if not entry.key.startswith(f"{connection}/"):
             continue
         refusal = engine.refusals.get(entry.key) if engine else None
+        try:
+            config = service.config(entry.label_config, entry.industry_keys)
+        except ConfigError:
+            config = None
         projects.append(
             ProjectStatus(
                 project=entry.key,
@@ -68,6 +80,8 @@ def status_of(service: "Service", connection: str) -> Status:
                 picture_notes=service.store.picture_notes.of(entry.key),
                 warning=current[entry.key].note if entry.key in current else "",
                 gone=bool(entry.gone_at),
+                labels=names.told(service.lexicon, config.names) if config else {},
+                left_out=list(config.left_out) if config else [],
             )
         )
     return Status(ready=engine is not None, encoders=engine.extractor.describe() if engine else {}, projects=projects)

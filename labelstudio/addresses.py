@@ -1,4 +1,4 @@
-"""Rules for the hosts that pictures may come from, and connections that open only to checked addresses.
+"""Rules for the hosts that pictures may come from, and connections that open only to checked addresses or to a proxy.
 
 A host name is resolved once and each of its addresses is checked. The socket then opens to a checked address, not to
 the name, so a DNS answer that changes between check and connection (DNS rebinding) has no effect. TLS still verifies
@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import httpcore
 
 from labelstudio.connection import Origin
+from labelstudio.kept import Kept
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -26,6 +27,9 @@ _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # NAT64, RFC 6052: the IPv4 
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")  # RFC 4291
 # Blocks in IANA's registries of special addresses that Python 3.11 nevertheless calls global.
 _SPECIAL = tuple(ipaddress.ip_network(block) for block in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20"))
+
+
+_UNKNOWN_KEPT = 1_000  # hosts that this machine cannot look up
 
 
 class ForbiddenAddressError(Exception):
@@ -42,6 +46,7 @@ class AddressRules:
     def __init__(self, own: Origin | None, allowed: Iterable[str]) -> None:
         self._own = own
         self._allowed = tuple(pattern.lower() for pattern in allowed)
+        self._unknown: Kept[str, bool] = Kept(_UNKNOWN_KEPT, _UNKNOWN_KEPT)
 
     def check_name(self, origin: Origin) -> None:
         """Raise ForbiddenAddressError for a host that is neither Label Studio's nor on the allow list."""
@@ -49,6 +54,25 @@ class AddressRules:
             raise ForbiddenAddressError(
                 f"host {origin.host!r} is not allowed: add it to TAGLOOM_IMAGE_HOSTS if its pictures may be fetched"
             )
+
+    def check_through_proxy(self, origin: Origin) -> None:
+        """Raise ForbiddenAddressError for a host that may not be asked through a proxy.
+
+        The proxy looks the name up by itself, so the host must be listed by its name, and must not be known here as
+        private. A name that only the proxy knows passes.
+        """
+        if origin == self._own:
+            return
+        if not any(fnmatch(origin.host.lower(), pattern) for pattern in self._allowed if pattern.strip("*.?")):
+            raise ForbiddenAddressError(
+                f"host {origin.host!r} is not asked through a proxy: name it in TAGLOOM_IMAGE_HOSTS, `*` does not do"
+            )
+        if self._unknown.get(origin.host) is None:
+            try:
+                self.resolve(origin.host, origin.port)
+            except OSError:
+                # Networks that have a proxy often look up no names, and may take seconds to say so.
+                self._unknown.put(origin.host, True, 1)
 
     def resolve(self, host: str, port: int) -> list[str]:
         """Return the addresses of a host.
@@ -98,13 +122,12 @@ class _Clock(threading.local):
         return left if timeout is None else min(left, timeout)
 
 
-class PinnedBackend(httpcore.NetworkBackend):
-    """A network backend that opens sockets only to checked addresses and ends each wait at the thread's deadline."""
+class TimedBackend(httpcore.NetworkBackend):
+    """A network backend that ends each wait at the thread's deadline. It opens sockets to any address."""
 
-    def __init__(self, rules: AddressRules) -> None:
-        self._rules = rules
+    def __init__(self, clock: _Clock | None = None) -> None:
         self._plain = httpcore.SyncBackend()
-        self._clock = _Clock()
+        self._clock = clock or _Clock()
 
     @contextmanager
     def deadline(self, seconds: float) -> Iterator[None]:
@@ -115,6 +138,10 @@ class PinnedBackend(httpcore.NetworkBackend):
         finally:
             self._clock.end = float("inf")
 
+    def unpinned(self) -> "TimedBackend":
+        """Return a backend with the same deadlines for connections to a proxy, whose address is not checked."""
+        return TimedBackend(self._clock)
+
     def connect_tcp(
         self,
         host: str,
@@ -123,14 +150,31 @@ class PinnedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Connect to the host's first checked address that accepts; httpcore calls this for every new connection."""
+        """Connect to the host; httpcore calls this for every new connection."""
+        stream = self._plain.connect_tcp(host, port, self._clock.left(timeout), local_address, socket_options)
+        return _TimedStream(stream, self._clock)
+
+
+class PinnedBackend(TimedBackend):
+    """A network backend that opens sockets only to checked addresses."""
+
+    def __init__(self, rules: AddressRules) -> None:
+        super().__init__()
+        self._rules = rules
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Connect to the host's first checked address that accepts."""
         problem: Exception = httpcore.ConnectError(f"no address for {host!r}")
         for address in self._rules.resolve(host, port):
             try:
-                stream = self._plain.connect_tcp(
-                    address, port, self._clock.left(timeout), local_address, socket_options
-                )
-                return _TimedStream(stream, self._clock)
+                return super().connect_tcp(address, port, timeout, local_address, socket_options)
             except httpcore.ConnectError as error:
                 problem = error
         raise problem

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from labelstudio.connection import Connection
+from labelstudio.proxies import Proxies
 from tagloom_base import redaction, values
 
 PREDICTIONS_PER_REQUEST = 200
@@ -47,7 +48,12 @@ class LabelStudioClient:
     def __init__(self, connection: Connection, *, timeout: float = 15.0) -> None:
         self.connection = connection
         redaction.keep_out(connection.token.get_secret_value())
-        self._http = httpx.Client(base_url=connection.url or "http://unconfigured.invalid", timeout=timeout)
+        proxy = Proxies().of(connection.origin) if connection.origin else None
+        self._http = httpx.Client(
+            base_url=connection.url or "http://unconfigured.invalid",
+            timeout=timeout,
+            transport=httpx.HTTPTransport(proxy=httpx.Proxy(proxy.url, auth=proxy.auth) if proxy else None),
+        )
         self._lock = threading.Lock()
         self._access = ""
         self._offered = ""

@@ -9,9 +9,12 @@ from labelstudio.controls.choices import Choices
 from labelstudio.controls.rectangle_labels import RectangleLabels
 from labelstudio.controls.shape_labels import KINDS as SHAPES
 from labelstudio.controls.shape_labels import ShapeLabels
+from labelstudio.templates import keys_in
 
 Control = Choices | RectangleLabels
 
+# The controls that Tagloom predicts for, and the tags of their labels.
+_ITEMS = {Choices.KIND: Choices.ITEM, RectangleLabels.KIND: RectangleLabels.ITEM}
 _TEXT_TAGS = {"text", "hypertext", "header"}
 # Usual names of the data keys for title and industry, in English and Chinese.
 _TITLE_KEYS = ("title", "标题", "商品标题", "name", "product_title")
@@ -25,11 +28,16 @@ _MAX_XML = 1_000_000  # characters
 _MAX_DEPTH = 100  # levels of tags; Label Studio's own reader fails beyond 200
 _MAX_TAGS = 5_000
 _MAX_LABELS = 1_000
+_MOST_REASONS = 5  # controls of a config without a usable control whose reasons are shown
 _MAX_NAME = 500  # characters of a label or of the name of a data key
 
 
 class ConfigError(ValueError):
     """A labelling config that Tagloom cannot use. Label Studio shows the message, which says what to change."""
+
+
+class _LeftOut(Exception):  # noqa: N818 - nothing is wrong: the control is left to the annotator
+    """Tagloom does not answer a control; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +49,13 @@ class LabelConfig:
     that may hold a task's industry, in order.
 
     Tagloom predicts for ``controls`` and only reads gold from ``shapes``; ``asides`` are the names of all other
-    controls. ``pictures_beside`` are the names of the pictures that Tagloom does not predict for. Inside a
+    controls. ``left_out`` says in one sentence each which controls and objects Tagloom does not answer, and why.
+    ``pictures_beside`` are the names of the pictures that Tagloom does not predict for. Inside a
     ``<Repeater>`` Tagloom predicts for the first picture: ``unrolled`` is the config with each Repeater replaced by its
     first round (equal to ``xml`` if the config has no Repeater), and results are written for that config. ``repeated``
     holds the text before and after the index in each name inside a Repeater.
+
+    ``image_value`` is the value of the picture's tag: ``$`` and ``image_key`` (its first key), or a text around keys.
     """
 
     xml: str
@@ -52,12 +63,14 @@ class LabelConfig:
     names: Mapping[str, tuple[str, ...]]
     controls: tuple[Control, ...]
     image_key: str | None
+    image_value: str
     title_key: str
     text_keys: tuple[str, ...]
     industry_keys: tuple[str, ...]
     shapes: tuple[ShapeLabels, ...] = ()
     pictures_beside: frozenset[str] = frozenset()
     asides: frozenset[str] = frozenset()
+    left_out: tuple[str, ...] = ()
     repeated: tuple[tuple[str, str], ...] = ()
     unrolled: str = ""
 
@@ -90,7 +103,7 @@ class LabelConfig:
 
     @classmethod
     def parse(cls, xml: str, industry_keys: Iterable[str] = ()) -> "LabelConfig":
-        """Parse a config. Raises ConfigError if Tagloom cannot use it.
+        """Parse a config. Raises ConfigError if Tagloom can predict for none of its controls; the message says why.
 
         ``industry_keys`` come from the settings or the connection and replace the usual keys, if there are any.
         """
@@ -101,20 +114,20 @@ class LabelConfig:
             for tag in root.iter()
             if isinstance(tag.tag, str) and tag.get("toName") is None and tag.tag.lower() in (_TEXT_TAGS | {"image"})
         ]
-        # The picture is the first one that a control points at, otherwise the first one that shows task data.
-        targets = {target for tag in root.iter() for target in (tag.get("toName") or "").split(",") if target}
+        # The picture is the first one that a control with labels points at, otherwise the first one with task data.
+        targets = {target.strip() for tag in root.iter() if _asks(tag) for target in tag.get("toName", "").split(",")}
         pictures = [entry for entry in objects if entry.tag == "image" and entry.keys]
         image = next(iter([entry for entry in pictures if entry.name in targets] or pictures), None)
         book = _LabelBook()
-        controls = tuple(_controls(root, objects, image, book))
+        left_out = [f"{_shown(entry.tag, entry.name)}: {entry.problem}" for entry in objects if entry.problem]
+        controls = tuple(_controls(root, objects, image, book, left_out))
         if not controls:
+            shown = [*left_out[:_MOST_REASONS], *(["..."] if len(left_out) > _MOST_REASONS else [])]
             raise ConfigError(
                 "No usable control: add <Choices name=... toName=...> or <RectangleLabels name=... toName=...> "
-                "to the config, pointing at its <Image> (or <Text>) tag."
+                "to the config, pointing at its <Image> (or <Text>) tag. " + "; ".join(shown)
             )
         shapes = tuple(_shapes(root, image, book))
-        if len(book.names) > _MAX_LABELS:
-            raise ConfigError(f"The labelling config has more than {_MAX_LABELS:,} labels: split it into two projects.")
         industry = tuple(industry_keys) or _INDUSTRY_KEYS
         texts = _text_keys(objects, industry)
         read = {control.name for control in (*controls, *shapes)}
@@ -126,12 +139,14 @@ class LabelConfig:
             names={label: tuple(names) for label, names in book.names.items()},
             controls=controls,
             image_key=image.keys[0] if image else None,
+            image_value=image.value if image else "",
             title_key=texts[0] if texts else _TITLE_KEYS[0],
             text_keys=texts[1:],
             industry_keys=industry,
             shapes=shapes,
             pictures_beside=frozenset(beside),
             asides=frozenset(others),
+            left_out=tuple(left_out),
             repeated=repeated,
             unrolled=ET.tostring(root, encoding="unicode") if repeated else xml,
         )
@@ -139,24 +154,29 @@ class LabelConfig:
 
 @dataclass(frozen=True)
 class _Object:
-    """An object tag (a picture or a text), and the keys of the task data that it shows."""
+    """An object tag (a picture or a text), and the keys of the task data that it shows.
+
+    ``problem`` says why it can show no data; it is empty for a usable object.
+    """
 
     tag: str
     name: str | None
     keys: tuple[str, ...]
     is_list: bool
+    value: str
+    problem: str = ""
 
     @classmethod
     def of(cls, tag: ET.Element) -> "_Object":
         value = tag.get("value") or tag.get("valueList") or ""
         is_list = tag.get("value") is None and tag.get("valueList") is not None
-        keys = tuple(_VARIABLE.findall(value))
+        is_image = tag.tag.lower() == "image"
+        keys = keys_in(value) if is_image else tuple(_VARIABLE.findall(value))
         for key in keys:
             if len(key) > _MAX_NAME or _FAR.search(key):
-                raise ConfigError(
-                    f'<{tag.tag} value="${key[:60]}...">: no task has such data; shorten the name or place.'
-                )
-        return cls(tag.tag.lower(), tag.get("name"), keys, is_list)
+                problem = f"no task has data under ${key[:60]}...; shorten the name or place"
+                return cls(tag.tag.lower(), tag.get("name"), (), is_list, value, problem)
+        return cls(tag.tag.lower(), tag.get("name"), keys, is_list, value)
 
 
 class _LabelBook:
@@ -178,6 +198,10 @@ class _LabelBook:
         for name in names:
             self._label_of.setdefault(name, label)
         return label
+
+    def size_with(self, entries: Iterable[list[str]]) -> int:
+        """Return how many labels there would be with these further entries, each given by its names."""
+        return len(self.names) + sum(self.known(names) is None for names in entries)
 
     def known(self, names: Iterable[str | None]) -> str | None:
         """Return the model label that has one of these names, or None."""
@@ -221,17 +245,36 @@ def _unrolled(root: ET.Element) -> Iterator[tuple[str, str]]:
                 tag.set(key, text.replace(flag, "0"))
 
 
-def _controls(root: ET.Element, objects: list[_Object], image: _Object | None, book: _LabelBook) -> Iterator[Control]:
-    """Yield the controls that Tagloom predicts for, in the config's order; their labels are added to ``book``."""
+def _asks(tag: ET.Element) -> bool:
+    """Return whether a tag is a control that Tagloom can predict for, if it points at the right picture."""
+    item = _ITEMS.get(tag.tag.lower()) if isinstance(tag.tag, str) else None
+    return (
+        item is not None
+        and tag.get("perRegion") != "true"
+        and any(isinstance(entry.tag, str) and entry.tag.lower() == item for entry in tag.iter())
+    )
+
+
+def _controls(
+    root: ET.Element, objects: list[_Object], image: _Object | None, book: _LabelBook, left_out: list[str]
+) -> Iterator[Control]:
+    """Yield the controls that Tagloom predicts for, in the config's order; their labels are added to ``book``.
+
+    Each control that it does not predict for is added to ``left_out``, with the reason.
+    """
     for tag in root.iter():
         kind = tag.tag.lower() if isinstance(tag.tag, str) else ""
-        if kind not in (Choices.KIND, RectangleLabels.KIND):
+        is_predicted = kind in _ITEMS
+        if not is_predicted and tag.get("toName") is None:
             continue
-        target = _target(tag, objects, image)
-        # A control of another picture, or a question about a single region, is left to the annotator.
-        if target is None or tag.get("perRegion") == "true":
+        try:
+            if not is_predicted:
+                raise _LeftOut("it is read as gold, not predicted" if kind in SHAPES else "Tagloom has no such control")
+            target = _target(tag, objects, image)
+            labels = _labels(tag, kind, book)
+        except _LeftOut as reason:
+            left_out.append(f"{_shown(tag.tag, tag.get('name'))}: {reason}")
             continue
-        labels = _labels(tag, kind, book)
         name = tag.get("name") or ""
         if kind == Choices.KIND:
             multiple, conditional = tag.get("choice") == "multiple", tag.get("visibleWhen") is not None
@@ -257,61 +300,67 @@ def _shapes(root: ET.Element, image: _Object | None, book: _LabelBook) -> Iterat
             yield ShapeLabels(tag.get("name") or "", str(image.name), kind, labels)
 
 
-def _target(tag: ET.Element, objects: list[_Object], image: _Object | None) -> str | None:
+def _target(tag: ET.Element, objects: list[_Object], image: _Object | None) -> str:
     """Return the name of the object that a control's predictions refer to: ``image``, or a text shown with it.
 
-    Returns None when the control belongs to another picture. Raises ConfigError for a control that points at nothing.
+    Raises _LeftOut for a control that points at something else, or that asks about single regions.
     """
-    kind, name = tag.tag, tag.get("name")
+    name, is_tag = tag.get("name"), tag.tag.lower() == Choices.KIND
     wanted = [target.strip() for target in (tag.get("toName") or "").split(",") if target.strip()]
     if not name or not wanted:
-        raise ConfigError(f"A <{kind}> tag needs both a name and a toName that names an <Image> tag.")
+        raise _LeftOut("it needs both a name and a toName that names an <Image> tag")
     # The first known target decides; a <Choices> may also point at a text that is shown with the picture.
     known = {entry.name: entry for entry in objects if entry.name}
     for target in wanted:
         entry = known.get(target)
-        if entry is None:
-            continue
-        if entry is image or (kind.lower() == Choices.KIND and entry.tag != "image"):
+        if entry is not None and (entry is image or (is_tag and entry.tag != "image")):
+            if tag.get("perRegion") == "true":
+                raise _LeftOut("it asks about single regions (perRegion)")
             return target
-    if kind.lower() == RectangleLabels.KIND and image is None:
-        raise ConfigError(
-            f'<{kind} name="{name}"> needs an <Image name="{wanted[0]}" value="$image"/> to draw on: add one.'
-        )
-    if not any(target in known for target in wanted):
-        raise ConfigError(
-            f'<{kind} name="{name}" toName="{wanted[0]}">: no tag has that name; add it or change toName.'
-        )
-    return None
+    entries = [known[target] for target in wanted if target in known]
+    if not entries:
+        raise _LeftOut(f'no tag has the name "{wanted[0]}": add it or change toName')
+    if image is None and not is_tag:
+        raise _LeftOut(f'it needs an <Image name="{wanted[0]}" value="$image"/> to draw on: add one')
+    raise _LeftOut(entries[0].problem or "it belongs to another object than the picture that Tagloom reads")
 
 
 def _labels(tag: ET.Element, kind: str, book: _LabelBook) -> dict[str, str]:
-    """Return a control's labels: the name in results (the alias, or else the value) → model label."""
-    item = Choices.ITEM if kind == Choices.KIND else RectangleLabels.ITEM
-    labels: dict[str, str] = {}
-    taken: set[str] = set()
+    """Return a control's labels: the name in results (the alias, or else the value) → model label.
+
+    Raises _LeftOut for a control without labels or with labels that cannot be used; ``book`` is then unchanged.
+    """
+    item = _ITEMS[kind]
+    entries: dict[str, list[str]] = {}
     for entry in tag.iter():
         if not isinstance(entry.tag, str) or entry.tag.lower() != item:
             continue
         name = entry.get("alias") or entry.get("value")
-        if not name or name in labels:
+        if not name or name in entries:
             continue
         # ``predicted_values`` are the names by which a model knows the label. They precede the alias and the value, so
         # that the first of them becomes the model's label.
         predicted = [part.strip() for part in (entry.get("predicted_values") or "").split(",") if part.strip()]
         names = [*predicted, *(value for value in (entry.get("alias"), entry.get("value")) if value)]
+        entries[name] = list(dict.fromkeys(names))
         if any(len(each) > _MAX_NAME for each in names):
-            raise ConfigError(
-                f'The label "{name[:60]}..." is longer than {_MAX_NAME} characters: give it a short name.'
-            )
-        labels[name] = book.label(list(dict.fromkeys(names)), taken)
+            raise _LeftOut(f'its label "{name[:60]}..." is longer than {_MAX_NAME} characters: give it a short name')
+    if not entries:
+        source = tag.get("value") or ""
+        why = f'takes its labels from task data (value="{source[:60]}")' if source else "lists no labels"
+        raise _LeftOut(f'it {why}: write each as <{item.title()} value="..."/> inside it')
+    if book.size_with(entries.values()) > _MAX_LABELS:
+        raise _LeftOut(f"the config would have more than {_MAX_LABELS:,} labels with it: split it into two projects")
+    labels: dict[str, str] = {}
+    taken: set[str] = set()
+    for name, names in entries.items():
+        labels[name] = book.label(names, taken)
         taken.add(labels[name])
-    if not labels:
-        raise ConfigError(
-            f'<{tag.tag} name="{tag.get("name")}"> lists no labels: '
-            f'write each as <{item.title()} value="..."/> inside it (labels from task data are not supported).'
-        )
     return labels
+
+
+def _shown(tag: str, name: str | None) -> str:
+    return f'<{tag} name="{name[:60]}">' if name else f"<{tag}>"
 
 
 def _text_keys(objects: list[_Object], industry: Iterable[str]) -> tuple[str, ...]:

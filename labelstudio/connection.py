@@ -30,18 +30,25 @@ class Origin:
             raise ValueError("not an http(s) URL with a host")
         return cls(parts.scheme, parts.hostname.rstrip("."), parts.port or _PORTS[parts.scheme])
 
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """The origin, with https in the place of http if both have their usual port."""
+        return ("https", self.host, 443) if self.port == _PORTS[self.scheme] else (self.scheme, self.host, self.port)
+
 
 @dataclass(frozen=True)
 class Connection:
     """Name, URL and token of a Label Studio.
 
-    ``url`` is empty when no Label Studio is configured; then nothing can be fetched from it. Raises UserError for a URL
-    or a token that cannot be used.
+    ``url`` is empty when no Label Studio is configured; then nothing can be fetched from it. ``further`` are other URLs
+    of the same Label Studio (its LABEL_STUDIO_HOST), which stand in task data; they are never asked. Raises UserError
+    for a URL or a token that cannot be used.
     """
 
     name: str = DEFAULT_CONNECTION
     url: str = ""
     token: SecretStr = field(default_factory=lambda: SecretStr(""))
+    further: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         try:
@@ -69,3 +76,18 @@ class Connection:
         base = self.url.rstrip("/")
         prefix = urlsplit(base).path
         return base + (path[len(prefix) :] if prefix and path.startswith(prefix + "/") else path)
+
+    def at_home(self, url: str) -> str | None:
+        """Return where this Label Studio serves a URL that is under its URL or one of the further ones; else None.
+
+        On the usual ports http and https count as the same, since servers lead from one to the other. Raises ValueError
+        for what is no URL.
+        """
+        parts = urlsplit(url)
+        for base in map(urlsplit, (self.url, *self.further) if self.url else ()):
+            prefix = base.path.rstrip("/")
+            is_under = parts.path.startswith(prefix + "/") and parts.scheme in _PORTS and bool(parts.hostname)
+            if is_under and parts.username is None and Origin.of(parts).place == Origin.of(base).place:
+                query = f"?{parts.query}" if parts.query else ""
+                return self.url.rstrip("/") + parts.path[len(prefix) :] + query
+        return None

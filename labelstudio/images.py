@@ -6,17 +6,21 @@ import io
 import logging
 import re
 import stat
+import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit, urlunsplit
 
 import httpcore
+import httpx
 
 from labelstudio.addresses import AddressRules, ForbiddenAddressError, PinnedBackend
 from labelstudio.api import LabelStudioClient, LabelStudioError
 from labelstudio.connection import Origin
 from labelstudio.decoding import ImageUnavailableError, Picture, decode
+from labelstudio.proxies import Proxies, Proxy
 from labelstudio.tasks import MAX_URL, ItemReference
 
 LOG = logging.getLogger(__name__)
@@ -26,7 +30,8 @@ _REDIRECTS = {301, 302, 303, 307, 308}
 _MAX_REDIRECTS = 5
 _CONNECTIONS = 64  # more than the threads that fetch, so that no thread waits for another project's connection
 _CLOUD = re.compile(r"(s3|gs|gcs|azure-blob|redis|s3s|azure-spi)://", re.IGNORECASE)
-_UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f]")
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,8 @@ class ImageFetcher:
     """Fetches pictures for one connection. Thread-safe.
 
     ``allowed_hosts`` are patterns of public hosts that may serve pictures besides Label Studio. ``roots`` are the
-    folders that file:// references may point into.
+    folders that file:// references may point into. Which hosts are asked through a proxy, the environment says
+    (``labelstudio.proxies``).
     """
 
     def __init__(
@@ -59,11 +65,16 @@ class ImageFetcher:
         self._roots = tuple(root.resolve() for root in roots)
         self._limits = limits or ImageLimits()
         self._network = PinnedBackend(self._rules)
-        self._pool = httpcore.ConnectionPool(max_connections=_CONNECTIONS, network_backend=self._network)
+        self._proxies = Proxies()
+        # The same certificates count for pictures as for the API, also those of SSL_CERT_FILE.
+        self._trust = httpx.create_ssl_context()
+        self._pools: dict[Proxy | None, httpcore.ConnectionPool] = {None: self._new_pool(None)}
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         """Close all connections."""
-        self._pool.close()
+        for pool in self._pools.values():
+            pool.close()
 
     def fetch(self, reference: ItemReference) -> Picture:
         """Return the reduced, upright RGB picture.
@@ -93,8 +104,8 @@ class ImageFetcher:
     def _url(self, place: str, reference: ItemReference) -> str:
         """Return the URL to request.
 
-        An absolute URL stays as it is, a path is completed by Label Studio's URL, and a URI of cloud storage becomes a
-        request to Label Studio's resolver.
+        An absolute URL stays as it is, a URL without a scheme gets https, a path is completed by Label Studio's URL,
+        and a URI of cloud storage becomes a request to Label Studio's resolver.
         """
         if _CLOUD.match(place):
             self._need_label_studio()
@@ -105,7 +116,11 @@ class ImageFetcher:
             return self._client.connection.absolute(f"/{kind}/{number}/resolve/?fileuri={encoded}")
         if re.match(r"https?://", place, re.IGNORECASE):
             return place
-        if not place.startswith("/") or place.startswith("//"):
+        if place.startswith("//"):
+            # Such an address takes the scheme of the page that shows it.
+            own = (self._at_home(f"{scheme}:{place}") for scheme in ("https", "http"))
+            return next((url for url in own if url), f"https:{place}")
+        if not place.startswith("/"):
             raise ImageUnavailableError(
                 f"{_short(place)!r} is neither a URL nor a path of Label Studio", permanent=True
             )
@@ -119,12 +134,12 @@ class ImageFetcher:
     def _download(self, url: str) -> bytes:
         """Return the content at a URL. Each redirect's target passes the same checks as the URL itself."""
         for _ in range(_MAX_REDIRECTS + 1):
-            origin = self._origin(url)
+            url, origin = self._checked(self._at_home(url) or url)
             header = self._authorization() if origin == self._own else None
-            status, target, content = self._get(url, header)
+            status, target, content = self._get(url, origin, header)
             # Label Studio's access token may have expired: the request is repeated once with a new one.
             if status == 401 and header and (renewed := self._authorization(header)) != header:
-                status, target, content = self._get(url, renewed)
+                status, target, content = self._get(url, origin, renewed)
             if status in _REDIRECTS and target:
                 try:
                     url = urljoin(url, target)
@@ -143,28 +158,48 @@ class ImageFetcher:
                 raise ImageUnavailableError(reason, permanent=status in (400, 404, 410))
         raise ImageUnavailableError("the picture's URL is redirected too often", permanent=True)
 
-    def _origin(self, url: str) -> Origin:
-        """Check a URL before it is requested, and return its origin. Raises ImageUnavailableError."""
+    def _at_home(self, url: str) -> str | None:
+        """Return ``Connection.at_home``; None for what is no URL."""
+        with suppress(ValueError):
+            return self._client.connection.at_home(url)
+        return None
+
+    def _checked(self, url: str) -> tuple[str, Origin]:
+        """Check a URL before it is requested; return it as a browser sends it, and its origin.
+
+        Raises ImageUnavailableError.
+        """
+        # Browsers skip these characters wherever they stand.
+        url = url.translate(dict.fromkeys(map(ord, "\t\r\n")))
         try:
             if len(url) > MAX_URL:
                 raise ValueError("longer than any server takes")
             parts = urlsplit(url)
-            origin = Origin.of(parts)
-            if len(origin.host) > _LONGEST_NAME:
-                raise ValueError("the host's name is too long")
             # The codec refuses host names with an empty label or a label of more than 63 characters.
-            origin.host.encode("idna")
+            host = (parts.hostname or "").encode("idna").decode()
+            if len(host) > _LONGEST_NAME or not _HOST.fullmatch(host):
+                raise ValueError("no name of a host")
+            netloc = f"[{host}]" if ":" in host else host
+            parts = parts._replace(netloc=netloc if parts.port is None else f"{netloc}:{parts.port}")
+            origin = Origin.of(parts)
             # A lone surrogate cannot be sent; encoding it fails.
             url.encode()
         except ValueError as error:
             raise ImageUnavailableError(f"{_short(url)!r} is not a URL that can be fetched", permanent=True) from error
-        if _UNSAFE.search(url) or parts.username is not None or parts.password is not None:
-            raise ImageUnavailableError("a URL with spaces, backslashes or a user name is not fetched", permanent=True)
+        # Browsers take a backslash before the query for a slash, and what follows for a user or a host.
+        if _UNSAFE.search(url) or "\\" in url.partition("?")[0] or "@" in urlsplit(url).netloc:
+            reason = "a URL with backslashes, control characters or a user name is not fetched"
+            raise ImageUnavailableError(reason, permanent=True)
         try:
             self._rules.check_name(origin)
+            if self._proxies.of(origin):
+                self._rules.check_through_proxy(origin)
         except ForbiddenAddressError as error:
             raise ImageUnavailableError(str(error), permanent=True) from error
-        return origin
+        # As in a browser: blanks and characters outside ASCII are percent-encoded, what is encoded already stays as it
+        # is, and the fragment is not sent.
+        path, query = (quote(part, safe="!$%&'()*+,/:;=?@[]~|") for part in (parts.path, parts.query))
+        return urlunsplit(parts._replace(path=path, query=query, fragment="")), origin
 
     def _authorization(self, stale: str | None = None) -> str | None:
         """Return ``LabelStudioClient.authorization``, with its error as an ImageUnavailableError."""
@@ -173,20 +208,40 @@ class ImageFetcher:
         except LabelStudioError as error:
             raise ImageUnavailableError(str(error), permanent=False) from error
 
-    def _get(self, url: str, header: str | None) -> tuple[int, str | None, bytes]:
+    def _new_pool(self, proxy: Proxy | None) -> httpcore.ConnectionPool:
+        return httpcore.ConnectionPool(
+            self._trust,
+            httpcore.Proxy(proxy.url, auth=proxy.auth) if proxy else None,
+            max_connections=_CONNECTIONS,
+            network_backend=self._network.unpinned() if proxy else self._network,
+        )
+
+    def _pool(self, proxy: Proxy | None) -> httpcore.ConnectionPool:
+        with self._lock:
+            if proxy not in self._pools:
+                self._pools[proxy] = self._new_pool(proxy)
+            return self._pools[proxy]
+
+    def _get(self, url: str, origin: Origin, header: str | None) -> tuple[int, str | None, bytes]:
         """Send one GET request; return the status, the Location header and the content (empty unless 200)."""
+        proxy = self._proxies.of(origin)
         # "identity" refuses compression, by which a small answer could grow without bound. "Accept" is not "image/*",
         # because Label Studio answers 406 to that: its API chooses a JSON renderer before it looks at the file.
         headers = [("Accept", "*/*"), ("Accept-Encoding", "identity"), ("User-Agent", "tagloom")]
         headers += [("Authorization", header)] if header else []
         timeouts = dict.fromkeys(("connect", "read", "write", "pool"), self._limits.seconds)
-        # Characters outside ASCII are percent-encoded; what is encoded already stays as it is.
-        address = quote(url, safe="!#$%&'()*+,/:;=?@[]~")
         try:
-            with self._pool.stream("GET", address, headers=headers, extensions={"timeout": timeouts}) as answer:
+            stream = self._pool(proxy).stream("GET", url, headers=headers, extensions={"timeout": timeouts})
+            with stream as answer:
                 found = {name.lower(): value for name, value in answer.headers}
                 content = self._read(answer) if answer.status == 200 else b""
-                return answer.status, found.get(b"location", b"").decode("latin-1") or None, content
+                if answer.status == 407:
+                    raise httpcore.ProxyError("407")
+                return answer.status, _location(found.get(b"location", b"")), content
+        except httpcore.ProxyError as error:
+            refused = str(error).partition(" ")[0]
+            reason = f"the proxy refuses to ask {origin.host} ({refused}): allow it there, or name it in NO_PROXY"
+            raise ImageUnavailableError(reason, permanent=False) from error
         except ForbiddenAddressError as error:
             raise ImageUnavailableError(str(error), permanent=True) from error
         except httpcore.TimeoutException as error:
@@ -244,6 +299,14 @@ class ImageFetcher:
         return ImageUnavailableError(
             f"the picture is larger than {size:g} MB: make it smaller or raise TAGLOOM_IMAGE_MAX_BYTES", permanent=True
         )
+
+
+def _location(header: bytes) -> str | None:
+    """Return where an answer redirects to; servers write characters outside ASCII as UTF-8 or Latin-1."""
+    try:
+        return header.decode() or None
+    except UnicodeDecodeError:
+        return header.decode("latin-1")
 
 
 def _short(text: str) -> str:

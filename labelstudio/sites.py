@@ -45,8 +45,11 @@ class Sites:
 
 def connections_of(studios: StudioSettings) -> Mapping[str, Connection]:
     """Return all configured connections by name; the one of LABEL_STUDIO_URL is ``default``."""
-    default = Connection(DEFAULT_CONNECTION, studios.label_studio_url, studios.label_studio_token)
-    further = {name: Connection(name, entry.url, entry.token) for name, entry in studios.connections.items()}
+    url, token, names = studios.label_studio_url, studios.label_studio_token, studios.label_studio_names
+    default = Connection(DEFAULT_CONNECTION, url, token, names)
+    further = {
+        name: Connection(name, entry.url, entry.token, entry.names) for name, entry in studios.connections.items()
+    }
     if DEFAULT_CONNECTION in further:
         raise UserError("TAGLOOM_CONNECTIONS: 'default' is the one of LABEL_STUDIO_URL; choose another name")
     return {DEFAULT_CONNECTION: default, **further}

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from labelstudio.config import LabelConfig
 from labelstudio.project import ProjectKey
+from labelstudio.templates import filled
 
 _MAX_TEXT = 20_000  # characters kept of one text field; encoders read far fewer
 _MAX_PATH = 1_000  # characters read of one field of the industry path
@@ -50,7 +51,7 @@ def reference_of(config: LabelConfig, task: Mapping[str, Any], project: ProjectK
     data = task.get("data")
     values: Mapping[str, Any] = data if isinstance(data, dict) else {}
     task_id = task.get("id")
-    image = _look_up(values, config.image_key)
+    image = filled(config.image_value, lambda key: _look_up(values, key))
     # Of a list of pictures the first one is read.
     first = image[0] if isinstance(image, list) and image else image
     paths = [_text(_look_up(values, key))[:_MAX_PATH] for key in config.industry_keys]
@@ -71,7 +72,7 @@ def item_key(connection: str, reference: ItemReference) -> str:
     The signature of a signed URL does not count, because it changes every hour.
     """
     image = reference.image or None
-    if image and image.startswith(("http://", "https://")) and len(image) <= MAX_URL:
+    if image and image.startswith(("http://", "https://", "//")) and len(image) <= MAX_URL:
         # A text that is not a URL, or that holds a lone surrogate, stays as it is.
         with suppress(ValueError):
             parts = urlsplit(image)

@@ -56,6 +56,7 @@ class ConnectionSettings(BaseModel, frozen=True, extra="forbid"):
     url: WebUrl
     token: Token = SecretStr("")
     url_secrets: tuple[UrlSecret, ...] = Field(min_length=1)
+    names: tuple[WebUrl, ...] = ()
 
 
 class _Group(BaseSettings):
@@ -166,9 +167,21 @@ class StudioSettings(_Group):
         validation_alias="LABEL_STUDIO_API_KEY",
         description="Legacy token or personal access token; sent to `label_studio_url` only.",
     )
-    connections: Annotated[dict[str, ConnectionSettings], NoDecode] = Field(
-        {}, description='Further Label Studios as JSON: {"name": {"url": ..., "token": ..., "url_secrets": [...]}}.'
+    label_studio_names: Annotated[tuple[WebUrl, ...], NoDecode] = Field(
+        (),
+        description="Further URLs of the same Label Studio in task data, by commas, such as its `LABEL_STUDIO_HOST`; "
+        "their pictures are fetched from `label_studio_url`.",
     )
+    connections: Annotated[dict[str, ConnectionSettings], NoDecode] = Field(
+        {},
+        description="Further Label Studios as JSON: "
+        '{"name": {"url": ..., "token": ..., "url_secrets": [...], "names": [...]}}.',
+    )
+
+    @field_validator("label_studio_names", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return values.parts(value) if isinstance(value, str) else value
 
     @field_validator("connections", mode="before")
     @classmethod

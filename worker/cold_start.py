@@ -7,11 +7,12 @@ from pathlib import Path
 from labelstudio.config import LabelConfig
 from model import checkpoint
 from model.lexicon.lexicon import Lexicon
+from model.lexicon.names import with_names
 from model.tagger import Tagger
 from store.store import Store
 from store.versions import COLD_START, Current, NewVersion
 from tagloom_base.groups import TrainingSettings
-from worker.lexicon import read_lexicon, with_names
+from worker.lexicon import read_lexicon
 
 
 @dataclass(frozen=True)

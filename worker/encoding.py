@@ -10,10 +10,11 @@ from labelstudio.encoding import Failure
 from labelstudio.project import ProjectKey
 from model.boxes.described import RECENT
 from model.boxes.roles import RoleReader
+from model.lexicon.names import with_names
 from store.projects import Project
 from store.tasks import Task
 from worker.corpus.gold import project_gold
-from worker.lexicon import read_lexicon, with_names
+from worker.lexicon import read_lexicon
 from worker.predictions.fast import replace_due
 from worker.watch import Ends, GivesWay, Interrupted
 from worker.workplace import PART, Workplace

@@ -175,9 +175,16 @@ class Lexicon:
         """Return both lexicons as one.
 
         A kind in both has the aliases and the ``without`` of both. A cue of ``other`` replaces the cue of the same
-        name. The share in ``other`` replaces the share in this lexicon unless it is the neutral share.
+        name. The share in ``other`` replaces the share in this lexicon unless it is the neutral share. An alias that
+        ``other`` gives to a kind is taken away from the other kinds.
         """
-        kinds = dict(self.kinds)
+        owners = {_folded(alias): kind.name for kind in other.kinds.values() for alias in kind.aliases}
+        kinds = {
+            name: replace(
+                kind, aliases=tuple(alias for alias in kind.aliases if owners.get(_folded(alias), name) == name)
+            )
+            for name, kind in self.kinds.items()
+        }
         for name, new in other.kinds.items():
             old = kinds.get(name)
             if old is None:
@@ -195,11 +202,14 @@ class Lexicon:
 
     def kind_of(self, label: str) -> Kind:
         """Return the kind that has the label among its names, or a kind without cues if none has."""
-        wanted = _folded(label)
-        for kind in self.kinds.values():
-            if wanted in {_folded(name) for name in (kind.name, *kind.aliases)}:
-                return kind
-        return Kind(name="", share=NEUTRAL_SHARE)
+        return self._by_name.get(_folded(label)) or Kind(name="", share=NEUTRAL_SHARE)
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Kind]:
+        """The kinds by their folded names. An alias goes before a kind's own name, the first kind before the others."""
+        every = list(self.kinds.values())
+        named = {_folded(kind.name): kind for kind in reversed(every)}
+        return named | {_folded(alias): kind for kind in reversed(every) for alias in kind.aliases}
 
     def kinds_of(self, labels: Sequence[str]) -> tuple[Kind, ...]:
         """Return the kind of each label, in the same order."""

@@ -9,6 +9,7 @@ from model.evaluation.corpus import LabelledCorpus, require_families
 from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor
 from model.lexicon.lexicon import Lexicon
+from model.lexicon.names import with_names
 from tagloom.datasets.dataset import Dataset
 from tagloom.evaluation.data import gold_picture
 from tagloom.evaluation.features import features_of
@@ -46,7 +47,7 @@ def corpus_of(
         gold,
         tuple(sample.product_id for sample in samples),
         boxes,
-        lexicon or Lexicon.load(),
+        with_names(lexicon or Lexicon.load(), dict.fromkeys(labels, ())),
         tuple(sample.unknown for sample in samples),
     )
 

@@ -1,5 +1,6 @@
 """Labelling configs that cannot work, that are large, and that are asked for in turn."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -47,6 +48,39 @@ def test_a_config_that_label_studios_reader_refuses_is_refused(
     asked = {**captured.body("04"), "label_config": config}
     answer = backend.client.post("/predict", json=asked)
     assert [result["result"] for result in answer.json()["results"]] == [[]] * len(asked["tasks"])
+
+
+def test_controls_that_cannot_be_used_and_what_labels_are_taken_for_are_told(
+    backend: Backend, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = '<Choices name="cat" toName="image" value="$candidates"/></View>'
+    config = captured.CONFIG.replace("</View>", odd).replace("文案", "Promo texts").replace("价格", "角标")
+    with caplog.at_level(logging.INFO):
+        assert backend.setup({"project": "14.1", "schema": config})
+    asked = {**captured.body("04"), "project": "14.1", "label_config": config}
+    answer = backend.client.post("/predict", json=asked)
+    regions = [region for result in answer.json()["results"] for region in result["result"]]
+    assert {region["from_name"] for region in regions} <= {"elements", "boxes"}
+    (status,) = [one for one in backend.client.get("/status").json()["projects"] if one["project"] == "default/14.1"]
+    assert status["left_out"] == [
+        '<Choices name="cat">: it takes its labels from task data (value="$candidates"): '
+        'write each as <Choice value="..."/> inside it'
+    ]
+    assert status["labels"]["Promo texts"] == "taken for copy (文案)"
+    assert status["labels"]["角标"].startswith("not known; names known are product (主体)")
+    assert "controls are left to the annotator" in caplog.text
+    assert "taken for copy" in caplog.text
+
+
+def test_a_config_of_unusable_controls_alone_gives_the_reason_of_each(backend: Backend) -> None:
+    config = (
+        '<View><Image name="image" value="$image"/><Choices name="cat" toName="image" value="$candidates"/>'
+        '<RectangleLabels name="boxes" toName="gone"><Label value="LOGO"/></RectangleLabels></View>'
+    )
+    answer = backend.client.post("/setup", json={"project": "15.1", "schema": config}, follow_redirects=True)
+    assert answer.status_code == 400
+    assert '<Choices name="cat">: it takes its labels from task data' in answer.json()["detail"]
+    assert '<RectangleLabels name="boxes">: no tag has the name "gone"' in answer.json()["detail"]
 
 
 def test_as_many_labels_as_may_be_are_set_up_in_time(backend: Backend) -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -15,10 +16,14 @@ LEGACY = "0123456789abcdef0123456789abcdef01234567"
 
 
 class Studio:
-    """Serves ``files`` (path → content) to whoever shows the token. ``requests`` keeps paths and their credentials."""
+    """Serves ``files`` (path → content) to whoever shows the token. ``requests`` keeps paths and their credentials.
 
-    def __init__(self, token: str = LEGACY) -> None:
+    An open one asks for no token, as a server of pictures. ``tls`` makes it speak https.
+    """
+
+    def __init__(self, token: str = LEGACY, *, is_open: bool = False, tls: ssl.SSLContext | None = None) -> None:
         self.token = token
+        self._is_open, self._scheme = is_open, "https" if tls else "http"
         self.files: dict[str, bytes] = {}
         self.projects: dict[int, str] = {}  # id → created_at; while it is empty nobody is told
         self.redirects: dict[str, str] = {}
@@ -28,11 +33,17 @@ class Studio:
         self.requests: list[tuple[str, str | None]] = []
         self.access: set[str] = set()
         self._server = _QuietServer(("127.0.0.1", 0), self._handler())
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     def __enter__(self) -> "Studio":
         self._thread.start()
@@ -45,7 +56,8 @@ class Studio:
 
     def admits(self, header: str | None) -> bool:
         kind, _, value = (header or "").partition(" ")
-        return (kind, value) == ("Token", self.token) or (kind == "Bearer" and value in self.access)
+        is_known = (kind, value) == ("Token", self.token) or (kind == "Bearer" and value in self.access)
+        return self._is_open or is_known
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         studio = self

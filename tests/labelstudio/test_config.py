@@ -1,3 +1,4 @@
+import re
 import time
 
 import pytest
@@ -129,8 +130,8 @@ def test_a_list_of_pictures_is_answered_for_its_first() -> None:
         (f"<View>{IMAGE}</View>", "add <Choices"),
         ('<!DOCTYPE x [<!ENTITY a "b">]><View/>', "remove it"),
         (f'<View>{IMAGE}<Choices toName="img"><Choice value="x"/></Choices></View>', "name and a toName"),
-        (f'<View>{IMAGE}<Choices name="c" toName="gone"><Choice value="x"/></Choices></View>', "no tag has that name"),
-        (f'<View>{IMAGE}<Choices name="c" toName="img" value="$o"/></View>', "lists no labels"),
+        (f'<View>{IMAGE}<Choices name="c" toName="gone"><Choice value="x"/></Choices></View>', "no tag has the name"),
+        (f'<View>{IMAGE}<Choices name="c" toName="img" value="$o"/></View>', "task data"),
         (
             '<View><Text name="t" value="$t"/><RectangleLabels name="r" toName="t"><Label value="x"/></RectangleLabels>'
             "</View>",
@@ -181,3 +182,84 @@ def test_many_names_of_a_label_cost_in_proportion() -> None:
     began = time.process_time()
     assert len(LabelConfig.parse(xml).names["name 0"]) == 60_001
     assert time.process_time() - began < 2
+
+
+MANY = "".join(f'<Choice value="{number}"/>' for number in range(1_001))
+TAGS = '<Choices name="tags" toName="img" choice="multiple"><Choice value="LOGO"/></Choices>'
+BOXES = '<RectangleLabels name="boxes" toName="img"><Label value="LOGO"/></RectangleLabels>'
+
+
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [
+        ('<Choices name="odd" toName="img" value="$candidates"/>', r'task data \(value="\$candidates"\)'),
+        ('<RectangleLabels name="odd" toName="img" value="$kinds"/>', r'task data \(value="\$kinds"\)'),
+        ('<Choices name="odd" toName="img"/>', "lists no labels"),
+        ('<Choices name="odd" toName="gone"><Choice value="x"/></Choices>', 'no tag has the name "gone"'),
+        ('<RectangleLabels name="odd" toName="gone"><Label value="x"/></RectangleLabels>', "no tag has the name"),
+        ('<Choices name="odd"><Choice value="x"/></Choices>', "both a name and a toName"),
+        ('<Choices toName="img"><Choice value="x"/></Choices>', "both a name and a toName"),
+        (f'<Choices name="odd" toName="img"><Choice value="{"x" * 501}"/></Choices>', "longer than 500"),
+        (
+            f'<Choices name="odd" toName="img">{MANY}</Choices>',
+            "more than 1,000 labels",
+        ),
+        ('<Choices name="odd" toName="img" perRegion="true"><Choice value="x"/></Choices>', "single regions"),
+        (
+            '<Text name="t" value="$t"/><RectangleLabels name="odd" toName="t"><Label value="x"/></RectangleLabels>',
+            "another object",
+        ),
+        (
+            f'<Image name="far" value="$a[{"9" * 9}]"/><Choices name="odd" toName="far"><Choice value="x"/></Choices>',
+            "no task has data",
+        ),
+        ('<Rating name="odd" toName="img"/>', "no such control"),
+        ('<PolygonLabels name="odd" toName="img"><Label value="x"/></PolygonLabels>', "read as gold"),
+    ],
+)
+def test_a_control_that_cannot_be_used_is_left_to_people_beside_usable_ones(odd: str, reason: str) -> None:
+    for tags in ([IMAGE, odd, TAGS, BOXES], [IMAGE, TAGS, BOXES, odd]):
+        parsed = config(*tags)
+        assert [control.name for control in parsed.controls] == ["tags", "boxes"]
+        assert parsed.labels == ("LOGO",)
+        assert re.search(reason, parsed.left_out[-1])
+    with pytest.raises(ConfigError, match=reason):
+        config(IMAGE, odd)
+
+
+def test_a_control_of_another_picture_is_named() -> None:
+    second = '<Image name="second" value="$b"/><Choices name="odd" toName="second"><Choice value="x"/></Choices>'
+    parsed = config(IMAGE, TAGS, second)
+    assert parsed.labels == ("LOGO",)
+    assert parsed.left_out == (
+        '<Choices name="odd">: it belongs to another object than the picture that Tagloom reads',
+    )
+
+
+@pytest.mark.parametrize(
+    "unusable",
+    [
+        '<Choices name="odd" toName="first" value="$candidates"/>',
+        '<Choices name="odd" toName="first" perRegion="true"><Choice value="x"/></Choices>',
+        '<Rating name="odd" toName="first"/>',
+    ],
+)
+def test_a_picture_without_a_usable_control_does_not_stand_before_one_with(unusable: str) -> None:
+    parsed = config('<Image name="first" value="$a"/>', IMAGE, unusable, TAGS)
+    assert (parsed.image_key, [control.name for control in parsed.controls]) == ("photo", ["tags"])
+
+
+def test_a_text_that_no_task_can_have_is_left_out() -> None:
+    parsed = config(IMAGE, f'<Text name="t" value="${"a" * 501}"/><Text name="u" value="$caption"/>', TAGS)
+    assert (parsed.title_key, parsed.text_keys) == ("caption", ())
+    assert parsed.left_out[0].startswith('<text name="t">: no task has data')
+
+
+def test_a_config_without_a_usable_control_gives_the_reason_of_each() -> None:
+    with pytest.raises(ConfigError) as refused:
+        config(IMAGE, '<Choices name="a" toName="img" value="$a"/><RectangleLabels name="b" toName="gone"/>')
+    assert '<Choices name="a">: it takes its labels from task data' in str(refused.value)
+    assert '<RectangleLabels name="b">: no tag has the name "gone"' in str(refused.value)
+    with pytest.raises(ConfigError) as refused:
+        config(IMAGE, *(f'<Rating name="r{number}" toName="img"/>' for number in range(1_000)))
+    assert len(str(refused.value)) < 1_000

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpcore
 import pytest
 from pydantic import SecretStr
 
@@ -29,7 +30,8 @@ class Fetching:
     """A fetcher and the client it shares, closed at the end."""
 
     def __init__(self, url: str, token: str = "", **options: Any) -> None:
-        self.client = LabelStudioClient(Connection(url=url, token=SecretStr(token)))
+        further = options.pop("further", ())
+        self.client = LabelStudioClient(Connection(url=url, token=SecretStr(token), further=further))
         self.fetcher = ImageFetcher(self.client, **options)
 
     def __enter__(self) -> "Fetching":
@@ -125,7 +127,7 @@ def test_redirects_elsewhere_are_refused_without_asking(studio: Studio, target: 
     [
         "http://127.0.0.1:1/a.png", "http://localhost/a.png", "http://2130706433/a.png", "http://0x7f000001/a.png",
         "http://[::ffff:127.0.0.1]/a.png", "http://169.254.169.254/latest/", "file:///etc/passwd", "file://evil/etc/passwd",
-        "ftp://evil.example/a.png", "//evil.example/a.png", "javascript:alert(1)", "a.png", "../../etc/passwd", "http://",
+        "ftp://evil.example/a.png", "//127.0.0.1/a.png", "javascript:alert(1)", "a.png", "../../etc/passwd", "http://",
         "http://evil.example:99999/", "http:///a.png", "https://evil.example\\@127.0.0.1/", "http://a b/", "\x00",
         "jar:http://evil.example!/", "s3://bucket/without-a-task.png", "http://[::1", "data:image/png",
     ],
@@ -166,6 +168,113 @@ def test_allowed_hosts_are_fetched_without_the_token(studio: Studio, monkeypatch
     with Fetching(studio.url, studio.token, allowed_hosts=["img.example.com"]) as fetching:
         fetching.refusal("/a")
     assert [header for _, header in studio.requests] == [f"Token {studio.token}", None]
+
+
+@pytest.mark.parametrize(
+    ("place", "asked"),
+    [
+        ("/data/local-files/?d=a b.webp", "/data/local-files/?d=a%20b.webp"),
+        (
+            "/data/local-files/?d=茶具/白瓷 1.webp",
+            "/data/local-files/?d=%E8%8C%B6%E5%85%B7/%E7%99%BD%E7%93%B7%201.webp",
+        ),
+        ("/data/local-files/?d=a%20b.webp", "/data/local-files/?d=a%20b.webp"),
+        ("/data/local-files/?d=%E7%93%B7 1.webp", "/data/local-files/?d=%E7%93%B7%201.webp"),
+        ("/data/local-files/?d=100% new.webp", "/data/local-files/?d=100%%20new.webp"),
+        ("/data/local-files/?d=shop\\a.webp", "/data/local-files/?d=shop%5Ca.webp"),
+        ("/data/upload/2/图 (1)+a.png", "/data/upload/2/%E5%9B%BE%20(1)+a.png"),
+        ("/data/upload/2/a\nb.png", "/data/upload/2/ab.png"),
+        ("/data/upload/2/a.png#top", "/data/upload/2/a.png"),
+    ],
+)
+def test_addresses_are_sent_as_a_browser_sends_them(studio: Studio, place: str, asked: str) -> None:
+    with Fetching(studio.url, studio.token) as fetching:
+        assert fetching.size(place) == (320, 240)
+        assert fetching.size(studio.url + place) == (320, 240)
+        studio.redirects = {"/away": place}
+        assert place.isascii() is False or "\n" in place or fetching.size("/away") == (320, 240)
+    assert {path for path, _ in studio.requests} - {"/away"} == {asked}
+
+
+def test_a_host_in_other_letters_is_asked_by_its_own_name(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def getaddrinfo(host: str, *_: Any, **__: Any) -> Any:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with Fetching(studio.url, allowed_hosts=["xn--fiq228c.example.com"]) as fetching:
+        assert not fetching.refusal("https://中文.example.com/a.png").permanent
+    assert asked == ["xn--fiq228c.example.com"]
+
+
+@pytest.mark.parametrize("location", [b"/\xe7\x93\xb7.png", b"/\xe9.png"])
+def test_a_redirect_may_be_written_in_any_letters(studio: Studio, location: bytes) -> None:
+    studio.redirects = {"/a.png": location.decode("latin-1")}
+    with Fetching(studio.url, studio.token) as fetching:
+        assert fetching.size("/a.png") == (320, 240)
+    assert studio.requests[1][0] == ("/%E7%93%B7.png" if b"\xe7" in location else "/%C3%A9.png")
+
+
+def test_an_address_without_a_scheme_is_fetched_by_https(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[tuple[str, int]] = []
+
+    def connect(_self: Any, host: str, port: int, *_: Any) -> Any:
+        opened.append((host, port))
+        raise httpcore.ConnectError("not in a test")
+
+    public = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("8.8.8.8", 443))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: public)
+    monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", connect)
+    with Fetching(studio.url, studio.token, allowed_hosts=["img.example.com"]) as fetching:
+        assert not fetching.refusal("//img.example.com/a b.jpg").permanent
+        assert "not allowed" in str(fetching.refusal("//other.example.com/a.jpg"))
+    assert opened == [("8.8.8.8", 443)]
+
+
+NAMES = ("https://label.example.com", "http://old.example.com:8081/studio/")
+
+
+@pytest.mark.parametrize(
+    ("place", "asked"),
+    [
+        ("https://label.example.com/data/local-files/?d=a b.png", "/data/local-files/?d=a%20b.png"),
+        ("HTTPS://Label.Example.com:443/data/upload/2/a.png", "/data/upload/2/a.png"),
+        ("//label.example.com/data/upload/2/a.png", "/data/upload/2/a.png"),
+        ("http://label.example.com/data/upload/2/a.png", "/data/upload/2/a.png"),
+        ("http://old.example.com:8081/studio/data/upload/2/a.png", "/data/upload/2/a.png"),
+        ("//old.example.com:8081/studio/data/upload/2/a.png", "/data/upload/2/a.png"),
+        ("//127.0.0.1:{port}/data/upload/2/a.png", "/data/upload/2/a.png"),
+    ],
+)
+def test_pictures_under_a_further_name_are_fetched_from_label_studio(studio: Studio, place: str, asked: str) -> None:
+    with Fetching(studio.url, studio.token, further=NAMES) as fetching:
+        assert fetching.size(place.format(port=studio.port)) == (320, 240)
+        studio.redirects = {"/a": place.format(port=studio.port)}
+        assert fetching.size("/a") == (320, 240)
+    seen = f"Token {studio.token}"
+    assert studio.requests == [(asked, seen), ("/a", seen), (asked, seen)]
+
+
+def test_a_further_name_leads_to_a_url_with_a_path(studio: Studio) -> None:
+    with Fetching(studio.url + "/ls/", studio.token, further=NAMES) as fetching:
+        fetching.size("http://old.example.com:8081/studio/data/upload/2/a.png")
+    assert studio.requests[0][0] == "/ls/data/upload/2/a.png"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://label.example.com:443/a.png", "https://label.example.com:444/a.png", "https://label.example.com.evil.com/a.png",
+        "https://user@label.example.com/a.png", "http://old.example.com:8081/a.png", "http://old.example.com:8081/studios/a",
+        "https://evil.com/https://label.example.com/a.png", "https://label.example.com@evil.com/a.png",
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_a_further_name_is_another_host(studio: Studio, place: str) -> None:
+    with Fetching(studio.url, studio.token, further=NAMES) as fetching:
+        assert fetching.refusal(place).permanent
+    assert studio.requests == []
 
 
 def test_without_a_configured_label_studio_its_paths_say_what_to_set() -> None:

@@ -172,6 +172,31 @@ def test_other_controls_and_arrows_cast_no_doubt() -> None:
     assert said(opinion_of(commented, [tags("LOGO"), comment, arrow])) == NO_PRICE | {"LOGO": True}
 
 
+@pytest.mark.parametrize(
+    ("left_out", "kind", "value"),
+    [
+        ('<Choices name="odd" toName="image" value="$candidates"/>', "choices", {"choices": ["价格"]}),
+        ('<Choices name="odd" toName="image" perRegion="true"><Choice value="价格"/></Choices>', "choices", {}),
+        ('<Choices name="odd" toName="gone"><Choice value="价格"/></Choices>', "choices", {"choices": ["价格"]}),
+        (
+            '<RectangleLabels name="odd" toName="image" value="$kinds"/>',
+            "rectanglelabels",
+            {"x": 1, "y": 1, "width": 9, "height": 9, "rectanglelabels": ["价格"]},
+        ),
+    ],
+)
+def test_gold_of_a_control_that_is_left_to_people_changes_nothing(left_out: str, kind: str, value: Any) -> None:
+    beside = config(IMAGE, TAGS, RECTANGLES, left_out)
+    odd = {"id": "o", "from_name": "odd", "to_name": "image", "type": kind, "value": value}
+    gold = [tags("LOGO"), box("LOGO")]
+    assert opinion_of(beside, [*gold, odd]) == opinion_of(BOTH, gold)
+    assert opinion_of(beside, [odd]) == opinion_of(BOTH, [])
+    drawn = (PredictedBox("价格", Box(0, 0, 0.5, 0.5), 0.9),)
+    prediction = Prediction(dict.fromkeys(ALL, 0.9), ALL, drawn, 0.5)
+    written = checked(beside, result_of(beside, prediction, (10, 10), "seed"), 0.5)["result"]
+    assert {region["from_name"] for region in written} == {"elements", "boxes"}
+
+
 def test_a_label_without_a_tag_is_unknown_where_drawing_was_left_out() -> None:
     one_more = config(IMAGE, TAGS, RECTANGLES.replace("</Rect", '<Label value="角标"/></Rect'))
     assert "角标" in opinion_of(one_more, [tags("LOGO")]).unknown

@@ -83,7 +83,7 @@ def test_an_index_that_no_list_has_is_no_error() -> None:
     numbered = LabelConfig.parse(
         '<View><Image name="i" value="$a[7]"/><Choices name="c" toName="i"><Choice value="x"/></Choices></View>'
     )
-    odd = replace(numbered, image_key=f"a[{'9' * 5000}]")
+    odd = replace(numbered, image_value=f"$a[{'9' * 5000}]")
     assert reference_of(odd, {"data": {"a": ["/x.png"]}}).image is None
 
 

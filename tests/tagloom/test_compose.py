@@ -41,6 +41,12 @@ def test_label_studio_is_the_tested_version(services: dict[str, Any]) -> None:
     assert f"label-studio=={version}\n" in locked
 
 
+def test_pictures_under_label_studios_public_name_are_known(services: dict[str, Any]) -> None:
+    name = services["label-studio"]["environment"]["LABEL_STUDIO_HOST"]
+    for part in ("backend", "worker", "worker-gpu"):
+        assert services[part]["environment"]["TAGLOOM_LABEL_STUDIO_NAMES"] == name
+
+
 def test_every_variable_is_a_setting() -> None:
     texts = [(ROOT / name).read_text("utf-8") for name in ("docker-compose.yml", "docker.env.example", "Dockerfile")]
     used = {name for text in texts for name in re.findall(r"\bTAGLOOM_([A-Z_]+)\b", text)}

@@ -12,6 +12,7 @@ from labelstudio.tasks import item_key, reference_of
 from model.features.cache import FeatureCache
 from model.features.item import ItemFeatures
 from model.items import Gold
+from model.lexicon.names import with_names
 from store.store import Store
 from store.versions import Current
 from tagloom_base.settings import Settings
@@ -19,7 +20,7 @@ from testing.shop import LABELS, SHOP
 from tests.store import webhooks
 from tools.project import label_config
 from worker.cold_start import ColdStart, ensure_cold_start
-from worker.lexicon import read_lexicon, with_names
+from worker.lexicon import read_lexicon
 
 KEY = ProjectKey("default", 2, 1795288797)
 CONFIG = label_config(LABELS)

@@ -3,13 +3,14 @@ from pathlib import Path
 
 from model import checkpoint
 from model.lexicon.lexicon import Lexicon
+from model.lexicon.names import with_names
 from store.leases import lease_name
 from store.store import Store
 from store.versions import NewVersion
 from tagloom_base.settings import Settings
 from testing.shop import LABELS
 from tests.worker import shop
-from worker.lexicon import read_lexicon, with_names
+from worker.lexicon import read_lexicon
 
 KEY = "default/2.1"
 

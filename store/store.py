@@ -6,6 +6,7 @@ from store.fast_answers import FastAnswers
 from store.journal import Journal
 from store.leases import Leases
 from store.projects import Projects
+from store.removal import Removal
 from store.tasks import Tasks
 from store.versions import Versions
 from store.weak_labels import WeakLabelTable
@@ -24,6 +25,7 @@ class Store:
         self.versions = Versions(database)
         self.leases = Leases(database)
         self.fast_answers = FastAnswers(database)
+        self.removal = Removal(database)
 
     @classmethod
     def open(cls, url: str, patience: float = PATIENCE_S) -> "Store":

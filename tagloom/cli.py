@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tagloom.backup import backup
 from tagloom.forget import forget
 from tagloom_base.errors import UserError
 
@@ -66,6 +67,7 @@ def main() -> None:
     """
 
 
+main.add_command(backup)
 main.add_command(forget)
 
 

@@ -6,14 +6,14 @@ import shlex
 import subprocess
 import sys
 import venv
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
 
 from tests.architecture import ARROWS
+from tests.tagloom.environment import link_needed, site
 from tests.tagloom.image import ROOT, command, copy, instructions, is_taken, variables
-from tools.locked import needed, running
+from tools.locked import running
 
 SECRETS = (
     "docker.env",
@@ -101,7 +101,7 @@ def test_the_dockerfiles_steps_make_what_runs(tmp_path: Path) -> None:
     is_whole = os.environ.get("TAGLOOMTEST_IMAGE") == "1"
     venv.create(tmp_path / "python", with_pip=is_whole, symlinks=True)
     if not is_whole:
-        link_needed(site(tmp_path))
+        link_needed(tmp_path / "python")
     folder = image
     for word, rest in instructions():
         if word == "WORKDIR":
@@ -114,7 +114,7 @@ def test_the_dockerfiles_steps_make_what_runs(tmp_path: Path) -> None:
             run_pip(rest, folder, tmp_path, is_whole=is_whole)
 
     left = [path for path in tmp_path.rglob("*") if path.is_file() and context not in path.parents]
-    ours = [path for path in left if image in path.parents or path.is_relative_to(site(tmp_path) / "tagloom")]
+    ours = [path for path in left if image in path.parents or path.is_relative_to(site(tmp_path / "python") / "tagloom")]
     assert ours
     assert [path for path in ours if b"hunter2-is-a-secret" in path.read_bytes()] == []
     environment = {"PATH": f"{tmp_path / 'python' / 'bin'}:/usr/bin:/bin", "HOME": str(tmp_path)} | variables()
@@ -136,29 +136,6 @@ def test_the_dockerfiles_steps_make_what_runs(tmp_path: Path) -> None:
     assert "--serializer" in said("rq", "worker", "--help")
 
 
-def site(folder: Path) -> Path:
-    return folder / "python" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
-
-
-def link_needed(goal: Path) -> None:
-    """Link the distributions of requirements/running.txt, and torch with its own, from this environment."""
-    for name in sorted(needed()):
-        try:
-            found = distribution(name)
-        except PackageNotFoundError:
-            continue  # another build of torch needs it
-        for file in found.files or ():
-            source = Path(str(found.locate_file(file))).resolve()
-            if file.suffix == ".pyc" or not source.is_file():
-                continue
-            # Scripts lie outside of site-packages; `run_pip` writes the ones that are needed.
-            if file.parts[0] == "..":
-                continue
-            (goal / file).parent.mkdir(parents=True, exist_ok=True)
-            if not (goal / file).exists():
-                (goal / file).symlink_to(source)
-
-
 def run_pip(line: str, folder: Path, home: Path, *, is_whole: bool) -> None:
     """Run the Dockerfile's pip commands of one RUN in the environment under ``home``."""
     for part in line.split("&&"):
@@ -171,7 +148,3 @@ def run_pip(line: str, folder: Path, home: Path, *, is_whole: bool) -> None:
         else:
             called = [sys.executable, "-m", "pip", "--python", str(home / "python" / "bin" / "python")]
         subprocess.run([*called, *words[1:]], cwd=folder, check=True, timeout=600)
-    if not is_whole:
-        script = home / "python" / "bin" / "rq"
-        script.write_text(f"#!{home / 'python' / 'bin' / 'python'}\nfrom rq.cli.cli import main\nmain()\n")
-        script.chmod(0o755)

@@ -52,5 +52,5 @@ class ProjectKey:
 
 
 def file_name(project_key: str) -> str:
-    """Return a project key as the name of a file. Two keys never have the same name, because it ends in both numbers."""
+    """Return a project key as the name of a file. No two keys have the same name, because it ends in both numbers."""
     return re.sub(r"[^A-Za-z0-9_-]", "-", project_key)

@@ -191,7 +191,9 @@ class Projects:
     def gone_for(self, seconds: float) -> list[str]:
         """Return the keys of projects that Label Studio is known not to have for this long, in the order of keys."""
         with self._database.read() as connection:
-            query = select(PROJECTS.c.key).where(PROJECTS.c.gone_at > 0, PROJECTS.c.gone_at <= now(connection) - seconds)
+            query = select(PROJECTS.c.key).where(
+                PROJECTS.c.gone_at > 0, PROJECTS.c.gone_at <= now(connection) - seconds
+            )
             return list(connection.execute(query.order_by(PROJECTS.c.key)).scalars())
 
     def request_training(self, key: str) -> None:

@@ -61,5 +61,5 @@ class Removal:
 
 
 def _is_leased(project_key: str) -> ColumnElement[bool]:
-    """Return the condition that a lease is of this project, whatever the kind of work (see `store.leases.lease_name`)."""
+    """Return the condition that a lease is of this project, whatever the kind of work (`store.leases.lease_name`)."""
     return LEASES.c.name.endswith(f":{project_key}", autoescape=True)

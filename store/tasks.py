@@ -56,8 +56,8 @@ class Tasks:
         for start in range(0, len(fresh), BULK):
             with self._database.write() as connection:
                 is_known = lock_project(connection, project_key)
-                part = fresh[start : start + BULK]
-                if is_known and apply_tasks(connection, project_key, part, now(connection), settled):
+                bulk = fresh[start : start + BULK]
+                if is_known and apply_tasks(connection, project_key, bulk, now(connection), settled):
                     grow_gold_revision(connection, project_key)
 
     def all(self, project_key: str) -> list[Task]:

@@ -66,11 +66,11 @@ def copy_database(source: Path, target: Path) -> int:
     Nobody has to wait: readers do not hold up writers. Raises sqlite3.Error or OSError.
     """
     with replaced(target) as beside:
-        with closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)) as ours:
-            with closing(sqlite3.connect(beside)) as copy:
-                # In one step: in several it would begin anew at every write of another process.
-                ours.backup(copy)
-                (found,) = copy.execute("PRAGMA quick_check").fetchone()
+        uri = f"{source.as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True)) as ours, closing(sqlite3.connect(beside)) as copy:
+            # In one step: in several it would begin anew at every write of another process.
+            ours.backup(copy)
+            (found,) = copy.execute("PRAGMA quick_check").fetchone()
         if found != "ok":
             raise sqlite3.DatabaseError(f"{source} is damaged: {found}")
         return beside.stat().st_size

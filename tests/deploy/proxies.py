@@ -59,7 +59,9 @@ def nginx(folder: Path, backend: str, files: tuple[Path, Path]) -> Iterator[tupl
     text = f"""{user} daemon off; pid {folder / "pid"}; error_log {folder / "error.log"} info;
         events {{}} http {{ access_log {folder / "access.log"}; {paths} {server} }}"""
     (folder / "nginx.conf").write_text(text)
-    process = subprocess.Popen([NGINX, "-c", str(folder / "nginx.conf"), "-p", str(folder), "-e", str(folder / "e.log")])
+    process = subprocess.Popen(
+        [NGINX, "-c", str(folder / "nginx.conf"), "-p", str(folder), "-e", str(folder / "e.log")]
+    )
     try:
         until(lambda: process.poll() is not None or _listens(port), seconds=20)
         assert process.poll() is None, (folder / "e.log").read_text("utf-8")
@@ -93,7 +95,7 @@ def plain(folder: Path, backend: str, files: tuple[Path, Path]) -> Iterator[tupl
             self.wfile.write(content)
             ours.close()
 
-        do_POST = do_GET  # noqa: N815 - the base class names it
+        do_POST = do_GET
 
         def log_message(self, *_: object) -> None:
             pass

@@ -27,7 +27,9 @@ SECRET = "b9a57a4a0f8c4f0e8c1e"
 STUBS = {
     "useradd": "",
     # The user and the group do not exist here.
-    "install": 'a=(); while [ $# -gt 0 ]; do case $1 in -o|-g) shift;; *) a+=("$1");; esac; shift; done; exec /usr/bin/install "${a[@]}"',
+    "install": """words=()
+while [ $# -gt 0 ]; do case $1 in -o|-g) shift;; *) words+=("$1");; esac; shift; done
+exec /usr/bin/install "${words[@]}" """,
     "runuser": 'shift 3; IS_TAGLOOM=1 exec "$@"',
     "id": 'echo "${IS_TAGLOOM:+tagloom}"',
     "python3.11": f'exec {sys.executable} "$@"',
@@ -153,13 +155,15 @@ def server(tmp_path: Path, valkey: str) -> Iterator[Server]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_instructions_for_a_server_work_as_they_are_written(server: Server) -> None:
-    steps = [line for line in lines("install.md", "Install on a server") if not line.startswith(("make", ".venv", "RQ_"))]
+    steps = [
+        line for line in lines("install.md", "Install on a server") if not line.startswith(("make", ".venv", "RQ_"))
+    ]
     assert steps[0].startswith("useradd")
     for line in steps:
         if line == "systemctl daemon-reload":
             server.fill_in()
-        said = server.do(line)
-    until(lambda: "1 listen" in (said := server.do("as-tagloom tagloom doctor")), seconds=60)
+        server.do(line)
+    until(lambda: "1 listen" in server.do("as-tagloom tagloom doctor"), seconds=60)
     said = server.do("as-tagloom tagloom doctor")
     assert [line[:2] for line in said.splitlines() if not line[4:].startswith("Label Studio")] == ["ok"] * 7, said
     assert SECRET not in said

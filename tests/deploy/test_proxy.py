@@ -35,7 +35,7 @@ def test_all_that_label_studio_asks_goes_through(name: str, tmp_path: Path) -> N
         setup = {**captured.body("02"), "schema": TAGS}
         version = post("setup", setup).json()["model_version"]
         assert version.startswith("v0.")
-        task = {"id": 1, "data": {"title": "买一送一 赠品", "image": "/data/upload/2/1.png"}}
+        task: dict[str, Any] = {"id": 1, "data": {"title": "买一送一 赠品", "image": "/data/upload/2/1.png"}}
         asked = {"tasks": [task], "project": setup["project"], "label_config": TAGS}
         (result,) = post("predict", asked).json()["results"]
         assert result["result"], "the title alone gives an answer"

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,9 @@ class Writer:
         self._stop.set()
         self._thread.join()
 
+    def is_past(self, count: int) -> bool:
+        return self.written > count
+
     def _run(self) -> None:
         while not self._stop.is_set():
             number = self.written + 1
@@ -89,7 +93,8 @@ def saved(tmp_path: Path, studio: Studio) -> Any:
             wait_for(next_version(backend, seed), backend)
         with Writer(backend) as writer:
             for _ in range(3):
-                until(lambda before=writer.written: writer.written > before + 2, seconds=20)
+                before = writer.written
+                until(partial(writer.is_past, before + 2), seconds=20)
                 before = writer.written
                 lines = list(back_up(backend.settings.paths, folder))
                 assert lines[-1] == f"complete: {folder}"
@@ -163,5 +168,7 @@ def test_what_cannot_be_backed_up_is_told(tmp_path: Path, monkeypatch: pytest.Mo
     result = CliRunner().invoke(main, ["backup", str(tmp_path / "copy")])
     assert result.exit_code == 1
     assert "is no home of Tagloom" in result.output
-    assert "choose a folder on another disk" in CliRunner().invoke(main, ["backup", str(tmp_path / "home" / "b")]).output
+    assert (
+        "choose a folder on another disk" in CliRunner().invoke(main, ["backup", str(tmp_path / "home" / "b")]).output
+    )
     assert not (tmp_path / "copy").exists()

@@ -58,7 +58,9 @@ def test_secrets_and_weight_stay_out_of_the_image(path: str) -> None:
 
 
 def test_all_that_runs_is_taken_and_nothing_else() -> None:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
     tops = {*ARROWS, "requirements", "pyproject.toml", "README.md", "LICENSE"}
     files = [path for path in listed if path]
     assert {path for path in files if is_taken(path)} == {path for path in files if path.split("/")[0] in tops}
@@ -114,7 +116,9 @@ def test_the_dockerfiles_steps_make_what_runs(tmp_path: Path) -> None:
             run_pip(rest, folder, tmp_path, is_whole=is_whole)
 
     left = [path for path in tmp_path.rglob("*") if path.is_file() and context not in path.parents]
-    ours = [path for path in left if image in path.parents or path.is_relative_to(site(tmp_path / "python") / "tagloom")]
+    ours = [
+        path for path in left if image in path.parents or path.is_relative_to(site(tmp_path / "python") / "tagloom")
+    ]
     assert ours
     assert [path for path in ours if b"hunter2-is-a-secret" in path.read_bytes()] == []
     environment = {"PATH": f"{tmp_path / 'python' / 'bin'}:/usr/bin:/bin", "HOME": str(tmp_path)} | variables()

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -10,18 +9,19 @@ from rq import Queue
 
 import worker.training.run
 from labelstudio.api import LabelStudioError
+from labelstudio.changes import tasks_of
 from labelstudio.config import LabelConfig
 from labelstudio.project import ProjectKey
 from labelstudio.tasks import item_key, reference_of
 from model.boxes.described import RECENT
 from model.boxes.roles import RoleReader
 from model.features.cache import FeatureCache
+from store.projects import Project
 from store.store import Store
 from tagloom_base.settings import Settings
 from testing.label_studio.simulator import SimulatedLabelStudio
 from testing.shop import SHOP
 from tests.worker import shop
-from tests.worker.crew import environment
 from worker import forgetting, forgotten, jobs, timer
 from worker.forgotten import DAY_S, KILLED_S, LINGER_S, Mark
 from worker.lexicon import read_lexicon, with_names
@@ -38,7 +38,7 @@ def workplace(store: Store, settings: Settings, here: None) -> Iterator[Workplac
     shop.open_shop(store, settings, tasks=10)
     shop.annotate(store, range(1, 9))
     store.projects.ensure(str(OTHER), shop.CONFIG, "another shop")
-    store.tasks.upsert(str(OTHER), shop.tasks_of([shop.payload(number) for number in range(8, 14)]))
+    store.tasks.upsert(str(OTHER), tasks_of([shop.payload(number) for number in range(8, 14)]))
     cache = FeatureCache(settings.paths.features, shop.SPACE)
     for number in range(11, 14):
         cache.put(key_of(number), SHOP.item(number)[0])
@@ -74,7 +74,7 @@ def has_features(settings: Settings) -> list[int]:
     return [number for number in range(1, 14) if cache.has(key_of(number))]
 
 
-def project_of(store: Store, key: str = KEY) -> forgetting.Project:
+def project_of(store: Store, key: str = KEY) -> Project:
     found = store.projects.get(key)
     assert found
     return found

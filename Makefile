@@ -54,10 +54,13 @@ samples: env ## Draw the committed samples again
 	@scripts/fonts
 	$(BIN)/python -m tools.samples.draw --seed 20261121 --count 640 --quality 80 --out samples/data
 
+wheel: env ## What a server needs to install Tagloom, in dist/
+	@scripts/wheel dist
+
 lock: ## Resolve requirements/lock.txt anew
 	@scripts/lock
 
 clean: ## Remove environments and the demo's output (not .tagloom, which holds your labels' journal and models)
 	rm -rf .venv .venv-label-studio .demo
 
-.PHONY: help env demo up down test test-slow fuzz faults faults-long e2e lint types label-studio samples lock clean
+.PHONY: help env demo up down test test-slow fuzz faults faults-long e2e lint types label-studio samples wheel lock clean

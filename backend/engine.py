@@ -31,7 +31,7 @@ from model.features.item import ItemFeatures
 from model.items import Item
 from model.tagger import Tagger
 from store.store import Store
-from store.versions import Current, State
+from store.versions import Conflict, Current, State
 from tagloom_base import clock
 from tagloom_base.settings import Settings
 from worker.cold_start import ColdStart
@@ -119,7 +119,7 @@ class Engine:
         if current.is_cold_start:
             try:
                 self._dependencies.cold_start(self._store, project, config, self.extractor)
-            except (OSError, SQLAlchemyError) as error:
+            except (OSError, SQLAlchemyError, Conflict) as error:
                 self.shelf.put(str(project), self._unkept(project, config, current, error))
 
     def remember(self, project: ProjectKey, features: Sequence[ItemFeatures]) -> None:
@@ -144,8 +144,8 @@ class Engine:
             # The project has no version, its cold start may be from another lexicon, or the encoders have changed.
             try:
                 current = self._dependencies.cold_start(self._store, project, config, self.extractor)
-            except (OSError, SQLAlchemyError) as error:
-                # The disk is full, or the database is away.
+            except (OSError, SQLAlchemyError, Conflict) as error:
+                # The disk is full, the database is away, or the project was forgotten since this request began.
                 return self._unkept(project, config, current, error)
             self._unkept_until.drop(key)
         earlier = [

@@ -65,6 +65,10 @@ class Follower:
         current = self._store.versions.all_current()
         for project, served in self._shelf.all().items():
             wanted = current.get(project)
+            # A version that was CURRENT and is in no row: its project was forgotten. Were it kept, the generations of a
+            # project that returns, which begin anew, would count as older.
+            if wanted is None and served.generation:
+                self._shelf.drop(project, served)
             if wanted is None or (wanted.generation, True) <= served.rank:
                 continue
             refused, again = self._refused.get(project) or (-1, 0.0)

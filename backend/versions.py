@@ -129,6 +129,12 @@ class Shelf:
             while len(self._served) > self._capacity:
                 self._served.popitem(last=False)
 
+    def drop(self, project: str, served: Served) -> None:
+        """Take a version from memory, unless another one serves the project by now."""
+        with self._lock:
+            if self._served.get(project) is served:
+                del self._served[project]
+
     def all(self) -> dict[str, Served]:
         """Return a copy: project → its version in memory."""
         with self._lock:

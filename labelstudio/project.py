@@ -49,3 +49,8 @@ class ProjectKey:
 
     def __str__(self) -> str:
         return f"{self.connection}/{self.id}.{self.created}"
+
+
+def file_name(project_key: str) -> str:
+    """Return a project key as the name of a file. No two keys have the same name, because it ends in both numbers."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", project_key)

@@ -22,15 +22,21 @@ need_disk() {
   [ "$free" -ge "$1" ] || die "$1 GiB of free disk space are needed here and $free GiB are left; free some or clone to a larger disk."
 }
 
-# install VENV ARGS...: pip install, quiet; on failure the end of its output and what to do.
+# install VENV ARGS...: pip install; a line every 15 s shows that it goes on. On failure the end of its output and what
+# to do.
 install() {
-  local venv=$1 log
+  local venv=$1 log beat
   shift
   log=$(mktemp)
+  # Its sleep holds no output open, so that a pipe after this script ends with it.
+  (passed=0; while sleep 15 >/dev/null 2>&1; do passed=$((passed + 15)); say "       $passed s ..."; done) &
+  beat=$!
+  trap "kill $beat 2>/dev/null || true" EXIT
   if ! "$venv/bin/python" -m pip install --disable-pip-version-check -q "$@" >"$log" 2>&1; then
-    grep -v '^WARNING' "$log" | tail -n 15 >&2
+    { grep -v '^WARNING' "$log" || true; } | tail -n 15 >&2
     rm -f "$log"
     die "pip could not install the packages above; check the network or the index (PIP_INDEX_URL), then run the same command again."
   fi
+  kill "$beat" 2>/dev/null || true
   rm -f "$log"
 }

@@ -48,7 +48,8 @@ class Annotations:
         deleted rows too; see store/state.py.
         """
         with self._database.write() as connection:
-            lock_project(connection, project_key)
+            if not lock_project(connection, project_key):
+                return 0
             changed = apply_annotations(connection, project_key, annotations, now(connection), settled)
             if changed:
                 grow_gold_revision(connection, project_key)
@@ -70,8 +71,8 @@ class Annotations:
     def delete(self, project_key: str, ids: Collection[int]) -> bool:
         """Mark annotations as deleted that Label Studio no longer has; return True when that changed the gold."""
         with self._database.write() as connection:
-            lock_project(connection, project_key)
-            changed = delete_annotations(connection, project_key, list(ids), now(connection))
+            is_known = lock_project(connection, project_key)
+            changed = is_known and delete_annotations(connection, project_key, list(ids), now(connection))
             if changed:
                 grow_gold_revision(connection, project_key)
         return changed

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import select, tuple_, update
 
 from store.database import Database, among, insert_missing, now, over
-from store.state import chunks
+from store.state import chunks, lock_project
 from store.tables import FAST_ANSWERS
 
 SUFFIX = "+fast"
@@ -35,11 +35,16 @@ class FastAnswers:
         self._database = database
 
     def give(self, project_key: str, version: str, task_ids: Sequence[int]) -> set[int]:
-        """Record fast answers; return the tasks that had none under this version before."""
+        """Record fast answers; return the tasks that had none under this version before.
+
+        Nothing is recorded for a project that is not in the store.
+        """
         wanted = set(task_ids)
         if not wanted:
             return wanted
         with self._database.write() as connection:
+            if not lock_project(connection, project_key):
+                return wanted
             for part in chunks(sorted(wanted)):
                 query = select(FAST_ANSWERS.c.task_id).where(
                     FAST_ANSWERS.c.project_key == project_key,

@@ -25,8 +25,8 @@ class Project:
     ``gold_notes``: notes of the last training about annotations (``labelstudio.opinion``) → the number of tasks.
     ``reread_until``: versions created before this time may have learned from misread annotations; 0 once they are
     marked as such.
-    ``gone_at``: the time at which Label Studio no longer had the project; 0 while it has the project. No jobs run for a
-    project that is gone.
+    ``gone_at``: the time since which Label Studio is known not to have the project; 0 while it has the project. No jobs
+    run for a project that is gone.
     ``encode_cursor``: the id of the last task that an encoding has tried and from which it continues if its job ends
     early, negative in its second round; 0 if no encoding is unfinished.
     """
@@ -46,6 +46,7 @@ class Project:
     reread_until: float = 0.0
     gone_at: float = 0.0
     encode_cursor: int = 0
+    created_at: float = 0.0
 
     @property
     def has_new_gold(self) -> bool:
@@ -167,7 +168,7 @@ class Projects:
         with self._database.write() as connection:
             at, named = now(connection), PROJECTS.c.key == key
             if not is_there:
-                connection.execute(update(PROJECTS).where(named).values(gone_at=at))
+                connection.execute(update(PROJECTS).where(named, PROJECTS.c.gone_at == 0).values(gone_at=at))
             elif connection.execute(update(PROJECTS).where(named, PROJECTS.c.gone_at > 0).values(gone_at=0.0)).rowcount:
                 ask_reconcile(connection, key, at)
 
@@ -186,6 +187,14 @@ class Projects:
         """Return the keys of projects that Label Studio does not have, or no longer has."""
         with self._database.read() as connection:
             return set(connection.execute(select(PROJECTS.c.key).where(PROJECTS.c.gone_at > 0)).scalars())
+
+    def gone_for(self, seconds: float) -> list[str]:
+        """Return the keys of projects that Label Studio is known not to have for this long, in the order of keys."""
+        with self._database.read() as connection:
+            query = select(PROJECTS.c.key).where(
+                PROJECTS.c.gone_at > 0, PROJECTS.c.gone_at <= now(connection) - seconds
+            )
+            return list(connection.execute(query.order_by(PROJECTS.c.key)).scalars())
 
     def request_training(self, key: str) -> None:
         """Make a training due although the gold is unchanged (a user pressed Start training)."""

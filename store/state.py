@@ -27,13 +27,17 @@ CHUNK = 500  # rows that one statement looks up; SQLite allows 32,766 parameters
 T = TypeVar("T")
 
 
-def lock_project(connection: Connection, project_key: str) -> None:
+def lock_project(connection: Connection, project_key: str) -> bool:
     """Lock the project's row until the transaction ends, so that no other transaction changes the project meanwhile.
+
+    Returns whether the project has a row. What is written of one that has none, because it was forgotten meanwhile,
+    would bring a part of it back.
 
     A transaction takes this lock before all other locks on rows of the project; otherwise two writers could deadlock.
     On SQLite the lock adds nothing, because a writing transaction locks the whole database when it begins.
     """
-    connection.execute(select(PROJECTS.c.key).where(PROJECTS.c.key == project_key).with_for_update())
+    locked = select(PROJECTS.c.key).where(PROJECTS.c.key == project_key).with_for_update()
+    return connection.execute(locked).first() is not None
 
 
 def apply_tasks(

@@ -7,6 +7,7 @@ from store.journal import Journal
 from store.leases import Leases
 from store.picture_notes import PictureNotes
 from store.projects import Projects
+from store.removal import Removal
 from store.tasks import Tasks
 from store.versions import Versions
 from store.weak_labels import WeakLabelTable
@@ -26,6 +27,7 @@ class Store:
         self.leases = Leases(database)
         self.fast_answers = FastAnswers(database)
         self.picture_notes = PictureNotes(database)
+        self.removal = Removal(database)
 
     @classmethod
     def open(cls, url: str, patience: float = PATIENCE_S) -> "Store":

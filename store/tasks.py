@@ -55,8 +55,9 @@ class Tasks:
                 fresh.append(task)
         for start in range(0, len(fresh), BULK):
             with self._database.write() as connection:
-                lock_project(connection, project_key)
-                if apply_tasks(connection, project_key, fresh[start : start + BULK], now(connection), settled):
+                is_known = lock_project(connection, project_key)
+                bulk = fresh[start : start + BULK]
+                if is_known and apply_tasks(connection, project_key, bulk, now(connection), settled):
                     grow_gold_revision(connection, project_key)
 
     def all(self, project_key: str) -> list[Task]:
@@ -87,8 +88,8 @@ class Tasks:
     def delete(self, project_key: str, ids: Collection[int]) -> bool:
         """Mark tasks as deleted that Label Studio no longer has; return True when one of them has annotations."""
         with self._database.write() as connection:
-            lock_project(connection, project_key)
-            changed = delete_tasks(connection, project_key, list(ids), now(connection))
+            is_known = lock_project(connection, project_key)
+            changed = is_known and delete_tasks(connection, project_key, list(ids), now(connection))
             if changed:
                 grow_gold_revision(connection, project_key)
         return changed

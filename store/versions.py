@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from store.database import Database, insert_missing, now
 from store.leases import Lease, lease_name, revoke, verify
-from store.state import grow_gold_revision
+from store.state import grow_gold_revision, lock_project
 from store.tables import CURRENT, PROJECTS, VERSIONS
 
 COLD_START = "cold start"
@@ -33,7 +33,7 @@ class State(StrEnum):
 
 
 class Conflict(Exception):  # noqa: N818 - the field's word
-    """CURRENT was changed after the caller had read it, so the caller must decide again."""
+    """CURRENT was changed, or the project forgotten, after the caller had read it: the caller must decide again."""
 
 
 @dataclass(frozen=True)
@@ -124,19 +124,27 @@ class Versions:
         return [Version(**row) for row in rows]
 
     def reserve(self, project_key: str) -> int:
-        """Reserve the number of the next version; it is never given out again, even if no version is made."""
+        """Reserve the number of the next version; it is never given out again, even if no version is made.
+
+        Raises Conflict if the project was forgotten.
+        """
         with self._database.write() as connection:
             query = select(PROJECTS.c.next_number).where(PROJECTS.c.key == project_key).with_for_update()
-            number = int(connection.execute(query).scalar_one())
+            number = connection.execute(query).scalar()
+            if number is None:
+                raise Conflict(f"{project_key} was forgotten")
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == project_key).values(next_number=number + 1))
-        return number
+        return int(number)
 
     def install(self, project_key: str, version: NewVersion, *, generation: int) -> Current:
         """Make a cold start CURRENT if CURRENT still has this generation (0: no version serves yet).
 
-        If another process was faster, its version is returned and this one is not registered.
+        If another process was faster, its version is returned and this one is not registered. Raises Conflict if the
+        project was forgotten.
         """
         with self._database.write() as connection:
+            if not lock_project(connection, project_key):
+                raise Conflict(f"{project_key} was forgotten")
             found = _current(connection, project_key)
             if (found.generation if found else 0) != generation:
                 return _present(found)

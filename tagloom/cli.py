@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tagloom.backup import backup
+from tagloom.forget import forget
 from tagloom_base.errors import UserError
 
 if TYPE_CHECKING:
@@ -63,6 +65,10 @@ def main() -> None:
     Settings come from environment variables (TAGLOOM_..., REDIS_URL, LABEL_STUDIO_URL, LABEL_STUDIO_API_KEY). Workers
     are plain RQ workers: `rq worker -S json tagloom`.
     """
+
+
+main.add_command(backup)
+main.add_command(forget)
 
 
 @main.command()

@@ -216,6 +216,9 @@ class WorkSettings(_Group):
     reconcile_minutes: Pause = Field(
         10.0, description="How often the store is compared with Label Studio; 0: never by time."
     )
+    forget_days: Pause = Field(
+        0.0, description="Days after which a project that Label Studio no longer has is forgotten; 0: never by itself."
+    )
     log_json: bool = Field(False, description="Log one JSON object a line instead of plain text.")
 
 

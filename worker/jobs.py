@@ -19,7 +19,7 @@ from store.versions import Conflict
 from tagloom_base import logs, redaction
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
-from worker import queue
+from worker import forgetting, forgotten, queue
 from worker.encoding import encode as encode_project
 from worker.outcome import Done, Outcome, Postponed, Unfinished
 from worker.place import Place
@@ -40,6 +40,9 @@ ELSEWHERE_TTL_S = 3600
 
 # Kinds whose next job continues where the last one ended, so that they can take turns with other jobs.
 IN_TURNS = (Kind.ENCODE, Kind.RECONCILE, Kind.PREDICT)
+
+# The outcome of a job whose project was forgotten before it, or while it ran.
+FORGOTTEN = Done("the project was forgotten")
 
 Work = Callable[[Project, Lease, Ends], Done]
 
@@ -106,6 +109,13 @@ def predict(project_key: str) -> str:
         return str(outcome)
 
 
+def forget(project_key: str) -> str:
+    """Forget the project if the age rule says so, or complete a forget that was interrupted."""
+    with open_workplace() as workplace:
+        _enter(workplace, Kind.FORGET, project_key)
+        return forgetting.by_rule(workplace, project_key)
+
+
 def _train(workplace: Workplace, project: Project, lease: Lease, watch: Ends) -> Done:
     if not project.has_new_gold:
         return Done("nothing new")
@@ -141,13 +151,12 @@ def _reconcile(workplace: Workplace, project: Project, lease: Lease, watch: Ends
 
 def _run(workplace: Workplace, kind: Kind, project_key: str, work: Work) -> Outcome:
     """Do the work under its lease, unless another worker holds it. Raises UserError for a job of another place."""
-    if get_current_job() is not None:
-        logs.configure(workplace.settings.work.log_json)
-        # RQ writes these lines itself, so they would be logged twice.
-        logging.getLogger("rq").propagate = False
-    place = Place.of(workplace.settings.paths)
-    _require_place(workplace.settings, place, kind, project_key)
-    if workplace.store.projects.get(project_key) is None:
+    place = _enter(workplace, kind, project_key)
+    projects, home = workplace.store.projects, workplace.settings.paths.home
+    found = projects.get(project_key)
+    if forgotten.is_forgotten(home, project_key, found):
+        return FORGOTTEN
+    if found is None:
         raise UserError(
             f"the project {project_key} is not in {place.shown}: does this worker have the backend's TAGLOOM_HOME and "
             "TAGLOOM_DATABASE_URL?"
@@ -155,8 +164,10 @@ def _run(workplace: Workplace, kind: Kind, project_key: str, work: Work) -> Outc
     with _leased(workplace, place, kind, project_key) as held:
         if held is None:
             return Done("another worker is at it")
-        project = workplace.store.projects.get(project_key)
-        assert project
+        # Read again: the lease may have been waited for, and a forget may have begun.
+        project = projects.get(project_key)
+        if project is None or forgotten.is_forgotten(home, project_key, project):
+            return FORGOTTEN
         if project.gone_at and kind is not Kind.RECONCILE:
             return Done("Label Studio has no such project: it rests")
         lease, watch = held
@@ -165,7 +176,23 @@ def _run(workplace: Workplace, kind: Kind, project_key: str, work: Work) -> Outc
         try:
             return work(project, lease, ends)
         except (Interrupted, LeaseLost, Conflict) as stop:
-            return Unfinished(str(stop))
+            return FORGOTTEN if projects.get(project_key) is None else Unfinished(str(stop))
+        except Exception:
+            # Whatever fails without the project's rows is no failure of the work.
+            if projects.get(project_key) is None:
+                return FORGOTTEN
+            raise
+
+
+def _enter(workplace: Workplace, kind: Kind, project_key: str) -> Place:
+    """Prepare the log of a job, and return this process's place. Raises UserError for a job of another place."""
+    if get_current_job() is not None:
+        logs.configure(workplace.settings.work.log_json)
+        # RQ writes these lines itself, so they would be logged twice.
+        logging.getLogger("rq").propagate = False
+    place = Place.of(workplace.settings.paths)
+    _require_place(workplace.settings, place, kind, project_key)
+    return place
 
 
 def _require_place(settings: Settings, place: Place, kind: Kind, project_key: str) -> None:

@@ -8,7 +8,6 @@ backend's timer wakes the project again (docs/decisions/0039-coalescing.md).
 
 import json
 import logging
-import re
 from enum import StrEnum
 from functools import lru_cache
 
@@ -22,6 +21,7 @@ from rq.job import Job, JobStatus
 from rq.utils import as_text
 from sqlalchemy.exc import SQLAlchemyError
 
+from labelstudio.project import file_name
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
 from worker.place import Place
@@ -50,6 +50,7 @@ class Kind(StrEnum):
     ENCODE = "encode"
     RECONCILE = "reconcile"
     PREDICT = "predict"
+    FORGET = "forget"
 
 
 FUNCTIONS = {
@@ -57,6 +58,7 @@ FUNCTIONS = {
     Kind.ENCODE: "worker.jobs.encode",
     Kind.RECONCILE: "worker.jobs.reconcile",
     Kind.PREDICT: "worker.jobs.predict",
+    Kind.FORGET: "worker.jobs.forget",
 }
 """The function that a job of each kind calls. Redis holds these names, also in jobs of an earlier release."""
 
@@ -79,6 +81,11 @@ def wake_reconcile(settings: Settings, project_key: str) -> bool:
 def wake_predicting(settings: Settings, project_key: str) -> bool:
     """Queue a job that refreshes stored predictions, unless one waits or runs; return as `wake_training`."""
     return _wake(settings, Kind.PREDICT, project_key)
+
+
+def wake_forgetting(settings: Settings, project_key: str) -> bool:
+    """Queue a job that forgets the project if the age rule says so, unless one waits; return as `wake_training`."""
+    return _wake(settings, Kind.FORGET, project_key)
 
 
 def others_wait(settings: Settings) -> bool:
@@ -227,7 +234,7 @@ def _enqueue_once(queue: Queue, place: Place, kind: Kind, project_key: str) -> N
             result_ttl=RESULT_TTL_S,
             failure_ttl=FAILURE_TTL_S,
             description=f"{kind} {project_key}",
-            job_id=f"{kind}-{re.sub(r'[^A-Za-z0-9_-]', '-', project_key)}-{number}",
+            job_id=f"{kind}-{file_name(project_key)}-{number}",
         )
         pipeline.multi()
         pipeline.set(waiting_key, job.id, ex=WAITING_TTL_S)

@@ -11,12 +11,15 @@ from store.leases import LeaseLost, lease_name
 from store.store import Store
 from tagloom_base.settings import Settings
 from worker import queue
+from worker.forgotten import DAY_S, marks
 from worker.predictions import offer
 from worker.promotion.publication import promote_due
 
 LOG = logging.getLogger(__name__)
 
 EVERY_S = 3.0
+# Seconds between two jobs that may forget the same project.
+FORGET_PAUSE_S = 3600.0
 
 
 class Timer:
@@ -72,9 +75,30 @@ def tick(settings: Settings, store: Store, holder: str) -> None:
             # A project of a connection that is no longer configured cannot be compared.
             if ProjectKey.parse(project_key).connection in sites:
                 queue.wake_reconcile(settings, project_key)
+        for project_key in _to_forget(settings, store):
+            if _is_time(store, project_key, holder):
+                queue.wake_forgetting(settings, project_key)
     # No error may end the thread: without it, lost work would stay lost.
     except Exception:
         LOG.exception("timer: this look failed, the next one follows")
+
+
+def _to_forget(settings: Settings, store: Store) -> list[str]:
+    """Return projects for which the age rule is due, and those whose forget was interrupted or is to be tidied up."""
+    at, days = store.now(), settings.work.forget_days
+    left = [mark.key for mark in marks(settings.paths.home) if mark.is_due(at)]
+    return left + (store.projects.gone_for(days * DAY_S) if days else [])
+
+
+def _is_time(store: Store, project_key: str, holder: str) -> bool:
+    """Return whether the project's last forgetting job was woken long enough ago, and note that one is woken now.
+
+    A job that keeps the project, because Label Studio does not answer, say, would else be woken at every look.
+    """
+    name = lease_name(queue.Kind.FORGET, project_key)
+    if store.leases.held(name, FORGET_PAUSE_S):
+        return False
+    return store.leases.acquire(name, holder, FORGET_PAUSE_S) is not None
 
 
 def _promote(settings: Settings, store: Store, project_key: str, holder: str) -> None:

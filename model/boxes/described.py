@@ -120,7 +120,7 @@ class _Place:
         self._files = TensorFolder(folder / _code(), "descriptions")
 
     def of(self, key: Key, item: ItemFeatures, reader: RoleReader) -> Described:
-        name = blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        name = _name(key)
         described = None
         try:
             described = self._files.get(
@@ -173,6 +173,17 @@ def described_with(item: ItemFeatures, reader: RoleReader, drawn: Sequence[Box])
 def _warn_once(folder: Path, reason: str) -> None:
     """Log that a folder cannot be used; cached, because every picture would repeat the warning."""
     logger.warning("descriptions of pictures cannot be kept in %s (%s): each process computes its own", folder, reason)
+
+
+def forgotten(folder: Path, item: ItemFeatures, reader: RoleReader) -> None:
+    """Delete the item's description in ``folder``, of whatever release; OSError if the disk refuses."""
+    name = _name((content(item), reader.words))
+    for file in folder.glob(f"*/{name[:2]}/{name}.safetensors"):
+        file.unlink(missing_ok=True)
+
+
+def _name(key: Key) -> str:
+    return blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 @cache

@@ -245,3 +245,20 @@ def test_other_encoders_make_a_new_cold_start(backend: Backend, tmp_path: Path) 
     assert current is not None
     with pytest.raises(RefusedVersionError, match="space"):
         VersionLoader(backend.settings.paths.checkpoints, "0123456789abcdef").load(current, [])
+
+
+def test_a_project_that_was_forgotten_and_returns_begins_anew(backend: Backend) -> None:
+    ready(backend)
+    for seed in range(3):
+        wait_for(next_version(backend, seed), backend)
+    project = backend.store.projects.get(KEY)
+    assert project
+    assert backend.store.removal.remove(KEY, project.created_at)
+    shelf = backend.service.engine.result(1).shelf
+    until(lambda: KEY not in shelf.all(), seconds=10)
+    answer = backend.client.post("/predict", json=question(5)).json()
+    assert answer["model_version"].startswith("v0.")
+    current = backend.store.versions.current(KEY)
+    assert current
+    assert (current.version, current.generation) == (answer["model_version"], 1)
+    wait_for(next_version(backend, 7), backend)

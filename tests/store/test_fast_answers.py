@@ -10,6 +10,11 @@ from store.tables import FAST_ANSWERS
 KEY = "default/2.1"
 
 
+@pytest.fixture(autouse=True)
+def project(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
+
+
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fast answers are due as soon as they are given."""

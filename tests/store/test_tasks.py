@@ -8,6 +8,7 @@ KEY = "default/2.1"
 
 
 def test_the_newest_description_of_a_task_counts(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
     store.tasks.upsert(KEY, tasks_of([webhooks.task(1, 2, "new"), webhooks.task(2, 1)]))
     odd: list[dict[str, Any]] = [{"id": number, "data": {}} for number in (-1, 2**63, 10**400, True, 1.5, float("nan"))]
     store.tasks.upsert(KEY, tasks_of([webhooks.task(1, 1, "old"), {"id": "x"}, *odd]))

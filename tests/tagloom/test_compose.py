@@ -11,6 +11,7 @@ from tagloom_base.groups import FIELDS
 from tagloom_base.settings import Settings
 
 ROOT = Path(__file__).parents[2]
+SECRETS = ("LABEL_STUDIO_PASSWORD", "LABEL_STUDIO_USER_TOKEN", "LABEL_STUDIO_API_KEY", "TAGLOOM_URL_SECRETS")
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +46,33 @@ def test_pictures_under_label_studios_public_name_are_known(services: dict[str, 
     name = services["label-studio"]["environment"]["LABEL_STUDIO_HOST"]
     for part in ("backend", "worker", "worker-gpu"):
         assert services[part]["environment"]["TAGLOOM_LABEL_STUDIO_NAMES"] == name
+def test_each_service_gets_its_own_secrets_only(services: dict[str, Any]) -> None:
+    files = {name: service.get("env_file", []) for name, service in services.items()}
+    assert files == {
+        "label-studio": "deploy/label-studio.env",
+        "valkey": [],
+        "backend": ["deploy/tagloom.env", "deploy/backend.env"],
+        "worker": "deploy/tagloom.env",
+        "worker-gpu": "deploy/tagloom.env",
+    }
+    given = {path.name: path.read_text("utf-8") for path in (ROOT / "deploy").glob("*.env.example")}
+    holders = {secret: [name for name, text in given.items() if f"\n{secret}=" in text] for secret in SECRETS}
+    assert holders == {
+        "LABEL_STUDIO_PASSWORD": ["label-studio.env.example"],
+        "LABEL_STUDIO_USER_TOKEN": ["label-studio.env.example"],
+        "LABEL_STUDIO_API_KEY": ["tagloom.env.example"],
+        "TAGLOOM_URL_SECRETS": ["backend.env.example"],
+    }
+
+
+def test_workers_import_torch_once(services: dict[str, Any]) -> None:
+    for name in ("worker", "worker-gpu"):
+        assert services[name]["environment"]["RQ_CONFIG"] == "worker.rq_settings"
 
 
 def test_every_variable_is_a_setting() -> None:
-    texts = [(ROOT / name).read_text("utf-8") for name in ("docker-compose.yml", "docker.env.example", "Dockerfile")]
+    files = [ROOT / "docker-compose.yml", ROOT / "Dockerfile", *sorted((ROOT / "deploy").iterdir())]
+    texts = [file.read_text("utf-8") for file in files]
     used = {name for text in texts for name in re.findall(r"\bTAGLOOM_([A-Z_]+)\b", text)}
     assert used
     assert {name.lower() for name in used} <= set(FIELDS)

@@ -12,7 +12,7 @@ from tools.services.ports import require_free
 from tools.services.stack import Stack
 from tools.up.account import Account
 from tools.up.project import LabelStudio, connect, ensure_project
-from tools.up.server import START_SECONDS, answers, label_studio
+from tools.up.server import START_SECONDS, Waiting, label_studio
 
 NEEDED_MB = 1500
 
@@ -50,12 +50,12 @@ Ctrl-C stops everything; `make up` goes on where you stopped."""
 
 def _start(stack: Stack, samples: Sequence[Sample], labels: Sequence[str], url: str, account: Account) -> int:
     """Start all services, and return the id of the connected sample project."""
-    click.echo("starting Valkey, Label Studio (25 s at the first start), backend and worker ...")
+    click.echo("starting Valkey, Label Studio (25 to 90 s at the first start), backend and worker ...")
     server = stack.start(label_studio(stack.home, int(url.rsplit(":", 1)[1]), account))
     stack.start_queue()
     stack.start_backend()
     stack.start_worker()
-    server.wait_until(lambda: answers(url), seconds=START_SECONDS)
+    server.wait_until(Waiting(url, click.echo), seconds=START_SECONDS)
     api = LabelStudio(url, account.token)
     try:
         click.echo(f"the sample project ({len(samples)} tasks) ...")

@@ -1,15 +1,18 @@
 """Label Studio itself as a child process, with its database and pictures in the home folder."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 
+from tagloom_base import clock
 from tagloom_base.errors import UserError
 from tools.services.child import Child
 from tools.up.account import Account
 
-# Migrations of the first start take 25 s on two idle cores.
+# Migrations of the first start take 25 s on two idle cores, 90 s on busy ones.
 START_SECONDS = 240.0
+TELL_SECONDS = 15.0
 
 
 def label_studio(home: Path, port: int, account: Account) -> Child:
@@ -36,6 +39,23 @@ def label_studio(home: Path, port: int, account: Account) -> Child:
         "FRONTEND_SENTRY_DSN": "",
     }
     return Child("Label Studio", command, log=log, environment=environment)
+
+
+class Waiting:
+    """Whether Label Studio answers at ``url``, as a call; while it does not, says every TELL_SECONDS how long it took."""
+
+    def __init__(self, url: str, say: Callable[[str], None]) -> None:
+        self._url, self._say = url, say
+        self._began = self._told = clock.monotonic()
+
+    def __call__(self) -> bool:
+        if answers(self._url):
+            return True
+        at = clock.monotonic()
+        if at - self._told >= TELL_SECONDS:
+            self._told = at
+            self._say(f"  Label Studio prepares its database: {at - self._began:.0f} s ...")
+        return False
 
 
 def answers(url: str) -> bool:

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from labelstudio.project import file_name
 from model import checkpoint
 from model.lexicon.lexicon import Lexicon
 from model.tagger import Tagger
@@ -230,7 +230,7 @@ class RunState:
 
         Each revision of the gold has separate files, since an older training may still be saving its last epoch.
         """
-        own = folder / re.sub(r"[^A-Za-z0-9_-]", "-", project.key)
+        own = folder / file_name(project.key)
         own.mkdir(parents=True, exist_ok=True)
         for older in [path for path in own.iterdir() if path.stem != str(project.gold_revision)]:
             # A folder was left by processes that trained together and were killed.

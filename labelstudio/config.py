@@ -41,10 +41,10 @@ class LabelConfig:
     that may hold a task's industry, in order.
 
     Tagloom predicts for ``controls`` and only reads gold from ``shapes``; ``asides`` are the names of all other
-    controls. ``pictures_beside`` are the names of the pictures that Tagloom does not predict for. Inside a
-    ``<Repeater>`` Tagloom predicts for the first picture: ``unrolled`` is the config with each Repeater replaced by its
-    first round (equal to ``xml`` if the config has no Repeater), and results are written for that config. ``repeated``
-    holds the text before and after the index in each name inside a Repeater.
+    controls. ``pictures_beside`` are the names of the pictures that Tagloom does not predict for, and ``keys_beside``
+    their data keys. Inside a ``<Repeater>`` Tagloom predicts for the first picture: ``unrolled`` is the config with
+    each Repeater replaced by its first round (equal to ``xml`` if the config has no Repeater), and results are written
+    for that config. ``repeated`` holds the text before and after the index in each name inside a Repeater.
     """
 
     xml: str
@@ -57,6 +57,7 @@ class LabelConfig:
     industry_keys: tuple[str, ...]
     shapes: tuple[ShapeLabels, ...] = ()
     pictures_beside: frozenset[str] = frozenset()
+    keys_beside: frozenset[str] = frozenset()
     asides: frozenset[str] = frozenset()
     repeated: tuple[tuple[str, str], ...] = ()
     unrolled: str = ""
@@ -119,7 +120,7 @@ class LabelConfig:
         texts = _text_keys(objects, industry)
         read = {control.name for control in (*controls, *shapes)}
         others = {name for tag in root.iter() if tag.get("toName") and (name := tag.get("name"))} - read
-        beside = {entry.name for entry in objects if entry.tag == "image" and entry is not image and entry.name}
+        beside = [entry for entry in objects if entry.tag == "image" and entry is not image]
         return cls(
             xml=xml,
             labels=tuple(book.names),
@@ -130,7 +131,8 @@ class LabelConfig:
             text_keys=texts[1:],
             industry_keys=industry,
             shapes=shapes,
-            pictures_beside=frozenset(beside),
+            pictures_beside=frozenset(entry.name for entry in beside if entry.name),
+            keys_beside=frozenset(key for entry in beside for key in entry.keys),
             asides=frozenset(others),
             repeated=repeated,
             unrolled=ET.tostring(root, encoding="unicode") if repeated else xml,

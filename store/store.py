@@ -5,6 +5,8 @@ from store.database import PATIENCE_S, Database, now
 from store.fast_answers import FastAnswers
 from store.journal import Journal
 from store.leases import Leases
+from store.pictures import UnreadPictures
+from store.processes import Processes
 from store.projects import Projects
 from store.tasks import Tasks
 from store.versions import Versions
@@ -24,6 +26,8 @@ class Store:
         self.versions = Versions(database)
         self.leases = Leases(database)
         self.fast_answers = FastAnswers(database)
+        self.pictures = UnreadPictures(database)
+        self.processes = Processes(database)
 
     @classmethod
     def open(cls, url: str, patience: float = PATIENCE_S) -> "Store":

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
+from worker.pictures import told
+
 if TYPE_CHECKING:
     from backend.service import Service
 
@@ -13,7 +15,8 @@ class ProjectStatus(BaseModel):
 
     ``gold_notes`` maps what the last training found unknown or overruled in annotations to the number of tasks.
     ``warning`` is a problem of the served version that was found after it was installed. ``gone`` says that Label
-    Studio has no such project, so no jobs run for it.
+    Studio has no such project, so no jobs run for it. ``unread_gold`` counts the tasks whose gold the last training
+    used without the picture, or left out. ``pictures`` says which pictures are missing, why, and what to change.
     """
 
     model_config = ConfigDict(protected_namespaces=())
@@ -29,6 +32,8 @@ class ProjectStatus(BaseModel):
     gold_notes: dict[str, int]
     warning: str
     gone: bool
+    unread_gold: int
+    pictures: list[str]
 
 
 class Status(BaseModel):
@@ -65,6 +70,8 @@ def status_of(service: "Service", connection: str) -> Status:
                 gold_notes=dict(entry.gold_notes),
                 warning=current[entry.key].note if entry.key in current else "",
                 gone=bool(entry.gone_at),
+                unread_gold=entry.unread_gold,
+                pictures=told(service.store, entry),
             )
         )
     return Status(ready=engine is not None, encoders=engine.extractor.describe() if engine else {}, projects=projects)

@@ -60,7 +60,7 @@ def tick(settings: Settings, store: Store, holder: str) -> None:
         for project_key in offer.due(settings.versions, store):
             queue.wake_predicting(settings, project_key)
         # The store records how far an encoding has come. If nobody holds its lease, its job was interrupted or killed.
-        for project_key in store.projects.in_encoding():
+        for project_key in dict.fromkeys([*store.projects.in_encoding(), *store.pictures.due()]):
             if not store.leases.held(lease_name(queue.Kind.ENCODE, project_key)):
                 queue.wake_encoding(settings, project_key)
         gone = store.projects.gone()

@@ -1,0 +1,55 @@
+"""Tell of pictures that cannot be had: once in the log, and as sentences for /status, the doctor and commands."""
+
+import logging
+from collections.abc import Mapping
+
+from labelstudio.config import LabelConfig
+from labelstudio.tasks import ItemReference
+from store.projects import Project
+from store.store import Store
+
+LOG = logging.getLogger(__name__)
+
+# Most reasons that are logged at once, or told of one project.
+MOST = 10
+
+
+def note_unread(store: Store, project_key: str, reasons: Mapping[int, str]) -> None:
+    """Record why the pictures of tasks could not be read, by task id, and log each reason that is new to the project.
+
+    A reason names a host or a folder, not a task, so a setting that is missing makes one line a host.
+    """
+    new = store.pictures.note(project_key, reasons)
+    for reason in new[:MOST]:
+        LOG.warning("%s: pictures cannot be read: %s", project_key, reason)
+    if len(new) > MOST:
+        LOG.warning("%s: pictures cannot be read for %d further reasons", project_key, len(new) - MOST)
+
+
+def told(store: Store, project: Project) -> list[str]:
+    """Return one sentence for each reason why pictures of a project are missing or stand in an unexpected place."""
+    reasons = store.pictures.reasons(project.key)
+    lines = [f"{_tasks(count)} without picture: {reason}" for reason, count in list(reasons.items())[:MOST]]
+    if left := sum(list(reasons.values())[MOST:]):
+        lines.append(f"{_tasks(left)} without picture for other reasons: the log has them")
+    if project.unread_gold:
+        lines.append(
+            f"the last training left out {_tasks(project.unread_gold)} with gold, or used their texts alone, because "
+            "the pictures could not be read; it is repeated when they are"
+        )
+    return lines + [f"{_tasks(count)}: {note}" for note, count in sorted(project.picture_notes.items())]
+
+
+def place_note(config: LabelConfig, reference: ItemReference) -> str:
+    """Return a note about a picture whose address stands under another key than the config shows; else an empty text."""
+    if not reference.found_under:
+        return ""
+    return (
+        f"the picture's address stands under {reference.found_under!r} and is read there, but Label Studio shows "
+        f"{config.image_key!r}: put <Image> first in the labelling config before you import, or import a task file "
+        "(docs/connect.md)"
+    )
+
+
+def _tasks(count: int) -> str:
+    return "1 task" if count == 1 else f"{count} tasks"

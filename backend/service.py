@@ -34,7 +34,7 @@ from labelstudio.sites import Sites
 from store.projects import Project
 from store.store import Store
 from tagloom_base.settings import Settings
-from worker.pictures import note_unread, told
+from worker.pictures import note_unread, picture_lines
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -253,7 +253,7 @@ class Service:
     def _tell(self, key: str) -> None:
         """Log what is known about a project's pictures that are missing."""
         project = self.store.projects.get(key)
-        for line in told(self.store, project) if project else ():
+        for line in picture_lines(self.store, project) if project else ():
             LOG.warning("pictures", project=key, reason=line)
 
     def _follow_event(self, action: Action | None, project: ProjectKey) -> str | None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from worker.pictures import told
+from worker.pictures import picture_lines
 
 if TYPE_CHECKING:
     from backend.service import Service
@@ -71,7 +71,7 @@ def status_of(service: "Service", connection: str) -> Status:
                 warning=current[entry.key].note if entry.key in current else "",
                 gone=bool(entry.gone_at),
                 unread_gold=entry.unread_gold,
-                pictures=told(service.store, entry),
+                pictures=picture_lines(service.store, entry),
             )
         )
     return Status(ready=engine is not None, encoders=engine.extractor.describe() if engine else {}, projects=projects)

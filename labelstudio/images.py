@@ -22,6 +22,7 @@ from labelstudio.tasks import MAX_URL, ItemReference
 LOG = logging.getLogger(__name__)
 
 _LONGEST_NAME = 253  # characters of a host name (RFC 1035)
+_LONGEST_FOLDER = 300  # characters of a folder's name that are told
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MAX_REDIRECTS = 5
 _CONNECTIONS = 64  # more than the threads that fetch, so that no thread waits for another project's connection
@@ -228,7 +229,7 @@ class ImageFetcher:
 
     def _local(self, place: str) -> bytes:
         """Return the content of a regular file below a configured root; links are followed before the check."""
-        folder = _short(place.rpartition("/")[0].removeprefix("file://") or "/")
+        folder = place.rpartition("/")[0].removeprefix("file://")[:_LONGEST_FOLDER] or "/"
         reason = f"the file in {folder!r} is not below a folder of TAGLOOM_IMAGE_ROOTS, or is not there"
         try:
             parts = urlsplit(place)

@@ -10,7 +10,7 @@ from store.store import Store
 
 LOG = logging.getLogger(__name__)
 
-# Most reasons that are logged at once, or told of one project.
+# Most reasons that are logged at once, or picture_lines of one project.
 MOST = 10
 
 
@@ -26,7 +26,7 @@ def note_unread(store: Store, project_key: str, reasons: Mapping[int, str]) -> N
         LOG.warning("%s: pictures cannot be read for %d further reasons", project_key, len(new) - MOST)
 
 
-def told(store: Store, project: Project) -> list[str]:
+def picture_lines(store: Store, project: Project) -> list[str]:
     """Return one sentence for each reason why pictures of a project are missing or stand in an unexpected place."""
     reasons = store.pictures.reasons(project.key)
     lines = [f"{_tasks(count)} without picture: {reason}" for reason, count in list(reasons.items())[:MOST]]

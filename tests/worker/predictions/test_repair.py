@@ -16,7 +16,7 @@ from tests.backend.parts import Backend, running
 from tests.worker import label_studio
 from tests.worker.label_studio import Encoders
 from worker.encoding import encode
-from worker.pictures import told
+from worker.pictures import picture_lines
 from worker.watch import NeverEnds
 from worker.workplace import open_workplace
 
@@ -65,7 +65,7 @@ def encoded(tmp_path: Path, studio: WritableLabelStudio, **settings: Any) -> tup
         line = encode(workplace, project, NeverEnds(), lambda _: None)
         project = store.projects.get(key)
         assert project
-        return line, told(store, project)
+        return line, picture_lines(store, project)
 
 
 def is_whole(prediction: StoredPrediction) -> bool:
@@ -82,7 +82,7 @@ def test_predictions_of_files_are_repaired_once_their_folder_is_allowed(
     _, lines = encoded(tmp_path, studio)
     (line,) = lines
     assert line.startswith(f"{TASKS} tasks without picture: ")
-    assert str(tmp_path)[:40] in line
+    assert str(tmp_path) in line
     assert "TAGLOOM_IMAGE_ROOTS" in line
     encoded(tmp_path, studio)
     logged = [record for record in caplog.records if "pictures cannot be read" in record.getMessage()]

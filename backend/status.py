@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from worker.pictures import picture_lines
+from worker.shared_settings import differences, shared, workers_apart
 
 if TYPE_CHECKING:
     from backend.service import Service
@@ -40,10 +41,12 @@ class Status(BaseModel):
     """The backend. ``ready`` says that the models are loaded, ``encoders`` describes them.
 
     A project's ``serving`` differs from its ``version`` while a new version loads, or when it was refused.
+    ``settings`` names each setting in which a worker differs from this backend.
     """
 
     ready: bool
     encoders: dict[str, str]
+    settings: list[str]
     projects: list[ProjectStatus]
 
 
@@ -74,4 +77,12 @@ def status_of(service: "Service", connection: str) -> Status:
                 pictures=picture_lines(service.store, entry),
             )
         )
-    return Status(ready=engine is not None, encoders=engine.extractor.describe() if engine else {}, projects=projects)
+    own = shared(service.settings)
+    apart = workers_apart(service.settings, service.store, own)
+    return Status(
+        ready=engine is not None,
+        encoders=engine.extractor.describe() if engine else {},
+        # Without the values: they may be of another connection.
+        settings=[line for worker in apart for line in differences(own, worker, values=False)],
+        projects=projects,
+    )

@@ -45,6 +45,11 @@ class Processes:
             connection.execute(delete(PROCESSES).where(PROCESSES.c.seen_at < at - KEPT_S))
         return is_new
 
+    def forget(self, name: str) -> None:
+        """Delete the row of a process that ends."""
+        with self._database.write() as connection:
+            connection.execute(delete(PROCESSES).where(PROCESSES.c.name == name))
+
     def of_role(self, role: str, within: float = KEPT_S) -> list[Process]:
         """Return the processes of a role that gave a sign of life in the last ``within`` seconds, by name."""
         with self._database.read() as connection:

@@ -28,6 +28,8 @@ def findings(settings: Settings) -> Iterator[Finding]:
         ("store", _store),
         ("queue", _queue),
         ("workers", _workers),
+        ("shared settings", _shared_settings),
+        ("pictures", _pictures),
         ("Label Studio", _label_studio),
         ("encoders", _encoders),
     ]
@@ -82,6 +84,31 @@ def _workers(settings: Settings) -> str:
     if not count:
         raise UserError(f"none listens: start one with `rq worker -S json {settings.work.queue}`")
     return f"{count} listen to {settings.work.queue}"
+
+
+def _shared_settings(settings: Settings) -> str:
+    from tagloom.operate import opened
+    from worker.shared_settings import backend_of, differences, workers_apart
+
+    with opened(settings.paths) as store:
+        backend = backend_of(store)
+        if backend is None:
+            return "no backend runs"
+        apart = workers_apart(settings, store, backend.settings)
+    if lines := [line for worker in apart for line in differences(backend.settings, worker)]:
+        raise UserError("; ".join(lines))
+    return "the same for the backend and the workers that have done a job"
+
+
+def _pictures(settings: Settings) -> str:
+    from tagloom.operate import opened
+    from worker.pictures import picture_lines
+
+    with opened(settings.paths) as store:
+        found = {project.key: picture_lines(store, project) for project in store.projects.all() if not project.gone_at}
+    if lines := [f"{key}: {line}" for key, told in found.items() for line in told]:
+        raise UserError("; ".join(lines))
+    return "all that were tried could be read"
 
 
 def _label_studio(settings: Settings) -> str:

@@ -3,8 +3,12 @@
 import logging
 from collections.abc import Mapping
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from labelstudio.config import LabelConfig
 from labelstudio.tasks import ItemReference
+from store.database import Database
+from store.pictures import UnreadPictures
 from store.projects import Project
 from store.store import Store
 
@@ -24,6 +28,20 @@ def note_unread(store: Store, project_key: str, reasons: Mapping[int, str]) -> N
         LOG.warning("%s: pictures cannot be read: %s", project_key, reason)
     if len(new) > MOST:
         LOG.warning("%s: pictures cannot be read for %d further reasons", project_key, len(new) - MOST)
+
+
+def try_again_soon(database_url: str) -> None:
+    """Make unread pictures due at once: a worker starts, perhaps with other settings than the last one.
+
+    No connection stays open, since RQ's worker forks afterwards. Raises UserError for a database that cannot be opened.
+    """
+    database = Database(database_url)
+    try:
+        UnreadPictures(database).hasten()
+    except SQLAlchemyError as error:
+        LOG.warning("unread pictures are tried again later: %s", error)
+    finally:
+        database.close()
 
 
 def picture_lines(store: Store, project: Project) -> list[str]:

@@ -4,15 +4,20 @@ import logging
 import os
 import threading
 import uuid
+from contextlib import suppress
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from labelstudio.project import ProjectKey
 from labelstudio.sites import connections_of
 from store.leases import LeaseLost, lease_name
+from store.processes import BACKEND
 from store.store import Store
 from tagloom_base.settings import Settings
 from worker import queue
 from worker.predictions import offer
 from worker.promotion.publication import promote_due
+from worker.shared_settings import differences, shared, workers_apart
 
 LOG = logging.getLogger(__name__)
 
@@ -26,6 +31,8 @@ class Timer:
         self._settings = settings
         self._store = store
         self._holder = f"{os.uname().nodename}:{os.getpid()}:{uuid.uuid4().hex}"
+        self._shared = shared(settings)
+        self._told: list[str] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="timer", daemon=True)
 
@@ -36,10 +43,27 @@ class Timer:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
+        with suppress(SQLAlchemyError):
+            self._store.processes.forget(self._holder)
 
     def _run(self) -> None:
         while not self._stop.wait(EVERY_S):
             tick(self._settings, self._store, self._holder)
+            self._compare_settings()
+
+    def _compare_settings(self) -> None:
+        """Record this backend's shared settings, and log each one in which a worker has come to differ."""
+        try:
+            self._store.processes.note(self._holder, BACKEND, self._shared)
+            apart = workers_apart(self._settings, self._store, self._shared)
+        except SQLAlchemyError as error:
+            LOG.warning("timer: the settings of the workers cannot be compared: %s", error)
+            return
+        lines = [line for worker in apart for line in differences(self._shared, worker)]
+        for line in lines:
+            if line not in self._told:
+                LOG.error("%s", line)
+        self._told = lines
 
 
 def tick(settings: Settings, store: Store, holder: str) -> None:

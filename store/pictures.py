@@ -84,7 +84,8 @@ class UnreadPictures:
     def finish_round(self, project_key: str, notes: Mapping[str, int], *, has_read: bool) -> None:
         """Record that each unread picture was tried, and when the next round is due, if any picture is still unread.
 
-        Rows of tasks that are deleted meanwhile are deleted too. For ``notes`` see `Project.picture_notes`. ``has_read``: the round read a picture, so the pause begins anew.
+        Rows of tasks that are deleted meanwhile are deleted too. For ``notes`` see `Project.picture_notes`.
+        ``has_read``: the round read a picture, so the pause begins anew.
         """
         with self._database.write() as connection:
             lock_project(connection, project_key)

@@ -62,7 +62,7 @@ def shown(say: Callable[[str], None]) -> Callable[[Mapping[str, Any]], None]:
 
 
 def version_lines(store: Store, project: Project) -> list[str]:
-    """Return a table of all versions, newest first, with reasons, what the newest trained version has learned, and what it lacked."""
+    """Return a table of all versions, newest first, what was learned, and what was missing."""
     versions = store.versions.list(project.key)
     newest = next((version for version in versions if version.metrics.get("source_accuracy")), None)
     rows: list[tuple[str, ...]] = [_HEADINGS]

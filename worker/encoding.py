@@ -55,10 +55,9 @@ def encode(workplace: Workplace, project: Project, watch: Ends, progress: Progre
         unread = {task.id for task in _missing(workplace, project, run.config, ProjectKey.parse(project.key))}
         if len(project_gold(workplace.store, project, run.config, unread).by_task) < now.unread_gold:
             workplace.store.projects.request_training(project.key)
-    repaired = f", {run.repaired} predictions without a picture rewritten" if run.repaired else ""
-    return (
-        f"{run.read} tasks encoded, {len(run.failed)} without a picture{repaired}, {run.replaced} fast predictions replaced"
-    )
+    repaired = f"{run.repaired} predictions without a picture rewritten, " if run.repaired else ""
+    told = f"{run.read} tasks encoded, {len(run.failed)} without a picture"
+    return f"{told}, {repaired}{run.replaced} fast predictions replaced"
 
 
 class _Run:
@@ -122,7 +121,8 @@ class _Run:
     def finish(self) -> None:
         """Record where pictures' addresses stand, and make a further round due if pictures are still unread."""
         store = self._workplace.store
-        references = [reference_of(self.config, task.payload(), self._key) for task in store.tasks.all(self._project.key)]
+        tasks = store.tasks.all(self._project.key)
+        references = [reference_of(self.config, task.payload(), self._key) for task in tasks]
         notes = Counter(note for reference in references if (note := place_note(self.config, reference)))
         now = store.projects.get(self._project.key)
         for note in notes.keys() - (now.picture_notes if now else {}):

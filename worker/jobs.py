@@ -189,7 +189,7 @@ def _require_place(settings: Settings, place: Place, kind: Kind, project_key: st
 
 
 def _compare_settings(workplace: Workplace, kind: Kind) -> None:
-    """Record this worker's shared settings, and log each one that is not the backend's, first and with each training."""
+    """Record this worker's shared settings; at its first job and each training log those that are not the backend's."""
     job = get_current_job()
     if job is None or not (name := job.worker_name):
         return

@@ -59,7 +59,7 @@ def picture_lines(store: Store, project: Project) -> list[str]:
 
 
 def place_note(config: LabelConfig, reference: ItemReference) -> str:
-    """Return a note about a picture whose address stands under another key than the config shows; else an empty text."""
+    """Return a note about a picture whose address stands under another key than the config's; else an empty text."""
     if not reference.found_under:
         return ""
     return (

@@ -134,7 +134,15 @@ def test_a_pictures_address_is_found_wherever_it_stands_and_is_no_text(address: 
 
 @pytest.mark.parametrize(
     "text",
-    ["https://shop.example/item/12", "https://img.shop.example/a.jpg 看图", "看图 https://img.shop.example/a.jpg", "/", "买一送一 /data/upload/", "a.jpg", "3/4"],
+    [
+        "https://shop.example/item/12",
+        "https://img.shop.example/a.jpg 看图",
+        "看图 https://img.shop.example/a.jpg",
+        "/",
+        "买一送一 /data/upload/",
+        "a.jpg",
+        "3/4",
+    ],
 )
 def test_a_text_that_is_no_address_stays_a_text(text: str) -> None:
     reference = reference_of(CONFIG, {"data": {"title": text}})

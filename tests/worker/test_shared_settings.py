@@ -17,7 +17,7 @@ from tagloom_base.groups import ConnectionSettings
 from tagloom_base.settings import Settings
 from testing.waiting import until
 from tests.worker import shop
-from tests.worker.crew import environment
+from tests.worker.crew import Worker, environment
 from worker import queue, timer
 from worker.shared_settings import SHARED, backend_of, differences, shared, workers_apart
 from worker.timer import Timer
@@ -129,3 +129,13 @@ def test_a_sign_of_life_is_written_now_and_then(store: Store, moved: Callable[[f
     moved(2 * 24 * 3600)
     store.processes.note("c", BACKEND, {})
     assert [process.name for process in store.processes.of_role(BACKEND)] == ["c"]
+
+
+@pytest.mark.usefixtures("redis")
+def test_a_worker_that_starts_has_unread_pictures_tried_again_at_once(store: Store, settings: Settings) -> None:
+    shop.open_shop(store, settings, tasks=2)
+    store.pictures.note(KEY, {1: "host 'img.shop.test' is not allowed"})
+    assert store.pictures.due() == []
+    started = Worker(settings, "--burst")
+    assert started.wait() == 0
+    assert store.pictures.due() == [KEY]

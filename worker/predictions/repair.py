@@ -5,6 +5,7 @@ So the store keeps which tasks' pictures could not be read.
 """
 
 import logging
+import time
 from collections.abc import Collection, Sequence
 
 from labelstudio.api import LabelStudioError
@@ -22,11 +23,14 @@ LOG = logging.getLogger(__name__)
 PART = 8
 
 
-def repair(workplace: Workplace, project: Project, tasks: Sequence[Task], watch: Ends) -> int:
+def repair(
+    workplace: Workplace, project: Project, tasks: Sequence[Task], watch: Ends, *, reading_s: float = 0.0
+) -> int:
     """Rewrite the stored predictions of those of these tasks whose pictures were unread and are read now; count them.
 
-    Predictions that an annotation was made from stay. What Label Studio does not take now is tried again by the next
-    encoding. Raises Interrupted when the job must end.
+    With ``reading_s`` the pictures that are still unread are tried before, for so many seconds at most. Predictions
+    that an annotation was made from stay. What Label Studio does not take now is tried again by the next encoding.
+    Raises Interrupted when the job must end.
     """
     pictures = workplace.store.pictures
     unread = pictures.tasks(project.key)
@@ -34,7 +38,10 @@ def repair(workplace: Workplace, project: Project, tasks: Sequence[Task], watch:
     if not again:
         return 0
     key, config = ProjectKey.parse(project.key), workplace.config_of(project)
-    still = workplace.encoder.unread(key, config, [task.payload() for task in again])
+    payloads = [task.payload() for task in again]
+    if reading_s:
+        workplace.encoder.features(key, config, payloads, time.monotonic() + reading_s)
+    still = workplace.encoder.unread(key, config, payloads)
     read = [task.id for task, is_unread in zip(again, still, strict=True) if not is_unread]
     client = workplace.client_of(project)
     # Without a version there is no prediction of ours, and without an address none can be rewritten.

@@ -50,8 +50,8 @@ class UnreadPictures:
             lock_project(connection, project_key)
             query = select(_OWN.reason).where(_OWN.project_key == project_key).distinct()
             before = set(connection.execute(query).scalars())
-            for part in chunks(rows):
-                upsert(connection, UNREAD_PICTURES, part)
+            for some in chunks(rows):
+                upsert(connection, UNREAD_PICTURES, some)
             first = {"pictures_pause": FIRST_PAUSE_S, "pictures_due_at": now(connection) + FIRST_PAUSE_S}
             idle = (PROJECTS.c.key == project_key) & (PROJECTS.c.pictures_due_at == 0)
             connection.execute(update(PROJECTS).where(idle).values(first))

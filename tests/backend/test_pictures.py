@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_status_names_hosts_folders_and_counts(backend: Backend, caplog: pytest.
 def test_setup_tells_what_is_known_once_and_waits_for_nothing(
     tmp_path: Path, studio: Studio, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = {"label_studio_url": studio.url, "label_studio_token": studio.token}
+    settings: dict[str, Any] = {"label_studio_url": studio.url, "label_studio_token": studio.token}
     with running(tmp_path, **settings) as backend:
         backend.setup(SETUP)
         ask(backend, "https://img.shop.test/1.jpg")

@@ -1,15 +1,22 @@
+import csv
+import io
+import json
+import re
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from label_studio_sdk.label_interface.interface import LabelInterface
 
 from labelstudio.config import LabelConfig
 from labelstudio.tasks import ItemReference, item_key, reference_of
 from tests import captured
 
+ROOT = Path(__file__).parents[2]
 CONFIG = LabelConfig.parse(captured.CONFIG)
 
 
@@ -163,3 +170,30 @@ def test_where_the_picture_is_no_address_is_looked_for_and_none_of_another_pictu
         '<View><Text name="t" value="$title"/><Choices name="c" toName="t"><Choice value="x"/></Choices></View>'
     )
     assert reference_of(plain, {"data": {"title": "/data/upload/1/b.png"}}).title == "/data/upload/1/b.png"
+
+
+def block(page: str, language: str) -> str:
+    """The first block of a page in this language."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return text.partition(f"```{language}\n")[2].partition("```")[0]
+
+
+def test_the_task_files_that_the_page_shows_can_be_imported_under_the_readmes_config() -> None:
+    xml = block("README.md", "xml")
+    config, interface = LabelConfig.parse(xml), LabelInterface(xml)
+    # As Label Studio reads the two forms.
+    from_json = [task["data"] for task in json.loads(block("docs/connect.md", "json"))]
+    from_csv = list(csv.DictReader(io.StringIO(block("docs/connect.md", "csv"))))
+    assert from_json == from_csv
+    assert len(from_json) == 2
+    for data in from_json:
+        assert interface.validate_task({"data": data})  # type: ignore[arg-type]
+        reference = reference_of(config, {"id": 1, "data": data})
+        assert (reference.image, reference.title, reference.industry) == (
+            data["image"],
+            data["title"],
+            (data["level2"],),
+        )
+        assert reference.found_under == ""
+    first = next(iter(re.findall(r'value="\$(\w+)"', xml)))
+    assert first == config.image_key, "Label Studio puts the address under the first key, where it knows no other"

@@ -247,8 +247,7 @@ def predict(project: str, unlabelled: bool) -> None:
     with open_workplace(settings()) as workplace, operate.told():
         chosen = operate.chosen(workplace.store, project)
         show = operate.shown(lambda line: click.echo(line, err=True))
-        tasks = workplace.store.tasks.all(chosen.key)
-        repaired = repair(workplace, chosen, tasks, NeverEnds(), reading_s=30.0)
+        repaired = repair(workplace, chosen, NeverEnds(), reading_s=30.0)
         done = refresh(workplace, chosen, NeverEnds(), show, Scope(unlabelled_only=unlabelled))
         lines = picture_lines(workplace.store, chosen)
     click.echo(f"{done}, {repaired} rewritten that had been made without their picture")

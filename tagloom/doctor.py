@@ -102,13 +102,14 @@ def _shared_settings(settings: Settings) -> str:
 
 def _pictures(settings: Settings) -> str:
     from tagloom.operate import opened
-    from worker.pictures import picture_lines
+    from worker.pictures import asks_for_change, picture_lines
 
     with opened(settings.paths) as store:
-        found = {project.key: picture_lines(store, project) for project in store.projects.all() if not project.gone_at}
-    if lines := [f"{key}: {line}" for key, told in found.items() for line in told]:
+        there = [project for project in store.projects.all() if not project.gone_at]
+        lines = [f"{project.key}: {line}" for project in there for line in picture_lines(store, project)]
+    if any(map(asks_for_change, lines)):
         raise UserError("; ".join(lines))
-    return "all that were tried could be read"
+    return "; ".join(lines) or "all that were tried could be read"
 
 
 def _label_studio(settings: Settings) -> str:

@@ -70,7 +70,7 @@ class _Run:
         self.read, self.failed = 0, set[int]()
         self.replaced = replace_due(workplace, project, self._gold_first)
         # An earlier job, or the backend, may have read pictures that were unread before.
-        self.repaired = repair(workplace, project, workplace.store.tasks.all(project.key), self._gold_first)
+        self.repaired = repair(workplace, project, self._gold_first)
 
     def go_through(self, after: int, seconds: float, *, is_second: bool) -> None:
         """Encode tasks with ids above ``after`` that have no features; wait ``seconds`` for each part's pictures."""
@@ -86,7 +86,7 @@ class _Run:
             last = left[done - 1].id
             projects.reach_in_encoding(self._project.key, -last if is_second else last)
             tried, left = left[:done], left[done:]
-            self.repaired += repair(self._workplace, self._project, tried, self._gold_first)
+            self.repaired += repair(self._workplace, self._project, self._gold_first, tried)
             self.replaced += replace_due(self._workplace, self._project, self._gold_first)
             stage = "reading pictures that were late" if is_second else "reading pictures"
             self._progress({"stage": stage, "done": total - len(left), "total": total, "failed": len(self.failed)})

@@ -189,13 +189,13 @@ def _require_place(settings: Settings, place: Place, kind: Kind, project_key: st
 
 
 def _compare_settings(workplace: Workplace, kind: Kind) -> None:
-    """Record this worker's shared settings; at its first job and each training log those that are not the backend's."""
+    """Record this worker's shared settings, and log those that are not the backend's where they matter."""
     job = get_current_job()
     if job is None or not (name := job.worker_name):
         return
     mine, store = Process(name, WORKER, shared(workplace.settings), 0.0), workplace.store
     is_new = store.processes.note(name, WORKER, mine.settings)
-    if (is_new or kind is Kind.TRAIN) and (backend := backend_of(store)):
+    if (is_new or kind in (Kind.TRAIN, Kind.ENCODE)) and (backend := backend_of(store)):
         for line in differences(backend.settings, mine):
             LOG.error("%s", line)
 

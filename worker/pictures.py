@@ -16,6 +16,8 @@ LOG = logging.getLogger(__name__)
 
 # Most reasons that are logged at once, or picture_lines of one project.
 MOST = 10
+# A line with one of these words asks the operator for a change.
+_TO_CHANGE = ("TAGLOOM_", "LABEL_STUDIO_", "Cloud Storage")
 
 
 def note_unread(store: Store, project_key: str, reasons: Mapping[int, str]) -> None:
@@ -47,15 +49,20 @@ def try_again_soon(database_url: str) -> None:
 def picture_lines(store: Store, project: Project) -> list[str]:
     """Return one sentence for each reason why pictures of a project are missing or stand in an unexpected place."""
     reasons = store.pictures.reasons(project.key)
-    lines = [f"{_tasks(count)} without picture: {reason}" for reason, count in list(reasons.items())[:MOST]]
+    lines = [f"{counted(count)} without picture: {reason}" for reason, count in list(reasons.items())[:MOST]]
     if left := sum(list(reasons.values())[MOST:]):
-        lines.append(f"{_tasks(left)} without picture for other reasons: the log has them")
+        lines.append(f"{counted(left)} without picture for other reasons: the log has them")
     if project.unread_gold:
         lines.append(
-            f"the last training left out {_tasks(project.unread_gold)} with gold, or used their texts alone, because "
+            f"the last training left out {counted(project.unread_gold)} with gold, or used their texts alone, because "
             "the pictures could not be read; it is repeated when they are"
         )
-    return lines + [f"{_tasks(count)}: {note}" for note, count in sorted(project.picture_notes.items())]
+    return lines + [f"{counted(count)}: {note}" for note, count in sorted(project.picture_notes.items())]
+
+
+def asks_for_change(line: str) -> bool:
+    """Return whether a line of `picture_lines` names a setting, or a storage, that the operator can put right."""
+    return any(word in line for word in _TO_CHANGE)
 
 
 def place_note(config: LabelConfig, reference: ItemReference) -> str:
@@ -69,5 +76,6 @@ def place_note(config: LabelConfig, reference: ItemReference) -> str:
     )
 
 
-def _tasks(count: int) -> str:
+def counted(count: int) -> str:
+    """Return a number of tasks in words."""
     return "1 task" if count == 1 else f"{count} tasks"

@@ -84,6 +84,10 @@ def test_pictures_and_settings_are_told(tmp_path: Path) -> None:
     store = Store.open(settings.paths.database)
     store.projects.ensure("default/2.1", "<View/>")
     store.tasks.upsert("default/2.1", tasks_of([{"id": 1, "data": {}}]))
+    store.pictures.note("default/2.1", {1: "img.shop.test answered 404 for the picture"})
+    told = found(settings)["pictures"]
+    assert told.well, "nothing is wrong with the installation"
+    assert "img.shop.test answered 404" in told.text
     store.pictures.note("default/2.1", {1: "host 'img.shop.test' is not allowed: add it to TAGLOOM_IMAGE_HOSTS"})
     store.processes.note("b", BACKEND, shared(settings.changed(image_hosts=("img.shop.test",))))
     store.processes.note("w", WORKER, shared(settings))

@@ -24,16 +24,18 @@ PART = 8
 
 
 def repair(
-    workplace: Workplace, project: Project, tasks: Sequence[Task], watch: Ends, *, reading_s: float = 0.0
+    workplace: Workplace, project: Project, watch: Ends, tasks: Sequence[Task] | None = None, *, reading_s: float = 0.0
 ) -> int:
     """Rewrite the stored predictions of those of these tasks whose pictures were unread and are read now; count them.
 
-    With ``reading_s`` the pictures that are still unread are tried before, for so many seconds at most. Predictions
-    that an annotation was made from stay. What Label Studio does not take now is tried again by the next encoding.
-    Raises Interrupted when the job must end.
+    ``tasks`` are all of the project's by default. With ``reading_s`` the pictures that are still unread are tried
+    before, for so many seconds at most. Predictions that an annotation was made from stay. What Label Studio does not
+    take now is tried again by the next encoding. Raises Interrupted when the job must end.
     """
     pictures = workplace.store.pictures
     unread = pictures.tasks(project.key)
+    if tasks is None:
+        tasks = workplace.store.tasks.all(project.key) if unread else []
     again = [task for task in tasks if task.id in unread]
     if not again:
         return 0

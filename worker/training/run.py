@@ -26,7 +26,7 @@ from tagloom_base.files import replaced
 from worker.cold_start import ColdStart, ensure_cold_start
 from worker.corpus.corpus import Corpus, assemble
 from worker.corpus.gold import mark_misread
-from worker.pictures import MOST
+from worker.pictures import MOST, counted
 from worker.promotion.gate import Verdict, judge
 from worker.promotion.pruning import EVIDENCE
 from worker.promotion.publication import Publisher, promote_due
@@ -77,9 +77,10 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Ends, pro
     without = f", the pictures of {corpus.unread} cannot be read" if corpus.unread else ""
     if without:
         reasons = "; ".join(list(store.pictures.reasons(project_key))[:MOST])
-        LOG.warning("%s: %d tasks with gold are without their pictures: %s", project_key, corpus.unread, reasons)
+        LOG.warning("%s: %s with gold without picture: %s", project_key, counted(corpus.unread), reasons)
     if not corpus.problem.trainable:
-        finish(failure=f"nothing to train on: {corpus.unread} tasks with gold lack their pictures" if without else "")
+        failure = f"nothing to train on: {counted(corpus.unread)} with gold, but without picture" if without else ""
+        finish(failure=failure)
         return f"{gold_count} gold labels, none to train on yet{without}"
 
     counts = {"gold_count": gold_count, "weak_count": len(corpus.problem.pool) - gold_count}

@@ -232,7 +232,7 @@ def test_gold_without_pictures_is_told_and_trained_on_once_they_can_be_read(
     assert project
     assert not project.has_new_gold
     assert project.unread_gold == 12
-    assert "12 tasks with gold" in project.failure
+    assert "12 tasks with gold, but without picture" in project.failure
     assert "TAGLOOM_IMAGE_ROOTS" in caplog.text
     lines = "\n".join(version_lines(store, project))
     assert "12 tasks without picture" in lines

@@ -4,8 +4,8 @@ A task that the model or the encoding fails on gets an empty answer. The other t
 """
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import islice
 
@@ -83,11 +83,13 @@ class Answered:
     """The answers in the order of the tasks, and the features that were read for them.
 
     ``unfinished``: a picture is still unread, or a fast answer has to be replaced, so the worker must be woken.
+    ``unread`` maps each task whose picture could not be read, other than for lack of time, to the reason.
     """
 
     results: list[TaskPrediction]
     features: list[ItemFeatures]
     unfinished: bool
+    unread: Mapping[int, str] = field(default_factory=dict)
 
 
 class Answers:
@@ -146,6 +148,11 @@ class Answers:
             [entry for entry in found if isinstance(entry, ItemFeatures)],
             any(entry.outcome == "fast" for entry in evidence)
             or any(isinstance(entry, Failure) and not entry.permanent for entry in found),
+            {
+                task.id: entry.reason
+                for task, entry in zip(question.tasks, found, strict=True)
+                if task.id is not None and isinstance(entry, Failure) and not entry.late
+            },
         )
 
     def _predict(

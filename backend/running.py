@@ -41,6 +41,8 @@ def running(settings: Settings, dependencies: Dependencies, metrics: Metrics) ->
         for project in store.projects.all():
             if not project.gone_at:
                 store.projects.request_reconcile(project.key)
+        # A setting may have been changed that kept pictures from being read.
+        store.pictures.hasten()
     except SQLAlchemyError as error:
         # The disk is full or the database is locked. The backend starts all the same, because answers write nothing.
         LOG.error("the database takes nothing; comparing with Label Studio waits for its time", error=str(error))

@@ -37,6 +37,7 @@ from store.projects import Project
 from store.store import Store
 from tagloom_base.settings import Settings
 from worker.lexicon import read_lexicon
+from worker.pictures import note_unread, picture_lines
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -90,6 +91,8 @@ class Service:
         self._waker = Waker()
         self._presence = Presence(store, sites)
         self._training = TrainingRequests(settings.access.training_requests_per_minute)
+        # Projects whose missing pictures this process has told of.
+        self._told: set[str] = set()
 
     def close(self) -> None:
         self._presence.close()
@@ -112,6 +115,9 @@ class Service:
         if token:
             self._sites.client(project.connection).offer_token(token)
         changed = self._learn_project(project, config, industry_keys)
+        if str(project) not in self._told:
+            self._told.add(str(project))
+            self._waker.ask("tell", str(project), partial(self._tell, str(project)))
         engine = self._wait(SETUP_SECONDS)
         if engine is not None:
             if changed:
@@ -202,6 +208,9 @@ class Service:
             engine.remember(question.project, answered.features)
             errand = f"learn {[(task.id, task.updated_at) for task in question.tasks]}"
             self._waker.ask(errand, key, lambda: self.store.tasks.upsert(key, tasks_of(payloads)))
+            if answered.unread:
+                errand = f"unread {sorted(answered.unread)}"
+                self._waker.ask(errand, key, partial(note_unread, self.store, key, answered.unread))
             if answered.unfinished:
                 self._wake(question.project, "encode", self._dependencies.encode)
 
@@ -250,6 +259,12 @@ class Service:
             LOG.warning("controls are left to the annotator", project=key, controls=list(config.left_out))
         self._wake(project, "encode", self._dependencies.encode)
         return True
+
+    def _tell(self, key: str) -> None:
+        """Log what is known about a project's pictures that are missing."""
+        project = self.store.projects.get(key)
+        for line in picture_lines(self.store, project) if project else ():
+            LOG.warning("pictures", project=key, reason=line)
 
     def _follow_event(self, action: Action | None, project: ProjectKey) -> str | None:
         """Wake the worker for an event. Return the job's name for a training request, else None."""

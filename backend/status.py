@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict
 
 from labelstudio.config import ConfigError
 from model.lexicon import names
+from worker.pictures import picture_lines
+from worker.shared_settings import differences, shared, workers_apart
 
 if TYPE_CHECKING:
     from backend.service import Service
@@ -20,7 +22,8 @@ class ProjectStatus(BaseModel):
     ``gold_notes`` maps what the last training found unknown or overruled in annotations to the number of tasks.
     ``picture_notes`` maps what was not shown or read as usual to the number of pictures. ``warning`` is a problem of
     the served version that was found after it was installed. ``gone`` says that Label Studio has no such project, so
-    no jobs run for it.
+    no jobs run for it. ``unread_gold`` counts the tasks whose gold the last training used without the picture, or left
+    out. ``pictures`` says which pictures are missing, why, and what to change.
     """
 
     model_config = ConfigDict(protected_namespaces=())
@@ -39,16 +42,20 @@ class ProjectStatus(BaseModel):
     gone: bool
     labels: dict[str, str]
     left_out: list[str]
+    unread_gold: int
+    pictures: list[str]
 
 
 class Status(BaseModel):
     """The backend. ``ready`` says that the models are loaded, ``encoders`` describes them.
 
     A project's ``serving`` differs from its ``version`` while a new version loads, or when it was refused.
+    ``settings`` names each setting in which a worker differs from this backend.
     """
 
     ready: bool
     encoders: dict[str, str]
+    settings: list[str]
     projects: list[ProjectStatus]
 
 
@@ -82,6 +89,16 @@ def status_of(service: "Service", connection: str) -> Status:
                 gone=bool(entry.gone_at),
                 labels=names.told(service.lexicon, config.names) if config else {},
                 left_out=list(config.left_out) if config else [],
+                unread_gold=entry.unread_gold,
+                pictures=picture_lines(service.store, entry),
             )
         )
-    return Status(ready=engine is not None, encoders=engine.extractor.describe() if engine else {}, projects=projects)
+    own = shared(service.settings)
+    apart = workers_apart(service.settings, service.store, own)
+    return Status(
+        ready=engine is not None,
+        encoders=engine.extractor.describe() if engine else {},
+        # Without the values: they may be of another connection.
+        settings=[line for worker in apart for line in differences(own, worker, values=False)],
+        projects=projects,
+    )

@@ -50,10 +50,10 @@ class LabelConfig:
 
     Tagloom predicts for ``controls`` and only reads gold from ``shapes``; ``asides`` are the names of all other
     controls. ``left_out`` says in one sentence each which controls and objects Tagloom does not answer, and why.
-    ``pictures_beside`` are the names of the pictures that Tagloom does not predict for. Inside a
-    ``<Repeater>`` Tagloom predicts for the first picture: ``unrolled`` is the config with each Repeater replaced by its
-    first round (equal to ``xml`` if the config has no Repeater), and results are written for that config. ``repeated``
-    holds the text before and after the index in each name inside a Repeater.
+    ``pictures_beside`` are the names of the pictures that Tagloom does not predict for, and ``keys_beside`` their data
+    keys. Inside a ``<Repeater>`` Tagloom predicts for the first picture: ``unrolled`` is the config with each Repeater
+    replaced by its first round (equal to ``xml`` if the config has no Repeater), and results are written for that
+    config. ``repeated`` holds the text before and after the index in each name inside a Repeater.
 
     ``image_value`` is the value of the picture's tag: ``$`` and ``image_key`` (its first key), or a text around keys.
     """
@@ -69,6 +69,7 @@ class LabelConfig:
     industry_keys: tuple[str, ...]
     shapes: tuple[ShapeLabels, ...] = ()
     pictures_beside: frozenset[str] = frozenset()
+    keys_beside: frozenset[str] = frozenset()
     asides: frozenset[str] = frozenset()
     left_out: tuple[str, ...] = ()
     repeated: tuple[tuple[str, str], ...] = ()
@@ -132,7 +133,7 @@ class LabelConfig:
         texts = _text_keys(objects, industry)
         read = {control.name for control in (*controls, *shapes)}
         others = {name for tag in root.iter() if tag.get("toName") and (name := tag.get("name"))} - read
-        beside = {entry.name for entry in objects if entry.tag == "image" and entry is not image and entry.name}
+        beside = [entry for entry in objects if entry.tag == "image" and entry is not image]
         return cls(
             xml=xml,
             labels=tuple(book.names),
@@ -144,7 +145,8 @@ class LabelConfig:
             text_keys=texts[1:],
             industry_keys=industry,
             shapes=shapes,
-            pictures_beside=frozenset(beside),
+            pictures_beside=frozenset(entry.name for entry in beside if entry.name),
+            keys_beside=frozenset(key for entry in beside for key in entry.keys),
             asides=frozenset(others),
             left_out=tuple(left_out),
             repeated=repeated,

@@ -26,10 +26,14 @@ from labelstudio.tasks import MAX_URL, ItemReference
 LOG = logging.getLogger(__name__)
 
 _LONGEST_NAME = 253  # characters of a host name (RFC 1035)
+_LONGEST_FOLDER = 300  # characters of a folder's name that are told
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MAX_REDIRECTS = 5
 _CONNECTIONS = 64  # more than the threads that fetch, so that no thread waits for another project's connection
 _CLOUD = re.compile(r"(s3|gs|gcs|azure-blob|redis|s3s|azure-spi)://", re.IGNORECASE)
+# Addresses at which Label Studio serves pictures of a storage that somebody has to connect to the project.
+_CONNECTED = re.compile(r"/(resolve|data/local-files)/\?")
+_ADVICE = ": connect its storage to the project (Settings, Cloud Storage) and check that the key's user sees it there"
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f]")
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+", re.IGNORECASE)
 
@@ -154,7 +158,8 @@ class ImageFetcher:
                     permanent=False,
                 )
             else:
-                reason = f"{origin.host} answered {status} for the picture"
+                advice = _ADVICE if origin == self._own and _CONNECTED.search(url) else ""
+                reason = f"{origin.host} answered {status} for the picture{advice}"
                 raise ImageUnavailableError(reason, permanent=status in (400, 404, 410))
         raise ImageUnavailableError("the picture's URL is redirected too often", permanent=True)
 
@@ -279,7 +284,8 @@ class ImageFetcher:
 
     def _local(self, place: str) -> bytes:
         """Return the content of a regular file below a configured root; links are followed before the check."""
-        reason = "the file is not below a folder of TAGLOOM_IMAGE_ROOTS, or is not there"
+        folder = place.rpartition("/")[0].removeprefix("file://")[:_LONGEST_FOLDER] or "/"
+        reason = f"the file in {folder!r} is not below a folder of TAGLOOM_IMAGE_ROOTS, or is not there"
         try:
             parts = urlsplit(place)
             path = Path(unquote_to_bytes(parts.path).decode()).resolve(strict=True)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +19,14 @@ _MAX_LEVELS = 16  # levels of the industry path; the deepest public taxonomies h
 MAX_URL = 16_000  # characters of a picture's URL; servers accept 8,000
 # Blanks are stripped after the split: a pattern that matched them on both sides would backtrack on long runs of blanks.
 _PATH = re.compile(r"[>›|→]|(?<=\s)/(?=\s)")
+# Beginnings of a picture's address: of data, files, cloud storage, and of Label Studio's own pages.
+_ADDRESS = re.compile(
+    r"data:image/|(file|s3|s3s|gs|gcs|azure-blob|azure-spi|redis)://|(/[\w.-]+)?/(data/upload|data/local-files|storage-data)/",
+    re.IGNORECASE,
+)
+_WEB = re.compile(r"(https?:/)?/", re.IGNORECASE)
+_PICTURE = re.compile(r"[^/]\.(jpe?g|jfif|png|webp|gif|bmp|avif|ico)(?![a-z0-9])", re.IGNORECASE)
+_MOST_VALUES = 500  # of a task's data that are looked at for an address
 _MAX_INDEX = 6  # digits of a list index in a data key
 _PART = re.compile(r"[\w-]+")
 _SIGNATURE = re.compile(r"x-amz-signature|x-goog-signature|signature|sig", re.IGNORECASE)
@@ -27,7 +35,11 @@ _SIGNED = re.compile(r"x-amz-.*|x-goog-.*|awsaccesskeyid|signature|expires|googl
 
 @dataclass(frozen=True)
 class ItemReference:
-    """One task as data: the address of its picture, and its texts. The ids are used only to fetch the picture."""
+    """One task as data: the address of its picture, and its texts. The ids are used only to fetch the picture.
+
+    ``found_under``: the key of the data under which the address stands, if it is not the key that the config shows as a
+    picture; else empty.
+    """
 
     image: str | None
     title: str = ""
@@ -35,6 +47,7 @@ class ItemReference:
     texts: Mapping[str, str] = field(default_factory=dict)
     task_id: int | None = None
     project_id: int | None = None
+    found_under: str = ""
 
     @property
     def is_empty(self) -> bool:
@@ -47,6 +60,9 @@ def reference_of(config: LabelConfig, task: Mapping[str, Any], project: ProjectK
 
     The industry path starts with the outermost level. It joins the values of all industry keys; a value such as
     ``Food > Snacks`` is split into its levels.
+
+    If nothing stands under the picture's key, the first address of a picture elsewhere in the data is the picture and
+    no text: from a storage, Label Studio puts the address under the first key of the config, whatever that shows.
     """
     data = task.get("data")
     values: Mapping[str, Any] = data if isinstance(data, dict) else {}
@@ -54,15 +70,24 @@ def reference_of(config: LabelConfig, task: Mapping[str, Any], project: ProjectK
     image = filled(config.image_value, lambda key: _look_up(values, key))
     # Of a list of pictures the first one is read.
     first = image[0] if isinstance(image, list) and image else image
-    paths = [_text(_look_up(values, key))[:_MAX_PATH] for key in config.industry_keys]
-    levels = [level.strip() for path in paths for level in _PATH.split(path)]
+    address = first.strip() if isinstance(first, str) else ""
+    found_under = ""
+    if config.image_key and not address:
+        found_under, address = next(_addresses(config, values), ("", ""))
+
+    def text_of(key: str) -> str:
+        text = _text(_look_up(values, key))
+        return "" if found_under and text == address[:_MAX_TEXT] else text
+
+    levels = [level.strip() for key in config.industry_keys for level in _PATH.split(text_of(key)[:_MAX_PATH])]
     return ItemReference(
-        image=first.strip() or None if isinstance(first, str) else None,
-        title=_text(_look_up(values, config.title_key)),
+        image=address or None,
+        title=text_of(config.title_key),
         industry=tuple(dict.fromkeys(level for level in levels if level))[:_MAX_LEVELS],
-        texts={key: text for key in config.text_keys if (text := _text(_look_up(values, key)))},
+        texts={key: text for key in config.text_keys if (text := text_of(key))},
         task_id=task_id if isinstance(task_id, int) else None,
         project_id=project.id if project else None,
+        found_under=found_under,
     )
 
 
@@ -88,6 +113,32 @@ def item_key(connection: str, reference: ItemReference) -> str:
         sorted(reference.texts.items()),
     ]
     return hashlib.sha256(json.dumps(seen, ensure_ascii=True).encode()).hexdigest()
+
+
+def _addresses(config: LabelConfig, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the addresses of pictures in a task's data with their outermost keys.
+
+    The addresses of other pictures are left out: those that the config shows, and further entries of a list.
+    """
+    others = config.keys_beside | {key for key in [config.image_key] if key and _PART.fullmatch(key) is None}
+    beside = others | {part for key in others for part in _PART.findall(key)[:1]}
+    # Level by level, so that an address on top comes first.
+    level = [(str(key), value) for key, value in list(values.items())[:_MOST_VALUES] if key not in beside]
+    seen = 0
+    while level and seen < _MOST_VALUES:
+        seen += len(level)
+        for key, value in level:
+            if isinstance(value, str) and _is_address(text := value.strip()):
+                yield key, text
+        inner = [(key, [*value.values()] if isinstance(value, dict) else value) for key, value in level]
+        level = [(key, part) for key, parts in inner if isinstance(parts, list) for part in parts[:_MOST_VALUES]]
+
+
+def _is_address(text: str) -> bool:
+    """Return whether a text is a picture's address and nothing else. A page in the web has no picture's ending."""
+    if _ADDRESS.match(text):
+        return True
+    return len(text) <= MAX_URL and bool(_WEB.match(text) and _PICTURE.search(text)) and len(text.split()) == 1
 
 
 def _look_up(values: Mapping[str, Any], key: str | None) -> Any:

@@ -29,6 +29,7 @@ class Project:
     run for a project that is gone.
     ``encode_cursor``: the id of the last task that an encoding has tried and from which it continues if its job ends
     early, negative in its second round; 0 if no encoding is unfinished.
+    ``address_notes``: what the last encoding found about the places of pictures' addresses → the number of tasks.
     """
 
     key: str
@@ -47,6 +48,7 @@ class Project:
     gone_at: float = 0.0
     encode_cursor: int = 0
     created_at: float = 0.0
+    address_notes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def has_new_gold(self) -> bool:
@@ -139,12 +141,19 @@ class Projects:
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(failure=reason))
 
     def finish_training(
-        self, key: str, revision: int, lease: Lease, *, unread: int = 0, notes: Mapping[str, int] | None = None
+        self,
+        key: str,
+        revision: int,
+        lease: Lease,
+        *,
+        unread: int = 0,
+        notes: Mapping[str, int] | None = None,
+        failure: str = "",
     ) -> None:
         """Record that a training has used the gold up to `revision`.
 
-        For `unread` and `notes` see `Project.unread_gold` and `Project.gold_notes`. Raises LeaseLost if another holder
-        has taken the lease.
+        For `unread` and `notes` see `Project.unread_gold` and `Project.gold_notes`; `failure` is the reason why there
+        was nothing to train on although there is gold. Raises LeaseLost if another holder has taken the lease.
         """
         with self._database.write() as connection:
             verify(connection, lease)
@@ -152,11 +161,15 @@ class Projects:
                 "trained_revision": revision,
                 "attempts": 0,
                 "retry_at": 0.0,
-                "failure": "",
+                "failure": failure,
                 "unread_gold": unread,
                 "gold_notes": json.dumps(dict(notes or {}), ensure_ascii=False),
             }
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
+            if unread:
+                # The pictures are tried again soon (`store.pictures`), and the gold is then trained on.
+                idle = (PROJECTS.c.key == key) & (PROJECTS.c.pictures_due_at == 0)
+                connection.execute(update(PROJECTS).where(idle).values(pictures_due_at=now(connection)))
 
     def finish_rereading(self, key: str) -> None:
         """Record that all versions that learned from misread annotations are marked."""
@@ -339,6 +352,9 @@ def insert_project(connection: Connection, key: str, label_config: str, title: s
         "gone_at": 0.0,
         "encode_cursor": 0,
         "reconcile_urgent": False,
+        "pictures_due_at": 0.0,
+        "pictures_pause": 0.0,
+        "address_notes": "{}",
     }
     return insert_missing(connection, PROJECTS, row)
 
@@ -353,10 +369,11 @@ def ask_reconcile(connection: Connection, key: str, at: float, *, urgent: bool =
 
 
 def _project(row: Row[Any]) -> Project:
-    """Return a row as a Project; ``industry_keys`` and ``gold_notes`` are stored as JSON."""
+    """Return a row as a Project; some fields are stored as JSON."""
     fields = {name: row._mapping[name] for name in Project.__dataclass_fields__}
     decoded = {
         "industry_keys": tuple(json.loads(fields["industry_keys"])),
         "gold_notes": json.loads(fields["gold_notes"]),
+        "address_notes": json.loads(fields["address_notes"]),
     }
     return Project(**{**fields, **decoded})

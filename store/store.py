@@ -6,6 +6,8 @@ from store.fast_answers import FastAnswers
 from store.journal import Journal
 from store.leases import Leases
 from store.picture_notes import PictureNotes
+from store.pictures import UnreadPictures
+from store.processes import Processes
 from store.projects import Projects
 from store.removal import Removal
 from store.tasks import Tasks
@@ -28,6 +30,8 @@ class Store:
         self.fast_answers = FastAnswers(database)
         self.picture_notes = PictureNotes(database)
         self.removal = Removal(database)
+        self.pictures = UnreadPictures(database)
+        self.processes = Processes(database)
 
     @classmethod
     def open(cls, url: str, patience: float = PATIENCE_S) -> "Store":

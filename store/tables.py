@@ -73,6 +73,9 @@ PROJECTS = Table(
     Column("gone_at", Float, nullable=False, server_default="0"),
     Column("encode_cursor", BigInteger, nullable=False, server_default="0"),
     Column("reconcile_urgent", Boolean, nullable=False, server_default=false()),
+    Column("pictures_due_at", Float, nullable=False, server_default="0"),
+    Column("pictures_pause", Float, nullable=False, server_default="0"),
+    Column("address_notes", Words, nullable=False, server_default="{}"),
 )
 
 EVENTS = Table(
@@ -170,6 +173,23 @@ PICTURE_NOTES = Table(
     Column("project_key", Name(200), primary_key=True),
     Column("note", Name(200), primary_key=True),
     Column("pictures", BigInteger, nullable=False),
+)
+
+UNREAD_PICTURES = Table(
+    "unread_pictures",
+    METADATA,
+    Column("project_key", Name(200), primary_key=True),
+    Column("task_id", WIDE, primary_key=True, autoincrement=False),
+    Column("reason", Words, nullable=False),
+)
+
+PROCESSES = Table(
+    "processes",
+    METADATA,
+    Column("name", Name(250), primary_key=True),
+    Column("role", Name(16), nullable=False),
+    Column("settings", Words, nullable=False),
+    Column("seen_at", Float, nullable=False),
 )
 
 LEASES = Table(

@@ -244,15 +244,20 @@ def predict(project: str, unlabelled: bool) -> None:
     made from. Ended anywhere, it goes on there when it is run again.
     """
     from tagloom import operate
+    from worker.pictures import picture_lines
     from worker.predictions.preannotation import Scope, refresh
+    from worker.predictions.repair import repair
     from worker.watch import NeverEnds
     from worker.workplace import open_workplace
 
     with open_workplace(settings()) as workplace, operate.told():
         chosen = operate.chosen(workplace.store, project)
         show = operate.shown(lambda line: click.echo(line, err=True))
+        repaired = repair(workplace, chosen, NeverEnds(), reading_s=30.0)
         done = refresh(workplace, chosen, NeverEnds(), show, Scope(unlabelled_only=unlabelled))
-    click.echo(str(done))
+        lines = picture_lines(workplace.store, chosen)
+    click.echo(f"{done}, {repaired} rewritten that had been made without their picture")
+    click.echo("".join(f"{line}\n" for line in lines), nl=False)
 
 
 @main.command()

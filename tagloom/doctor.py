@@ -28,6 +28,8 @@ def findings(settings: Settings) -> Iterator[Finding]:
         ("store", _store),
         ("queue", _queue),
         ("workers", _workers),
+        ("shared settings", _shared_settings),
+        ("pictures", _pictures),
         ("Label Studio", _label_studio),
         ("encoders", _encoders),
     ]
@@ -82,6 +84,32 @@ def _workers(settings: Settings) -> str:
     if not count:
         raise UserError(f"none listens: start one with `rq worker -S json {settings.work.queue}`")
     return f"{count} listen to {settings.work.queue}"
+
+
+def _shared_settings(settings: Settings) -> str:
+    from tagloom.operate import opened
+    from worker.shared_settings import backend_of, differences, workers_apart
+
+    with opened(settings.paths) as store:
+        backend = backend_of(store)
+        if backend is None:
+            return "no backend runs"
+        apart = workers_apart(settings, store, backend.settings)
+    if lines := [line for worker in apart for line in differences(backend.settings, worker)]:
+        raise UserError("; ".join(lines))
+    return "the same for the backend and the workers that have done a job"
+
+
+def _pictures(settings: Settings) -> str:
+    from tagloom.operate import opened
+    from worker.pictures import asks_for_change, picture_lines
+
+    with opened(settings.paths) as store:
+        there = [project for project in store.projects.all() if not project.gone_at]
+        lines = [f"{project.key}: {line}" for project in there for line in picture_lines(store, project)]
+    if any(map(asks_for_change, lines)):
+        raise UserError("; ".join(lines))
+    return "; ".join(lines) or "all that were tried could be read"
 
 
 def _label_studio(settings: Settings) -> str:

@@ -12,6 +12,7 @@ from store.store import Store
 from store.versions import State, Version
 from tagloom_base.errors import UserError
 from tagloom_base.groups import PathSettings
+from worker.pictures import picture_lines
 
 if TYPE_CHECKING:
     from worker.training.doubtful import Doubt
@@ -61,7 +62,7 @@ def shown(say: Callable[[str], None]) -> Callable[[Mapping[str, Any]], None]:
 
 
 def version_lines(store: Store, project: Project) -> list[str]:
-    """Return a table of all versions, newest first, with reasons, and what the newest trained version has learned."""
+    """Return a table of all versions, newest first, what was learned, and what was missing."""
     versions = store.versions.list(project.key)
     newest = next((version for version in versions if version.metrics.get("source_accuracy")), None)
     rows: list[tuple[str, ...]] = [_HEADINGS]
@@ -77,6 +78,7 @@ def version_lines(store: Store, project: Project) -> list[str]:
     learned = _learned_lines(newest) if newest else []
     notes = [f"in {count} tasks with gold: {note}" for note, count in sorted(project.gold_notes.items())]
     notes += [f"in {count} pictures: {note}" for note, count in store.picture_notes.of(project.key).items()]
+    notes += picture_lines(store, project)
     return [f"{project.key}  {project.title}".rstrip(), *_table(rows), *learned, *(["", *notes] if notes else [])]
 
 

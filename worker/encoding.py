@@ -2,12 +2,14 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from labelstudio.config import LabelConfig
 from labelstudio.encoding import Failure
 from labelstudio.project import ProjectKey
+from labelstudio.tasks import reference_of
 from model.boxes.described import RECENT
 from model.boxes.roles import RoleReader
 from model.lexicon.names import with_names
@@ -15,7 +17,9 @@ from store.projects import Project
 from store.tasks import Task
 from worker.corpus.gold import project_gold
 from worker.lexicon import read_lexicon
+from worker.pictures import note_unread, place_note
 from worker.predictions.fast import replace_due
+from worker.predictions.repair import repair
 from worker.watch import Ends, GivesWay, Interrupted
 from worker.workplace import PART, Workplace
 
@@ -34,7 +38,8 @@ def encode(workplace: Workplace, project: Project, watch: Ends, progress: Progre
 
     Raises Interrupted when gold waits for a training, or when it is another job's turn. The next job continues after
     the last task that was tried, so that pictures that never arrive do not delay the tasks after them. Before the first
-    step and between steps, fast predictions are replaced by full ones.
+    step and between steps, fast predictions are replaced by full ones, and predictions that were made without a
+    picture that is read by now are rewritten.
     """
     run = _Run(workplace, project, watch, progress)
     if project.encode_cursor >= 0:
@@ -42,6 +47,7 @@ def encode(workplace: Workplace, project: Project, watch: Ends, progress: Progre
     # The second round reads late pictures, and tasks that changed after the first round had passed them.
     run.go_through(max(-project.encode_cursor, 0), PART_S + workplace.settings.pictures.image_seconds, is_second=True)
     workplace.store.projects.reach_in_encoding(project.key, 0)
+    run.finish()
 
     # If pictures of gold that the last training left out, or used without them, are read by now, a training is due.
     # The store is asked, because an earlier job may have read the pictures and been killed.
@@ -50,7 +56,9 @@ def encode(workplace: Workplace, project: Project, watch: Ends, progress: Progre
         unread = {task.id for task in _missing(workplace, project, run.config, ProjectKey.parse(project.key))}
         if len(project_gold(workplace.store, project, run.config, unread).by_task) < now.unread_gold:
             workplace.store.projects.request_training(project.key)
-    return f"{run.read} tasks encoded, {len(run.failed)} without a picture, {run.replaced} fast predictions replaced"
+    repaired = f"{run.repaired} predictions without a picture rewritten, " if run.repaired else ""
+    told = f"{run.read} tasks encoded, {len(run.failed)} without a picture"
+    return f"{told}, {repaired}{run.replaced} fast predictions replaced"
 
 
 class _Run:
@@ -62,6 +70,8 @@ class _Run:
         self.config, self._key = workplace.config_of(project), ProjectKey.parse(project.key)
         self.read, self.failed = 0, set[int]()
         self.replaced = replace_due(workplace, project, self._gold_first)
+        # An earlier job, or the backend, may have read pictures that were unread before.
+        self.repaired = repair(workplace, project, self._gold_first)
 
     def go_through(self, after: int, seconds: float, *, is_second: bool) -> None:
         """Encode tasks with ids above ``after`` that have no features; wait ``seconds`` for each part's pictures."""
@@ -76,7 +86,8 @@ class _Run:
             done = self._step(left, seconds, is_second=is_second)
             last = left[done - 1].id
             projects.reach_in_encoding(self._project.key, -last if is_second else last)
-            left = left[done:]
+            tried, left = left[:done], left[done:]
+            self.repaired += repair(self._workplace, self._project, self._gold_first, tried)
             self.replaced += replace_due(self._workplace, self._project, self._gold_first)
             stage = "reading pictures that were late" if is_second else "reading pictures"
             self._progress({"stage": stage, "done": total - len(left), "total": total, "failed": len(self.failed)})
@@ -91,6 +102,7 @@ class _Run:
             answers = self._workplace.encoder.features(
                 self._key, self.config, [task.payload() for task in part], deadline
             )
+            unread: dict[int, str] = {}
             for task, answer in zip(part, answers, strict=True):
                 if not isinstance(answer, Failure):
                     self.read += 1
@@ -102,8 +114,21 @@ class _Run:
                         LOG.error("a picture cannot be described: %r", error)
                 elif is_second or not answer.late:
                     self.failed.add(task.id)
+                    unread[task.id] = answer.reason
+            note_unread(self._workplace.store, self._project.key, unread)
             done += len(part)
         return done
+
+    def finish(self) -> None:
+        """Record where pictures' addresses stand, and make a further round due if pictures are still unread."""
+        store = self._workplace.store
+        tasks = store.tasks.all(self._project.key)
+        references = [reference_of(self.config, task.payload(), self._key) for task in tasks]
+        notes = Counter(note for reference in references if (note := place_note(self.config, reference)))
+        now = store.projects.get(self._project.key)
+        for note in notes.keys() - (now.address_notes if now else {}):
+            LOG.warning("%s: in %d tasks %s", self._project.key, notes[note], note)
+        store.pictures.finish_round(self._project.key, notes, has_read=self.read > 0)
 
 
 def _missing(workplace: Workplace, project: Project, config: LabelConfig, key: ProjectKey) -> list[Task]:

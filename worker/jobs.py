@@ -14,6 +14,7 @@ from rq import get_current_job
 
 from labelstudio.api import LabelStudioError
 from store.leases import Lease, LeaseLost, lease_name
+from store.processes import WORKER, Process
 from store.projects import Project
 from store.versions import Conflict
 from tagloom_base import logs, redaction
@@ -27,6 +28,7 @@ from worker.predictions import offer
 from worker.promotion.pruning import prune
 from worker.queue import Kind
 from worker.reconcile import reconcile as reconcile_project
+from worker.shared_settings import backend_of, differences, shared
 from worker.training.run import train as train_project
 from worker.watch import LEASE_S, Ends, GivesWay, Interrupted, TakesTurns, Watch
 from worker.workplace import Workplace, open_workplace
@@ -161,6 +163,7 @@ def _run(workplace: Workplace, kind: Kind, project_key: str, work: Work) -> Outc
             f"the project {project_key} is not in {place.shown}: does this worker have the backend's TAGLOOM_HOME and "
             "TAGLOOM_DATABASE_URL?"
         )
+    _compare_settings(workplace, kind)
     with _leased(workplace, place, kind, project_key) as held:
         if held is None:
             return Done("another worker is at it")
@@ -210,6 +213,18 @@ def _require_place(settings: Settings, place: Place, kind: Kind, project_key: st
         job.failure_ttl = ELSEWHERE_TTL_S
         time.sleep(ELSEWHERE_S)
         raise
+
+
+def _compare_settings(workplace: Workplace, kind: Kind) -> None:
+    """Record this worker's shared settings, and log those that are not the backend's where they matter."""
+    job = get_current_job()
+    if job is None or not (name := job.worker_name):
+        return
+    mine, store = Process(name, WORKER, shared(workplace.settings), 0.0), workplace.store
+    is_new = store.processes.note(name, WORKER, mine.settings)
+    if (is_new or kind in (Kind.TRAIN, Kind.ENCODE)) and (backend := backend_of(store)):
+        for line in differences(backend.settings, mine):
+            LOG.error("%s", line)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ backend's timer wakes the project again (docs/decisions/0039-coalescing.md).
 
 import json
 import logging
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
 
@@ -129,6 +130,20 @@ def require_place(settings: Settings) -> None:
         return
     if isinstance(noted, bytes):
         Place.of(settings.paths).require(Place.read(json.loads(noted)), f"the queue {settings.work.queue!r}")
+
+
+def alive(settings: Settings, workers: Sequence[str]) -> set[str] | None:
+    """Return which of these RQ workers run, by their names; None while Redis is away."""
+    connection = redis_of(settings.work.redis_url)
+    try:
+        # A worker that ended properly leaves its entry, with its time of death, for a minute.
+        return {
+            name
+            for name in workers
+            if connection.exists(f"rq:worker:{name}") and not connection.hexists(f"rq:worker:{name}", "death")
+        }
+    except RedisError:
+        return None
 
 
 def set_running(connection: Redis, place: Place, kind: Kind, project_key: str, seconds: float) -> None:

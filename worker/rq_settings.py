@@ -19,10 +19,12 @@ try:
     logs.guard(_SETTINGS.secrets)
     if _IS_WORKER:
         from worker.lexicon import read_lexicon
+        from worker.pictures import try_again_soon
         from worker.queue import require_place
 
         read_lexicon(_SETTINGS.training.lexicon)
         require_place(_SETTINGS)
+        try_again_soon(_SETTINGS.paths.database)
 except UserError as wrong:
     sys.exit(redaction.redacted(f"tagloom: {wrong}"))
 

@@ -4,16 +4,21 @@ import logging
 import os
 import threading
 import uuid
+from contextlib import suppress
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from labelstudio.project import ProjectKey
 from labelstudio.sites import connections_of
 from store.leases import LeaseLost, lease_name
+from store.processes import BACKEND
 from store.store import Store
 from tagloom_base.settings import Settings
 from worker import queue
 from worker.forgotten import DAY_S, marks
 from worker.predictions import offer
 from worker.promotion.publication import promote_due
+from worker.shared_settings import differences, shared, workers_apart
 
 LOG = logging.getLogger(__name__)
 
@@ -29,6 +34,8 @@ class Timer:
         self._settings = settings
         self._store = store
         self._holder = f"{os.uname().nodename}:{os.getpid()}:{uuid.uuid4().hex}"
+        self._shared = shared(settings)
+        self._told: list[str] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="timer", daemon=True)
 
@@ -39,10 +46,27 @@ class Timer:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
+        with suppress(SQLAlchemyError):
+            self._store.processes.forget(self._holder)
 
     def _run(self) -> None:
         while not self._stop.wait(EVERY_S):
             tick(self._settings, self._store, self._holder)
+            self._compare_settings()
+
+    def _compare_settings(self) -> None:
+        """Record this backend's shared settings, and log each one in which a worker has come to differ."""
+        try:
+            self._store.processes.note(self._holder, BACKEND, self._shared)
+            apart = workers_apart(self._settings, self._store, self._shared)
+        except SQLAlchemyError as error:
+            LOG.warning("timer: the settings of the workers cannot be compared: %s", error)
+            return
+        lines = [line for worker in apart for line in differences(self._shared, worker)]
+        for line in lines:
+            if line not in self._told:
+                LOG.error("%s", line)
+        self._told = lines
 
 
 def tick(settings: Settings, store: Store, holder: str) -> None:
@@ -63,7 +87,7 @@ def tick(settings: Settings, store: Store, holder: str) -> None:
         for project_key in offer.due(settings.versions, store):
             queue.wake_predicting(settings, project_key)
         # The store records how far an encoding has come. If nobody holds its lease, its job was interrupted or killed.
-        for project_key in store.projects.in_encoding():
+        for project_key in dict.fromkeys([*store.projects.in_encoding(), *store.pictures.due()]):
             if not store.leases.held(lease_name(queue.Kind.ENCODE, project_key)):
                 queue.wake_encoding(settings, project_key)
         gone = store.projects.gone()

@@ -1,15 +1,22 @@
+import csv
+import io
+import json
+import re
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from label_studio_sdk.label_interface.interface import LabelInterface
 
 from labelstudio.config import LabelConfig
 from labelstudio.tasks import ItemReference, item_key, reference_of
 from tests import captured
 
+ROOT = Path(__file__).parents[2]
 CONFIG = LabelConfig.parse(captured.CONFIG)
 
 
@@ -105,3 +112,88 @@ def test_reading_a_path_takes_no_longer_than_its_length_allows(odd: str) -> None
     began = time.process_time()
     reference_of(CONFIG, task)
     assert time.process_time() - began < 0.5, "it was 45 s"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/data/local-files/?d=shop/夏 装.jpg",
+        "/data/upload/7/1a2b-std.png",
+        "/studio/data/upload/7/1a2b-std.png",
+        "s3://shop-pictures/2026/std.webp",
+        "gs://shop-pictures/std",
+        "file:///srv/shop/std.jpg",
+        "https://img.shop.example/i1/std.jpg_640x640q80.jpg?v=2",
+        "//img.shop.example/std.avif",
+        "data:image/png;base64,iVBORw0KGgo=",
+    ],
+)
+def test_a_pictures_address_is_found_wherever_it_stands_and_is_no_text(address: str) -> None:
+    for data in ({"title": address}, {"title": f" {address}\n", "image": ""}, {"$undefined$": address, "image": None}):
+        reference = reference_of(CONFIG, {"id": 1, "data": data})
+        assert (reference.image, reference.title) == (address, "")
+        assert reference.found_under in ("title", "$undefined$")
+    nested = reference_of(CONFIG, {"data": {"title": "夏装", "level1": address, "more": {"all": [address]}}})
+    assert (nested.image, nested.title, nested.industry, nested.found_under) == (address, "夏装", (), "level1")
+    deep = reference_of(CONFIG, {"data": {"title": "夏装", "more": [{"all": [3, address]}]}})
+    assert (deep.image, deep.title, deep.found_under) == (address, "夏装", "more")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://shop.example/item/12",
+        "https://img.shop.example/a.jpg 看图",
+        "看图 https://img.shop.example/a.jpg",
+        "/",
+        "买一送一 /data/upload/",
+        "a.jpg",
+        "3/4",
+    ],
+)
+def test_a_text_that_is_no_address_stays_a_text(text: str) -> None:
+    reference = reference_of(CONFIG, {"data": {"title": text}})
+    assert (reference.image, reference.title, reference.found_under) == (None, text, "")
+
+
+def test_where_the_picture_is_no_address_is_looked_for_and_none_of_another_picture_is_taken() -> None:
+    both = {"image": "/data/upload/1/a.png", "title": "/data/upload/1/b.png"}
+    assert reference_of(CONFIG, {"data": both}) == ItemReference(
+        "/data/upload/1/a.png", "/data/upload/1/b.png", found_under=""
+    )
+    two = LabelConfig.parse(
+        '<View><Image name="i" value="$front"/><Image name="j" value="$back.url"/>'
+        '<Choices name="c" toName="i"><Choice value="x"/></Choices></View>'
+    )
+    assert reference_of(two, {"data": {"back": {"url": "/data/upload/1/b.png"}}}).image is None
+    plain = LabelConfig.parse(
+        '<View><Text name="t" value="$title"/><Choices name="c" toName="t"><Choice value="x"/></Choices></View>'
+    )
+    assert reference_of(plain, {"data": {"title": "/data/upload/1/b.png"}}).title == "/data/upload/1/b.png"
+
+
+def block(page: str, language: str) -> str:
+    """The first block of a page in this language."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return text.partition(f"```{language}\n")[2].partition("```")[0]
+
+
+def test_the_task_files_that_the_page_shows_can_be_imported_under_the_readmes_config() -> None:
+    xml = block("README.md", "xml")
+    config, interface = LabelConfig.parse(xml), LabelInterface(xml)
+    # As Label Studio reads the two forms.
+    from_json = [task["data"] for task in json.loads(block("docs/connect.md", "json"))]
+    from_csv = list(csv.DictReader(io.StringIO(block("docs/connect.md", "csv"))))
+    assert from_json == from_csv
+    assert len(from_json) == 2
+    for data in from_json:
+        assert interface.validate_task({"data": data})  # type: ignore[arg-type]
+        reference = reference_of(config, {"id": 1, "data": data})
+        assert (reference.image, reference.title, reference.industry) == (
+            data["image"],
+            data["title"],
+            (data["level2"],),
+        )
+        assert reference.found_under == ""
+    first = next(iter(re.findall(r'value="\$(\w+)"', xml)))
+    assert first == config.image_key, "Label Studio puts the address under the first key, where it knows no other"

@@ -47,7 +47,7 @@ def test_a_database_that_is_away_is_told_and_raises_nothing(store: Store, caplog
 def test_an_old_database_gets_the_table(tmp_path: object) -> None:
     url = f"sqlite:///{tmp_path}/old.db"
     Database(url).close()
-    turn_old(url, "0009")
+    turn_old(url, "0010")
     store = Store.open(url)
     store.picture_notes.add(KEY, {"too long": 1})
     assert store.picture_notes.of(KEY) == {"too long": 1}

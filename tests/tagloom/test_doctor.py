@@ -5,12 +5,16 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from labelstudio.changes import tasks_of
+from store.processes import BACKEND, WORKER
+from store.store import Store
 from tagloom import doctor
 from tagloom_base.settings import Settings
 from tests.captured import CONFIG
 from tools.services.ports import free_port
 from tools.services.stack import Stack
 from worker import queue
+from worker.shared_settings import shared
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +74,27 @@ def test_the_queue_of_another_home_is_told(tmp_path: Path) -> None:
     assert not told.well
     assert str(tmp_path / "backend") in told.text
     assert "TAGLOOM_HOME" in told.text
+
+
+def test_pictures_and_settings_are_told(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, redis_url="redis://127.0.0.1:1/0")
+    findings = found(settings)
+    assert findings["pictures"].well
+    assert findings["shared settings"].well
+    store = Store.open(settings.paths.database)
+    store.projects.ensure("default/2.1", "<View/>")
+    store.tasks.upsert("default/2.1", tasks_of([{"id": 1, "data": {}}]))
+    store.pictures.note("default/2.1", {1: "img.shop.test answered 404 for the picture"})
+    told = found(settings)["pictures"]
+    assert told.well, "nothing is wrong with the installation"
+    assert "img.shop.test answered 404" in told.text
+    store.pictures.note("default/2.1", {1: "host 'img.shop.test' is not allowed: add it to TAGLOOM_IMAGE_HOSTS"})
+    store.processes.note("b", BACKEND, shared(settings.changed(image_hosts=("img.shop.test",))))
+    store.processes.note("w", WORKER, shared(settings))
+    store.close()
+    findings = found(settings)
+    assert not findings["pictures"].well
+    assert "1 task without picture: host 'img.shop.test'" in findings["pictures"].text
+    assert not findings["shared settings"].well
+    assert "TAGLOOM_IMAGE_HOSTS differs" in findings["shared settings"].text
+    assert "(img.shop.test, not set)" in findings["shared settings"].text

@@ -2,18 +2,21 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 import worker.training.doubtful
 import worker.workplace
+from labelstudio.changes import tasks_of
 from model.features.item import ItemFeatures
 from model.items import Gold
 from model.training.phases import CONTINUATION
 from store.store import Store
 from tagloom.cli import main
 from tagloom_base.settings import Settings
+from testing.label_studio.payloads import Task
 from testing.shop import LABELS, SHOP
 from tests.worker import label_studio, shop
 from worker import jobs
@@ -103,3 +106,30 @@ def test_predict_writes_what_is_missing_and_says_how_far_it_is(
     away = run("predict")
     assert away.exit_code == 1
     assert away.stderr.startswith("tagloom: Label Studio at")
+
+
+def test_predict_tries_pictures_again_and_says_why_some_are_missing(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker.workplace, "open_extractor", label_studio.Encoders)
+    with label_studio.opened(tmp_path, tasks=3) as studio:
+        monkeypatch.setenv("LABEL_STUDIO_URL", studio.url)
+        monkeypatch.setenv("LABEL_STUDIO_API_KEY", studio.token)
+        for task in studio.project.tasks.values():
+            task.data["image"] = f"file://{tmp_path}/picture.png"
+        version = label_studio.publish_next(Settings(), store, studio)
+        store.tasks.upsert(str(studio.key), tasks_of([task.in_webhook() for task in studio.project.tasks.values()]))
+        first = run("predict")
+        assert first.stdout.startswith(f"{version}: 3 predictions written for 3 tasks")
+        assert "3 tasks without picture: " in first.stdout
+        assert "TAGLOOM_IMAGE_ROOTS" in first.stdout
+        monkeypatch.setenv("TAGLOOM_IMAGE_ROOTS", str(tmp_path))
+        again = run("predict")
+        assert again.stdout.rstrip().endswith("3 rewritten that had been made without their picture")
+        assert all(prices(task) for task in studio.project.tasks.values())
+
+
+def prices(task: Task) -> list[dict[str, Any]]:
+    """The regions of a task's only prediction that give it a price, which is read in the picture."""
+    (prediction,) = task.predictions
+    return [region for region in prediction.result if "价格" in region["value"].get("choices", [])]

@@ -6,6 +6,7 @@ from rq import Queue
 from sqlalchemy import update
 
 from store.leases import lease_name
+from store.pictures import FIRST_PAUSE_S
 from store.store import Store
 from store.tables import CURRENT
 from store.versions import NewVersion, State
@@ -222,3 +223,16 @@ def test_an_encoding_that_was_killed_on_the_way_goes_on(settings: Settings, stor
     store.projects.reach_in_encoding(KEY, 0)
     tick(settings, store)
     assert woken(settings, redis) == []
+
+
+def test_unread_pictures_are_tried_again_when_their_pause_is_over(
+    settings: Settings, store: Store, redis: Redis, moved: Callable[[float], None]
+) -> None:
+    shop.open_shop(store, settings, tasks=4)
+    finish_reconcile(store)
+    store.pictures.note(KEY, {1: "host 'img.shop.test' is not allowed"})
+    tick(settings, store)
+    assert woken(settings, redis) == []
+    moved(FIRST_PAUSE_S)
+    tick(settings, store)
+    assert woken(settings, redis) == ["encode"]

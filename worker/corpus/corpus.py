@@ -17,6 +17,7 @@ from store.projects import Project
 from store.tasks import Task
 from worker.corpus.families import family_of, is_held_out
 from worker.corpus.gold import project_gold
+from worker.pictures import note_unread
 from worker.watch import Ends
 from worker.workplace import PART, Workplace
 
@@ -123,6 +124,8 @@ def _encoded(
     payloads = [task.payload() for task in tasks]
     features = workplace.encoder.features(key, config, payloads, deadline)
     answers = dict(zip([task.id for task in tasks], features, strict=True))
+    unread = {number: answer.reason for number, answer in answers.items() if isinstance(answer, Failure)}
+    note_unread(workplace.store, str(key), unread)
     are_late = any(isinstance(answer, Failure) and answer.late for answer in features)
     found = {number: answer for number, answer in answers.items() if not isinstance(answer, Failure)}
     gone = [task for task in tasks if isinstance(answer := answers[task.id], Failure) and answer.permanent]

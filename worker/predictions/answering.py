@@ -13,6 +13,7 @@ from model import checkpoint
 from model.features.item import ItemFeatures
 from model.items import Prediction
 from store.projects import Project
+from worker.pictures import note_unread
 from worker.workplace import Workplace
 
 LOG = logging.getLogger(__name__)
@@ -48,7 +49,10 @@ class Answering:
         encoder, deadline = self._workplace.encoder, time.monotonic() + ARRIVAL_S
         read = encoder.features(self._key, self._config, tasks, deadline)
         by_task = dict(zip([task["id"] for task in tasks], read, strict=True))
-        gone = [task for task in tasks if isinstance(fail := by_task[task["id"]], Failure) and fail.permanent]
+        failures = {number: entry for number, entry in by_task.items() if isinstance(entry, Failure)}
+        unread = {number: failure.reason for number, failure in failures.items() if not failure.late}
+        note_unread(self._workplace.store, str(self._key), unread)
+        gone = [task for task in tasks if task["id"] in failures and failures[task["id"]].permanent]
         texts = encoder.texts_only(self._key, self._config, gone) if gone else []
         # None stands for a task without usable picture and texts, which gets an empty answer.
         known: dict[int, ItemFeatures | None] = {

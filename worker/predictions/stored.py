@@ -83,6 +83,13 @@ class Stored:
     def changes(self, task: TaskObject, version: str) -> Changes:
         return changes(task, version, self._ours, time.time())
 
+    def rewriting(self, task: TaskObject) -> Changes:
+        """Return the changes that write an answer into each prediction of ours that no annotation was made from."""
+        used = used_by(task)
+        return Changes(
+            tuple(sorted(one["id"] for one in task["predictions"] if self.is_ours(one) and one["id"] not in used))
+        )
+
     def apply(self, due: Sequence[tuple[TaskObject, Changes, Answer | None]]) -> tuple[int, int]:
         """Make these changes, with answers for the tasks that need one; return the numbers of written and deleted ones.
 

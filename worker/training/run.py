@@ -26,6 +26,7 @@ from tagloom_base.files import replaced
 from worker.cold_start import ColdStart, ensure_cold_start
 from worker.corpus.corpus import Corpus, assemble
 from worker.corpus.gold import mark_misread
+from worker.pictures import MOST, counted
 from worker.promotion.gate import Verdict, judge
 from worker.promotion.pruning import EVIDENCE
 from worker.promotion.publication import Publisher, promote_due
@@ -71,10 +72,16 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Ends, pro
     for note, count in corpus.notes.items():
         LOG.warning("%s: in %d tasks with gold: %s", project_key, count, note)
     finish = partial(store.projects.finish_training, project_key, project.gold_revision, lease)
+    finish = partial(finish, unread=corpus.unread, notes=corpus.notes)
     gold_count = len(corpus.problem.gold)
+    without = f", the pictures of {corpus.unread} cannot be read" if corpus.unread else ""
+    if without:
+        reasons = "; ".join(list(store.pictures.reasons(project_key))[:MOST])
+        LOG.warning("%s: %s with gold without picture: %s", project_key, counted(corpus.unread), reasons)
     if not corpus.problem.trainable:
-        finish(unread=corpus.unread, notes=corpus.notes)
-        return f"{gold_count} gold labels, none to train on yet"
+        failure = f"nothing to train on: {counted(corpus.unread)} with gold, but without picture" if without else ""
+        finish(failure=failure)
+        return f"{gold_count} gold labels, none to train on yet{without}"
 
     counts = {"gold_count": gold_count, "weak_count": len(corpus.problem.pool) - gold_count}
     promotion_seconds = settings.versions.promotion_seconds
@@ -83,10 +90,10 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Ends, pro
     trained = run.work()
     progress({"stage": "writing weak labels"})
     _write_weak_labels(workplace, project, corpus, trained, run.problem.boxes, lease)
-    finish(unread=corpus.unread, notes=corpus.notes)
+    finish()
     # Deleted last: a training that is killed before this continues from this state.
     run.state.clear()
-    return f"{gold_count} gold labels; promoted {', '.join(publisher.promoted) or 'nothing'}"
+    return f"{gold_count} gold labels{without}; promoted {', '.join(publisher.promoted) or 'nothing'}"
 
 
 class _Run:

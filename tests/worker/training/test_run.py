@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ import pytest
 import worker.corpus.gold
 import worker.promotion.referee
 import worker.training.run
+import worker.workplace
 from labelstudio.changes import change_of
 from labelstudio.config import LabelConfig
 from labelstudio.gold import read_gold
@@ -19,12 +20,14 @@ from store.leases import lease_name
 from store.projects import Project
 from store.store import Store
 from store.versions import NewVersion, State
+from tagloom.operate import version_lines
 from tagloom_base.settings import Settings
+from testing.pictures import png
 from testing.shop import LABELS
 from tests.backend.parts import cold
 from tests.labelstudio.references import ODD_REFERENCES
 from tests.store import webhooks
-from tests.worker import shop
+from tests.worker import label_studio, shop
 from worker import jobs
 from worker.training.run import RunState
 from worker.watch import Interrupted
@@ -200,3 +203,51 @@ def test_gold_with_odd_pictures_dates_or_annotations_does_not_stop_the_training(
     project = store.projects.get(KEY)
     assert project
     assert not project.has_new_gold
+
+
+@pytest.mark.usefixtures("here")
+def test_gold_without_pictures_is_told_and_trained_on_once_they_can_be_read(
+    store: Store,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    moved: Callable[[float], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A worker without the setting of its backend must not say that all is well."""
+    monkeypatch.setattr(worker.workplace, "open_extractor", label_studio.Encoders)
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "std.png").write_bytes(png())
+    store.projects.ensure(KEY, shop.CONFIG)
+    for number in range(1, 13):
+        data = {"image": f"file://{tmp_path}/shop/std.png", "sku": str(number)}
+        entry = webhooks.annotation(number, number, 1, ("LOGO",) if number % 2 else ("价格",))
+        entry["result"][0]["from_name"] = "elements"
+        task = {"id": number, "data": data, "updated_at": webhooks.stamp(0)}
+        body = {"action": "ANNOTATION_CREATED", "annotation": entry, "task": task, "project": {}}
+        store.journal.record(change_of(KEY, body), timeout=10)
+
+    assert "the pictures of 12 cannot be read" in jobs.train(KEY)
+    project = store.projects.get(KEY)
+    assert project
+    assert not project.has_new_gold
+    assert project.unread_gold == 12
+    assert "12 tasks with gold, but without picture" in project.failure
+    assert "TAGLOOM_IMAGE_ROOTS" in caplog.text
+    lines = "\n".join(version_lines(store, project))
+    assert "12 tasks without picture" in lines
+    assert "TAGLOOM_IMAGE_ROOTS" in lines
+    assert "left out 12 tasks with gold" in lines
+
+    jobs.encode(KEY)
+    assert KEY not in store.projects.waiting_for_training(), "nothing has changed"
+    monkeypatch.setenv("TAGLOOM_IMAGE_ROOTS", str(tmp_path / "shop"))
+    moved(601)
+    assert store.pictures.due() == [KEY], "the timer has it tried again"
+    jobs.encode(KEY)
+    assert store.projects.waiting_for_training() == [KEY]
+    assert jobs.train(KEY).startswith("12 gold labels; promoted v")
+    project = store.projects.get(KEY)
+    assert project
+    assert (project.unread_gold, project.failure) == (0, "")
+    assert "picture" not in "\n".join(version_lines(store, project))

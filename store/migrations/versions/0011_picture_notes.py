@@ -1,13 +1,13 @@
 """What of a project's pictures was not shown or read as usual.
 
-Revision ID: 0014
+Revision ID: 0011
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0014"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

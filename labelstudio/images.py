@@ -17,6 +17,7 @@ from labelstudio.addresses import AddressRules, ForbiddenAddressError, PinnedBac
 from labelstudio.api import LabelStudioClient, LabelStudioError
 from labelstudio.connection import Origin
 from labelstudio.decoding import ImageUnavailableError, Picture, decode
+from labelstudio.reachability import trusted
 from labelstudio.tasks import MAX_URL, ItemReference
 
 LOG = logging.getLogger(__name__)
@@ -59,7 +60,9 @@ class ImageFetcher:
         self._roots = tuple(root.resolve() for root in roots)
         self._limits = limits or ImageLimits()
         self._network = PinnedBackend(self._rules)
-        self._pool = httpcore.ConnectionPool(max_connections=_CONNECTIONS, network_backend=self._network)
+        self._pool = httpcore.ConnectionPool(
+            trusted(), max_connections=_CONNECTIONS, network_backend=self._network
+        )
 
     def close(self) -> None:
         """Close all connections."""

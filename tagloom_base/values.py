@@ -103,11 +103,12 @@ def listen_host(text: str) -> str:
 
 def host_pattern(text: str) -> str:
     """Check a host that pictures may come from; it may contain ``*``."""
-    if not _HOSTS.fullmatch(text) and not _is_address(text):
-        raise ValueError(
-            "should be hosts alone, by commas, without scheme, port and path, such as img.example.com,*.cdn.example.com"
-        )
-    return text
+    if _HOSTS.fullmatch(text) or _is_address(text):
+        return text
+    # What stands between the scheme and the port or the path may be the host that is meant.
+    meant = re.sub(r"^\w+://|[:/?#].*$", "", text.rpartition("@")[2])
+    example = meant if _HOSTS.fullmatch(meant) else "img.example.com,*.cdn.example.com"
+    raise ValueError(f"should be hosts alone, by commas, without scheme, port and path, such as {example}")
 
 
 def path(value: Path) -> Path:

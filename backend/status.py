@@ -34,10 +34,11 @@ class ProjectStatus(BaseModel):
 class Status(BaseModel):
     """The backend. ``ready`` says that the models are loaded, ``encoders`` describes them.
 
-    A project's ``serving`` differs from its ``version`` while a new version loads, or when it was refused.
+    ``database`` is the random id of the backend's database, by which `tagloom doctor` recognises it. A project's ``serving`` differs from its ``version`` while a new version loads, or when it was refused.
     """
 
     ready: bool
+    database: str
     encoders: dict[str, str]
     projects: list[ProjectStatus]
 
@@ -67,4 +68,9 @@ def status_of(service: "Service", connection: str) -> Status:
                 gone=bool(entry.gone_at),
             )
         )
-    return Status(ready=engine is not None, encoders=engine.extractor.describe() if engine else {}, projects=projects)
+    return Status(
+        ready=engine is not None,
+        database=service.store.identity(),
+        encoders=engine.extractor.describe() if engine else {},
+        projects=projects,
+    )

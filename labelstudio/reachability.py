@@ -10,9 +10,7 @@ import httpx
 from labelstudio.connection import Connection
 from tagloom_base import values
 from tagloom_base.errors import UserError
-
-CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-"""The variables that name further trusted certificates, as OpenSSL knows them."""
+from tagloom_base.settings import CERTIFICATES
 
 # OpenSSL's numbers (x509_vfy.h) of what may be wrong with a certificate.
 _UNTRUSTED = {18, 19, 20, 21}

@@ -68,7 +68,7 @@ def main() -> None:
 @main.command()
 def serve() -> None:
     """Run the backend that Label Studio connects to."""
-    from tagloom.preflight import require_device
+    from model.encoders.device import require_device
 
     chosen = settings()
     require_device(chosen.encoders.device)

@@ -32,6 +32,9 @@ from tagloom_base.groups import (
     WorkSettings,
 )
 
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Variables of OpenSSL that name trusted certificates beside the usual ones."""
+
 RETIRED = frozenset({"TAGLOOM_MAX_BATCH", "TAGLOOM_POLL_SECONDS"})
 """Variables of earlier releases that are constants now: they may still be set, and have no effect."""
 
@@ -115,6 +118,12 @@ def variable_of(field: str) -> str:
     """Return the environment variable of a field."""
     alias = FIELDS[field].validation_alias
     return str(alias) if alias else PREFIX + field.upper()
+
+
+def is_setting(variable: str) -> bool:
+    """Return whether an environment variable belongs to Tagloom's settings, be it right or misspelt."""
+    name = variable.upper()
+    return name.startswith(PREFIX) or name in {*map(variable_of, FIELDS), *CERTIFICATES}
 
 
 def _require_fields(given: Iterable[str]) -> None:

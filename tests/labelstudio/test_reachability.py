@@ -75,7 +75,7 @@ def test_pictures_come_with_the_same_certificate(tmp_path: Path, monkeypatch: py
         monkeypatch.setenv("SSL_CERT_FILE", str(pem))
         client = LabelStudioClient(Connection("default", url))
         fetcher = ImageFetcher(client)
-        assert fetcher.fetch(ItemReference("/data/upload/1/a.jpg", 1, 1)).image.size
+        assert fetcher.fetch(ItemReference("/data/upload/1/a.png")).image.size
         fetcher.close()
         client.close()
 

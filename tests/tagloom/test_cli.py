@@ -14,8 +14,9 @@ from store.leases import lease_name
 from store.store import Store
 from store.versions import NewVersion
 from tagloom.cli import Commands, main
+from tagloom_base.running import Mark
 from tagloom_base.settings import Settings
-from tools.services.record import FILE, Entries, Mark
+from tools.services.record import FILE, Entries
 
 KEY = "default/2.1795288797"
 LABELS = ("主体", "LOGO")

@@ -5,35 +5,14 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import psutil
 from pydantic import BaseModel, ValidationError
 
 from tagloom_base.errors import UserError
 from tagloom_base.files import replaced
+from tagloom_base.running import Mark
 from tools.services.child import stop_tree
 
 FILE = "services.json"
-
-
-class Mark(BaseModel):
-    """One process: its id, and its start time, because the system uses ids again."""
-
-    pid: int
-    started: float
-
-    @classmethod
-    def of(cls, pid: int) -> "Mark | None":
-        """Return the mark of a running process, or None when no process has this id."""
-        try:
-            return cls(pid=pid, started=psutil.Process(pid).create_time())
-        except psutil.NoSuchProcess:
-            return None
-
-    @property
-    def alive(self) -> bool:
-        now = Mark.of(self.pid)
-        # The start time is computed from the boot time, which can differ a little between two readings.
-        return now is not None and abs(now.started - self.started) < 2
 
 
 class Entries(BaseModel):

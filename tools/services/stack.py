@@ -8,13 +8,13 @@ from types import TracebackType
 
 import httpx
 
-from tagloom.preflight import redis_answers, require_redis
 from tagloom_base.settings import Settings
 from tools.services import valkey
 from tools.services.child import Child, program
 from tools.services.ports import free_port, require_free
 from tools.services.record import Record
 from tools.services.signals import terminable, undisturbed
+from worker.queue import redis_answers, require_redis
 
 START_SECONDS = 90.0
 

@@ -9,7 +9,8 @@ import psutil
 import pytest
 
 from tagloom_base.errors import UserError
-from tools.services.record import FILE, Entries, Mark, Record
+from tagloom_base.running import Mark
+from tools.services.record import FILE, Entries, Record
 
 
 def sleeper() -> "subprocess.Popen[bytes]":

@@ -251,13 +251,13 @@ def predict(project: str, unlabelled: bool) -> None:
 
 @main.command()
 def doctor() -> None:
-    """Check what Tagloom needs here: disk, store, queue, workers, Label Studio, encoders."""
+    """Check what Tagloom needs here, with the settings of the backend that runs, and say how to mend what is wrong."""
     from tagloom.doctor import findings
     from tagloom_base import redaction
 
     well = True
-    for finding in findings(settings()):
-        click.echo(redaction.redacted(f"{'ok' if finding.well else 'NO'}  {finding.text}"))
+    for finding in findings():
+        click.echo(redaction.redacted(str(finding)))
         well = well and finding.well
     raise click.exceptions.Exit(0 if well else 1)
 

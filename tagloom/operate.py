@@ -22,8 +22,8 @@ _DOUBT_HEADINGS = ("task", "label", "gold says", "model says", "")
 
 @contextmanager
 def opened(paths: PathSettings) -> Iterator[Store]:
-    """Yield the store of these settings, and close it afterwards."""
-    store = Store.open(paths.database)
+    """Yield the store of these settings, and close it afterwards. UserError where there is none: none is made."""
+    store = Store.open(paths.database, makes=False)
     try:
         yield store
     finally:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from tagloom_base.errors import UserError
 from tagloom_base.files import replaced
@@ -41,6 +41,9 @@ class Mark(BaseModel):
         return now is not None and abs(now.started - self.started) < 2
 
 
+_MARKS = TypeAdapter(list[Mark])
+
+
 @dataclass(frozen=True)
 class Backend:
     """A running backend: its process, the folder it was started in, and the variables of its settings."""
@@ -51,37 +54,44 @@ class Backend:
 
 
 def note_backend(home: Path) -> None:
-    """Note this process as the home's backend; of several, the one that began last is noted.
+    """Note this process as a backend of the home.
 
     The note is never removed: SIGTERM gives no time for it, and who reads it looks whether the process is alive.
     """
-    mark = Mark.of(os.getpid())
-    assert mark
+    own = Mark.of(os.getpid())
+    assert own
     # On a full disk the backend answers all the same.
     with suppress(OSError), replaced(home / FILE) as beside:
-        beside.write_text(mark.model_dump_json(), "utf-8")
+        beside.write_bytes(_MARKS.dump_json([*_alive(home), own]))
 
 
 def backend(home: Path) -> Backend | None:
-    """Return the backend that runs in this home on this machine, or None. UserError when it is another user's."""
-    try:
-        mark = Mark.model_validate_json((home / FILE).read_text("utf-8"))
-    except (OSError, ValidationError):
-        return None
-    if not mark.alive:
-        return None
-    try:
-        process = psutil.Process(mark.pid)
-        return Backend(mark.pid, Path(process.cwd()), settings_in(process.environ()))
-    except psutil.NoSuchProcess:
-        return None
-    except psutil.AccessDenied as refused:
-        raise UserError(
-            f"the settings of the backend that runs here (process {mark.pid}) can be read by its own user alone: "
-            "run this command as that user"
-        ) from refused
+    """Return the backend that runs in this home on this machine, of several the last, or None.
+
+    Raises UserError when it is another user's.
+    """
+    for mark in reversed(_alive(home)):
+        try:
+            process = psutil.Process(mark.pid)
+            return Backend(mark.pid, Path(process.cwd()), settings_in(process.environ()))
+        except psutil.NoSuchProcess:
+            continue
+        except psutil.AccessDenied as refused:
+            raise UserError(
+                f"the settings of the backend that runs here (process {mark.pid}) can be read by its own user alone: "
+                "run this command as that user"
+            ) from refused
+    return None
 
 
 def settings_in(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the variables of an environment that settings come from."""
     return {name: value for name, value in environment.items() if is_setting(name)}
+
+
+def _alive(home: Path) -> list[Mark]:
+    """Return the marks of the backends that run in this home, the last one last."""
+    try:
+        return [mark for mark in _MARKS.validate_json((home / FILE).read_bytes()) if mark.alive]
+    except (OSError, ValidationError):
+        return []

@@ -49,7 +49,7 @@ def unanswered(connection: Connection, error: Exception) -> str:
     if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError) and connection.url.startswith("http://"):
         https = connection.url.replace("http://", "https://", 1)
         return f"{place} ends the connection unanswered: set {connection.variable} to {https} if it is served by TLS"
-    return f"{place} does not answer ({type(error).__name__}): is it running?"
+    return f"{place} does not answer ({type(error).__name__}): start it, or correct {connection.variable}"
 
 
 def redirected(connection: Connection, path: str, location: str) -> str:

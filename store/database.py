@@ -21,8 +21,8 @@ from tagloom_base.errors import UserError
 
 PATIENCE_S = 60.0  # seconds that a transaction waits for a lock, if no user waits for the transaction
 LOCKED = ("55P03", "40P01", 5, 6)  # PostgreSQL: lock timeout, deadlock; SQLite: database or table locked
-# SQLite: read-only, cannot be opened. PostgreSQL: read-only transaction, no right.
-UNWRITABLE = (8, 14, "25006", "42501")
+UNWRITABLE = (8, "25006", "42501")  # SQLite: read-only; PostgreSQL: read-only transaction, no right
+CANNOT_OPEN = 14  # SQLite
 RESERVE_BYTES = 1_000_000
 MIGRATION_LOCK = 0x7461676C  # any constant; the id of the advisory lock by which one process at a time migrates
 
@@ -85,12 +85,20 @@ class Database:
                 connection.execute(update(IDENTITY).values(id=IDENTITY.c.id))
                 transaction.rollback()
         except DatabaseError as error:
-            if _code(error) not in UNWRITABLE:
+            if _code(error) not in (*UNWRITABLE, CANNOT_OPEN):
                 raise
-            raise UserError(
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: DatabaseError) -> UserError:
+        if _code(error) in UNWRITABLE:
+            return UserError(
                 f"The database {self._shown} can't be written ({_brief(error)}): give the user who runs Tagloom the "
                 "right to write it, and for SQLite its folder too"
-            ) from error
+            )
+        return UserError(
+            f"The database {self._shown} cannot be opened ({_brief(error)}). Check TAGLOOM_HOME, TAGLOOM_DATABASE_URL "
+            "and the rights to write there."
+        )
 
     @property
     def _shown(self) -> str:
@@ -155,10 +163,7 @@ class Database:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         except DatabaseError as error:
-            raise UserError(
-                f"The database {self._shown} cannot be opened ({_brief(error)}). Check TAGLOOM_HOME, "
-                "TAGLOOM_DATABASE_URL and the rights to write there."
-            ) from error
+            raise self._refusal(error) from error
 
 
 def now(connection: Connection) -> float:

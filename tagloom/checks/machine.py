@@ -32,7 +32,7 @@ def home(settings: Settings) -> Iterator[Finding]:
     if folder.exists():
         require_writable(folder)
         yield good(str(folder))
-    elif os.access(_nearest(folder), os.W_OK):
+    elif _nearest(folder).is_dir() and os.access(_nearest(folder), os.W_OK):
         yield good(f"{folder} is not there yet: `tagloom serve` makes it")
     else:
         yield wrong(f"{folder} can't be made in {_nearest(folder)}: set TAGLOOM_HOME to a folder that may be written")

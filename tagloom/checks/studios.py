@@ -41,8 +41,11 @@ def webhooks(settings: Settings) -> Iterator[Finding]:
     from labelstudio.project import ProjectKey
     from tagloom.operate import opened
 
-    with opened(settings.paths) as store:
-        projects = [project for project in store.projects.all() if not project.gone_at]
+    try:
+        with opened(settings.paths) as store:
+            projects = [project for project in store.projects.all() if not project.gone_at]
+    except UserError as unopened:
+        raise UserError("can't be looked up without the database: mend that first") from unopened
     connections, well = _configured(settings), 0
     for project in projects:
         key = ProjectKey.parse(project.key)

@@ -112,7 +112,7 @@ def test_tokens_are_hidden_once_they_are_known(studio: Studio) -> None:
 
 def test_a_label_studio_that_is_away_or_not_configured() -> None:
     away = LabelStudioClient(Connection(url="http://127.0.0.1:1"))
-    with pytest.raises(LabelStudioError, match="is it running"):
+    with pytest.raises(LabelStudioError, match="start it, or correct"):
         away.project(2)
     away.close()
     nowhere = LabelStudioClient(Connection())

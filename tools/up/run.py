@@ -26,7 +26,8 @@ def up(settings: Settings, samples: Sequence[Sample], labels: Sequence[str], *, 
     require_free(port, "127.0.0.1", "--label-studio-port")
     account = Account.of(settings.paths.home.resolve())
     url = f"http://127.0.0.1:{port}"
-    with Stack(settings, {"LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": account.token}) as stack:
+    access = {"LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": account.token}
+    with Stack(settings, access, command="tagloom up") as stack:
         project_id = _start(stack, samples, labels, url, account)
         click.echo(
             f"""

@@ -95,8 +95,10 @@ def judge(evidence: JudgedAnswers, *, must_gain: bool, seed: int = 0) -> Verdict
     if changed < count:
         served_by_hand, by_hand = evidence.scores(evidence.by_hand_N)
         metrics |= {"items_by_hand": changed, "macro_f1_by_hand": by_hand, "served_macro_f1_by_hand": served_by_hand}
-        shown = f"{by_hand:.3f} after {served_by_hand:.3f} on the " if changed >= FEWEST_ITEMS else ""
-        figures += f" ({shown}{changed} that people changed)"
+        if changed >= FEWEST_ITEMS:
+            figures += f" ({by_hand:.3f} after {served_by_hand:.3f} on the {changed} that people changed)"
+        else:
+            figures += f" ({changed} of them changed by people)"
     if comparison.low < -MARGIN:
         return Verdict(False, f"may be worse: {figures}, lower bound {comparison.low:+.3f}", metrics)
     if must_gain and comparison.difference <= 0:

@@ -34,7 +34,8 @@ class ProjectStatus(BaseModel):
 class Status(BaseModel):
     """The backend. ``ready`` says that the models are loaded, ``encoders`` describes them.
 
-    ``database`` is the random id of the backend's database, by which `tagloom doctor` recognises it. A project's ``serving`` differs from its ``version`` while a new version loads, or when it was refused.
+    ``database`` is the random id of the backend's database, by which `tagloom doctor` recognises it. A project's
+    ``serving`` differs from its ``version`` while a new version loads, or when it was refused.
     """
 
     ready: bool

@@ -106,9 +106,8 @@ class LabelStudioClient:
         while True:
             answer = _object(self._call("GET", "/api/projects/", params={"page": page, "page_size": TASKS_PER_PAGE}))
             if not isinstance(answer.get("results"), list):
-                raise LabelStudioError(
-                    f"{self.connection.url} lists no projects, so it is no Label Studio: check {self.connection.variable}"
-                )
+                place, variable = self.connection.url, self.connection.variable
+                raise LabelStudioError(f"{place} lists no projects, so it is no Label Studio: check {variable}")
             yield from answer["results"]
             if not answer.get("next"):
                 return

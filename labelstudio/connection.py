@@ -62,7 +62,11 @@ class Connection:
     @property
     def variable(self) -> str:
         """Where the URL is set, in words."""
-        return "LABEL_STUDIO_URL" if self.name == DEFAULT_CONNECTION else f"the url of {self.name!r} in TAGLOOM_CONNECTIONS"
+        return (
+            "LABEL_STUDIO_URL"
+            if self.name == DEFAULT_CONNECTION
+            else f"the url of {self.name!r} in TAGLOOM_CONNECTIONS"
+        )
 
     @property
     def origin(self) -> Origin | None:

@@ -60,9 +60,7 @@ class ImageFetcher:
         self._roots = tuple(root.resolve() for root in roots)
         self._limits = limits or ImageLimits()
         self._network = PinnedBackend(self._rules)
-        self._pool = httpcore.ConnectionPool(
-            trusted(), max_connections=_CONNECTIONS, network_backend=self._network
-        )
+        self._pool = httpcore.ConnectionPool(trusted(), max_connections=_CONNECTIONS, network_backend=self._network)
 
     def close(self) -> None:
         """Close all connections."""

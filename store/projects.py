@@ -81,9 +81,7 @@ class Projects:
                 insert_project(connection, key, label_config, title, 0, now(connection))
                 row = connection.execute(select(PROJECTS).where(PROJECTS.c.key == key)).one()
             named = {"title": title} if title else {}
-            connection.execute(
-                update(PROJECTS).where(PROJECTS.c.key == key).values(label_config=label_config, **named)
-            )
+            connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(label_config=label_config, **named))
             if row.label_config != label_config:
                 grow_gold_revision(connection, key)
             return _project(connection.execute(select(PROJECTS).where(PROJECTS.c.key == key)).one())

@@ -1,4 +1,4 @@
-"""`tagloom doctor`: check what Tagloom needs, with the settings of the backend that runs here, and say how to mend it."""
+"""`tagloom doctor`: check what Tagloom needs, with the settings of the backend that runs, and say how to mend it."""
 
 import os
 from collections.abc import Iterator, Mapping

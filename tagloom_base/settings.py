@@ -81,7 +81,9 @@ class Settings:
             further = [secret for studio in self.studios.connections.values() for secret in studio.url_secrets]
             every = [secret.get_secret_value() for secret in (*self.access.url_secrets, *further)]
             if len(every) != len(set(every)):
-                wrong.append((variable_of("connections"), "two connections have the same URL secret: give each its own"))
+                wrong.append(
+                    (variable_of("connections"), "two connections have the same URL secret: give each its own")
+                )
         if wrong:
             raise SettingsError(dict.fromkeys(line for _, line in wrong), (variable for variable, _ in wrong))
 

@@ -149,7 +149,9 @@ def require_redis(url: str) -> None:
         with Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2, retry=Retry(NoBackoff(), 0)) as connection:
             connection.ping()
     except (AuthenticationError, NoPermissionError) as refused:
-        raise UserError(f"Redis or Valkey at {place} refuses the user or password in REDIS_URL: correct them") from refused
+        raise UserError(
+            f"Redis or Valkey at {place} refuses the user or password in REDIS_URL: correct them"
+        ) from refused
     except (ConnectionError, TimeoutError) as away:
         raise UserError(f"no Redis or Valkey answers at {place}: start it, or correct REDIS_URL") from away
     except RedisError as error:

@@ -25,9 +25,7 @@ def database(settings: Settings) -> Iterator[Finding]:
         try:
             store.require_writable()
         except OperationalError as held:
-            yield wrong(
-                f"takes no writes now ({held.orig}): end what holds its lock, or free the disk, and ask again"
-            )
+            yield wrong(f"takes no writes now ({held.orig}): end what holds its lock, or free the disk, and ask again")
             return
         projects = store.projects.all()
         behind = sum(project.has_new_gold for project in projects)

@@ -1,4 +1,4 @@
-"""Checks of the Label Studios: whether each can be reached, and whether it sends its projects' labels to the backend."""
+"""Checks of the Label Studios: whether each can be reached, and sends the labels of its projects to the backend."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

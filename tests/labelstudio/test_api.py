@@ -82,7 +82,7 @@ def test_errors_say_what_to_check(studio: Studio) -> None:
     with pytest.raises(LabelStudioError, match="no JSON"):
         missing.project(4)
     studio.redirects = {"/api/projects/5/": "http://127.0.0.1:1/"}
-    with pytest.raises(LabelStudioError, match="redirects to http://127.0.0.1:1"):
+    with pytest.raises(LabelStudioError, match=r"redirects to http://127\.0\.0\.1:1"):
         missing.project(5)
     missing.close()
 

@@ -130,4 +130,6 @@ def test_another_program_that_speaks_json_is_no_label_studio() -> None:
 
 
 def test_nobody_at_the_address_is_told() -> None:
-    assert refusal(f"http://127.0.0.1:{free_port()}").endswith("does not answer (ConnectError): start it, or correct LABEL_STUDIO_URL")
+    assert refusal(f"http://127.0.0.1:{free_port()}").endswith(
+        "does not answer (ConnectError): start it, or correct LABEL_STUDIO_URL"
+    )

@@ -84,11 +84,15 @@ def test_a_database_that_cannot_be_written_is_told(what: str) -> None:
         Database(url).close()
         # A folder that is shut keeps SQLite from making the files beside the database, which it needs to open it.
         with shut(folder / what), pytest.raises(UserError, match=r"can(no|')t be (written|opened) \(.*right"):
-            database = Database(url)
-            try:
-                database.require_writable()
-            finally:
-                database.close()
+            ask(url)
+
+
+def ask(url: str) -> None:
+    database = Database(url)
+    try:
+        database.require_writable()
+    finally:
+        database.close()
 
 
 def test_a_locked_database_is_not_taken_for_one_without_rights(tmp_path: Path) -> None:

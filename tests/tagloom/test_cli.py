@@ -39,10 +39,10 @@ def store(home: Path) -> Iterator[Store]:
 
 
 def new_version(number: int, phase: str = "refine") -> NewVersion:
+    figures = {"macro_f1": 0.5 + number / 10, "difference": 0.1, "lower_bound": 0.02}
     return NewVersion(
         number, f"v{number}.abcd", f"v{number - 1}.abcd", f"folder{number}", phase, "space", LABELS,
-        {"basis": "held-out", "items": 30 * number, "macro_f1": 0.5 + number / 10, "difference": 0.1, "lower_bound": 0.02},
-        10 * number, 10 * number, 5,
+        {"basis": "held-out", "items": 30 * number, **figures}, 10 * number, 10 * number, 5,
     )  # fmt: skip
 
 

@@ -164,4 +164,6 @@ def test_a_home_that_cannot_be_made_is_told(place: Place) -> None:
         place.set(TAGLOOM_HOME=folder / "file" / "home")
         done = CliRunner().invoke(main, ["doctor"])
     assert done.exit_code == 1
-    assert re.search(r"^NO  home: .*/file/home can't be made in .*: set TAGLOOM_HOME", done.output, re.MULTILINE), done.output
+    assert re.search(r"^NO  home: .*/file/home can't be made in .*: set TAGLOOM_HOME", done.output, re.MULTILINE), (
+        done.output
+    )

@@ -291,5 +291,3 @@ def wrong_token(place: Place) -> Iterator[None]:
     with connected(place, lambda _: None):
         place.set(LABEL_STUDIO_API_KEY="another-token")
         yield
-
-

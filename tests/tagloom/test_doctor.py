@@ -11,9 +11,8 @@ from click.testing import CliRunner
 
 from store.database import Database
 from store.store import Store
-from tagloom import doctor
 from tagloom.cli import main
-from tagloom_base.running import FILE, Mark
+from tagloom_base.running import FILE, Mark, settings_in
 from tagloom_base.settings import Settings
 from testing.label_studio.writable import WritableLabelStudio
 from testing.waiting import until
@@ -44,7 +43,7 @@ def pattern(sentence: str) -> str:
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     home = tmp_path / "home"
     home.mkdir()
-    for name in [name for name in os.environ if doctor.settings_in({name: ""})]:
+    for name in [name for name in os.environ if settings_in({name: ""})]:
         monkeypatch.delenv(name)
     made = Place(tmp_path, home, monkeypatch)
     # A port at which nothing answers: no set-up meets a Redis or a backend that happens to run on this machine.
@@ -104,7 +103,7 @@ def test_a_healthy_home_is_ok_from_a_shell_without_settings(place: Place) -> Non
                     assert mark
                     (place.home / FILE).write_text(f"[{mark.model_dump_json()}]")
                     until(lambda: queue.count_workers(Settings()) > 0)
-                    for name in doctor.settings_in(os.environ):
+                    for name in settings_in(os.environ):
                         place.environment.delenv(name)
                     place.environment.chdir(place.folder)
                     place.set(TAGLOOM_HOME="home")

@@ -107,12 +107,12 @@ class Presence:
         if clock.monotonic() < self._away.get(project.connection, 0.0):
             return _Known(True, clock.monotonic() + AWAY_S)
         try:
-            exists = project_there(client, project) is not None
+            found = project_there(client, project)
         except LabelStudioError:
             self._away[project.connection] = clock.monotonic() + AWAY_S
             raise
-        self._store.projects.note_presence(str(project), exists)
-        if exists:
+        self._store.projects.note_presence(str(project), found is not None, str((found or {}).get("title") or ""))
+        if found is not None:
             return _Known(True, clock.monotonic() + HELD_S)
         LOG.warning("Label Studio has no such project: it rests", project=str(project), url=client.connection.url)
         return _Known(False, clock.monotonic() + REST_S)

@@ -6,24 +6,53 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from backend.engine import Engine
 from backend.metrics import Metrics
 from backend.service import Service
 from backend.ties import Dependencies
-from labelstudio.sites import Sites
+from labelstudio.sites import Sites, connections_of
 from model.boxes.described import RECENT
 from store.store import Store
 from tagloom_base import logs
+from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
 from worker.lexicon import read_lexicon
+from worker.queue import require_redis
 from worker.timer import Timer
 
 LOG = structlog.stdlib.get_logger(__name__)
 
 # Seconds that a request waits for a locked database. Then it is answered, and its writes are made later.
 PATIENCE_S = 0.5
+
+
+def require_startable(settings: Settings) -> None:
+    """Raise UserError when `running` would fail: where a server is starting, that would become a traceback."""
+    read_lexicon(settings.training.lexicon)
+    Sites(settings.studios, settings.pictures).close()
+    store = Store.open(settings.paths.database, PATIENCE_S)
+    try:
+        store.require_writable()
+    except OperationalError as error:
+        # The disk is full or the database is locked: answers are given all the same.
+        LOG.warning("the database takes nothing for now", error=str(error.orig))
+    finally:
+        store.close()
+
+
+def warn_of_missing(settings: Settings) -> None:
+    """Log what a backend can start without, and what will not work until it is there."""
+    if not any(connection.url for connection in connections_of(settings.studios).values()):
+        LOG.warning(
+            "no Label Studio is configured: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY, or its pictures and the "
+            "labels of lost webhooks can't be fetched"
+        )
+    try:
+        require_redis(settings.work.redis_url)
+    except UserError as away:
+        LOG.warning("nothing is read ahead or trained until the queue answers", reason=str(away))
 
 
 @contextmanager

@@ -5,7 +5,9 @@ import sys
 import uvicorn
 
 from backend.app import create_app
+from backend.running import require_startable, warn_of_missing
 from tagloom_base import logs, memory
+from tagloom_base.running import note_backend
 from tagloom_base.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75
@@ -21,8 +23,15 @@ def run(settings: Settings) -> None:
     memory.give_back()
     sys.setswitchinterval(SWITCH_SECONDS)
     logs.configure(settings.work.log_json)
+    require_startable(settings)
+
+    def loaded(_: object) -> None:
+        memory.settle()
+        warn_of_missing(settings)
+
+    note_backend(settings.paths.home.resolve())
     uvicorn.run(
-        create_app(settings, when_loaded=lambda _: memory.settle()),
+        create_app(settings, when_loaded=loaded),
         host=settings.access.host,
         port=settings.access.port,
         log_config=None,

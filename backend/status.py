@@ -49,11 +49,13 @@ class ProjectStatus(BaseModel):
 class Status(BaseModel):
     """The backend. ``ready`` says that the models are loaded, ``encoders`` describes them.
 
-    A project's ``serving`` differs from its ``version`` while a new version loads, or when it was refused.
-    ``settings`` names each setting in which a worker differs from this backend.
+    ``database`` is the random id of the backend's database, by which `tagloom doctor` recognises it. A project's
+    ``serving`` differs from its ``version`` while a new version loads, or when it was refused. ``settings`` names each
+    setting in which a worker differs from this backend.
     """
 
     ready: bool
+    database: str
     encoders: dict[str, str]
     settings: list[str]
     projects: list[ProjectStatus]
@@ -97,6 +99,7 @@ def status_of(service: "Service", connection: str) -> Status:
     apart = workers_apart(service.settings, service.store, own)
     return Status(
         ready=engine is not None,
+        database=service.store.identity(),
         encoders=engine.extractor.describe() if engine else {},
         # Without the values: they may be of another connection.
         settings=[line for worker in apart for line in differences(own, worker, values=False)],

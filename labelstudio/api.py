@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from labelstudio import reachability
 from labelstudio.connection import Connection
 from labelstudio.proxies import Proxies
 from tagloom_base import redaction, values
@@ -23,10 +24,10 @@ Filter = tuple[str, str, str, Any]
 
 
 class LabelStudioError(Exception):
-    """Label Studio did not answer as expected; the message says what to check.
+    """Label Studio did not answer as expected; the message says what to check (``labelstudio.reachability``).
 
     ``status`` is the HTTP status, if one arrived. ``is_away``: no answer arrived at all. ``is_missing``: Label Studio
-    itself answered that the requested object does not exist; a 404 without JSON comes from a proxy in front of it.
+    itself answered that the requested object does not exist.
     """
 
     def __init__(
@@ -49,10 +50,11 @@ class LabelStudioClient:
         self.connection = connection
         redaction.keep_out(connection.token.get_secret_value())
         proxy = Proxies().of(connection.origin) if connection.origin else None
+        through = httpx.Proxy(proxy.url, auth=proxy.auth) if proxy else None
         self._http = httpx.Client(
             base_url=connection.url or "http://unconfigured.invalid",
             timeout=timeout,
-            transport=httpx.HTTPTransport(proxy=httpx.Proxy(proxy.url, auth=proxy.auth) if proxy else None),
+            transport=httpx.HTTPTransport(verify=reachability.trusted(), proxy=through),
         )
         self._lock = threading.Lock()
         self._access = ""
@@ -89,6 +91,8 @@ class LabelStudioClient:
                 try:
                     access = values.token(str(answer.json()["access"]))
                 except (ValueError, KeyError, TypeError) as error:
+                    if answer.is_success:
+                        raise LabelStudioError(reachability.strange(self.connection, answer)) from error
                     raise LabelStudioError(
                         "Label Studio refuses the personal access token: make a new one (Account & Settings) "
                         "and set LABEL_STUDIO_API_KEY",
@@ -107,7 +111,10 @@ class LabelStudioClient:
         page = 1
         while True:
             answer = _object(self._call("GET", "/api/projects/", params={"page": page, "page_size": TASKS_PER_PAGE}))
-            yield from answer.get("results") or []
+            if not isinstance(answer.get("results"), list):
+                place, variable = self.connection.url, self.connection.variable
+                raise LabelStudioError(f"{place} lists no projects, so it is no Label Studio: check {variable}")
+            yield from answer["results"]
             if not answer.get("next"):
                 return
             page += 1
@@ -178,6 +185,11 @@ class LabelStudioClient:
         """Delete one stored prediction."""
         self._call("DELETE", f"/api/predictions/{prediction_id}/")
 
+    def webhooks(self, project_id: int) -> list[dict[str, Any]]:
+        """Return the project's webhooks."""
+        found = self._call("GET", "/api/webhooks/", params={"project": project_id})
+        return found if isinstance(found, list) else []
+
     def backends(self, project_id: int) -> list[dict[str, Any]]:
         """Return the project's ML backends; Label Studio requests predictions from the first one."""
         found = self._call("GET", "/api/ml/", params={"project": project_id})
@@ -210,27 +222,32 @@ class LabelStudioClient:
                 "Label Studio refuses the token (401): set LABEL_STUDIO_API_KEY to a valid personal or legacy token",
                 status,
             )
-        if answer.is_error or answer.is_redirect:
-            is_missing = status == 404 and "json" in answer.headers.get("content-type", "")
-            raise LabelStudioError(f"{method} {path} at Label Studio: {status}", status, is_missing=is_missing)
+        if answer.is_error:
+            raise LabelStudioError(f"{method} {path} at Label Studio: {status}", status, is_missing=status == 404)
         try:
             return answer.json() if answer.content else None
         except ValueError as error:
-            raise LabelStudioError(f"{method} {path}: the answer is no JSON; is LABEL_STUDIO_URL right?") from error
+            raise LabelStudioError(reachability.strange(self.connection, answer)) from error
 
     def _send(self, method: str, path: str, header: str | None, request: dict[str, Any]) -> httpx.Response:
-        """Send one request. Raises LabelStudioError with ``is_away`` if no answer arrives."""
+        """Send one request; return Label Studio's own answer, which may be an error.
+
+        Raises LabelStudioError for a redirect and a missing path, and with ``is_away`` if no answer arrives.
+        """
         if not self.connection.url:
             raise LabelStudioError("no Label Studio is configured: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
         try:
             headers = {"Authorization": header} if header else {}
-            return self._http.request(method, self.connection.absolute(path), headers=headers, **request)
-        # The text of these errors may show a header, so the message names only their type.
+            answer = self._http.request(method, self.connection.absolute(path), headers=headers, **request)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise LabelStudioError(
-                f"Label Studio at {self.connection.url} does not answer ({type(error).__name__}): is it running?",
-                is_away=True,
-            ) from error
+            raise LabelStudioError(reachability.unanswered(self.connection, error), is_away=True) from error
+        status = answer.status_code
+        if answer.is_redirect:
+            place = answer.headers.get("location", "")
+            raise LabelStudioError(reachability.redirected(self.connection, path, place), status)
+        if status == 404 and "json" not in answer.headers.get("content-type", ""):
+            raise LabelStudioError(reachability.strange(self.connection, answer), status)
+        return answer
 
 
 def _listed(answer: Any) -> tuple[list[dict[str, Any]], int]:

@@ -67,6 +67,15 @@ class Connection:
             ) from error
 
     @property
+    def variable(self) -> str:
+        """Where the URL is set, in words."""
+        return (
+            "LABEL_STUDIO_URL"
+            if self.name == DEFAULT_CONNECTION
+            else f"the url of {self.name!r} in TAGLOOM_CONNECTIONS"
+        )
+
+    @property
     def origin(self) -> Origin | None:
         """The URL's origin; None without a URL."""
         return Origin.of(urlsplit(self.url)) if self.url else None

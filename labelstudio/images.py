@@ -21,6 +21,7 @@ from labelstudio.api import LabelStudioClient, LabelStudioError
 from labelstudio.connection import Origin
 from labelstudio.decoding import ImageUnavailableError, Picture, decode
 from labelstudio.proxies import Proxies, Proxy
+from labelstudio.reachability import trusted
 from labelstudio.tasks import MAX_URL, ItemReference
 
 LOG = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class ImageFetcher:
         self._network = PinnedBackend(self._rules)
         self._proxies = Proxies()
         # The same certificates count for pictures as for the API, also those of SSL_CERT_FILE.
-        self._trust = httpx.create_ssl_context()
+        self._trust = trusted()
         self._pools: dict[Proxy | None, httpcore.ConnectionPool] = {None: self._new_pool(None)}
         self._lock = threading.Lock()
 

@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import ColumnElement, Connection, Engine, Table, create_engine, event, make_url, select, text
+from sqlalchemy import ColumnElement, Connection, Engine, Table, create_engine, event, make_url, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -21,6 +21,8 @@ from tagloom_base.errors import UserError
 
 PATIENCE_S = 60.0  # seconds that a transaction waits for a lock, if no user waits for the transaction
 LOCKED = ("55P03", "40P01", 5, 6)  # PostgreSQL: lock timeout, deadlock; SQLite: database or table locked
+UNWRITABLE = (8, "25006", "42501")  # SQLite: read-only; PostgreSQL: read-only transaction, no right
+CANNOT_OPEN = 14  # SQLite
 RESERVE_BYTES = 1_000_000
 MIGRATION_LOCK = 0x7461676C  # any constant; the id of the advisory lock by which one process at a time migrates
 
@@ -30,14 +32,22 @@ class Database:
 
     ``patience`` is the number of seconds that a transaction waits for a lock, unless `write` gets another number. After
     that the transaction raises OperationalError, for which `is_locked` returns True. Raises UserError for a URL or a
-    database that cannot be opened.
+    database that cannot be opened; unless it `makes` what is missing, also where there is no database of this release.
     """
 
-    def __init__(self, url: str, patience: float = PATIENCE_S) -> None:
+    def __init__(self, url: str, patience: float = PATIENCE_S, *, makes: bool = True) -> None:
         self.engine = _engine(url, patience)
         self._patience = patience
-        self._hold_shared_memory()
-        self._migrate()
+        try:
+            if makes:
+                self._make_folder()
+                self._hold_shared_memory()
+            else:
+                self._require_file()
+            self._migrate(makes)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close all connections."""
@@ -65,6 +75,55 @@ class Database:
         with self.read() as connection:
             return str(connection.execute(select(IDENTITY.c.id)).scalar_one())
 
+    def require_writable(self) -> None:
+        """Raise UserError when nothing can ever be written, OperationalError while a lock or a full disk is in the way.
+
+        Nothing is changed.
+        """
+        try:
+            with self.engine.connect().execution_options(writes=1000) as connection, connection.begin() as transaction:
+                connection.execute(update(IDENTITY).values(id=IDENTITY.c.id))
+                transaction.rollback()
+        except DatabaseError as error:
+            if _code(error) not in (*UNWRITABLE, CANNOT_OPEN):
+                raise
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: DatabaseError) -> UserError:
+        if _code(error) in UNWRITABLE:
+            return UserError(
+                f"The database {self._shown} can't be written ({_brief(error)}): give the user who runs Tagloom the "
+                "right to write it, and for SQLite its folder too"
+            )
+        return UserError(
+            f"The database {self._shown} cannot be opened ({_brief(error)}). Check TAGLOOM_HOME, TAGLOOM_DATABASE_URL "
+            "and the rights to write there."
+        )
+
+    @property
+    def _shown(self) -> str:
+        return self.engine.url.render_as_string(hide_password=True)
+
+    def _make_folder(self) -> None:
+        """Create the folder of an SQLite database. UserError when that fails."""
+        if self.engine.dialect.name != "sqlite":
+            return
+        folder = Path(str(self.engine.url.database)).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"{folder} can't be made ({error.strerror}): set TAGLOOM_HOME to a folder that may be written"
+            ) from error
+
+    def _require_file(self) -> None:
+        """Raise UserError when the file of an SQLite database is missing, which connecting would create."""
+        if self.engine.dialect.name == "sqlite" and not Path(str(self.engine.url.database)).exists():
+            raise UserError(
+                f"there is no database {self.engine.url.database} yet: set TAGLOOM_HOME to the backend's folder, or "
+                "start `tagloom serve`, which makes it"
+            )
+
     def _hold_shared_memory(self) -> None:
         """Make sure that SQLite can open the database even if the disk is full.
 
@@ -78,14 +137,15 @@ class Database:
             self.engine.connect().close()
         # If the cause is not a full disk, the migration fails as well and reports the error.
         except DatabaseError:
-            reserve.unlink(missing_ok=True)
+            with suppress(OSError):
+                reserve.unlink(missing_ok=True)
             return
         if not reserve.exists():
             with suppress(OSError):
                 reserve.write_bytes(bytes(RESERVE_BYTES))
 
-    def _migrate(self) -> None:
-        """Bring the tables to the newest revision. Raises UserError if the database cannot be opened."""
+    def _migrate(self, makes: bool) -> None:
+        """Bring the tables to the newest revision, or raise UserError if it may not, or cannot open the database."""
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         head = ScriptDirectory.from_config(config).get_current_head()
@@ -93,16 +153,17 @@ class Database:
             with self.read() as connection:
                 if MigrationContext.configure(connection).get_current_revision() == head:
                     return
+            if not makes:
+                raise UserError(
+                    f"the database {self._shown} is of another release: `tagloom serve` of this release migrates it"
+                )
             with self.write() as connection:
                 if connection.dialect.name == "postgresql":
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         except DatabaseError as error:
-            shown = self.engine.url.render_as_string(hide_password=True)
-            raise UserError(
-                f"The database {shown} cannot be opened ({error.orig}). Check TAGLOOM_DATABASE_URL."
-            ) from error
+            raise self._refusal(error) from error
 
 
 def now(connection: Connection) -> float:
@@ -120,10 +181,17 @@ def is_locked(error: BaseException) -> TypeGuard[OperationalError]:
     """Return whether a transaction failed only because another one held a lock; then it may be tried again."""
     if not isinstance(error, OperationalError):
         return False
+    return _code(error) in LOCKED
+
+
+def _code(error: DatabaseError) -> str | int:
     # The low byte of SQLite's extended error code is the primary code.
-    origin = error.orig
-    code = getattr(origin, "sqlstate", None) or getattr(origin, "sqlite_errorcode", 0) & 0xFF
-    return code in LOCKED
+    return getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+
+
+def _brief(error: DatabaseError) -> str:
+    """Return the database's own words in one line: PostgreSQL's may have several, for each address it tried."""
+    return "; ".join(line.strip() for line in str(error.orig).splitlines() if line.strip())
 
 
 def is_over(at: float, until: float, longest: float) -> bool:
@@ -186,13 +254,6 @@ def _engine(url: str, patience: float) -> Engine:
         raise UserError(f"TAGLOOM_DATABASE_URL names {address.get_backend_name()!r}; use sqlite:/// or postgresql://.")
     if not address.database or address.database == ":memory:":
         raise UserError("TAGLOOM_DATABASE_URL needs a file: sqlite:////folder/tagloom.db (workers share it).")
-    folder = Path(address.database).parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{folder} can't be made ({error.strerror}): set TAGLOOM_HOME to a folder that may be written"
-        ) from error
     # The timeout of a new connection to SQLite; _begin_sqlite replaces it when a transaction that writes begins.
     engine = create_engine(address, connect_args={"timeout": patience})
     event.listen(engine, "connect", _prepare_sqlite)

@@ -72,18 +72,20 @@ class Projects:
     def ensure(self, key: str, label_config: str, title: str = "") -> Project:
         """Return the project, created or updated with the label config that Label Studio has just sent.
 
-        Callers call this before every task, so it writes only if the config is new.
+        Callers call this before every task, so it writes only if the config or a title is new. An empty title is none.
         """
         known = self.get(key)
-        if known and known.label_config == label_config:
+        if known and known.label_config == label_config and title in ("", known.title):
             return known
         with self._database.write() as connection:
             # The row is read again under a lock, since another process may have changed it.
             row = connection.execute(select(PROJECTS).where(PROJECTS.c.key == key).with_for_update()).first()
             if row is None:
                 insert_project(connection, key, label_config, title, 0, now(connection))
-            elif row.label_config != label_config:
-                connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(label_config=label_config))
+                row = connection.execute(select(PROJECTS).where(PROJECTS.c.key == key)).one()
+            named = {"title": title} if title else {}
+            connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(label_config=label_config, **named))
+            if row.label_config != label_config:
                 grow_gold_revision(connection, key)
             return _project(connection.execute(select(PROJECTS).where(PROJECTS.c.key == key)).one())
 
@@ -176,10 +178,15 @@ class Projects:
         with self._database.write() as connection:
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(reread_until=0.0))
 
-    def note_presence(self, key: str, is_there: bool) -> None:
-        """Record whether Label Studio has the project. If a project that was gone has returned, a reconcile is due."""
+    def note_presence(self, key: str, is_there: bool, title: str = "") -> None:
+        """Record whether Label Studio has the project, and its title if given.
+
+        If a project that was gone has returned, a reconcile is due.
+        """
         with self._database.write() as connection:
             at, named = now(connection), PROJECTS.c.key == key
+            if title:
+                connection.execute(update(PROJECTS).where(named).values(title=title))
             if not is_there:
                 connection.execute(update(PROJECTS).where(named, PROJECTS.c.gone_at == 0).values(gone_at=at))
             elif connection.execute(update(PROJECTS).where(named, PROJECTS.c.gone_at > 0).values(gone_at=0.0)).rowcount:

@@ -34,13 +34,21 @@ class Store:
         self.processes = Processes(database)
 
     @classmethod
-    def open(cls, url: str, patience: float = PATIENCE_S) -> "Store":
-        """Open the store at a SQLAlchemy URL (`Settings.database`); create or migrate its tables if necessary.
+    def open(cls, url: str, patience: float = PATIENCE_S, *, makes: bool = True) -> "Store":
+        """Open the store at a SQLAlchemy URL (`Settings.database`); create or migrate its tables if it `makes` them.
 
         ``patience`` is the number of seconds that a write waits for a lock; the journal has its own limit. Raises
-        UserError if the database cannot be opened.
+        UserError if the database cannot be opened, and unless it `makes` also if there is none of this release.
         """
-        return cls(Database(url, patience))
+        return cls(Database(url, patience, makes=makes))
+
+    def identity(self) -> str:
+        """Return the random id of the database."""
+        return self._database.identity()
+
+    def require_writable(self) -> None:
+        """Raise UserError or OperationalError unless a row can be written: see `Database.require_writable`."""
+        self._database.require_writable()
 
     def now(self) -> float:
         """Return unix seconds by the clock that gives all times in the store."""

@@ -2,6 +2,8 @@
 
 import importlib
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from tagloom.forget import forget
 from tagloom_base.errors import UserError
 
 if TYPE_CHECKING:
+    from store.store import Store
     from tagloom_base.settings import Settings
 
 CHECKOUT = ("demo", "down", "up")
@@ -74,7 +77,7 @@ main.add_command(forget)
 @main.command()
 def serve() -> None:
     """Run the backend that Label Studio connects to."""
-    from tagloom.preflight import require_device
+    from model.encoders.device import require_device
 
     chosen = settings()
     require_device(chosen.encoders.device)
@@ -182,39 +185,46 @@ def train_encoders(
     click.echo("use them by:\n" + "\n".join(f"{variable}={name}" for variable, name in names.items()))
 
 
+def project_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the option that names a project."""
+    words = "Project key, title or Label Studio's id, or how one of these begins, where there are several projects."
+    return click.option("--project", default="", help=words)(command)
+
+
 @main.command()
-@click.option("--project", default="", help="Project key, where there are several.")
+@project_option
 def versions(project: str) -> None:
-    """List a project's versions: which serves, which were refused and why."""
+    """List versions: which serves, which were refused and why. Without --project those of all projects."""
     from tagloom import operate
 
-    with operate.opened(settings().paths) as store:
-        click.echo("\n".join(operate.version_lines(store, operate.chosen(store, project))))
+    with opened_store() as store:
+        tables = [operate.version_lines(store, found) for found in operate.named(store, project)]
+    click.echo("\n\n".join("\n".join(lines) for lines in tables))
 
 
 @main.command()
 @click.argument("version")
-@click.option("--project", default="", help="Project key, where there are several.")
+@project_option
 def promote(version: str, project: str) -> None:
-    """Make VERSION serve, whatever the promotion gate said."""
+    """Make VERSION serve, whatever the promotion gate said. The beginning of its name is enough, such as v6."""
     from tagloom import operate
 
-    with operate.opened(settings().paths) as store:
+    with opened_store() as store:
         click.echo(f"serving: {operate.promote(store, operate.chosen(store, project), version)}")
 
 
 @main.command()
-@click.option("--project", default="", help="Project key, where there are several.")
+@project_option
 def rollback(project: str) -> None:
     """Go back to the version that served before (and, asked again, forth)."""
     from tagloom import operate
 
-    with operate.opened(settings().paths) as store:
+    with opened_store() as store:
         click.echo(f"serving: {operate.roll_back(store, operate.chosen(store, project))}")
 
 
 @main.command()
-@click.option("--project", default="", help="Project key, where there are several.")
+@project_option
 @click.option("--most", type=click.IntRange(1), default=50, show_default=True, help="Lines to show.")
 def doubtful(project: str, most: int) -> None:
     """List gold labels that the model, its neighbours and the cues all speak against.
@@ -226,15 +236,16 @@ def doubtful(project: str, most: int) -> None:
     from worker.training.doubtful import doubtful as find
     from worker.workplace import open_workplace
 
+    with opened_store() as store:
+        chosen = operate.chosen(store, project)
     with open_workplace(settings()) as workplace, operate.told():
-        chosen = operate.chosen(workplace.store, project)
         found = find(workplace, chosen.key)
         url = workplace.client_of(chosen).connection.url
     click.echo("\n".join(operate.doubt_lines(found[:most], chosen, url)))
 
 
 @main.command()
-@click.option("--project", default="", help="Project key, where there are several.")
+@project_option
 @click.option("--unlabelled", is_flag=True, help="Only tasks that nobody has labelled.")
 def predict(project: str, unlabelled: bool) -> None:
     """Write the served version's predictions into Label Studio, for tasks that have none of it yet.
@@ -250,8 +261,9 @@ def predict(project: str, unlabelled: bool) -> None:
     from worker.watch import NeverEnds
     from worker.workplace import open_workplace
 
+    with opened_store() as store:
+        chosen = operate.chosen(store, project)
     with open_workplace(settings()) as workplace, operate.told():
-        chosen = operate.chosen(workplace.store, project)
         show = operate.shown(lambda line: click.echo(line, err=True))
         repaired = repair(workplace, chosen, NeverEnds(), reading_s=30.0)
         done = refresh(workplace, chosen, NeverEnds(), show, Scope(unlabelled_only=unlabelled))
@@ -262,15 +274,26 @@ def predict(project: str, unlabelled: bool) -> None:
 
 @main.command()
 def doctor() -> None:
-    """Check what Tagloom needs here: disk, store, queue, workers, Label Studio, encoders."""
+    """Check what Tagloom needs here, with the settings of the backend that runs, and say how to mend what is wrong."""
     from tagloom.doctor import findings
     from tagloom_base import redaction
 
     well = True
-    for finding in findings(settings()):
-        click.echo(redaction.redacted(f"{'ok' if finding.well else 'NO'}  {finding.text}"))
+    for finding in findings():
+        click.echo(redaction.redacted(str(finding)))
         well = well and finding.well
     raise click.exceptions.Exit(0 if well else 1)
+
+
+@contextmanager
+def opened_store() -> Iterator["Store"]:
+    """Yield the store of the settings, which must be there, and tell on stderr where it is."""
+    from tagloom import operate
+
+    paths = settings().paths
+    with operate.opened(paths) as store:
+        click.echo(f"in {operate.place(paths)}", err=True)
+        yield store
 
 
 def settings() -> "Settings":

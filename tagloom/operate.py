@@ -12,35 +12,56 @@ from store.store import Store
 from store.versions import State, Version
 from tagloom_base.errors import UserError
 from tagloom_base.groups import PathSettings
+from tagloom_base.values import without_password
 from worker.pictures import picture_lines
+from worker.promotion.gate import FEWEST_ITEMS
 
 if TYPE_CHECKING:
     from worker.training.doubtful import Doubt
 
-_HEADINGS = ("version", "state", "phase", "gold", "weak", "macro-F1", "made (UTC)", "")
+_HEADINGS = ("version", "state", "phase", "gold", "weak", "macro-F1", "measured on", "difference", "made (UTC)", "")
 _DOUBT_HEADINGS = ("task", "label", "gold says", "model says", "")
 
 
 @contextmanager
 def opened(paths: PathSettings) -> Iterator[Store]:
-    """Yield the store of these settings, and close it afterwards."""
-    store = Store.open(paths.database)
+    """Yield the store of these settings, and close it afterwards. UserError where there is none: none is made."""
+    store = Store.open(paths.database, makes=False)
     try:
         yield store
     finally:
         store.close()
 
 
-def chosen(store: Store, key: str) -> Project:
-    """Return the project with this key, or the only project for an empty key. UserError lists the keys otherwise."""
+def place(paths: PathSettings) -> str:
+    """Return where these settings look, without a password: the home folder, and the database if it is elsewhere."""
+    elsewhere = f" with {without_password(paths.database_url)}" if paths.database_url else ""
+    return f"{paths.home.resolve()}{elsewhere}"
+
+
+def named(store: Store, name: str) -> list[Project]:
+    """Return the projects that a name means; all for an empty name.
+
+    A name is a project key, a title, Label Studio's id (``2`` or ``connection/2``), or the beginning of key or title.
+    Raises UserError when no project is known, or none has the name.
+    """
     projects = store.projects.all()
-    found = [project for project in projects if key in ("", project.key)]
-    if len(found) == 1:
-        return found[0]
     if not projects:
         raise UserError("no project is known yet: connect the backend in Label Studio's project settings (Model)")
-    keys = ", ".join(project.key for project in projects)
-    raise UserError(f"choose one of these projects with --project: {keys}")
+    wanted = name.casefold()
+    exact = [project for project in projects if name and wanted in _names(project)]
+    begun = [project for project in projects if any(own.startswith(wanted) for own in _names(project))]
+    if not (found := exact or begun):
+        raise UserError(f"there is no project {name!r}: choose one with --project: {_listed(projects)}")
+    return found
+
+
+def chosen(store: Store, name: str) -> Project:
+    """Return the project that a name means (see `named`). UserError lists the candidates when there are several."""
+    found = named(store, name)
+    if len(found) > 1:
+        raise UserError(f"choose one of these projects with --project: {_listed(found)}")
+    return found[0]
 
 
 @contextmanager
@@ -62,19 +83,21 @@ def shown(say: Callable[[str], None]) -> Callable[[Mapping[str, Any]], None]:
 
 
 def version_lines(store: Store, project: Project) -> list[str]:
-    """Return a table of all versions, newest first, what was learned, and what was missing."""
+    """Return a table of all versions, newest first, with reasons, what the newest trained one learned, and what it lacked.
+
+    The figures are the gate's: macro-F1, the gold items it was measured on, and how much better the version was than
+    the one that served then, on the same items.
+    """
     versions = store.versions.list(project.key)
     newest = next((version for version in versions if version.metrics.get("source_accuracy")), None)
     rows: list[tuple[str, ...]] = [_HEADINGS]
     for version in versions:
         left = max(version.due_at - store.now(), 0.0)
         waits = f"waits {left:.0f} s, so that versions do not churn" if version.state is State.ACCEPTED else ""
-        score = version.metrics.get("macro_f1")
         made = datetime.fromtimestamp(version.created_at, UTC).strftime("%Y-%m-%d %H:%M:%S")
         reasons = "; ".join(part for part in (version.note, version.reason, waits) if part)
-        f1 = f"{score:.3f}" if isinstance(score, float) else "-"
         counts = str(version.gold_count), str(version.weak_count)
-        rows.append((version.version, str(version.state), version.phase, *counts, f1, made, reasons))
+        rows.append((version.version, str(version.state), version.phase, *counts, *_figures(version), made, reasons))
     learned = _learned_lines(newest) if newest else []
     notes = [f"in {count} tasks with gold: {note}" for note, count in sorted(project.gold_notes.items())]
     notes += [f"in {count} pictures: {note}" for note, count in store.picture_notes.of(project.key).items()]
@@ -96,9 +119,16 @@ def doubt_lines(doubts: "Sequence[Doubt]", project: Project, label_studio_url: s
 
 
 def promote(store: Store, project: Project, version: str) -> str:
-    """Make a version serve, even if promotion refused it, and return its name. UserError when it cannot serve."""
+    """Make a version serve, even if promotion refused it, and return its name, of which the beginning is enough.
+
+    Raises UserError when it cannot serve, and with the candidates when several versions begin so.
+    """
+    names = [entry.version for entry in store.versions.list(project.key)]
+    begun = [name for name in names if name.startswith(version)]
+    if version not in names and len(begun) > 1:
+        raise UserError(f"{version!r} may be each of {', '.join(begun)}: write more of it")
     try:
-        return store.versions.override(project.key, version).version
+        return store.versions.override(project.key, begun[0] if len(begun) == 1 else version).version
     except ValueError as refused:
         raise UserError(str(refused)) from refused
 
@@ -109,6 +139,28 @@ def roll_back(store: Store, project: Project) -> str:
     if not served:
         raise UserError(f"{project.key} has no earlier version to go back to: `tagloom versions` lists them")
     return promote(store, project, max(served, key=lambda version: version.promoted_at).version)
+
+
+def _names(project: Project) -> tuple[str, ...]:
+    """Return all names of a project, folded so that capitals do not matter."""
+    key = ProjectKey.parse(project.key)
+    names = project.key, str(key.id), f"{key.connection}/{key.id}", project.title
+    return tuple(name.casefold() for name in names if name)
+
+
+def _listed(projects: Sequence[Project]) -> str:
+    return ", ".join(f"{project.key} {project.title}".rstrip() for project in projects)
+
+
+def _figures(version: Version) -> tuple[str, str, str]:
+    """Return macro-F1, what it was measured on, and the paired difference, unless that are too few items to say."""
+    items, basis = version.metrics.get("items", 0), version.metrics.get("basis", "")
+    if not items:
+        return "-", "-", "-"
+    if items < FEWEST_ITEMS:
+        return "-", f"{items} {basis}, too few", "-"
+    score, difference, low = (version.metrics.get(name, 0.0) for name in ("macro_f1", "difference", "lower_bound"))
+    return f"{score:.3f}", f"{items} {basis}", f"{difference:+.3f} (at least {low:+.3f}) to {version.parent}"
 
 
 def _learned_lines(version: Version) -> list[str]:

@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from tagloom_base.errors import UserError
 
@@ -33,20 +32,6 @@ def require_writable(folder: Path) -> None:
         raise UserError(f"can't write into {folder} ({refused.strerror}): choose another folder") from refused
 
 
-def require_device(device: str) -> None:
-    """Raise UserError when PyTorch has no such device. Do not call before a fork: the check initialises the GPU."""
-    if device == "cpu":
-        return
-    import torch
-
-    wanted = torch.device(device)
-    if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
-        raise UserError(
-            f"TAGLOOM_DEVICE={device} can't be used: PyTorch sees {torch.cuda.device_count()} GPUs here; "
-            "set cpu, or install the driver and PyTorch for CUDA"
-        )
-
-
 def require_pictures(pictures: Iterable[Path]) -> None:
     """Raise UserError, which names the picture, for the first one that is missing, broken or cut off."""
     from PIL import Image, ImageFile
@@ -64,28 +49,3 @@ def require_pictures(pictures: Iterable[Path]) -> None:
                 ) from broken
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = lenient
-
-
-def redis_answers(url: str) -> bool:
-    """Return whether a Redis or Valkey server answers PING."""
-    import redis
-
-    try:
-        with redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as client:
-            return bool(client.ping())
-    except redis.RedisError:
-        return False
-
-
-def require_redis(url: str) -> None:
-    """Raise UserError when the server of REDIS_URL does not answer."""
-    try:
-        answers = redis_answers(url)
-    except ValueError as wrong:
-        raise UserError(f"REDIS_URL is not a Redis address: {wrong}") from wrong
-    if not answers:
-        place = urlsplit(url)
-        raise UserError(
-            f"no Redis or Valkey answers at {place.hostname}:{place.port or 6379}: "
-            "start it, or unset REDIS_URL to use the Valkey that comes with Tagloom"
-        )

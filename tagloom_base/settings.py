@@ -12,9 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import (
-    ValidationError,
-)
+from pydantic import ValidationError
 
 from tagloom_base import values
 from tagloom_base.errors import UserError
@@ -34,8 +32,19 @@ from tagloom_base.groups import (
     WorkSettings,
 )
 
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Variables of OpenSSL that name trusted certificates beside the usual ones."""
+
 RETIRED = frozenset({"TAGLOOM_MAX_BATCH", "TAGLOOM_POLL_SECONDS"})
 """Variables of earlier releases that are constants now: they may still be set, and have no effect."""
+
+
+class SettingsError(UserError):
+    """Settings that cannot be used: one line for each, and the ``variables`` of the environment that they stand in."""
+
+    def __init__(self, lines: Iterable[str], variables: Iterable[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.variables = frozenset(variables)
 
 
 @dataclass(frozen=True, init=False)
@@ -56,7 +65,7 @@ class Settings:
     def __init__(self, **given: Any) -> None:
         """Read the environment; ``given`` holds values by field name, which replace those of the environment.
 
-        Raises UserError with one line for each variable that cannot be used, TypeError for an unknown field.
+        Raises SettingsError with one line for each variable that cannot be used, TypeError for an unknown field.
         """
         _require_fields(given)
         wrong = _unknown(os.environ)
@@ -65,16 +74,18 @@ class Settings:
                 made = group(**{field: given[field] for field in group.model_fields if field in given})
             except ValidationError as refused:
                 # The error's own text would show secrets.
-                wrong += [_sentence(error["loc"], error["msg"], error["input"]) for error in refused.errors()]
+                wrong += [_wrong(error["loc"], error["msg"], error["input"]) for error in refused.errors()]
             else:
                 object.__setattr__(self, name, made)
         if not wrong:
             further = [secret for studio in self.studios.connections.values() for secret in studio.url_secrets]
             every = [secret.get_secret_value() for secret in (*self.access.url_secrets, *further)]
             if len(every) != len(set(every)):
-                wrong.append("two connections have the same URL secret: give each its own")
+                wrong.append(
+                    (variable_of("connections"), "two connections have the same URL secret: give each its own")
+                )
         if wrong:
-            raise UserError("\n".join(dict.fromkeys(wrong)))
+            raise SettingsError(dict.fromkeys(line for _, line in wrong), (variable for variable, _ in wrong))
 
     def changed(self, **given: Any) -> "Settings":
         """Return a copy of the settings with other values, which are not checked. TypeError for an unknown field."""
@@ -111,13 +122,19 @@ def variable_of(field: str) -> str:
     return str(alias) if alias else PREFIX + field.upper()
 
 
+def is_setting(variable: str) -> bool:
+    """Return whether an environment variable belongs to Tagloom's settings, be it right or misspelt."""
+    name = variable.upper()
+    return name.startswith(PREFIX) or name in {*map(variable_of, FIELDS), *CERTIFICATES}
+
+
 def _require_fields(given: Iterable[str]) -> None:
     if unknown := set(given) - set(FIELDS):
         raise TypeError(f"there are no settings {sorted(unknown)}")
 
 
-def _unknown(names: Iterable[str]) -> list[str]:
-    """Return a line for each variable that has the prefix and is no setting: a misspelt one would have no effect."""
+def _unknown(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return each variable that has the prefix and is no setting, with a line: a misspelt one would have no effect."""
     variables = {variable_of(field) for field in FIELDS}
     stems = {variable.removeprefix(PREFIX): variable for variable in variables}
     stems |= {field.upper(): variable_of(field) for field in FIELDS}
@@ -125,7 +142,8 @@ def _unknown(names: Iterable[str]) -> list[str]:
     for name in sorted(names):
         if name.upper().startswith(PREFIX) and name.upper() not in variables | RETIRED:
             (nearest,) = difflib.get_close_matches(name.upper().removeprefix(PREFIX), stems, n=1, cutoff=0.0)
-            lines.append(f"{name} is no setting: rename it to {stems[nearest]} if that is meant, else take it away")
+            line = f"{name} is no setting: rename it to {stems[nearest]} if that is meant, else take it away"
+            lines.append((name, line))
     return lines
 
 
@@ -135,19 +153,16 @@ _UNSHOWN = {
 }  # fmt: skip
 
 
-def _sentence(place: tuple[int | str, ...], message: str, value: Any) -> str:
-    """Return one line that says what is wrong with a setting: variable, value (unless it is secret) and correction."""
+def _wrong(place: tuple[int | str, ...], message: str, value: Any) -> tuple[str, str]:
+    """Return the variable of a wrong setting, and one line: variable, value (unless it is secret) and correction."""
     said = message.removeprefix("Value error, ").replace("Input should", "should")
     if not place:
-        return said
+        return "", said
     first = str(place[0])
     field = next((name for name in FIELDS if first in (name, variable_of(name))), first)
     where = "".join(f" {part!r}" for part in place[1:] if isinstance(part, str))
     hidden = field in _UNSHOWN or "@" in str(value)
     shown = "its value" if hidden else repr(str(value)[:80])
     variable = variable_of(field) if field in FIELDS else first
-    return (
-        f"{variable}{where} can't be used: {shown} {said}"
-        if said.startswith("should")
-        else (f"{variable}{where} can't be used: {said}")
-    )
+    said = f"{shown} {said}" if said.startswith("should") else said
+    return variable, f"{variable}{where} can't be used: {said}"

@@ -4,7 +4,7 @@ import re
 import string
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, unquote, unquote_plus, urlsplit
 
 # White space of all scripts, Windows' line ends, and invisible characters.
 _AROUND = string.whitespace + "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\u200b\u200c\u200d\u2060\ufeff"
@@ -103,11 +103,12 @@ def listen_host(text: str) -> str:
 
 def host_pattern(text: str) -> str:
     """Check a host that pictures may come from; it may contain ``*``."""
-    if not _HOSTS.fullmatch(text) and not _is_address(text):
-        raise ValueError(
-            "should be hosts alone, by commas, without scheme, port and path, such as img.example.com,*.cdn.example.com"
-        )
-    return text
+    if _HOSTS.fullmatch(text) or _is_address(text):
+        return text
+    # What stands between the scheme and the port or the path may be the host that is meant.
+    meant = re.sub(r"^\w+://|[:/?#].*$", "", text.rpartition("@")[2])
+    example = meant if _HOSTS.fullmatch(meant) else "img.example.com,*.cdn.example.com"
+    raise ValueError(f"should be hosts alone, by commas, without scheme, port and path, such as {example}")
 
 
 def path(value: Path) -> Path:
@@ -188,10 +189,10 @@ def without_password(url: str) -> str:
 def passwords_in(url: str) -> tuple[str, ...]:
     """Return the secrets in a URL, both percent-encoded and decoded."""
     user_part, found, _ = urlsplit(url).netloc.rpartition("@")
-    options = parse_qsl(urlsplit(url).query)
+    options = [option.partition("=") for option in urlsplit(url).query.split("&")]
     held = [user_part.partition(":")[2] or user_part] if found else []
-    held += [value for name, value in options if any(word in name.lower() for word in _SECRET_WORDS)]
-    return tuple(dict.fromkeys([*held, *map(unquote, held)]))
+    held += [value for name, _, value in options if any(word in name.lower() for word in _SECRET_WORDS)]
+    return tuple(dict.fromkeys([*held, *map(unquote, held), *map(unquote_plus, held)]))
 
 
 def _split(text: str, example: str) -> SplitResult:

@@ -1,9 +1,11 @@
 """New databases for tests: SQLite files, and databases of a real PostgreSQL (`server` of conftest.py)."""
 
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
@@ -36,3 +38,31 @@ def execute(url: str, statement: str) -> None:
     with engine.connect() as connection:
         connection.execute(text(statement))
     engine.dispose()
+
+
+@contextmanager
+def shut(*paths: Path) -> Iterator[None]:
+    """Take the right to write these files and folders, in the block, also from root, who then is another user.
+
+    Their parents must be open to all users: see `open_folder`.
+    """
+    modes = {path: path.stat().st_mode for path in paths}
+    for path, mode in modes.items():
+        path.chmod((mode | 0o444 | (0o111 if path.is_dir() else 0)) & ~0o222)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        for path, mode in modes.items():
+            path.chmod(mode)
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """Yield a folder that every user may enter, which those of pytest are not."""
+    with TemporaryDirectory(prefix="tagloom-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)

@@ -74,8 +74,11 @@ def down() -> None:
     from tools.services.record import Record
 
     homes = (settings().paths.home.resolve(), DEMO_FOLDER.resolve() / "state")
-    ended = [name for home in homes for name in Record(home).down()]
-    click.echo(f"ended: {', '.join(ended)}" if ended else "nothing was running")
+    ended = {home: names for home in homes if (names := Record(home).down())}
+    for home, names in ended.items():
+        click.echo(f"ended in {home}: {', '.join(names)}")
+    if not ended:
+        click.echo(f"nothing was running in {' or '.join(map(str, homes))}")
 
 
 def _counts(batches: str) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 from rq import get_current_job
+from rq.job import Job
 
 from labelstudio.api import LabelStudioError
 from store.leases import Lease, LeaseLost, lease_name
@@ -35,7 +36,7 @@ from worker.workplace import Workplace, open_workplace
 
 LOG = logging.getLogger(__name__)
 
-# Seconds that a worker waits after it got a job of another place, so that a worker of that place takes the job.
+# Seconds that a worker waits after a job that it cannot do, so that a worker of the right place or settings takes it.
 ELSEWHERE_S = 5.0
 # Seconds that Redis keeps such a failed job; short, since there may be many.
 ELSEWHERE_TTL_S = 3600
@@ -51,7 +52,7 @@ Work = Callable[[Project, Lease, Ends], Done]
 
 def train(project_key: str) -> str:
     """Train on all gold that no training has used yet; at the end queue what is due then."""
-    with open_workplace() as workplace:
+    with _opened() as workplace:
         outcome = _run(workplace, Kind.TRAIN, project_key, partial(_train, workplace))
         settings, store = workplace.settings, workplace.store
         if project_key in store.projects.waiting_for_training():
@@ -64,7 +65,7 @@ def train(project_key: str) -> str:
 
 def encode(project_key: str) -> str:
     """Compute missing features; give way to gold that waits for a training, and continue in a later job."""
-    with open_workplace() as workplace:
+    with _opened() as workplace:
         outcome = _run(
             workplace,
             Kind.ENCODE,
@@ -83,7 +84,7 @@ def encode(project_key: str) -> str:
 
 def reconcile(project_key: str) -> str:
     """Compare the store with Label Studio and repair it; then queue a training if gold waits, and an encoding."""
-    with open_workplace() as workplace:
+    with _opened() as workplace:
         outcome = _run(workplace, Kind.RECONCILE, project_key, partial(_reconcile, workplace))
         if isinstance(outcome, Unfinished):
             queue.wake_reconcile(workplace.settings, project_key)
@@ -97,7 +98,7 @@ def reconcile(project_key: str) -> str:
 
 def predict(project_key: str) -> str:
     """Offer the served version to Label Studio; give way to gold that waits for a training, and continue later."""
-    with open_workplace() as workplace:
+    with _opened() as workplace:
         outcome = _run(
             workplace,
             Kind.PREDICT,
@@ -198,6 +199,29 @@ def _enter(workplace: Workplace, kind: Kind, project_key: str) -> Place:
     return place
 
 
+@contextlib.contextmanager
+def _opened() -> Iterator[Workplace]:
+    """Open the workplace of a job. Raises UserError when this worker's settings cannot be used.
+
+    RQ has taken the job by then. Nothing is lost, since the store has what is due: the pause leaves the next job to
+    another worker.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            workplace = stack.enter_context(open_workplace())
+        except UserError:
+            _leave_to_others(get_current_job())
+            raise
+        yield workplace
+
+
+def _leave_to_others(job: Job | None) -> None:
+    """Pause after a job that this worker cannot do, so that another worker takes the next one."""
+    if job is not None:
+        job.failure_ttl = ELSEWHERE_TTL_S
+        time.sleep(ELSEWHERE_S)
+
+
 def _require_place(settings: Settings, place: Place, kind: Kind, project_key: str) -> None:
     """Raise UserError for a job that another place asked for, after putting it back into the queue for that place."""
     job = get_current_job()
@@ -210,8 +234,7 @@ def _require_place(settings: Settings, place: Place, kind: Kind, project_key: st
     except UserError as elsewhere:
         LOG.error("%s", elsewhere)
         queue.offer_again(settings, kind, project_key, asker)
-        job.failure_ttl = ELSEWHERE_TTL_S
-        time.sleep(ELSEWHERE_S)
+        _leave_to_others(job)
         raise
 
 

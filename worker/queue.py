@@ -11,13 +11,21 @@ import logging
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.client import Pipeline
-from redis.exceptions import RedisError, WatchError
+from redis.exceptions import (
+    AuthenticationError,
+    ConnectionError,
+    NoPermissionError,
+    RedisError,
+    TimeoutError,
+    WatchError,
+)
 from redis.retry import Retry
-from rq import Queue
+from rq import Queue, Worker
 from rq.job import Job, JobStatus
 from rq.utils import as_text
 from sqlalchemy.exc import SQLAlchemyError
@@ -144,6 +152,36 @@ def alive(settings: Settings, workers: Sequence[str]) -> set[str] | None:
         }
     except RedisError:
         return None
+def redis_answers(url: str) -> bool:
+    """Return whether a Redis or Valkey server answers PING."""
+    try:
+        require_redis(url)
+    except UserError:
+        return False
+    return True
+
+
+def require_redis(url: str) -> None:
+    """Raise UserError, without the URL's secrets, when its server does not answer or refuses."""
+    parts = urlsplit(url)
+    place = f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
+    try:
+        with Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2, retry=Retry(NoBackoff(), 0)) as connection:
+            connection.ping()
+    except (AuthenticationError, NoPermissionError) as refused:
+        raise UserError(
+            f"Redis or Valkey at {place} refuses the user or password in REDIS_URL: correct them"
+        ) from refused
+    except (ConnectionError, TimeoutError) as away:
+        raise UserError(f"no Redis or Valkey answers at {place}: start it, or correct REDIS_URL") from away
+    except RedisError as error:
+        raise UserError(f"Redis or Valkey at {place} can't work ({error}): see its log") from error
+
+
+def count_workers(settings: Settings) -> int:
+    """Return how many workers listen to the queue. Raises RedisError when Redis is away."""
+    with Redis.from_url(settings.work.redis_url, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)) as connection:
+        return int(Worker.count(queue=Queue(settings.work.queue, connection=connection)))
 
 
 def set_running(connection: Redis, place: Place, kind: Kind, project_key: str, seconds: float) -> None:

@@ -18,10 +18,12 @@ try:
     _SETTINGS = Settings()
     logs.guard(_SETTINGS.secrets)
     if _IS_WORKER:
+        from model.encoders.device import require_device_of_forks
         from worker.lexicon import read_lexicon
         from worker.pictures import try_again_soon
         from worker.queue import require_place
 
+        require_device_of_forks(_SETTINGS.encoders.device)
         read_lexicon(_SETTINGS.training.lexicon)
         require_place(_SETTINGS)
         try_again_soon(_SETTINGS.paths.database)

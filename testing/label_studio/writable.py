@@ -40,6 +40,13 @@ class WritableLabelStudio(SimulatedLabelStudio):
             "id": 5, "title": "Tagloom", "url": backend_url, "project": self.project.id, "model_version": "",
             "auth_method": "NONE",
         }  # fmt: skip
+        self.backends = [self.backend]
+        self.webhooks: list[dict[str, Any]] = [
+            {
+                "id": 7, "project": self.project.id, "url": backend_url.rstrip("/") + "/webhook", "send_payload": True,
+                "send_for_all_actions": True, "headers": {}, "is_active": True, "actions": [],
+            }
+        ]  # fmt: skip
         self.sampling = "Sequential sampling"
         self.written: list[str] = []
         self.changed: list[str] = []
@@ -73,6 +80,7 @@ class WritableLabelStudio(SimulatedLabelStudio):
         routes = [
             Route(f"/api/projects/{number}/", self._project, methods=["GET", "PATCH"]),
             Route("/api/ml/", self._backends),
+            Route("/api/webhooks/", self._webhooks),
             Route("/api/ml/{id:int}", self._backend, methods=["PATCH"]),
             Route(BUSY, _busy),
             Route(LATE + "/{seconds:float}/{name}", _late),
@@ -106,7 +114,10 @@ class WritableLabelStudio(SimulatedLabelStudio):
         return JSONResponse({**self.project.body(), "sampling": self.sampling})
 
     async def _backends(self, _request: Request) -> Response:
-        return JSONResponse([self.backend])
+        return JSONResponse(self.backends)
+
+    async def _webhooks(self, _request: Request) -> Response:
+        return JSONResponse(self.webhooks)
 
     async def _backend(self, request: Request) -> Response:
         changed = await request.json()

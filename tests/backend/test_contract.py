@@ -251,6 +251,7 @@ def test_status_and_metrics_say_what_serves(backend: Backend) -> None:
     status = backend.client.get("/status").json()
     assert status["projects"][0]["serving"] == status["projects"][0]["version"] == version
     assert status["encoders"]["image"] == "none, for tests"
+    assert status["database"] == backend.store.identity()
     text = backend.client.get("/metrics").text
     assert 'tagloom_tasks_total{outcome="full"}' in text
     assert 'tagloom_requests_total{route="predict",status="200"} 1.0' in text

@@ -63,6 +63,14 @@ def test_a_project_that_is_there_is_looked_up_once(backend: Backend, studio_of_o
     assert backend.store.projects.gone() == set()
 
 
+def test_a_project_has_its_title_as_soon_as_it_is_connected(backend: Backend, studio_of_one: Studio) -> None:
+    backend.setup({"project": THERE.partition("/")[2], "schema": TAGS})
+    backend.settle()
+    (entry,) = backend.client.get("/status").json()["projects"]
+    assert entry["title"] == "Project 2"
+    assert entry["behind"] == 0, "a title is no new gold"
+
+
 def test_a_project_that_was_compared_before_needs_no_look(tmp_path: Path, studio_of_one: Studio) -> None:
     with running(tmp_path, label_studio_url=studio_of_one.url, label_studio_token=studio_of_one.token) as backend:
         backend.store.projects.ensure(THERE, TAGS)

@@ -80,7 +80,7 @@ class Studio:
                 elif studio.projects and (named := re.fullmatch(r"/api/projects/(\d+)/", self.path)):
                     number = int(named[1])
                     created = studio.projects.get(number)
-                    found = {"id": number, "created_at": created}
+                    found = {"id": number, "created_at": created, "title": f"Project {number}"}
                     self._answer(200 if created else 404, json.dumps(found if created else {}).encode())
                 elif (content := studio.files.get(self.path, studio.default)) is None:
                     self._answer(404, b"not here")

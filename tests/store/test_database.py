@@ -5,11 +5,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData, create_engine, insert, select
+from sqlalchemy.exc import OperationalError
 
-from store.database import Database
+from store.database import Database, is_locked
 from store.store import Store
 from store.tables import LEASES, METADATA, PROJECTS
 from tagloom_base.errors import UserError
+from tests.databases import TEMPLATE, named, open_folder, shut
 from tests.store.upgrades import make_old, turn_old
 
 
@@ -50,6 +52,67 @@ def test_a_folder_that_cannot_be_made_names_the_setting(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="TAGLOOM_HOME"):
         Database(f"sqlite:///{tmp_path / 'file' / 'home' / 'tagloom.db'}")
+
+
+def test_what_only_reads_makes_no_database_and_migrates_none(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'home' / 'tagloom.db'}"
+    with pytest.raises(UserError, match=r"there is no database .*/home/tagloom\.db yet: set TAGLOOM_HOME"):
+        Database(url, makes=False)
+    assert list(tmp_path.iterdir()) == []
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    make_old(url, "0005")
+    before = {path.name for path in tmp_path.iterdir()}
+    with pytest.raises(UserError, match="of another release: `tagloom serve` of this release migrates it"):
+        Database(url, makes=False)
+    assert {path.name for path in tmp_path.iterdir()} == before
+    Database(url).close()
+    Database(url, makes=False).close()
+
+
+def test_a_database_that_takes_writes_is_unchanged_by_the_question(url: str) -> None:
+    database = Database(url)
+    name = database.identity()
+    database.require_writable()
+    assert database.identity() == name
+    database.close()
+
+
+@pytest.mark.parametrize("what", ["tagloom.db", "."])
+def test_a_database_that_cannot_be_written_is_told(what: str) -> None:
+    with open_folder() as folder:
+        url = f"sqlite:///{folder / 'tagloom.db'}"
+        Database(url).close()
+        # A folder that is shut keeps SQLite from making the files beside the database, which it needs to open it.
+        with shut(folder / what), pytest.raises(UserError, match=r"can(no|')t be (written|opened) \(.*right"):
+            ask(url)
+
+
+def ask(url: str) -> None:
+    database = Database(url)
+    try:
+        database.require_writable()
+    finally:
+        database.close()
+
+
+def test_a_locked_database_is_not_taken_for_one_without_rights(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'tagloom.db'}"
+    holder, asker = Database(url), Database(url)
+    with holder.write(), pytest.raises(OperationalError) as locked:
+        asker.require_writable()
+    assert is_locked(locked.value)
+    holder.close()
+    asker.close()
+
+
+@pytest.mark.slow
+def test_a_server_that_takes_no_writes_is_told(server: str) -> None:
+    url = named(server, TEMPLATE)
+    Database(url).close()
+    database = Database(f"{url}{'&' if '?' in url else '?'}options=-c%20default_transaction_read_only%3Don")
+    with pytest.raises(UserError, match="can't be written"):
+        database.require_writable()
+    database.close()
 
 
 def test_a_store_keeps_its_name_and_an_old_one_gets_one(tmp_path: Path) -> None:

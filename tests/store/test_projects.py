@@ -35,6 +35,17 @@ def test_setup_makes_a_project_and_a_new_config_makes_work(store: Store) -> None
     assert store.projects.all() == [changed]
 
 
+def test_a_title_follows_without_new_work(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    named = store.projects.ensure(KEY, "<View/>", "Shoes")
+    assert (named.title, named.has_new_gold) == ("Shoes", False)
+    assert store.projects.ensure(KEY, "<View/>").title == "Shoes", "no title is no change"
+    store.projects.note_presence(KEY, True, "Boots")
+    assert [project.title for project in store.projects.all()] == ["Boots"]
+    store.projects.note_presence(KEY, False)
+    assert store.projects.all()[0].title == "Boots"
+
+
 def test_new_gold_waits_until_it_is_trained_on(store: Store) -> None:
     annotate(store, 1)
     assert store.projects.waiting_for_training() == [KEY]

@@ -14,10 +14,12 @@ from store.leases import lease_name
 from store.store import Store
 from store.versions import NewVersion
 from tagloom.cli import Commands, main
+from tagloom_base.running import Mark
 from tagloom_base.settings import Settings
-from tools.services.record import FILE, Entries, Mark
+from tools.services.record import FILE, Entries
 
 KEY = "default/2.1795288797"
+OTHER, THIRD = "default/3.1795288798", "other/2.1795288799"
 LABELS = ("主体", "LOGO")
 
 
@@ -37,9 +39,10 @@ def store(home: Path) -> Iterator[Store]:
 
 
 def new_version(number: int, phase: str = "refine") -> NewVersion:
+    figures = {"macro_f1": 0.5 + number / 10, "difference": 0.1, "lower_bound": 0.02}
     return NewVersion(
         number, f"v{number}.abcd", f"v{number - 1}.abcd", f"folder{number}", phase, "space", LABELS,
-        {"macro_f1": 0.5 + number / 10}, 10 * number, 10 * number, 5,
+        {"basis": "held-out", "items": 30 * number, **figures}, 10 * number, 10 * number, 5,
     )  # fmt: skip
 
 
@@ -85,7 +88,7 @@ def test_a_wrong_setting_is_one_line(home: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_ctrl_c_ends_without_a_traceback(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(url: str) -> Store:
+    def interrupted(url: str, makes: bool) -> Store:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Store, "open", interrupted)
@@ -94,16 +97,20 @@ def test_ctrl_c_ends_without_a_traceback(home: Path, monkeypatch: pytest.MonkeyP
     assert result.stderr == "stopped\n"
 
 
-def test_versions_are_listed_with_what_became_of_them(three_versions: Store) -> None:
+def test_versions_are_listed_with_what_became_of_them(home: Path, three_versions: Store) -> None:
     result = run("versions")
     assert result.exit_code == 0
-    lines = result.stdout.splitlines()
-    assert lines[0] == f"{KEY}  Samples"
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert lines[0] == f"{KEY} Samples"
     assert [line.split()[:2] for line in lines[2:]] == [
         ["v2.abcd", "current"], ["v1.abcd", "superseded"], ["v0.abcd", "superseded"],
     ]  # fmt: skip
-    assert "0.700" in lines[2]
+    assert "0.700 60 held-out +0.100 (at least +0.020) to v1.abcd" in lines[2]
     assert lines[2].endswith("better")
+    assert "- 30 held-out, too few -" in lines[3], "a figure of 30 items would mislead"
+    assert "0.6" not in lines[3]
+    assert lines[4].split()[4:8] == ["0", "5", "-", "-"]
+    assert result.stderr == f"in {home}\n"
 
 
 def test_rollback_goes_to_what_served_before(three_versions: Store) -> None:
@@ -128,17 +135,51 @@ def test_without_an_earlier_version_there_is_no_rollback(store: Store) -> None:
     assert "no earlier version" in run("rollback").stderr
 
 
+def test_the_beginning_of_a_version_is_enough(three_versions: Store) -> None:
+    assert run("promote", "v1").stdout == "serving: v1.abcd\n"
+    refused = run("promote", "v")
+    assert refused.exit_code == 1
+    assert "'v' may be each of v2.abcd, v1.abcd, v0.abcd: write more of it" in refused.stderr
+    assert "has no version 'v7'" in run("promote", "v7").stderr
+
+
 def test_no_project_and_several_are_told(store: Store) -> None:
     assert "no project is known yet" in run("versions").stderr
-    store.projects.ensure(KEY, "<View/>")
-    store.projects.ensure("default/3.1795288799", "<View/>")
-    assert "--project: default/2.1795288797, default/3.1795288799" in run("versions").stderr
-    assert run("versions", "--project", KEY).exit_code == 0
+    for key, title in ((KEY, "Shoes"), (OTHER, "Shirts"), (THIRD, "")):
+        store.projects.ensure(key, "<View/>", title)
+    tables = run("versions").stdout.split("\n\n")
+    assert [table.splitlines()[0] for table in tables] == [f"{KEY}  Shoes", f"{OTHER}  Shirts", THIRD]
+    assert f"--project: {KEY} Shoes, {OTHER} Shirts, {THIRD}" in run("rollback").stderr
+
+
+@pytest.mark.parametrize("name", [OTHER, "Shirts", "shirts", "Shi", "3", "default/3", "default/3."])
+def test_a_project_goes_by_key_title_or_id(store: Store, name: str) -> None:
+    for key, title in ((KEY, "Shoes"), (OTHER, "Shirts"), ("default/33.1795288799", "")):
+        store.projects.ensure(key, "<View/>", title)
+    assert run("versions", "--project", name).stdout.splitlines()[0] == f"{OTHER}  Shirts"
+
+
+def test_an_unclear_name_of_a_project_lists_the_candidates(store: Store) -> None:
+    for key, title in ((KEY, "Shoes"), (OTHER, "Shirts"), (THIRD, "Hats")):
+        store.projects.ensure(key, "<View/>", title)
+    assert run("rollback", "--project", "Sh").stderr.endswith(f"with --project: {KEY} Shoes, {OTHER} Shirts\n")
+    assert "there is no project 'Coats': choose one" in run("versions", "--project", "Coats").stderr
+
+
+@pytest.mark.parametrize("words", [("versions",), ("promote", "v1"), ("rollback",), ("doubtful",), ("predict",)])
+def test_where_nothing_is_nothing_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("TAGLOOM_HOME", str(tmp_path / "home"))
+    result = run(*words)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"tagloom: there is no database {tmp_path}/home/tagloom.db yet: set TAGLOOM_HOME")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_down_with_nothing_running(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(home)
-    assert run("down").stdout == "nothing was running\n"
+    assert run("down").stdout == f"nothing was running in {home} or {home}/.demo/state\n"
 
 
 @pytest.mark.parametrize("place", ["", ".demo/state"])
@@ -149,7 +190,7 @@ def test_down_ends_what_up_or_a_demo_left(home: Path, monkeypatch: pytest.Monkey
         assert mark
         (home / place).mkdir(parents=True, exist_ok=True)
         (home / place / FILE).write_text(Entries(children={"worker": mark}).model_dump_json())
-        assert run("down").stdout == "ended: worker\n"
+        assert run("down").stdout == f"ended in {(home / place).resolve()}: worker\n"
         assert not psutil.pid_exists(left.pid)
 
 

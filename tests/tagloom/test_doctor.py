@@ -1,100 +1,179 @@
-"""The doctor finds what is missing and says what to do, and goes on."""
+"""The doctor's sentences, each in its set-up made for real, are those of docs/troubleshoot.md; what is well is ok."""
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
+from click.testing import CliRunner
 
 from labelstudio.changes import tasks_of
-from store.processes import BACKEND, WORKER
+from store.database import Database
 from store.store import Store
-from tagloom import doctor
+from tagloom.cli import main
+from tagloom_base.running import FILE, Mark, settings_in
 from tagloom_base.settings import Settings
+from testing.label_studio.writable import WritableLabelStudio
+from testing.waiting import until
+from tests.architecture import ROOT
 from tests.captured import CONFIG
-from tools.services.ports import free_port
-from tools.services.stack import Stack
+from tests.databases import open_folder
+from tests.tagloom.checks.setups import SECRET, SET_UPS, Place, queue_of
+from tests.web import served
 from worker import queue
-from worker.shared_settings import shared
+
+HEADING = "## What `tagloom doctor` says"
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("REDIS_URL", raising=False)
-    monkeypatch.setattr(doctor, "_encoders", lambda settings: "shipped")
+def table() -> dict[str, str]:
+    """Set-up → the doctor's sentence, as docs/troubleshoot.md has them."""
+    text = (ROOT / "docs" / "troubleshoot.md").read_text("utf-8")
+    section = text.partition(HEADING)[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("|")]
+    return {row[0].strip(): row[1].strip().strip("`").replace("``", "`").strip() for row in rows[2:]}
 
 
-def found(settings: Settings) -> dict[str, doctor.Finding]:
-    return {finding.text.split(":")[0]: finding for finding in doctor.findings(settings)}
+def pattern(sentence: str) -> str:
+    """The table's sentence as a regular expression: … stands for any text."""
+    return ".+".join(map(re.escape, sentence.split("…")))
 
 
-def test_everything_missing_is_found_with_what_to_do(tmp_path: Path) -> None:
-    findings = found(Settings(home=tmp_path, redis_url=f"redis://:secret@127.0.0.1:{free_port()}/0"))
-    assert {name for name, finding in findings.items() if not finding.well} == {"queue", "workers", "Label Studio"}
-    assert "start it" in findings["queue"].text
-    assert "LABEL_STUDIO_URL" in findings["Label Studio"].text
-    assert "secret" not in "".join(finding.text for finding in findings.values())
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in [name for name in os.environ if settings_in({name: ""})]:
+        monkeypatch.delenv(name)
+    made = Place(tmp_path, home, monkeypatch)
+    # A port at which nothing answers: no set-up meets a Redis or a backend that happens to run on this machine.
+    made.set(TAGLOOM_HOME=home, REDIS_URL="redis://127.0.0.1:1/0", TAGLOOM_PORT=1)
+    # Loading the encoders takes seconds; what they lack is told before.
+    monkeypatch.setattr("model.features.extraction.open_extractor", Described)
+    return made
 
 
-def test_a_queue_without_workers_says_how_to_start_one(tmp_path: Path) -> None:
-    with Stack(Settings(home=tmp_path)) as stack:
-        stack.start_queue()
-        findings = found(Settings(home=tmp_path, redis_url=stack.environment["REDIS_URL"]))
-    assert findings["queue"].well
-    assert "rq worker -S json tagloom" in findings["workers"].text
+class Described:
+    def __init__(self, _settings: object) -> None:
+        pass
+
+    def describe(self) -> dict[str, str]:
+        return {"image": "shipped"}
 
 
-def test_label_studio_is_asked_with_its_token(tmp_path: Path) -> None:
-    from testing.label_studio.simulator import SimulatedLabelStudio
+def test_the_table_has_all_set_ups() -> None:
+    assert set(table()) == set(SET_UPS)
 
-    with SimulatedLabelStudio(CONFIG, "http://127.0.0.1:9") as studio:
-        settings = Settings(home=tmp_path, label_studio_url=studio.url, label_studio_token=SecretStr(studio.token))
-        wrong = Settings(home=tmp_path, label_studio_url=studio.url, label_studio_token=SecretStr("wrong"))
-        assert found(settings)["Label Studio"].text.endswith("shows 1 projects")
-        assert not found(wrong)["Label Studio"].well
+
+@pytest.mark.parametrize("words", sorted(SET_UPS))
+def test_each_set_up_has_its_sentence(place: Place, words: str) -> None:
+    if words != "no database in the home":
+        Database(Settings().paths.database).close()
+    with SET_UPS[words](place):
+        done = CliRunner().invoke(main, ["doctor"])
+    assert done.exit_code == 1, done.output
+    assert re.search(f"^NO  {pattern(table()[words])}$", done.output, re.MULTILINE), done.output
+    assert SECRET not in done.output
+    assert "Traceback" not in done.output
+
+
+def test_a_healthy_home_is_ok_from_a_shell_without_settings(place: Place) -> None:
+    """The backend's own settings are used: another shell has none of them."""
+    studio = WritableLabelStudio(CONFIG, "http://127.0.0.1:9090")
+    with queue_of(place) as url, studio:
+        store = Store.open(Settings().paths.database)
+        store.projects.ensure(str(studio.key), CONFIG, "Shoes")
+        healthy = f'{{"status": "UP", "ready": true, "database": "{store.identity()}", "projects": []}}'
+        store.close()
+        with served(200, {"Content-Type": "application/json"}, healthy.encode()) as backend:
+            place.set(
+                TAGLOOM_PORT=backend.rsplit(":", 1)[1], LABEL_STUDIO_URL=studio.url, LABEL_STUDIO_API_KEY=studio.token
+            )
+            queue.announce(Settings())
+            environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+            sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+            work = [sys.executable, "-m", "rq.cli", "worker", "-S", "json", "-u", url, "tagloom"]
+            log = (place.folder / "worker.log").open("wb")
+            with (
+                subprocess.Popen(sleep, env=environment, cwd=place.folder) as running,
+                subprocess.Popen(work, env=environment, stdout=log, stderr=log) as worker,
+            ):
+                try:
+                    mark = Mark.of(running.pid)
+                    assert mark
+                    (place.home / FILE).write_text(f"[{mark.model_dump_json()}]")
+                    until(lambda: queue.count_workers(Settings()) > 0)
+                    for name in settings_in(os.environ):
+                        place.environment.delenv(name)
+                    place.environment.chdir(place.folder)
+                    place.set(TAGLOOM_HOME="home")
+                    done = CliRunner().invoke(main, ["doctor"])
+                finally:
+                    running.kill()
+                    worker.terminate()
+            log.close()
+    assert done.exit_code == 0, done.output
+    assert {line[:4] for line in done.output.splitlines()} == {"ok  "}
+    assert f"ok  settings: those of the backend that runs here, process {running.pid}" in done.output
+    assert f"ok  Label Studio: {studio.url} shows 1 projects" in done.output
+    assert "ok  webhooks: 1 projects send their labels" in done.output
+    assert studio.token not in done.output
+    assert os.environ["TAGLOOM_HOME"] == "home"
+
+
+def test_a_picture_that_is_gone_is_no_fault_of_the_installation(place: Place) -> None:
+    store = Store.open(Settings().paths.database)
+    store.projects.ensure("default/2.1", "<View/>", "Shoes")
+    store.tasks.upsert("default/2.1", tasks_of([{"id": 1, "data": {}}]))
+    store.pictures.note("default/2.1", {1: "img.shop.test answered 404 for the picture"})
+    store.close()
+    said = CliRunner().invoke(main, ["doctor"]).output
+    assert "ok  pictures: Shoes: 1 task without picture: img.shop.test answered 404 for the picture" in said
+
+
+def test_a_fresh_folder_stays_as_it_is(place: Place) -> None:
+    place.home.rmdir()
+    done = CliRunner().invoke(main, ["doctor"])
+    assert done.exit_code == 1
+    assert f"ok  home: {place.home} is not there yet: `tagloom serve` makes it" in done.output
+    assert not place.home.exists()
+
+
+def test_the_note_of_a_backend_that_ended_counts_as_none(place: Place) -> None:
+    (place.home / FILE).write_text(f"[{Mark(pid=2**22 - 1, started=1.0).model_dump_json()}]")
+    assert "that runs here" not in CliRunner().invoke(main, ["doctor"]).output
 
 
 @pytest.mark.parametrize(
     "form", ["redis://{}/0?password=Sec%23ret9", "redis://:Sec@ret9@{}/0", "redis://Sec%23ret9@{}"]
 )
-def test_no_password_of_redis_is_shown(tmp_path: Path, form: str) -> None:
-    address = f"127.0.0.1:{free_port()}"
-    texts = "".join(finding.text for finding in found(Settings(home=tmp_path, redis_url=form.format(address))).values())
-    assert f"redis_url=redis://{'' if '?' in form else '***@'}{address}" in texts
-    assert "Sec" not in texts
-    assert "ret9" not in texts
+def test_no_password_of_redis_is_shown(place: Place, form: str) -> None:
+    place.set(REDIS_URL=form.format("127.0.0.1:1"))
+    said = CliRunner().invoke(main, ["doctor"]).output
+    assert f"REDIS_URL=redis://{'' if '?' in form else '***@'}127.0.0.1:1" in said
+    assert "Sec" not in said
+    assert "ret9" not in said
 
 
-def test_the_queue_of_another_home_is_told(tmp_path: Path) -> None:
-    with Stack(Settings(home=tmp_path / "backend")) as stack:
-        stack.start_queue()
-        url = stack.environment["REDIS_URL"]
-        queue.announce(Settings(home=tmp_path / "backend", redis_url=url))
-        assert found(Settings(home=tmp_path / "backend", redis_url=url))["queue"].well
-        told = found(Settings(home=tmp_path / "other", redis_url=url))["queue"]
-    assert not told.well
-    assert str(tmp_path / "backend") in told.text
-    assert "TAGLOOM_HOME" in told.text
+@pytest.mark.parametrize("variable", ["TAGLOOM_CONNECTIONS", "TAGLOOM_IMAGE_ROOTS", "REDIS_URL"])
+def test_an_empty_variable_counts_as_not_set(place: Place, variable: str) -> None:
+    place.set(**{variable: ""})
+    assert "NO  settings" not in CliRunner().invoke(main, ["doctor"]).output
 
 
-def test_pictures_and_settings_are_told(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path, redis_url="redis://127.0.0.1:1/0")
-    findings = found(settings)
-    assert findings["pictures"].well
-    assert findings["shared settings"].well
-    store = Store.open(settings.paths.database)
-    store.projects.ensure("default/2.1", "<View/>")
-    store.tasks.upsert("default/2.1", tasks_of([{"id": 1, "data": {}}]))
-    store.pictures.note("default/2.1", {1: "img.shop.test answered 404 for the picture"})
-    told = found(settings)["pictures"]
-    assert told.well, "nothing is wrong with the installation"
-    assert "img.shop.test answered 404" in told.text
-    store.pictures.note("default/2.1", {1: "host 'img.shop.test' is not allowed: add it to TAGLOOM_IMAGE_HOSTS"})
-    store.processes.note("b", BACKEND, shared(settings.changed(image_hosts=("img.shop.test",))))
-    store.processes.note("w", WORKER, shared(settings))
-    store.close()
-    findings = found(settings)
-    assert not findings["pictures"].well
-    assert "1 task without picture: host 'img.shop.test'" in findings["pictures"].text
-    assert not findings["shared settings"].well
-    assert "TAGLOOM_IMAGE_HOSTS differs" in findings["shared settings"].text
-    assert "(img.shop.test, not set)" in findings["shared settings"].text
+def test_a_line_end_of_windows_does_no_harm(place: Place) -> None:
+    with served(200, {"Content-Type": "application/json"}, b'{"results": []}') as url:
+        place.set(LABEL_STUDIO_URL=f"{url}\r", LABEL_STUDIO_API_KEY="secret-token-123\r")
+        assert f"ok  Label Studio: {url} shows 0 projects" in CliRunner().invoke(main, ["doctor"]).output
+
+
+def test_a_home_that_cannot_be_made_is_told(place: Place) -> None:
+    with open_folder() as folder:
+        (folder / "file").touch()
+        place.set(TAGLOOM_HOME=folder / "file" / "home")
+        done = CliRunner().invoke(main, ["doctor"])
+    assert done.exit_code == 1
+    assert re.search(r"^NO  home: .*/file/home can't be made in .*: set TAGLOOM_HOME", done.output, re.MULTILINE), (
+        done.output
+    )

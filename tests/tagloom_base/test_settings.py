@@ -80,6 +80,7 @@ WRONG = [
     ("TAGLOOM_PREDICT_BUDGET", "nan", "finite"),
     ("TAGLOOM_PREDICT_BUDGET", "inf", "finite"),
     ("TAGLOOM_IMAGE_HOSTS", "https://img.example.com/", "hosts alone"),
+    ("TAGLOOM_IMAGE_HOSTS", "http://shop.example.org:8080/a.jpg", "such as shop[.]example[.]org$"),
     ("TAGLOOM_IMAGE_HOSTS", "img.example.com:8080", "port"),
     ("TAGLOOM_IMAGE_HOSTS", ".example.com", "[*].cdn.example.com"),
     ("TAGLOOM_IMAGE_HOSTS", "a.example b.example", "by commas"),

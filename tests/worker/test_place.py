@@ -1,5 +1,7 @@
 """A job is done where it was asked for, or fails and waits on; a worker of another home never calls it done."""
 
+import os
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
 from tests.worker import shop
 from tests.worker.crew import Worker, environment
+from tools.services.child import program
 from worker import jobs, queue
 from worker.place import FILE, Place
 
@@ -48,6 +51,36 @@ def work(settings: Settings, redis: Redis, patch: pytest.MonkeyPatch) -> Job:
     SimpleWorker([settings.work.queue], connection=redis, serializer=JSONSerializer).work(burst=True, max_jobs=1)
     job.refresh()  # type: ignore[no-untyped-call]
     return job
+
+
+def test_a_worker_with_wrong_settings_does_nothing_and_gold_stays_due(
+    store: Store, settings: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.open_shop(store, settings, tasks=12)
+    shop.annotate(store, range(1, 9))
+    queue.wake_training(settings, KEY)
+    monkeypatch.setenv("TAGLOOM_IMAGE_HOST", "img.example.com")
+    failed = work(settings, redis, monkeypatch)
+    assert failed.get_status() == JobStatus.FAILED
+    result = failed.latest_result()
+    assert result
+    assert "TAGLOOM_IMAGE_HOST is no setting: rename it to TAGLOOM_IMAGE_HOSTS" in str(result.exc_string)
+    assert 0 < redis.ttl(failed.key) <= jobs.ELSEWHERE_TTL_S
+    assert store.projects.waiting_for_training() == [KEY]
+    monkeypatch.delenv("TAGLOOM_IMAGE_HOST")
+    queue.wake_training(settings, KEY)
+    assert work(settings, redis, monkeypatch).get_status() == JobStatus.FINISHED
+    assert store.projects.waiting_for_training() == []
+
+
+@pytest.mark.parametrize(("variable", "value"), [("TAGLOOM_IMAGE_HOST", "img.example.com"), ("TAGLOOM_DEVICE", "cuda")])
+def test_a_worker_with_wrong_settings_does_not_start(settings: Settings, variable: str, value: str) -> None:
+    chosen = {**os.environ, **environment(settings), "RQ_CONFIG": "worker.rq_settings", "CUDA_VISIBLE_DEVICES": ""}
+    words = [program("rq"), "worker", "-S", "json", settings.work.queue]
+    done = subprocess.run(words, env={**chosen, variable: value}, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"tagloom: {variable}")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_worker_of_another_home_fails_loudly_and_a_right_one_does_the_work(

@@ -101,7 +101,7 @@ def _with_services(options: Options, people: Cast, config: str, say: Say) -> tup
     url = f"http://{settings.access.host}:{settings.access.port}"
     with SimulatedLabelStudio(config, url) as studio:
         access = {"LABEL_STUDIO_URL": studio.url, "LABEL_STUDIO_API_KEY": studio.token}
-        with Stack(settings, {**_PACE, **access}) as stack:
+        with Stack(settings, {**_PACE, **access}, command="tagloom demo") as stack:
             say(f"starting Valkey{', the backend and one RQ worker' if options.worker else ' and the backend'} ...")
             stack.start_queue()
             if options.worker:

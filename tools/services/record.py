@@ -5,49 +5,30 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import psutil
 from pydantic import BaseModel, ValidationError
 
 from tagloom_base.errors import UserError
 from tagloom_base.files import replaced
+from tagloom_base.running import Mark
 from tools.services.child import stop_tree
 
 FILE = "services.json"
 
 
-class Mark(BaseModel):
-    """One process: its id, and its start time, because the system uses ids again."""
-
-    pid: int
-    started: float
-
-    @classmethod
-    def of(cls, pid: int) -> "Mark | None":
-        """Return the mark of a running process, or None when no process has this id."""
-        try:
-            return cls(pid=pid, started=psutil.Process(pid).create_time())
-        except psutil.NoSuchProcess:
-            return None
-
-    @property
-    def alive(self) -> bool:
-        now = Mark.of(self.pid)
-        # The start time is computed from the boot time, which can differ a little between two readings.
-        return now is not None and abs(now.started - self.started) < 2
-
-
 class Entries(BaseModel):
-    """The owner, which started the other processes, and its children by name."""
+    """The owner, which started the other processes by a command of Tagloom, and its children by name."""
 
     owner: Mark | None = None
+    command: str = "tagloom"
     children: dict[str, Mark] = {}
 
 
 class Record:
     """The entries of one home folder."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, command: str = "tagloom") -> None:
         self._path = home / FILE
+        self._command = command
 
     def claim(self) -> list[str]:
         """Make this process the owner, end the children of a dead owner, and return their names.
@@ -67,23 +48,25 @@ class Record:
     def write(self, children: Mapping[str, int]) -> None:
         """Record the living children (name → process id)."""
         marks = {name: mark for name, pid in children.items() if (mark := Mark.of(pid))}
+        entries = Entries(owner=Mark.of(os.getpid()), command=self._command, children=marks)
         with replaced(self._path) as beside:
-            beside.write_text(Entries(owner=Mark.of(os.getpid()), children=marks).model_dump_json(indent=1), "utf-8")
+            beside.write_text(entries.model_dump_json(indent=1), "utf-8")
 
     def release(self) -> None:
         """Remove the record: no process of this home is running any more."""
         self._path.unlink(missing_ok=True)
 
     def down(self) -> list[str]:
-        """End the owner and its children, and return the names of the ended processes."""
-        entries, ended = self._read(), []
+        """End the owner and its children, and return the names of all processes that were running."""
+        entries = self._read()
+        running = [name for name, mark in entries.children.items() if mark.alive]
         if entries.owner and entries.owner.alive:
+            running.insert(0, f"{entries.command} (process {entries.owner.pid})")
             # The owner ends its children one after the other, and each may need its time.
             stop_tree(entries.owner.pid, patience=40)
-            ended.append("tagloom")
-        ended += _end(entries.children)
+        _end(entries.children)
         self.release()
-        return ended
+        return running
 
     def _read(self) -> Entries:
         with contextlib.suppress(FileNotFoundError, ValidationError):

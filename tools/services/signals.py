@@ -1,5 +1,6 @@
 """Let SIGTERM and SIGHUP (a closed terminal) end a run as Ctrl-C does, with all that it started."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -38,4 +39,6 @@ def undisturbed() -> Iterator[None]:
 
 
 def _exit(number: int, frame: FrameType | None) -> None:
+    # Written past Python's buffers, which the signal may have interrupted.
+    os.write(2, f"\nended by {signal.Signals(number).name}: stopping ...\n".encode())
     raise SystemExit(128 + number)

@@ -8,13 +8,13 @@ from types import TracebackType
 
 import httpx
 
-from tagloom.preflight import redis_answers, require_redis
 from tagloom_base.settings import Settings
 from tools.services import valkey
 from tools.services.child import Child, program
 from tools.services.ports import free_port, require_free
 from tools.services.record import Record
 from tools.services.signals import terminable, undisturbed
+from worker.queue import redis_answers, require_redis
 
 START_SECONDS = 90.0
 
@@ -23,10 +23,13 @@ class Stack:
     """The running services of one home folder.
 
     ``environment`` holds the variables that the children need beyond this process's environment. :meth:`worker_line`
-    prints the command, with these variables, that starts another worker.
+    prints the command, with these variables, that starts another worker. ``command`` is the command of Tagloom that
+    runs them, as `tagloom down` names it.
     """
 
-    def __init__(self, settings: Settings, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, settings: Settings, environment: Mapping[str, str] | None = None, *, command: str = "tagloom"
+    ) -> None:
         self.settings = settings
         self.home = settings.paths.home.resolve()
         # With worker.rq_settings, RQ's parent process imports once the modules that all forked jobs need.
@@ -40,7 +43,7 @@ class Stack:
         self.environment = {**chosen, **own, **(environment or {})}
         self.children: list[Child] = []
         self.ended_leftovers: list[str] = []
-        self._record = Record(self.home)
+        self._record = Record(self.home, command)
         self._terminable = terminable()
 
     @property
@@ -119,8 +122,13 @@ class Stack:
         return Child(name, command, log=self.logs / f"{name}.log", environment=self.environment)
 
     def _line(self, command: list[str]) -> str:
-        assignments = [f"{name}={shlex.quote(value)}" for name, value in self.environment.items()]
+        # Who set a password knows it; a terminal and its log need not.
+        shown = {name: value for name, value in self.environment.items() if not self._is_secret(value)}
+        assignments = [f"{name}={shlex.quote(value)}" for name, value in shown.items()]
         return " ".join([*assignments, program(command[0]), *command[1:]])
+
+    def _is_secret(self, value: str) -> bool:
+        return any(secret in value for secret in self.settings.secrets)
 
 
 def healthy(url: str) -> bool:

@@ -2,15 +2,20 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import closing, suppress
+from datetime import datetime
 
 import click
+from sqlalchemy.exc import OperationalError
 
+from store.store import Store
 from tagloom.datasets.dataset import Sample
 from tagloom.preflight import require_disk, require_pictures, require_writable
 from tagloom_base.settings import Settings
 from tools.services.ports import require_free
 from tools.services.stack import Stack
 from tools.up.account import Account
+from tools.up.news import News
 from tools.up.project import LabelStudio, connect, ensure_project
 from tools.up.server import START_SECONDS, Waiting, label_studio
 
@@ -26,7 +31,8 @@ def up(settings: Settings, samples: Sequence[Sample], labels: Sequence[str], *, 
     require_free(port, "127.0.0.1", "--label-studio-port")
     account = Account.of(settings.paths.home.resolve())
     url = f"http://127.0.0.1:{port}"
-    with Stack(settings, {"LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": account.token}) as stack:
+    access = {"LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": account.token}
+    with Stack(settings, access, command="tagloom up") as stack:
         project_id = _start(stack, samples, labels, url, account)
         click.echo(
             f"""
@@ -36,16 +42,28 @@ Label Studio   {url}/projects/{project_id}/data
 backend        {stack.backend_url}   (status: {stack.backend_url}/status)
 logs           {stack.logs}
 
-Open a task: the tags and boxes are Tagloom's. Correct and submit a few; new versions follow by themselves.
+Open a task: the tags and boxes are Tagloom's. Correct and submit a few; new versions follow by themselves, and each
+that serves or is refused is told here.
 Ctrl-C stops everything; `make up` goes on where you stopped."""
         )
-        try:
-            while True:
-                stack.check()
-                time.sleep(1)
-        except KeyboardInterrupt:
-            click.echo("\nstopping ...")
+        with closing(Store.open(settings.paths.database)) as store:
+            news = News(store)
+            try:
+                while True:
+                    stack.check()
+                    _tell(news)
+                    time.sleep(1)
+            except KeyboardInterrupt:
+                click.echo("\nstopping ...")
     click.echo(f"stopped; labels, versions and Label Studio's data are kept in {settings.paths.home}")
+
+
+def _tell(news: News) -> None:
+    """Print what is new, with the time of day."""
+    # While the database is locked or away, the next look tells it.
+    with suppress(OperationalError):
+        for line in news.lines():
+            click.echo(f"{datetime.now():%H:%M:%S}  {line}")
 
 
 def _start(stack: Stack, samples: Sequence[Sample], labels: Sequence[str], url: str, account: Account) -> int:

@@ -64,7 +64,11 @@ def is_enough(held_out_NK: Booleans, all_NK: Booleans) -> bool:
 
 
 def judge(evidence: JudgedAnswers, *, must_gain: bool, seed: int = 0) -> Verdict:
-    """Compare a candidate with the served version; with `must_gain` it must be better, not only not worse."""
+    """Compare a candidate with the served version; with `must_gain` it must be better, not only not worse.
+
+    The verdict's metrics say on how many items it is based, and how many points of macro-F1 the candidate is better
+    than the served version on the same items. With fewer than FEWEST_ITEMS the reason names no macro-F1.
+    """
     if not evidence.known_NK.any():
         return Verdict(False, "no gold to judge it by", {"basis": evidence.basis, "items": 0})
     comparison = paired_bootstrap(
@@ -76,20 +80,25 @@ def judge(evidence: JudgedAnswers, *, must_gain: bool, seed: int = 0) -> Verdict
         seed=seed,
     )
     served, candidate = evidence.scores(np.ones(len(evidence.gold_NK), dtype=bool))
+    count, changed = len(evidence.gold_NK), int(evidence.by_hand_N.sum())
     metrics: dict[str, Any] = {
         "basis": evidence.basis,
-        "items": len(evidence.gold_NK),
+        "items": count,
         "macro_f1": candidate,
         "served_macro_f1": served,
         "difference": comparison.difference,
         "lower_bound": comparison.low,
     }
-    figures = f"macro-F1 {candidate:.3f} after {served:.3f} on {len(evidence.gold_NK)} {evidence.basis} items"
-    if not evidence.by_hand_N.all():
+    figures = f"macro-F1 {candidate:.3f} after {served:.3f} on {count} {evidence.basis} items"
+    if count < FEWEST_ITEMS:
+        figures = f"{count} {evidence.basis} items, too few for a macro-F1"
+    if changed < count:
         served_by_hand, by_hand = evidence.scores(evidence.by_hand_N)
-        count = int(evidence.by_hand_N.sum())
-        metrics |= {"items_by_hand": count, "macro_f1_by_hand": by_hand, "served_macro_f1_by_hand": served_by_hand}
-        figures += f" ({by_hand:.3f} after {served_by_hand:.3f} on the {count} that people changed)"
+        metrics |= {"items_by_hand": changed, "macro_f1_by_hand": by_hand, "served_macro_f1_by_hand": served_by_hand}
+        if changed >= FEWEST_ITEMS:
+            figures += f" ({by_hand:.3f} after {served_by_hand:.3f} on the {changed} that people changed)"
+        else:
+            figures += f" ({changed} of them changed by people)"
     if comparison.low < -MARGIN:
         return Verdict(False, f"may be worse: {figures}, lower bound {comparison.low:+.3f}", metrics)
     if must_gain and comparison.difference <= 0:

@@ -9,7 +9,8 @@ import psutil
 import pytest
 
 from tagloom_base.errors import UserError
-from tools.services.record import FILE, Entries, Mark, Record
+from tagloom_base.running import Mark
+from tools.services.record import FILE, Entries, Record
 
 
 def sleeper() -> "subprocess.Popen[bytes]":
@@ -56,10 +57,18 @@ def test_a_used_again_process_id_is_nobody_we_know(tmp_path: Path) -> None:
 def test_down_ends_owner_and_children_and_forgets_them(tmp_path: Path) -> None:
     owner, child = sleeper(), sleeper()
     note(tmp_path, Mark.of(owner.pid), worker=child.pid)
-    assert Record(tmp_path).down() == ["tagloom", "worker"]
+    assert Record(tmp_path).down() == [f"tagloom (process {owner.pid})", "worker"]
     assert ended(owner)
     assert ended(child)
     assert Record(tmp_path).down() == []
+
+
+def test_the_command_that_is_ended_is_named(tmp_path: Path) -> None:
+    owner = sleeper()
+    entries = Entries(owner=Mark.of(owner.pid), command="tagloom demo")
+    (tmp_path / FILE).write_text(entries.model_dump_json())
+    assert Record(tmp_path).down() == [f"tagloom demo (process {owner.pid})"]
+    assert ended(owner)
 
 
 def test_a_broken_record_counts_as_none(tmp_path: Path) -> None:

@@ -132,6 +132,16 @@ def test_the_worker_line_carries_the_settings_but_no_password(tmp_path: Path, mo
 
 
 @pytest.mark.usefixtures("alone")
+def test_the_worker_line_leaves_out_addresses_with_a_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAGLOOM_DATABASE_URL", "postgresql://tagloom:swordfish@db.example/tagloom")
+    url = "redis://127.0.0.1:6379/0?password=Open%23sesame"
+    line = Stack(Settings(home=tmp_path, redis_url=url), {"REDIS_URL": url, "RQ_REDIS_URL": url}).worker_line()
+    assert "swordfish" not in line
+    assert "sesame" not in line
+    assert "TAGLOOM_HOME=" in line
+
+
+@pytest.mark.usefixtures("alone")
 def test_sigterm_ends_everything(tmp_path: Path) -> None:
     code = (
         "import sys, time\n"
@@ -143,11 +153,14 @@ def test_sigterm_ends_everything(tmp_path: Path) -> None:
         "    print(stack.children[0].pid, flush=True)\n"
         "    time.sleep(60)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as run:
+    run_it = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(run_it, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         assert run.stdout
         pid = int(run.stdout.readline())
         run.terminate()
         assert run.wait(20) == 128 + signal.SIGTERM
+        assert run.stderr
+        assert "ended by SIGTERM" in run.stderr.read()
     assert not psutil.pid_exists(pid)
 
 

@@ -58,6 +58,15 @@ def test_few_items_cannot_show_that_a_slightly_worse_version_is_harmless() -> No
     assert not judge(evidence(truth, with_errors(truth, 0.1, 1), with_errors(truth, 0.12, 2)), must_gain=False).accepted
 
 
+@pytest.mark.parametrize(("items", "named"), [(39, False), (40, True)])
+def test_a_macro_f1_of_few_items_is_not_named(items: int, named: bool) -> None:
+    truth = gold(items)
+    verdict = judge(evidence(truth, truth, truth), must_gain=False)
+    assert ("macro-F1 1.000 after" in verdict.reason) == named
+    assert (f"{items} held-out items, too few for a macro-F1" in verdict.reason) != named
+    assert verdict.metrics["items"] == items
+
+
 def test_nothing_to_judge_by_is_no_permission() -> None:
     none = gold(0)
     assert not judge(evidence(none, none, none), must_gain=False).accepted

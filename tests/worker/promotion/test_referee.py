@@ -109,7 +109,7 @@ def test_an_accepted_proposal_of_an_older_version_counts_and_is_told_apart(tmp_p
     assert int(evidence.by_hand_N.sum()) == GOLD - 8
     verdict = judge(evidence, must_gain=False)
     assert verdict.metrics["items_by_hand"] == GOLD - 8
-    assert f"on the {GOLD - 8} that people changed" in verdict.reason
+    assert f"({GOLD - 8} of them changed by people)" in verdict.reason
 
 
 def test_where_all_gold_accepts_the_served_version_nothing_judges(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What `tagloom doctor` checks: a function each, which yields findings. `tagloom.doctor.CHECKS` lists them."""

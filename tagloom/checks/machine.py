@@ -1,0 +1,53 @@
+"""Checks of this machine: Python and cores, the settings' values, the home folder, the encoders and their device."""
+
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+from tagloom.checks.finding import Finding, good, wrong
+from tagloom.preflight import require_disk, require_writable
+from tagloom_base.settings import Settings, variable_of
+from tagloom_base.values import without_password
+
+
+def machine(_: Settings) -> Iterator[Finding]:
+    """Tell Python's version and the number of cores."""
+    yield good(f"Python {platform.python_version()}, {os.cpu_count()} cores")
+
+
+def chosen(settings: Settings) -> Iterator[Finding]:
+    """Tell which settings are not as they come, without secrets, and check the lexicon's content."""
+    from worker.lexicon import read_lexicon
+
+    read_lexicon(settings.training.lexicon)
+    listed = sorted((variable_of(field), str(value)) for field, value in settings.values_set().items())
+    yield good(", ".join(f"{variable}={without_password(value)}" for variable, value in listed) or "all as they come")
+
+
+def home(settings: Settings) -> Iterator[Finding]:
+    """Check that there is room on the disk, and that the folder can be written, or be made by the backend."""
+    folder = settings.paths.home.resolve()
+    require_disk(folder)
+    if folder.exists():
+        require_writable(folder)
+        yield good(str(folder))
+    elif _nearest(folder).is_dir() and os.access(_nearest(folder), os.W_OK):
+        yield good(f"{folder} is not there yet: `tagloom serve` makes it")
+    else:
+        yield wrong(f"{folder} can't be made in {_nearest(folder)}: set TAGLOOM_HOME to a folder that may be written")
+
+
+def encoders(settings: Settings) -> Iterator[Finding]:
+    """Load the encoders on their device and tell which they are."""
+    from model.encoders.device import require_device
+    from model.features.extraction import open_extractor
+
+    require_device(settings.encoders.device)
+    extractor = open_extractor(settings.encoders)
+    yield good("; ".join(f"{part}: {text}" for part, text in extractor.describe().items()))
+
+
+def _nearest(folder: Path) -> Path:
+    """Return the folder's nearest parent that exists."""
+    return next(parent for parent in folder.parents if parent.exists())

@@ -1,0 +1,37 @@
+"""Checks of what the processes have noted in the store: settings that differ between them, and pictures."""
+
+from collections.abc import Iterator
+
+from tagloom.checks.finding import Finding, good, wrong
+from tagloom_base.settings import Settings
+
+
+def shared_settings(settings: Settings) -> Iterator[Finding]:
+    """Check that each worker that has done a job has the backend's values of the settings that both must share."""
+    from tagloom.operate import opened
+    from worker.shared_settings import backend_of, differences, workers_apart
+
+    with opened(settings.paths) as store:
+        backend = backend_of(store)
+        if backend is None:
+            yield good("no backend runs")
+            return
+        apart = workers_apart(settings, store, backend.settings)
+    lines = [line for worker in apart for line in differences(backend.settings, worker)]
+    yield from map(wrong, lines or ())
+    if not lines:
+        yield good("the same for the backend and the workers that have done a job")
+
+
+def pictures(settings: Settings) -> Iterator[Finding]:
+    """Tell which pictures could not be read and why; wrong is what an operator can put right."""
+    from tagloom.operate import opened
+    from worker.pictures import asks_for_change, picture_lines
+
+    with opened(settings.paths) as store:
+        found = [(project, picture_lines(store, project)) for project in store.projects.all() if not project.gone_at]
+    for project, lines in found:
+        for line in lines:
+            yield Finding(not asks_for_change(line), f"{project.title or project.key}: {line}")
+    if not any(lines for _, lines in found):
+        yield good("all that were tried could be read")

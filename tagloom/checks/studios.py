@@ -1,0 +1,123 @@
+"""Checks of the Label Studios: whether each can be reached, and sends the labels of its projects to the backend."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from tagloom.checks.finding import Finding, good, wrong
+from tagloom_base.errors import UserError
+from tagloom_base.settings import Settings
+
+if TYPE_CHECKING:
+    from labelstudio.api import LabelStudioClient
+    from labelstudio.connection import Connection
+
+NEEDED_ACTIONS = frozenset({"ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED"})
+"""The actions without which gold is missed."""
+
+
+def label_studio(settings: Settings) -> Iterator[Finding]:
+    """Check that each configured Label Studio lists its projects to Tagloom."""
+    from labelstudio.api import LabelStudioError
+
+    connections = _configured(settings)
+    if not connections:
+        raise UserError("not configured: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY, or pictures can't be fetched")
+    for connection in connections.values():
+        try:
+            with _client(connection) as client:
+                yield good(f"{connection.url} shows {len(list(client.projects()))} projects")
+        except (LabelStudioError, UserError) as refused:
+            yield wrong(str(refused))
+
+
+def webhooks(settings: Settings) -> Iterator[Finding]:
+    """Check for each known project that Label Studio has it connected, and has a webhook that sends all labels."""
+    from labelstudio.api import LabelStudioError
+    from labelstudio.presence import project_there
+    from labelstudio.project import ProjectKey
+    from tagloom.operate import opened
+
+    try:
+        with opened(settings.paths) as store:
+            projects = [project for project in store.projects.all() if not project.gone_at]
+    except UserError as unopened:
+        raise UserError("can't be looked up without the database: mend that first") from unopened
+    connections, well = _configured(settings), 0
+    for project in projects:
+        key = ProjectKey.parse(project.key)
+        if key.connection not in connections:
+            continue
+        try:
+            with _client(connections[key.connection]) as client:
+                if project_there(client, key) is None:
+                    continue
+                missing = _missing(client, key.id, settings, key.connection)
+        except (LabelStudioError, UserError) as refused:
+            missing = f"can't be looked up ({refused})"
+        if missing:
+            yield wrong(f"project {key.id} {project.title}".rstrip() + f" {missing}")
+        well += not missing
+    if well or not projects:
+        yield good(f"{well} projects send their labels")
+
+
+def _missing(client: "LabelStudioClient", project: int, settings: Settings, connection: str) -> str:
+    """Return what keeps a project's labels from the backend, and how to mend it; empty when nothing does."""
+    secrets = _secrets(settings, connection)
+    backends = client.backends(project)
+    if not backends:
+        return "has no ML backend: connect this one in its Settings → Model"
+    own = [one for one in backends if not secrets or secrets & set(urlsplit(str(one.get("url"))).path.split("/"))]
+    if not own:
+        return "has no ML backend with a secret of TAGLOOM_URL_SECRETS in its URL: connect http://host:port/<secret>/"
+    urls = {str(backend.get("url")).rstrip("/") + "/webhook" for backend in own}
+    hooks = [hook for hook in client.webhooks(project) if str(hook.get("url")).rstrip("/") in urls]
+    if not hooks:
+        return f"has no webhook, so no label arrives: add {min(urls)} in its Settings → Webhooks, and Start training"
+    # Basic auth without a URL secret is completed by a header of the webhook.
+    header = settings.access.webhook_secret if settings.access.basic_user and not secrets else SecretStr("")
+    faults = [_fault(hook, header.get_secret_value()) for hook in hooks]
+    return "" if "" in faults else faults[0]
+
+
+def _fault(hook: Mapping[str, Any], header: str) -> str:
+    """Return why a webhook does not bring the labels, and how to mend it; empty when it does."""
+    place = "in its Settings → Webhooks"
+    lacking = NEEDED_ACTIONS - set(hook.get("actions") or ())
+    if not hook.get("is_active", True):
+        return f"has a webhook that is switched off: switch it on {place}, and Start training"
+    if not hook.get("send_payload", True):
+        return f"has a webhook that sends no payload: switch on Send payload {place}"
+    if not hook.get("send_for_all_actions", True) and lacking:
+        return f"has a webhook without {', '.join(sorted(lacking))}: switch on Send for all actions {place}"
+    if header and f"Bearer {header}" not in (hook.get("headers") or {}).values():
+        return f"has a webhook without the header of TAGLOOM_WEBHOOK_SECRET: add Authorization: Bearer <secret> {place}"
+    return ""
+
+
+def _secrets(settings: Settings, connection: str) -> set[str]:
+    """Return the URL secrets of one connection."""
+    further = settings.studios.connections.get(connection)
+    held: Sequence[SecretStr] = further.url_secrets if further else settings.access.url_secrets
+    return {secret.get_secret_value() for secret in held}
+
+
+def _configured(settings: Settings) -> dict[str, "Connection"]:
+    from labelstudio.sites import connections_of
+
+    return {name: entry for name, entry in connections_of(settings.studios).items() if entry.url}
+
+
+@contextmanager
+def _client(connection: "Connection") -> Iterator["LabelStudioClient"]:
+    from labelstudio.api import LabelStudioClient
+
+    client = LabelStudioClient(connection, timeout=10)
+    try:
+        yield client
+    finally:
+        client.close()

@@ -14,7 +14,6 @@ from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit, urlunsplit
 
 import httpcore
-import httpx
 
 from labelstudio.addresses import AddressRules, ForbiddenAddressError, PinnedBackend
 from labelstudio.api import LabelStudioClient, LabelStudioError

@@ -83,7 +83,7 @@ def shown(say: Callable[[str], None]) -> Callable[[Mapping[str, Any]], None]:
 
 
 def version_lines(store: Store, project: Project) -> list[str]:
-    """Return a table of all versions, newest first, with reasons, what the newest trained one learned, and what it lacked.
+    """Return a table of all versions, newest first, with reasons; then what the newest learned and what it lacked.
 
     The figures are the gate's: macro-F1, the gold items it was measured on, and how much better the version was than
     the one that served then, on the same items.

@@ -152,6 +152,8 @@ def alive(settings: Settings, workers: Sequence[str]) -> set[str] | None:
         }
     except RedisError:
         return None
+
+
 def redis_answers(url: str) -> bool:
     """Return whether a Redis or Valkey server answers PING."""
     try:

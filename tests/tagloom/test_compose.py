@@ -46,6 +46,8 @@ def test_pictures_under_label_studios_public_name_are_known(services: dict[str, 
     name = services["label-studio"]["environment"]["LABEL_STUDIO_HOST"]
     for part in ("backend", "worker", "worker-gpu"):
         assert services[part]["environment"]["TAGLOOM_LABEL_STUDIO_NAMES"] == name
+
+
 def test_each_service_gets_its_own_secrets_only(services: dict[str, Any]) -> None:
     files = {name: service.get("env_file", []) for name, service in services.items()}
     assert files == {

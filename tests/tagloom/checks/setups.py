@@ -131,7 +131,8 @@ def not_allowed(place: Place) -> Iterator[None]:
     store = Store.open(Settings().paths.database)
     store.projects.ensure("default/2.1795288797", "<View/>", "Shoes")
     store.tasks.upsert("default/2.1795288797", tasks_of([{"id": 1, "data": {}}]))
-    store.pictures.note("default/2.1795288797", {1: "host 'img.example.com' is not allowed: add it to TAGLOOM_IMAGE_HOSTS"})
+    reason = "host 'img.example.com' is not allowed: add it to TAGLOOM_IMAGE_HOSTS"
+    store.pictures.note("default/2.1795288797", {1: reason})
     store.close()
     yield
 

@@ -18,10 +18,11 @@ from labelstudio.tasks import item_key, reference_of
 from model.boxes import described
 from model.boxes.roles import RoleReader
 from model.features.cache import FeatureCache
+from model.lexicon.names import with_names
 from store.projects import Project
 from tagloom_base.groups import PathSettings
 from worker.forgotten import DAY_S, Mark
-from worker.lexicon import read_lexicon, with_names
+from worker.lexicon import read_lexicon
 from worker.workplace import Workplace
 
 LOG = logging.getLogger(__name__)

@@ -53,7 +53,8 @@ class Supervision:
 def supervise(parent: Tagger, problem: Problem, config: TrainConfig | None = None) -> Supervision:
     """Fit label model, regression and credence to the gold that is not held out, and make weak labels for the pool.
 
-    The cues are the parent's; of nothing else does the result depend on earlier trainings. Raises ValueError if the problem's boxes have not been learned.
+    The cues are the parent's; nothing else depends on earlier trainings. Raises ValueError if the problem's boxes have
+    not been learned.
 
         problem = replace(problem, boxes=learn_boxes(parent, problem, seed=7))
         supervision = supervise(parent, problem)

@@ -16,6 +16,7 @@ from labelstudio.tasks import item_key, reference_of
 from model.boxes.described import RECENT
 from model.boxes.roles import RoleReader
 from model.features.cache import FeatureCache
+from model.lexicon.names import with_names
 from store.projects import Project
 from store.store import Store
 from tagloom_base.settings import Settings
@@ -24,7 +25,7 @@ from testing.shop import SHOP
 from tests.worker import shop
 from worker import forgetting, forgotten, jobs, timer
 from worker.forgotten import DAY_S, KILLED_S, LINGER_S, Mark
-from worker.lexicon import read_lexicon, with_names
+from worker.lexicon import read_lexicon
 from worker.workplace import Workplace, open_workplace
 
 KEY = str(shop.KEY)

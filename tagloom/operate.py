@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import OperationalError
+
 from labelstudio.api import LabelStudioError
 from labelstudio.project import ProjectKey
 from store.projects import Project
@@ -25,10 +27,19 @@ _DOUBT_HEADINGS = ("task", "label", "gold says", "model says", "")
 
 @contextmanager
 def opened(paths: PathSettings) -> Iterator[Store]:
-    """Yield the store of these settings, and close it afterwards. UserError where there is none: none is made."""
+    """Yield the store of these settings, and close it afterwards.
+
+    Raises UserError where there is none, since none is made, and when a statement in the block fails for a lock or for
+    lack of rights.
+    """
     store = Store.open(paths.database, makes=False)
     try:
         yield store
+    except OperationalError as error:
+        raise UserError(
+            f"the database can't be used now ({error.orig}): give this user the right to write it and its folder, or "
+            "end what holds its lock, and try again"
+        ) from error
     finally:
         store.close()
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
 
@@ -41,3 +43,5 @@ def found_by(name: str, check: Check, settings: Settings) -> Iterator[Finding]:
     except (UserError, ValueError, OSError) as error:
         # The messages of these errors say what to do. Anything else is a bug and ends the command.
         yield from (wrong(f"{name}: {line}") for line in str(error).splitlines())
+    except SQLAlchemyError as error:
+        yield wrong(f"{name}: the database fails ({type(error).__name__}): see its log, or restore its file")

@@ -32,16 +32,15 @@ def database(settings: Settings) -> Iterator[Finding]:
         yield good(f"{len(projects)} projects, {behind} with gold that waits for training")
         for project in projects:
             if project.failure:
-                yield wrong(f"the last training of {project.title or project.key} failed: {project.failure}")
+                yield wrong(
+                    f"the last training of {project.title or project.key} failed ({project.failure}): mend that; new "
+                    "gold or Start training tries again"
+                )
 
 
 def backend(settings: Settings) -> Iterator[Finding]:
     """Check that the backend answers where the settings say, that its encoders are loaded, and that it is this one."""
-    url, login = _address(settings.access)
-    try:
-        answer = httpx.get(f"{url}/health", auth=login, timeout=SECONDS, verify=False, trust_env=False)
-    except httpx.HTTPError as away:
-        raise UserError(f"none answers at {_bare(settings.access)}: start `tagloom serve`") from away
+    answer = _asked(settings.access, "/health")
     told = _object(answer)
     if answer.status_code == 401:
         raise UserError(
@@ -56,7 +55,7 @@ def backend(settings: Settings) -> Iterator[Finding]:
         raise UserError("its encoders can't be loaded: its log says why; mend that and start it again")
     if not told["ready"]:
         raise UserError("its encoders are still loading: ask again in a moment")
-    status = _object(httpx.get(f"{url}/status", auth=login, timeout=SECONDS, verify=False, trust_env=False))
+    status = _object(_asked(settings.access, "/status"))
     if status.get("database") not in (None, _identity(settings)):
         raise UserError(
             f"the one at {_bare(settings.access)} works on another database than {settings.paths.home.resolve()} has: "
@@ -104,11 +103,15 @@ def _bare(access: AccessSettings) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{access.port}"
 
 
-def _address(access: AccessSettings) -> tuple[str, httpx.BasicAuth | None]:
-    """Return the backend's address with its first URL secret, and its Basic auth."""
+def _asked(access: AccessSettings, path: str) -> httpx.Response:
+    """Return the backend's answer, asked with its URL secret and Basic auth. UserError when none arrives."""
     secret = f"/{access.url_secrets[0].get_secret_value()}" if access.url_secrets else ""
-    password = access.basic_password.get_secret_value()
-    return _bare(access) + secret, httpx.BasicAuth(access.basic_user, password) if access.basic_user else None
+    login = httpx.BasicAuth(access.basic_user, access.basic_password.get_secret_value()) if access.basic_user else None
+    try:
+        # The backend speaks no TLS, and no proxy of the environment knows this machine's ports.
+        return httpx.get(f"{_bare(access)}{secret}{path}", auth=login, timeout=SECONDS, verify=False, trust_env=False)
+    except httpx.HTTPError as away:
+        raise UserError(f"none answers at {_bare(access)}: start `tagloom serve`") from away
 
 
 def _object(answer: httpx.Response) -> Mapping[str, Any]:

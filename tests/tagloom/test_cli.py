@@ -16,6 +16,7 @@ from store.versions import NewVersion
 from tagloom.cli import Commands, main
 from tagloom_base.running import Mark
 from tagloom_base.settings import Settings
+from tests.databases import open_folder, shut
 from tools.services.record import FILE, Entries
 
 KEY = "default/2.1795288797"
@@ -122,6 +123,22 @@ def test_rollback_goes_to_what_served_before(three_versions: Store) -> None:
 
 def test_promote_takes_any_kept_version(three_versions: Store) -> None:
     assert run("promote", "v0.abcd", "--project", KEY).stdout == "serving: v0.abcd\n"
+
+
+def test_a_database_that_cannot_be_written_or_is_locked_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_folder() as folder:
+        monkeypatch.setenv("TAGLOOM_HOME", str(folder))
+        store = Store.open(Settings().paths.database)
+        store.projects.ensure(KEY, "<View/>")
+        store.versions.install(KEY, new_version(0), generation=0)
+        # The folder stays open: SQLite can then read, and refuses the write alone.
+        folder.chmod(0o777)
+        with shut(folder / "tagloom.db"):
+            refused = run("promote", "v0")
+        store.close()
+    assert refused.exit_code == 1
+    assert "tagloom: the database can't be used now (attempt to write a readonly database): give" in refused.stderr
+    assert "Traceback" not in refused.output
 
 
 def test_an_unknown_version_is_refused(three_versions: Store) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx
 import pytest
+from redis import Redis
+from rq import Queue
 
 from testing.waiting import until
 from tests import captured
@@ -189,3 +191,21 @@ def test_the_instructions_for_a_server_work_as_they_are_written(server: Server) 
     assert server.ask("setup", body)["model_version"] == version
     assert server.ask("predict", question)["results"] == answered
     assert version in server.do("as-tagloom tagloom versions")
+
+
+def test_a_jobs_progress_is_shown_wherever_redis_is(valkey: str, tmp_path: Path) -> None:
+    queue = Queue("a-queue", connection=Redis.from_url(valkey), serializer="json")
+    job = queue.enqueue("worker.jobs.train", "default/2.1", meta={"stage": "reading pictures", "done": 3})
+    text = (ROOT / "docs" / "operate.md").read_text("utf-8")
+    (command,) = [block for block in re.findall(r"```\n(.*?)```", text, flags=re.DOTALL) if "Job.fetch" in block]
+    said = subprocess.run(
+        ["/bin/bash", "-c", command.replace("python -c", f"{sys.executable} -c").replace("<id>", job.id)],
+        env=os.environ | {"REDIS_URL": valkey, "TAGLOOM_HOME": str(tmp_path)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert said.stdout == "{'stage': 'reading pictures', 'done': 3}\n"
+    queue.empty()

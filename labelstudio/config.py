@@ -250,11 +250,19 @@ def _unrolled(root: ET.Element) -> Iterator[tuple[str, str]]:
 def _asks(tag: ET.Element) -> bool:
     """Return whether a tag is a control that Tagloom can predict for, if it points at the right picture."""
     item = _ITEMS.get(tag.tag.lower()) if isinstance(tag.tag, str) else None
-    return (
-        item is not None
-        and tag.get("perRegion") != "true"
-        and any(isinstance(entry.tag, str) and entry.tag.lower() == item for entry in tag.iter())
-    )
+    return item is not None and tag.get("perRegion") != "true" and bool(_items(tag, item))
+
+
+def _items(tag: ET.Element, item: str) -> list[ET.Element]:
+    """Return the labels inside a control that have a name."""
+    entries = (entry for entry in tag.iter() if isinstance(entry.tag, str) and entry.tag.lower() == item)
+    return [entry for entry in entries if entry.get("alias") or entry.get("value")]
+
+
+def _without_labels(tag: ET.Element, item: str) -> _LeftOut:
+    source = tag.get("value") or ""
+    why = f'takes its labels from task data (value="{source[:60]}")' if source else "lists no labels"
+    return _LeftOut(f'it {why}: write each as <{item.title()} value="..."/> inside it')
 
 
 def _controls(
@@ -270,6 +278,8 @@ def _controls(
         if not is_predicted and tag.get("toName") is None:
             continue
         try:
+            if kind in SHAPES and not _items(tag, RectangleLabels.ITEM):
+                raise _without_labels(tag, RectangleLabels.ITEM)
             if not is_predicted:
                 raise _LeftOut("it is read as gold, not predicted" if kind in SHAPES else "Tagloom has no such control")
             target = _target(tag, objects, image)
@@ -291,15 +301,10 @@ def _shapes(root: ET.Element, image: _Object | None, book: _LabelBook) -> Iterat
         kind = tag.tag.lower() if isinstance(tag.tag, str) else ""
         targets = [target.strip() for target in (tag.get("toName") or "").split(",")]
         if kind in SHAPES and image is not None and image.name in targets:
-            names = [
-                (name, [alias, value])
-                for entry in tag.iter()
-                if isinstance(entry.tag, str) and entry.tag.lower() == RectangleLabels.ITEM
-                for alias, value in [(entry.get("alias"), entry.get("value"))]
-                if (name := alias or value)
-            ]
-            labels = {name: book.known(own) or name for name, own in names}
-            yield ShapeLabels(tag.get("name") or "", str(image.name), kind, labels)
+            named = [(entry.get("alias"), entry.get("value")) for entry in _items(tag, RectangleLabels.ITEM)]
+            labels = {name: book.known(own) or name for own in named if (name := own[0] or own[1])}
+            if labels:
+                yield ShapeLabels(tag.get("name") or "", str(image.name), kind, labels)
 
 
 def _target(tag: ET.Element, objects: list[_Object], image: _Object | None) -> str:
@@ -334,11 +339,9 @@ def _labels(tag: ET.Element, kind: str, book: _LabelBook) -> dict[str, str]:
     """
     item = _ITEMS[kind]
     entries: dict[str, list[str]] = {}
-    for entry in tag.iter():
-        if not isinstance(entry.tag, str) or entry.tag.lower() != item:
-            continue
-        name = entry.get("alias") or entry.get("value")
-        if not name or name in entries:
+    for entry in _items(tag, item):
+        name = entry.get("alias") or entry.get("value") or ""
+        if name in entries:
             continue
         # ``predicted_values`` are the names by which a model knows the label. They precede the alias and the value, so
         # that the first of them becomes the model's label.
@@ -348,9 +351,7 @@ def _labels(tag: ET.Element, kind: str, book: _LabelBook) -> dict[str, str]:
         if any(len(each) > _MAX_NAME for each in names):
             raise _LeftOut(f'its label "{name[:60]}..." is longer than {_MAX_NAME} characters: give it a short name')
     if not entries:
-        source = tag.get("value") or ""
-        why = f'takes its labels from task data (value="{source[:60]}")' if source else "lists no labels"
-        raise _LeftOut(f'it {why}: write each as <{item.title()} value="..."/> inside it')
+        raise _without_labels(tag, item)
     if book.size_with(entries.values()) > _MAX_LABELS:
         raise _LeftOut(f"the config would have more than {_MAX_LABELS:,} labels with it: split it into two projects")
     labels: dict[str, str] = {}

@@ -176,9 +176,9 @@ class Lexicon:
 
         A kind in both has the aliases and the ``without`` of both. A cue of ``other`` replaces the cue of the same
         name. The share in ``other`` replaces the share in this lexicon unless it is the neutral share. An alias that
-        ``other`` gives to a kind is taken away from the other kinds.
+        names a kind of ``other`` is taken away from the other kinds.
         """
-        owners = {_folded(alias): kind.name for kind in other.kinds.values() for alias in kind.aliases}
+        owners = {_folded(name): kind.name for kind in other.kinds.values() for name in (kind.name, *kind.aliases)}
         kinds = {
             name: replace(
                 kind, aliases=tuple(alias for alias in kind.aliases if owners.get(_folded(alias), name) == name)

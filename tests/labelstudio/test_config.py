@@ -214,6 +214,7 @@ BOXES = '<RectangleLabels name="boxes" toName="img"><Label value="LOGO"/></Recta
             "no task has data",
         ),
         ('<Rating name="odd" toName="img"/>', "no such control"),
+        ('<BrushLabels name="odd" toName="img" value="$kinds"/>', r'task data \(value="\$kinds"\)'),
         ('<PolygonLabels name="odd" toName="img"><Label value="x"/></PolygonLabels>', "read as gold"),
     ],
 )

@@ -179,6 +179,11 @@ def test_other_controls_and_arrows_cast_no_doubt() -> None:
         ('<Choices name="odd" toName="image" perRegion="true"><Choice value="价格"/></Choices>', "choices", {}),
         ('<Choices name="odd" toName="gone"><Choice value="价格"/></Choices>', "choices", {"choices": ["价格"]}),
         (
+            '<PolygonLabels name="odd" toName="image" value="$kinds"/>',
+            "polygonlabels",
+            {"points": [[1, 1], [9, 1], [9, 9]], "polygonlabels": ["价格"]},
+        ),
+        (
             '<RectangleLabels name="odd" toName="image" value="$kinds"/>',
             "rectanglelabels",
             {"x": 1, "y": 1, "width": 9, "height": 9, "rectanglelabels": ["价格"]},

@@ -79,6 +79,8 @@ WRONG = [
     ("TAGLOOM_PREDICT_BUDGET", "0", "greater than 0"),
     ("TAGLOOM_PREDICT_BUDGET", "nan", "finite"),
     ("TAGLOOM_PREDICT_BUDGET", "inf", "finite"),
+    ("TAGLOOM_LABEL_STUDIO_NAMES", "label.example.com", "http:// or https://"),
+    ("TAGLOOM_LABEL_STUDIO_NAMES", "https://label.example.com/?a=1", "before its"),
     ("TAGLOOM_IMAGE_HOSTS", "https://img.example.com/", "hosts alone"),
     ("TAGLOOM_IMAGE_HOSTS", "http://shop.example.org:8080/a.jpg", "such as shop[.]example[.]org$"),
     ("TAGLOOM_IMAGE_HOSTS", "img.example.com:8080", "port"),

@@ -1,6 +1,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from labelstudio.config import LabelConfig
 from model import checkpoint
 from model.lexicon.lexicon import Lexicon
 from model.lexicon.names import with_names
@@ -10,6 +11,7 @@ from store.versions import NewVersion
 from tagloom_base.settings import Settings
 from testing.shop import LABELS
 from tests.worker import shop
+from worker.cold_start import ColdStart
 from worker.lexicon import read_lexicon
 
 KEY = "default/2.1"
@@ -40,6 +42,12 @@ def test_a_label_in_other_words_gets_the_cues_of_its_alias() -> None:
     lexicon = with_names(Lexicon.load(), {"K7": ("K7", "赠品"), "LOGO": ("LOGO",), "odd": ("odd",)})
     assert lexicon.kind_of("K7").name == lexicon.kind_of("赠品").name != ""
     assert lexicon.kind_of("odd").name == ""
+    config = LabelConfig.parse(
+        '<View><Image name="i" value="$i"/><Choices name="c" toName="i"><Choice value="Promo copies"/></Choices></View>'
+    )
+    (kind,) = ColdStart.of(config, "s" * 16, Settings().training).lexicon.kinds_of(config.labels)
+    assert kind.name == "copy"
+    assert kind.cues
 
 
 def test_with_another_lexicon_a_cold_start_is_made_anew_and_a_trained_version_stays(

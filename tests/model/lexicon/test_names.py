@@ -65,6 +65,7 @@ def test_further_names_of_a_label_decide_where_the_first_says_nothing() -> None:
 def test_a_lexicon_of_ones_own_overrides() -> None:
     own = BUILT_IN.extended(
         Lexicon.parse(
+            "[kinds.slogan]\n"
             '[kinds.badge]\naliases = ["卖点", "promo text", "logo"]\n'
             '[kinds.gift]\naliases = ["gift card", "店庆小物"]\n'
         )
@@ -73,7 +74,7 @@ def test_a_lexicon_of_ones_own_overrides() -> None:
         assert meaning(name, own).kind == "badge", name
     for name in ("Gift Cards", "店庆小物图"):
         assert meaning(name, own).kind == "gift", name
-    assert meaning("文案", own).kind == "copy"
+    assert (meaning("文案", own).kind, meaning("Slogans", own).kind) == ("copy", "slogan")
 
 
 def test_a_project_gets_its_labels_as_aliases() -> None:

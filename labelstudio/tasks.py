@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -131,7 +132,8 @@ def _addresses(config: LabelConfig, values: Mapping[str, Any]) -> Iterator[tuple
             if isinstance(value, str) and _is_address(text := value.strip()):
                 yield key, text
         inner = [(key, [*value.values()] if isinstance(value, dict) else value) for key, value in level]
-        level = [(key, part) for key, parts in inner if isinstance(parts, list) for part in parts[:_MOST_VALUES]]
+        further = ((key, part) for key, parts in inner if isinstance(parts, list) for part in parts)
+        level = list(islice(further, _MOST_VALUES))
 
 
 def _is_address(text: str) -> bool:

@@ -98,6 +98,21 @@ def test_cloud_pictures_go_through_label_studios_resolver(studio: Studio) -> Non
     assert studio.requests[1][0].startswith("/projects/2/resolve/?fileuri=")
 
 
+@pytest.mark.parametrize("place", ["/data/local-files/?d=shop/std.jpg", "s3://shop/std.jpg", "gs://shop/std.jpg"])
+def test_a_storage_that_is_not_connected_says_what_to_do(studio: Studio, place: str) -> None:
+    studio.default = None
+    with Fetching(studio.url, studio.token) as fetching:
+        assert "connect its storage" in str(fetching.refusal(place, task_id=7))
+        assert "storage" not in str(fetching.refusal("/data/upload/2/a.png"))
+
+
+def test_a_file_names_its_folder_and_the_setting(studio: Studio, tmp_path: Path) -> None:
+    with Fetching(studio.url, roots=[tmp_path]) as fetching:
+        said = str(fetching.refusal("file:///srv/shop/夏装/std.jpg"))
+    assert "'/srv/shop/夏装'" in said
+    assert "TAGLOOM_IMAGE_ROOTS" in said
+
+
 def test_redirects_inside_label_studio_are_followed(studio: Studio) -> None:
     studio.redirects = {"/a": "/b", "/b": studio.url + "/c"}
     with Fetching(studio.url, studio.token) as fetching:

@@ -197,3 +197,17 @@ def test_the_task_files_that_the_page_shows_can_be_imported_under_the_readmes_co
         assert reference.found_under == ""
     first = next(iter(re.findall(r'value="\$(\w+)"', xml)))
     assert first == config.image_key, "Label Studio puts the address under the first key, where it knows no other"
+
+
+def test_looking_for_an_address_takes_little_time_however_much_data_there_is() -> None:
+    deep: Any = "x"
+    for _ in range(90):
+        deep = [deep, {"a": deep}] if isinstance(deep, str) else [deep]
+    wide = [[f"https://shop.example/{'.jpg ' * 3_000}"] * 500] * 500
+    task = {
+        "id": 1,
+        "data": {"title": "夏装", "more": wide, "deep": deep, **{str(n): "/a" * 7_000 for n in range(600)}},
+    }
+    began = time.process_time()
+    assert reference_of(CONFIG, task).image is None
+    assert time.process_time() - began < 1.0

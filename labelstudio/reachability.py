@@ -3,7 +3,7 @@
 import os
 import ssl
 from collections.abc import Iterator
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 
@@ -54,7 +54,7 @@ def unanswered(connection: Connection, error: Exception) -> str:
 
 def redirected(connection: Connection, path: str, location: str) -> str:
     """Return the sentence for a redirect of ``path``: no redirect is followed, since the token is for one origin."""
-    place = values.without_password(location.partition("?")[0])
+    place = values.without_password(urljoin(connection.url, location).partition("?")[0])
     base, found, _ = place.rpartition(path.rstrip("/"))
     if found and urlsplit(base).hostname:
         return f"Label Studio at {connection.url} redirects to {base}: set {connection.variable} to {base}"

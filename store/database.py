@@ -151,11 +151,13 @@ class Database:
         head = ScriptDirectory.from_config(config).get_current_head()
         try:
             with self.read() as connection:
-                if MigrationContext.configure(connection).get_current_revision() == head:
-                    return
+                revision = MigrationContext.configure(connection).get_current_revision()
+            if revision == head:
+                return
             if not makes:
                 raise UserError(
-                    f"the database {self._shown} is of another release: `tagloom serve` of this release migrates it"
+                    f"the database {self._shown} is {'of another release' if revision else 'empty'}: start `tagloom "
+                    "serve` of this release, which makes its tables as they should be"
                 )
             with self.write() as connection:
                 if connection.dialect.name == "postgresql":

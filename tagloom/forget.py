@@ -46,6 +46,8 @@ def run(settings: "Settings", key: str, *, dry_run: bool, is_agreed: bool, even_
             if any(mark.key == key for mark in left) and workplace.store.projects.get(key) is None:
                 return
         chosen = operate.chosen(workplace.store, key)
+        if key.casefold() not in operate.names_of(chosen):
+            raise UserError(f"{key!r} is only the beginning of a name: write it in full: {chosen.key} {chosen.title}")
         refusal = refused(workplace, chosen)
         click.echo("\n".join(lines(chosen, forgetting.holdings(workplace, chosen), workplace)))
         if refusal and not even_if_it_exists:

@@ -60,10 +60,10 @@ def named(store: Store, name: str) -> list[Project]:
     if not projects:
         raise UserError("no project is known yet: connect the backend in Label Studio's project settings (Model)")
     wanted = name.casefold()
-    exact = [project for project in projects if name and wanted in _names(project)]
-    begun = [project for project in projects if any(own.startswith(wanted) for own in _names(project))]
+    exact = [project for project in projects if name and wanted in names_of(project)]
+    begun = [project for project in projects if any(own.startswith(wanted) for own in names_of(project))]
     if not (found := exact or begun):
-        raise UserError(f"there is no project {name!r}: choose one with --project: {_listed(projects)}")
+        raise UserError(f"there is no project {name!r}: choose one of these: {_listed(projects)}")
     return found
 
 
@@ -71,7 +71,7 @@ def chosen(store: Store, name: str) -> Project:
     """Return the project that a name means (see `named`). UserError lists the candidates when there are several."""
     found = named(store, name)
     if len(found) > 1:
-        raise UserError(f"choose one of these projects with --project: {_listed(found)}")
+        raise UserError(f"choose one of these projects: {_listed(found)}")
     return found[0]
 
 
@@ -152,7 +152,7 @@ def roll_back(store: Store, project: Project) -> str:
     return promote(store, project, max(served, key=lambda version: version.promoted_at).version)
 
 
-def _names(project: Project) -> tuple[str, ...]:
+def names_of(project: Project) -> tuple[str, ...]:
     """Return all names of a project, folded so that capitals do not matter."""
     key = ProjectKey.parse(project.key)
     names = project.key, str(key.id), f"{key.connection}/{key.id}", project.title

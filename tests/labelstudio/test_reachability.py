@@ -1,5 +1,6 @@
 """Each way in which a Label Studio's URL may be wrong has a sentence of its own, with the fix."""
 
+import re
 import ssl
 from pathlib import Path
 
@@ -50,6 +51,11 @@ def test_a_redirect_to_https_names_the_url_to_set() -> None:
         assert "the url of 'shop' in TAGLOOM_CONNECTIONS to https" in refusal(url, name="shop")
 
 
+def test_a_redirect_below_a_path_names_that_path() -> None:
+    with served(302, {"Location": "/label-studio{path}"}) as url:
+        assert refusal(url).endswith(f"set LABEL_STUDIO_URL to {url}/label-studio")
+
+
 def test_a_redirect_to_another_page_shows_no_secret() -> None:
     with served(302, {"Location": "https://me:secret-word@studio.example/login?next=secret-word"}) as url:
         told = refusal(url)
@@ -62,7 +68,7 @@ def test_a_self_signed_certificate_is_told_until_ssl_cert_file_names_it(
 ) -> None:
     pem = certificate(tmp_path)
     with served(200, JSON, ONE_PROJECT, pem) as url:
-        assert "is not trusted here (self-signed certificate): set SSL_CERT_FILE" in refusal(url)
+        assert re.search(r"is not trusted here \(self.signed certificate\): set SSL_CERT_FILE", refusal(url))
         monkeypatch.setenv("SSL_CERT_FILE", str(pem))
         client = LabelStudioClient(Connection("default", url))
         assert [project["id"] for project in client.projects()] == [1]

@@ -40,12 +40,16 @@ def picture(value: str, **data: Any) -> str | None:
         ("/x/$image", {"image": None}, None),
         ("/x/$image", {"image": {"url": "a"}}, None),
         ("/x/$list", {"list": [{"url": "a"}]}, None),
-        ("$image", {"image": {"url": "/a.jpg"}}, None),
-        ("$image", {"image": [{"url": "/a.jpg"}]}, None),
     ],
 )
 def test_an_address_is_filled_in_as_in_the_editor(value: str, data: dict[str, Any], address: str | None) -> None:
     assert picture(value, **data) == address
+
+
+@pytest.mark.parametrize("value", [{"url": "/a.jpg"}, [{"url": "/a.jpg"}]])
+def test_an_object_in_the_place_of_an_address_is_searched_for_one(value: object) -> None:
+    """The editor shows no picture then; the address is found as any other that stands elsewhere."""
+    assert picture("$image", image=value) == "/a.jpg"
 
 
 def test_a_list_of_pictures_may_stand_under_a_prefix_too() -> None:

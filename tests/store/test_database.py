@@ -62,9 +62,12 @@ def test_what_only_reads_makes_no_database_and_migrates_none(tmp_path: Path) -> 
     url = f"sqlite:///{tmp_path / 'old.db'}"
     make_old(url, "0005")
     before = {path.name for path in tmp_path.iterdir()}
-    with pytest.raises(UserError, match="of another release: `tagloom serve` of this release migrates it"):
+    with pytest.raises(UserError, match="is of another release: start `tagloom serve`"):
         Database(url, makes=False)
     assert {path.name for path in tmp_path.iterdir()} == before
+    (tmp_path / "empty.db").touch()
+    with pytest.raises(UserError, match="is empty: start `tagloom serve`"):
+        Database(f"sqlite:///{tmp_path / 'empty.db'}", makes=False)
     Database(url).close()
     Database(url, makes=False).close()
 

@@ -21,6 +21,8 @@ def fill(store: Store, key: str) -> None:
     store.journal.record(change_of(key, body), timeout=10)
     store.versions.install(key, NEW, generation=0)
     store.fast_answers.give(key, "v0.abcd", [2])
+    store.picture_notes.add(key, {"upside down": 1})
+    store.pictures.note(key, {1: "the host is not allowed"})
     lease = store.leases.acquire(lease_name("train", key), "a", ttl=60)
     assert lease
     store.weak_labels.replace(key, [(2, {"a": WeakLabel(0.5, 0.5, {})})], space="s", gold_revision=1, lease=lease)

@@ -73,8 +73,8 @@ def test_workers_import_torch_once(services: dict[str, Any]) -> None:
 
 
 def test_every_variable_is_a_setting() -> None:
-    files = [ROOT / "docker-compose.yml", ROOT / "Dockerfile", *sorted((ROOT / "deploy").iterdir())]
-    texts = [file.read_text("utf-8") for file in files]
+    files = [ROOT / "docker-compose.yml", ROOT / "Dockerfile", *sorted((ROOT / "deploy").rglob("*"))]
+    texts = [file.read_text("utf-8") for file in files if file.is_file()]
     used = {name for text in texts for name in re.findall(r"\bTAGLOOM_([A-Z_]+)\b", text)}
     assert used
     assert {name.lower() for name in used} <= set(FIELDS)

@@ -82,7 +82,15 @@ def test_it_is_forgotten(store: Store, arguments: list[str], answer: str) -> Non
     assert result.exit_code == 0, result.output
     assert result.output.endswith(f"{KEY} is forgotten\n")
     assert keys(store) == ["kept"]
-    assert "choose one of these projects" in run(KEY, "--yes").output
+    assert f"there is no project {KEY!r}: choose one of these: " in run(KEY, "--yes").output
+
+
+def test_half_a_name_is_not_enough(store: Store) -> None:
+    result = run(KEY[:-2], "--yes")
+    assert result.exit_code == 1
+    assert f"write it in full: {KEY}" in result.output
+    assert len(keys(store)) == 2
+    assert run("SHOP", "--yes").exit_code == 0
 
 
 def test_a_project_that_label_studio_has_is_refused(store: Store, studio: SimulatedLabelStudio) -> None:

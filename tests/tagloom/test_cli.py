@@ -179,7 +179,7 @@ def test_a_project_goes_by_key_title_or_id(store: Store, name: str) -> None:
 def test_an_unclear_name_of_a_project_lists_the_candidates(store: Store) -> None:
     for key, title in ((KEY, "Shoes"), (OTHER, "Shirts"), (THIRD, "Hats")):
         store.projects.ensure(key, "<View/>", title)
-    assert run("rollback", "--project", "Sh").stderr.endswith(f"with --project: {KEY} Shoes, {OTHER} Shirts\n")
+    assert run("rollback", "--project", "Sh").stderr.endswith(f"these projects: {KEY} Shoes, {OTHER} Shirts\n")
     assert "there is no project 'Coats': choose one" in run("versions", "--project", "Coats").stderr
 
 

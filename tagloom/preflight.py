@@ -1,6 +1,7 @@
 """Checks before anything is started. Each raises UserError with one line that says what to do."""
 
 import shutil
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -30,6 +31,20 @@ def require_writable(folder: Path) -> None:
         probe.unlink()
     except OSError as refused:
         raise UserError(f"can't write into {folder} ({refused.strerror}): choose another folder") from refused
+
+
+def require_free(port: int, host: str, variable: str) -> None:
+    """Raise UserError when the port is in use. The message says to choose another one with ``variable``."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+        # Connections in TIME_WAIT, of a server that has just ended, do not make the port unusable.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as taken:
+            raise UserError(
+                f"port {port} on {host} can't be used ({taken.strerror}): "
+                f"stop what listens there, or choose another one with {variable}={port + 1}"
+            ) from taken
 
 
 def require_pictures(pictures: Iterable[Path]) -> None:

@@ -26,9 +26,16 @@ def certificate(folder: Path, *, host: str = "127.0.0.1") -> Path:
 
 @contextmanager
 def served(
-    status: int, headers: Mapping[str, str] | None = None, body: bytes = b"", pem: Path | None = None
+    status: int,
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
+    pem: Path | None = None,
+    port: int = 0,
 ) -> Iterator[str]:
-    """Yield the URL of a server that gives this answer; ``{path}`` in a header becomes the request's path and query."""
+    """Yield the URL of a server that gives this answer; ``{path}`` in a header becomes the request's path and query.
+
+    Port 0 is any free one.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -48,7 +55,7 @@ def served(
         def handle_error(self, *_: object) -> None:
             """A client that breaks off is what some tests are about."""
 
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", port), Handler)
     if pem:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pem)

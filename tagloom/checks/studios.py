@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import httpx
 from pydantic import SecretStr
 
 from tagloom.checks.finding import Finding, good, wrong
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from labelstudio.api import LabelStudioClient
     from labelstudio.connection import Connection
 
+SECONDS = 5.0
 NEEDED_ACTIONS = frozenset({"ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED"})
 """The actions without which gold is missed."""
 
@@ -46,7 +48,7 @@ def webhooks(settings: Settings) -> Iterator[Finding]:
             projects = [project for project in store.projects.all() if not project.gone_at]
     except UserError as unopened:
         raise UserError("can't be looked up without the database: mend that first") from unopened
-    connections, well = _configured(settings), 0
+    connections, well, are_missing = _configured(settings), 0, False
     for project in projects:
         key = ProjectKey.parse(project.key)
         if key.connection not in connections:
@@ -61,7 +63,8 @@ def webhooks(settings: Settings) -> Iterator[Finding]:
         if missing:
             yield wrong(f"project {key.id} {project.title}".rstrip() + f" {missing}")
         well += not missing
-    if well or not projects:
+        are_missing |= bool(missing)
+    if well or not are_missing:
         yield good(f"{well} projects send their labels")
 
 
@@ -81,7 +84,31 @@ def _missing(client: "LabelStudioClient", project: int, settings: Settings, conn
     # Basic auth without a URL secret is completed by a header of the webhook.
     header = settings.access.webhook_secret if settings.access.basic_user and not secrets else SecretStr("")
     faults = [_fault(hook, header.get_secret_value()) for hook in hooks]
-    return "" if "" in faults else faults[0]
+    if "" not in faults:
+        return faults[0]
+    if not any(_answers(client.connection.url, str(backend.get("url"))) for backend in own):
+        return (
+            f"is connected to {own[0].get('url')}, where no backend answers: put the address of this one into its "
+            "Settings → Model and → Webhooks"
+        )
+    return ""
+
+
+def _answers(studio: str, url: str) -> bool:
+    """Return whether a backend answers at the address that a Label Studio calls; unknown is yes.
+
+    An address of loopback means this machine if Label Studio runs here too. Other addresses may be known to it alone.
+    """
+    from backend.access import is_loopback
+
+    if not all(is_loopback(urlsplit(one).hostname or "") for one in (studio, url)):
+        return True
+    try:
+        # Any answer will do: what answers there is `backend`'s question.
+        httpx.get(f"{url.rstrip('/')}/health", timeout=SECONDS, verify=False, trust_env=False)
+    except httpx.HTTPError:
+        return False
+    return True
 
 
 def _fault(hook: Mapping[str, Any], header: str) -> str:

@@ -1,5 +1,7 @@
 """The command line: help at once, one line for a user's mistake, and operators' commands on a real store."""
 
+import os
+import socket
 import subprocess
 import sys
 import time
@@ -85,6 +87,17 @@ def test_a_wrong_setting_is_one_line(home: Path, monkeypatch: pytest.MonkeyPatch
     result = run("versions")
     assert result.exit_code == 1
     assert result.stderr.startswith("tagloom: TAGLOOM_PORT can't be used")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_backend_whose_port_is_taken_says_so_before_it_loads(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        monkeypatch.setenv("TAGLOOM_PORT", str(listener.getsockname()[1]))
+        result = run("serve")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"tagloom: port {os.environ['TAGLOOM_PORT']} on 127.0.0.1 can't be used")
     assert len(result.stderr.splitlines()) == 1
 
 

@@ -22,6 +22,7 @@ from tests.captured import CONFIG
 from tests.databases import open_folder
 from tests.tagloom.checks.setups import SECRET, SET_UPS, Place, queue_of
 from tests.web import served
+from tools.services.ports import free_port
 from worker import queue
 
 HEADING = "## What `tagloom doctor` says"
@@ -80,16 +81,15 @@ def test_each_set_up_has_its_sentence(place: Place, words: str) -> None:
 
 def test_a_healthy_home_is_ok_from_a_shell_without_settings(place: Place) -> None:
     """The backend's own settings are used: another shell has none of them."""
-    studio = WritableLabelStudio(CONFIG, "http://127.0.0.1:9090")
+    port = free_port()
+    studio = WritableLabelStudio(CONFIG, f"http://127.0.0.1:{port}")
     with queue_of(place) as url, studio:
         store = Store.open(Settings().paths.database)
         store.projects.ensure(str(studio.key), CONFIG, "Shoes")
         healthy = f'{{"status": "UP", "ready": true, "database": "{store.identity()}", "projects": []}}'
         store.close()
-        with served(200, {"Content-Type": "application/json"}, healthy.encode()) as backend:
-            place.set(
-                TAGLOOM_PORT=backend.rsplit(":", 1)[1], LABEL_STUDIO_URL=studio.url, LABEL_STUDIO_API_KEY=studio.token
-            )
+        with served(200, {"Content-Type": "application/json"}, healthy.encode(), port=port):
+            place.set(TAGLOOM_PORT=port, LABEL_STUDIO_URL=studio.url, LABEL_STUDIO_API_KEY=studio.token)
             queue.announce(Settings())
             environment = {**os.environ, "PYTHONPATH": str(ROOT)}
             sleep = [sys.executable, "-c", "import time; time.sleep(60)"]

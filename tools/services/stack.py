@@ -8,10 +8,11 @@ from types import TracebackType
 
 import httpx
 
+from tagloom.preflight import require_free
 from tagloom_base.settings import Settings
 from tools.services import valkey
 from tools.services.child import Child, program
-from tools.services.ports import free_port, require_free
+from tools.services.ports import free_port
 from tools.services.record import Record
 from tools.services.signals import terminable, undisturbed
 from worker.queue import redis_answers, require_redis

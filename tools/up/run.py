@@ -10,9 +10,8 @@ from sqlalchemy.exc import OperationalError
 
 from store.store import Store
 from tagloom.datasets.dataset import Sample
-from tagloom.preflight import require_disk, require_pictures, require_writable
+from tagloom.preflight import require_disk, require_free, require_pictures, require_writable
 from tagloom_base.settings import Settings
-from tools.services.ports import require_free
 from tools.services.stack import Stack
 from tools.up.account import Account
 from tools.up.news import News

@@ -264,7 +264,7 @@ def other_program(place: Place) -> Iterator[None]:
 @contextmanager
 def connected(place: Place, change: Callable[[WritableLabelStudio], object]) -> Iterator[None]:
     """A Label Studio whose project Tagloom knows, after this change."""
-    studio = WritableLabelStudio(CONFIG, "http://127.0.0.1:9090")
+    studio = WritableLabelStudio(CONFIG, f"http://127.0.0.1:{free_port()}")
     change(studio)
     store = Store.open(Settings().paths.database)
     store.projects.ensure(str(studio.key), CONFIG, "Shoes")
@@ -292,7 +292,7 @@ def hooked(**values: object) -> Callable[[WritableLabelStudio], object]:
 
 
 unconnected("the webhook is deleted", lambda studio: studio.webhooks.clear())
-unconnected("the webhook is of an old URL", hooked(url="http://127.0.0.1:9000/webhook"))
+unconnected("the webhook is of an old URL", hooked(url="http://127.0.0.1:1/webhook"))
 unconnected("the webhook is switched off", hooked(is_active=False))
 unconnected("the webhook sends no payload", hooked(send_payload=False))
 unconnected(
@@ -300,6 +300,7 @@ unconnected(
     hooked(send_for_all_actions=False, actions=["TASKS_CREATED", "ANNOTATION_CREATED"]),
 )
 unconnected("the project has no ML backend any more", lambda studio: studio.backends.clear())
+unconnected("the project is connected to an address where no backend is", lambda _: None)
 unconnected("the ML backend's URL lacks the URL secret", lambda _: None, TAGLOOM_URL_SECRETS=SECRET)
 unconnected(
     "Basic auth, and the webhook lacks its header",

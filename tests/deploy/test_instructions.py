@@ -34,7 +34,6 @@ while [ $# -gt 0 ]; do case $1 in -o|-g) shift;; *) words+=("$1");; esac; shift;
 exec /usr/bin/install "${words[@]}" """,
     "runuser": 'shift 3; IS_TAGLOOM=1 exec "$@"',
     "id": 'echo "${IS_TAGLOOM:+tagloom}"',
-    "python3.11": f'exec {sys.executable} "$@"',
 }
 FOLDERS = ("/opt/tagloom", "/etc/tagloom", "/etc/systemd/system", "/usr/local/bin", "/var/lib/tagloom", "/var/backups")
 
@@ -58,6 +57,7 @@ class Server:
         self.environment = {"PATH": f"{stubs}:{root}/usr/local/bin:/usr/bin:/bin", "HOME": str(root)}
 
     def here(self, text: str) -> str:
+        text = text.replace("/usr/bin/python3.11", sys.executable)
         return re.sub("|".join(FOLDERS), lambda found: f"{self.root}{found[0]}", text)
 
     def do(self, line: str) -> str:

@@ -67,7 +67,11 @@ def test_workers_import_torch_once(services: dict[str, Any]) -> None:
 
 
 def test_every_variable_is_a_setting() -> None:
-    files = [ROOT / "docker-compose.yml", ROOT / "Dockerfile", *sorted((ROOT / "deploy").iterdir())]
+    files = [
+        ROOT / "docker-compose.yml",
+        ROOT / "Dockerfile",
+        *sorted(path for path in (ROOT / "deploy").rglob("*") if path.is_file()),
+    ]
     texts = [file.read_text("utf-8") for file in files]
     used = {name for text in texts for name in re.findall(r"\bTAGLOOM_([A-Z_]+)\b", text)}
     assert used

@@ -22,7 +22,7 @@ from testing.waiting import until
 from tests import captured
 from tests.backend.questions import TAGS
 from tests.deploy.units import ROOT, Unit
-from tests.tagloom.environment import link_needed
+from tests.tagloom.image import link_needed
 from tools.services.ports import free_port
 
 SECRET = "b9a57a4a0f8c4f0e8c1e"

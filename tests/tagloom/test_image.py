@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture import ARROWS
-from tests.tagloom.environment import link_needed, site
-from tests.tagloom.image import ROOT, command, copy, instructions, is_taken, variables
+from tests.tagloom.image import ROOT, command, copy, instructions, is_taken, link_needed, site, variables
 from tools.locked import running
 
 SECRETS = (

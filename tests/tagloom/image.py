@@ -1,4 +1,4 @@
-"""The Dockerfile read and carried out in a folder, and an environment like the image's: no container engine runs here."""
+"""The Dockerfile read and carried out in a folder, and an environment like the image's, without a container engine."""
 
 import json
 import re

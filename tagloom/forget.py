@@ -50,10 +50,13 @@ def run(settings: "Settings", key: str, *, dry_run: bool, is_agreed: bool, even_
             raise UserError(f"{key!r} is only the beginning of a name: write it in full: {chosen.key} {chosen.title}")
         refusal = refused(workplace, chosen)
         click.echo("\n".join(lines(chosen, forgetting.holdings(workplace, chosen), workplace)))
+        if dry_run:
+            click.echo(
+                f"it would be refused: {refusal}" if refusal and not even_if_it_exists else "nothing is done yet"
+            )
+            return
         if refusal and not even_if_it_exists:
             raise UserError(refusal)
-        if dry_run:
-            return
         if not is_agreed:
             click.confirm("Forget it?", abort=True)
         try:

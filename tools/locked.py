@@ -36,7 +36,9 @@ def needed() -> set[str]:
         wanted = left.pop()
         for pair in {(canonicalize_name(wanted.name), extra) for extra in ("", *wanted.extras)} - seen:
             seen.add(pair)
-            left += [one for one in _parts(pair[0]) if one.marker is None or one.marker.evaluate({"extra": pair[1]})]
+            # For the first 3.11 and for this one: redis needs more before 3.11.3, and Debian 12 has 3.11.2.
+            pythons = [{"extra": pair[1]}, {"extra": pair[1], "python_full_version": "3.11.0"}]
+            left += [one for one in _parts(pair[0]) if one.marker is None or any(map(one.marker.evaluate, pythons))]
     return {name for name, _ in seen}
 
 

@@ -22,7 +22,7 @@ from testing.waiting import until
 from tests import captured
 from tests.backend.questions import TAGS
 from tests.deploy.units import ROOT, Unit
-from tests.tagloom.environment import link_needed
+from tests.tagloom.image import link_needed
 from tools.services.ports import free_port
 
 SECRET = "b9a57a4a0f8c4f0e8c1e"
@@ -34,7 +34,6 @@ while [ $# -gt 0 ]; do case $1 in -o|-g) shift;; *) words+=("$1");; esac; shift;
 exec /usr/bin/install "${words[@]}" """,
     "runuser": 'shift 3; IS_TAGLOOM=1 exec "$@"',
     "id": 'echo "${IS_TAGLOOM:+tagloom}"',
-    "python3.11": f'exec {sys.executable} "$@"',
 }
 FOLDERS = ("/opt/tagloom", "/etc/tagloom", "/etc/systemd/system", "/usr/local/bin", "/var/lib/tagloom", "/var/backups")
 
@@ -58,6 +57,7 @@ class Server:
         self.environment = {"PATH": f"{stubs}:{root}/usr/local/bin:/usr/bin:/bin", "HOME": str(root)}
 
     def here(self, text: str) -> str:
+        text = text.replace("/usr/bin/python3.11", sys.executable)
         return re.sub("|".join(FOLDERS), lambda found: f"{self.root}{found[0]}", text)
 
     def do(self, line: str) -> str:
@@ -208,4 +208,4 @@ def test_a_jobs_progress_is_shown_wherever_redis_is(valkey: str, tmp_path: Path)
         check=True,
     )
     assert said.stdout == "{'stage': 'reading pictures', 'done': 3}\n"
-    queue.empty()
+    queue.connection.delete(queue.key, job.key)

@@ -179,7 +179,7 @@ def test_no_project_and_several_are_told(store: Store) -> None:
         store.projects.ensure(key, "<View/>", title)
     tables = run("versions").stdout.split("\n\n")
     assert [table.splitlines()[0] for table in tables] == [f"{KEY}  Shoes", f"{OTHER}  Shirts", THIRD]
-    assert f"--project: {KEY} Shoes, {OTHER} Shirts, {THIRD}" in run("rollback").stderr
+    assert f"these projects: {KEY} Shoes, {OTHER} Shirts, {THIRD}" in run("rollback").stderr
 
 
 @pytest.mark.parametrize("name", [OTHER, "Shirts", "shirts", "Shi", "3", "default/3", "default/3."])

@@ -68,11 +68,15 @@ def test_without_an_answer_nothing_happens(store: Store) -> None:
     assert keys(store) == ["shop", "kept"]
 
 
-def test_a_dry_run_asks_and_does_nothing(store: Store) -> None:
+def test_a_dry_run_neither_asks_nor_does_anything(store: Store, studio: SimulatedLabelStudio) -> None:
     result = run(KEY, "--dry-run")
     assert result.exit_code == 0, result.output
     assert "goes:" in result.output
     assert "Forget it?" not in result.output
+    assert result.output.endswith("nothing is done yet\n")
+    refused = run(f"default/{studio.project.key}", "--dry-run")
+    assert refused.exit_code == 0
+    assert "it would be refused: Label Studio still has" in refused.output
     assert keys(store) == ["shop", "kept"]
 
 

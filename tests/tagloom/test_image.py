@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture import ARROWS
-from tests.tagloom.environment import link_needed, site
-from tests.tagloom.image import ROOT, command, copy, instructions, is_taken, variables
+from tests.tagloom.image import ROOT, command, copy, instructions, is_taken, link_needed, site, variables
 from tools.locked import running
 
 SECRETS = (
@@ -82,6 +81,7 @@ def test_what_running_needs_is_locked_and_no_tool_is_among_it() -> None:
     assert kept == running(), "scripts/lock makes it: python -m tools.locked > requirements/running.txt"
     names = set(re.findall(r"^([a-z0-9-]+)==", kept, flags=re.MULTILINE))
     assert {"rq", "fastapi", "opencv-python-headless", "psycopg"} <= names
+    assert "async-timeout" in names, "redis needs it on Debian 12, whose Python is 3.11.2"
     assert not names & TOOLS
 
 

@@ -42,7 +42,7 @@ def label_studio(home: Path, port: int, account: Account) -> Child:
 
 
 class Waiting:
-    """Whether Label Studio answers at ``url``, as a call; until then it says every TELL_SECONDS how long it took."""
+    """Whether Label Studio answers at ``url``, as a call; says every TELL_SECONDS how long it has not."""
 
     def __init__(self, url: str, say: Callable[[str], None]) -> None:
         self._url, self._say = url, say

@@ -6,7 +6,6 @@ import io
 import logging
 import re
 import stat
-import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -71,9 +70,14 @@ class ImageFetcher:
         self._network = PinnedBackend(self._rules)
         self._proxies = Proxies()
         # The same certificates count for pictures as for the API, also those of SSL_CERT_FILE.
+<<<<<<< HEAD
         self._trust = trusted()
         self._pools: dict[Proxy | None, httpcore.ConnectionPool] = {None: self._new_pool(None)}
         self._lock = threading.Lock()
+=======
+        self._trust = httpx.create_ssl_context()
+        self._pools = {proxy: self._new_pool(proxy) for proxy in (None, *self._proxies.every)}
+>>>>>>> 38a775f9dd8a90ebf8758bc4c4e9521fe675e3ad
 
     def close(self) -> None:
         """Close all connections."""
@@ -221,12 +225,6 @@ class ImageFetcher:
             network_backend=self._network.unpinned() if proxy else self._network,
         )
 
-    def _pool(self, proxy: Proxy | None) -> httpcore.ConnectionPool:
-        with self._lock:
-            if proxy not in self._pools:
-                self._pools[proxy] = self._new_pool(proxy)
-            return self._pools[proxy]
-
     def _get(self, url: str, origin: Origin, header: str | None) -> tuple[int, str | None, bytes]:
         """Send one GET request; return the status, the Location header and the content (empty unless 200)."""
         proxy = self._proxies.of(origin)
@@ -235,12 +233,12 @@ class ImageFetcher:
         headers = [("Accept", "*/*"), ("Accept-Encoding", "identity"), ("User-Agent", "tagloom")]
         headers += [("Authorization", header)] if header else []
         timeouts = dict.fromkeys(("connect", "read", "write", "pool"), self._limits.seconds)
+        extensions = {"timeout": timeouts}
         try:
-            stream = self._pool(proxy).stream("GET", url, headers=headers, extensions={"timeout": timeouts})
-            with stream as answer:
+            with self._pools[proxy].stream("GET", url, headers=headers, extensions=extensions) as answer:
                 found = {name.lower(): value for name, value in answer.headers}
                 content = self._read(answer) if answer.status == 200 else b""
-                if answer.status == 407:
+                if proxy and answer.status == 407:
                     raise httpcore.ProxyError("407")
                 return answer.status, _location(found.get(b"location", b"")), content
         except httpcore.ProxyError as error:

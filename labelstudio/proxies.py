@@ -7,7 +7,7 @@ this machine or its network, and a proxy must not be a way to them.
 
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 from labelstudio.connection import Origin
@@ -33,6 +33,11 @@ class Proxies:
             if url := found.get(scheme) or found.get("all"):
                 self._by_scheme[scheme] = _proxy(url, f"{scheme.upper()}_PROXY")
 
+    @property
+    def every(self) -> frozenset[Proxy]:
+        """All proxies."""
+        return frozenset(self._by_scheme.values())
+
     def of(self, origin: Origin) -> Proxy | None:
         """Return the proxy through which an origin is asked; None if it is asked without one."""
         proxy = self._by_scheme.get(origin.scheme)
@@ -55,17 +60,8 @@ def _proxy(url: str, variable: str) -> Proxy:
             f"{variable} (or ALL_PROXY) can't be used: {values.without_password(full)!r} should be a URL such as "
             "http://proxy.example.com:3128; other kinds of proxies are not supported"
         ) from error
-    return Proxy(f"{parts.scheme}://{_host_and_port(parts)}", _auth(parts))
-
-
-def _host_and_port(parts: SplitResult) -> str:
-    return parts.netloc.rpartition("@")[2]
-
-
-def _auth(parts: SplitResult) -> tuple[str, str] | None:
-    if parts.username is None:
-        return None
-    return unquote(parts.username), unquote(parts.password or "")
+    auth = None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
+    return Proxy(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", auth)
 
 
 def _is_address(host: str) -> bool:

@@ -173,6 +173,20 @@ def test_no_proxy_names_hosts_that_are_asked_without_it(
     assert proxy.requests == []
 
 
+def test_without_a_proxy_http_is_redirected_to_https_too(
+    set_proxies: Set, tls: tuple[Path, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_proxies(ssl_cert_file=str(tls[0]))
+    known = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: known("127.0.0.1", *rest, **more))
+    monkeypatch.setattr(addresses, "is_public", lambda _: True)  # no public host can be had here
+    with Studio(is_open=True) as plain, Studio(is_open=True, tls=tls[1]) as secure:
+        plain.redirects = {"/a.png": f"https://{HOST}:{secure.port}/b.png", "/c.png": "https://evil.example.com/b.png"}
+        assert size_of(f"http://{HOST}:{plain.port}/a.png") == (320, 240)
+        assert "not allowed" in str(refusal(f"http://{HOST}:{plain.port}/c.png"))
+        assert [path for path, _ in secure.requests] == ["/b.png"]
+
+
 def test_label_studio_and_its_pictures_are_asked_the_same_way(proxy: SmallProxy) -> None:
     with Studio() as studio:
         studio.projects = {2: "2026-11-01T00:00:00Z"}

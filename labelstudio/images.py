@@ -70,14 +70,8 @@ class ImageFetcher:
         self._network = PinnedBackend(self._rules)
         self._proxies = Proxies()
         # The same certificates count for pictures as for the API, also those of SSL_CERT_FILE.
-<<<<<<< HEAD
         self._trust = trusted()
-        self._pools: dict[Proxy | None, httpcore.ConnectionPool] = {None: self._new_pool(None)}
-        self._lock = threading.Lock()
-=======
-        self._trust = httpx.create_ssl_context()
         self._pools = {proxy: self._new_pool(proxy) for proxy in (None, *self._proxies.every)}
->>>>>>> 38a775f9dd8a90ebf8758bc4c4e9521fe675e3ad
 
     def close(self) -> None:
         """Close all connections."""

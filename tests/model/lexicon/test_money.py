@@ -119,8 +119,9 @@ def test_prices_are_sums_as_each_country_writes_them_and_other_amounts_and_dates
     (currency, *_) = get_territory_currencies(place[-2:])
     prices = [format_currency(number, currency, locale=place) for number in NUMBERS]
     others = [show(number, locale=place) for number in NUMBERS for show in (format_decimal, format_percent)]
-    widths = ("long", "short", "narrow")
-    others += [format_unit(n, unit, width, locale=place) for n in NUMBERS for unit in UNITS.split() for width in widths]
+    others += [format_unit(n, unit, "long", locale=place) for n in NUMBERS for unit in UNITS.split()]
+    others += [format_unit(n, unit, "short", locale=place) for n in NUMBERS for unit in UNITS.split()]
+    others += [format_unit(n, unit, "narrow", locale=place) for n in NUMBERS for unit in UNITS.split()]
     others += [format_datetime(datetime(2026, 11, 29), width, locale=place) for width in ("short", "medium", "long")]
     assert [text for text in prices if not names_sum(text)] == []
     assert [text for text in others if names_sum(text)] == []

@@ -1,7 +1,7 @@
 """The evidence of the regression: one dense vector of an item's picture, read text, title, industry and read blocks.
 
-The means and scales of the parts are measured once, on the pool, and stored with the version, so that a new item gets
-the vector that it would have got in the pool.
+The means and scales of the parts are measured on the pool of each training and stored with its version, so that a new
+item gets the vector that it would have got in the pool.
 
 Shape suffixes: N items, D width of a part, F cues.
 """

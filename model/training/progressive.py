@@ -78,7 +78,7 @@ def fit(
     """Train the next tagger from its parent on the problem's gold and weak labels.
 
     Args:
-        parent: the tagger whose cues, evidence, reduction and network the training continues from.
+        parent: the tagger whose cues, reduction and network the training continues from.
         problem: items and gold. Gold of held-out rows is never trained on, it calibrates; the items themselves are
             trained on by weak labels. Boxes are learned first if the problem has none.
         on_epoch: called after each epoch. What it raises ends the training.

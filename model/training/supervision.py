@@ -53,7 +53,7 @@ class Supervision:
 def supervise(parent: Tagger, problem: Problem, config: TrainConfig | None = None) -> Supervision:
     """Fit label model, regression and credence to the gold that is not held out, and make weak labels for the pool.
 
-    The cues and the evidence are the parent's. Raises ValueError if the problem's boxes have not been learned.
+    The cues are the parent's; of nothing else does the result depend on earlier trainings. Raises ValueError if the problem's boxes have not been learned.
 
         problem = replace(problem, boxes=learn_boxes(parent, problem, seed=7))
         supervision = supervise(parent, problem)
@@ -63,7 +63,8 @@ def supervise(parent: Tagger, problem: Problem, config: TrainConfig | None = Non
     gold = problem.table(parent.labels).without(problem.held_out)
     sources, opinions = _opinions(cues, problem, gold, config)
     label_model = LabelModel.fit(opinions, gold.labels_NK, gold.weight_N)
-    evidence = parent.evidence or Evidence.of(pool, cues)
+    # Of this pool and not the parent's: what is fitted anew each time must not depend on which items came first.
+    evidence = Evidence.of(pool, cues)
     evidence_ND, offset_NK = evidence.vectors(pool, cues), label_model.log_odds(opinions)
     if not config.use_regression:
         evidence_ND = torch.zeros_like(evidence_ND)

@@ -2,8 +2,10 @@
 
 With the file, the search costs N × new gold, and removed gold costs a new search only for the items that had it as
 neighbour. The file of a project holds the neighbours and the embedding with which they were found. An item is
-recognised by its task id and by a digest of the features that the embedding uses. The embedding is replaced when more
-items were added than it was made of. If the file is missing, spoilt or from other encoders, the search starts again.
+recognised by its task id and by a digest of the features that the embedding uses. The embedding of a small pool is made
+anew whenever the pool changes, so that the index depends on the pool alone and not on its history. A large pool keeps
+its embedding until more items were added than it was made of. If the file is missing, spoilt or from other encoders,
+the search starts again.
 
 Shape suffixes: N items, M neighbours, D width of the embedding.
 """
@@ -26,6 +28,9 @@ from tagloom_base.files import replaced
 from worker.corpus.corpus import Corpus
 
 LOG = logging.getLogger(__name__)
+
+SMALL_POOL = 4096
+"""Items of a pool that is searched from scratch after each change: at most 2 s, where a training takes ten or more."""
 
 # For each row the task id, and the digest of the features that the embedding uses.
 Keys = list[tuple[int, int]]
@@ -81,7 +86,10 @@ class _Kept:
 
 
 def _carried(kept: _Kept, keys: Keys, features: Sequence[ItemFeatures]) -> Nearest | None:
-    """Return the kept neighbours for the current pool; None if too many items were added for the kept embedding."""
+    """Return the kept neighbours for the current pool; None if the pool needs an embedding of its own."""
+    is_same = kept.added == 0 and kept.made_of == len(keys) and set(kept.keys) == set(keys)
+    if len(keys) <= SMALL_POOL and not is_same:
+        return None
     row_of = {key: row for row, key in enumerate(kept.keys)}
     olds = [row_of.get(key, -1) for key in keys]
     added = kept.added + olds.count(-1)

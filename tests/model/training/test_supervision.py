@@ -5,6 +5,7 @@ from model.items import Gold
 from model.problem import Problem
 from model.tagger import Tagger
 from model.training.config import TrainConfig
+from model.training.progressive import fit
 from model.training.supervision import family_folds, supervise
 from model.weak_supervision.boxes import LearnedBoxes
 from testing.shop import LABELS, SMALL
@@ -37,6 +38,21 @@ def test_what_the_network_starts_from_has_not_seen_the_gold_of_its_family() -> N
     fitted_NK = found.label_model.log_odds(opinions) + found.regression.log_odds(evidence_ND)
     assert agreement(fitted_NK, chance_NK) > 0.1, "what was fitted knows its own gold by heart"
     assert agreement(found.base_NK, chance_NK) < 0.05, "of gold that follows no rule the others' gold tells nothing"
+
+
+def test_supervision_does_not_depend_on_the_pools_of_earlier_trainings() -> None:
+    items, gold, families = SMALL.pool(40)
+    cold = Tagger.cold_start(LABELS, space="space", seed=3, with_boxes=False)
+
+    def problem(count: int) -> Problem:
+        known = {row: said for row, said in gold.items() if row < count}
+        return Problem(items[:count], known, families[:count], boxes=LearnedBoxes.silent(count, len(LABELS)))
+
+    parent = fit(cold, problem(12), TrainConfig(use_network=False))
+    assert parent.evidence is not None
+    fresh, later = supervise(cold, problem(40)), supervise(parent, problem(40))
+    assert torch.allclose(later.base_NK, fresh.base_NK, atol=1e-6)
+    assert torch.allclose(later.weak.probability_NK, fresh.weak.probability_NK, atol=1e-6)
 
 
 def agreement(log_odds_NK: torch.Tensor, labels_NK: torch.Tensor) -> float:

@@ -4,11 +4,12 @@ from tempfile import TemporaryDirectory
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 import model.weak_supervision.propagation
+import worker.training.index
 from model.items import Gold
 from model.problem import Problem
 from model.tagger import Tagger
@@ -56,15 +57,51 @@ def check(found: Index, corpus: Corpus) -> None:
 numbers = st.sets(st.integers(1, TASKS), max_size=TASKS)
 
 
-@settings(max_examples=15, deadline=None)
-@given(st.lists(st.tuples(numbers, numbers, numbers), min_size=1, max_size=6))
-def test_after_any_history_it_is_as_from_scratch(history: list[Step]) -> None:
+histories = st.lists(st.tuples(numbers, numbers, numbers), min_size=1, max_size=6)
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every pool counts as a large one."""
+    monkeypatch.setattr(worker.training.index, "SMALL_POOL", 0)
+
+
+def played(history: list[Step]) -> tuple[Index, Corpus]:
     with TemporaryDirectory() as folder:
         file = Path(folder) / "nearest.safetensors"
         for tasks, gold, changed in history:
             corpus = corpus_of(tasks | {1, 2, 3}, gold | {2}, changed)
             found = kept_index(file, SPACE, corpus)
-        check(found, corpus)
+    return found, corpus
+
+
+def from_scratch(corpus: Corpus) -> Index:
+    return Index.of(corpus.problem.pool).with_gold(corpus.problem.trainable)
+
+
+@settings(max_examples=15, deadline=None)
+@given(histories)
+def test_after_any_history_the_index_of_a_small_pool_is_a_fresh_one(history: list[Step]) -> None:
+    found, corpus = played(history)
+    check(found, corpus)
+    assert torch.allclose(weak(corpus, found), weak(corpus, from_scratch(corpus)), atol=1e-4)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(histories)
+@pytest.mark.usefixtures("large")
+def test_after_any_history_a_large_pool_has_its_nearest_gold(history: list[Step]) -> None:
+    check(*played(history))
+
+
+def test_items_that_could_not_be_read_once_leave_no_trace(tmp_path: Path) -> None:
+    file, gold = tmp_path / "nearest.safetensors", set(range(1, 20))
+    kept_index(file, SPACE, corpus_of(set(range(1, 46)), gold, set()))
+    corpus = corpus_of(set(range(1, 51)), gold, set())
+    found = kept_index(file, SPACE, corpus)
+    assert torch.allclose(weak(corpus, found), weak(corpus, from_scratch(corpus)), atol=1e-4)
+    gone = corpus_of(set(range(1, 48)), gold, set())
+    assert torch.allclose(weak(gone, kept_index(file, SPACE, gone)), weak(gone, from_scratch(gone)), atol=1e-4)
 
 
 def products(monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -82,6 +119,7 @@ def products(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counted
 
 
+@pytest.mark.usefixtures("large")
 def test_new_gold_costs_no_more_than_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, all_tasks = tmp_path / "nearest.safetensors", set(range(1, 61))
     kept_index(file, SPACE, corpus_of(all_tasks, set(range(1, 41)), set()))
@@ -102,6 +140,7 @@ def same(one: Embedding, other: Embedding) -> bool:
     return all(torch.equal(one.means[part], other.means[part]) for part in one.means)
 
 
+@pytest.mark.usefixtures("large")
 def test_the_embedding_stays_until_the_pool_has_become_another(tmp_path: Path) -> None:
     file = tmp_path / "nearest.safetensors"
     first = kept_index(file, SPACE, corpus_of(set(range(1, 11)), {1}, set()))

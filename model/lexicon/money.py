@@ -24,6 +24,8 @@ _WORDS = """
 _SINCE, _UNTIL = date(2020, 1, 1), date(2026, 1, 1)
 # Characters before a number in which its currency is looked for.
 _FARTHEST = 8
+# Marks that say which way a text runs, and are not to be seen.
+_MARKS = dict.fromkeys(map(ord, "\u200e\u200f"))
 _NUMBER = regex.compile(r"\d+(?:[.,]\d+)*+")
 # A letter that a word goes on with. Scripts without blanks may begin a word anywhere: 售价AED49起.
 _LETTER = r"[^\W\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}]"
@@ -43,7 +45,7 @@ _WRITTEN = (
     # 9块9   59,-   199/-   29,99 $
     r"[块塊]\d(?!\d)|[.,/]\s?[-–—](?!\w)|(?<=[.,]\d\d)\s?\p{Sc}",
     # 1 990 Ft, but not 6 Ft. A reader may lose the bar of đ and the whole ł: 199.000d, 19,99 z.
-    rf"\s?(?:(?<=[ .,]\d{{3}} ?)(?-i:Ft)|(?<=[.,]\d{{3}} ?)[dk]|(?<=[.,]\d\d ?)z|kc)(?!{_LETTER})",
+    rf"(?:\s?(?:(?<=[\s.,]\d{{3}}\s?)(?-i:Ft)|(?<=[.,]\d\d\s?)z|kc)|(?<=\.\d00)d)(?!{_LETTER})",
 )
 
 
@@ -53,6 +55,7 @@ def names_sum(text: str) -> bool:
     A number alone is none, whatever stands before it: that is for the words of a lexicon to say.
     """
     before, after = _patterns()
+    text = text.translate(_MARKS)
     # Each number is looked at by itself, so that a text without one takes no time and a long one no more than its part.
     return any(
         before.search(text, max(0, number.start() - _FARTHEST), number.start()) or after.match(text, number.end() - 1)
@@ -66,7 +69,7 @@ def _patterns() -> "tuple[regex.Pattern[str], regex.Pattern[str]]":
     codes = {code for territory in get_global("territory_currencies") for code in _currencies(territory)}
     signs = {get_currency_symbol(code, place) for place in _LOCALES.split() for code in _currencies(place[-2:])}
     # Letters of a sign may be drawn with or without its points and blanks. A sign such as ₪ needs no list.
-    letters = sorted(sign.strip("\u200f.") for sign in signs - codes if not regex.search(r"\p{Sc}", sign))
+    letters = sorted(sign.translate(_MARKS).strip(".") for sign in signs - codes if not regex.search(r"\p{Sc}", sign))
     local = "|".join(r"\.?\s?".join(map(regex.escape, regex.split(r"[.\s]+", sign))) for sign in letters)
     known = codes.difference(_WORDS.split())
     before = rf"(?:\p{{Sc}}|(?<!{_LETTER})(?:\L<codes>|(?i:{local}|{_BEFORE})))[\s.:：]{{0,3}}$"

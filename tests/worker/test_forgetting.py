@@ -22,7 +22,10 @@ from store.store import Store
 from tagloom_base.settings import Settings
 from testing.label_studio.simulator import SimulatedLabelStudio
 from testing.shop import SHOP
+from testing.waiting import until
 from tests.worker import shop
+from tests.worker.crew import crew
+from tests.worker.progress import begin, training
 from worker import forgetting, forgotten, jobs, timer
 from worker.forgotten import DAY_S, KILLED_S, LINGER_S, Mark
 from worker.lexicon import read_lexicon
@@ -271,3 +274,22 @@ def test_the_timer_lets_a_killed_forget_be_completed(
     moved(KILLED_S + 1)
     tick(settings, store)
     assert woken(settings, redis) == [KEY]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("here")
+def test_a_stock_workers_training_ends_and_leaves_nothing(
+    store: Store, settings: Settings, redis: Redis, moved: Callable[[float], None]
+) -> None:
+    with crew(settings) as stock, open_workplace(settings) as opened:
+        begin(store, settings)
+        until(lambda: training(settings) >= 2, every=0.01)
+        assert forgetting.forget(opened, project_of(store))
+        until(lambda: not stock.horse(), seconds=60)
+        assert "Traceback" not in stock.log.read_text("utf-8")
+        assert "Job OK (train-" in stock.log.read_text("utf-8")
+    assert store.removal.rows(KEY) == {}
+    moved(LINGER_S + 1)
+    assert jobs.forget(KEY) == "forgotten"
+    assert left(settings) == set()

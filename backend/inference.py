@@ -16,7 +16,7 @@ import structlog
 from labelstudio.encoding import Extractor, ExtractorGoneError
 from labelstudio.turns import Turns
 from model.features.item import ItemFeatures
-from model.items import Item, Prediction
+from model.items import Item, Prediction, is_long
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -125,7 +125,10 @@ class _Reading:
 
 
 class _Lane:
-    """One thread and its waiting jobs. A batch has at most ``limit`` inputs, of jobs that may share a batch."""
+    """One thread and its waiting jobs. A batch has at most ``limit`` inputs, of jobs that may share a batch.
+
+    The inputs are items or features.
+    """
 
     def __init__(self, name: str, limit: int) -> None:
         self.limit = limit
@@ -174,12 +177,16 @@ class _Lane:
         size = 0
 
         def fits(_project: str, job: _Job) -> bool:
-            return not jobs or (job.shares == jobs[0].shares and size + len(job.inputs) <= self.limit)
+            return not jobs or (job.shares == jobs[0].shares and size + self._size_of(job) <= self.limit)
 
         while taken := self._waiting.take(fits):
             jobs.append(taken[1])
-            size += len(taken[1].inputs)
+            size += self._size_of(taken[1])
         return jobs
+
+    def _size_of(self, job: _Job) -> int:
+        """Return the number of inputs of a job, or ``limit`` if one is a long picture, which takes as long as a batch."""
+        return self.limit if any(is_long(entry.size) for entry in job.inputs) else len(job.inputs)
 
 
 def _robust(run: Callable[[Sequence[In]], Sequence[Out]], inputs: Sequence[In]) -> "list[Out | None]":

@@ -5,6 +5,11 @@
 Pages hold lines of copy in print of 24 to 80 pixels and objects between them; in banners the copy stands side by side.
 A line counts as read when a read block has its characters, without blanks. The error of its box is the mean distance of
 the four edges to those that were drawn, in pixels of the picture. Prints a Markdown table.
+
+    python -m bench.long_pages --samples samples/data --pages 15
+
+puts six pictures of a labelled folder below each other on each page, and compares the boxes of the cold start on the
+pages with those on the single pictures: their average precision, and the gold boxes that a shown box meets.
 """
 
 import io
@@ -20,8 +25,13 @@ import click
 from PIL import Image, ImageDraw
 
 from labelstudio.decoding import decode
-from model.items import TextBlock
+from model.boxes.metrics import GoldPicture, box_scores
+from model.boxes.model import BoxModel
+from model.features.extraction import FeatureExtractor
+from model.items import Box, Item, LabelledBox, TextBlock
+from model.lexicon.lexicon import Lexicon
 from model.reading.reader import Reader
+from tagloom.datasets.dataset import Sample, load
 from tools.samples.type import line
 
 COPY = (
@@ -30,6 +40,8 @@ COPY = (
 )  # fmt: skip
 STYLES = ("bold", "medium", "hei", "song")
 INKS = ((200, 0, 0), (30, 30, 30), (20, 60, 140), (120, 70, 10))
+LABELS = ("LOGO", "主体", "价格", "文案", "赠品")
+STACKED = 6  # pictures of a labelled folder on a page
 Edges = tuple[int, int, int, int]
 
 
@@ -87,14 +99,68 @@ def errors(drawn: list[Drawn], blocks: tuple[TextBlock, ...], size: tuple[int, i
     return found
 
 
+def stacks(folder: str, pages: int) -> list[list[Sample]]:
+    """Return the samples of each page, all with gold boxes, each of another product."""
+    boxed: dict[str, Sample] = {}
+    for sample in load(folder):
+        if sample.boxes:
+            boxed.setdefault(sample.product_id, sample)
+    chosen = random.Random(0).sample(sorted(boxed.values(), key=lambda sample: sample.id), STACKED * pages)
+    return [chosen[start : start + STACKED] for start in range(0, len(chosen), STACKED)]
+
+
+def page_of(samples: list[Sample]) -> tuple[Image.Image, tuple[LabelledBox, ...]]:
+    """Return the pictures of samples below each other, 640 pixels wide, and their gold boxes on this page."""
+    pictures = [sample.open() for sample in samples]
+    scaled = [picture.resize((640, round(640 * picture.height / picture.width))) for picture in pictures]
+    page = Image.new("RGB", (640, sum(picture.height for picture in scaled)))
+    gold, top = [], 0
+    for sample, picture in zip(samples, scaled, strict=True):
+        page.paste(picture, (0, top))
+        for entry in sample.boxes:
+            down = [(y / 100 * picture.height + top) / page.height for y in (entry.y, entry.y + entry.height)]
+            gold.append(LabelledBox(entry.label, Box(entry.x / 100, down[0], (entry.x + entry.width) / 100, down[1])))
+        top += picture.height
+    return page, tuple(gold)
+
+
+def compare(folder: str, pages: int) -> None:
+    """Print what the cold start finds on single pictures and on pages of them."""
+    extractor, model = FeatureExtractor.from_names("shipped", "shipped"), BoxModel.cold_start(LABELS, Lexicon.load())
+    stacked = stacks(folder, pages)
+    print("| pictures | mAP@0.5 | " + " | ".join(LABELS) + " | gold boxes met |")
+    print("|---|" + "---:|" * (len(LABELS) + 2))
+    for name, groups in (("single", [[sample] for page in stacked for sample in page]), ("on pages", stacked)):
+        made = [page_of(group) for group in groups]
+        # Without titles, since a page has one title and its pictures have six.
+        features = [extractor.extract([Item(picture)])[0] for picture, _ in made]
+        gold = [boxes for _, boxes in made]
+        scores = box_scores(model.predict(features, faint=True), [GoldPicture(boxes) for boxes in gold], LABELS)
+        met = [
+            any(box.label == entry.label and box.box.iou(entry.box) >= 0.5 for box in shown)
+            for shown, boxes in zip(model.predict(features), gold, strict=True)
+            for entry in boxes
+        ]
+        by_label = [f"{scores.average_precision.get(label, 0.0):.2f}" for label in LABELS]
+        print(
+            f"| {name} | {scores.mean:.3f} | " + " | ".join(by_label) + f" | {sum(met) / len(met):.0%} of {len(met)} |"
+        )
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("sizes", nargs=-1, required=True)
-@click.option("--pages", default=3, show_default=True, help="pages of each size")
-def main(sizes: tuple[str, ...], pages: int) -> None:
+@click.argument("sizes", nargs=-1)
+@click.option("--pages", default=3, show_default=True, help="pages of each size, or of samples")
+@click.option("--samples", default="", help="compare boxes on pages of this labelled folder's pictures")
+def main(sizes: tuple[str, ...], pages: int, samples: str) -> None:
     """Read drawn pages of each of the SIZES, such as 790x12000."""
+    print(
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {platform.machine()}, {datetime.now(UTC):%d %B %Y}\n"
+    )
+    if samples:
+        compare(samples, pages)
+        return
     reader = Reader()
     reader.read([Image.new("RGB", (640, 640), "white")])
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {platform.machine()}, {datetime.now(UTC):%d %B %Y}\n")
     print("| page | lines drawn | lines read | boxes off by px | seconds a page | of them for decoding |")
     print("|---|---:|---:|---:|---:|---:|")
     for name in sizes:

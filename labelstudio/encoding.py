@@ -20,7 +20,7 @@ from labelstudio.sites import Sites
 from labelstudio.tasks import ItemReference, item_key, reference_of
 from labelstudio.turns import FairPool
 from model.features.item import ItemFeatures
-from model.items import Item
+from model.items import Item, is_long
 
 LOG = logging.getLogger(__name__)
 
@@ -268,10 +268,15 @@ class TaskEncoder:
                 failures[key] = Failure(f"the picture could not be fetched ({type(error).__name__})")
             else:
                 items[key] = _item(missing[key], picture)
-        features = dict(zip(items, _features(extractor, list(items.values())), strict=True))
-        for key, entry in features.items():
-            if not isinstance(entry, Failure) and not self._cache.put(key, entry):
-                self._on_unkept()
+        features: dict[str, ItemFeatures | Failure] = {}
+        # A long picture takes as long as many others: it is kept at once, and its lateness is its own.
+        long = [[key] for key, item in items.items() if is_long(item.size)]
+        for keys in [[key for key, item in items.items() if not is_long(item.size)], *long]:
+            read = dict(zip(keys, _features(extractor, [items[key] for key in keys]), strict=True))
+            for key, entry in read.items():
+                if not isinstance(entry, Failure) and not self._cache.put(key, entry):
+                    self._on_unkept()
+            features |= read
         return failures | features
 
 

@@ -63,5 +63,3 @@ def _is_doubtful(line: Line, crop_HW3: Pixels) -> bool:
     """Return whether a line is unsure or has too few characters for its length."""
     height, width = crop_HW3.shape[:2]
     return line.score < SURE or len("".join(line.text.split())) * height < SPARSE * width
-
-

@@ -3,12 +3,16 @@
 import re
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from labelstudio.config import LabelConfig
+from model.features.item import ItemFeatures
+from model.items import Item
 from tests import captured
-from tests.backend.parts import Backend, cold, publish
+from tests.backend.parts import Backend, cold, features_of, publish
 from tests.backend.questions import assert_valid
 from tests.backend.swaps import wait_for
 
@@ -250,6 +254,18 @@ def test_status_and_metrics_say_what_serves(backend: Backend) -> None:
     text = backend.client.get("/metrics").text
     assert 'tagloom_tasks_total{outcome="full"}' in text
     assert 'tagloom_requests_total{route="predict",status="200"} 1.0' in text
+
+
+def test_status_counts_pictures_that_were_not_read_as_usual(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend.setup(captured.body("02"))
+
+    def extract(items: Sequence[Item]) -> list[ItemFeatures]:
+        return [replace(features_of(item), notes=("upside down",) if item.image else ()) for item in items]
+
+    monkeypatch.setattr(backend.encoders, "extract", extract)
+    backend.client.post("/predict", json=captured.body("04"))
+    notes = backend.client.get("/status").json()["projects"][0]["picture_notes"]
+    assert notes == {"upside down": len(captured.body("04")["tasks"])}
 
 
 def test_a_connections_own_industry_keys_count_and_are_kept(backend: Backend) -> None:

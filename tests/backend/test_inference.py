@@ -1,6 +1,7 @@
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -65,6 +66,16 @@ def test_waiting_requests_share_a_batch_and_get_their_own_answers(inference: Inf
     assert {number: answers[0].score for number, answers in got.items() if answers[0]} == {n: n for n in range(7)}
     assert len(tagger.batches) < 7
     assert max(len(batch) for batch in tagger.batches) > 1
+
+
+def test_nobody_waits_for_a_long_picture_in_the_same_batch(inference: Inference) -> None:
+    tagger = Recording(pause=0.1)
+    pages = [replace(entry, size=(400, 4000)) for entry in items("5", "6")]
+    quick = [threading.Thread(target=inference.predict, args=(PROJECT, tagger, items(str(n)))) for n in range(4)]
+    slow = [threading.Thread(target=inference.predict, args=("default/2.1", tagger, [page])) for page in pages]
+    together(quick[0], slow[0], quick[1], slow[1], *quick[2:])
+    assert ["5"] in tagger.batches
+    assert ["6"] in tagger.batches
 
 
 def test_batches_never_mix_models(inference: Inference) -> None:

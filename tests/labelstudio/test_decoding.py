@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from labelstudio import decoding
-from labelstudio.decoding import KEPT_PIXELS, KEPT_SIDE, Budget, ImageUnavailableError, decode
+from labelstudio.decoding import (
+    KEPT_PIXELS,
+    KEPT_PIXELS_LONG,
+    KEPT_SHORT_SIDE,
+    KEPT_SIDE,
+    ON_DARK,
+    Budget,
+    ImageUnavailableError,
+    decode,
+)
+from model.items import is_long
 from tests.labelstudio import zoo
 
 PIXELS = 1_000_000
@@ -83,11 +93,69 @@ def test_a_large_picture_is_reduced_and_keeps_its_size(form: str, size: tuple[in
     found = decode(zoo.saved(zoo.two_halves(size), form), 40_000_000)
     assert found.size == size
     width, height = found.image.size
-    assert KEPT_PIXELS / 5 < width * height <= KEPT_PIXELS
+    most = KEPT_PIXELS_LONG if is_long(size) else KEPT_PIXELS
+    assert most / 5 < width * height <= most
     assert max(width, height) >= 640
     assert abs(width / height - size[0] / size[1]) < 0.01 * size[0] / size[1]
     assert near(ends(found.image)[0], (255, 0, 0))
     assert near(ends(found.image)[1], (0, 0, 255))
+
+
+@pytest.mark.parametrize("size", [(790, 12_000), (12_000, 790), (1500, 9000), (500, 2000), (400, 20_000)])
+def test_a_long_picture_keeps_what_its_small_print_needs(size: tuple[int, int]) -> None:
+    found = decode(zoo.saved(Image.new("RGB", size, "red"), "PNG"), 40_000_000)
+    width, height = found.image.size
+    assert found.size == size
+    assert width * height <= KEPT_PIXELS_LONG * 1.001
+    assert abs(width / height - size[0] / size[1]) < 0.01 * size[0] / size[1]
+    wanted = min(KEPT_SHORT_SIDE, *size, (KEPT_PIXELS_LONG * min(size) / max(size)) ** 0.5)
+    assert min(width, height) >= wanted - 1
+
+
+def test_a_long_picture_is_turned_upright() -> None:
+    exif = Image.Exif()
+    exif[zoo.ORIENTATION] = 6
+    found = decode(zoo.saved(Image.new("RGB", (9000, 700), "red"), "JPEG", exif=exif), 40_000_000)
+    assert found.size == (700, 9000)
+    assert found.image.width < found.image.height
+
+
+def _print(mode: str, ink: tuple[int, ...], opaque: int = 255, of: int = 8) -> bytes:
+    """A transparent PNG of which every ``of``-th row shows ink."""
+    layer = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
+    for row in range(0, 40, of):
+        layer.paste((*ink[:3], opaque), (0, row, 40, row + 1))
+    return zoo.saved(layer if mode == "RGBA" else layer.convert(mode), "PNG")
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_white_print_on_transparency_is_seen(mode: str) -> None:
+    found = decode(_print(mode, (255, 255, 255)), PIXELS)
+    assert found.notes == (ON_DARK,)
+    assert near(found.image.getpixel((5, 8)), (255, 255, 255))
+    assert near(found.image.getpixel((5, 4)), (0, 0, 0))
+
+
+@pytest.mark.parametrize("ink", [(0, 0, 0), (200, 20, 30), (120, 120, 120)])
+def test_other_print_on_transparency_stands_on_white(ink: tuple[int, int, int]) -> None:
+    found = decode(_print("RGBA", ink), PIXELS)
+    assert found.notes == ()
+    assert near(found.image.getpixel((5, 8)), ink)
+    assert near(found.image.getpixel((5, 4)), (255, 255, 255))
+
+
+def test_white_and_black_print_on_transparency_are_both_seen() -> None:
+    layer = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
+    layer.paste((255, 255, 255, 255), (0, 0, 40, 12))
+    layer.paste((0, 0, 0, 255), (0, 20, 40, 30))
+    picture = decode(zoo.saved(layer, "PNG"), PIXELS).image
+    assert len({picture.getpixel((5, row)) for row in (5, 15, 25)}) == 3
+
+
+def test_what_can_hardly_be_seen_does_not_choose_the_ground() -> None:
+    layer = Image.new("RGBA", (40, 40), (255, 255, 255, 10))
+    layer.paste((0, 0, 0, 255), (0, 0, 40, 4))
+    assert decode(zoo.saved(layer, "PNG"), PIXELS).notes == ()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -4,19 +4,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from labelstudio import images
 from labelstudio.claims import Claims
 from labelstudio.config import LabelConfig
-from labelstudio.decoding import decode
+from labelstudio.decoding import Picture, decode
 from labelstudio.encoding import TEXTS, ExtractorGoneError, Failure, TaskEncoder
 from labelstudio.project import ProjectKey
 from labelstudio.sites import Sites
-from labelstudio.tasks import item_key, reference_of
+from labelstudio.tasks import ItemReference, item_key, reference_of
 from model.features.cache import FeatureCache
 from model.features.item import ItemFeatures
 from model.items import Item
@@ -24,6 +26,7 @@ from tagloom_base.settings import Settings
 from tests import captured
 from tests.backend.parts import SPACE, features_of
 from tests.labelstudio.studio import Studio
+from tests.labelstudio.zoo import saved
 
 KEY = ProjectKey.parse(captured.PROJECT)
 CONFIG = LabelConfig.parse(captured.CONFIG)
@@ -37,16 +40,26 @@ class Reader:
         self.cache = FeatureCache(settings.paths.features, SPACE)
         self.claims = Claims(settings.paths.claims)
         self._sites = Sites(settings.studios, settings.pictures)
-        self.encoder = TaskEncoder(lambda *_: self, self.cache, self._sites, self.claims)
+        self.encoder = TaskEncoder(
+            lambda *_: self,
+            self.cache,
+            self._sites,
+            self.claims,
+            on_notes=lambda project, notes: self.told.append((project, dict(notes))),
+        )
         self.read: list[str] = []
+        self.batches: list[list[str]] = []
+        self.told: list[tuple[str, dict[str, int]]] = []
+        self.notes: tuple[str, ...] = ()
         self.begun = threading.Event()
         self.pause = pause
 
     def extract(self, items: Sequence[Item]) -> list[ItemFeatures]:
         self.read += [item.title for item in items]
+        self.batches.append([item.title for item in items])
         self.begun.set()
         time.sleep(self.pause)
-        return [features_of(item) for item in items]
+        return [replace(features_of(item), notes=self.notes if item.title == "t1" else ()) for item in items]
 
     def ask(self, tasks: Sequence[dict[str, Any]], seconds: float | None = None) -> list[ItemFeatures | Failure]:
         return self.encoder.features(KEY, CONFIG, tasks, None if seconds is None else time.monotonic() + seconds)
@@ -194,3 +207,24 @@ def test_texts_end_with_the_time(reader: Callable[..., Reader]) -> None:
     made = reader(pause=0.3)
     texts = made.encoder.texts_only(KEY, CONFIG, tasks_of(3 * TEXTS), time.monotonic() + 0.1)
     assert [features is None for features in texts] == [False] * TEXTS + [True] * 2 * TEXTS
+
+
+def test_a_long_picture_is_read_by_itself(reader: Callable[..., Reader], monkeypatch: pytest.MonkeyPatch) -> None:
+    page = decode(saved(Image.new("RGB", (40, 400)), "PNG"), 1_000_000)
+
+    def fetch(fetcher: images.ImageFetcher, reference: ItemReference) -> Picture:
+        return page if reference.image in ("/2.png", "/3.png") else Picture(Image.new("RGB", (40, 40)), (40, 40))
+
+    monkeypatch.setattr(images.ImageFetcher, "fetch", fetch)
+    one = reader()
+    answers = one.ask(tasks_of(4))
+    assert all(isinstance(answer, ItemFeatures) for answer in answers)
+    assert sorted(one.batches) == [["t1", "t4"], ["t2"], ["t3"]]
+
+
+def test_notes_on_pictures_are_handed_on_when_they_are_read(reader: Callable[..., Reader]) -> None:
+    one = reader()
+    one.notes = ("upside down", "too long")
+    one.ask(tasks_of(3))
+    one.ask(tasks_of(3))
+    assert one.told == [(str(KEY), {"upside down": 1, "too long": 1})]

@@ -1,6 +1,7 @@
 """Pictures made for tests: blocks of read text, plates and objects painted on a calm ground."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -65,6 +66,27 @@ def shop_picture(seed: int = 0) -> ItemFeatures:
         title="Konka/康佳 电视机",
         seed=seed,
     )
+
+
+def long_page(count: int) -> ItemFeatures:
+    """Shop pictures 0, 1, 2, … one below the other, as one long picture."""
+    parts = [shop_picture(seed) for seed in range(count)]
+    blocks = [
+        replace(block, box=stacked(block.box, number, count))
+        for number, part in enumerate(parts)
+        for block in part.blocks
+    ]
+    return replace(
+        parts[0],
+        blocks=tuple(blocks),
+        size=(640, 640 * count),
+        thumbnail_HW3=torch.cat([part.thumbnail_HW3 for part in parts]),
+    )
+
+
+def stacked(box: Box, number: int, count: int) -> Box:
+    """Return the place on a page of ``count`` pictures of a box in picture ``number``."""
+    return Box(box.left, (box.top + number) / count, box.right, (box.bottom + number) / count)
 
 
 def price_text(shift: float = 0.0) -> Box:

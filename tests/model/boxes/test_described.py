@@ -15,13 +15,14 @@ from model.boxes.candidates import Candidates, candidates
 from model.boxes.describe import describe
 from model.boxes.described import Described, Descriptions, content
 from model.boxes.model import BoxModel
+from model.boxes.nms import ious, to_tensor
 from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
 from model.features.cache import FeatureCache
 from model.features.item import ItemFeatures
 from model.items import Box, Gold, TextBlock
 from model.lexicon.lexicon import Lexicon
-from tests.model.boxes.pictures import LABELS, shop_picture
+from tests.model.boxes.pictures import LABELS, PRODUCT, long_page, moved, shop_picture, stacked
 
 READER = RoleReader(Lexicon.load())
 EMPTY = replace(shop_picture(1), blocks=(), thumbnail_HW3=torch.zeros(0, 0, 3, dtype=torch.uint8))
@@ -197,3 +198,28 @@ def test_a_folder_that_cannot_be_is_done_without(tmp_path: Path) -> None:
     kept = Descriptions()
     with kept.kept_in(tmp_path / "file"):
         assert len(kept.of(shop_picture(1), READER).boxes_N4)
+
+
+def test_a_long_page_has_the_candidates_of_its_screens_where_they_stand() -> None:
+    page = long_page(4)
+    assert len(page.screens) > 2
+    found = described.described_with(page, READER, ())
+    parts = [described.described_with(part, READER, ()) for part in page.on_screens()]
+    assert np.array_equal(found.inputs_ND, np.concatenate([part.inputs_ND for part in parts]))
+    assert len(found.boxes_N4) == len(found.inputs_ND) == len(found.cold_NL)
+    for number in range(4):
+        product = stacked(moved(PRODUCT, 0.02 * number), number, 4)
+        edges = torch.tensor([[product.left, product.top, product.right, product.bottom]])
+        assert float(ious(edges, found.boxes_N4).max()) > 0.8
+
+
+def test_drawn_boxes_are_the_last_rows_in_their_order() -> None:
+    page = long_page(4)
+    drawn = [stacked(Box(0.1, 0.1, 0.5, 0.5), number, 4) for number in (2, 0, 2, 3)]
+    found, without = described.described_with(page, READER, drawn), described.described_with(page, READER, ())
+    assert torch.equal(found.boxes_N4[-4:], to_tensor(drawn))
+    assert np.array_equal(found.inputs_ND[:-4], without.inputs_ND)
+    # The same place on the same kind of screen is described alike; first and third are the same box.
+    assert np.array_equal(found.inputs_ND[-4], found.inputs_ND[-2])
+    ordinary = described.described_with(shop_picture(1), READER, drawn[:1])
+    assert torch.equal(ordinary.boxes_N4[-1:], to_tensor(drawn[:1]))

@@ -12,7 +12,19 @@ from model.items import Box, Gold, LabelledBox, PredictedBox
 from model.lexicon.cues import CueSet
 from model.lexicon.lexicon import Lexicon
 from model.state import State
-from tests.model.boxes.pictures import BLUE, COPY, LABELS, PRODUCT, moved, nothing, picture, price_plate, shop_picture
+from tests.model.boxes.pictures import (
+    BLUE,
+    COPY,
+    LABELS,
+    PRODUCT,
+    long_page,
+    moved,
+    nothing,
+    picture,
+    price_plate,
+    shop_picture,
+    stacked,
+)
 
 PICTURES = [shop_picture(seed) for seed in range(12)]
 
@@ -316,3 +328,15 @@ def test_tags_that_are_unknown_deny_nothing() -> None:
 
     assert best_price(denied) < 0.6 * best_price(cold())
     assert best_price(unknown) > 0.9 * best_price(cold())
+
+
+def test_boxes_of_a_long_page_stand_where_the_elements_stand() -> None:
+    page = long_page(4)
+    (found,) = cold().predict([page])
+    products = [box.box for box in found if box.label == "主体"]
+    prices = [box.box for box in found if box.label == "价格"]
+    for number in range(4):
+        shift = 0.02 * number
+        assert max(box.iou(stacked(moved(PRODUCT, shift), number, 4)) for box in products) > 0.6
+        assert max(box.iou(stacked(price_plate(shift), number, 4)) for box in prices) > 0.6
+    assert len(products) == 4

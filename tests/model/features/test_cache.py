@@ -1,11 +1,13 @@
+import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from model.features.cache import FeatureCache, taken_apart
-from model.features.folder import to_bytes
+from model.features.folder import TensorFolder, to_bytes
 from model.features.item import ItemFeatures
 from testing.features import block, features
 
@@ -82,6 +84,34 @@ def test_features_of_another_format_are_a_miss(tmp_path: Path) -> None:
     cache.put(KEY, _features())
     save_file({"foreign": torch.zeros(1)}, _file(tmp_path))
     assert cache.get(KEY) is None
+
+
+def test_notes_on_a_picture_come_back(tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path, "space")
+    cache.put(KEY, replace(_features(), notes=("upside down",)))
+    found = cache.get(KEY)
+    assert found is not None
+    assert found.notes == ("upside down",)
+
+
+def test_an_ordinary_picture_is_kept_as_before() -> None:
+    _, strings = taken_apart(_features())
+    assert list(json.loads(strings["facts"])) == ["size", "grid_shape", "blocks", "title", "industry", "texts"]
+
+
+@pytest.mark.parametrize(("size", "kept"), [((400, 4000), False), ((4000, 400), False), ((400, 900), True)])
+def test_a_long_picture_that_was_read_as_a_whole_is_read_again(
+    tmp_path: Path, size: tuple[int, int], kept: bool
+) -> None:
+    page = replace(_features(), size=size)
+    tensors, strings = taken_apart(page)
+    facts = {key: value for key, value in json.loads(strings["facts"]).items() if key != "long"}
+    TensorFolder(tmp_path / "space", "features").put(KEY, tensors, {"facts": json.dumps(facts)})
+    cache = FeatureCache(tmp_path, "space")
+    assert (cache.get(KEY) is not None) is kept
+    assert (KEY in cache) is kept
+    cache.put(KEY, page)
+    assert cache.get(KEY) is not None
 
 
 def test_a_failed_write_leaves_nothing_and_is_told_once(

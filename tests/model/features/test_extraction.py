@@ -1,7 +1,9 @@
 """Extraction with a small real BERT, a small picture network and the real reader."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -15,7 +17,7 @@ from model.features import extraction
 from model.features.extraction import READ_TOKENS, TITLE_TOKENS, FeatureExtractor
 from model.features.item import ItemFeatures
 from model.items import Box, Item, TextBlock
-from model.reading.reader import Reader
+from model.reading.reader import Reader, Reading
 from tests.model.reading.fixed import FixedReader
 from tools.encoders.vocabulary import vocabulary
 
@@ -48,6 +50,80 @@ def _extract(texts: TransformerTextEncoder, item: Item, *blocks: TextBlock) -> I
 
 
 PICTURE = Image.new("RGB", (300, 200), "red")
+
+
+def _page(colours: list[str], *, wide: bool = False) -> Image.Image:
+    """Squares of these colours in a row."""
+    side = 60
+    page = Image.new("RGB", (side * len(colours), side) if wide else (side, side * len(colours)))
+    for number, colour in enumerate(colours):
+        page.paste(
+            colour,
+            (side * number, 0, side * number + side, side) if wide else (0, side * number, side, side * number + side),
+        )
+    return page
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_each_part_of_a_long_pictures_grid_shows_its_own_square(texts: TransformerTextEncoder, wide: bool) -> None:
+    colours = ["red", "blue", "lime", "black"]
+    images = _images()
+    rows, columns = images.grid_shape
+    page = _extract(texts, Item(_page(colours, wide=wide)))
+    assert page.grid_RC.shape == (rows * columns, images.width)
+    quarters = page.grid_RC.float().reshape(rows, columns, -1)
+    quarters = quarters.transpose(0, 1) if wide else quarters
+    for number, colour in enumerate(colours):
+        (square,) = FeatureExtractor(images, texts, FixedReader([()])).extract(
+            [Item(Image.new("RGB", (60, 60), colour))]
+        )
+        mean_C = quarters[number * rows // 4 : (number + 1) * rows // 4].mean((0, 1))
+        assert torch.allclose(mean_C, square.image_C.float(), atol=0.05)
+
+
+def test_a_long_pictures_thumbnail_shows_enough_and_is_bounded(texts: TransformerTextEncoder) -> None:
+    assert _extract(texts, Item(Image.new("RGB", (640, 1920)))).thumbnail_HW3.shape == (384, 128, 3)
+    height, width, _ = _extract(texts, Item(Image.new("RGB", (640, 9600)))).thumbnail_HW3.shape
+    assert 60 < width < height / 14
+    assert height * width <= 4.1 * 128**2
+
+
+def test_pictures_of_all_shapes_keep_their_order(texts: TransformerTextEncoder) -> None:
+    extractor = FeatureExtractor(_images(), texts, FixedReader([()] * 4))
+    pictures = [_page(["red"] * 4), Image.new("RGB", (50, 50), "blue"), _page(["lime"] * 3), PICTURE]
+    together = extractor.extract([Item(picture) for picture in pictures])
+    for picture, found in zip(pictures, together, strict=True):
+        (alone,) = extractor.extract([Item(picture)])
+        assert torch.equal(found.grid_RC, alone.grid_RC)
+        assert torch.equal(found.image_C, alone.image_C)
+
+
+@pytest.mark.parametrize("size", [(300, 300), (300, 750), (750, 300), (200, 300)])
+def test_an_ordinary_picture_is_encoded_as_a_whole(texts: TransformerTextEncoder, size: tuple[int, int]) -> None:
+    picture = Image.radial_gradient("L").resize(size).convert("RGB")
+    found = _extract(texts, Item(picture))
+    grid_NRC, image_NC = _images().encode([picture])
+    assert torch.equal(found.grid_RC, grid_NRC[0].half())
+    assert torch.equal(found.image_C, image_NC[0].half())
+    small = picture.copy()
+    small.thumbnail((128, 128))
+    assert np.array_equal(found.thumbnail_HW3.numpy(), np.asarray(small))
+
+
+def test_the_tallest_print_of_a_page_is_kept(texts: TransformerTextEncoder) -> None:
+    small = [_block("字" * 40, 0.01 * row, 0.002) for row in range(4)]
+    page = Image.new("RGB", (100, 2000))
+    features = _extract(texts, Item(page), *small, _block("大字", 0.6, 0.004))
+    assert features.token_block_T.tolist().count(4) == 2
+
+
+def test_notes_of_file_and_text_are_kept(texts: TransformerTextEncoder) -> None:
+    class Noting(FixedReader):
+        def read(self, images: Sequence[Image.Image]) -> list[Reading]:
+            return [Reading((), ("upside down",)) for _ in images]
+
+    (found,) = FeatureExtractor(_images(), texts, Noting(())).extract([Item(PICTURE, notes=("on black",))])
+    assert found.notes == ("on black", "upside down")
 
 
 def test_each_token_knows_its_block(texts: TransformerTextEncoder) -> None:

@@ -185,7 +185,7 @@ class _Lane:
         return jobs
 
     def _size_of(self, job: _Job) -> int:
-        """Return the number of inputs of a job, or ``limit`` if one is a long picture, which takes as long as a batch."""
+        """Return the number of inputs of a job; ``limit`` if one is a long picture, which takes as long as a batch."""
         return self.limit if any(is_long(entry.size) for entry in job.inputs) else len(job.inputs)
 
 

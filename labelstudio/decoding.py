@@ -160,8 +160,7 @@ def _load(content: bytes, max_pixels: int) -> Picture:
         # Whole factors would leave some long pages half of the letters' height that is needed.
         scale = _scale(reduced.size) if is_long(size) else 1.0
         if scale < 1:
-            kept = tuple(max(1, round(side * scale)) for side in reduced.size)
-            facts = reduced.info
+            facts, kept = reduced.info, (max(1, round(reduced.width * scale)), max(1, round(reduced.height * scale)))
             reduced = reduced.resize(kept, Image.Resampling.BOX)
             reduced.info = facts
         try:

@@ -6,6 +6,7 @@ Shape suffixes as in ``model.features.item``; N pictures.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -118,7 +119,7 @@ class FeatureExtractor:
         edges = [round(max(picture.size) * number / count) for number in range(count + 1)]
         parts = [
             picture.crop((0, start, width, end) if is_tall else (start, 0, end, height))
-            for start, end in zip(edges, edges[1:], strict=False)
+            for start, end in pairwise(edges)
         ]
         grid_PRC, image_PC = self._images.encode(parts)
         rows, columns = self._images.grid_shape

@@ -1,12 +1,13 @@
 """Screens of a long picture: nearly square parts, cut where nothing is cut through.
 
 A page of a shop is a row of pictures. Rules and learned parts that know places and sizes in a picture (logos stand at
-the top, large numbers are prices) hold in each screen, not in the whole page. A picture of ordinary shape is one screen.
+the top, large numbers are prices) hold in each screen, not in the whole page. An ordinary picture is one screen.
 
 Shape suffixes: H, W pixels of the thumbnail; R rows of it; 3 colours.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -44,8 +45,7 @@ def screens_of(size: tuple[int, int], thumbnail_HW3: np.ndarray[Any, Any], block
         cost_R[int(start * rows) + 1 : int(np.ceil(end * rows))] += THROUGH_TEXT
     cuts = _cuts(cost_R, side)
     edges = [cut / rows for cut in cuts]
-    pairs = zip(edges, edges[1:], strict=False)
-    return [Box(0.0, a, 1.0, b) if is_tall else Box(a, 0.0, b, 1.0) for a, b in pairs]
+    return [Box(0.0, a, 1.0, b) if is_tall else Box(a, 0.0, b, 1.0) for a, b in pairwise(edges)]
 
 
 def _cuts(cost_R: Costs, side: int) -> list[int]:

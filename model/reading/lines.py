@@ -6,7 +6,7 @@ all are read a second time, turned, because single lines of an upright picture a
 readings count if they explain at least half of the doubtful lines: any text has letters that look alike when turned.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 

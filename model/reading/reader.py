@@ -34,7 +34,7 @@ NO_LINES: Corners = np.zeros((0, 4, 2), dtype=np.float32)
 
 @dataclass(frozen=True)
 class Reading:
-    """The lines of text of one picture, and notes on what of its text was not read as usual (``model.reading.notes``)."""
+    """The lines of text of one picture, and notes on what of its text was not read as usual."""
 
     blocks: tuple[TextBlock, ...]
     notes: tuple[str, ...] = ()
@@ -106,24 +106,26 @@ class Reader:
         axis = int(height > width)
         tiles = tiles_of(max(height, width), min(height, width))
         found = []
+        # Typed as optional, but `_engine` always has one.
+        detector: Any = self._engine.text_det
         for tile in tiles:
             part_HW3 = pixels_HW3[tile.start : tile.end] if axis else pixels_HW3[:, tile.start : tile.end]
             missing = tile.end - tile.start - part_HW3.shape[1 if axis else 0]
             beside = ((0, 0), (0, missing)) if axis else ((0, missing), (0, 0))
             square_HW3 = np.ascontiguousarray(np.pad(part_HW3, (*beside, (0, 0)), "edge"))
-            corners = self._engine.text_det(square_HW3).boxes
+            corners = detector(square_HW3).boxes
             if corners is not None:
                 corners_L42 = np.asarray(corners, dtype=np.float32)
                 corners_L42[..., axis] += tile.start
-                found.append((tile, corners_L42.clip(0, np.float32((width, height)))))
+                found.append((tile, corners_L42.clip(0, np.array([width, height], dtype=np.float32))))
         if not found:
             return NO_LINES, [], tiles[-1].is_last
-        corners_L42 = self._engine.text_det.sorted_boxes(joined(found, axis))
+        corners_L42 = detector.sorted_boxes(joined(found, axis))
         return corners_L42, self._engine.crop_text_regions(pixels_HW3, corners_L42), tiles[-1].is_last
 
     def _texts(self, crops: list[Pixels]) -> list[Line]:
         """Return what the recogniser reads in the pixels of lines."""
-        read = self._engine.recognize_txt(crops)
+        read: Any = self._engine.recognize_txt(crops)
         return [Line(text, float(score)) for text, score in zip(read.txts, read.scores, strict=True)]
 
     @cached_property

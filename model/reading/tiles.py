@@ -1,4 +1,4 @@
-"""Tiles of a long picture: squares along it that overlap, so that no line is cut in all of them, and their lines joined.
+"""Tiles of a long picture: squares along it that overlap, so that few lines are cut in all of them.
 
 A detector that gets a page of a shop as a whole sees lines of a few pixels. In tiles a line is as large as in a picture
 of ordinary shape.

@@ -2,7 +2,8 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from labelstudio.tasks import item_key, reference_of
 from model import checkpoint
 from model.boxes import described
 from model.boxes.described import RECENT, Descriptions
+from model.features.item import ItemFeatures
+from model.items import Item
 from testing.label_studio.writable import BUSY, LATE
 from tests.backend.parts import SPACE
 from tests.store import webhooks
@@ -198,3 +201,18 @@ class Turn:
 
 def _never(_: object) -> None:
     raise AssertionError("a picture is described again")
+
+
+def test_notes_on_pictures_reach_the_store(
+    shop: tuple[Workplace, str, LabelConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workplace, key, config = shop
+    extract = Encoders.extract
+
+    def noting(self: Encoders, items: Sequence[Item]) -> list[ItemFeatures]:
+        return [replace(features, notes=("upside down",)) for features in extract(self, items)]
+
+    monkeypatch.setattr(Encoders, "extract", noting)
+    payloads = [task.payload() for task in workplace.store.tasks.all(key)]
+    workplace.encoder.features(ProjectKey.parse(key), config, payloads)
+    assert workplace.store.picture_notes.of(key) == {"upside down": TASKS}

@@ -1,5 +1,7 @@
 """Tiles cover a picture, and each line in them counts once."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -22,7 +24,7 @@ def test_tiles_cover_the_picture_and_overlap(length: int, breadth: int) -> None:
     assert tiles[-1].is_last
     assert tiles[-1].end == length
     assert {tile.end - tile.start for tile in tiles} == {min(length, max(breadth, SMALLEST))}
-    for one, following in zip(tiles, tiles[1:], strict=False):
+    for one, following in pairwise(tiles):
         assert one.end - following.start >= OVERLAP * SMALLEST - 1
         assert not one.is_last
         assert not following.is_first
@@ -46,7 +48,7 @@ def test_a_line_in_the_overlap_counts_once() -> None:
 def test_where_one_tile_cuts_a_line_the_other_counts() -> None:
     turned = np.array([[10, 610], [300, 600], [302, 660], [12, 670]], dtype=np.float32)
     found = [(UPPER, np.stack([_line(10, 600, 300, 640)])), (LOWER, np.stack([turned]))]
-    assert joined(found, axis=1).tolist() == [turned.tolist()]
+    assert np.array_equal(joined(found, axis=1), [turned])
 
 
 def test_a_line_that_every_tile_cuts_is_put_together() -> None:

@@ -57,7 +57,8 @@ def drawing(width: int, height: int, seed: int) -> tuple[Image.Image, list[Drawn
     """Return a page, or a banner where it is wider than high, and the lines on it."""
     draw = random.Random(seed)
     picture = Image.new("RGB", (width, height), (250, 246, 238))
-    brush, drawn = ImageDraw.Draw(picture), []
+    brush = ImageDraw.Draw(picture)
+    drawn: list[Drawn] = []
     is_banner = width > height
     at, end = 30, width if is_banner else height
     while True:

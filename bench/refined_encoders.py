@@ -23,7 +23,7 @@ from model.evaluation.methods import trained
 from model.features.extraction import FeatureExtractor
 from model.items import Item, TextBlock
 from model.metrics import macro_f1, weighted_f1
-from model.reading.reader import Reader
+from model.reading.reader import Reader, Reading
 from model.training.config import TrainConfig
 from model.training.encoders import EncoderPair, EncoderTraining, train_encoders
 from tagloom.datasets.dataset import Dataset
@@ -38,8 +38,8 @@ class Recalled(Reader):
         super().__init__()
         self._blocks = iter(blocks)
 
-    def read(self, images: Sequence[Image.Image]) -> list[tuple[TextBlock, ...]]:
-        return [next(self._blocks) for _ in images]
+    def read(self, images: Sequence[Image.Image]) -> list[Reading]:
+        return [Reading(next(self._blocks)) for _ in images]
 
 
 def score(drawn: Split) -> tuple[float, float]:

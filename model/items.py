@@ -75,8 +75,8 @@ class TextBlock:
 class Item:
     """One task: an upright RGB picture, its title, its industry path, and further texts by field. All are optional.
 
-    If ``image`` is a reduced copy of the picture, ``whole`` is the width and height of the picture itself. ``notes`` say
-    what of the picture's file is not shown as usual.
+    If ``image`` is a reduced copy of the picture, ``whole`` is the width and height of the picture itself. ``notes``
+    say what of the picture's file is not shown as usual.
 
         item = Item(Image.open("shirt.jpg").convert("RGB"), title="T-shirt", industry=("clothing", "tops"))
     """

@@ -17,6 +17,8 @@ from model.items import Box, TextBlock, is_long
 WHOLE = Box(0.0, 0.0, 1.0, 1.0)
 # The shortest and the longest screen, in sides across.
 SHORTEST, LONGEST = 0.6, 1.6
+# A strip has about this many screens at most.
+MOST = 32
 # Colour distance (of 255) from the row's usual colour with which a cut costs 1.
 COLOURFUL = 40.0
 # Cost of a cut through a line of text, and of a screen that is as short or as long as may be.
@@ -43,7 +45,7 @@ def screens_of(size: tuple[int, int], thumbnail_HW3: np.ndarray[Any, Any], block
     for block in blocks:
         start, end = (block.box.top, block.box.bottom) if is_tall else (block.box.left, block.box.right)
         cost_R[int(start * rows) + 1 : int(np.ceil(end * rows))] += THROUGH_TEXT
-    cuts = _cuts(cost_R, side)
+    cuts = _cuts(cost_R, max(side, rows // MOST))
     edges = [cut / rows for cut in cuts]
     return [Box(0.0, a, 1.0, b) if is_tall else Box(a, 0.0, b, 1.0) for a, b in pairwise(edges)]
 

@@ -23,6 +23,8 @@ SMALLEST = 640
 MOST = 32
 # A line that ends this close to an edge inside the picture is cut by the edge; in sides of the tile.
 AT_EDGE = 0.02
+# Pixels of the shortest side of a line; what was found beside the picture, where a tile is filled up, has less.
+LEAST_SIDE = 3
 # A line is shown by another one that holds this share of its area.
 SAME = 0.5
 
@@ -75,9 +77,11 @@ def joined(found: Sequence[tuple[Tile, Corners]], axis: int) -> Corners:
     lines.sort(key=lambda line: -float((line[1] - line[0]).prod()))
     kept: list[tuple[Corners, Corners, Corners]] = []
     for low, high, corners in lines:
-        if all(_share(low, high, other_low, other_high) < SAME for other_low, other_high, _ in kept):
+        if (high - low).min() >= LEAST_SIDE and all(
+            _share(low, high, other_low, other_high) < SAME for other_low, other_high, _ in kept
+        ):
             kept.append((low, high, corners))
-    return np.stack([corners for _, _, corners in kept])
+    return np.stack([corners for _, _, corners in kept]) if kept else corners_L42[:0]
 
 
 def _groups(parts: Sequence[int], low_L2: Corners, high_L2: Corners, axis: int) -> list[list[int]]:

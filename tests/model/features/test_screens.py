@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.features.screens import LONGEST, SHORTEST, WHOLE, home_of, inside, screens_of
+from model.features.screens import LONGEST, MOST, SHORTEST, WHOLE, home_of, inside, screens_of
 from model.items import Box, TextBlock
 from testing.features import block, features
 
@@ -45,10 +45,11 @@ def test_lines_are_not_cut() -> None:
     assert not any(line.box.top < cut - 0.004 and cut + 0.004 < line.box.bottom for line in lines for cut in cuts)
 
 
-@pytest.mark.parametrize("shape", [(990, 1, 3), (1, 990, 3), (128, 3, 3)])
+@pytest.mark.parametrize("shape", [(990, 1, 3), (1, 20_000, 3), (128, 3, 3)])
 def test_strips_have_screens_too(shape: tuple[int, ...]) -> None:
     screens = screens_of((shape[1] * 10, shape[0] * 10), np.zeros(shape, dtype=np.uint8), ())
     assert sum(one.area for one in screens) == pytest.approx(1.0)
+    assert len(screens) <= 2 * MOST
 
 
 def test_places_on_a_screen() -> None:

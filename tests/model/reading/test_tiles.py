@@ -71,6 +71,10 @@ def test_cut_lines_beside_each_other_stay_apart() -> None:
     assert _bounds(joined(found, axis=1)) == {(10, 604, 200, 664), (300, 604, 500, 664)}
 
 
+def test_what_lies_beside_the_picture_is_no_line() -> None:
+    assert joined([(UPPER, np.stack([_line(640, 20, 640, 60), _line(3, 80, 400, 82)]))], axis=1).shape == (0, 4, 2)
+
+
 def test_a_whole_line_beats_its_cut_ends() -> None:
     found = [
         (Tile(0, 640, True, False), np.stack([_line(435, 19, 620, 42)])),

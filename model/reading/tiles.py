@@ -73,8 +73,8 @@ def joined(found: Sequence[tuple[Tile, Corners]], axis: int) -> Corners:
     for group in _groups(parts, low_L2, high_L2, axis):
         low, high = low_L2[group].min(0), high_L2[group].max(0)
         lines.append((low, high, np.array([low, (high[0], low[1]), high, (low[0], high[1])], dtype=np.float32)))
-    # Of two rectangles that show the same, the larger one is the whole line.
-    lines.sort(key=lambda line: -float((line[1] - line[0]).prod()))
+    # Of two rectangles that show the same, the one that reaches further along the picture is the whole line.
+    lines.sort(key=lambda line: -float((line[1] - line[0])[axis]))
     kept: list[tuple[Corners, Corners, Corners]] = []
     for low, high, corners in lines:
         if (high - low).min() >= LEAST_SIDE and all(

@@ -79,6 +79,6 @@ def test_a_whole_line_beats_its_cut_ends() -> None:
     found = [
         (Tile(0, 640, True, False), np.stack([_line(435, 19, 620, 42)])),
         (Tile(512, 1152, False, False), np.stack([_line(512, 15, 622, 44)])),
-        (Tile(560, 1200, False, True), np.stack([_line(560, 17, 622, 43)])),
+        (Tile(560, 1200, False, True), np.stack([_line(560, 11, 622, 51)])),
     ]
     assert _bounds(joined(found, axis=0)) == {(435, 19, 620, 42)}

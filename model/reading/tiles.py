@@ -27,6 +27,8 @@ AT_EDGE = 0.02
 LEAST_SIDE = 3
 # A line is shown by another one that holds this share of its area.
 SAME = 0.5
+# A line that is whole in one tile may be this part of what another tile shows as one line: a third.
+MOST_PARTS = 3.0
 
 
 @dataclass(frozen=True)
@@ -69,16 +71,19 @@ def joined(found: Sequence[tuple[Tile, Corners]], axis: int) -> Corners:
     ]
     parts = [line for line, cut in enumerate(is_cut) if cut]
     # Rectangles with the corners of the lines that they stand for: the whole ones, then those put together.
-    lines = [(low_L2[line], high_L2[line], corners_L42[line]) for line, cut in enumerate(is_cut) if not cut]
+    lines = [(low_L2[line], high_L2[line], corners_L42[line], False) for line, cut in enumerate(is_cut) if not cut]
     for group in _groups(parts, low_L2, high_L2, axis):
         low, high = low_L2[group].min(0), high_L2[group].max(0)
-        lines.append((low, high, np.array([low, (high[0], low[1]), high, (low[0], high[1])], dtype=np.float32)))
+        lines.append((low, high, np.array([low, (high[0], low[1]), high, (low[0], high[1])], dtype=np.float32), True))
     # Of two rectangles that show the same, the one that reaches further along the picture is the whole line.
     lines.sort(key=lambda line: -float((line[1] - line[0])[axis]))
     kept: list[tuple[Corners, Corners, Corners]] = []
-    for low, high, corners in lines:
+    for low, high, corners, cut in lines:
+        area = float((high - low).prod())
+        # A whole line within something far larger, such as a ring that was taken for a letter, is no part of it.
+        larger = [one for one in kept if cut or float((one[1] - one[0]).prod()) <= MOST_PARTS * area]
         if (high - low).min() >= LEAST_SIDE and all(
-            _share(low, high, other_low, other_high) < SAME for other_low, other_high, _ in kept
+            _share(low, high, other_low, other_high) < SAME for other_low, other_high, _ in larger
         ):
             kept.append((low, high, corners))
     return np.stack([corners for _, _, corners in kept]) if kept else corners_L42[:0]

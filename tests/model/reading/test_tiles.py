@@ -71,6 +71,28 @@ def test_cut_lines_beside_each_other_stay_apart() -> None:
     assert _bounds(joined(found, axis=1)) == {(10, 604, 200, 664), (300, 604, 500, 664)}
 
 
+def test_lines_within_a_ring_that_was_taken_for_a_letter_stay() -> None:
+    found = [
+        (UPPER, np.stack([_line(100, 300, 540, 640), _line(110, 400, 500, 440), _line(60, 560, 580, 620)])),
+        (LOWER, np.stack([_line(100, 512, 540, 900), _line(60, 560, 580, 620), _line(150, 700, 480, 740)])),
+    ]
+    lines = _bounds(joined(found, axis=1))
+    assert lines == {
+        (100, 300, 540, 900),
+        (110, 400, 500, 440),
+        (60, 560, 580, 620),
+        (150, 700, 480, 740),
+    }
+
+
+def test_parts_of_what_another_tile_shows_as_one_line_do_not_count() -> None:
+    found = [
+        (UPPER, np.stack([_line(10, 540, 160, 600), _line(180, 540, 300, 600)])),
+        (LOWER, np.stack([_line(10, 540, 300, 601)])),
+    ]
+    assert _bounds(joined(found, axis=1)) == {(10, 540, 300, 601)}
+
+
 def test_what_lies_beside_the_picture_is_no_line() -> None:
     assert joined([(UPPER, np.stack([_line(640, 20, 640, 60), _line(3, 80, 400, 82)]))], axis=1).shape == (0, 4, 2)
 

@@ -22,7 +22,7 @@ from model.items import is_long
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "ICO")
 
 KEPT_PIXELS = 2_000_000  # pixels of the reduced picture at most; its long side is over 700 px, the encoders use 640
-KEPT_PIXELS_LONG = 6_000_000  # the same for a long picture, which is read in tiles
+KEPT_PIXELS_LONG = 4_000_000  # the same for a long picture, which is read in tiles
 KEPT_SHORT_SIDE = 640  # px; a long picture's shorter side needs no more
 KEPT_SIDE = 20_000  # px; the longest side of the reduced picture, which bounds pictures one pixel high too
 PIECE_SIDE = 1000  # px; the side of the piece that is converted at once

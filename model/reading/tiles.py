@@ -19,7 +19,7 @@ Corners = np.ndarray[Any, np.dtype[np.float32]]
 OVERLAP = 0.2
 # Pixels of the smallest tile, as of a picture of ordinary shape; a narrow picture does not fill it.
 SMALLEST = 640
-# The most tiles that are read of one picture: a page of 790 × 20,000 pixels. One takes a third of a second on 2 cores.
+# The most tiles that are read of one picture: a page of 790 × 20,000 pixels. One takes a tenth of a second on 2 cores.
 MOST = 32
 # A line that ends this close to an edge inside the picture is cut by the edge; in sides of the tile.
 AT_EDGE = 0.02

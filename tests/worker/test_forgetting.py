@@ -1,5 +1,6 @@
 """A forgotten project leaves nothing behind, other projects lose nothing, and a killed forget is completed."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -37,8 +38,9 @@ DAYS = 30
 
 
 @pytest.fixture
-def workplace(store: Store, settings: Settings, here: None) -> Iterator[Workplace]:
+def workplace(store: Store, settings: Settings, here: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workplace]:
     """Two trained projects of one Label Studio; the last three of the first one's ten items are in the second, too."""
+    monkeypatch.setattr(RECENT, "_kept", OrderedDict())  # other tests may have described the same
     shop.open_shop(store, settings, tasks=10)
     shop.annotate(store, range(1, 9))
     store.projects.ensure(str(OTHER), shop.CONFIG, "another shop")

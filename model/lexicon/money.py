@@ -44,8 +44,9 @@ _WHOLE = (
 _WRITTEN = (
     # 9块9   59,-   199/-   29,99 $
     r"[块塊]\d(?!\d)|[.,/]\s?[-–—](?!\w)|(?<=[.,]\d\d)\s?\p{Sc}",
-    # 1 990 Ft, but not 6 Ft. A reader may lose the bar of đ and the whole ł: 199.000d, 19,99 z.
-    rf"(?:\s?(?:(?<=[\s.,]\d{{3}}\s?)(?-i:Ft)|(?<=[.,]\d\d\s?)z|kc)|(?<=\.\d00)d)(?!{_LETTER})",
+    # 1 990 Ft, but not 6 Ft. A reader may lose the bar of đ, and ł wholly or take it
+    # for another letter: 199.000d, 19,99 z, 19,99 zć.
+    rf"(?:\s?(?:(?<=[\s.,]\d{{3}}\s?)(?-i:Ft)|(?<=[.,]\d\d\s?)z\p{{L}}?|kc)|(?<=\.\d00)d)(?!{_LETTER})",
 )
 
 

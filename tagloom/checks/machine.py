@@ -2,11 +2,14 @@
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from pydantic import SecretStr
 
 from tagloom.checks.finding import Finding, good, wrong
 from tagloom.preflight import require_disk, require_writable
+from tagloom_base.redaction import HIDDEN
 from tagloom_base.settings import Settings, variable_of
 from tagloom_base.values import without_password
 
@@ -21,8 +24,8 @@ def chosen(settings: Settings) -> Iterator[Finding]:
     from worker.lexicon import read_lexicon
 
     read_lexicon(settings.training.lexicon)
-    listed = sorted((variable_of(field), str(value)) for field, value in settings.values_set().items())
-    yield good(", ".join(f"{variable}={without_password(value)}" for variable, value in listed) or "all as they come")
+    listed = sorted((variable_of(field), _shown(value)) for field, value in settings.values_set().items())
+    yield good(" ".join(f"{variable}={value}" for variable, value in listed) or "all as they come")
 
 
 def home(settings: Settings) -> Iterator[Finding]:
@@ -46,6 +49,15 @@ def encoders(settings: Settings) -> Iterator[Finding]:
     require_device(settings.encoders.device)
     extractor = open_extractor(settings.encoders)
     yield good("; ".join(f"{part}: {text}" for part, text in extractor.describe().items()))
+
+
+def _shown(value: object) -> str:
+    """Return a setting's value as its variable has it, without secrets; of connections, their names."""
+    if isinstance(value, SecretStr):
+        return HIDDEN
+    if isinstance(value, tuple | Mapping):
+        return ",".join(map(_shown, value))
+    return without_password(str(value))
 
 
 def _nearest(folder: Path) -> Path:

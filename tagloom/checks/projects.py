@@ -1,17 +1,35 @@
 """Checks of what the processes have noted in the store: settings that differ between them, and pictures."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 from tagloom.checks.finding import Finding, good, wrong
+from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
+
+if TYPE_CHECKING:
+    from store.store import Store
+
+
+@contextmanager
+def looked_up(settings: Settings) -> Iterator["Store"]:
+    """Yield the store. Raises UserError in few words where it cannot be opened: another check has said why."""
+    from tagloom.operate import opened
+
+    with ExitStack() as stack:
+        try:
+            store = stack.enter_context(opened(settings.paths))
+        except UserError as unopened:
+            raise UserError("can't be looked up without the database: mend that first") from unopened
+        yield store
 
 
 def shared_settings(settings: Settings) -> Iterator[Finding]:
     """Check that each worker that has done a job has the backend's values of the settings that both must share."""
-    from tagloom.operate import opened
     from worker.shared_settings import backend_of, differences, workers_apart
 
-    with opened(settings.paths) as store:
+    with looked_up(settings) as store:
         backend = backend_of(store)
         if backend is None:
             yield good("no backend runs")
@@ -25,10 +43,9 @@ def shared_settings(settings: Settings) -> Iterator[Finding]:
 
 def pictures(settings: Settings) -> Iterator[Finding]:
     """Tell which pictures could not be read and why; wrong is what an operator can put right."""
-    from tagloom.operate import opened
     from worker.pictures import asks_for_change, picture_lines
 
-    with opened(settings.paths) as store:
+    with looked_up(settings) as store:
         found = [(project, picture_lines(store, project)) for project in store.projects.all() if not project.gone_at]
     for project, lines in found:
         for line in lines:

@@ -9,6 +9,7 @@ import httpx
 from pydantic import SecretStr
 
 from tagloom.checks.finding import Finding, good, wrong
+from tagloom.checks.projects import looked_up
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
 
@@ -41,13 +42,9 @@ def webhooks(settings: Settings) -> Iterator[Finding]:
     from labelstudio.api import LabelStudioError
     from labelstudio.presence import project_there
     from labelstudio.project import ProjectKey
-    from tagloom.operate import opened
 
-    try:
-        with opened(settings.paths) as store:
-            projects = [project for project in store.projects.all() if not project.gone_at]
-    except UserError as unopened:
-        raise UserError("can't be looked up without the database: mend that first") from unopened
+    with looked_up(settings) as store:
+        projects = [project for project in store.projects.all() if not project.gone_at]
     connections, well, are_missing = _configured(settings), 0, False
     for project in projects:
         key = ProjectKey.parse(project.key)

@@ -156,6 +156,13 @@ def test_no_password_of_redis_is_shown(place: Place, form: str) -> None:
     assert "ret9" not in said
 
 
+def test_settings_are_shown_as_their_variables_have_them_and_without_secrets(place: Place) -> None:
+    place.set(TAGLOOM_URL_SECRETS="first-0123456789abc,second-0123456789ab", TAGLOOM_IMAGE_HOSTS="a.test,b.test")
+    said = CliRunner().invoke(main, ["doctor"]).output
+    assert "TAGLOOM_IMAGE_HOSTS=a.test,b.test " in said
+    assert "TAGLOOM_URL_SECRETS=***,***\n" in said
+
+
 @pytest.mark.parametrize("variable", ["TAGLOOM_CONNECTIONS", "TAGLOOM_IMAGE_ROOTS", "REDIS_URL"])
 def test_an_empty_variable_counts_as_not_set(place: Place, variable: str) -> None:
     place.set(**{variable: ""})

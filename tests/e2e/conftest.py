@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tagloom.datasets.dataset import Sample, load
@@ -48,6 +49,14 @@ class Running:
         """The sample behind a task, by its picture's name (stored as 8 hex digits, a dash, the name)."""
         return self.samples[Path(task["data"]["image"]).name.partition("-")[2]]
 
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the sample project."""
+        return tuple(sorted({label for sample in self.samples.values() for label in sample.labels}))
+
+    def status(self) -> list[dict[str, Any]]:
+        """What the backend's /status says of each project."""
+        return list(httpx.get(f"{self.backend_url}/status", timeout=10).json()["projects"])
+
     def served_version(self) -> str:
         """The version that the backend told Label Studio in the /setup this call makes."""
         (backend,) = self.api.call("GET", f"/api/ml/?project={self.project}")
@@ -64,6 +73,8 @@ def running(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
         "TAGLOOM_HOME": str(home),
         "TAGLOOM_PORT": str(backend_port),
         "TAGLOOM_PROMOTION_SECONDS": "0",
+        "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
+        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(home),
         # As strict as Label Studio can be with what a backend answers.
         "fflag_feat_utc_210_prediction_validation_15082025": "true",
     }

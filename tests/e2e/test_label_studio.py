@@ -1,23 +1,28 @@
 """The whole loop in a real Label Studio and a real browser: pre-annotated, corrected, learned, pre-annotated better."""
 
 import re
+import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from labelstudio.config import LabelConfig
 from labelstudio.opinion import SAME_ELEMENT, opinion_of
+from labelstudio.project import ProjectKey
 from model.items import Box, LabelledBox
 from tagloom.datasets.dataset import Sample
+from testing.waiting import until
 from tests.e2e.browser import annotator
 from tests.e2e.checks import check_shown, prediction_of, rectangles_of, tags_of
 from tests.e2e.conftest import Running
+from tools.project import label_config
+from tools.up.project import connect
 
 pytestmark = pytest.mark.e2e
 
@@ -180,7 +185,7 @@ def _trained(running: Running) -> dict[str, Any]:
     """The project's status once no gold waits for a training."""
     end = time.monotonic() + NEW_VERSION_SECONDS * 2
     while True:
-        (status,) = httpx.get(f"{running.backend_url}/status", timeout=10).json()["projects"]
+        (status,) = running.status()
         if status["behind"] == 0 or time.monotonic() > end:
             return dict(status)
         time.sleep(1)
@@ -188,6 +193,74 @@ def _trained(running: Running) -> dict[str, Any]:
 
 def _has(task: Mapping[str, Any], version: str) -> bool:
     return any(one["model_version"] == version and one["result"] for one in task["predictions"])
+
+
+def test_what_the_editor_shows_is_answered(running: Running) -> None:
+    """A picture behind a prefix, beside a control that cannot be used; pictures of a storage that became titles."""
+    sample = running.sample_of(running.tasks()[0])
+    folder = running.home / "pictures of a shop"
+    folder.mkdir()
+    shutil.copy(sample.image, folder / f"白瓷 1{sample.image.suffix}")
+    config = label_config(running.labels())
+
+    misplaced = _connected(running, config)
+    storage = {"project": misplaced, "path": str(folder), "use_blob_urls": True, "title": "shop"}
+    made = running.api.call("POST", "/api/storages/localfiles", json=storage)
+    running.api.call("POST", f"/api/storages/localfiles/{made['id']}/sync", json={})
+    (found,) = _predicted(running, misplaced)["predictions"]
+    address = _predicted(running, misplaced)["data"]["title"]
+
+    behind = config.replace('"$image"', '"/data/local-files/?d=pictures of a shop/$image"')
+    prefixed = _connected(
+        running, behind.replace("</View>", '<Choices name="cat" toName="image" value="$candidates"/></View>')
+    )
+    data = {"image": Path(address).name, "title": "", "level2": "", "candidates": [{"value": "a"}, {"value": "b"}]}
+    running.api.call("POST", f"/api/projects/{prefixed}/import", json=[{"data": data}])
+    task = _predicted(running, prefixed)
+    (prediction,) = task["predictions"]
+    assert rectangles_of(prediction, 1, 1)
+    assert tags_of(found) == tags_of(prediction)
+    with annotator(running.url, running.account.email, running.account.password) as person:
+        check_shown(person.open(prefixed, task["id"]), prediction)
+        assert person.errors() == []
+
+    (left_out,) = _told(running, prefixed)["left_out"]
+    assert '<Choices name="cat">' in left_out
+    # Written by the worker, once it has been through all tasks.
+    until(lambda: bool(_told(running, misplaced)["pictures"]), NEW_VERSION_SECONDS)
+    (line,) = _told(running, misplaced)["pictures"]
+    assert "stands under 'title'" in line
+
+
+def _told(running: Running, project: int) -> dict[str, Any]:
+    """Return what /status says of a project."""
+    (found,) = [one for one in running.status() if ProjectKey.parse(one["project"]).id == project]
+    return found
+
+
+def _connected(running: Running, config: str) -> int:
+    """Make a project and connect the backend to it; return the project's id."""
+    body = {"title": "Addresses", "label_config": config}
+    project = int(running.api.call("POST", "/api/projects/", json=body)["id"])
+    connect(running.api, project, running.backend_url)
+    return project
+
+
+def _predicted(running: Running, project: int) -> dict[str, Any]:
+    """Return the project's only task once it has a prediction that says something, and all is noted."""
+    query = f"/api/tasks?project={project}&fields=all&page_size=10"
+    end = time.monotonic() + NEW_VERSION_SECONDS
+    while True:
+        (task,) = running.api.call("GET", query)["tasks"]
+        if any(one["result"] for one in task["predictions"]):
+            return dict(task)
+        assert time.monotonic() < end, task
+        running.api.call(
+            "POST",
+            f"/api/dm/actions?id=retrieve_tasks_predictions&project={project}",
+            json={"selectedItems": {"all": True, "excluded": []}},
+        )
+        time.sleep(1)
 
 
 def test_an_empty_answer_does_not_pass(running: Running) -> None:

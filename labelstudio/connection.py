@@ -67,6 +67,12 @@ class Connection:
             ) from error
 
     @property
+    def token_variable(self) -> str:
+        """Where the token is set, in words."""
+        is_default = self.name == DEFAULT_CONNECTION
+        return "LABEL_STUDIO_API_KEY" if is_default else f"the token of {self.name!r} in TAGLOOM_CONNECTIONS"
+
+    @property
     def variable(self) -> str:
         """Where the URL is set, in words."""
         return (

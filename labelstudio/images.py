@@ -152,7 +152,8 @@ class ImageFetcher:
                 return content
             elif status == 401 and origin == self._own:
                 raise ImageUnavailableError(
-                    "Label Studio refuses the token (401): set LABEL_STUDIO_API_KEY to a personal access token of its",
+                    f"Label Studio refuses the token (401): set {self._client.connection.token_variable} to a personal "
+                    "access token of its",
                     permanent=False,
                 )
             else:

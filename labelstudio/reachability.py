@@ -18,15 +18,23 @@ _OTHER_NAME = {62, 64}
 
 
 def trusted() -> ssl.SSLContext:
-    """Return the context of TLS connections to Label Studio; UserError when the trusted certificates can't be read."""
-    try:
-        return httpx.create_ssl_context()
-    except OSError as unreadable:
-        name = next((name for name in CERTIFICATES if os.environ.get(name)), CERTIFICATES[0])
-        raise UserError(
-            f"{name}={os.environ.get(name, '')} can't be read as certificates ({unreadable.strerror or unreadable}): "
-            "name a file in PEM form, or take the variable away"
-        ) from unreadable
+    """Return the context of TLS connections, which trusts the usual certificates and those that CERTIFICATES name.
+
+    Raises UserError when these can't be read.
+    """
+    context = httpx.create_ssl_context(trust_env=False)
+    for name, argument in zip(CERTIFICATES, ("cafile", "capath"), strict=True):
+        if not (path := os.environ.get(name)):
+            continue
+        try:
+            # Beside the usual ones: public hosts of pictures must not be lost by naming an authority of one's own.
+            context.load_verify_locations(**{argument: path})
+        except OSError as unreadable:
+            raise UserError(
+                f"{name}={path} can't be read as certificates ({unreadable.strerror or unreadable}): name a file in "
+                "PEM form, or take the variable away"
+            ) from unreadable
+    return context
 
 
 def unanswered(connection: Connection, error: Exception) -> str:

@@ -33,7 +33,7 @@ from tagloom_base.groups import (
 )
 
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-"""Variables of OpenSSL that name trusted certificates. They take the place of the usual ones."""
+"""Variables of OpenSSL that name trusted certificates. They are trusted beside the usual ones."""
 
 RETIRED = frozenset({"TAGLOOM_MAX_BATCH", "TAGLOOM_POLL_SECONDS"})
 """Variables of earlier releases that are constants now: they may still be set, and have no effect."""

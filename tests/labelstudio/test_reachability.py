@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from labelstudio.api import LabelStudioClient, LabelStudioError
 from labelstudio.connection import Connection
 from labelstudio.images import ImageFetcher
-from labelstudio.reachability import unanswered
+from labelstudio.reachability import trusted, unanswered
 from labelstudio.tasks import ItemReference
 from tagloom_base.errors import UserError
 from testing.pictures import png
@@ -73,6 +73,16 @@ def test_a_self_signed_certificate_is_told_until_ssl_cert_file_names_it(
         client = LabelStudioClient(Connection("default", url))
         assert [project["id"] for project in client.projects()] == [1]
         client.close()
+    assert len(trusted().get_ca_certs()) > 50, "public hosts of pictures are trusted all the same"
+
+
+def test_a_refused_token_is_told_where_it_is_set() -> None:
+    with served(401, JSON, b'{"detail": "no"}') as url:
+        for name, where in (("default", "set LABEL_STUDIO_API_KEY"), ("shop", "set the token of 'shop' in TAGLOOM_")):
+            client = LabelStudioClient(Connection(name, url))
+            with pytest.raises(LabelStudioError, match=where):
+                list(client.projects())
+            client.close()
 
 
 def test_pictures_come_with_the_same_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,7 @@ def encode(workplace: Workplace, project: Project, watch: Ends, progress: Progre
     step and between steps, fast predictions are replaced by full ones, and predictions that were made without a
     picture that is read by now are rewritten.
     """
+    workplace.store.pictures.begin_round(project.key)
     run = _Run(workplace, project, watch, progress)
     if project.encode_cursor >= 0:
         run.go_through(project.encode_cursor, PART_S, is_second=False)

@@ -1,5 +1,6 @@
 """Predictions that were made without the picture are put right once a setting lets it be read."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,17 @@ def test_what_label_studio_does_not_take_is_repaired_by_the_next_encoding(
     assert not is_whole(studio.project.tasks[TASKS].predictions[0])
     encoded(tmp_path, studio, image_roots=(tmp_path,))
     assert all(is_whole(task.predictions[0]) for task in studio.project.tasks.values())
+
+
+def test_while_no_picture_comes_no_version_is_loaded(
+    tmp_path: Path, studio: WritableLabelStudio, caplog: pytest.LogCaptureFixture
+) -> None:
+    place(studio, lambda _: BUSY)
+    answered(tmp_path, studio)
+    # Loading one would fail, and the log would say so.
+    shutil.rmtree(label_studio.settings_of(tmp_path, studio).paths.checkpoints)
+    encoded(tmp_path, studio)
+    assert "stay for now" not in caplog.text
 
 
 def test_a_picture_that_never_comes_is_tried_ever_more_rarely(

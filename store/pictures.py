@@ -84,7 +84,7 @@ class UnreadPictures:
         return {str(reason): int(number) for reason, number in found}
 
     def begin_round(self, project_key: str) -> None:
-        """Record that a round begins. If it fails before `finish_round`, the next one is due after the longest pause."""
+        """Record that a round begins. If it ends before `finish_round`, another one is due after the longest pause."""
         with self._database.write() as connection:
             later = {"pictures_due_at": now(connection) + LONGEST_BACKOFF_S}
             is_waiting = (PROJECTS.c.key == project_key) & (PROJECTS.c.pictures_due_at > 0)

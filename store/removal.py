@@ -40,9 +40,13 @@ class Removal:
         """
         with self._database.write() as connection:
             # Leases first, then the project, as all writers do: two of them can't deadlock.
-            for name in connection.execute(
-                select(LEASES.c.name).where(_is_leased(project_key)).order_by(LEASES.c.name).with_for_update()
-            ).scalars():
+            for name in (
+                connection.execute(
+                    select(LEASES.c.name).where(_is_leased(project_key)).order_by(LEASES.c.name).with_for_update()
+                )
+                .scalars()
+                .all()
+            ):
                 revoke(connection, name)
             made = select(PROJECTS.c.created_at).where(PROJECTS.c.key == project_key).with_for_update()
             if connection.execute(made).scalar() != born:

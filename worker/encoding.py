@@ -17,7 +17,7 @@ from store.projects import Project
 from store.tasks import Task
 from worker.corpus.gold import project_gold
 from worker.lexicon import read_lexicon
-from worker.pictures import note_unread, place_note
+from worker.pictures import MOST, note_unread, place_note
 from worker.predictions.fast import replace_due
 from worker.predictions.repair import repair
 from worker.watch import Ends, GivesWay, Interrupted
@@ -126,6 +126,7 @@ class _Run:
         tasks = store.tasks.all(self._project.key)
         references = [reference_of(self.config, task.payload(), self._key) for task in tasks]
         notes = Counter(note for reference in references if (note := place_note(self.config, reference)))
+        notes = Counter(dict(notes.most_common(MOST)))
         now = store.projects.get(self._project.key)
         for note in notes.keys() - (now.address_notes if now else {}):
             LOG.warning("%s: in %d tasks %s", self._project.key, notes[note], note)

@@ -199,3 +199,12 @@ def test_addresses_under_another_key_are_told_once(
     assert "'title'" in line
     assert "'image'" in line
     assert sum("stands under" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_of_addresses_under_many_keys_a_few_are_told(tmp_path: Path, studio: WritableLabelStudio) -> None:
+    for number, task in studio.project.tasks.items():
+        task.data = {f"picture {number}": task.data["image"]}
+    answered(tmp_path, studio)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("worker.encoding.MOST", 2)
+        assert len(encoded(tmp_path, studio)[1]) == 2

@@ -88,7 +88,8 @@ def joined(found: Sequence[tuple[Tile, Corners]], axis: int) -> Corners:
         may_be_part_L = is_kept_L & (cut | (area_L <= MOST_PARTS * area_L[line]))
         is_part = (may_be_part_L & (shared_L >= SAME * area_L[line])).any()
         is_kept_L[line] = (high - low).min() >= LEAST_SIDE and not is_part
-    return np.stack([lines[line][2] for line in np.flatnonzero(is_kept_L)])
+    kept_L42: Corners = np.stack([line[2] for line in lines])[is_kept_L]
+    return kept_L42
 
 
 def _groups(parts: Sequence[int], low_L2: Corners, high_L2: Corners, axis: int) -> list[list[int]]:

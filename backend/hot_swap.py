@@ -62,8 +62,10 @@ class Follower:
 
     def look(self) -> None:
         """Bring every project in memory to its CURRENT version, once."""
+        # The shelf first: what is put there from now on is CURRENT already, and might be missed in the store.
+        shown = self._shelf.all()
         current = self._store.versions.all_current()
-        for project, served in self._shelf.all().items():
+        for project, served in shown.items():
             wanted = current.get(project)
             # A version that was CURRENT and is in no row: its project was forgotten. Were it kept, the generations of a
             # project that returns, which begin anew, would count as older.

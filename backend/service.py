@@ -38,6 +38,7 @@ from store.store import Store
 from tagloom_base.settings import Settings
 from worker.lexicon import read_lexicon
 from worker.pictures import note_unread, picture_lines
+from worker.shared_settings import shared
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -83,6 +84,8 @@ class Service:
         self.metrics = metrics
         self.engine = engine
         self.lexicon = read_lexicon(settings.training.lexicon)
+        # As they are now: the lexicon's file may change, but what was read of it stays.
+        self.shared = shared(settings)
         self._sites = sites
         self._dependencies = dependencies
         self._known = KnownProjects(store.projects)

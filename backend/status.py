@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from labelstudio.config import ConfigError
 from model.lexicon import names
 from worker.pictures import picture_lines
-from worker.shared_settings import differences, shared, workers_apart
+from worker.shared_settings import differences, workers_apart
 
 if TYPE_CHECKING:
     from backend.service import Service
@@ -95,13 +95,12 @@ def status_of(service: "Service", connection: str) -> Status:
                 pictures=picture_lines(service.store, entry),
             )
         )
-    own = shared(service.settings)
-    apart = workers_apart(service.settings, service.store, own)
+    apart = workers_apart(service.settings, service.store, service.shared)
     return Status(
         ready=engine is not None,
         database=service.store.identity(),
         encoders=engine.extractor.describe() if engine else {},
         # Without the values: they may be of another connection.
-        settings=[line for worker in apart for line in differences(own, worker, values=False)],
+        settings=[line for worker in apart for line in differences(service.shared, worker, values=False)],
         projects=projects,
     )

@@ -123,9 +123,8 @@ class ImageFetcher:
             own = (self._at_home(f"{scheme}:{place}") for scheme in ("https", "http"))
             return next((url for url in own if url), f"https:{place}")
         if not place.startswith("/"):
-            raise ImageUnavailableError(
-                f"{_short(place)!r} is neither a URL nor a path of Label Studio", permanent=True
-            )
+            reason = "the picture's address is neither a URL nor a path of Label Studio: write it with https:// or a /"
+            raise ImageUnavailableError(reason, permanent=True)
         self._need_label_studio()
         return self._client.connection.absolute(place)
 
@@ -146,7 +145,7 @@ class ImageFetcher:
                 try:
                     url = urljoin(url, target)
                 except ValueError as error:
-                    reason = f"the picture's URL is redirected to {_short(target)!r}, which is no URL"
+                    reason = f"{origin.host} redirects the picture to what is no URL"
                     raise ImageUnavailableError(reason, permanent=True) from error
             elif status == 200:
                 return content
@@ -189,7 +188,9 @@ class ImageFetcher:
             # A lone surrogate cannot be sent; encoding it fails.
             url.encode()
         except ValueError as error:
-            raise ImageUnavailableError(f"{_short(url)!r} is not a URL that can be fetched", permanent=True) from error
+            # Not the address: each would be a reason of its own, and its query may hold a signature.
+            reason = "the picture's address is no URL that can be fetched: correct it in the task"
+            raise ImageUnavailableError(reason, permanent=True) from error
         # Browsers take a backslash before the query for a slash, and what follows for a user or a host.
         if _UNSAFE.search(url) or "\\" in url.partition("?")[0] or "@" in urlsplit(url).netloc:
             reason = "a URL with backslashes, control characters or a user name is not fetched"
@@ -306,7 +307,3 @@ def _location(header: bytes) -> str | None:
         return header.decode() or None
     except UnicodeDecodeError:
         return header.decode("latin-1")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 # As in the editor, where a letter is one of ASCII's.
 _VARIABLE = re.compile(r"\$([\w\[\].{}]+)", re.ASCII)
 # A value that is one key alone may hold any letters and hyphens.
 _ALONE = re.compile(r"\$([\w\[\].{}-]+)")
+_MOST_LISTS = 20  # lists within lists that are looked through
 
 
 def keys_in(template: str) -> tuple[str, ...]:
@@ -34,13 +36,14 @@ def filled(template: str, look_up: Callable[[str], Any]) -> Any:
     return _VARIABLE.sub(lambda _: str(next(left)), template)
 
 
-def _text(value: Any) -> str | None:
+def _text(value: Any, depth: int = 0) -> str | None:
     """Return a value as JavaScript writes it into a text; None for what is of no use in an address."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool | int | float):
-        return json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value)
-    if isinstance(value, list):
-        parts = [_text(entry) for entry in value]
+        with suppress(ValueError):  # Python does not convert integers of more than 4,300 digits
+            return json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value)
+    if isinstance(value, list) and depth < _MOST_LISTS:
+        parts = [_text(entry, depth + 1) for entry in value]
         return None if None in parts else ",".join(part for part in parts if part is not None)
     return None

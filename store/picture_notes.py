@@ -7,6 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from store.database import Database, insert_missing
+from store.state import lock_project
 from store.tables import PICTURE_NOTES
 
 LOG = logging.getLogger(__name__)
@@ -24,11 +25,14 @@ class PictureNotes:
     def add(self, project_key: str, pictures: Mapping[str, int]) -> None:
         """Count notes; log each that is the first of its kind in the project.
 
-        Never raises: while the database is away, notes are lost, and nothing depends on them.
+        Nothing is recorded for a project that is not in the store. Never raises: while the database is away, notes are
+        lost, and nothing depends on them.
         """
         table = PICTURE_NOTES
         try:
             with self._database.write() as connection:
+                if not lock_project(connection, project_key):
+                    return
                 for note, count in sorted(pictures.items()):
                     row = {"project_key": project_key, "note": note, "pictures": count}
                     if insert_missing(connection, table, row):

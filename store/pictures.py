@@ -28,7 +28,8 @@ class UnreadPictures:
     def note(self, project_key: str, reasons: Mapping[int, str]) -> list[str]:
         """Record why the pictures of tasks could not be read, and make a further attempt due.
 
-        Returns the reasons that no task of the project had before.
+        Returns the reasons that no task of the project had before. Nothing is recorded for a project that is not in the
+        store.
         """
         if not reasons:
             return []
@@ -47,7 +48,8 @@ class UnreadPictures:
         if not rows:
             return []
         with self._database.write() as connection:
-            lock_project(connection, project_key)
+            if not lock_project(connection, project_key):
+                return []
             query = select(_OWN.reason).where(_OWN.project_key == project_key).distinct()
             before = set(connection.execute(query).scalars())
             for some in chunks(rows):
@@ -80,6 +82,13 @@ class UnreadPictures:
         with self._database.read() as connection:
             found = connection.execute(query.group_by(_OWN.reason).order_by(count.desc(), _OWN.reason)).all()
         return {str(reason): int(number) for reason, number in found}
+
+    def begin_round(self, project_key: str) -> None:
+        """Record that a round begins. If it ends before `finish_round`, another one is due after the longest pause."""
+        with self._database.write() as connection:
+            later = {"pictures_due_at": now(connection) + LONGEST_BACKOFF_S}
+            is_waiting = (PROJECTS.c.key == project_key) & (PROJECTS.c.pictures_due_at > 0)
+            connection.execute(update(PROJECTS).where(is_waiting).values(later))
 
     def finish_round(self, project_key: str, notes: Mapping[str, int], *, has_read: bool) -> None:
         """Record that each unread picture was tried, and when the next round is due, if any picture is still unread.

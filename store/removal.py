@@ -1,6 +1,6 @@
 """Delete a project with everything that the tables hold of it; rows of other projects stay."""
 
-from sqlalchemy import ColumnElement, Table, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, select
 
 from store.database import Database
 from store.leases import revoke
@@ -30,8 +30,7 @@ class Removal:
     def revoke(self, project_key: str) -> None:
         """Take the project's leases away from all jobs, which end at their next check and write nothing under them."""
         with self._database.write() as connection:
-            for name in connection.execute(select(LEASES.c.name).where(_is_leased(project_key))).scalars().all():
-                revoke(connection, name)
+            _revoke_all(connection, project_key)
 
     def remove(self, project_key: str, born: float) -> bool:
         """Delete all rows in one transaction; return False if the project is not the one that was made at ``born``.
@@ -40,10 +39,7 @@ class Removal:
         """
         with self._database.write() as connection:
             # Leases first, then the project, as all writers do: two of them can't deadlock.
-            for name in connection.execute(
-                select(LEASES.c.name).where(_is_leased(project_key)).order_by(LEASES.c.name).with_for_update()
-            ).scalars():
-                revoke(connection, name)
+            _revoke_all(connection, project_key)
             made = select(PROJECTS.c.created_at).where(PROJECTS.c.key == project_key).with_for_update()
             if connection.execute(made).scalar() != born:
                 return False
@@ -58,6 +54,12 @@ class Removal:
             known = select(PROJECTS.c.key).where(PROJECTS.c.key == project_key)
             if connection.execute(known).first() is None:
                 connection.execute(delete(LEASES).where(_is_leased(project_key)))
+
+
+def _revoke_all(connection: Connection, project_key: str) -> None:
+    query = select(LEASES.c.name).where(_is_leased(project_key)).order_by(LEASES.c.name).with_for_update()
+    for name in connection.execute(query).scalars().all():
+        revoke(connection, name)
 
 
 def _is_leased(project_key: str) -> ColumnElement[bool]:

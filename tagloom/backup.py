@@ -37,7 +37,8 @@ def back_up(paths: "PathSettings", folder: Path) -> Iterator[str]:
     home = paths.home.resolve()
     if folder.resolve() == home or home in folder.resolve().parents:
         raise UserError(f"{folder} lies in TAGLOOM_HOME: choose a folder on another disk")
-    database = Path(paths.database.removeprefix("sqlite:///")) if paths.database.startswith("sqlite:///") else None
+    is_file = paths.database.startswith("sqlite:///")
+    database = Path(paths.database.removeprefix("sqlite:///")).resolve() if is_file else None
     if not (database or home / "checkpoints").exists():
         raise UserError(f"{home} is no home of Tagloom: set TAGLOOM_HOME to the backend's")
     try:

@@ -54,7 +54,9 @@ def findings() -> Iterator[Finding]:
         if running:
             yield good(f"settings: those of the backend that runs here, process {running.pid}")
             yield from (wrong(f"settings: {line}") for line in _differences(own, running))
-            stack.enter_context(chdir(running.folder))
+            # Its settings may name folders from there; a folder that is gone helps neither of both.
+            if running.folder.is_dir():
+                stack.enter_context(chdir(running.folder))
             stack.enter_context(_environment({**running.variables, **own, HOME: str(home)}))
         settings, lines = _usable(stack)
         yield from (wrong(f"settings: {line}") for line in lines)

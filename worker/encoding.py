@@ -17,7 +17,7 @@ from store.projects import Project
 from store.tasks import Task
 from worker.corpus.gold import project_gold
 from worker.lexicon import read_lexicon
-from worker.pictures import note_unread, place_note
+from worker.pictures import MOST, note_unread, place_note
 from worker.predictions.fast import replace_due
 from worker.predictions.repair import repair
 from worker.watch import Ends, GivesWay, Interrupted
@@ -41,6 +41,7 @@ def encode(workplace: Workplace, project: Project, watch: Ends, progress: Progre
     step and between steps, fast predictions are replaced by full ones, and predictions that were made without a
     picture that is read by now are rewritten.
     """
+    workplace.store.pictures.begin_round(project.key)
     run = _Run(workplace, project, watch, progress)
     if project.encode_cursor >= 0:
         run.go_through(project.encode_cursor, PART_S, is_second=False)
@@ -125,6 +126,7 @@ class _Run:
         tasks = store.tasks.all(self._project.key)
         references = [reference_of(self.config, task.payload(), self._key) for task in tasks]
         notes = Counter(note for reference in references if (note := place_note(self.config, reference)))
+        notes = Counter(dict(notes.most_common(MOST)))
         now = store.projects.get(self._project.key)
         for note in notes.keys() - (now.address_notes if now else {}):
             LOG.warning("%s: in %d tasks %s", self._project.key, notes[note], note)

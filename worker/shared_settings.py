@@ -18,9 +18,9 @@ from tagloom_base.values import without_password
 from worker import queue
 
 SHARED = (
-    "label_studio_url", "label_studio_token", "connections", "industry_keys", "image_hosts", "image_roots",
-    "image_max_bytes", "image_max_pixels", "image_seconds", "image_encoder", "text_encoder", "lexicon", "seed",
-    "promotion_seconds", "refresh_predictions", "uncertainty_sampling",
+    "label_studio_url", "label_studio_token", "label_studio_names", "connections", "industry_keys", "image_hosts",
+    "image_roots", "image_max_bytes", "image_max_pixels", "image_seconds", "image_encoder", "text_encoder", "lexicon",
+    "seed", "promotion_seconds", "refresh_predictions", "uncertainty_sampling",
 )  # fmt: skip
 """The fields of the settings that backend and workers both use. Folder, database and queue: see ``worker.place``."""
 
@@ -72,7 +72,8 @@ def _shown(field: str, value: Any) -> str:
     if field == "label_studio_token":
         return "set" if value.get_secret_value() else ""
     if field == "connections":
-        return ", ".join(f"{name} at {without_password(entry.url)}" for name, entry in sorted(value.items()))
+        urls = {name: map(without_password, (entry.url, *entry.names)) for name, entry in value.items()}
+        return ", ".join(f"{name} at {' or '.join(urls[name])}" for name in sorted(urls))
     if field == "lexicon" and value is not None:
         # The file may lie elsewhere on another machine.
         return f"{value.name} ({hashlib.sha256(Path(value).read_bytes()).hexdigest()[:8]})"
@@ -80,5 +81,5 @@ def _shown(field: str, value: Any) -> str:
         # So may weights, therefore their folder does not count.
         return re.sub(r"[^:@]*/", "", value)
     if isinstance(value, tuple):
-        return ",".join(sorted(str(part) for part in value))
+        return ",".join(sorted(without_password(str(part)) for part in value))
     return "" if value is None else without_password(str(value))

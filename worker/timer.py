@@ -59,8 +59,9 @@ class Timer:
         try:
             self._store.processes.note(self._holder, BACKEND, self._shared)
             apart = workers_apart(self._settings, self._store, self._shared)
-        except SQLAlchemyError as error:
-            LOG.warning("timer: the settings of the workers cannot be compared: %s", error)
+        # As in `tick`: no error may end the thread.
+        except Exception as error:
+            LOG.warning("timer: the settings of the workers cannot be compared: %r", error)
             return
         lines = [line for worker in apart for line in differences(self._shared, worker)]
         for line in lines:

@@ -62,6 +62,8 @@ def joined(found: Sequence[tuple[Tile, Corners]], axis: int) -> Corners:
     is whole in a tile counts. The parts of a line that every tile cuts become one upright rectangle.
     """
     corners_L42 = np.concatenate([corners for _, corners in found])
+    if not len(corners_L42):
+        return corners_L42
     tiles = [tile for tile, corners in found for _ in corners]
     low_L2, high_L2 = corners_L42.min(1), corners_L42.max(1)
     is_cut = [
@@ -77,16 +79,17 @@ def joined(found: Sequence[tuple[Tile, Corners]], axis: int) -> Corners:
         lines.append((low, high, np.array([low, (high[0], low[1]), high, (low[0], high[1])], dtype=np.float32), True))
     # Of two rectangles that show the same, the one that reaches further along the picture is the whole line.
     lines.sort(key=lambda line: -float((line[1] - line[0])[axis]))
-    kept: list[tuple[Corners, Corners, Corners]] = []
-    for low, high, corners, cut in lines:
-        area = float((high - low).prod())
+    low_L2, high_L2 = (np.stack([line[edge] for line in lines]) for edge in (0, 1))
+    area_L = (high_L2 - low_L2).prod(1)
+    is_kept_L = np.zeros(len(lines), dtype=bool)
+    for line, (low, high, _, cut) in enumerate(lines):
+        shared_L = (np.minimum(high, high_L2) - np.maximum(low, low_L2)).clip(0).prod(1)
         # A whole line within something far larger, such as a ring that was taken for a letter, is no part of it.
-        larger = [one for one in kept if cut or float((one[1] - one[0]).prod()) <= MOST_PARTS * area]
-        if (high - low).min() >= LEAST_SIDE and all(
-            _share(low, high, other_low, other_high) < SAME for other_low, other_high, _ in larger
-        ):
-            kept.append((low, high, corners))
-    return np.stack([corners for _, _, corners in kept]) if kept else corners_L42[:0]
+        may_be_part_L = is_kept_L & (cut | (area_L <= MOST_PARTS * area_L[line]))
+        is_part = (may_be_part_L & (shared_L >= SAME * area_L[line])).any()
+        is_kept_L[line] = (high - low).min() >= LEAST_SIDE and not is_part
+    kept_L42: Corners = np.stack([line[2] for line in lines])[is_kept_L]
+    return kept_L42
 
 
 def _groups(parts: Sequence[int], low_L2: Corners, high_L2: Corners, axis: int) -> list[list[int]]:
@@ -100,9 +103,3 @@ def _groups(parts: Sequence[int], low_L2: Corners, high_L2: Corners, axis: int) 
         groups = [group for group in groups if not linked.intersection(group)]
         groups.append([part, *(member for group in touched for member in group)])
     return groups
-
-
-def _share(low_2: Corners, high_2: Corners, other_low_2: Corners, other_high_2: Corners) -> float:
-    """Return the share of a rectangle's area that lies in another one."""
-    shared_2 = (np.minimum(high_2, other_high_2) - np.maximum(low_2, other_low_2)).clip(0)
-    return float(shared_2.prod() / max(float((high_2 - low_2).prod()), 1e-6))

@@ -13,6 +13,7 @@ from backend import hot_swap
 from backend.versions import RefusedVersionError, Served, Shelf, VersionLoader, check_answers
 from model import checkpoint
 from model.items import Prediction
+from store.versions import Current
 from testing.waiting import until
 from tests import captured
 from tests.backend.parts import Backend, cold, publish, running
@@ -262,3 +263,18 @@ def test_a_project_that_was_forgotten_and_returns_begins_anew(backend: Backend) 
     assert current
     assert (current.version, current.generation) == (answer["model_version"], 1)
     wait_for(next_version(backend, 7), backend)
+
+
+def test_a_version_that_is_put_there_during_a_look_stays(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = backend.service.engine.result(20)
+    engine._follower.close()
+    original = backend.store.versions.all_current
+
+    def meanwhile() -> dict[str, Current]:
+        found = original()
+        ready(backend)
+        return dict(found)
+
+    monkeypatch.setattr(backend.store.versions, "all_current", meanwhile)
+    engine._follower.look()
+    assert KEY in engine.shelf.all()

@@ -76,3 +76,24 @@ def test_status_names_settings_that_differ_and_no_values(backend: Backend, tmp_p
     (line,) = backend.client.get("/status").json()["settings"]
     assert line.startswith("TAGLOOM_IMAGE_ROOTS differs between the backend and worker 4711: ")
     assert str(tmp_path) not in line
+
+
+def test_addresses_that_lead_nowhere_make_one_line(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
+    backend.setup(SETUP)
+    ask(backend, "1.jpg", "2.jpg", "https://shop..test/1.jpg?sig=geheim", "https://shop..test/2.jpg")
+    (project,) = backend.client.get("/status").json()["projects"]
+    assert [line.partition(":")[0] for line in project["pictures"]] == ["2 tasks without picture"] * 2
+    assert "geheim" not in str(project) + caplog.text
+
+
+def test_status_compares_with_the_lexicon_that_the_backend_has_read(tmp_path: Path, studio: Studio) -> None:
+    words = tmp_path / "words.toml"
+    words.write_text('[kinds.logo]\naliases = ["brand"]\n')
+    with running(tmp_path, label_studio_url=studio.url, lexicon=words) as backend:
+        backend.store.processes.note("4711", WORKER, shared(backend.settings))
+        assert backend.client.get("/status").json()["settings"] == []
+        words.write_text('[kinds.logo]\naliases = ["maker"]\n')
+        assert backend.client.get("/status").json()["settings"] == []
+        backend.store.processes.note("4711", WORKER, shared(backend.settings))
+        (line,) = backend.client.get("/status").json()["settings"]
+        assert line.startswith("TAGLOOM_LEXICON differs")

@@ -9,6 +9,14 @@ from labelstudio.templates import filled, keys_in
 TAGS = '<Choices name="tags" toName="img"><Choice value="x"/></Choices>'
 
 
+def nested(levels: int) -> object:
+    """Lists within lists."""
+    value: object = "a"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 def picture(value: str, **data: Any) -> str | None:
     """The address that a task's picture has under a config with this value."""
     config = LabelConfig.parse(f'<View><Image name="img" value="{value}"/>{TAGS}</View>')
@@ -62,3 +70,8 @@ def test_keys_of_a_value() -> None:
     assert keys_in("$商品-图") == ("商品-图",)
     assert keys_in("/a.png") == ()
     assert filled("cost: $5", {"5": "x"}.get) == "cost: x"
+
+
+@pytest.mark.parametrize("value", [10**5000, [[10**5000]], nested(900)], ids=["huge", "huge in lists", "deep"])
+def test_what_no_address_holds_is_no_address(value: object) -> None:
+    assert picture("/x/$image/$n", image=value, n=1) is None

@@ -13,6 +13,12 @@ from tests.store.upgrades import turn_old
 KEY, OTHER = "default/2.1", "default/3.1"
 
 
+@pytest.fixture(autouse=True)
+def _projects(store: Store) -> None:
+    for key in (KEY, OTHER):
+        store.projects.ensure(key, "<View/>")
+
+
 def test_notes_are_counted_by_project_and_told_once(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         store.picture_notes.add(KEY, {"too long": 2, "upside down": 1})
@@ -49,6 +55,7 @@ def test_an_old_database_gets_the_table(tmp_path: object) -> None:
     Database(url).close()
     turn_old(url, "0010")
     store = Store.open(url)
+    store.projects.ensure(KEY, "<View/>")
     store.picture_notes.add(KEY, {"too long": 1})
     assert store.picture_notes.of(KEY) == {"too long": 1}
     store.close()

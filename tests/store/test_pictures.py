@@ -6,6 +6,7 @@ from sqlalchemy import update
 
 from labelstudio.changes import tasks_of
 from store.pictures import FIRST_PAUSE_S
+from store.projects import LONGEST_BACKOFF_S
 from store.store import Store
 from store.tables import PROJECTS
 from tests.store import webhooks
@@ -87,6 +88,20 @@ def test_the_pause_doubles_until_a_picture_is_read(store: Store, moved: Callable
     finish(store)
     moved(10_000)
     assert store.pictures.due() == []
+
+
+def test_a_round_that_ends_early_is_not_due_again_at_once(store: Store, moved: Callable[[float], None]) -> None:
+    store.pictures.note(KEY, {1: HOST})
+    moved(FIRST_PAUSE_S)
+    store.pictures.begin_round(KEY)
+    assert store.pictures.due() == []
+    moved(LONGEST_BACKOFF_S)
+    assert store.pictures.due() == [KEY]
+    store.pictures.settle(KEY, [1])
+    finish(store)
+    store.pictures.begin_round(KEY)
+    moved(LONGEST_BACKOFF_S)
+    assert store.pictures.due() == [], "nothing is unread"
 
 
 def test_gold_without_its_picture_is_a_reason_to_try_again(store: Store) -> None:

@@ -88,6 +88,9 @@ def test_work_that_still_runs_brings_nothing_back(store: Store) -> None:
     store.annotations.apply(KEY, change_of(KEY, webhooks.saved(webhooks.annotation(1, 1, 1), 1)).annotations)
     store.annotations.delete(KEY, [1])
     store.fast_answers.give(KEY, "v0.abcd", [2])
+    store.picture_notes.add(KEY, {"upside down": 1})
+    assert store.pictures.note(KEY, {1: "the host is not allowed"}) == []
+    store.pictures.begin_round(KEY)
     store.projects.note_presence(KEY, is_there=False)
     store.projects.forget_attempts(KEY)
     store.versions.mark_pruned(KEY, [0])

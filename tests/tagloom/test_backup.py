@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from labelstudio.changes import change_of
+from store.database import Database
 from tagloom.backup import back_up
 from tagloom.cli import main
 from tagloom_base.errors import UserError
@@ -172,3 +173,13 @@ def test_what_cannot_be_backed_up_is_told(tmp_path: Path, monkeypatch: pytest.Mo
         "choose a folder on another disk" in CliRunner().invoke(main, ["backup", str(tmp_path / "home" / "b")]).output
     )
     assert not (tmp_path / "copy").exists()
+
+
+def test_a_database_may_be_named_from_the_folder_of_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(home=tmp_path / "home", database_url="sqlite:///own.db")
+    Database(settings.paths.database).close()
+    list(back_up(settings.paths, tmp_path / "copy"))
+    assert (tmp_path / "copy" / "tagloom.db").stat().st_size > 0

@@ -122,6 +122,22 @@ def test_a_healthy_home_is_ok_from_a_shell_without_settings(place: Place) -> Non
     assert os.environ["TAGLOOM_HOME"] == "home"
 
 
+def test_the_folder_that_the_backend_was_started_in_may_be_gone(place: Place) -> None:
+    Database(Settings().paths.database).close()
+    folder = place.folder / "gone"
+    folder.mkdir()
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], cwd=folder) as running:
+        try:
+            mark = Mark.of(running.pid)
+            assert mark
+            (place.home / FILE).write_text(f"[{mark.model_dump_json()}]")
+            folder.rmdir()
+            done = CliRunner().invoke(main, ["doctor"])
+        finally:
+            running.kill()
+    assert "ok  store: 0 projects" in done.output, done.output
+
+
 def test_a_picture_that_is_gone_is_no_fault_of_the_installation(place: Place) -> None:
     store = Store.open(Settings().paths.database)
     store.projects.ensure("default/2.1", "<View/>", "Shoes")

@@ -21,6 +21,7 @@ from model.boxes import described
 from model.boxes.described import RECENT, Descriptions
 from model.features.item import ItemFeatures
 from model.items import Item
+from tagloom_base.errors import UserError
 from testing.label_studio.writable import BUSY, LATE
 from tests.backend.parts import SPACE
 from tests.store import webhooks
@@ -216,3 +217,17 @@ def test_notes_on_pictures_reach_the_store(
     payloads = [task.payload() for task in workplace.store.tasks.all(key)]
     workplace.encoder.features(ProjectKey.parse(key), config, payloads)
     assert workplace.store.picture_notes.of(key) == {"upside down": TASKS}
+
+
+def test_an_encoding_that_fails_is_not_due_again_at_once(shop: tuple[Workplace, str, LabelConfig]) -> None:
+    workplace, _, config = shop
+    elsewhere, store = "gone/2.1", workplace.store
+    store.projects.ensure(elsewhere, config.xml)
+    store.tasks.upsert(elsewhere, tasks_of([webhooks.task(1)]))
+    store.pictures.note(elsewhere, {1: "the host is not allowed"})
+    store.pictures.hasten()
+    project = store.projects.get(elsewhere)
+    assert project
+    with pytest.raises(UserError, match="'gone' is not configured"):
+        encode(workplace, project, NeverEnds(), lambda _: None)
+    assert store.pictures.due() == [], "the timer would else queue it every 3 s"

@@ -37,6 +37,7 @@ def test_each_setting_that_differs_is_named_and_no_secret_is_shown(tmp_path: Pat
     one = Settings(home=tmp_path).changed(
         label_studio_url="http://user:geheim@studio.test",
         label_studio_token=secret,
+        label_studio_names=("http://user:geheim@pictures.test",),
         connections={"far": far},
         industry_keys=("a",),
         image_hosts=("img.shop.test",),

@@ -170,6 +170,18 @@ def test_the_thread_ticks_and_ends(
         until(lambda: "train" in woken(settings, redis), seconds=10)
 
 
+def test_the_thread_goes_on_when_the_settings_cannot_be_compared(
+    settings: Settings, store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timer, "EVERY_S", 0.05)
+    monkeypatch.setattr(timer, "workers_apart", _fails)
+    shop.open_shop(store, settings, tasks=2)
+    with Timer(settings, store):
+        until(lambda: "reconcile" in woken(settings, redis), seconds=10)
+        shop.annotate(store, [1])
+        until(lambda: "train" in woken(settings, redis), seconds=10)
+
+
 def test_a_look_that_fails_is_told_and_the_next_one_works(
     settings: Settings, store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -109,11 +109,13 @@ class Stack:
 
     def worker_line(self) -> str:
         """Return the command line that starts one more worker from any folder."""
-        return self._line(["rq", *self._worker_arguments])
-
-    def backend_line(self) -> str:
-        """Return the command line that starts this backend."""
-        return self._line(["tagloom", "serve"])
+        # Who set a password knows it; a terminal and its log need not.
+        secrets = self.settings.secrets
+        shown = {
+            name: value for name, value in self.environment.items() if not any(secret in value for secret in secrets)
+        }
+        assignments = [f"{name}={shlex.quote(value)}" for name, value in shown.items()]
+        return " ".join([*assignments, program("rq"), *self._worker_arguments])
 
     @property
     def _worker_arguments(self) -> list[str]:
@@ -121,15 +123,6 @@ class Stack:
 
     def _child(self, name: str, command: list[str]) -> Child:
         return Child(name, command, log=self.logs / f"{name}.log", environment=self.environment)
-
-    def _line(self, command: list[str]) -> str:
-        # Who set a password knows it; a terminal and its log need not.
-        shown = {name: value for name, value in self.environment.items() if not self._is_secret(value)}
-        assignments = [f"{name}={shlex.quote(value)}" for name, value in shown.items()]
-        return " ".join([*assignments, program(command[0]), *command[1:]])
-
-    def _is_secret(self, value: str) -> bool:
-        return any(secret in value for secret in self.settings.secrets)
 
 
 def healthy(url: str) -> bool:

@@ -45,6 +45,9 @@ def repair(
         workplace.encoder.features(key, config, payloads, time.monotonic() + reading_s)
     still = workplace.encoder.unread(key, config, payloads)
     read = [task.id for task, is_unread in zip(again, still, strict=True) if not is_unread]
+    # Most often none has come, and loading a version takes longer than the look.
+    if not read:
+        return 0
     client = workplace.client_of(project)
     # Without a version there is no prediction of ours, and without an address none can be rewritten.
     if not client.connection.url or workplace.store.versions.current(project.key) is None:

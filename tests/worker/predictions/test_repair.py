@@ -1,5 +1,6 @@
 """Predictions that were made without the picture are put right once a setting lets it be read."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,17 @@ def test_what_label_studio_does_not_take_is_repaired_by_the_next_encoding(
     assert all(is_whole(task.predictions[0]) for task in studio.project.tasks.values())
 
 
+def test_while_no_picture_comes_no_version_is_loaded(
+    tmp_path: Path, studio: WritableLabelStudio, caplog: pytest.LogCaptureFixture
+) -> None:
+    place(studio, lambda _: BUSY)
+    answered(tmp_path, studio)
+    # Loading one would fail, and the log would say so.
+    shutil.rmtree(label_studio.settings_of(tmp_path, studio).paths.checkpoints)
+    encoded(tmp_path, studio)
+    assert "stay for now" not in caplog.text
+
+
 def test_a_picture_that_never_comes_is_tried_ever_more_rarely(
     tmp_path: Path, studio: WritableLabelStudio, moved: Callable[[float], None]
 ) -> None:
@@ -187,3 +199,12 @@ def test_addresses_under_another_key_are_told_once(
     assert "'title'" in line
     assert "'image'" in line
     assert sum("stands under" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_of_addresses_under_many_keys_a_few_are_told(tmp_path: Path, studio: WritableLabelStudio) -> None:
+    for number, task in studio.project.tasks.items():
+        task.data = {f"picture {number}": task.data["image"]}
+    answered(tmp_path, studio)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("worker.encoding.MOST", 2)
+        assert len(encoded(tmp_path, studio)[1]) == 2

@@ -279,7 +279,11 @@ def test_the_timer_lets_a_killed_forget_be_completed(
 
 
 def test_a_forget_that_fails_is_woken_once_an_hour_too(
-    workplace: Workplace, settings: Settings, redis: Redis, moved: Callable[[float], None]
+    workplace: Workplace,
+    settings: Settings,
+    redis: Redis,
+    moved: Callable[[float], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     store, settings = workplace.store, settings.changed(forget_days=float(DAYS))
     store.projects.note_presence(KEY, is_there=False)
@@ -288,8 +292,8 @@ def test_a_forget_that_fails_is_woken_once_an_hour_too(
     assert woken(settings, redis) == [KEY]
     project = store.projects.get(KEY)
     assert project
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(PermissionError):
-        patch.setattr(forgetting, "_delete_features", _refused)
+    monkeypatch.setattr(forgetting, "_delete_features", _refused)
+    with pytest.raises(PermissionError):
         forgetting.forget(workplace, project)
     tick(settings, store)
     assert woken(settings, redis) == []

@@ -27,10 +27,13 @@ class Removal:
             }
         return {name: count for name, count in counted.items() if count}
 
-    def revoke(self, project_key: str) -> None:
-        """Take the project's leases away from all jobs, which end at their next check and write nothing under them."""
+    def revoke(self, project_key: str, besides: str = "") -> None:
+        """Take the project's leases away from all jobs, which end at their next check and write nothing under them.
+
+        The lease named ``besides`` stays.
+        """
         with self._database.write() as connection:
-            _revoke_all(connection, project_key)
+            _revoke_all(connection, project_key, besides)
 
     def remove(self, project_key: str, born: float) -> bool:
         """Delete all rows in one transaction; return False if the project is not the one that was made at ``born``.
@@ -56,8 +59,9 @@ class Removal:
                 connection.execute(delete(LEASES).where(_is_leased(project_key)))
 
 
-def _revoke_all(connection: Connection, project_key: str) -> None:
-    query = select(LEASES.c.name).where(_is_leased(project_key)).order_by(LEASES.c.name).with_for_update()
+def _revoke_all(connection: Connection, project_key: str, besides: str = "") -> None:
+    mine = _is_leased(project_key) & (LEASES.c.name != besides)
+    query = select(LEASES.c.name).where(mine).order_by(LEASES.c.name).with_for_update()
     for name in connection.execute(query).scalars().all():
         revoke(connection, name)
 

@@ -51,8 +51,11 @@ def back_up(paths: "PathSettings", folder: Path) -> Iterator[str]:
         else:
             yield "database: not copied, it is not in TAGLOOM_HOME: use pg_dump"
         for part in ("checkpoints", "forgotten"):
-            new, gone = mirror(home / part, folder / part)
-            yield f"{part}: {new} files new, {gone} deleted"
+            if (home / part).is_dir():
+                new, gone = mirror(home / part, folder / part)
+                yield f"{part}: {new} files new, {gone} deleted"
+            elif (folder / part).is_dir():
+                yield f"{part}: not there, so the copies of before stay"
         # Made by the first job or backend that needs it.
         with suppress(FileNotFoundError):
             shutil.copyfile(home / "identity", folder / "identity")

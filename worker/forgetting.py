@@ -19,10 +19,12 @@ from model.boxes import described
 from model.boxes.roles import RoleReader
 from model.features.cache import FeatureCache
 from model.lexicon.names import with_names
+from store.leases import lease_name
 from store.projects import Project
 from tagloom_base.groups import PathSettings
 from worker.forgotten import DAY_S, Mark
 from worker.lexicon import read_lexicon
+from worker.queue import Kind
 from worker.workplace import Workplace
 
 LOG = logging.getLogger(__name__)
@@ -73,7 +75,8 @@ def complete(workplace: Workplace, mark: Mark) -> bool:
     store, paths = workplace.store, workplace.settings.paths
     project = store.projects.get(mark.key)
     if project is not None and project.created_at == mark.born:
-        store.removal.revoke(mark.key)
+        # The timer's pause stays: a forget that fails below would else be woken again every 3 s.
+        store.removal.revoke(mark.key, besides=lease_name(Kind.FORGET, mark.key))
         _delete_features(workplace, project, mark.at)
         # Deleted before the rows: what returned after a kill could else continue from a training of before.
         _delete_folders(paths, mark.key)

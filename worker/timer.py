@@ -88,14 +88,16 @@ def tick(settings: Settings, store: Store, holder: str) -> None:
         for project_key in offer.due(settings.versions, store):
             queue.wake_predicting(settings, project_key)
         # The store records how far an encoding has come. If nobody holds its lease, its job was interrupted or killed.
+        sites = connections_of(settings.studios)
         for project_key in dict.fromkeys([*store.projects.in_encoding(), *store.pictures.due()]):
-            if not store.leases.held(lease_name(queue.Kind.ENCODE, project_key)):
+            # Of a connection that is no longer configured nothing can be read.
+            is_known = ProjectKey.parse(project_key).connection in sites
+            if is_known and not store.leases.held(lease_name(queue.Kind.ENCODE, project_key)):
                 queue.wake_encoding(settings, project_key)
         gone = store.projects.gone()
         for project_key in store.fast_answers.projects_due():
             if project_key not in gone:
                 queue.wake_encoding(settings, project_key)
-        sites = connections_of(settings.studios)
         for project_key in store.projects.waiting_for_reconcile(settings.work.reconcile_minutes * 60):
             # A project of a connection that is no longer configured cannot be compared.
             if ProjectKey.parse(project_key).connection in sites:

@@ -10,6 +10,14 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
+from pydantic import SecretStr
+
+from labelstudio.api import LabelStudioClient
+from labelstudio.connection import Connection
+from labelstudio.decoding import ImageUnavailableError
+from labelstudio.images import ImageFetcher
+from labelstudio.tasks import ItemReference
 from testing.pictures import png
 
 LEGACY = "0123456789abcdef0123456789abcdef01234567"
@@ -121,3 +129,27 @@ def personal_token() -> str:
     return ".".join(
         base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (b'{"alg":"HS256"}', b"{}", b"sign")
     )
+
+
+class Fetching:
+    """A fetcher and the client it shares, closed at the end."""
+
+    def __init__(self, url: str, token: str = "", **options: Any) -> None:
+        further = options.pop("further", ())
+        self.client = LabelStudioClient(Connection(url=url, token=SecretStr(token), further=further))
+        self.fetcher = ImageFetcher(self.client, **options)
+
+    def __enter__(self) -> "Fetching":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.fetcher.close()
+        self.client.close()
+
+    def size(self, place: str, **reference: Any) -> tuple[int, int]:
+        return self.fetcher.fetch(ItemReference(place, **reference)).size
+
+    def refusal(self, place: str, **reference: Any) -> ImageUnavailableError:
+        with pytest.raises(ImageUnavailableError) as refused:
+            self.size(place, **reference)
+        return refused.value

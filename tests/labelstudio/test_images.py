@@ -7,47 +7,20 @@ from typing import Any
 
 import httpcore
 import pytest
-from pydantic import SecretStr
 
 from labelstudio import addresses
-from labelstudio.api import LabelStudioClient
-from labelstudio.connection import Connection
 from labelstudio.decoding import ImageUnavailableError
-from labelstudio.images import ImageFetcher, ImageLimits
+from labelstudio.images import ImageLimits
 from labelstudio.tasks import ItemReference
 from testing.pictures import png
 from tests.labelstudio.references import ODD_REFERENCES
-from tests.labelstudio.studio import Studio, personal_token
+from tests.labelstudio.studio import Fetching, Studio, personal_token
 
 
 @pytest.fixture
 def studio() -> Iterator[Studio]:
     with Studio() as made:
         yield made
-
-
-class Fetching:
-    """A fetcher and the client it shares, closed at the end."""
-
-    def __init__(self, url: str, token: str = "", **options: Any) -> None:
-        further = options.pop("further", ())
-        self.client = LabelStudioClient(Connection(url=url, token=SecretStr(token), further=further))
-        self.fetcher = ImageFetcher(self.client, **options)
-
-    def __enter__(self) -> "Fetching":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.fetcher.close()
-        self.client.close()
-
-    def size(self, place: str, **reference: Any) -> tuple[int, int]:
-        return self.fetcher.fetch(ItemReference(place, **reference)).size
-
-    def refusal(self, place: str, **reference: Any) -> ImageUnavailableError:
-        with pytest.raises(ImageUnavailableError) as refused:
-            self.size(place, **reference)
-        return refused.value
 
 
 def test_an_upload_is_fetched_with_the_legacy_token(studio: Studio) -> None:
@@ -246,50 +219,6 @@ def test_an_address_without_a_scheme_is_fetched_by_https(studio: Studio, monkeyp
         assert not fetching.refusal("//img.example.com/a b.jpg").permanent
         assert "not allowed" in str(fetching.refusal("//other.example.com/a.jpg"))
     assert opened == [("8.8.8.8", 443)]
-
-
-NAMES = ("https://label.example.com", "http://old.example.com:8081/studio/")
-
-
-@pytest.mark.parametrize(
-    ("place", "asked"),
-    [
-        ("https://label.example.com/data/local-files/?d=a b.png", "/data/local-files/?d=a%20b.png"),
-        ("HTTPS://Label.Example.com:443/data/upload/2/a.png", "/data/upload/2/a.png"),
-        ("//label.example.com/data/upload/2/a.png", "/data/upload/2/a.png"),
-        ("http://label.example.com/data/upload/2/a.png", "/data/upload/2/a.png"),
-        ("http://old.example.com:8081/studio/data/upload/2/a.png", "/data/upload/2/a.png"),
-        ("//old.example.com:8081/studio/data/upload/2/a.png", "/data/upload/2/a.png"),
-        ("//127.0.0.1:{port}/data/upload/2/a.png", "/data/upload/2/a.png"),
-    ],
-)
-def test_pictures_under_a_further_name_are_fetched_from_label_studio(studio: Studio, place: str, asked: str) -> None:
-    with Fetching(studio.url, studio.token, further=NAMES) as fetching:
-        assert fetching.size(place.format(port=studio.port)) == (320, 240)
-        studio.redirects = {"/a": place.format(port=studio.port)}
-        assert fetching.size("/a") == (320, 240)
-    seen = f"Token {studio.token}"
-    assert studio.requests == [(asked, seen), ("/a", seen), (asked, seen)]
-
-
-def test_a_further_name_leads_to_a_url_with_a_path(studio: Studio) -> None:
-    with Fetching(studio.url + "/ls/", studio.token, further=NAMES) as fetching:
-        fetching.size("http://old.example.com:8081/studio/data/upload/2/a.png")
-    assert studio.requests[0][0] == "/ls/data/upload/2/a.png"
-
-
-@pytest.mark.parametrize(
-    "place",
-    [
-        "http://label.example.com:443/a.png", "https://label.example.com:444/a.png", "https://label.example.com.evil.com/a.png",
-        "https://user@label.example.com/a.png", "http://old.example.com:8081/a.png", "http://old.example.com:8081/studios/a",
-        "https://evil.com/https://label.example.com/a.png", "https://label.example.com@evil.com/a.png",
-    ],
-)  # fmt: skip
-def test_what_only_looks_like_a_further_name_is_another_host(studio: Studio, place: str) -> None:
-    with Fetching(studio.url, studio.token, further=NAMES) as fetching:
-        assert fetching.refusal(place).permanent
-    assert studio.requests == []
 
 
 def test_without_a_configured_label_studio_its_paths_say_what_to_set() -> None:

@@ -278,6 +278,31 @@ def test_the_timer_lets_a_killed_forget_be_completed(
     assert woken(settings, redis) == [KEY]
 
 
+def test_a_forget_that_fails_is_woken_once_an_hour_too(
+    workplace: Workplace,
+    settings: Settings,
+    redis: Redis,
+    moved: Callable[[float], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, settings = workplace.store, settings.changed(forget_days=float(DAYS))
+    store.projects.note_presence(KEY, is_there=False)
+    moved(DAYS * DAY_S + 1)
+    tick(settings, store)
+    assert woken(settings, redis) == [KEY]
+    project = store.projects.get(KEY)
+    assert project
+    monkeypatch.setattr(forgetting, "_delete_features", _refused)
+    with pytest.raises(PermissionError):
+        forgetting.forget(workplace, project)
+    tick(settings, store)
+    assert woken(settings, redis) == []
+
+
+def _refused(*_: object) -> None:
+    raise PermissionError("features of another user")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("here")

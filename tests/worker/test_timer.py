@@ -199,10 +199,11 @@ def _fails(*_: object) -> None:
     raise RuntimeError("no such project")
 
 
-def test_nothing_is_compared_with_a_connection_that_is_not_configured_any_more(
+def test_nothing_is_compared_or_read_of_a_connection_that_is_not_configured_any_more(
     settings: Settings, store: Store, redis: Redis
 ) -> None:
     store.projects.ensure("removed/2.1", shop.CONFIG)
+    store.projects.reach_in_encoding("removed/2.1", 5)
     tick(settings, store)
     assert woken(settings, redis) == []
 

@@ -117,7 +117,7 @@ class Service:
             check_readable(config)
         if token:
             self._sites.client(project.connection).offer_token(token)
-        changed = self._learn_project(project, config, industry_keys)
+        changed = self._learn_project(project, config, industry_keys, known)
         if str(project) not in self._told:
             self._told.add(str(project))
             self._waker.ask("tell", str(project), partial(self._tell, str(project)))
@@ -140,7 +140,7 @@ class Service:
         except ConfigError as error:
             return self._empty(call.tasks, str(error)), NO_VERSION
         if known is None:
-            self._learn_project(call.project, config, ())
+            self._learn_project(call.project, config, (), known)
         served = engine.served(call.project, config)
         question = self._question(call, config)
         answered = engine.answers.answer(question, served)
@@ -232,14 +232,16 @@ class Service:
         self.metrics.tasks.labels("empty").inc(len(tasks))
         return [TaskPrediction(result=[], score=0.0, model_version=NO_VERSION) for _ in tasks]
 
-    def _learn_project(self, project: ProjectKey, config: LabelConfig, industry_keys: tuple[str, ...]) -> bool:
+    def _learn_project(
+        self, project: ProjectKey, config: LabelConfig, industry_keys: tuple[str, ...], known: Project | None
+    ) -> bool:
         """Store the project and wake the worker. Return whether project, labelling config or industry keys are new.
 
+        ``known`` is the project as the caller has read it: each further look at a locked database takes half a second.
         Returns False also while the database is away: Label Studio calls /setup before every task, so a later call
         stores them.
         """
         key, xml = str(project), config.xml
-        known = self._known.get(key)
         if known is not None and (known.label_config, known.industry_keys) == (xml, industry_keys):
             return False
         try:

@@ -167,7 +167,7 @@ def test_the_instructions_for_a_server_work_as_they_are_written(server: Server) 
         server.do(line)
     until(lambda: "1 listen" in server.do("as-tagloom tagloom doctor"), seconds=60)
     said = server.do("as-tagloom tagloom doctor")
-    assert [line[:2] for line in said.splitlines() if not line[4:].startswith("Label Studio")] == ["ok"] * 7, said
+    assert {line[:2] for line in said.splitlines() if not line[4:].startswith("Label Studio")} == {"ok"}, said
     assert SECRET not in said
 
     body = {**captured.body("02"), "schema": TAGS}

@@ -51,11 +51,12 @@ def back_up(paths: "PathSettings", folder: Path) -> Iterator[str]:
         else:
             yield "database: not copied, it is not in TAGLOOM_HOME: use pg_dump"
         for part in ("checkpoints", "forgotten"):
-            if (home / part).is_dir():
+            # None at all is no pruning: the disk with the folder may not be mounted.
+            if any(files(home / part)):
                 new, gone = mirror(home / part, folder / part)
                 yield f"{part}: {new} files new, {gone} deleted"
             elif (folder / part).is_dir():
-                yield f"{part}: not there, so the copies of before stay"
+                yield f"{part}: none there, so the copies of before stay"
         # Made by the first job or backend that needs it.
         with suppress(FileNotFoundError):
             shutil.copyfile(home / "identity", folder / "identity")

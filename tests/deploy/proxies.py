@@ -25,18 +25,8 @@ ROOT = Path(__file__).parents[2]
 NGINX = os.environ.get("TAGLOOMTEST_NGINX") or shutil.which("nginx")
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """Make a certificate for localhost, signed by itself, and its key."""
-    if not shutil.which("openssl"):
-        pytest.skip("no openssl here, which makes the certificate")
-    files = folder / "fullchain.pem", folder / "privkey.pem"
-    words = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -out {files[0]} -keyout {files[1]}"
-    subprocess.run([*words.split(), "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
-    return files
-
-
 @contextmanager
-def nginx(folder: Path, backend: str, files: tuple[Path, Path]) -> Iterator[tuple[str, Path]]:
+def nginx(folder: Path, backend: str, pem: Path) -> Iterator[tuple[str, Path]]:
     """Run nginx with the server of deploy/nginx.conf; yield its address and the folder of its logs."""
     if not NGINX:
         pytest.skip("no nginx here: apt-get install nginx, or name it in TAGLOOMTEST_NGINX")
@@ -46,8 +36,8 @@ def nginx(folder: Path, backend: str, files: tuple[Path, Path]) -> Iterator[tupl
         ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
         ("http://127.0.0.1:9090", backend),
         ("label.example.com;", "localhost;"),
-        ("/etc/ssl/tagloom/fullchain.pem", str(files[0])),
-        ("/etc/ssl/tagloom/privkey.pem", str(files[1])),
+        ("/etc/ssl/tagloom/fullchain.pem", str(pem)),
+        ("/etc/ssl/tagloom/privkey.pem", str(pem)),
     ):
         assert there in server, there
         server = server.replace(there, here)
@@ -72,7 +62,7 @@ def nginx(folder: Path, backend: str, files: tuple[Path, Path]) -> Iterator[tupl
 
 
 @contextmanager
-def plain(folder: Path, backend: str, files: tuple[Path, Path]) -> Iterator[tuple[str, Path]]:
+def plain(folder: Path, backend: str, pem: Path) -> Iterator[tuple[str, Path]]:
     """Run a proxy that does what deploy/nginx.conf says, where no nginx is."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -102,7 +92,7 @@ def plain(folder: Path, backend: str, files: tuple[Path, Path]) -> Iterator[tupl
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*files)
+    context.load_cert_chain(pem)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

@@ -12,6 +12,7 @@ from tests.backend.parts import NO_REDIS
 from tests.backend.questions import TAGS
 from tests.deploy import proxies
 from tests.store import webhooks
+from tests.web import certificate
 
 SECRET = "7c1fd5d9e0a84d3db7a4"
 PROXIES = {"nginx": proxies.nginx, "a few lines": proxies.plain}
@@ -20,12 +21,12 @@ PROXIES = {"nginx": proxies.nginx, "a few lines": proxies.plain}
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PROXIES)
 def test_all_that_label_studio_asks_goes_through(name: str, tmp_path: Path) -> None:
-    files = proxies.certificate(tmp_path)
-    trusted = ssl.create_default_context(cafile=str(files[0]))
+    pem = certificate(tmp_path, host="localhost")
+    trusted = ssl.create_default_context(cafile=str(pem))
     environment = {"TAGLOOM_URL_SECRETS": SECRET, "REDIS_URL": NO_REDIS, "LABEL_STUDIO_URL": ""}
     with (
         proxies.backend(tmp_path, environment) as (address, process),
-        PROXIES[name](tmp_path, address, files) as (url, logs),
+        PROXIES[name](tmp_path, address, pem) as (url, logs),
         httpx.Client(verify=trusted, timeout=60) as client,
     ):
 
@@ -66,11 +67,11 @@ def test_all_that_label_studio_asks_goes_through(name: str, tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_a_caller_behind_the_proxy_is_not_taken_for_this_machine(tmp_path: Path) -> None:
-    files = proxies.certificate(tmp_path)
-    trusted = ssl.create_default_context(cafile=str(files[0]))
+    pem = certificate(tmp_path, host="localhost")
+    trusted = ssl.create_default_context(cafile=str(pem))
     with (
         proxies.backend(tmp_path, {"TAGLOOM_URL_SECRETS": SECRET, "REDIS_URL": NO_REDIS}) as (address, _),
-        proxies.plain(tmp_path, address, files) as (url, _),
+        proxies.plain(tmp_path, address, pem) as (url, _),
         httpx.Client(verify=trusted, timeout=60) as client,
     ):
         assert client.get(f"{url}/health").status_code == 401

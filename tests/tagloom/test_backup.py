@@ -185,8 +185,9 @@ def test_a_database_may_be_named_from_the_folder_of_the_process(
     assert (tmp_path / "copy" / "tagloom.db").stat().st_size > 0
 
 
-def test_a_folder_that_is_missing_takes_nothing_from_the_backup(tmp_path: Path) -> None:
-    """Such as a link to another disk that is gone for the moment."""
+@pytest.mark.parametrize("is_empty", [False, True])
+def test_a_folder_that_is_missing_takes_nothing_from_the_backup(tmp_path: Path, is_empty: bool) -> None:
+    """Such as a link to another disk that is gone for the moment, or that disk's empty mount point."""
     paths, copy = Settings(home=tmp_path / "home").paths, tmp_path / "copy"
     Database(paths.database).close()
     version = Path("default/2.1/v1.abcd/tagger.safetensors")
@@ -194,5 +195,7 @@ def test_a_folder_that_is_missing_takes_nothing_from_the_backup(tmp_path: Path) 
     (paths.checkpoints / version).write_bytes(b"weights")
     list(back_up(paths, copy))
     paths.checkpoints.rename(tmp_path / "elsewhere")
-    assert "checkpoints: not there, so the copies of before stay" in list(back_up(paths, copy))
+    if is_empty:
+        paths.checkpoints.mkdir()
+    assert "checkpoints: none there, so the copies of before stay" in list(back_up(paths, copy))
     assert (copy / "checkpoints" / version).read_bytes() == b"weights"

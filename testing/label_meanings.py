@@ -6,11 +6,11 @@ No rule, word or margin may be chosen on ``UNSEEN`` or on ``NOTHING_MEASURED``.
 UNSEEN = {
     "product": (
         "article for sale",
-        "main object",
+        "object on offer",
         "wares",
         "the thing being sold",
         "hero product shot",
-        "所售商品",
+        "出售的物件",
         "卖的东西",
         "主图物品",
         "货物",
@@ -29,7 +29,7 @@ UNSEEN = {
         "买就送",
     ),
     "logo": (
-        "brand mark",
+        "mark of the maker",
         "maker's emblem",
         "company insignia",
         "brand symbol",
@@ -41,14 +41,14 @@ UNSEEN = {
         "店铺招牌",
     ),
     "copy": (
-        "Promotional copy",
-        "advertising text",
+        "promo wording",
+        "advert lines",
         "marketing message",
         "catchphrase",
         "sales pitch",
         "广告文字",
         "推广文本",
-        "宣传口号",
+        "宣传用语",
         "营销话术",
         "活动说明文字",
     ),
@@ -58,10 +58,10 @@ UNSEEN = {
         "asking price",
         "price figure",
         "selling cost",
-        "到手价",
+        "实付价",
         "售卖金额",
         "多少钱",
-        "商品售价",
+        "要付的钱",
         "卖价",
     ),
 }
@@ -83,3 +83,33 @@ NOTHING_CHOSEN = _NOTHING[::2]
 """Phrases that mean none of the kinds, on which a margin is chosen."""
 NOTHING_MEASURED = _NOTHING[1::2]
 """Phrases that mean none of the kinds, on which it is measured."""
+
+CHOSEN = {
+    "product": (
+        *("what is sold", "offered article", "Produkt", "Ware", "Hauptartikel", "producto", "produit", "the commodity"),
+        *("showcased product", "main piece", "商品主图", "卖家商品", "主角", "销售的产品", "商品实体", "物品", "在售品"),
+        *("product in the middle", "whole product", "the goods on sale", "товар", "artikel", "object being sold"),
+    ),
+    "gift": (
+        *("Freebie", "Werbegeschenk", "Gratiszugabe", "Zugabe", "regalo", "cadeau", "free extra", "buy one get one gift"),
+        *("free add-on", "bonus thrown in", "something free", "gratis item", "赠的东西", "免费小样", "加送", "送礼"),
+        *("附加赠送", "赠品展示", "额外送的", "买一送一", "bonus", "подарок", "gift set included free"),
+    ),
+    "logo": (
+        *("brand mark", "Markenzeichen", "Markenlogo", "Firmenlogo", "Marke", "emblem", "company logo", "brand sign"),
+        *("shop mark", "brand badge", "manufacturer's mark", "brand crest", "徽标", "厂商标记", "公司标志", "品牌徽章"),
+        *("企业标识", "品牌符号", "商家标志", "marca", "marque", "логотип", "name of the brand"),
+    ),
+    "copy": (
+        *("Promotional copy", "Werbetext", "Werbespruch", "Verkaufstext", "advertising words", "sales message"),
+        *("promotional wording", "marketing text", "advert copy", "feature description text", "claim", "texto", "texte"),
+        *("宣传语句", "广告文", "推销文字", "促销话语", "宣传内容", "推广文案", "优惠券", "coupon text", "рекламный текст"),
+        *("slogan line",),
+    ),
+    "price": (
+        *("what it costs", "Preis", "Preisschild", "Verkaufspreis", "Kosten", "precio", "prix", "amount of money"),
+        *("how much it is", "cost of the item", "sum to pay", "price amount", "到手价", "售价", "金额", "价格数字", "标价牌"),
+        *("卖多少", "价码", "要多少钱", "цена", "price number", "promotional price"),
+    ),
+}
+"""Names on which rules, words and margins may be chosen."""

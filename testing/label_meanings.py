@@ -113,3 +113,10 @@ CHOSEN = {
     ),
 }
 """Names on which rules, words and margins may be chosen."""
+
+NEAR = (
+    *("brand story", "price history", "product description", "gift receipt", "logo colour", "photocopy", "gift wrapping"),
+    *("product category", "brand country", "priced by weight", "production date", "product weight", "no logo visible"),
+    *("价格区间", "商品分类", "赠品规则", "品牌故事", "商品评论", "物价局", "礼盒包装", "产品参数", "没有文案", "产品编号", "牌照"),
+)
+"""Names of something else that hold a word of a kind, or a part of one; they are only measured."""

@@ -55,6 +55,11 @@ def guesses(checkpoints: Path, project_key: str, lexicon: Lexicon, names: Names)
     return {**new, **_kept(folder, wanted)}
 
 
+def kept_guesses(checkpoints: Path, project_key: str, lexicon: Lexicon, names: Names) -> dict[str, Guess]:
+    """Return the guesses about the project's open labels that are kept; makes none."""
+    return _kept(checkpoints / project_key / FOLDER, open_labels(lexicon, names))
+
+
 def warm(lexicon: Lexicon) -> None:
     """Compute what the first guess by meaning needs, which takes seconds; Label Studio waits three for /setup."""
     _guessed(lexicon, {"warm": ("warm",)})

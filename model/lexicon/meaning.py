@@ -1,9 +1,11 @@
 """The meaning of a name: the kind of the lexicon whose phrases a sentence encoder puts nearest to it.
 
-A kind's phrases are its names and those of ``meaning.toml``. Vectors of a sentence encoder all point in about one
-direction, so the mean of phrases about anything else is subtracted first (Mu and Viswanath, All-but-the-Top, 2018).
+A kind's phrases are its names and those of ``meaning.toml``. Nearness is the mean of two cosines: to the mean of the
+phrases, and on average to the three nearest of them, which tells synonyms of one phrase. Vectors of a sentence encoder
+all point in about one direction, so the mean of phrases about anything else is subtracted first (Mu and Viswanath,
+All-but-the-Top, 2018).
 
-Shape suffixes: N texts, K kinds, E vector width.
+Shape suffixes: N texts, P phrases of one kind, K kinds, E vector width.
 """
 
 import tomllib
@@ -19,9 +21,9 @@ from model.encoders.sentences import SentenceEncoder
 from model.lexicon.lexicon import Lexicon
 
 PHRASES = Path(__file__).with_name("meaning.toml")
-NEAR = 0.32
-"""The least cosine to a kind's mean phrase at which a name is taken for it; `bench.label_names` says how chosen."""
-APART = 0.05
+NEAR = 0.385
+"""The least nearness at which a name is taken for a kind; docs/results.md says how it was chosen."""
+APART = 0.04
 """By so much the nearest kind must be nearer than the next one."""
 MOST_PHRASES = 200
 """At most so many names of one kind are encoded, the first ones."""
@@ -32,20 +34,29 @@ def nearest(lexicon: Lexicon, encoder: SentenceEncoder, names: Sequence[str]) ->
     if not names or not lexicon.kinds:
         return [""] * len(names)
     phrases = tuple((kind.name, *kind.aliases[:MOST_PHRASES]) for kind in lexicon.kinds.values())
-    origin_E, kinds_KE = _directions(encoder, tuple(lexicon.kinds), phrases)
-    cosine_NK = _centred(encoder.vectors([name.casefold() for name in names]), origin_E) @ kinds_KE.T
-    sorted_NK = np.sort(cosine_NK, axis=1)
-    next_N = sorted_NK[:, -2] if len(kinds_KE) > 1 else np.full(len(names), -1.0)
+    origin_E, kinds_PE = _phrases(encoder, tuple(lexicon.kinds), phrases)
+    vector_NE = _unit(encoder.vectors([name.casefold() for name in names]) - origin_E)
+    near_NK = np.stack([_nearness(vector_NE, phrase_PE) for phrase_PE in kinds_PE], axis=1)
+    sorted_NK = np.sort(near_NK, axis=1)
+    next_N = sorted_NK[:, -2] if len(kinds_PE) > 1 else np.full(len(names), -1.0)
     is_near_N = (sorted_NK[:, -1] >= NEAR) & (sorted_NK[:, -1] - next_N >= APART)
     kinds = list(lexicon.kinds)
-    return [kinds[k] if near else "" for k, near in zip(cosine_NK.argmax(axis=1), is_near_N, strict=True)]
+    return [kinds[k] if near else "" for k, near in zip(near_NK.argmax(axis=1), is_near_N, strict=True)]
+
+
+def _nearness(vector_NE: NDArray[np.float32], phrase_PE: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the nearness (N,) of names to one kind."""
+    mean_1E = _unit(phrase_PE.mean(axis=0, keepdims=True))
+    nearest_N3 = np.sort(vector_NE @ phrase_PE.T, axis=1)[:, -3:]
+    nearness_N: NDArray[np.float32] = ((vector_NE @ mean_1E.T)[:, 0] + nearest_N3.mean(axis=1)) / 2
+    return nearness_N
 
 
 @lru_cache(maxsize=4)
-def _directions(
+def _phrases(
     encoder: SentenceEncoder, kinds: tuple[str, ...], phrases: tuple[tuple[str, ...], ...]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the origin (E,) and the unit vectors (K, E) of the kinds' mean phrases; kept, because it takes seconds."""
+) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+    """Return the origin (E,) and for each kind its phrases' unit vectors (P, E); kept, because it takes seconds."""
     tables = tomllib.loads(PHRASES.read_text(encoding="utf-8"))
     others = tables["others"]["phrases"]
     every = [(*own, *tables["descriptions"].get(kind, ())) for kind, own in zip(kinds, phrases, strict=True)]
@@ -53,12 +64,7 @@ def _directions(
     vector_NE = encoder.vectors([*others, *(phrase.casefold() for own in every for phrase in own)])
     origin_E = vector_NE[: len(others)].mean(axis=0)
     ends = np.cumsum([len(others), *map(len, every)])
-    means = [_centred(vector_NE[a:b], origin_E).mean(axis=0) for a, b in pairwise(ends)]
-    return origin_E, _unit(np.stack(means))
-
-
-def _centred(vector_NE: NDArray[np.float32], origin_E: NDArray[np.float32]) -> NDArray[np.float32]:
-    return _unit(vector_NE - origin_E)
+    return origin_E, [_unit(vector_NE[start:end] - origin_E) for start, end in pairwise(ends)]
 
 
 def _unit(vector_NE: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -196,12 +196,12 @@ def meanings(
         read = {} if exact else {name: reader.kinds(name) for name in every[:MOST]}
         certain = {kind for kinds in read.values() if len(kinds) == 1 for kind in kinds}
         kinds = sorted(certain or {kind for kinds in read.values() for kind in kinds})
-        found[label] = Meaning(exact, by=NAME) if exact else Meaning(others=tuple(kinds), by=WORDS)
+        found[label] = Meaning(exact, by=NAME) if exact else Meaning(others=tuple(kinds))
         guess = guesses.get(label)
         if len(kinds) == 1:
             by_words.setdefault(kinds[0], []).append(label)
         elif guess and not exact and not kinds:
-            found[label] = Meaning(by=guess.by)
+            found[label] = Meaning(by=guess.by if guess.by != WORDS else "")
             if guess.kind in lexicon.kinds:
                 by_guess.setdefault(guess.kind, []).append(label)
     # What is surer goes first: a guess gives way to what names and words tell.
@@ -210,8 +210,8 @@ def meanings(
             known = [label for label, meaning in found.items() if meaning.kind == kind and label not in labels]
             for label in labels:
                 rivals = known or [other for other in labels if other != label]
-                by = found[label].by
-                found[label] = Meaning("", (kind,), tuple(rivals), by) if rivals else Meaning(kind, by=by)
+                by = found[label].by or WORDS
+                found[label] = Meaning(others=(kind,), rivals=tuple(rivals)) if rivals else Meaning(kind, by=by)
     return found
 
 

@@ -66,7 +66,7 @@ def test_controls_that_cannot_be_used_and_what_labels_are_taken_for_are_told(
         '<Choices name="cat">: it takes its labels from task data (value="$candidates"): '
         'write each as <Choice value="..."/> inside it'
     ]
-    assert status["labels"]["Promo texts"] == "taken for copy (文案)"
+    assert status["labels"]["Promo texts"] == "taken for copy (文案) by its words"
     assert status["labels"]["角标"].startswith("not known; names known are product (主体)")
     assert "controls are left to the annotator" in caplog.text
     assert "taken for copy" in caplog.text

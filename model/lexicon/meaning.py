@@ -9,10 +9,11 @@ Shape suffixes: N texts, P phrases of one kind, K kinds, E vector width.
 """
 
 import tomllib
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,17 @@ def nearest(lexicon: Lexicon, encoder: SentenceEncoder, names: Sequence[str]) ->
     return [kinds[k] if near else "" for k, near in zip(near_NK.argmax(axis=1), is_near_N, strict=True)]
 
 
+def words_of_kinds() -> Mapping[str, Sequence[str]]:
+    """Return single words that speak for each kind."""
+    words: Mapping[str, Sequence[str]] = _tables()["words"]
+    return words
+
+
+@cache
+def _tables() -> dict[str, Any]:
+    return tomllib.loads(PHRASES.read_text(encoding="utf-8"))
+
+
 def _nearness(vector_NE: NDArray[np.float32], phrase_PE: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the nearness (N,) of names to one kind."""
     mean_1E = _unit(phrase_PE.mean(axis=0, keepdims=True))
@@ -57,7 +69,7 @@ def _phrases(
     encoder: SentenceEncoder, kinds: tuple[str, ...], phrases: tuple[tuple[str, ...], ...]
 ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
     """Return the origin (E,) and for each kind its phrases' unit vectors (P, E); kept, because it takes seconds."""
-    tables = tomllib.loads(PHRASES.read_text(encoding="utf-8"))
+    tables = _tables()
     others = tables["others"]["phrases"]
     every = [(*own, *tables["descriptions"].get(kind, ())) for kind, own in zip(kinds, phrases, strict=True)]
     # All of them in one call, since each call starts a process.

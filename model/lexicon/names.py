@@ -8,13 +8,13 @@ meaning where there is a sentence encoder, else by the known words in it.
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from model.encoders.sentences import SentenceEncoder
 from model.lexicon.lexicon import Lexicon
-from model.lexicon.meaning import nearest
+from model.lexicon.meaning import nearest, words_of_kinds
 
 MOST = 6
 """At most so many names of one label are read word by word."""
@@ -22,6 +22,7 @@ LONGEST = 60
 """A longer name is a sentence, and is not read word by word."""
 MOST_ENCODED = 50
 """At most so many names of a project are encoded; the others are guessed by their words alone."""
+PRODUCT = "product"
 SHORTEST_PART = 4
 """A compound such as Verkaufspreis ends in a known word of at least so many letters."""
 
@@ -294,12 +295,28 @@ class _Reader:
         """Return the kinds of known words in an open name, whatever other words it has; several if it is ambiguous."""
         words = self._words_of(_plain(name))
         matches, _ = self._matches(words)
+        if any(match.is_of(_MARKS) for match in matches) and _PROMOTION.intersection(words):
+            return frozenset()
         firm = [match for match in matches if not match.is_of(_WEAK - _SOFT) or match.is_price_of(words)]
-        sure = [match for match in firm if not match.is_of(_SOFT)] or firm
-        return frozenset(match.kind for match in sure)
+        sure = {match.kind for match in firm if not match.is_of(_SOFT)}
+        every = [
+            word for run in _TOKEN.findall(_plain(name)) for word in self._cut(run, self.vocabulary | set(self.hints))
+        ]
+        hinted = {kind for word in every if word not in _SOFT for kind in self.hints.get(word, ())}
+        # Anything may be called a product or a thing: gift product, 免费的东西.
+        return frozenset(sure or hinted - {PRODUCT} or {match.kind for match in firm} or hinted)
+
+    @cached_property
+    def hints(self) -> Mapping[str, frozenset[str]]:
+        """Single words that speak for kinds, each with these kinds."""
+        found: dict[str, frozenset[str]] = {}
+        for kind, words in words_of_kinds().items():
+            for word in words if kind in self.lexicon.kinds else ():
+                found[_stem(word)] = found.get(_stem(word), frozenset()) | {kind}
+        return found
 
     def _words_of(self, text: str) -> list[str]:
-        return [word for run in _TOKEN.findall(text) for word in self._cut(run)]
+        return [word for run in _TOKEN.findall(text) for word in self._cut(run, self.vocabulary)]
 
     def _of_all(self, text: str) -> frozenset[str]:
         """Return the kinds of a text that may name several things; each of them must be known."""
@@ -347,21 +364,21 @@ class _Reader:
                 left = {place: word for place, word in left.items() if place not in places}
         return matches, [place for place, word in left.items() if word not in _QUALITIES | _PROMOTION]
 
-    def _cut(self, run: str) -> Iterator[str]:
+    def _cut(self, run: str, vocabulary: Collection[str]) -> Iterator[str]:
         """Yield the words of a run of letters: a Chinese one is cut from its end into the longest known words.
 
         Of a compound with a known word at its end, both parts are words: Verkaufs, preis.
         """
         if not "\u4e00" <= run[0] <= "\u9fff":
             word = _stem(run)
-            end = "" if word in self.vocabulary else next((end for end in self.ends if word.endswith(end)), "")
+            end = "" if word in vocabulary else next((end for end in self.ends if word.endswith(end)), "")
             first = word[: -len(end)] if end else ""
             yield from (first, end) if len(first) >= 3 else (word,)
             return
         pieces: list[str] = []
         rest, unknown = run, ""
         while rest:
-            word = next((rest[start:] for start in range(len(rest)) if rest[start:] in self.vocabulary), "")
+            word = next((rest[start:] for start in range(len(rest)) if rest[start:] in vocabulary), "")
             if word:
                 pieces += [unknown, word] if unknown else [word]
                 rest, unknown = rest[: -len(word)], ""

@@ -24,9 +24,13 @@ from model.metrics import macro_f1
 from model.tagger import Tagger
 from tagloom.evaluation.corpus import corpus_of
 from tagloom.evaluation.data import read
-from testing.label_meanings import CHOSEN, NEAR, NOTHING_CHOSEN, NOTHING_MEASURED, UNSEEN
+from testing.label_meanings import CHOSEN, MARGIN, MARGIN_NOTHING, NEAR, NOTHING_CHOSEN, NOTHING_MEASURED, UNSEEN
 
-LISTS = {"phrases of nothing, chosen on": NOTHING_CHOSEN, "phrases of nothing": NOTHING_MEASURED, "near a kind": NEAR}
+LISTS = {
+    "nothing, chosen on": (*NOTHING_CHOSEN, *MARGIN_NOTHING),
+    "nothing": NOTHING_MEASURED,
+    "near a kind": NEAR,
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ class Naming:
     def named(self, labels: Sequence[str]) -> Lexicon:
         """Return the lexicon of a project with these labels."""
         given = {label: (label,) for label in labels}
-        guesses = guessed(self.lexicon, open_labels(self.lexicon, given), self.encoder)
+        surely = {found.kind for found in meanings(self.lexicon, given, {}).values()}
+        guesses = guessed(self.lexicon, open_labels(self.lexicon, given), self.encoder, surely)
         return with_names(self.lexicon, given, guesses)
 
 
@@ -77,7 +82,7 @@ def tags(corpus: LabelledCorpus, naming: Naming) -> str:
 def names(naming: Naming) -> str:
     """One row: how many names are mapped rightly and wrongly, and how many other phrases are taken for a kind."""
     cells = []
-    for lists in (UNSEEN, CHOSEN):
+    for lists in (UNSEEN, CHOSEN, MARGIN):
         asked = [(kind, name) for kind, each in lists.items() for name in each]
         taken = naming.kinds([name for _, name in asked])
         right = sum(kind == found for (kind, _), found in zip(asked, taken, strict=True))
@@ -95,8 +100,12 @@ def main() -> None:
     options = parser.parse_args()
     encoder, lexicon = installed(), Lexicon.load()
     namings = [Naming(lexicon, each) for each in ([None, encoder] if encoder else [None])]
-    print("| labels are understood by | names mapped rightly | names chosen on | " + " | ".join(LISTS) + " |")
-    print("|---|---|---|" + "---|" * len(LISTS))
+    print(
+        "| labels are understood by | unseen names mapped rightly | names chosen on | names for the margin | "
+        + " | ".join(LISTS)
+        + " |"
+    )
+    print("|---|---|---|---|" + "---|" * len(LISTS))
     for naming in namings:
         print(names(naming), flush=True)
     if options.each:

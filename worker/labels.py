@@ -9,14 +9,14 @@ import json
 import logging
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from labelstudio.config import LabelConfig
 from model.encoders.sentences import installed
 from model.lexicon.lexicon import Lexicon
-from model.lexicon.names import Guess, guessed, open_labels, with_names
+from model.lexicon.names import Guess, guessed, meanings, open_labels, with_names
 from tagloom_base.settings import Settings
 from worker.lexicon import read_lexicon
 
@@ -46,7 +46,8 @@ def guesses(checkpoints: Path, project_key: str, lexicon: Lexicon, names: Names)
     left = {label: each for label, each in wanted.items() if label not in kept}
     if not left:
         return kept
-    new = _guessed(lexicon, left)
+    claimed = {found.kind for found in meanings(lexicon, names, kept).values()}
+    new = _guessed(lexicon, left, claimed)
     try:
         _keep(folder, new)
     except OSError as error:
@@ -62,15 +63,15 @@ def kept_guesses(checkpoints: Path, project_key: str, lexicon: Lexicon, names: N
 
 def warm(lexicon: Lexicon) -> None:
     """Compute what the first guess by meaning needs, which takes seconds; Label Studio waits three for /setup."""
-    _guessed(lexicon, {"warm": ("warm",)})
+    _guessed(lexicon, {"warm": ("warm",)}, ())
 
 
-def _guessed(lexicon: Lexicon, labels: Names) -> dict[str, Guess]:
+def _guessed(lexicon: Lexicon, labels: Names, claimed: Collection[str]) -> dict[str, Guess]:
     try:
-        return guessed(lexicon, labels, installed())
+        return guessed(lexicon, labels, installed(), claimed)
     except OSError as error:
         LOG.warning("labels are taken for what their words tell, not for their meaning: %s", error)
-        return guessed(lexicon, labels, None)
+        return guessed(lexicon, labels, None, claimed)
 
 
 def _kept(folder: Path, wanted: Names) -> dict[str, Guess]:

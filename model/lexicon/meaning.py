@@ -10,6 +10,7 @@ Shape suffixes: N texts, P phrases of one kind, K kinds, E vector width.
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -24,25 +25,47 @@ from model.lexicon.lexicon import Lexicon
 PHRASES = Path(__file__).with_name("meaning.toml")
 NEAR = 0.385
 """The least nearness at which a name is taken for a kind; docs/results.md says how it was chosen."""
-APART = 0.04
+APART = 0.02
 """By so much the nearest kind must be nearer than the next one."""
+NEAR_LEFT = 0.28
+"""The least nearness to the one kind that no other label of the project has."""
 MOST_PHRASES = 200
 """At most so many names of one kind are encoded, the first ones."""
 
 
-def nearest(lexicon: Lexicon, encoder: SentenceEncoder, names: Sequence[str]) -> list[str]:
-    """Return for each name the kind that it means, "" where no kind is near. Raises OSError if the encoder fails."""
+@dataclass(frozen=True)
+class Nearest:
+    """The kind nearest to a name, how near it is, and by how much nearer than the next kind."""
+
+    kind: str = ""
+    nearness: float = 0.0
+    apart: float = 0.0
+
+    @property
+    def is_meant(self) -> bool:
+        """Whether the name may be taken for the kind."""
+        return self.nearness >= NEAR and self.apart >= APART
+
+    def is_left(self, kind: str) -> bool:
+        """Return whether the name may be taken for ``kind``, the only one that no other label of the project has."""
+        return self.kind == kind and self.nearness >= NEAR_LEFT
+
+
+def nearest(lexicon: Lexicon, encoder: SentenceEncoder, names: Sequence[str]) -> list[Nearest]:
+    """Return the kind nearest to each name. Raises OSError if the encoder fails."""
     if not names or not lexicon.kinds:
-        return [""] * len(names)
+        return [Nearest()] * len(names)
     phrases = tuple((kind.name, *kind.aliases[:MOST_PHRASES]) for kind in lexicon.kinds.values())
     origin_E, kinds_PE = _phrases(encoder, tuple(lexicon.kinds), phrases)
     vector_NE = _unit(encoder.vectors([name.casefold() for name in names]) - origin_E)
     near_NK = np.stack([_nearness(vector_NE, phrase_PE) for phrase_PE in kinds_PE], axis=1)
     sorted_NK = np.sort(near_NK, axis=1)
     next_N = sorted_NK[:, -2] if len(kinds_PE) > 1 else np.full(len(names), -1.0)
-    is_near_N = (sorted_NK[:, -1] >= NEAR) & (sorted_NK[:, -1] - next_N >= APART)
     kinds = list(lexicon.kinds)
-    return [kinds[k] if near else "" for k, near in zip(near_NK.argmax(axis=1), is_near_N, strict=True)]
+    return [
+        Nearest(kinds[k], float(nearness), float(nearness - then))
+        for k, nearness, then in zip(near_NK.argmax(axis=1), sorted_NK[:, -1], next_N, strict=True)
+    ]
 
 
 def words_of_kinds() -> Mapping[str, Sequence[str]]:

@@ -156,10 +156,15 @@ def open_labels(lexicon: Lexicon, names: Mapping[str, Sequence[str]]) -> dict[st
     }
 
 
-def guessed(lexicon: Lexicon, labels: Mapping[str, Sequence[str]], encoder: SentenceEncoder | None) -> dict[str, Guess]:
+def guessed(
+    lexicon: Lexicon,
+    labels: Mapping[str, Sequence[str]],
+    encoder: SentenceEncoder | None,
+    claimed: Collection[str] = (),
+) -> dict[str, Guess]:
     """Return a guess for each of the ``open_labels``, by its meaning where there is an encoder, else by known words.
 
-    Raises OSError if the encoder fails.
+    ``claimed`` are the kinds that the project's other labels are taken for. Raises OSError if the encoder fails.
     """
     reader = _Reader(lexicon)
     usable = {label: [name for name in names[:MOST] if reader.is_open(name)] for label, names in labels.items()}
@@ -167,12 +172,22 @@ def guessed(lexicon: Lexicon, labels: Mapping[str, Sequence[str]], encoder: Sent
     near = dict(zip(asked, nearest(lexicon, encoder, asked), strict=True)) if encoder else {}
     found = {}
     for label, names in usable.items():
-        meant = {near[name] for name in names if near.get(name)}
+        meant = {near[name].kind for name in names if name in near and near[name].is_meant}
         said = {kind for name in names for kind in reader.loose_kinds(name)}
-        is_meant = len(meant) == 1
         kinds = meant or said
-        by = encoder.name if encoder and (is_meant or (not kinds and names[0] in near)) else WORDS
+        by = encoder.name if encoder and (meant or not kinds) and near.keys() & set(names) else WORDS
         found[label] = Guess(tuple(labels[label]), kinds.pop() if len(kinds) == 1 else "", by)
+    left = set(lexicon.kinds) - {guess.kind for guess in found.values()} - set(claimed)
+    if encoder and len(left) == 1:
+        # Of a project that names all kinds but one, a label that is a little near to this one probably means it.
+        (kind,) = left
+        last = [
+            label
+            for label, guess in found.items()
+            if not guess.kind and any(near[name].is_left(kind) for name in usable[label] if name in near)
+        ]
+        if len(last) == 1:
+            found[last[0]] = Guess(found[last[0]].names, kind, encoder.name)
     return found
 
 

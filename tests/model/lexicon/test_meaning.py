@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from model.encoders.sentences import SentenceEncoder, installed
 from model.lexicon.lexicon import Lexicon
-from model.lexicon.meaning import nearest
+from model.lexicon.meaning import Nearest, nearest
 from model.lexicon.names import Guess, guessed, meanings, open_labels
 from testing.label_meanings import NEAR, NOTHING_MEASURED, UNSEEN
 
@@ -88,7 +88,7 @@ def test_a_name_is_mapped_to_the_nearest_kind_and_to_none_between_two() -> None:
         "",
         "",
     ]
-    assert nearest(Lexicon(), Axes(), ["price"]) == [""]
+    assert nearest(Lexicon(), Axes(), ["price"]) == [Nearest()]
     assert nearest(lexicon, Axes(), []) == []
 
 

@@ -19,6 +19,7 @@ from model.encoders.sentences import SentenceEncoder, installed
 from model.evaluation.corpus import LabelledCorpus
 from model.features.extraction import FeatureExtractor
 from model.lexicon.lexicon import Lexicon
+from model.lexicon.meaning import nearest
 from model.lexicon.names import guessed, meanings, open_labels, with_names
 from model.metrics import macro_f1
 from model.tagger import Tagger
@@ -79,6 +80,15 @@ def tags(corpus: LabelledCorpus, naming: Naming) -> str:
     return f"| {naming.name} | {known:.3f} | {np.mean(found):.3f} | {min(found):.3f} | {np.mean(found) / known:.3f} |"
 
 
+def beside_four(naming: Naming) -> str:
+    """How often a phrase of nothing is taken for a kind in projects that name four of the five kinds beside it."""
+    phrases = list(open_labels(naming.lexicon, {phrase: (phrase,) for phrase in NOTHING_MEASURED}))
+    near = nearest(naming.lexicon, naming.encoder, phrases) if naming.encoder else []
+    by_meaning = sum(one.is_meant or one.is_left(kind) for one in near for kind in UNSEEN)
+    taken = by_meaning if naming.encoder else len(UNSEEN) * sum(map(bool, naming.kinds(phrases)))
+    return f"{taken} of {len(UNSEEN) * len(NOTHING_MEASURED)}"
+
+
 def names(naming: Naming) -> str:
     """One row: how many names are mapped rightly and wrongly, and how many other phrases are taken for a kind."""
     cells = []
@@ -88,6 +98,7 @@ def names(naming: Naming) -> str:
         right = sum(kind == found for (kind, _), found in zip(asked, taken, strict=True))
         wrong = sum(found not in ("", kind) for (kind, _), found in zip(asked, taken, strict=True))
         cells.append(f"{right} of {len(asked)}, {wrong} wrongly")
+    cells.append(beside_four(naming))
     cells += [f"{sum(map(bool, naming.kinds(phrases)))} of {len(phrases)}" for phrases in LISTS.values()]
     return f"| {naming.name} | " + " | ".join(cells) + " |"
 
@@ -101,11 +112,11 @@ def main() -> None:
     encoder, lexicon = installed(), Lexicon.load()
     namings = [Naming(lexicon, each) for each in ([None, encoder] if encoder else [None])]
     print(
-        "| labels are understood by | unseen names mapped rightly | names chosen on | names for the margin | "
+        "| labels are understood by | unseen names mapped rightly | names chosen on | names for the margin | nothing, beside four kinds | "
         + " | ".join(LISTS)
         + " |"
     )
-    print("|---|---|---|---|" + "---|" * len(LISTS))
+    print("|---|---|---|---|---|" + "---|" * len(LISTS))
     for naming in namings:
         print(names(naming), flush=True)
     if options.each:

@@ -52,9 +52,9 @@ def mistaken(phrases: Sequence[str], encoder: SentenceEncoder | None) -> int:
     return sum(map(bool, taken(phrases, encoder).values()))
 
 
-def test_words_alone_map_half_of_unseen_names_and_hardly_any_phrase_of_nothing() -> None:
+def test_words_alone_map_four_of_five_unseen_names_and_hardly_any_phrase_of_nothing() -> None:
     right, wrong = rightly(None)
-    assert right >= 25
+    assert right >= 41
     assert wrong == []
     assert mistaken(NOTHING_MEASURED, None) == 0
     assert mistaken(NEAR, None) <= 2
@@ -63,7 +63,7 @@ def test_words_alone_map_half_of_unseen_names_and_hardly_any_phrase_of_nothing()
 @NEEDS
 def test_a_sentence_encoder_maps_nine_of_ten_unseen_names_and_hardly_any_phrase_of_nothing() -> None:
     right, wrong = rightly(installed())
-    assert right >= 46
+    assert right >= 47
     assert wrong == []
     assert mistaken(NOTHING_MEASURED, installed()) <= 1
     assert mistaken(NEAR, installed()) <= 2
@@ -81,13 +81,9 @@ def test_names_in_other_languages_and_odd_ones() -> None:
 
 def test_a_name_is_mapped_to_the_nearest_kind_and_to_none_between_two() -> None:
     lexicon = Lexicon.parse('[kinds.price]\naliases = ["price"]\n[kinds.gift]\naliases = ["gift"]\n')
-    assert nearest(lexicon, Axes(), ["the price", "my gifts", "price of gifts", "brand", ""]) == [
-        "price",
-        "gift",
-        "",
-        "",
-        "",
-    ]
+    found = nearest(lexicon, Axes(), ["the price", "my gifts", "price of gifts", "brand", ""])
+    assert [near.kind for near in found if near.is_meant] == ["price", "gift"]
+    assert [near.is_meant for near in found] == [True, True, False, False, False]
     assert nearest(Lexicon(), Axes(), ["price"]) == [Nearest()]
     assert nearest(lexicon, Axes(), []) == []
 
@@ -109,6 +105,21 @@ def test_what_words_tell_and_own_names_go_before_a_guess() -> None:
     )
     own = BUILT_IN.extended(Lexicon.parse('[kinds.price]\naliases = ["Kaufanreiz"]\n'))
     assert meanings(own, {"Kaufanreiz": ("Kaufanreiz",)}, guesses)["Kaufanreiz"].kind == "price"
+
+
+@NEEDS
+def test_the_kind_that_no_other_label_has_is_given_to_the_one_label_that_is_a_little_near() -> None:
+    encoder = installed()
+    assert encoder
+    others = {"product", "gift", "logo", "copy"}
+    labels = {label: (label,) for label in ("total in yuan", "background")}
+    assert {label: guess.kind for label, guess in guessed(BUILT_IN, labels, encoder, others).items()} == {
+        "total in yuan": "price",
+        "background": "",
+    }
+    assert guessed(BUILT_IN, labels, encoder, others - {"copy"})["total in yuan"].kind == "", "two kinds are left"
+    two = {**labels, "total of yuan": ("total of yuan",)}
+    assert {guess.kind for guess in guessed(BUILT_IN, two, encoder, others).values()} == {""}, "it may be either"
 
 
 def test_of_two_labels_that_are_guessed_to_mean_the_same_neither_is_taken() -> None:

@@ -20,7 +20,7 @@ from model.evaluation.corpus import LabelledCorpus
 from model.features.extraction import FeatureExtractor
 from model.lexicon.lexicon import Lexicon
 from model.lexicon.meaning import nearest
-from model.lexicon.names import guessed, meanings, open_labels, with_names
+from model.lexicon.names import Guess, guessed, meanings, open_labels, with_names
 from model.metrics import macro_f1
 from model.tagger import Tagger
 from tagloom.evaluation.corpus import corpus_of
@@ -48,7 +48,7 @@ class Naming:
     def kinds(self, labels: Sequence[str]) -> list[str]:
         """Return what each label is taken for in a project that has no other."""
         given = {label: (label,) for label in labels}
-        guesses = {}
+        guesses: dict[str, Guess] = {}
         # Part by part, since only so many names of one project are encoded.
         for start in range(0, len(labels), 40):
             part = {label: given[label] for label in labels[start : start + 40]}
@@ -112,9 +112,8 @@ def main() -> None:
     encoder, lexicon = installed(), Lexicon.load()
     namings = [Naming(lexicon, each) for each in ([None, encoder] if encoder else [None])]
     print(
-        "| labels are understood by | unseen names mapped rightly | names chosen on | names for the margin | nothing, beside four kinds | "
-        + " | ".join(LISTS)
-        + " |"
+        "| labels are understood by | unseen names mapped rightly | names chosen on | names for the margin "
+        "| nothing, beside four kinds | " + " | ".join(LISTS) + " |"
     )
     print("|---|---|---|---|---|" + "---|" * len(LISTS))
     for naming in namings:

@@ -386,7 +386,11 @@ class _Reader:
         """
         if not "\u4e00" <= run[0] <= "\u9fff":
             word = _stem(run)
-            end = "" if word in vocabulary else next((end for end in self.ends if word.endswith(end)), "")
+            end = (
+                ""
+                if word in vocabulary or word in _OTHERS
+                else next((end for end in self.ends if word.endswith(end)), "")
+            )
             first = word[: -len(end)] if end else ""
             yield from (first, end) if len(first) >= 3 else (word,)
             return

@@ -33,7 +33,7 @@ class Axes:
 
 def taken(labels: Sequence[str], encoder: SentenceEncoder | None, lexicon: Lexicon = BUILT_IN) -> dict[str, str]:
     """What each label is taken for in a project of its own."""
-    found = {}
+    found: dict[str, str] = {}
     for start in range(0, len(labels), 40):
         part = {label: (label,) for label in labels[start : start + 40]}
         guesses = guessed(lexicon, open_labels(lexicon, part), encoder)

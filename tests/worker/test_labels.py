@@ -14,7 +14,7 @@ from labelstudio.config import LabelConfig
 from model.lexicon.lexicon import Lexicon
 from tagloom_base.settings import Settings
 from tests.labelstudio.configs import labelled
-from tests.model.lexicon.test_meaning import Axes
+from tests.model.lexicon.axes import Axes
 from worker import labels
 from worker.cold_start import ColdStart
 

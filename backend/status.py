@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from labelstudio.config import ConfigError
-from model.lexicon import names
 from worker.pictures import picture_lines
 from worker.shared_settings import differences, workers_apart
 
@@ -89,7 +88,7 @@ def status_of(service: "Service", connection: str) -> Status:
                 picture_notes=service.store.picture_notes.of(entry.key),
                 warning=current[entry.key].note if entry.key in current else "",
                 gone=bool(entry.gone_at),
-                labels=names.told(service.lexicon, config.names) if config else {},
+                labels=service.labels_told(entry.key, config) if config else {},
                 left_out=list(config.left_out) if config else [],
                 unread_gold=entry.unread_gold,
                 pictures=picture_lines(service.store, entry),

@@ -45,7 +45,8 @@ def dependencies_of(settings: Settings) -> Dependencies:
     """Return the real functions for these settings; the wake-ups go to the worker's queue."""
 
     def cold_start(store: Store, project: ProjectKey, config: LabelConfig, encoders: Encoders) -> Current:
-        wanted = replace(ColdStart.of(config, encoders.space, settings.training), encoders=encoders.describe())
+        wanted = ColdStart.of(str(project), config, encoders.space, settings)
+        wanted = replace(wanted, encoders=encoders.describe())
         return ensure_cold_start(store, settings.paths.checkpoints, str(project), wanted)
 
     return Dependencies(

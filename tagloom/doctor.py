@@ -25,6 +25,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("queue", services.queue),
     ("workers", services.workers),
     ("shared settings", projects.shared_settings),
+    ("labels", projects.labels),
     ("pictures", projects.pictures),
     ("Label Studio", studios.label_studio),
     ("webhooks", studios.webhooks),

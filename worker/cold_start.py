@@ -7,12 +7,11 @@ from pathlib import Path
 from labelstudio.config import LabelConfig
 from model import checkpoint
 from model.lexicon.lexicon import Lexicon
-from model.lexicon.names import with_names
 from model.tagger import Tagger
 from store.store import Store
 from store.versions import COLD_START, Current, NewVersion
-from tagloom_base.groups import TrainingSettings
-from worker.lexicon import read_lexicon
+from tagloom_base.settings import Settings
+from worker.labels import project_lexicon
 
 
 @dataclass(frozen=True)
@@ -26,10 +25,10 @@ class ColdStart:
     encoders: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, config: LabelConfig, space: str, training: TrainingSettings) -> "ColdStart":
+    def of(cls, project_key: str, config: LabelConfig, space: str, settings: Settings) -> "ColdStart":
         """Return the cold start of a project with this label config."""
-        lexicon = with_names(read_lexicon(training.lexicon), config.names)
-        return cls(tuple(config.labels), space, training.seed, lexicon)
+        lexicon = project_lexicon(settings, project_key, config)
+        return cls(tuple(config.labels), space, settings.training.seed, lexicon)
 
     def tagger(self) -> Tagger:
         """Make the tagger, which answers from cues and priors alone."""

@@ -12,11 +12,10 @@ from labelstudio.project import ProjectKey
 from labelstudio.tasks import reference_of
 from model.boxes.described import RECENT
 from model.boxes.roles import RoleReader
-from model.lexicon.names import with_names
 from store.projects import Project
 from store.tasks import Task
 from worker.corpus.gold import project_gold
-from worker.lexicon import read_lexicon
+from worker.labels import project_lexicon
 from worker.pictures import MOST, note_unread, place_note
 from worker.predictions.fast import replace_due
 from worker.predictions.repair import repair
@@ -96,7 +95,7 @@ class _Run:
     def _step(self, tasks: list[Task], seconds: float, *, is_second: bool) -> int:
         """Encode tasks for STEP_S or a little longer; return how many were tried."""
         end, done = time.monotonic() + STEP_S, 0
-        reader = RoleReader(with_names(read_lexicon(self._workplace.settings.training.lexicon), self.config.names))
+        reader = RoleReader(project_lexicon(self._workplace.settings, self._project.key, self.config))
         while done < len(tasks) and (not done or time.monotonic() < end):
             part = tasks[done : done + PART]
             deadline = time.monotonic() + seconds

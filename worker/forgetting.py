@@ -18,12 +18,11 @@ from labelstudio.tasks import item_key, reference_of
 from model.boxes import described
 from model.boxes.roles import RoleReader
 from model.features.cache import FeatureCache
-from model.lexicon.names import with_names
 from store.leases import lease_name
 from store.projects import Project
 from tagloom_base.groups import PathSettings
 from worker.forgotten import DAY_S, Mark
-from worker.lexicon import read_lexicon
+from worker.labels import project_lexicon
 from worker.queue import Kind
 from worker.workplace import Workplace
 
@@ -158,8 +157,7 @@ def _delete_features(workplace: Workplace, project: Project, before: float) -> N
     """
     paths = workplace.settings.paths
     try:
-        lexicon = read_lexicon(workplace.settings.training.lexicon)
-        reader = RoleReader(with_names(lexicon, workplace.config_of(project).names))
+        reader = RoleReader(project_lexicon(workplace.settings, project.key, workplace.config_of(project)))
     except ConfigError:
         reader = None  # such a project has no descriptions
     try:

@@ -1,7 +1,8 @@
-"""Checks of what the processes have noted in the store: settings that differ between them, and pictures."""
+"""Checks of what is noted of projects: settings that differ between processes, labels, and pictures."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from tagloom.checks.finding import Finding, good, wrong
@@ -10,6 +11,9 @@ from tagloom_base.settings import Settings
 
 if TYPE_CHECKING:
     from store.store import Store
+
+LABELS_TOLD = 20
+"""At most so many labels of one project are told."""
 
 
 @contextmanager
@@ -39,6 +43,33 @@ def shared_settings(settings: Settings) -> Iterator[Finding]:
     yield from map(wrong, lines or ())
     if not lines:
         yield good("the same for the backend and the workers that have done a job")
+
+
+def labels(settings: Settings) -> Iterator[Finding]:
+    """Tell which labels are not known by name, what they are taken for, and by what; none of it is wrong."""
+    from labelstudio.config import ConfigError, LabelConfig
+    from model.lexicon.names import NAME, meanings
+    from worker.labels import kept_guesses
+    from worker.lexicon import read_lexicon
+
+    lexicon = read_lexicon(settings.training.lexicon)
+    told = 0
+    with looked_up(settings) as store:
+        projects = [project for project in store.projects.all() if not project.gone_at]
+    for project in projects:
+        try:
+            names = LabelConfig.parse(project.label_config, project.industry_keys).names
+        except ConfigError:
+            continue  # the backend refuses it, and says why
+        guesses = kept_guesses(settings.paths.checkpoints, project.key, lexicon, names)
+        unsure = {label: found for label, found in meanings(lexicon, names, guesses).items() if found.by != NAME}
+        for label, found in islice(unsure.items(), LABELS_TOLD):
+            yield good(f"{project.title or project.key}: {label!r} is {found.told(lexicon)}")
+        told += len(unsure)
+        if len(unsure) > LABELS_TOLD:
+            yield good(f"{project.title or project.key}: and {len(unsure) - LABELS_TOLD} more, which /status lists")
+    if not told:
+        yield good("all are known by name")
 
 
 def pictures(settings: Settings) -> Iterator[Finding]:

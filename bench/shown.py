@@ -43,6 +43,8 @@ VAGUE, LOOSE, LOOSER = Worth((-1.0, 0.0, 1.0, 2.0), 1.0), (3.0, 1.0), (10.0, 10.
 
 Boxes = Sequence[PredictedBox]
 Pair = tuple[Boxes, Sequence[LabelledBox]]
+# Scores and wrong edges, as `outcomes` returns them.
+Outcomes = tuple[list[float], list[int]]
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def measure(data: Data, options: argparse.Namespace) -> None:
 
 def numbers(folders: Sequence[Data], options: argparse.Namespace) -> None:
     """Print the numbers of `model.boxes.worth`."""
-    found: dict[str, list[tuple[list[float], list[int]]]] = defaultdict(list)
+    found: dict[str, list[Outcomes]] = defaultdict(list)
     largest = max(len(data.own) for data in folders)
     for data in folders:
         boxes = boxes_of(data.tagger([], DRAW, options.seed), data, data.own, faint=True)
@@ -157,18 +159,20 @@ def numbers(folders: Sequence[Data], options: argparse.Namespace) -> None:
             scores, wrong = outcomes(pairs, label)
             weight = round(largest / len(data.own))
             found[data.corpus.lexicon.kind_of(label).name].append((scores * weight, wrong * weight))
-    joined = {kind: (sum((s for s, _ in each), []), sum((w for _, w in each), [])) for kind, each in found.items()}
-    every = sum((s for s, _ in joined.values()), []), sum((w for _, w in joined.values()), [])
-    around = Worth.fit(*every, VAGUE, LOOSER)
-    for kind, own in joined.items():
-        print("COLD", kind, _told(Worth.fit(*own, around, LOOSE)))
+    around = Worth.fit(*_joined([one for each in found.values() for one in each]), VAGUE, LOOSER)
+    for kind, each in found.items():
+        print("COLD", kind, _told(Worth.fit(*_joined(each), around, LOOSE)))
     data = folders[0]
     tested: list[Pair] = []
     for gold, test in data.parts(options):
         boxes = boxes_of(data.tagger(gold, DRAW, options.seed), data, test, faint=True)
         tested += [(own, data.gold(row).boxes) for own, row in zip(boxes, test, strict=True)]
-    each = [outcomes(tested, label) for label in data.corpus.labels]
-    print("LEARNED", _told(Worth.fit(sum((s for s, _ in each), []), sum((w for _, w in each), []), VAGUE, LOOSER)))
+    learned = _joined([outcomes(tested, label) for label in data.corpus.labels])
+    print("LEARNED", _told(Worth.fit(*learned, VAGUE, LOOSER)))
+
+
+def _joined(each: Sequence[Outcomes]) -> Outcomes:
+    return [score for scores, _ in each for score in scores], [count for _, wrong in each for count in wrong]
 
 
 def _told(worth: Worth) -> str:

@@ -45,8 +45,8 @@ def ensure_cold_start(
     """Return the served version; make a cold start if no version serves these labels in this space.
 
     A cold start whose lexicon or seconds of a drawn box have changed since is replaced by a new one; a trained version
-    gets them with its next training. ``instead_of`` is a version that must no longer serve. Backend and worker may call this at the
-    same time: one of them installs its version, and both get that one.
+    gets them with its next training. ``instead_of`` is a version that must no longer serve. Backend and worker may call
+    this at the same time: one of them installs its version, and both get that one.
     """
     current = store.versions.current(project_key)
     if current and (instead_of is None or current.generation != instead_of.generation):

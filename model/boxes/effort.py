@@ -37,7 +37,7 @@ class Seconds:
     draw: float = CAREFUL
 
     def baselines(self) -> tuple["Seconds", ...]:
-        """Return these seconds for a careful box, for extreme clicking, and for a time of one's own if it is another."""
+        """Return these seconds for a careful box, for extreme clicking, and for ``draw`` if it is another time."""
         return tuple(replace(self, draw=draw) for draw in dict.fromkeys((*BASELINES, self.draw)))
 
 

@@ -216,7 +216,9 @@ class BoxModel:
         return answers
 
     def _decoded(self, boxes_N4: Tensor, quality_NK: Floats) -> list[PredictedBox]:
-        return decode(boxes_N4, quality_NK, self.labels, by_votes=self.head is not None and self.head.forest is not None)
+        return decode(
+            boxes_N4, quality_NK, self.labels, by_votes=self.head is not None and self.head.forest is not None
+        )
 
     @cached_property
     def _reader(self) -> RoleReader:

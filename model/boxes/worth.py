@@ -109,8 +109,8 @@ def _logit(scores: Numbers) -> Numbers:
     return odds
 
 
-# Fitted by `python -m bench.shown --fit`, which prints them (docs/results.md says on what). COLD has the numbers of each kind
-# of the lexicon before any gold, LEARNED those of all labels for a head that has learned from gold.
+# Printed by `python -m bench.shown --fit` (docs/decisions/0049-what-a-box-saves.md says on what). COLD has the numbers
+# of each kind of the lexicon before any gold, LEARNED those of all labels for a head that has learned from gold.
 LEARNED = Worth((-0.61, 0.3, 0.66, 0.83), 1.25)
 COLD: Mapping[str, Worth] = {
     "product": Worth((-2.15, -1.01, -0.04, 1.01), 1.28),

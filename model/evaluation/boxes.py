@@ -35,8 +35,8 @@ class BoxResult:
     """Scores of one method's boxes.
 
     ``average_precision`` is that of each label at overlap 0.5, ``mean`` the mean over the labels, with its 95 %
-    interval over products from ``low`` to ``high``. ``efforts`` are those of the shown boxes, by the seconds that a drawn
-    box takes, such as "25.5".
+    interval over products from ``low`` to ``high``. ``efforts`` are those of the shown boxes, by the seconds that a
+    drawn box takes, such as "25.5".
     """
 
     average_precision: dict[str, float]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.boxes.effort import CAREFUL, EXTREME_CLICKING
-from model.boxes.effort import CAREFUL, EXTREME_CLICKING
 from model.evaluation.boxes import BoxResult
 from model.evaluation.methods import BASELINES, COLD, TAGLOOM
 from model.evaluation.run import Result
@@ -136,7 +135,7 @@ def effort_table(results: Sequence[Result]) -> Table:
     prices = results[0].prices if results else {}
     others = ", ".join(f"{action} {value:g}" for action, value in prices.items() if action != "draw")
     note = (
-        f"against drawing each box, which takes {CAREFUL:g} s with care and {EXTREME_CLICKING:g} s by extreme clicking; "
+        f"against drawing each box: {CAREFUL:g} s with care, {EXTREME_CLICKING:g} s by extreme clicking; "
         f"seconds of the other actions: {others}"
     )
     actions_told = (f"{action} a picture" for action in ACTIONS)

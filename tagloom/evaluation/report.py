@@ -120,7 +120,7 @@ def _ways(results: Sequence[Result]) -> list[str]:
 
 
 def _box_line(results: Sequence[Result], name: str, place: int, told: str, value: Callable[[BoxResult], float]) -> Line:
-    """Return the mean over the draws of a way to find boxes, at each number of gold families that it has results for."""
+    """Return the mean over the draws of a way to find boxes, at each number of gold families with results."""
     sizes, places = sizes_of(results), box_places(results)
     means = [(size, [value(box) for box in places.get((name, size), [])]) for size in sizes]
     points = [(_share(size, sizes), float(np.mean(values))) for size, values in means if values]

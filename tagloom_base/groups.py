@@ -328,7 +328,7 @@ class VersionSettings(_Group):
         description="After a promotion, bring the stored predictions of unlabelled tasks up to the served version.",
     )
     uncertainty_sampling: bool = Field(
-        False, description="Let Label Studio's community edition ask for the least certain task next."
+        False, description="Let Label Studio's community edition ask next for the task that teaches most."
     )
 
 

@@ -98,7 +98,7 @@ class Worth:
 
     def threshold(self, seconds: Seconds) -> float:
         """Return the lowest score at which a shown box saves time, or `NEVER`."""
-        scores_N = np.arange(LOWEST, HIGHEST, 0.01)
+        scores_N = np.arange(LOWEST, HIGHEST, 0.01, dtype=np.float64)
         pays_N = np.flatnonzero(self.saved(scores_N, seconds) > 0)
         return float(scores_N[pays_N[0]]) if len(pays_N) else NEVER
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from model.boxes.effort import CAREFUL, EXTREME_CLICKING, Seconds
-from model.boxes.worth import COLD, COLD_BOXES, LEARNED, LOWEST, MISSED, NEVER, Worth, outcomes, thresholds
+from model.boxes.head import COLD_BOXES
+from model.boxes.worth import COLD, LEARNED, LOWEST, MISSED, NEVER, Worth, outcomes, thresholds
 from model.items import Box, LabelledBox, PredictedBox
 
 A, B = Box(0, 0, 0.4, 0.4), Box(0.6, 0.6, 1, 1)

@@ -2,7 +2,8 @@
 
 Prints a Markdown table: macro-F1 of the tags after 20, 40, … 120 gold pictures, chosen in rounds of 20, for each way to
 choose, with the mean paired difference to random pictures and its spread over the draws, and the macro-F1 of 240 random
-pictures. All ways start from the same 20 random pictures and are tested on the same pictures.
+pictures. The last column is the share of the first 100 pictures of the order after the start that show a product of one
+of the five pictures before. All ways start from the same 20 random pictures and are tested on the same pictures.
 
 A draw's test pictures are a third of the products, and all items whose split is ``validation``, which are never chosen.
 Single pictures are chosen, with all their tags and without boxes. After each round the tagger is trained without the
@@ -39,6 +40,8 @@ START, ROUND, MOST = 20, 20, 120
 # The random pictures whose macro-F1 is the aim.
 AIM = 240
 TESTED = 1 / 3
+# How far ahead the order is looked at, and within how many pictures a product should not come again.
+AHEAD, NEAR = 100, 5
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ def by_tagloom(state: State, count: int) -> list[int]:
     return order_of(state.probability_NK, state.vectors_ND, state.families, count=count, seed=state.seed)
 
 
-WAYS: dict[str, Callable[[State, int], list[int]]] = {
+Way = Callable[[State, int], list[int]]
+WAYS: dict[str, Way] = {
     "random": at_random, "uncertainty": by_uncertainty, "BADGE": by_badge, "Tagloom": by_tagloom,
 }  # fmt: skip
 
@@ -106,21 +110,27 @@ class Draw:
         given_NK = tagger.calibration.decide(probability_NK).numpy()
         return macro_f1(self.corpus.truth(self.test).numpy(), given_NK[self.test]), probability_NK
 
-    def curve(self, way: Callable[[State, int], list[int]]) -> list[float]:
-        """Return the macro-F1 after the start and after each round."""
+    def chosen(self, way: Way, gold: Sequence[int], probability_NK: Tensor, count: int) -> list[int]:
+        """Return the next rows that a way chooses."""
+        taken = set(gold)
+        rest = [row for row in self.pool if row not in taken]
+        vectors_ND = self.index.neighbours.vectors_ND[rest]
+        families = [self.corpus.families[row] for row in rest]
+        state = State(probability_NK[rest], vectors_ND, families, self.seed * 1000 + len(gold))
+        return [rest[row] for row in way(state, count)]
+
+    def curve(self, way: Way) -> tuple[list[float], float]:
+        """Return the macro-F1 after the start and after each round, and the share of products that come again."""
         gold = list(self.start)
         score, probability_NK = self.learned(gold)
         scores = [score]
+        shown = [self.corpus.families[row] for row in self.chosen(way, gold, probability_NK, AHEAD)]
+        again = [product in shown[max(0, place - NEAR) : place] for place, product in enumerate(shown)]
         while len(gold) < MOST:
-            taken = set(gold)
-            rest = [row for row in self.pool if row not in taken]
-            vectors_ND = self.index.neighbours.vectors_ND[rest]
-            families = [self.corpus.families[row] for row in rest]
-            state = State(probability_NK[rest], vectors_ND, families, self.seed * 1000 + len(gold))
-            gold += [rest[row] for row in way(state, ROUND)]
+            gold += self.chosen(way, gold, probability_NK, ROUND)
             score, probability_NK = self.learned(gold)
             scores.append(score)
-        return scores
+        return scores, float(np.mean(again))
 
     def aim(self) -> float:
         """Return the macro-F1 of `AIM` random pictures."""
@@ -142,24 +152,24 @@ def main() -> None:
     corpus = corpus_of(samples, FeatureExtractor.from_names(options.image_encoder, options.text_encoder), options.cache)
     index = Index.of(corpus.features)
     draws = [Draw.of(corpus, index, [sample.split for sample in samples], seed) for seed in range(options.draws)]
-    curves: dict[str, list[list[float]]] = {name: [] for name in WAYS}
+    curves: dict[str, list[tuple[list[float], float]]] = {name: [] for name in WAYS}
     aims = []
     for draw in tqdm(draws, desc="draws", disable=None):
         for name, way in WAYS.items():
             curves[name].append(draw.curve(way))
         aims.append(draw.aim())
     sizes = range(START, MOST + 1, ROUND)
-    print("| way to choose | " + " | ".join(f"{size} pictures" for size in sizes) + " |")
-    print("|---" * (len(sizes) + 1) + "|")
-    plain = np.array(curves["random"])
+    print("| way to choose | " + " | ".join(f"{size} pictures" for size in sizes) + " | product comes again |")
+    print("|---" * (len(sizes) + 2) + "|")
+    plain = np.array([scores for scores, _ in curves["random"]])
     for name, found in curves.items():
-        scores = np.array(found)
+        scores = np.array([one for one, _ in found])
         cells = [f"{mean:.3f}" for mean in scores.mean(0)]
         if name != "random":
             away = scores - plain
             pairs = zip(cells, away.mean(0), away.std(0), strict=True)
             cells = [f"{cell} ({mean:+.3f} ± {spread:.3f})" for cell, mean, spread in pairs]
-        print(f"| {name} | " + " | ".join(cells) + " |")
+        print(f"| {name} | " + " | ".join(cells) + f" | {np.mean([again for _, again in found]):.0%} |")
     most = min(AIM, min(len(draw.pool) for draw in draws))
     tested = np.mean([len(draw.test) for draw in draws])
     print(f"\n{most} random pictures: {np.mean(aims):.3f} ± {np.std(aims):.3f}; {tested:.0f} pictures are tested on")

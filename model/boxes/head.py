@@ -1,9 +1,11 @@
 """The box head: it learns from gold rectangles how well each candidate shows each label.
 
 The target of a candidate for a label is a quality: 0 where the candidate overlaps the label's gold by 0.3 or less, 1
-from 0.7 on. A forest learns it. The forest has as many parts as there are folds of products; each part is trained
-without one fold, so that every gold picture also has an answer of a part that was not trained on it. All parts together
-answer for other pictures. The weight of the cold start falls as a label's gold grows.
+from 0.7 on. A forest of random trees and one of boosted trees learn it, and the mean of both answers. The random forest
+has as many parts as there are folds of products; each part is trained without one fold, so that every gold picture also
+has an answer of a part that was not trained on it. All parts together answer for other pictures. Boosted trees are
+trained without each quarter of the products, and once on all. The weight of the cold start falls as a label's gold
+grows.
 
 Pictures with tags and without rectangles are bags. A denied tag makes all candidates of the bag negative for the label;
 a given tag makes those candidates positive that have the best scores in the cold start. A forest of bags improves the
@@ -25,6 +27,8 @@ from model.boxes.nms import ious, to_tensor
 from model.items import LabelledBox
 
 FOLDS = 8
+# Folds of the boosted trees, each made of several folds of the random forest.
+BOOSTED_FOLDS = 4
 # Trees of all parts together.
 TREES = 96
 # Overlaps (IoU) with gold that are quality 0 and quality 1.
@@ -67,7 +71,7 @@ class Bag:
 
 @dataclass(frozen=True, eq=False)
 class BoxHead:
-    """A forest learned from rectangles, its weight for each label in [0, 1], and a forest learned from bags.
+    """Forests learned from rectangles, their weight for each label in [0, 1], and a forest learned from bags.
 
     Example::
 
@@ -79,6 +83,7 @@ class BoxHead:
     forest: Forest | None
     trust_K: Floats
     bags: Forest | None = None
+    boosted: Forest | None = None
 
     @classmethod
     def fit(
@@ -93,31 +98,52 @@ class BoxHead:
         order = np.random.default_rng(seed).permutation(len(families))
         fold_of = {families[position]: rank % FOLDS for rank, position in enumerate(order)}
 
+        def learned_from(kept: Sequence[int], seed: int, *, boosted: bool) -> Forest | None:
+            rows = _rows([examples[n] for n in kept], [targets[n] for n in kept], seed)
+            if rows is None:
+                return None
+            return Forest.boosted(*rows, seed=seed) if boosted else Forest.grow(*rows, trees=TREES // FOLDS, seed=seed)
+
+        def boosted_without(left_out: int) -> Forest | None:
+            kept = [n for n, one in enumerate(examples) if fold_of[one.family] % BOOSTED_FOLDS != left_out]
+            return learned_from(kept, seed + left_out, boosted=True)
+
+        quarters = sorted({fold % BOOSTED_FOLDS for fold in fold_of.values()})
+        # With one quarter, the trees without it would have learned nothing.
+        boosted = {quarter: boosted_without(quarter) for quarter in quarters if len(quarters) > 1}
+
         def without(left_out: int) -> BoxHead:
             kept = [n for n, example in enumerate(examples) if fold_of[example.family] != left_out]
             kept_bags = [bag for bag in bags if fold_of[bag.family] != left_out]
-            forest = _forest([examples[n] for n in kept], [targets[n] for n in kept], seed + left_out)
+            forest = learned_from(kept, seed + left_out, boosted=False)
             # The weight counts only boxes that the part was trained on. With the weight of all boxes, the part would
             # deny a label that only the left-out pictures have.
             trust_K = _trust([examples[n] for n in kept], labels)
-            return cls(forest, trust_K, _forest_of_bags(kept_bags, seed + left_out))
+            sharpened = _forest_of_bags(kept_bags, seed + left_out)
+            return cls(forest, trust_K, sharpened, boosted.get(left_out % BOOSTED_FOLDS))
 
         parts = [without(fold) for fold in sorted(set(fold_of.values()))]
         # No family is in fold FOLDS, so this one part is trained on all pictures.
         served = parts if len(parts) > 1 else [without(FOLDS)]
         forest, sharpened = _joined([part.forest for part in served]), _joined([part.bags for part in served])
-        head = cls(forest, _trust(examples, labels), sharpened)
+        everything = learned_from(range(len(examples)), seed + FOLDS, boosted=True)
+        head = cls(forest, _trust(examples, labels), sharpened, everything)
         return head, {family: parts[fold] for family, fold in fold_of.items()}
 
     def quality(self, inputs_ND: Floats, cold_NK: Floats) -> Floats:
         """Return the quality (N, K) of each candidate for each label, in [0, 1]."""
         if self.bags is not None:
             cold_NK = blend(self.bags.predict(inputs_ND), cold_NK, np.full_like(self.trust_K, 0.5))
-        return cold_NK if self.forest is None else blend(self.forest.predict(inputs_ND), cold_NK, self.trust_K)
+        if self.forest is None:
+            return cold_NK
+        learned_NK = self.forest.predict(inputs_ND)
+        if self.boosted is not None:
+            learned_NK = (learned_NK + self.boosted.predict(inputs_ND).clip(0, 1)) / 2
+        return blend(learned_NK, cold_NK, self.trust_K)
 
     def state(self) -> dict[str, Tensor]:
         """Return all that was learned, as tensors."""
-        forests = {"forest": self.forest, "bags": self.bags}
+        forests = {"forest": self.forest, "bags": self.bags, "boosted": self.boosted}
         tensors = {
             f"{part}.{name}": tensor
             for part, forest in forests.items()
@@ -129,7 +155,9 @@ class BoxHead:
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "BoxHead":
         """Make the head again from its ``state()``."""
-        return cls(_stored(state, "forest."), state["trust"].numpy(), _stored(state, "bags."))
+        return cls(
+            _stored(state, "forest."), state["trust"].numpy(), _stored(state, "bags."), _stored(state, "boosted.")
+        )
 
 
 def _stored(state: Mapping[str, Tensor], prefix: str) -> Forest | None:
@@ -191,8 +219,8 @@ def _joined(forests: Sequence[Forest | None]) -> Forest | None:
     return Forest.joined(grown) if grown else None
 
 
-def _forest(examples: Sequence[Example], targets: Sequence[Floats], seed: int) -> Forest | None:
-    """Return the trees of one part; None without a candidate in any picture."""
+def _rows(examples: Sequence[Example], targets: Sequence[Floats], seed: int) -> tuple[Floats, Floats] | None:
+    """Return the inputs (N, D) and targets (N, K) to learn from; None without a candidate in any picture."""
     if not any(len(example.inputs_ND) for example in examples):
         return None
     inputs_ND = np.concatenate([example.inputs_ND for example in examples])
@@ -202,4 +230,4 @@ def _forest(examples: Sequence[Example], targets: Sequence[Floats], seed: int) -
     if len(background) > MOST_BACKGROUND:
         background = np.random.default_rng(seed).choice(background, MOST_BACKGROUND, replace=False)
     rows = np.sort(np.concatenate([np.flatnonzero(targets_NK.max(1) > 0), background]))
-    return Forest.grow(inputs_ND[rows], targets_NK[rows], trees=TREES // FOLDS, seed=seed)
+    return inputs_ND[rows], targets_NK[rows]

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from sklearn.ensemble import ExtraTreesRegressor
+from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
 
 from model.boxes.forest import CHUNK, Floats, Forest
 
@@ -16,6 +16,22 @@ def test_the_stored_trees_answer_like_the_ones_that_were_grown() -> None:
     grown.fit(INPUTS, TARGETS)
     forest = Forest.grow(INPUTS, TARGETS, trees=7, seed=3)
     assert np.allclose(forest.predict(INPUTS), grown.predict(INPUTS), atol=1e-5)
+
+
+def test_stored_boosted_trees_answer_like_the_ones_that_were_grown() -> None:
+    forest = Forest.boosted(INPUTS, TARGETS, seed=3)
+    for k in range(TARGETS.shape[1]):
+        grown = HistGradientBoostingRegressor(
+            learning_rate=0.06, max_iter=150, max_leaf_nodes=12, min_samples_leaf=8, l2_regularization=1.0,
+            max_features=0.4, early_stopping=False, random_state=3,
+        )  # fmt: skip
+        grown.fit(INPUTS, TARGETS[:, k])
+        assert np.allclose(forest.predict(INPUTS)[:, k], grown.predict(INPUTS), atol=1e-4)
+    restored = Forest.from_state(forest.state())
+    assert np.array_equal(restored.predict(INPUTS), forest.predict(INPUTS))
+    assert np.array_equal(Forest.boosted(INPUTS, TARGETS, seed=3).predict(INPUTS), forest.predict(INPUTS))
+    few = Forest.boosted(INPUTS[:3], TARGETS[:3], seed=0)
+    assert np.allclose(few.predict(INPUTS[:4]), TARGETS[:3].mean(0), atol=1e-5)
 
 
 def test_it_learns_and_repeats_itself() -> None:

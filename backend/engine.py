@@ -163,7 +163,12 @@ class Engine:
             except RefusedVersionError as error:
                 self._refused(key, wanted.version, str(error))
         # No checkpoint can be loaded, but every task must get an answer.
-        tagger = Tagger.cold_start(config.labels, space=self.extractor.space, seed=self._settings.training.seed)
+        tagger = Tagger.cold_start(
+            config.labels,
+            space=self.extractor.space,
+            seed=self._settings.training.seed,
+            draw_seconds=self._settings.training.draw_seconds,
+        )
         version = f"{current.version}+cues"
         LOG.error("no version can be loaded; answering from cues alone", version=version)
         return Served(tagger.named(version), version, current.generation, tagger.labels, is_fallback=True)

@@ -16,6 +16,7 @@ from model.attention.batching import Batch, collate
 from model.attention.network import Attention, Network, OptimizerState
 from model.attention.reduction import Reduction
 from model.boxes.model import BoxModel, Seen
+from model.boxes.worth import DRAW
 from model.calibration import Calibration
 from model.features.item import ItemFeatures
 from model.items import PredictedBox, Prediction
@@ -70,9 +71,18 @@ class Tagger:
 
     @classmethod
     def cold_start(
-        cls, labels: Sequence[str], *, space: str, seed: int, lexicon: Lexicon | None = None, with_boxes: bool = True
+        cls,
+        labels: Sequence[str],
+        *,
+        space: str,
+        seed: int,
+        lexicon: Lexicon | None = None,
+        with_boxes: bool = True,
+        draw_seconds: float = DRAW,
     ) -> "Tagger":
         """Return the tagger before any gold, which answers by cues and priors.
+
+        ``draw_seconds`` is the time that a drawn box takes, on which it depends which boxes are shown.
 
         Raises ValueError if there are no labels or a label appears twice.
         """
@@ -83,7 +93,7 @@ class Tagger:
         # Fitted to no items, the label model is its prior.
         model = LabelModel.fit(sources.opinions([]), torch.zeros(0, len(labels)))
         calibration = Calibration.cold(sources.cues.has_cues_K)
-        box_model = BoxModel.cold_start(labels, lexicon) if with_boxes else None
+        box_model = BoxModel.cold_start(labels, lexicon, draw_seconds=draw_seconds) if with_boxes else None
         return cls(tuple(labels), space, "", seed, sources, model, calibration, box_model=box_model)
 
     def state(self) -> State:

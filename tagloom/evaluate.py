@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from model.boxes.described import RECENT
 from model.boxes.effort import Seconds
+from model.evaluation.boxes import BoxResult
 from model.evaluation.corpus import LabelledCorpus, families_at, require_share
 from model.evaluation.run import Result, RunPlan, run, steps
 from model.evaluation.tables import box_table, by_part, class_table, effort_table, f1_table, leading, measure_table
@@ -87,6 +88,7 @@ def evaluate(plan: Plan, settings: Settings, say: Say) -> str:
         tell_notes(samples, say)
         lexicon = read_lexicon(settings.training.lexicon)
         corpus = corpus_of(samples, extractor, plan.out, lexicon, settings.pictures.image_max_pixels)
+        corpus = replace(corpus, draw_seconds=settings.training.draw_seconds)
         with RECENT.kept_in(plan.out / "descriptions"):
             results = _results(plan, corpus, say)
             if any(picture is not None for picture in corpus.boxes):
@@ -137,7 +139,7 @@ def _results(plan: Plan, corpus: LabelledCorpus, say: Say) -> list[Result]:
         def tell(measured: Sequence[Result]) -> None:
             for result in measured:
                 own = result.boxes.get(result.method)
-                boxes = f", boxes mAP@0.5 {own.mean:.3f}, effort saved {own.effort.saved:.0%}" if own else ""
+                boxes = f", boxes mAP@0.5 {own.mean:.3f}, effort saved {_saved(own)}" if own else ""
                 line = (
                     f"{result.method}, {result.gold_families} products ({result.gold_items} gold items), seed "
                     f"{result.seed}, on {result.part}: macro-F1 {result.macro_f1:.3f}, weighted-F1 "
@@ -149,6 +151,10 @@ def _results(plan: Plan, corpus: LabelledCorpus, say: Say) -> list[Result]:
 
         runs = RunPlan(sizes, range(plan.seeds), plan.methods, plan.out / RESULTS, plan.prices)
         return run(corpus, runs, on_results=tell)
+
+
+def _saved(boxes: BoxResult) -> str:
+    return ", ".join(f"{one.saved:.0%} at {draw} s a drawn box" for draw, one in boxes.efforts.items())
 
 
 def _text(results: Sequence[Result], *, effort: bool) -> str:

@@ -22,17 +22,21 @@ class ColdStart:
     space: str
     seed: int
     lexicon: Lexicon
+    draw_seconds: float
     encoders: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, project_key: str, config: LabelConfig, space: str, settings: Settings) -> "ColdStart":
         """Return the cold start of a project with this label config."""
         lexicon = project_lexicon(settings, project_key, config)
-        return cls(tuple(config.labels), space, settings.training.seed, lexicon)
+        training = settings.training
+        return cls(tuple(config.labels), space, training.seed, lexicon, training.draw_seconds)
 
     def tagger(self) -> Tagger:
         """Make the tagger, which answers from cues and priors alone."""
-        return Tagger.cold_start(self.labels, space=self.space, seed=self.seed, lexicon=self.lexicon)
+        return Tagger.cold_start(
+            self.labels, space=self.space, seed=self.seed, lexicon=self.lexicon, draw_seconds=self.draw_seconds
+        )
 
 
 def ensure_cold_start(
@@ -40,14 +44,14 @@ def ensure_cold_start(
 ) -> Current:
     """Return the served version; make a cold start if no version serves these labels in this space.
 
-    A cold start whose lexicon has changed since is replaced by a new one; a trained version gets the new lexicon with
-    its next training. ``instead_of`` is a version that must no longer serve. Backend and worker may call this at the
-    same time: one of them installs its version, and both get that one.
+    A cold start whose lexicon or seconds of a drawn box have changed since is replaced by a new one; a trained version
+    gets them with its next training. ``instead_of`` is a version that must no longer serve. Backend and worker may call
+    this at the same time: one of them installs its version, and both get that one.
     """
     current = store.versions.current(project_key)
     if current and (instead_of is None or current.generation != instead_of.generation):
         fits = current.space == wanted.space and set(current.labels) == set(wanted.labels)
-        if fits and (not current.is_cold_start or _has_lexicon(checkpoints / current.folder, wanted.lexicon)):
+        if fits and (not current.is_cold_start or _is_as(wanted, checkpoints / current.folder)):
             return current
     tagger = wanted.tagger()
     number = store.versions.reserve(project_key) if current else 0
@@ -85,9 +89,14 @@ def version_folder(project_key: str, version: str) -> str:
     return f"{project_key}/{version}"
 
 
-def _has_lexicon(folder: Path, lexicon: Lexicon) -> bool:
-    """Return whether a checkpoint has this lexicon; True if it is spoilt, since `training.recovery` replaces it."""
+def _is_as(wanted: ColdStart, folder: Path) -> bool:
+    """Return whether a checkpoint has the wanted lexicon and seconds of a drawn box.
+
+    True if it is spoilt, since `training.recovery` replaces it.
+    """
     try:
-        return checkpoint.load(folder).sources.cues.lexicon == lexicon
+        tagger = checkpoint.load(folder)
     except ValueError:
         return True
+    draws = tagger.box_model.draw_seconds if tagger.box_model else wanted.draw_seconds
+    return tagger.sources.cues.lexicon == wanted.lexicon and draws == wanted.draw_seconds

@@ -1,8 +1,8 @@
 """From the quality of candidates to the boxes of a picture, consistent with its tags.
 
 Two sets of boxes are kept apart. ``decode`` returns all scored boxes, on which average precision is measured. ``given``
-returns the boxes that an annotator sees: at most one box of an element, with a score over the threshold of its label.
-``best_thresholds`` chooses the thresholds that leave the least correction effort, in seconds, on held-out gold.
+returns the boxes that an annotator sees: at most one box of an element, with a score from which a box of its label
+saves the annotator time (model.boxes.worth).
 
 Shape suffixes: N candidates, K labels; 4 edges.
 """
@@ -13,11 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.boxes.effort import effort
 from model.boxes.forest import Floats
-from model.boxes.metrics import GoldPicture
 from model.boxes.nms import areas, intersections, ious, suppress, to_box, to_tensor
-from model.items import LabelledBox, PredictedBox
+from model.boxes.votes import VOTES_FROM, voted
+from model.items import PredictedBox
 
 # Of two boxes of a label with a larger overlap (IoU), the worse one is suppressed.
 OVERLAP = 0.5
@@ -31,25 +30,27 @@ IMPOSSIBLE = 0.1
 NESTED = 0.5
 # The overlap with a better box explains a score up to this factor above their product, because scores are rounded.
 OWED = 1.01
-# The threshold of a label without gold: the one with the least effort on real pictures and on samples. Each half of the
-# products gives the same one (docs/results.md).
-NEUTRAL = 0.15
-# Thresholds to choose from.
-LEVELS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6)
-# With this many gold boxes, a label's threshold lies halfway between the neutral and its own best one. With 8 instead,
-# the noise of forty boxes of a label moved the threshold (effort saved on real pictures .614 instead of .624).
-SCARCE = 50.0
-# The most gold pictures on which thresholds are chosen.
-MOST_JUDGED = 400
 
 
-def decode(boxes_N4: Tensor, quality_NK: Floats, labels: Sequence[str]) -> list[PredictedBox]:
-    """Return the boxes of each label after non-maximum suppression, best first, faint ones included."""
-    clash_NN = (ious(boxes_N4, boxes_N4) > OVERLAP).numpy()
+def decode(
+    boxes_N4: Tensor, quality_NK: Floats, labels: Sequence[str], *, by_votes: bool = False
+) -> list[PredictedBox]:
+    """Return the boxes of each label after non-maximum suppression, best first, faint ones included.
+
+    With ``by_votes`` the overlapping candidates move a box's edges. That needs a learned quality: before any gold,
+    candidates have much of their score from their overlap alone.
+    """
+    overlap_NN = ious(boxes_N4, boxes_N4).numpy()
+    edges_N4 = boxes_N4.numpy()
     found = []
     for column, label in enumerate(labels):
-        kept = suppress(clash_NN, quality_NK[:, column], FAINTEST)[:MOST]
-        found += [PredictedBox(label, to_box(boxes_N4[row]), float(quality_NK[row, column])) for row in kept]
+        quality_N = quality_NK[:, column]
+        for row in suppress(overlap_NN > OVERLAP, quality_N, FAINTEST)[:MOST]:
+            near_N = overlap_NN[row] >= VOTES_FROM
+            moved_4 = boxes_N4[row]
+            if by_votes and near_N.sum() > 1:
+                moved_4 = torch.from_numpy(voted(edges_N4[row], edges_N4[near_N], quality_N[near_N]))
+            found.append(PredictedBox(label, to_box(moved_4), float(quality_N[row])))
     return sorted(found, key=lambda box: -box.score)
 
 
@@ -63,16 +64,21 @@ def given(
     """Return the boxes that an annotator sees, best first.
 
     These are the boxes of ``found`` (best first) over their label's threshold, without labels that are impossible as a
-    tag (``probabilities``), and without boxes that show the element of a better box. The best box of a label in
-    ``tags`` is shown under the threshold too. Tags have no other influence: weighting boxes by the probabilities of
-    their tags made boxes and effort worse (docs/decisions/0030-boxes-and-tags.md).
+    tag (``probabilities``), without boxes that show the element of a better box, and without boxes in the place of a
+    better box of another label. The best box of a label in ``tags`` is shown under the threshold too, unless no score
+    of the label reaches the threshold (it is above 1). Tags have no other influence: weighting boxes by the
+    probabilities of their tags made boxes and effort worse (docs/decisions/0030-boxes-and-tags.md).
     """
     threshold = dict(zip(labels, thresholds, strict=True))
-    first = [next((box for box in found if box.label == label), None) for label in tags]
+    first = [next((box for box in found if box.label == label), None) for label in tags if threshold[label] <= 1]
     possible = {label for label, probability in zip(labels, probabilities, strict=True) if probability >= IMPOSSIBLE}
     wanted = [box for box in found if box.label in possible and (box.score >= threshold[box.label] or box in first)]
-    shown = [box for label in labels for box in apart([box for box in wanted if box.label == label])]
-    return tuple(sorted(shown, key=lambda box: -box.score))
+    each = [box for label in labels for box in apart([box for box in wanted if box.label == label])]
+    shown: list[PredictedBox] = []
+    for box in sorted(each, key=lambda box: -box.score):
+        if all(box.box.iou(better.box) <= OVERLAP for better in shown):
+            shown.append(box)
+    return tuple(shown)
 
 
 def apart(found: Sequence[PredictedBox]) -> list[PredictedBox]:
@@ -89,33 +95,3 @@ def apart(found: Sequence[PredictedBox]) -> list[PredictedBox]:
     # True where the row's score and the overlap explain the column's score.
     owed_NN = scores_N <= OWED * scores_N[:, None] * ious(edges_N4, edges_N4).numpy()
     return [found[row] for row in suppress(nested_NN | owed_NN, scores_N)]
-
-
-def best_thresholds(
-    found: Sequence[Sequence[PredictedBox]],
-    gold: Sequence[Sequence[LabelledBox]],
-    labels: Sequence[str],
-    *,
-    unknown: Sequence[Set[str]] | None = None,
-) -> Tensor:
-    """Return for each label (K,) the threshold with the least correction effort, closer to neutral if gold is scarce.
-
-    ``found`` and ``gold`` are the boxes of each picture. A picture that may have more gold boxes of a label than are
-    known (``unknown``) does not count for the label's threshold.
-    """
-    pairs = list(zip(found, gold, unknown or [frozenset[str]()] * len(found), strict=True))
-    thresholds = []
-    for label in labels:
-        known = [(boxes, drawn) for boxes, drawn, open_ in pairs if label not in open_]
-        wanted = [GoldPicture(tuple(entry for entry in drawn if entry.label == label)) for _, drawn in known]
-        total = sum(len(picture.boxes) for picture in wanted)
-        if not total:
-            thresholds.append(NEUTRAL)
-            continue
-        own = [apart([box for box in boxes if box.label == label]) for boxes, _ in known]
-        seconds = [
-            effort([[box for box in boxes if box.score >= level] for boxes in own], wanted).seconds for level in LEVELS
-        ]
-        trust = total / (total + SCARCE)
-        thresholds.append(trust * LEVELS[int(np.argmin(seconds))] + (1 - trust) * NEUTRAL)
-    return torch.tensor(thresholds, dtype=torch.float32)

@@ -6,14 +6,17 @@ suffixes: P predicted, G gold.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from model.boxes.metrics import GoldPicture
-from model.items import LabelledBox, PredictedBox
+from model.items import Box, LabelledBox, PredictedBox
 
+# Seconds of a drawn box in two published ways of drawing, against both of which effort is told.
+CAREFUL, EXTREME_CLICKING = 25.5, 7.0
+BASELINES = (CAREFUL, EXTREME_CLICKING)
 # Cost of a pairing that is not allowed, above any sum of real costs.
 IMPOSSIBLE = 1e6
 
@@ -22,15 +25,20 @@ IMPOSSIBLE = 1e6
 class Seconds:
     """Seconds that an annotator needs for each action.
 
-    ``draw`` is the median time of a careful box with its label (Su, Deng and Fei-Fei, HCOMP 2012), ``look`` the time to
-    verify one box (Papadopoulos et al., CVPR 2016). The others are estimates. Set all of them to your own times.
+    ``draw`` is the median time of a careful box with its label (Su, Deng and Fei-Fei, HCOMP 2012); four clicks on the
+    element's extreme points take 7 s (Papadopoulos et al., ICCV 2017). ``look`` is the time to verify one box
+    (Papadopoulos et al., CVPR 2016). The others are estimates. Set all of them to your own times.
     """
 
     look: float = 1.6
     relabel: float = 2.5
     edge: float = 4.0
     delete: float = 1.5
-    draw: float = 25.5
+    draw: float = CAREFUL
+
+    def baselines(self) -> tuple["Seconds", ...]:
+        """Return these seconds for a careful box, for extreme clicking, and for ``draw`` if it is another time."""
+        return tuple(replace(self, draw=draw) for draw in dict.fromkeys((*BASELINES, self.draw)))
 
 
 @dataclass(frozen=True)
@@ -123,7 +131,11 @@ def _picture(
 
 def _correction(entry: PredictedBox, target: LabelledBox, tolerance: Tolerance) -> tuple[bool, int]:
     """Return whether the label is wrong, and the number of edges to move."""
-    box, gold = entry.box, target.box
+    return entry.label != target.label, wrong_edges(entry.box, target.box, tolerance)
+
+
+def wrong_edges(box: Box, gold: Box, tolerance: Tolerance) -> int:
+    """Return the number of edges whose error exceeds the tolerance, from 0 to 4."""
     across = max(tolerance.picture, tolerance.side * gold.width)
     down = max(tolerance.picture, tolerance.side * gold.height)
     offsets = (
@@ -132,4 +144,4 @@ def _correction(entry: PredictedBox, target: LabelledBox, tolerance: Tolerance) 
         abs(box.top - gold.top) > down,
         abs(box.bottom - gold.bottom) > down,
     )
-    return entry.label != target.label, sum(offsets)
+    return sum(offsets)

@@ -22,13 +22,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.boxes.decode import MOST_JUDGED, NEUTRAL, best_thresholds, decode, given
+from model.boxes.decode import decode, given
 from model.boxes.described import RECENT, Described, described_with
 from model.boxes.drawn import Drawn, clicked, label_of, tightened
+from model.boxes.effort import CAREFUL
 from model.boxes.forest import Floats
 from model.boxes.head import MOST_BAGS, Bag, BoxHead, Example
 from model.boxes.pooling import Pooling
 from model.boxes.roles import RoleReader
+from model.boxes.worth import DRAW, thresholds
 from model.features.item import ItemFeatures
 from model.items import Gold, PredictedBox
 from model.lexicon.lexicon import Lexicon
@@ -36,6 +38,8 @@ from model.state import State, prefixed
 
 # Probability of a label where the tagger gives none.
 UNKNOWN = 0.5
+# The most gold pictures on which thresholds are chosen.
+MOST_JUDGED = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +54,8 @@ class Seen:
 class BoxModel:
     """Predicts boxes of ``labels``; immutable and safe to call from several threads. See the module for examples.
 
-    ``head`` and ``pooling`` are None for the cold start; ``threshold_K`` is the threshold of each label.
+    ``head`` and ``pooling`` are None for the cold start; ``threshold_K`` is the threshold of each label, from which a
+    shown box saves time where an annotator draws a box in ``draw_seconds``.
     """
 
     labels: tuple[str, ...]
@@ -58,11 +63,13 @@ class BoxModel:
     threshold_K: Tensor
     head: BoxHead | None = None
     pooling: Pooling | None = None
+    draw_seconds: float = DRAW
 
     @classmethod
-    def cold_start(cls, labels: Sequence[str], lexicon: Lexicon) -> "BoxModel":
+    def cold_start(cls, labels: Sequence[str], lexicon: Lexicon, *, draw_seconds: float = DRAW) -> "BoxModel":
         """Return the model before any gold rectangle: it uses cues on the read text and the picture's pixels."""
-        return cls(tuple(labels), lexicon, torch.full((len(labels),), NEUTRAL))
+        lowest = thresholds([], [], {label: lexicon.kind_of(label).name for label in labels}, draw=draw_seconds)
+        return cls(tuple(labels), lexicon, torch.tensor(lowest), draw_seconds=draw_seconds)
 
     @classmethod
     def from_state(cls, state: State) -> "BoxModel | None":
@@ -72,12 +79,15 @@ class BoxModel:
         own = state.under("boxes.")
         head = BoxHead.from_state(own) if "trust" in own else None
         labels, lexicon = tuple(state.facts["labels"]), Lexicon.from_dict(state.facts["lexicon"])
-        return cls(labels, lexicon, own["threshold"], head, Pooling.from_state(own))
+        # Checkpoints that do not say so were made for careful boxes.
+        draw = state.facts.get("draw_seconds", CAREFUL)
+        return cls(labels, lexicon, own["threshold"], head, Pooling.from_state(own), draw)
 
     def state(self) -> State:
         """Return all that was learned."""
         learned = {**(self.head.state() if self.head else {}), **(self.pooling.state() if self.pooling else {})}
-        return State(prefixed("boxes.", {"threshold": self.threshold_K, **learned}), {"with_boxes": True})
+        facts = {"with_boxes": True, "draw_seconds": self.draw_seconds}
+        return State(prefixed("boxes.", {"threshold": self.threshold_K, **learned}), facts)
 
     def see(self, features: Sequence[ItemFeatures]) -> list[Seen]:
         """Return all candidates of each item with their quality for each label."""
@@ -125,12 +135,11 @@ class BoxModel:
         likely_NK = unknown_NK if probabilities_NK is None else probabilities_NK
         tags_NK = torch.zeros_like(unknown_NK) if given_NK is None else given_NK
         rows = zip(seen, likely_NK.tolist(), tags_NK.tolist(), strict=True)
-        answers = []
+        answers, lowest = [], self.threshold_K.tolist()
         for one, likely, tags in rows:
-            boxes = decode(one.boxes_N4, one.quality_NK, self.labels) if len(one.boxes_N4) else []
+            boxes = self._decoded(one.boxes_N4, one.quality_NK) if len(one.boxes_N4) else []
             tagged = frozenset(label for label, tag in zip(self.labels, tags, strict=True) if tag)
-            thresholds = self.threshold_K.tolist()
-            answers.append(tuple(boxes) if faint else given(boxes, self.labels, thresholds, likely, tagged))
+            answers.append(tuple(boxes) if faint else given(boxes, self.labels, lowest, likely, tagged))
         return answers
 
     def fit(
@@ -162,14 +171,19 @@ class BoxModel:
             return self, {}
         head, unseen = BoxHead.fit(examples, self.labels, seed=seed, bags=bags)
         judged = examples[:MOST_JUDGED]
+        learned = replace(learner, head=head)
         found = [
-            decode(entry.boxes_N4, unseen[entry.family].quality(entry.inputs_ND, entry.cold_NK), self.labels)
+            learned._decoded(entry.boxes_N4, unseen[entry.family].quality(entry.inputs_ND, entry.cold_NK))
             for entry in judged
         ]
-        thresholds = best_thresholds(
-            found, [entry.gold for entry in judged], self.labels, unknown=[entry.unknown for entry in judged]
+        lowest = thresholds(
+            found,
+            [entry.gold for entry in judged],
+            {label: self.lexicon.kind_of(label).name for label in self.labels},
+            draw=self.draw_seconds,
+            unknown=[entry.unknown for entry in judged],
         )
-        learned = replace(learner, head=head, threshold_K=thresholds)
+        learned = replace(learned, threshold_K=torch.tensor(lowest))
         return learned, {family: replace(learned, head=part) for family, part in unseen.items()}
 
     def classify_regions(
@@ -200,6 +214,11 @@ class BoxModel:
                 box = tightened(region.box, boxes_N4, quality_NK[:, column], float(own_K[column]))
                 answers.append(PredictedBox(self.labels[column], box, float(own_K[column])))
         return answers
+
+    def _decoded(self, boxes_N4: Tensor, quality_NK: Floats) -> list[PredictedBox]:
+        return decode(
+            boxes_N4, quality_NK, self.labels, by_votes=self.head is not None and self.head.forest is not None
+        )
 
     @cached_property
     def _reader(self) -> RoleReader:

@@ -35,14 +35,15 @@ class BoxResult:
     """Scores of one method's boxes.
 
     ``average_precision`` is that of each label at overlap 0.5, ``mean`` the mean over the labels, with its 95 %
-    interval over products from ``low`` to ``high``.
+    interval over products from ``low`` to ``high``. ``efforts`` are those of the shown boxes, by the seconds that a
+    drawn box takes, such as "25.5".
     """
 
     average_precision: dict[str, float]
     mean: float
     low: float
     high: float
-    effort: Effort
+    efforts: dict[str, Effort]
 
 
 def boxed(split: Split) -> list[int]:
@@ -93,5 +94,6 @@ def box_results(
         found, shown = ([every[place] for place in places] for every in (boxes.found, boxes.shown))
         scores = box_scores(found, gold, labels)
         low, high = bootstrap_interval(found, GoldPictures(gold, families), labels, draws=DRAWS)
-        results[name] = BoxResult(scores.average_precision, scores.mean, low, high, effort(shown, gold, seconds))
+        efforts = {f"{prices.draw:g}": effort(shown, gold, prices) for prices in seconds.baselines()}
+        results[name] = BoxResult(scores.average_precision, scores.mean, low, high, efforts)
     return results

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from model.boxes.metrics import GoldPicture
+from model.boxes.worth import DRAW
 from model.features.cache import taken_apart
 from model.features.item import ItemFeatures
 from model.items import Gold
@@ -36,7 +37,8 @@ class LabelledCorpus:
     ``gold`` is None for an item without labels, which is in the pool only. ``boxes`` are the gold boxes of each item,
     None where no annotator drew; the tuple is empty where no item has boxes. ``unknown`` are the labels of each item
     that the gold leaves unknown; the tuple is empty where all labels are known. Rows in ``validation`` are for
-    measuring only: their gold is never drawn to learn from.
+    measuring only: their gold is never drawn to learn from. ``draw_seconds`` is the time of a drawn box for which it is
+    chosen what is shown.
 
     Raises ValueError where the lengths differ, or where labelled items are of fewer than two families.
     """
@@ -49,6 +51,7 @@ class LabelledCorpus:
     lexicon: Lexicon = field(default_factory=Lexicon.load)
     unknown: tuple[frozenset[str], ...] = ()
     validation: frozenset[int] = frozenset()
+    draw_seconds: float = DRAW
 
     def __post_init__(self) -> None:
         if not len(self.features) == len(self.gold) == len(self.families):
@@ -76,7 +79,7 @@ class LabelledCorpus:
     @cached_property
     def fingerprint(self) -> str:
         """16 hex digits that change with the gold and with every feature of an item."""
-        digest = blake2b(repr((self.labels, self.families, self.boxes)).encode(), digest_size=8)
+        digest = blake2b(repr((self.labels, self.families, self.boxes, self.draw_seconds)).encode(), digest_size=8)
         digest.update(repr([sorted(labels) if labels is not None else None for labels in self.gold]).encode())
         if self.validation:
             digest.update(repr(sorted(self.validation)).encode())
@@ -127,7 +130,11 @@ class Split:
     def cold_start(self, lexicon: Lexicon | None = None) -> Tagger:
         """Return the tagger before any gold, with the corpus' lexicon or another."""
         return Tagger.cold_start(
-            self.corpus.labels, space="evaluation", seed=self.seed, lexicon=lexicon or self.corpus.lexicon
+            self.corpus.labels,
+            space="evaluation",
+            seed=self.seed,
+            lexicon=lexicon or self.corpus.lexicon,
+            draw_seconds=self.corpus.draw_seconds,
         )
 
     @property

@@ -162,7 +162,7 @@ def read(path: Path) -> list[Result]:
         try:
             fields = json.loads(line)
             boxes = {
-                name: BoxResult(**{**entry, "effort": Effort(**entry["effort"])})
+                name: BoxResult(**{**entry, "efforts": {draw: Effort(**one) for draw, one in entry["efforts"].items()}})
                 for name, entry in fields["boxes"].items()
             }
             results.append(Result(**{**fields, "boxes": boxes}))

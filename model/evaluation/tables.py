@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from model.boxes.effort import CAREFUL, EXTREME_CLICKING
 from model.evaluation.boxes import BoxResult
 from model.evaluation.methods import BASELINES, COLD, TAGLOOM
 from model.evaluation.run import Result
@@ -125,19 +126,29 @@ def box_table(results: Sequence[Result]) -> Table:
 
 
 def effort_table(results: Sequence[Result]) -> Table:
-    """Return seconds per picture to correct the shown boxes or to draw all from nothing, and the numbers of actions."""
+    """Return seconds per picture to correct the shown boxes or to draw all from nothing, and the numbers of actions.
+
+    There is a row for each time that a drawn box may take.
+    """
     rows = []
     for (name, size), drawn in box_places(results).items():
-        spent = [box.effort for box in drawn]
-        pictures = sum(one.pictures for one in spent)
-        seconds, nothing = sum(one.seconds for one in spent), sum(one.from_nothing for one in spent)
-        actions = [sum(getattr(one, action) for one in spent) / pictures for action in ACTIONS]
-        saved = f"{1 - seconds / nothing:.0%}" if nothing else ""
-        each = (f"{value:.2f}" for value in actions)
-        rows.append((name, gold_name(size), f"{seconds / pictures:.0f} s", f"{nothing / pictures:.0f} s", saved, *each))
+        for draw in drawn[0].efforts:
+            spent = [box.efforts[draw] for box in drawn]
+            pictures = sum(one.pictures for one in spent)
+            seconds, nothing = sum(one.seconds for one in spent), sum(one.from_nothing for one in spent)
+            actions = [sum(getattr(one, action) for one in spent) / pictures for action in ACTIONS]
+            saved = f"{1 - seconds / nothing:.0%}" if nothing else ""
+            each = (f"{value:.2f}" for value in actions)
+            told = (f"{seconds / pictures:.0f} s", f"{nothing / pictures:.0f} s", saved)
+            rows.append((name, gold_name(size), f"{draw} s", *told, *each))
     prices = results[0].prices if results else {}
-    note = "seconds: " + ", ".join(f"{action} {value:g}" for action, value in prices.items())
-    headings = ("way", "gold", "a picture", "from nothing", "saved", *(f"{action} a picture" for action in ACTIONS))
+    others = ", ".join(f"{action} {value:g}" for action, value in prices.items() if action != "draw")
+    note = (
+        f"against drawing each box: {CAREFUL:g} s with care, {EXTREME_CLICKING:g} s by extreme clicking; "
+        f"seconds of the other actions: {others}"
+    )
+    actions_told = (f"{action} a picture" for action in ACTIONS)
+    headings = ("way", "gold", "a drawn box takes", "a picture", "from nothing", "saved", *actions_told)
     return Table("Effort of correcting the boxes", note, headings, tuple(rows))
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
+from model.evaluation.boxes import BoxResult
 from model.evaluation.methods import BASELINES, COLD, TAGLOOM
 from model.evaluation.run import BINS, Result
 from model.evaluation.tables import (
@@ -70,8 +72,8 @@ def plots(results: Sequence[Result]) -> dict[str, Plot]:
         "Macro-F1 of the tags, by gold": _over_gold(results, macro),
         f"F1 of each label, by gold ({TAGLOOM})": _over_gold(results, of_labels),
         f"Reliability of probabilities ({TAGLOOM})": _reliability(results),
-        "Boxes, mAP@0.5, by gold": _over_gold(results, _box_lines(results, effort=False)),
-        "Effort saved, by gold": _over_gold(results, _box_lines(results, effort=True)),
+        "Boxes, mAP@0.5, by gold": _over_gold(results, _box_lines(results)),
+        "Effort saved, by gold": _over_gold(results, _effort_lines(results)),
     }
     return {title: plot for title, plot in found.items() if plot.lines}
 
@@ -100,16 +102,35 @@ def _line(results: Sequence[Result], method: str, place: int, name: str, value: 
     return Line(name, COLOURS[place % len(COLOURS)], points)
 
 
-def _box_lines(results: Sequence[Result], *, effort: bool) -> list[Line]:
-    """Return a line for each method with boxes: its saved effort, else its mean average precision."""
+def _box_lines(results: Sequence[Result]) -> list[Line]:
+    """Return a line for each method with boxes: its mean average precision."""
+    return [_box_line(results, name, place, name, lambda box: box.mean) for place, name in enumerate(_ways(results))]
+
+
+def _effort_lines(results: Sequence[Result]) -> list[Line]:
+    """Return a line for each method with boxes and each time of a drawn box: the share of the effort that it saves."""
+    draws = dict.fromkeys(draw for boxes in box_places(results).values() for box in boxes for draw in box.efforts)
+
+    def saved(draw: str, box: BoxResult) -> float:
+        return max(0.0, box.efforts[draw].saved)
+
+    pairs = product(_ways(results), draws)
+    return [
+        _box_line(results, name, place, f"{name}, {draw} s a drawn box", partial(saved, draw))
+        for place, (name, draw) in enumerate(pairs)
+    ]
+
+
+def _ways(results: Sequence[Result]) -> list[str]:
+    return list(dict.fromkeys(name for name, _ in box_places(results)))
+
+
+def _box_line(results: Sequence[Result], name: str, place: int, told: str, value: Callable[[BoxResult], float]) -> Line:
+    """Return the mean over the draws of a way to find boxes, at each number of gold families with results."""
     sizes, places = sizes_of(results), box_places(results)
-    lines = []
-    for place, name in enumerate(dict.fromkeys(name for name, _ in places)):
-        found = [(size, places.get((name, size), [])) for size in sizes]
-        means = [(size, [max(0.0, box.effort.saved) if effort else box.mean for box in boxes]) for size, boxes in found]
-        points = [(_share(size, sizes), float(np.mean(values))) for size, values in means if values]
-        lines.append(Line(name, COLOURS[place % len(COLOURS)], points))
-    return lines
+    means = [(size, [value(box) for box in places.get((name, size), [])]) for size in sizes]
+    points = [(_share(size, sizes), float(np.mean(values))) for size, values in means if values]
+    return Line(told, COLOURS[place % len(COLOURS)], points)
 
 
 def _reliability(results: Sequence[Result]) -> Plot:

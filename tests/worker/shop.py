@@ -57,7 +57,8 @@ def cold_start(
 ) -> Current:
     """Let a version serve that has learned from nobody."""
     lexicon = with_names(read_lexicon(settings.training.lexicon), names or {})
-    wanted = ColdStart(tuple(labels), space, settings.training.seed, lexicon)
+    training = settings.training
+    wanted = ColdStart(tuple(labels), space, training.seed, lexicon, training.draw_seconds)
     return ensure_cold_start(store, settings.paths.checkpoints, str(key), wanted, instead_of=instead_of)
 
 

@@ -68,3 +68,16 @@ def test_with_another_lexicon_a_cold_start_is_made_anew_and_a_trained_version_st
     store.versions.add(KEY, trained, lease)
     serving = store.versions.promote(KEY, 2, lease, generation=2)
     assert shop.cold_start(other, store, LABELS, key=KEY, space="s" * 16) == serving
+
+
+def test_with_other_seconds_of_a_drawn_box_a_cold_start_is_made_anew(store: Store, settings: Settings) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    first = shop.cold_start(settings, store, LABELS, key=KEY, space="s" * 16)
+    quick = settings.changed(draw_seconds=7.0)
+    second = shop.cold_start(quick, store, LABELS, key=KEY, space="s" * 16)
+    before, after = (checkpoint.load(settings.paths.checkpoints / one.folder).box_model for one in (first, second))
+    assert before is not None
+    assert after is not None
+    assert (before.draw_seconds, after.draw_seconds) == (16.0, 7.0)
+    assert bool((after.threshold_K > before.threshold_K).all())
+    assert shop.cold_start(quick, store, LABELS, key=KEY, space="s" * 16) == second

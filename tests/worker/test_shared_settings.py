@@ -49,6 +49,7 @@ def test_each_setting_that_differs_is_named_and_no_secret_is_shown(tmp_path: Pat
         text_encoder="ngrams",
         lexicon=words,
         seed=1,
+        draw_seconds=7.0,
         promotion_seconds=1.0,
         refresh_predictions=False,
         uncertainty_sampling=True,

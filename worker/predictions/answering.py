@@ -14,6 +14,7 @@ from model.features.item import ItemFeatures
 from model.items import Prediction
 from store.projects import Project
 from worker.pictures import note_unread
+from worker.predictions.choice import Choice
 from worker.workplace import Workplace
 
 LOG = logging.getLogger(__name__)
@@ -40,11 +41,11 @@ class Answering:
         self.version = current.version
         self.generation = current.generation
 
-    def answers(self, tasks: Sequence[TaskObject]) -> dict[int, dict[str, Any]]:
+    def answers(self, tasks: Sequence[TaskObject], choice: Choice | None = None) -> dict[int, dict[str, Any]]:
         """Return predictions (``task``, ``model_version``, ``result``, ``score``) by task id, checked as the backend's.
 
         A task whose picture cannot be read now, or does not arrive within ARRIVAL_S, is left out. A task whose picture
-        is permanently missing is answered from its texts.
+        is permanently missing is answered from its texts. ``choice`` notes the tasks that are answered.
         """
         encoder, deadline = self._workplace.encoder, time.monotonic() + ARRIVAL_S
         read = encoder.features(self._key, self._config, tasks, deadline)
@@ -59,11 +60,16 @@ class Answering:
             number: features for number, features in by_task.items() if not isinstance(features, Failure)
         }
         known |= dict(zip([task["id"] for task in gone], texts, strict=True))
-        predictions = iter(self._predict([features for features in known.values() if features is not None]))
+        usable = {number: features for number, features in known.items() if features is not None}
+        predicted = dict(zip(usable, self._predict(list(usable.values())), strict=True))
+        if choice:
+            by_id = {task["id"]: task for task in tasks}
+            sound = {number: prediction for number, prediction in predicted.items() if prediction is not None}
+            choice.note([by_id[n] for n in sound], [usable[n] for n in sound], list(sound.values()))
 
         answers: dict[int, dict[str, Any]] = {}
         for number, features in known.items():
-            prediction = next(predictions) if features is not None else None
+            prediction = predicted.get(number)
             answer: dict[str, Any] = {"result": [], "score": 0.0}
             if features is not None and prediction is not None:
                 try:

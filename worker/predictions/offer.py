@@ -58,8 +58,8 @@ def offer(workplace: Workplace, project: Project, watch: Ends, progress: Progres
                 ours = {entry.version for entry in workplace.store.versions.list(project.key)}
                 sampling.go_by(client, number, version, ours)
 
-        # Sampling uses the new version as soon as some predictions are written: those of the least certain tasks are.
-        scope = Scope(unlabelled_only=True, stored_only=not by_sampling)
+        # Sampling uses the new version as soon as some predictions are written: those that are best labelled next are.
+        scope = Scope(unlabelled_only=True, stored_only=not by_sampling, by_choice=by_sampling)
         done = refresh(workplace, project, watch, progress, scope, on_written=go_by)
         go_by(done.version)
         workplace.store.projects.set_offered(project.key, done.generation)

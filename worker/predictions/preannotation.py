@@ -14,6 +14,7 @@ from typing import Any
 from labelstudio.project import ProjectKey
 from store.projects import Project
 from worker.predictions.answering import Answering
+from worker.predictions.choice import Choice
 from worker.predictions.stored import Answer, Stored, TaskObject
 from worker.watch import Ends
 from worker.workplace import Workplace
@@ -56,10 +57,15 @@ class _Overtaken(Exception):  # noqa: N818 - it says what happened
 
 @dataclass(frozen=True)
 class Scope:
-    """Which tasks are refreshed: all, only those without annotations, or only those that have a stored prediction."""
+    """Which tasks are refreshed: all, only those without annotations, or only those that have a stored prediction.
+
+    With ``by_choice`` the scores of up to `WINDOW` tasks at a time give the order in which they are best labelled
+    (`worker.predictions.choice`), and the tasks are written in this order.
+    """
 
     unlabelled_only: bool = False
     stored_only: bool = False
+    by_choice: bool = False
 
 
 ALL_TASKS = Scope()
@@ -85,8 +91,7 @@ def refresh(
     """
     while True:
         try:
-            run = _Refresh(workplace, project, watch, progress, on_written)
-            return run.run(scope)
+            return _Refresh(workplace, project, watch, progress, scope, on_written).run()
         except _Overtaken:
             LOG.info("%s: another version serves now; its predictions are written instead", project.key)
 
@@ -95,39 +100,54 @@ class _Refresh:
     """One pass over the project's tasks with one version."""
 
     def __init__(
-        self, workplace: Workplace, project: Project, watch: Ends, progress: Progress, on_written: Callable[[str], None]
+        self,
+        workplace: Workplace,
+        project: Project,
+        watch: Ends,
+        progress: Progress,
+        scope: Scope,
+        on_written: Callable[[str], None],
     ) -> None:
         self._workplace, self._watch, self._progress, self._on_written = workplace, watch, progress, on_written
+        self._scope = scope
         self._key = ProjectKey.parse(project.key)
         self._client = workplace.client_of(project)
+        settings = workplace.settings
+        self._choice = Choice(settings.tasks.family_key, settings.training.seed) if scope.by_choice else None
         self._answering = Answering(workplace, project)
         self._stored = Stored(workplace, project, self._client)
         self._done = Refreshed(self._answering.version, self._answering.generation)
         self._total = 0
-        self._scope = ALL_TASKS
 
-    def run(self, scope: Scope) -> Refreshed:
-        self._scope = scope
-        number, version = self._key.id, self._done.version
+    def run(self) -> Refreshed:
+        number, version, scope = self._key.id, self._done.version, self._scope
         outdated = self._listed(
             lambda after: self._client.outdated_tasks(
                 number, after, version, unlabelled=scope.unlabelled_only, stored=scope.stored_only
             )
         )
         while window := list(islice(outdated, WINDOW)):
-            # The first tasks of the window are written at once, since annotators may open them next.
-            self._write_parts([task["id"] for task in window[:PART]], {})
-            rest = window[PART:]
+            # The first tasks of the window are written at once, since annotators may open them next. In an order by
+            # choice the scores of all tasks must be known first.
+            at_once = 0 if self._choice else PART
+            self._write_parts([task["id"] for task in window[:at_once]], {})
+            rest = window[at_once:]
             # All tasks whose pictures were read are answered, so that their scores give the order of writing.
             are_read = self._answering.read(rest)
             answers: dict[int, Answer] = {}
             for start in range(0, len(are_read), LOADED):
-                answers |= self._answering.answers(are_read[start : start + LOADED])
-                self._check()
-            # Alternately the least certain task, for uncertainty sampling, and the next task by id.
-            uncertain = sorted(answers, key=lambda task_id: float(answers[task_id]["score"]))
-            by_turns = dict.fromkeys(chain.from_iterable(zip(uncertain, sorted(answers), strict=True)))
-            self._write_parts(list(by_turns), answers)
+                answers |= self._answering.answers(are_read[start : start + LOADED], self._choice)
+                # A run that has written nothing yet goes on, so that every run makes progress.
+                if self._done.tasks:
+                    self._check()
+            if self._choice:
+                answers = self._choice.ordered(answers)
+                self._write_parts(list(answers), answers)
+            else:
+                # Alternately the least certain task and the next task by id.
+                uncertain = sorted(answers, key=lambda task_id: float(answers[task_id]["score"]))
+                by_turns = dict.fromkeys(chain.from_iterable(zip(uncertain, sorted(answers), strict=True)))
+                self._write_parts(list(by_turns), answers)
             # Last the tasks whose pictures must be read first.
             self._write_parts([task["id"] for task in rest if task["id"] not in answers], {})
 

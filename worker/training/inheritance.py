@@ -1,6 +1,7 @@
-"""The parent of a training after the labels or the lexicon have changed: it keeps what earlier versions learned."""
+"""The parent of a training after labels, lexicon or settings have changed: it keeps what earlier versions learned."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from model import checkpoint
@@ -37,3 +38,10 @@ def with_lexicon(parent: Tagger, lexicon: Lexicon) -> Tagger:
     LOG.info("the lexicon is another: training goes on from %s with its cues", parent.version)
     cold = Tagger.cold_start(parent.labels, space=parent.space, seed=parent.seed, lexicon=lexicon)
     return relabelled(parent, cold).named(parent.version)
+
+
+def with_draw_seconds(parent: Tagger, seconds: float) -> Tagger:
+    """Return ``parent`` with boxes that will be shown where they save time against drawing one in these seconds."""
+    if parent.box_model is None:
+        return parent
+    return replace(parent, box_model=replace(parent.box_model, draw_seconds=seconds))

@@ -33,7 +33,7 @@ from worker.promotion.publication import Publisher, promote_due
 from worker.promotion.referee import Referee
 from worker.training.companions import Order, training_together
 from worker.training.index import kept_index
-from worker.training.inheritance import parent_for_new_labels, with_lexicon
+from worker.training.inheritance import parent_for_new_labels, with_draw_seconds, with_lexicon
 from worker.training.recovery import readable
 from worker.watch import Ends
 from worker.workplace import Workplace
@@ -121,6 +121,7 @@ class _Run:
         if self._parent.network is None:
             self._parent = parent_for_new_labels(checkpoints, workplace.store, publisher.project.key, self._parent)
         self._parent = with_lexicon(self._parent, lexicon)
+        self._parent = with_draw_seconds(self._parent, workplace.settings.training.draw_seconds)
         self._served = checkpoint.load(checkpoints / publisher.current.folder)
         evidence = checkpoints / publisher.project.key / EVIDENCE
         self._referee = Referee(corpus, self._served, self._config, evidence)

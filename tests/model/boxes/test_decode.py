@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from model.boxes.decode import NEUTRAL, apart, best_thresholds, decode, given
-from model.items import Box, LabelledBox, PredictedBox
+from model.boxes.decode import apart, decode, given
+from model.boxes.worth import NEVER
+from model.items import Box, PredictedBox
 
 A, B = Box(0, 0, 0.4, 0.4), Box(0.6, 0.6, 1, 1)
 
@@ -21,12 +22,13 @@ def test_a_given_tag_keeps_its_best_box_and_another_does_not() -> None:
     assert given(found, ["主体"], [0.3], [0.95]) == ()
     assert given(found, ["主体"], [0.15], [0.5]) == (found[0],)
     assert given(found, ["主体"], [0.15], [0.05]) == ()
+    assert given(found, ["主体"], [NEVER], [0.9], {"主体"}) == ()
 
 
 def test_one_reading_of_an_element_is_shown_and_all_are_found() -> None:
     part, beside = Box(0, 0, 0.4, 0.15), Box(0.3, 0, 0.7, 0.4)
     found = [PredictedBox("主体", box, 0.9 - place / 10) for place, box in enumerate((A, part, beside, B))]
-    other = PredictedBox("价格", part, 0.95)
+    other = PredictedBox("价格", Box(0, 0, 0.4, 0.1), 0.95)
     shown = given([other, *found], ["主体", "价格"], [0.15, 0.15], [0.9, 0.9])
     assert shown == (other, found[0], found[2], found[3])
     assert apart([]) == []
@@ -44,20 +46,18 @@ def test_a_further_box_is_shown_for_a_score_of_its_own_and_not_for_its_overlap()
     assert apart([best, far]) == [best, far]
 
 
-def test_the_threshold_leaves_least_to_correct_once_there_is_gold() -> None:
-    gold = [[LabelledBox("价格", A)]] * 60
-    found = [[PredictedBox("价格", A, 0.8), PredictedBox("价格", B, 0.55)]] * 60
-    (threshold,) = best_thresholds(found, gold, ["价格"]).tolist()
-    assert NEUTRAL < threshold <= 0.6
-    (scarce,) = best_thresholds(found[:1], gold[:1], ["价格"]).tolist()
-    assert abs(scarce - NEUTRAL) < abs(threshold - NEUTRAL)
+def test_in_one_place_one_label_is_shown() -> None:
+    price, copy = PredictedBox("价格", A, 0.8), PredictedBox("文案", Box(0, 0, 0.4, 0.36), 0.7)
+    inside = PredictedBox("LOGO", Box(0, 0, 0.1, 0.1), 0.5)
+    assert given([price, copy, inside], ["价格", "文案", "LOGO"], [0.1] * 3, [0.9] * 3) == (price, inside)
 
 
-def test_a_box_that_is_cheaper_to_move_than_to_draw_is_shown_however_faint() -> None:
-    gold = [[LabelledBox("价格", A)]] * 60
-    found = [[PredictedBox("价格", Box(0, 0, 0.4, 0.3), 0.06)]] * 60
-    assert best_thresholds(found, gold, ["价格"]).tolist()[0] < NEUTRAL
-
-
-def test_without_gold_the_threshold_is_neutral() -> None:
-    assert best_thresholds([[]], [[]], ["价格"]).tolist() == [pytest.approx(NEUTRAL)]
+def test_votes_move_an_edge_that_most_candidates_place_elsewhere() -> None:
+    edges = torch.tensor([[0.1, 0.1, 0.5, 0.5], [0.1, 0.1, 0.5, 0.62], [0.1, 0.1, 0.5, 0.63], [0.8, 0.8, 0.9, 0.9]])
+    quality = np.array([[0.6], [0.55], [0.55], [0.9]], dtype=np.float32)
+    as_found = decode(edges, quality, ["价格"])
+    moved = decode(edges, quality, ["价格"], by_votes=True)
+    assert [box.score for box in as_found] == [box.score for box in moved]
+    assert as_found[1].box.bottom == pytest.approx(0.5)
+    assert moved[1].box.bottom == pytest.approx(0.62, abs=0.01)
+    assert moved[0] == as_found[0]

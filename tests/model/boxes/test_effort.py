@@ -1,6 +1,6 @@
 import pytest
 
-from model.boxes.effort import Seconds, Tolerance, effort
+from model.boxes.effort import BASELINES, Seconds, Tolerance, effort
 from model.boxes.metrics import GoldPicture
 from model.items import Box, LabelledBox, PredictedBox
 
@@ -66,3 +66,9 @@ def test_saved_is_the_share_against_drawing_everything() -> None:
     assert (spent.pictures, spent.from_nothing) == (2, 40)
     assert spent.saved == pytest.approx(1 - 21 / 40)
     assert effort([], [], SECONDS).saved == 0
+
+
+def test_effort_is_told_against_both_published_times_and_ones_own() -> None:
+    assert [one.draw for one in Seconds().baselines()] == list(BASELINES)
+    assert [one.draw for one in Seconds(draw=12, edge=5).baselines()] == [*BASELINES, 12]
+    assert {one.edge for one in Seconds(draw=12, edge=5).baselines()} == {5}

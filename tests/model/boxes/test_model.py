@@ -219,9 +219,9 @@ def test_for_each_family_with_gold_there_is_a_model_that_has_not_seen_it() -> No
 def test_some_gold_pictures_choose_the_thresholds_and_no_more_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[int] = []
 
-    def counting(*given: Any) -> list[PredictedBox]:
+    def counting(*given: Any, **options: Any) -> list[PredictedBox]:
         decoded.append(1)
-        return decode(*given)
+        return decode(*given, **options)
 
     monkeypatch.setattr(model_of_boxes, "MOST_JUDGED", 3)
     monkeypatch.setattr(model_of_boxes, "decode", counting)

@@ -48,10 +48,14 @@ def test_boxes_are_told_by_way_gold_and_label(results: list[Result]) -> None:
 
 def test_effort_is_told_with_its_prices(results: list[Result]) -> None:
     table = effort_table(results)
-    assert "draw 25.5" in table.note
-    cold = table.rows[0]
-    assert cold[table.headings.index("from nothing")] == "102 s"
-    assert float(cold[table.headings.index("saved")].rstrip("%")) > 50
+    assert "25.5 s with care" in table.note
+    assert "edge 4" in table.note
+    told = {row[table.headings.index("a drawn box takes")]: row for row in table.rows[:2]}
+    assert [row[table.headings.index("from nothing")] for row in told.values()] == ["102 s", "28 s"]
+    saved = [float(row[table.headings.index("saved")].rstrip("%")) for row in told.values()]
+    assert list(told) == ["25.5 s", "7 s"]
+    assert saved[0] > 50
+    assert saved[0] > saved[1]
 
 
 def scored(method: str, seed: int, price: tuple[float, float], *, size: int = 5, macro_f1: float = 0.5) -> Result:

@@ -17,7 +17,7 @@ LABELS = ("主体", "<LOGO>")
 def result(method: str, size: int, seed: int, score: float, *, boxes: bool = True) -> Result:
     by_label = dict.fromkeys(LABELS, score)
     spent = Effort(10, 400.0, 1000.0, 5, 1, 20, 3, 4)
-    found = {method: BoxResult(by_label, score, score - 0.1, score + 0.1, spent)} if boxes else {}
+    found = {method: BoxResult(by_label, score, score - 0.1, score + 0.1, {"25.5": spent, "7": spent})} if boxes else {}
     return Result(
         method, size, seed, 4 * size, score, score, score, by_label, by_label, by_label, 0.1, 1.0, "data",
         vars(Seconds()), found, [[0.1, 0.2, 30], [0.9, 0.8, 10]], {"a cue": {"主体": [20, 15]}},
@@ -35,7 +35,7 @@ def test_it_is_well_formed_fetches_nothing_and_holds_all(results: list[Result], 
     html = (tmp_path / "report.html").read_text("utf-8")
     ElementTree.fromstring(re.sub(r"<!doctype html>|<meta[^>]*>", "", html))
     assert not re.search(r"https?://|src=|<script", html)
-    told = ("&lt;some&gt; pictures", "a cue", "75%", "60%", "&lt;LOGO&gt;", "draw 25.5", "0.700 ± 0.000")
+    told = ("&lt;some&gt; pictures", "a cue", "75%", "60%", "&lt;LOGO&gt;", "25.5 s with care", "0.700 ± 0.000")
     for text in (*told, "Precision and recall", "0.70 ± 0.00 / 0.70 ± 0.00 / 0.70 ± 0.00"):
         assert text in html
     assert html.count("<svg") == 5
@@ -48,6 +48,9 @@ def test_curves_go_over_gold(results: list[Result]) -> None:
     xs = [x for x, _ in macro["Tagloom"].points]
     assert xs == sorted(xs)
     assert len(xs) == 3
+    assert {line.name for line in found["Effort saved, by gold"].lines} == {
+        f"{method}, {draw} s a drawn box" for method in macro for draw in ("25.5", "7")
+    }
     reliability = {line.name: line.points for line in found["Reliability of probabilities (Tagloom)"].lines}
     assert set(reliability) == {"as promised", "0 gold products", "20 gold products"}
     assert len(reliability["20 gold products"]) == 2

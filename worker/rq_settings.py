@@ -22,11 +22,13 @@ try:
         from worker.lexicon import read_lexicon
         from worker.pictures import try_again_soon
         from worker.queue import require_place
+        from worker.sources import make_ready
 
         require_device_of_forks(_SETTINGS.encoders.device)
         read_lexicon(_SETTINGS.training.lexicon)
         require_place(_SETTINGS)
         try_again_soon(_SETTINGS.paths.database)
+        make_ready(_SETTINGS)
 except UserError as wrong:
     sys.exit(redaction.redacted(f"tagloom: {wrong}"))
 

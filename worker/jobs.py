@@ -22,7 +22,8 @@ from tagloom_base import logs, redaction
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
 from worker import forgetting, forgotten, queue
-from worker.asking import ask as ask_sources
+from worker.asking.opening import are_configured
+from worker.asking.rounds import ask as ask_sources
 from worker.encoding import encode as encode_project
 from worker.outcome import Done, Outcome, Postponed, Unfinished
 from worker.place import Place
@@ -31,7 +32,6 @@ from worker.promotion.pruning import prune
 from worker.queue import Kind
 from worker.reconcile import reconcile as reconcile_project
 from worker.shared_settings import backend_of, differences, shared
-from worker.sources import are_configured
 from worker.training.run import train as train_project
 from worker.watch import LEASE_S, Ends, GivesWay, Interrupted, TakesTurns, Watch
 from worker.workplace import Workplace, open_workplace

@@ -19,10 +19,10 @@ try:
     logs.guard(_SETTINGS.secrets)
     if _IS_WORKER:
         from model.encoders.device import require_device_of_forks
+        from worker.asking.opening import make_ready
         from worker.lexicon import read_lexicon
         from worker.pictures import try_again_soon
         from worker.queue import require_place
-        from worker.sources import make_ready
 
         require_device_of_forks(_SETTINGS.encoders.device)
         read_lexicon(_SETTINGS.training.lexicon)

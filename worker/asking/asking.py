@@ -86,7 +86,8 @@ class Asking:
     def ask(self, key: str, item: Item) -> bool:
         """Ask each source that has not seen the item; return whether any proposed boxes."""
         due = [one for one in self._asked if key not in one.seen and not one.rests]
-        return any([self._ask(one, key, item) for one in due])
+        # All are asked, also after one that proposed boxes.
+        return sum(self._ask(one, key, item) for one in due) > 0
 
     def finish(self) -> None:
         """Keep as abstentions what failed last: the round is over, and the sources did not rest."""

@@ -134,5 +134,5 @@ class _Round:
         try:
             picture = self._workplace.sites.fetcher(self._key.connection).fetch(reference)
         except ImageUnavailableError as error:
-            raise SourceTrouble(Kind.PICTURE, str(error), 0.0) from error
+            raise SourceTrouble(Kind.PICTURE, str(error), None if error.permanent else 0.0) from error
         return written(picture.image, folder)

@@ -51,6 +51,9 @@ def ask(workplace: Workplace, project: Project, watch: Ends, progress: Progress)
         asking = _Round(workplace, project, watch, sources).go_through(progress)
     again, has_answered = asking.left > 0, asking.answered > 0
     opinions.finish_round(project.key, again=again, has_answered=has_answered, least=asking.rests)
+    if has_answered and (unheard := _unheard(workplace, project.key)):
+        LOG.info("%s: a training is due, which hears %s", project.key, ", ".join(unheard))
+        store.projects.request_training(project.key)
     return f"{asking.answered} answers of {len(sources)} sources, {asking.left} to be asked again"
 
 
@@ -77,6 +80,16 @@ def hints_of(config: LabelConfig) -> dict[str, str]:
         if hint := tag.get("hint", "").strip():
             found |= {name: hint for name in (tag.get("value"), tag.get("alias")) if name}
     return found
+
+
+def _unheard(workplace: Workplace, project_key: str) -> list[str]:
+    """Return the sources that have said something and that the last training has not heard; none before the first."""
+    newest = next((one for one in workplace.store.versions.list(project_key) if one.gold_count), None)
+    if newest is None:
+        return []
+    there = workplace.store.sources.versions()
+    said = workplace.store.source_opinions.counts(project_key)
+    return [name for name in there if said.get(name) and name not in newest.metrics.get("source_accuracy", {})]
 
 
 class _Round:

@@ -1,7 +1,6 @@
 """What a vision model is told, and how its reply is read: JSON, alone, fenced, or within chat."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -145,7 +144,7 @@ def scale_of(unit: str, size: tuple[int, int]) -> tuple[float, float]:
 def _objects(text: str) -> Iterator[dict[str, Any]]:
     """Yield the JSON objects in a text, outermost first, whatever stands around them: fences, chat, thoughts."""
     # What a model thinks aloud is not its answer.
-    text = re.sub(r"<think>.*?</think>", "", text, flags=re.DOTALL)
+    text = text.rpartition("</think>")[2]
     decoder, at = json.JSONDecoder(), text.find("{")
     tries = 0
     while at >= 0 and tries < 100:

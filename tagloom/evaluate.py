@@ -19,6 +19,7 @@ from tagloom.datasets.dataset import Dataset
 from tagloom.evaluation.corpus import FEATURES, Say, corpus_of, require_gold, tell_notes
 from tagloom.evaluation.data import read
 from tagloom.evaluation.features import readable
+from tagloom.evaluation.heard import with_sources
 from tagloom.evaluation.pictures import write_pictures
 from tagloom.evaluation.report import write_report
 from tagloom.preflight import require_writable
@@ -87,6 +88,7 @@ def evaluate(plan: Plan, settings: Settings, say: Say) -> str:
         tell_notes(samples, say)
         lexicon = read_lexicon(settings.training.lexicon)
         corpus = corpus_of(samples, extractor, plan.out, lexicon, settings.pictures.image_max_pixels)
+        corpus = with_sources(corpus, samples, settings, plan.out, say)
         with RECENT.kept_in(plan.out / "descriptions"):
             results = _results(plan, corpus, say)
             if any(picture is not None for picture in corpus.boxes):

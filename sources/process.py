@@ -109,6 +109,8 @@ class SourceProcess:
         self._process = subprocess.Popen(
             [
                 sys.executable,
+                # Not from the working directory: the operator's folder may be there, and be called as our package.
+                "-P",
                 "-m",
                 "sources.child",
                 str(self._place.file or self._place.entry),

@@ -78,8 +78,8 @@ def encode(project_key: str) -> str:
             queue.wake_training(workplace.settings, waiting)
         if isinstance(outcome, Unfinished):
             queue.wake_encoding(workplace.settings, project_key)
-        elif are_configured(workplace.settings.sources):
-            # What was read now, or labels that are new, are to be shown to the sources.
+        if are_configured(workplace.settings.sources):
+            # What was read so far, or labels that are new, are to be shown to the sources.
             workplace.store.source_opinions.make_due(project_key)
             queue.wake_asking(workplace.settings, project_key)
         if not isinstance(outcome, Unfinished) and offer.is_wanted(workplace.settings.versions):

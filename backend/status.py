@@ -62,7 +62,7 @@ class SourceStatus(BaseModel):
     name: str
     version: str
     about: dict[str, str]
-    spent: dict[str, float]
+    spent: dict[str, int | float]
     troubles: dict[str, str]
     times: dict[str, int]
 

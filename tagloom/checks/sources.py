@@ -30,15 +30,15 @@ def sources(settings: Settings) -> Iterator[Finding]:
     """Load the sources in child processes, ask the vision model's server for its models, and tell what was noted."""
     from sources.answers import SourceTrouble
     from sources.places import places
-    from sources.process import Limits, SourceProcess, loaded
-    from worker.asking.opening import are_configured, leaving
+    from sources.process import SourceProcess, loaded
+    from worker.asking.opening import are_configured, leaving, limits_of
 
     own = settings.sources
     if not are_configured(own):
         yield good("none of others")
         return
     for place in places(own.sources):
-        process = SourceProcess(place, Limits(own.source_seconds, own.source_memory_mb * 1_000_000))
+        process = SourceProcess(place, limits_of(own))
         try:
             found = loaded(process, place, frozenset())
             yield good(f"{place.shown}: {', '.join(f'{one.name} (version {one.version})' for one in found)}")

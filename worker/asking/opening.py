@@ -69,8 +69,6 @@ def opened_sources(settings: Settings, noted: Sources, check: Callable[[], None]
     ``check`` is called several times a second while a source is waited for; what it raises ends the wait.
     """
     own = settings.sources
-    hidden = frozenset(name for name in os.environ if is_setting(name))
-    limits = Limits(own.source_seconds, own.source_memory_mb * 1_000_000, hidden)
     found: list[Asked] = []
     broken: set[str] = set()
     with ExitStack() as stack:
@@ -79,7 +77,7 @@ def opened_sources(settings: Settings, noted: Sources, check: Callable[[], None]
             stack.callback(endpoint.close)
             found.append(endpoint)
         for place in places(own.sources):
-            process = SourceProcess(place, limits, check)
+            process = SourceProcess(place, limits_of(own), check)
             stack.callback(process.close)
             try:
                 found += loaded(process, place, frozenset({*OWN, *(one.name for one in found)}))
@@ -88,6 +86,12 @@ def opened_sources(settings: Settings, noted: Sources, check: Callable[[], None]
                 tell(noted, place.shown, trouble.kind, trouble.text)
         noted.note_all({one.name: (one.version, one.about) for one in found}, broken)
         yield found
+
+
+def limits_of(settings: SourceSettings) -> Limits:
+    """Return what a source's process may use, and which variables it must not see: those of settings, with secrets."""
+    hidden = frozenset(name for name in os.environ if is_setting(name))
+    return Limits(settings.source_seconds, settings.source_memory_mb * 1_000_000, hidden)
 
 
 def tell(noted: Sources, source: str, kind: Kind, text: str) -> None:

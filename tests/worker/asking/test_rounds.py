@@ -17,6 +17,7 @@ from tests.worker import shop
 from tests.worker.asking.office import LABELS, annotate, fill, key_of, model, said, write
 from worker.asking.opening import make_ready
 from worker.asking.rounds import ask
+from worker.said import said_of
 from worker.watch import Interrupted, NeverEnds
 from worker.workplace import Workplace, open_workplace
 
@@ -269,3 +270,17 @@ def test_a_start_says_what_leaves_the_house(store: Store, settings: Settings, ca
     make_ready(settings.changed(vision_url="http://127.0.0.1:9/v1", vision_model="m"))
     assert "pictures, titles and industries of all projects are sent to http://127.0.0.1:9/v1" in caplog.text
     assert store.source_opinions.due() == [KEY]
+
+
+def test_what_a_version_was_not_trained_with_is_not_attached(
+    store: Store, settings: Settings, open_at: Any, tmp_path: Path
+) -> None:
+    fill(store, settings, range(1, 3))
+    write(tmp_path / "own", "a.py", "from sources import source\n@source('own')\ndef f(item): return {'LOGO': 0.25}")
+    with VisionServer(model()) as server:
+        workplace = open_at(sources=tmp_path / "own", **vision(server))
+        run(workplace)
+    opinions, keys = store.source_opinions, [key_of(1), key_of(2)]
+    assert set(said_of(opinions, KEY, keys)[key_of(1)].probabilities) == {"own", VISION}
+    assert said_of(opinions, KEY, keys, ["own"])[key_of(1)].probabilities == {"own": {"LOGO": 0.25}}
+    assert said_of(opinions, KEY, keys, []) == {}

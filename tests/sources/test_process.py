@@ -229,7 +229,7 @@ def test_the_process_and_what_it_started_end_with_its_parents_wait(write: Write)
 
     def is_gone() -> bool:
         try:
-            return psutil.Process(number).status() == psutil.STATUS_ZOMBIE
+            return bool(psutil.Process(number).status() == psutil.STATUS_ZOMBIE)
         except psutil.NoSuchProcess:
             return True
 

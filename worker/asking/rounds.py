@@ -75,7 +75,7 @@ def labels_of(labels: Mapping[str, Sequence[str]], lexicon: Lexicon, hints: Mapp
 
 def hints_of(config: LabelConfig) -> dict[str, str]:
     """Return the hints that a labelling config gives to its labels, by each of their names."""
-    found = {}
+    found: dict[str, str] = {}
     for tag in ElementTree.fromstring(config.xml).iter():
         if hint := tag.get("hint", "").strip():
             found |= {name: hint for name in (tag.get("value"), tag.get("alias")) if name}

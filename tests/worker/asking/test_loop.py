@@ -187,7 +187,7 @@ def test_the_timer_wakes_a_round_that_is_due(
     fill(store, settings, range(1, 4))
     store.source_opinions.make_due(KEY)
     timer.tick(settings, store, "test")
-    assert [job.func_name for job in queued(settings, redis) if "ask" in job.func_name] == ["worker.jobs.ask"]
+    assert [job.func_name for job in queued(settings, redis) if "ask" in str(job.func_name)] == ["worker.jobs.ask"]
     assert jobs.ask(KEY) == "3 answers of 1 sources, 0 to be asked again"
     assert store.source_opinions.due() == []
     assert set(store.source_opinions.said(KEY, [key_of(1)])[key_of(1)]) == {VISION}

@@ -12,9 +12,10 @@ from store.projects import Project
 from store.sources import Spent
 from store.store import Store
 from tagloom_base.settings import Settings
+from testing.shop import LABELS
 from testing.vision import Raw, VisionServer
 from tests.worker import shop
-from tests.worker.asking.office import LABELS, annotate, fill, key_of, model, said, write
+from tests.worker.asking.office import annotate, fill, key_of, model, said, write
 from worker.asking.opening import make_ready
 from worker.asking.rounds import ask
 from worker.said import said_of

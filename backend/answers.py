@@ -26,6 +26,8 @@ from labelstudio.results import checked, result_of
 from model.features.item import ItemFeatures
 from model.items import Prediction
 from store.fast_answers import SUFFIX, FastAnswers
+from store.source_opinions import SourceOpinions
+from worker.said import with_said
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -95,8 +97,16 @@ class Answered:
 class Answers:
     """Answers a ``Question`` with a served version of the model."""
 
-    def __init__(self, encoder: TaskEncoder, inference: Inference, metrics: Metrics, fast: FastAnswers) -> None:
+    def __init__(
+        self,
+        encoder: TaskEncoder,
+        inference: Inference,
+        metrics: Metrics,
+        fast: FastAnswers,
+        opinions: SourceOpinions,
+    ) -> None:
         self._encoder = encoder
+        self._opinions = opinions
         self._inference = inference
         self._metrics = metrics
         self._fast = fast
@@ -109,7 +119,7 @@ class Answers:
         # Must come before the pictures are read: in those that are unread now, no boxes were searched for yet.
         new = self._encoder.unread(question.project, question.config, payloads)
         found = self._encoder.features(question.project, question.config, payloads, question.deadline)
-        return self._answered(question, served, found, new)
+        return self._answered(question, served, self._heard(question, served, found), new)
 
     def kept(self, question: Question, served: Served) -> Answered | None:
         """Return the same as ``answer`` if all features are cached, else None. Reads no picture and never waits."""
@@ -117,7 +127,17 @@ class Answers:
             return self._silence(question, served)
         payloads = [task.payload() for task in question.tasks]
         found = self._encoder.kept(question.project, question.config, payloads)
-        return None if found is None else self._answered(question, served, found, [False] * len(found))
+        if found is None:
+            return None
+        return self._answered(question, served, self._heard(question, served, found), [False] * len(found))
+
+    def _heard(
+        self, question: Question, served: Served, found: Sequence[ItemFeatures | Failure]
+    ) -> list[ItemFeatures | Failure]:
+        """Attach what the sources of others, with which the version was trained, are known to have said."""
+        names = served.tagger.sources.foreign
+        payloads = [task.payload() for task in question.tasks]
+        return with_said(self._opinions, names, question.project, question.config, payloads, found)
 
     def _silence(self, question: Question, served: Served) -> Answered:
         return Answered([self._empty(served.version, "silent") for _ in question.tasks], [], unfinished=False)

@@ -73,7 +73,7 @@ class Engine:
         unkept = metrics.unkept.labels("features").inc
         told = store.picture_notes.add
         self.encoder = TaskEncoder(self.inference.of, cache, sites, claims, on_unkept=unkept, on_notes=told)
-        self.answers = Answers(self.encoder, self.inference, metrics, store.fast_answers)
+        self.answers = Answers(self.encoder, self.inference, metrics, store.fast_answers, store.source_opinions)
         self.shelf = Shelf(settings.serving.models_in_memory)
         metrics.models.set_function(lambda: len(self.shelf.all()))
         self.refusals: Kept[str, Refusal] = Kept(MOST, MOST)

@@ -18,6 +18,7 @@ from store.store import Store
 from tagloom_base import logs
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
+from worker.asking.opening import leaving
 from worker.lexicon import read_lexicon
 from worker.queue import require_redis
 from worker.timer import Timer
@@ -49,6 +50,8 @@ def warn_of_missing(settings: Settings) -> None:
             "no Label Studio is configured: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY, or its pictures and the "
             "labels of lost webhooks can't be fetched"
         )
+    if sentence := leaving(settings.sources):
+        LOG.warning(sentence)
     try:
         require_redis(settings.work.redis_url)
     except UserError as away:

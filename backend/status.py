@@ -1,5 +1,6 @@
 """The answer of /status: the served versions, refused versions and training state of a connection's projects."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
@@ -10,6 +11,7 @@ from worker.shared_settings import differences, workers_apart
 
 if TYPE_CHECKING:
     from backend.service import Service
+    from store.versions import Current
 
 
 class ProjectStatus(BaseModel):
@@ -22,7 +24,9 @@ class ProjectStatus(BaseModel):
     ``picture_notes`` maps what was not shown or read as usual to the number of pictures. ``warning`` is a problem of
     the served version that was found after it was installed. ``gone`` says that Label Studio has no such project, so
     no jobs run for it. ``unread_gold`` counts the tasks whose gold the last training used without the picture, or left
-    out. ``pictures`` says which pictures are missing, why, and what to change.
+    out. ``pictures`` says which pictures are missing, why, and what to change. ``source_accuracy`` maps each source of
+    the served version to its accuracy on gold by label; ``said`` each source of others to the number of items of which
+    it has said something.
     """
 
     model_config = ConfigDict(protected_namespaces=())
@@ -43,6 +47,23 @@ class ProjectStatus(BaseModel):
     left_out: list[str]
     unread_gold: int
     pictures: list[str]
+    source_accuracy: dict[str, dict[str, float]]
+    said: dict[str, int]
+
+
+class SourceStatus(BaseModel):
+    """A source of others. ``version`` is empty for one that cannot be loaded or has gone.
+
+    ``about`` says where it comes from and what it may cost, ``spent`` what it has cost. ``troubles`` maps each kind of
+    trouble to what was said last, ``times`` to how often it happened.
+    """
+
+    name: str
+    version: str
+    about: dict[str, str]
+    spent: dict[str, int | float]
+    troubles: dict[str, str]
+    times: dict[str, int]
 
 
 class Status(BaseModel):
@@ -50,13 +71,14 @@ class Status(BaseModel):
 
     ``database`` is the random id of the backend's database, by which `tagloom doctor` recognises it. A project's
     ``serving`` differs from its ``version`` while a new version loads, or when it was refused. ``settings`` names each
-    setting in which a worker differs from this backend.
+    setting in which a worker differs from this backend. ``sources`` are those that others wrote.
     """
 
     ready: bool
     database: str
     encoders: dict[str, str]
     settings: list[str]
+    sources: list[SourceStatus]
     projects: list[ProjectStatus]
 
 
@@ -92,6 +114,8 @@ def status_of(service: "Service", connection: str) -> Status:
                 left_out=list(config.left_out) if config else [],
                 unread_gold=entry.unread_gold,
                 pictures=picture_lines(service.store, entry),
+                source_accuracy=_accuracy(service, entry.key, current.get(entry.key)),
+                said=service.store.source_opinions.counts(entry.key),
             )
         )
     apart = workers_apart(service.settings, service.store, service.shared)
@@ -101,5 +125,22 @@ def status_of(service: "Service", connection: str) -> Status:
         encoders=engine.extractor.describe() if engine else {},
         # Without the values: they may be of another connection.
         settings=[line for worker in apart for line in differences(service.shared, worker, values=False)],
+        sources=[
+            SourceStatus(
+                name=one.name,
+                version=one.version,
+                about=dict(one.about),
+                spent=asdict(one.spent),
+                troubles=dict(one.troubles),
+                times=dict(one.times),
+            )
+            for one in service.store.sources.all()
+        ],
         projects=projects,
     )
+
+
+def _accuracy(service: "Service", key: str, current: "Current | None") -> dict[str, dict[str, float]]:
+    """Return the accuracy on gold of the served version's sources, by source and label; empty for a cold start."""
+    served = next((one for one in service.store.versions.list(key) if current and one.number == current.number), None)
+    return dict(served.metrics.get("source_accuracy", {})) if served else {}

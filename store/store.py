@@ -10,6 +10,8 @@ from store.pictures import UnreadPictures
 from store.processes import Processes
 from store.projects import Projects
 from store.removal import Removal
+from store.source_opinions import SourceOpinions
+from store.sources import Sources
 from store.tasks import Tasks
 from store.versions import Versions
 from store.weak_labels import WeakLabelTable
@@ -32,6 +34,8 @@ class Store:
         self.removal = Removal(database)
         self.pictures = UnreadPictures(database)
         self.processes = Processes(database)
+        self.sources = Sources(database)
+        self.source_opinions = SourceOpinions(database)
 
     @classmethod
     def open(cls, url: str, patience: float = PATIENCE_S, *, makes: bool = True) -> "Store":

@@ -175,6 +175,46 @@ PICTURE_NOTES = Table(
     Column("pictures", BigInteger, nullable=False),
 )
 
+SOURCES = Table(
+    "sources",
+    METADATA,
+    Column("name", Name(80), primary_key=True),
+    Column("version", Name(80), nullable=False),
+    Column("about", Words, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("money", Float, nullable=False),
+    Column("next_at", Float, nullable=False),
+)
+
+SOURCE_OPINIONS = Table(
+    "source_opinions",
+    METADATA,
+    Column("project_key", Name(200), primary_key=True),
+    Column("item_key", Name(64), primary_key=True),
+    Column("source", Name(80), primary_key=True),
+    Column("version", Name(80), nullable=False),
+    Column("labels", Name(64), nullable=False),
+    Column("said", Words, nullable=False),
+)
+
+SOURCE_NOTES = Table(
+    "source_notes",
+    METADATA,
+    Column("source", Name(80), primary_key=True),
+    Column("kind", Name(40), primary_key=True),
+    Column("text", Words, nullable=False),
+    Column("times", BigInteger, nullable=False),
+)
+
+SOURCE_ROUNDS = Table(
+    "source_rounds",
+    METADATA,
+    Column("project_key", Name(200), primary_key=True),
+    Column("due_at", Float, nullable=False),
+    Column("pause", Float, nullable=False),
+)
+
 UNREAD_PICTURES = Table(
     "unread_pictures",
     METADATA,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tagloom.checks import machine, projects, services, studios
+from tagloom.checks import machine, projects, services, sources, studios
 from tagloom.checks.finding import Check, Finding, found_by, good, wrong
 from tagloom_base import logs
 from tagloom_base.errors import UserError
@@ -30,6 +30,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("Label Studio", studios.label_studio),
     ("webhooks", studios.webhooks),
     ("encoders", machine.encoders),
+    ("sources", sources.sources),
 )
 """All checks by name, in the order of their lines. A new check is a function in `tagloom.checks` and a line here."""
 

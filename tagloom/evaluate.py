@@ -20,6 +20,7 @@ from tagloom.datasets.dataset import Dataset
 from tagloom.evaluation.corpus import FEATURES, Say, corpus_of, require_gold, tell_notes
 from tagloom.evaluation.data import read
 from tagloom.evaluation.features import readable
+from tagloom.evaluation.heard import with_sources
 from tagloom.evaluation.pictures import write_pictures
 from tagloom.evaluation.report import write_report
 from tagloom.preflight import require_writable
@@ -89,6 +90,7 @@ def evaluate(plan: Plan, settings: Settings, say: Say) -> str:
         lexicon = read_lexicon(settings.training.lexicon)
         corpus = corpus_of(samples, extractor, plan.out, lexicon, settings.pictures.image_max_pixels)
         corpus = replace(corpus, draw_seconds=settings.training.draw_seconds)
+        corpus = with_sources(corpus, samples, settings, plan.out, say)
         with RECENT.kept_in(plan.out / "descriptions"):
             results = _results(plan, corpus, say)
             if any(picture is not None for picture in corpus.boxes):

@@ -316,6 +316,38 @@ class TrainingSettings(_Group):
     )
 
 
+class SourceSettings(_Group):
+    """Sources that others write, and a vision model that is asked by HTTP."""
+
+    sources: Annotated[Path, AfterValidator(values.one_folder)] | None = Field(
+        None, description="Folder of Python files with sources of your own; the workers run what is in them."
+    )
+    source_seconds: Seconds = Field(20.0, description="Seconds one source may take for one item.")
+    source_memory_mb: int = Field(2000, ge=100, description="Memory in MB that a file's sources may use.")
+    vision_url: Annotated[str, AfterValidator(values.api_url)] = Field(
+        "",
+        description="URL of an OpenAI-compatible API, such as http://127.0.0.1:11434/v1. Pictures, titles and "
+        "industries are sent there; empty: nothing is.",
+    )
+    vision_model: str = Field("", description="Model that is asked at `vision_url`.")
+    vision_key: Token = Field(SecretStr(""), description="Key of that API, sent as a bearer token.")
+    vision_requests: NotNegative = Field(10_000, description="Most requests in all; 0: no limit.")
+    vision_tokens: NotNegative = Field(0, description="Most tokens in all, of questions and answers; 0: no limit.")
+    vision_money: Pause = Field(0.0, description="Most money in all, at the two prices; 0: no limit.")
+    vision_input_price: Pause = Field(0.0, description="Price of a million tokens of questions.")
+    vision_output_price: Pause = Field(0.0, description="Price of a million tokens of answers.")
+    vision_requests_per_minute: float = Field(
+        60.0, gt=0, allow_inf_nan=False, description="Most requests in a minute, of all workers together."
+    )
+    vision_seconds: Seconds = Field(60.0, description="Seconds one request may take.")
+    vision_side: int = Field(
+        768,
+        ge=64,
+        le=4096,
+        description="Longest side in pixels of the pictures that are sent; larger ones are reduced.",
+    )
+
+
 class VersionSettings(_Group):
     """When a version is promoted, how many are kept, and what follows a promotion."""
 
@@ -343,5 +375,6 @@ GROUPS: dict[str, type[_Group]] = {
     "encoders": EncoderSettings,
     "training": TrainingSettings,
     "versions": VersionSettings,
+    "sources": SourceSettings,
 }
 FIELDS: dict[str, FieldInfo] = {name: field for group in GROUPS.values() for name, field in group.model_fields.items()}

@@ -25,6 +25,7 @@ from tagloom_base.groups import (
     PathSettings,
     PictureSettings,
     ServingSettings,
+    SourceSettings,
     StudioSettings,
     TaskSettings,
     TrainingSettings,
@@ -61,6 +62,7 @@ class Settings:
     encoders: EncoderSettings
     training: TrainingSettings
     versions: VersionSettings
+    sources: SourceSettings
 
     def __init__(self, **given: Any) -> None:
         """Read the environment; ``given`` holds values by field name, which replace those of the environment.
@@ -84,6 +86,7 @@ class Settings:
                 wrong.append(
                     (variable_of("connections"), "two connections have the same URL secret: give each its own")
                 )
+            wrong += _incomplete(self.sources)
         if wrong:
             raise SettingsError(dict.fromkeys(line for _, line in wrong), (variable for variable, _ in wrong))
 
@@ -106,6 +109,7 @@ class Settings:
         """All values that must not appear in a log: tokens, passwords, the secret parts of URLs."""
         access, studios = self.access, self.studios
         held = [studios.label_studio_token, access.basic_password, access.webhook_secret, *access.url_secrets]
+        held.append(self.sources.vision_key)
         for connection in studios.connections.values():
             held += [connection.token, *connection.url_secrets]
         found = [secret.get_secret_value() for secret in held]
@@ -147,9 +151,22 @@ def _unknown(names: Iterable[str]) -> list[tuple[str, str]]:
     return lines
 
 
+def _incomplete(sources: SourceSettings) -> list[tuple[str, str]]:
+    """Return each variable that needs another one, with a line."""
+    url, money = variable_of("vision_url"), variable_of("vision_money")
+    lines = []
+    if sources.vision_url and not sources.vision_model:
+        lines.append((url, f"{url} needs {variable_of('vision_model')}: name the model that is asked there"))
+    if sources.vision_money and not (sources.vision_input_price or sources.vision_output_price):
+        prices = f"{variable_of('vision_input_price')} and {variable_of('vision_output_price')}"
+        lines.append((money, f"{money} needs {prices}: set what a million tokens cost"))
+    return lines
+
+
 # Fields whose value may contain a secret, so no message shows it.
 _UNSHOWN = {
     "redis_url", "database_url", "label_studio_token", "connections", "basic_password", "url_secrets", "webhook_secret",
+    "vision_key",
 }  # fmt: skip
 
 

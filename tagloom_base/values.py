@@ -57,6 +57,14 @@ def web_url(text: str) -> str:
     return text
 
 
+def api_url(text: str) -> str:
+    """Check the base URL of an OpenAI-compatible API, which ends before /chat/completions."""
+    text = web_url(text).rstrip("/")
+    if text.endswith("/chat/completions"):
+        raise ValueError("should end before /chat/completions, such as http://127.0.0.1:11434/v1")
+    return text
+
+
 def redis_url(text: str) -> str:
     """Check the address of a Redis or Valkey server."""
     # Most processes keep the default address and need not load redis.
@@ -132,6 +140,14 @@ def folder(value: Path) -> Path:
     value = path(value)
     if not value.is_dir():
         raise ValueError("should be folders that are there, by commas; make them, or mount them into the container")
+    return value
+
+
+def one_folder(value: Path) -> Path:
+    """Check one folder that must exist."""
+    value = path(value)
+    if not value.is_dir():
+        raise ValueError("should be a folder that is there; make it, or mount it into the container")
     return value
 
 

@@ -11,9 +11,10 @@ ARROWS: dict[str, set[str]] = {
     "model": {GROUND},
     "labelstudio": {GROUND, "model.items", "model.features.item", "store.changes", "store.values"},
     "store": {GROUND},
-    "worker": {GROUND, "store", "labelstudio", "model"},
+    "sources": {GROUND},
+    "worker": {GROUND, "store", "labelstudio", "model", "sources"},
     "backend": {GROUND, "store", "labelstudio", "model", "worker"},
-    "tagloom": {GROUND, "store", "labelstudio", "model", "worker", "backend"},
+    "tagloom": {GROUND, "store", "labelstudio", "model", "sources", "worker", "backend"},
 }
 CHECKOUT = {"tools", "testing", "bench", "tests"}
 

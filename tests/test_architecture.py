@@ -10,6 +10,7 @@ MUST_NOT_KNOW = {
     "model": {"fastapi", "starlette", "uvicorn", "httpx", "httpcore", "redis", "rq", "sqlalchemy", "label_studio_sdk"},
     "labelstudio": {"sqlalchemy", "redis", "rq", "torch"},
     "store": {"fastapi", "starlette", "httpx", "httpcore", "torch"},
+    "sources": {"fastapi", "starlette", "redis", "rq", "sqlalchemy", "torch"},
     "worker": {"fastapi", "starlette", "uvicorn"},
     "backend": {"redis", "rq", "model.training"},
 }

@@ -12,6 +12,7 @@ import labelstudio
 import model.boxes
 import model.regression
 import model.weak_supervision
+import sources
 import store
 import tagloom.evaluation
 import worker
@@ -21,7 +22,16 @@ from worker.corpus.families import family_of
 
 LENGTH = 20_000
 SECONDS = 0.5  # of processor time; a quadratic one takes many
-PACKAGES = (labelstudio, model.boxes, model.regression, model.weak_supervision, store, tagloom.evaluation, worker)
+PACKAGES = (
+    labelstudio,
+    model.boxes,
+    model.regression,
+    model.weak_supervision,
+    sources,
+    store,
+    tagloom.evaluation,
+    worker,
+)
 
 
 def patterns() -> Iterator[tuple[str, re.Pattern[str]]]:

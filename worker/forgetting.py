@@ -18,12 +18,14 @@ from labelstudio.tasks import item_key, reference_of
 from model.boxes import described
 from model.boxes.roles import RoleReader
 from model.features.cache import FeatureCache
+from model.features.said import SILENCE
 from store.leases import lease_name
 from store.projects import Project
 from tagloom_base.groups import PathSettings
 from worker.forgotten import DAY_S, Mark
 from worker.labels import project_lexicon
 from worker.queue import Kind
+from worker.said import said_of
 from worker.workplace import Workplace
 
 LOG = logging.getLogger(__name__)
@@ -166,7 +168,10 @@ def _delete_features(workplace: Workplace, project: Project, before: float) -> N
                 continue
             features = FeatureCache(paths.features, file.parents[1].name).get(file.stem) if reader else None
             if features is not None and reader is not None:
-                described.forgotten(paths.descriptions, features, reader)
+                said = said_of(workplace.store.source_opinions, project.key, [file.stem])
+                # What is described with the boxes of other sources is another description.
+                for one in (features, replace(features, said=said.get(file.stem, SILENCE))):
+                    described.forgotten(paths.descriptions, one, reader)
             file.unlink(missing_ok=True)
     except _UnclearError as error:
         LOG.warning("features stay: the labelling config of %s cannot be read, so it is not clear which it uses", error)

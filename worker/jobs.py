@@ -22,6 +22,8 @@ from tagloom_base import logs, redaction
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
 from worker import forgetting, forgotten, queue
+from worker.asking.opening import are_configured
+from worker.asking.rounds import ask as ask_sources
 from worker.encoding import encode as encode_project
 from worker.outcome import Done, Outcome, Postponed, Unfinished
 from worker.place import Place
@@ -42,7 +44,7 @@ ELSEWHERE_S = 5.0
 ELSEWHERE_TTL_S = 3600
 
 # Kinds whose next job continues where the last one ended, so that they can take turns with other jobs.
-IN_TURNS = (Kind.ENCODE, Kind.RECONCILE, Kind.PREDICT)
+IN_TURNS = (Kind.ENCODE, Kind.RECONCILE, Kind.PREDICT, Kind.ASK)
 
 # The outcome of a job whose project was forgotten before it, or while it ran.
 FORGOTTEN = Done("the project was forgotten")
@@ -76,7 +78,11 @@ def encode(project_key: str) -> str:
             queue.wake_training(workplace.settings, waiting)
         if isinstance(outcome, Unfinished):
             queue.wake_encoding(workplace.settings, project_key)
-        elif offer.is_wanted(workplace.settings.versions):
+        if are_configured(workplace.settings.sources):
+            # What was read so far, or labels that are new, are to be shown to the sources.
+            workplace.store.source_opinions.make_due(project_key)
+            queue.wake_asking(workplace.settings, project_key)
+        if not isinstance(outcome, Unfinished) and offer.is_wanted(workplace.settings.versions):
             # Tasks that are new, or whose pictures were late, can be predicted now.
             queue.wake_predicting(workplace.settings, project_key)
         return str(outcome)
@@ -109,6 +115,22 @@ def predict(project_key: str) -> str:
             queue.wake_training(workplace.settings, waiting)
         if isinstance(outcome, Unfinished):
             queue.wake_predicting(workplace.settings, project_key)
+        return str(outcome)
+
+
+def ask(project_key: str) -> str:
+    """Show items to the sources of others; give way to gold that waits for a training, and continue in a later job."""
+    with _opened() as workplace:
+        outcome = _run(
+            workplace,
+            Kind.ASK,
+            project_key,
+            lambda project, _, ends: Done(ask_sources(workplace, project, GivesWay(ends, workplace.store), _report)),
+        )
+        for waiting in workplace.store.projects.waiting_for_training():
+            queue.wake_training(workplace.settings, waiting)
+        if isinstance(outcome, Unfinished):
+            queue.wake_asking(workplace.settings, project_key)
         return str(outcome)
 
 

@@ -59,6 +59,7 @@ class Kind(StrEnum):
     ENCODE = "encode"
     RECONCILE = "reconcile"
     PREDICT = "predict"
+    ASK = "ask"
     FORGET = "forget"
 
 
@@ -67,6 +68,7 @@ FUNCTIONS = {
     Kind.ENCODE: "worker.jobs.encode",
     Kind.RECONCILE: "worker.jobs.reconcile",
     Kind.PREDICT: "worker.jobs.predict",
+    Kind.ASK: "worker.jobs.ask",
     Kind.FORGET: "worker.jobs.forget",
 }
 """The function that a job of each kind calls. Redis holds these names, also in jobs of an earlier release."""
@@ -90,6 +92,11 @@ def wake_reconcile(settings: Settings, project_key: str) -> bool:
 def wake_predicting(settings: Settings, project_key: str) -> bool:
     """Queue a job that refreshes stored predictions, unless one waits or runs; return as `wake_training`."""
     return _wake(settings, Kind.PREDICT, project_key)
+
+
+def wake_asking(settings: Settings, project_key: str) -> bool:
+    """Queue a job that shows items to the sources of others, unless one waits or runs; return as `wake_training`."""
+    return _wake(settings, Kind.ASK, project_key)
 
 
 def wake_forgetting(settings: Settings, project_key: str) -> bool:

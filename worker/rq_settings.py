@@ -19,6 +19,7 @@ try:
     logs.guard(_SETTINGS.secrets)
     if _IS_WORKER:
         from model.encoders.device import require_device_of_forks
+        from worker.asking.opening import make_ready
         from worker.lexicon import read_lexicon
         from worker.pictures import try_again_soon
         from worker.queue import require_place
@@ -27,6 +28,7 @@ try:
         read_lexicon(_SETTINGS.training.lexicon)
         require_place(_SETTINGS)
         try_again_soon(_SETTINGS.paths.database)
+        make_ready(_SETTINGS)
 except UserError as wrong:
     sys.exit(redaction.redacted(f"tagloom: {wrong}"))
 

@@ -94,6 +94,10 @@ def tick(settings: Settings, store: Store, holder: str) -> None:
             is_known = ProjectKey.parse(project_key).connection in sites
             if is_known and not store.leases.held(lease_name(queue.Kind.ENCODE, project_key)):
                 queue.wake_encoding(settings, project_key)
+        for project_key in store.source_opinions.due():
+            is_known = ProjectKey.parse(project_key).connection in sites
+            if is_known and not store.leases.held(lease_name(queue.Kind.ASK, project_key)):
+                queue.wake_asking(settings, project_key)
         gone = store.projects.gone()
         for project_key in store.fast_answers.projects_due():
             if project_key not in gone:

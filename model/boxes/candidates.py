@@ -1,8 +1,8 @@
 """Candidates of a picture: every rectangle that may be an element, from all sources.
 
 The sources are read blocks one by one and grouped at several reaches, the plates (areas of one colour) under them,
-rectangles of the saliency maps, clusters of edges, and the elements that cues find. The box head scores candidates;
-this module rejects only near duplicates.
+rectangles of the saliency maps, clusters of edges, the elements that cues find, and boxes that sources of others
+propose (``ItemFeatures.said``). The box head scores candidates; this module rejects only near duplicates.
 """
 
 from collections.abc import Sequence
@@ -70,7 +70,7 @@ def candidates(scene: Scene) -> Candidates:
         more = rectangles(saliency[:1], masked, levels=REST_LEVELS)
         further += more
         masked = masked | raster_mask(more[-1:])
-    objects_M4 = to_tensor([*product, *hypotheses, *further, *outlined])
+    objects_M4 = to_tensor([*product, *hypotheses, *further, *outlined, *scene.item.said.boxes])
     written_M4 = to_tensor(written)
     alike = (_distinct(written_M4, SAME_TEXT), _distinct(objects_M4, SAME_OBJECT))
     edges = torch.cat([written_M4[alike[0]], objects_M4[alike[1]]])

@@ -197,7 +197,8 @@ def _code() -> str:
 def content(item: ItemFeatures) -> bytes:
     """Return a digest of all parts of an item on which candidates and descriptors depend."""
     digest = blake2b(digest_size=16)
-    digest.update(repr((item.size, item.grid_shape, item.title, item.blocks)).encode("utf-8", "surrogatepass"))
+    parts = (item.size, item.grid_shape, item.title, item.blocks, item.said.boxes)
+    digest.update(repr(parts).encode("utf-8", "surrogatepass"))
     for tensor in (item.thumbnail_HW3, item.grid_RC):
         digest.update(tensor.numpy().tobytes())
     return digest.digest()

@@ -16,6 +16,7 @@ from model.boxes.metrics import GoldPicture
 from model.boxes.worth import DRAW
 from model.features.cache import taken_apart
 from model.features.item import ItemFeatures
+from model.features.said import SILENCE
 from model.items import Gold
 from model.lexicon.lexicon import Lexicon
 from model.problem import Problem
@@ -87,7 +88,7 @@ class LabelledCorpus:
             digest.update(repr([sorted(labels) for labels in self.unknown]).encode())
         for item in self.features:
             tensors, facts = taken_apart(item)
-            digest.update(repr(facts).encode())
+            digest.update(repr((facts, item.said) if item.said != SILENCE else facts).encode())
             for name, tensor in sorted(tensors.items()):
                 digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode() + tensor.numpy().tobytes())
         return digest.hexdigest()

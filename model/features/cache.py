@@ -8,6 +8,7 @@ from torch import Tensor
 
 from model.features.folder import TensorFolder
 from model.features.item import ItemFeatures
+from model.features.said import SILENCE
 from model.items import Box, TextBlock, is_long
 
 TENSORS = (
@@ -86,4 +87,5 @@ def _features(tensors: dict[str, Tensor], strings: dict[str, str]) -> ItemFeatur
         texts=facts["texts"],
         texts_E=texts_E,
         notes=tuple(facts.get("notes", ())),
+        said=SILENCE,
     )

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from model.features.said import SILENCE, Said
 from model.features.screens import home_of, inside, screens_of
 from model.items import Box, TextBlock
 
@@ -34,7 +35,8 @@ class ItemFeatures:
     RGB picture of at most 128 pixels on its long side (a long picture's has at most four times as many pixels as a
     square one's), from which colour and saliency are computed. ``industry_LE`` are the text embeddings of the industry
     levels. ``texts`` are the item's further texts by field, ``texts_E`` their pooled vectors. ``notes`` say what of the
-    picture was not shown or read as usual (``model.items.Item``, ``model.reading.lines``).
+    picture was not shown or read as usual (``model.items.Item``, ``model.reading.lines``). ``said`` is what sources of
+    others say of the item; it is attached to features that were read, and never cached with them.
     """
 
     size: tuple[int, int]
@@ -53,6 +55,7 @@ class ItemFeatures:
     texts: dict[str, str] = field(default_factory=dict)
     texts_E: dict[str, Tensor] = field(default_factory=dict)  # float16
     notes: tuple[str, ...] = ()
+    said: Said = SILENCE
 
     @cached_property
     def screens(self) -> tuple[Box, ...]:
@@ -72,6 +75,7 @@ class ItemFeatures:
         """Return the item once for each screen, with the blocks and pixels of that screen alone, and without a grid."""
         height, width = self.thumbnail_HW3.shape[:2]
         homes = [home_of(block.box, self.screens) for block in self.blocks]
+        proposed = [(home_of(box, self.screens), box) for box in self.said.boxes]
         parts = []
         for number, screen in enumerate(self.screens):
             rows = slice(round(screen.top * height), round(screen.bottom * height))
@@ -79,10 +83,9 @@ class ItemFeatures:
             shown = tuple(b for b, home in zip(self.blocks_on_screens, homes, strict=True) if home == number)
             size = (round(screen.width * self.size[0]), round(screen.height * self.size[1]))
             pixels_HW3 = self.thumbnail_HW3[rows, columns].contiguous()
-            no_grid = self.grid_RC[:0]
-            parts.append(
-                replace(self, size=size, blocks=shown, thumbnail_HW3=pixels_HW3, grid_RC=no_grid, grid_shape=(0, 0))
-            )
+            said = replace(self.said, boxes=tuple(inside(box, screen) for home, box in proposed if home == number))
+            part = replace(self, size=size, blocks=shown, thumbnail_HW3=pixels_HW3, said=said)
+            parts.append(replace(part, grid_RC=self.grid_RC[:0], grid_shape=(0, 0)))
         return parts
 
     @cached_property

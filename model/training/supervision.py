@@ -16,6 +16,7 @@ from model.regression.logistic import Regression
 from model.tagger import Tagger
 from model.training.config import TrainConfig
 from model.weak_supervision.credence import Credence
+from model.weak_supervision.foreign import heard_in
 from model.weak_supervision.industry import IndustryPrior, opinions_among
 from model.weak_supervision.label_model import LabelModel, Opinions, WeakLabels
 from model.weak_supervision.propagation import Index, votes
@@ -108,7 +109,7 @@ def _opinions(cues: CueSet, problem: Problem, gold: GoldTable, config: TrainConf
         vectors_GD = index.neighbours.vectors_ND[gold.rows].half()
         memory = Memory(index.embedding, vectors_GD, gold.labels_NK[gold.rows].float())
     prior = IndustryPrior.of(industries, gold.labels_NK) if config.use_industry else None
-    sources = Sources(cues, memory, prior)
+    sources = Sources(cues, memory, prior, heard_in(pool))
     # A source that is switched off keeps its place with opinions of 0, so that the label model has all sources.
     opinions = sources.together(
         pool,

@@ -1,10 +1,11 @@
-"""The sources: cues, nearest gold, industry prior and boxes, which have opinions on labels before the network.
+"""The sources of opinions on labels: cues, nearest gold, industry prior, boxes, and those that others wrote.
 
-Shape suffixes: S sources, N items, G gold items, K classes, D width of the embedding, F cues.
+Shape suffixes: S sources, F sources of others, N items, G gold items, K classes, D width of the embedding, C cues.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from model.features.item import ItemFeatures
 from model.lexicon.cues import CueSet
 from model.lexicon.lexicon import Lexicon
 from model.state import State, prefixed
+from model.weak_supervision.foreign import FOREIGN_TRUST, opinions_said
 from model.weak_supervision.industry import IndustryPrior
 from model.weak_supervision.label_model import Opinions
 from model.weak_supervision.propagation import Embedding, Neighbours, votes
@@ -20,6 +22,8 @@ from model.weak_supervision.propagation import Embedding, Neighbours, votes
 NEAREST = "nearest gold"
 INDUSTRY = "industry prior"
 BOXES = "boxes"
+OWN = (NEAREST, INDUSTRY, BOXES)
+"""Our sources besides the cues. No source of others may have one of these names."""
 LEARNED_TRUST = 0.3
 """Prior trust in the nearest gold and in the industry prior."""
 BOX_TRUST = 1.0
@@ -65,26 +69,32 @@ class Sources:
     """The sources of one tagger.
 
     Opinions always have the same sources in the same order, so that a label model can weigh them. A source that is
-    missing has opinions of 0.
+    missing has opinions of 0. ``foreign`` are the names of the sources of others that the tagger was trained with.
     """
 
     cues: CueSet
     memory: Memory | None = None
     industry: IndustryPrior | None = None
+    foreign: tuple[str, ...] = ()
 
     def state(self) -> State:
         learned = [part.state() for part in (self.memory, self.industry) if part is not None]
-        return State.joined([State(facts={"lexicon": self.cues.lexicon.as_dict()}), *learned])
+        facts: dict[str, Any] = {"lexicon": self.cues.lexicon.as_dict()}
+        # Only where there are some: a tagger without them stays one that earlier releases read.
+        if self.foreign:
+            facts["foreign"] = list(self.foreign)
+        return State.joined([State(facts=facts), *learned])
 
     @classmethod
     def from_state(cls, state: State) -> "Sources":
         """Make the sources again from the tagger's ``state()``."""
         cues = CueSet(tuple(state.facts["labels"]), Lexicon.from_dict(state.facts["lexicon"]))
-        return cls(cues, Memory.from_state(state), IndustryPrior.from_state(state))
+        foreign = tuple(state.facts.get("foreign", ()))
+        return cls(cues, Memory.from_state(state), IndustryPrior.from_state(state), foreign)
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (*self.cues.names, NEAREST, INDUSTRY, BOXES)
+        return (*self.cues.names, *OWN, *self.foreign)
 
     def cold_log_odds(self, opinions: Opinions) -> Tensor:
         """Return the (N, K) log-odds of the cues alone, which are those of the cold start."""
@@ -101,17 +111,20 @@ class Sources:
     def together(
         self, items: Sequence[ItemFeatures], nearest_NK: Tensor, industry_NK: Tensor, boxes_NK: Tensor
     ) -> Opinions:
-        """Return the cues' opinions on the items followed by the given (N, K) opinions of the other sources.
+        """Return the opinions of the cues, the given (N, K) ones of our other sources, and those of others.
 
         `opinions` calls this for new items. A training calls it for its pool, where the opinions on a gold item must
         not come from the item's own family.
         """
         classes = len(self.cues.labels)
-        trust_FK = torch.ones(len(self.cues.cues), classes, dtype=torch.float64)
-        trust_3 = torch.tensor([LEARNED_TRUST, LEARNED_TRUST, BOX_TRUST], dtype=torch.float64)
+        trust_CK = torch.ones(len(self.cues.cues), classes, dtype=torch.float64)
+        others = [LEARNED_TRUST, LEARNED_TRUST, BOX_TRUST, *[FOREIGN_TRUST] * len(self.foreign)]
+        trust_S = torch.tensor(others, dtype=torch.float64)
+        own_3NK = torch.stack([nearest_NK.double(), industry_NK, boxes_NK])
+        said_FNK = opinions_said(items, self.foreign, self.cues.labels)
         return Opinions(
             self.names,
-            torch.cat([self.cues.opinions(items), torch.stack([nearest_NK.double(), industry_NK, boxes_NK])]),
-            torch.cat([trust_FK, trust_3[:, None].expand(3, classes)]),
+            torch.cat([self.cues.opinions(items), own_3NK, said_FNK]),
+            torch.cat([trust_CK, trust_S[:, None].expand(-1, classes)]),
             self.cues.prior_K,
         )

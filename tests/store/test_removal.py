@@ -3,6 +3,7 @@ from sqlalchemy import select
 
 from labelstudio.changes import change_of, tasks_of
 from store.leases import LeaseLost, lease_name
+from store.source_opinions import Saying
 from store.store import Store
 from store.tables import LEASES, METADATA
 from store.versions import Conflict, NewVersion
@@ -23,6 +24,8 @@ def fill(store: Store, key: str) -> None:
     store.fast_answers.give(key, "v0.abcd", [2])
     store.picture_notes.add(key, {"upside down": 1})
     store.pictures.note(key, {1: "the host is not allowed"})
+    store.source_opinions.keep(key, [Saying("ab", "model", "1", "l", {"labels": {"a": 0.5}})])
+    store.source_opinions.make_due(key)
     lease = store.leases.acquire(lease_name("train", key), "a", ttl=60)
     assert lease
     store.weak_labels.replace(key, [(2, {"a": WeakLabel(0.5, 0.5, {})})], space="s", gold_revision=1, lease=lease)

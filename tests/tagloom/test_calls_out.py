@@ -117,7 +117,7 @@ def test_the_recorder_sees_a_call_its_childrens_too(recorder: Recorder) -> None:
 EVERYTHING = """
 import importlib, pkgutil, time
 left_out = {"backend.label_studio_ml", "store.migrations", "model.encoders.timm_grid"}  # of extras, or of Alembic
-for package in ("backend", "labelstudio", "model", "samples", "store", "tagloom", "worker"):
+for package in ("backend", "labelstudio", "model", "samples", "sources", "store", "tagloom", "worker"):
     for found in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
         if not any(found.name.startswith(name) for name in left_out):
             importlib.import_module(found.name)

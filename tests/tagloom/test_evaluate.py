@@ -4,6 +4,7 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -257,3 +258,28 @@ def test_effort_seconds_are_set_by_name() -> None:
     for wrong in ("draw", "draw=quick", "dance=3", "draw=-1", "draw=nan"):
         with pytest.raises(UserError, match="--effort-seconds"):
             seconds_of(wrong)
+
+
+def test_sources_of_others_are_asked_once_and_stand_among_the_sources(tmp_path: Path, extractor: Extractor) -> None:
+    asked = tmp_path / "asked"
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "rule.py").write_text(
+        "from sources import source\n"
+        "@source('house rule')\n"
+        "def rule(item):\n"
+        f"    with open({str(asked)!r}, 'a') as file: file.write(item.title + chr(10))\n"
+        "    assert item.picture_bytes\n"
+        "    return {item.labels[0].name: True}\n"
+    )
+    told: list[str] = []
+    settings, planned = Settings(sources=own), plan(tmp_path, "no network")
+    evaluate.evaluate(planned, settings, told.append)
+    results = [json.loads(line) for line in (tmp_path / "out" / RESULTS).read_text("utf-8").splitlines()]
+    heard = [result["sources"].get("house rule", {}) for result in results]
+    assert heard
+    assert all(set(one) and min(said for said, _ in one.values()) > 0 for one in heard)
+    assert "source house rule: has said something of 40 of 40 items" in told
+    assert len(asked.read_text().splitlines()) == 40
+    evaluate.evaluate(replace(planned, methods=("cold start",)), settings, told.append)
+    assert len(asked.read_text().splitlines()) == 40

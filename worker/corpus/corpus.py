@@ -4,13 +4,14 @@ import hashlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from labelstudio.config import LabelConfig
 from labelstudio.encoding import Failure
 from labelstudio.project import ProjectKey
 from labelstudio.tasks import item_key, reference_of
 from model.features.item import ItemFeatures
+from model.features.said import SILENCE
 from model.items import Gold
 from model.problem import Problem
 from store.projects import Project
@@ -18,6 +19,7 @@ from store.tasks import Task
 from worker.corpus.families import family_of, is_held_out
 from worker.corpus.gold import project_gold
 from worker.pictures import note_unread
+from worker.said import said_of
 from worker.watch import Ends
 from worker.workplace import PART, Workplace
 
@@ -65,7 +67,8 @@ def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch:
     keys = {task.id: item_key(key.connection, reference_of(config, task.payload(), key)) for task in chosen}
     found = _features(workplace, key, config, chosen, keys, gold, watch)
     kept = [task for task in chosen if task.id in found]
-    features = [found[task.id] for task in kept]
+    said = said_of(workplace.store.source_opinions, project.key, [keys[task.id] for task in kept])
+    features = [replace(found[task.id], said=said.get(keys[task.id], SILENCE)) for task in kept]
     families = [
         family_of(entry.title, task.data, task.id, settings.tasks.family_key)
         for task, entry in zip(kept, features, strict=True)

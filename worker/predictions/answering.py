@@ -15,6 +15,7 @@ from model.items import Prediction
 from store.projects import Project
 from worker.pictures import note_unread
 from worker.predictions.choice import Choice
+from worker.said import with_said
 from worker.workplace import Workplace
 
 LOG = logging.getLogger(__name__)
@@ -48,7 +49,9 @@ class Answering:
         is permanently missing is answered from its texts. ``choice`` notes the tasks that are answered.
         """
         encoder, deadline = self._workplace.encoder, time.monotonic() + ARRIVAL_S
+        heard, names = self._workplace.store.source_opinions, self._tagger.sources.foreign
         read = encoder.features(self._key, self._config, tasks, deadline)
+        read = with_said(heard, names, self._key, self._config, tasks, read)
         by_task = dict(zip([task["id"] for task in tasks], read, strict=True))
         failures = {number: entry for number, entry in by_task.items() if isinstance(entry, Failure)}
         unread = {number: failure.reason for number, failure in failures.items() if not failure.late}

@@ -30,7 +30,8 @@ from torch import distributed
 
 from model import checkpoint
 from model.features.cache import FeatureCache
-from model.items import Gold
+from model.features.said import SILENCE, Said
+from model.items import Box, Gold
 from model.problem import Problem
 from model.state import State, prefixed
 from model.tagger import Tagger
@@ -186,6 +187,8 @@ def _write(folder: Path, order: Order) -> None:
         "families": list(problem.families),
         "gold": {row: [sorted(gold.labels), sorted(gold.unknown), gold.weight] for row, gold in problem.gold.items()},
         "held_out": sorted(problem.held_out),
+        # Features are cached without what sources of others say of them.
+        "said": {row: asdict(item.said) for row, item in enumerate(problem.pool) if item.said != SILENCE},
     }
     (folder / ORDER).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
 
@@ -195,7 +198,11 @@ def _read_order(folder: Path, about: Mapping[str, Any]) -> tuple[Tagger, Problem
     parent = replace(checkpoint.load(folder / PARENT), version=about["started_from"])
     cache, beside = FeatureCache(Path(about["features"]), parent.space), FeatureCache(folder, parent.space)
     found = [cache.get(key) or beside.get(key) for key in about["keys"]]
-    features = [item for item in found if item is not None]
+    said = {
+        int(row): Said(one["probabilities"], tuple(Box(**box) for box in one["boxes"]))
+        for row, one in about["said"].items()
+    }
+    features = [replace(item, said=said.get(row, SILENCE)) for row, item in enumerate(found) if item is not None]
     if len(features) < len(found):
         raise ValueError(f"features of {len(found) - len(features)} items have gone from {about['features']}")
 

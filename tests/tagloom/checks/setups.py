@@ -14,6 +14,7 @@ import pytest
 import redis
 
 from labelstudio.changes import tasks_of
+from sources.answers import Kind
 from store.database import Database
 from store.processes import BACKEND, WORKER
 from store.store import Store
@@ -315,4 +316,69 @@ unconnected(
 def wrong_token(place: Place) -> Iterator[None]:
     with connected(place, lambda _: None):
         place.set(LABEL_STUDIO_API_KEY="another-token")
+        yield
+
+
+def with_sources(words: str, code: str, **values: object) -> None:
+    """Register a set-up of one file in the operator's folder of sources, with environment variables."""
+
+    @setup(words)
+    def made(place: Place) -> Iterator[None]:
+        folder = place.folder / "own"
+        folder.mkdir()
+        (folder / "brand.py").write_text(code)
+        place.set(TAGLOOM_SOURCES=folder, **values)
+        yield
+
+
+@contextmanager
+def noted_trouble(kind: Kind, text: str) -> Iterator[None]:
+    """A source with a trouble that a worker has noted."""
+    store = Store.open(Settings().paths.database)
+    store.sources.note_all({"brand": ("1", {"from": "brand.py", "requests": "2"})})
+    store.sources.trouble("brand", str(kind), text)
+    store.close()
+    yield
+
+
+def noted(words: str, kind: Kind, text: str) -> None:
+    """Register a set-up in which workers have noted this trouble of a source."""
+
+    @setup(words)
+    def made(place: Place) -> Iterator[None]:
+        folder = place.folder / "own"
+        folder.mkdir()
+        (folder / "brand.py").write_text("from sources import source\n@source('brand')\ndef brand(item): pass\n")
+        place.set(TAGLOOM_SOURCES=folder)
+        with noted_trouble(kind, text):
+            yield
+
+
+with_sources("a file of sources that cannot be loaded", "import not_installed_here")
+noted("a source raises", Kind.RAISES, "KeyError: 'x'")
+noted("a source takes too long", Kind.SLOW, "more than 20 s (TAGLOOM_SOURCE_SECONDS)")
+noted("a source ends its process", Kind.ENDS, "code -9; it may use 2000 MB (TAGLOOM_SOURCE_MEMORY_MB)")
+noted("a source failed five times in a row", Kind.RESTS, "5 failures in a row: it is asked again in 10 minutes")
+noted(
+    "the vision model's budget is used up",
+    Kind.BUDGET,
+    "2 of 2 requests are used: raise TAGLOOM_VISION_REQUESTS to go on",
+)
+noted(
+    "the vision model did not answer the worker",
+    Kind.AWAY,
+    "status 500 after 3 tries at http://127.0.0.1:1/v1: start it, or correct TAGLOOM_VISION_URL",
+)
+variables(
+    "the vision model's server does not run",
+    TAGLOOM_VISION_URL="http://127.0.0.1:1/v1",
+    TAGLOOM_VISION_MODEL="qwen2.5vl:7b",
+)
+variables("a vision model without a name", TAGLOOM_VISION_URL="http://127.0.0.1:1/v1")
+
+
+@setup("the vision model's server refuses the key")
+def wrong_key(place: Place) -> Iterator[None]:
+    with served(401, JSON, b"{}") as url:
+        place.set(TAGLOOM_VISION_URL=f"{url}/v1", TAGLOOM_VISION_MODEL="m", TAGLOOM_VISION_KEY=SECRET)
         yield

@@ -15,6 +15,8 @@ from redis import Redis
 from safetensors.torch import load_file
 
 from model import checkpoint
+from model.features.said import SILENCE, Said
+from model.items import Box
 from model.problem import Problem
 from model.tagger import Tagger
 from model.training.boxes import learn_boxes
@@ -147,6 +149,14 @@ def test_what_is_handed_over_is_read_as_it_was(order: Order, settings: Settings,
     assert problem.boxes
     assert order.problem.boxes
     assert torch.equal(problem.boxes.opinions_NK, order.problem.boxes.opinions_NK)
+
+
+def test_what_sources_of_others_said_is_handed_over_too(order: Order, settings: Settings, tmp_path: Path) -> None:
+    said = Said({"model": {"LOGO": 0.9}}, (Box(0.1, 0.2, 0.3, 0.4),))
+    pool = [replace(item, said=said) if row == 3 else item for row, item in enumerate(order.problem.pool)]
+    _write(tmp_path, two(replace(order, problem=replace(order.problem, pool=pool))))
+    _, problem, _ = _read_order(tmp_path, json.loads((tmp_path / ORDER).read_text(encoding="utf-8")))
+    assert {row: item.said for row, item in enumerate(problem.pool) if item.said != SILENCE} == {3: said}
 
 
 def test_a_companion_cannot_be_asked_to_end_from_its_first_moment_on(tmp_path: Path) -> None:

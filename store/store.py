@@ -2,6 +2,7 @@
 
 from store.annotations import Annotations
 from store.database import PATIENCE_S, Database, now
+from store.encoders import Encoders
 from store.fast_answers import FastAnswers
 from store.journal import Journal
 from store.leases import Leases
@@ -32,6 +33,7 @@ class Store:
         self.removal = Removal(database)
         self.pictures = UnreadPictures(database)
         self.processes = Processes(database)
+        self.encoders = Encoders(database)
 
     @classmethod
     def open(cls, url: str, patience: float = PATIENCE_S, *, makes: bool = True) -> "Store":

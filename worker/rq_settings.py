@@ -19,6 +19,7 @@ try:
     logs.guard(_SETTINGS.secrets)
     if _IS_WORKER:
         from model.encoders.device import require_device_of_forks
+        from worker.encoders import require_at_start
         from worker.lexicon import read_lexicon
         from worker.pictures import try_again_soon
         from worker.queue import require_place
@@ -26,6 +27,7 @@ try:
         require_device_of_forks(_SETTINGS.encoders.device)
         read_lexicon(_SETTINGS.training.lexicon)
         require_place(_SETTINGS)
+        require_at_start(_SETTINGS)
         try_again_soon(_SETTINGS.paths.database)
 except UserError as wrong:
     sys.exit(redaction.redacted(f"tagloom: {wrong}"))

@@ -10,11 +10,11 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Choice:
-    """An encoder that may be chosen: its name in the settings, what it is, and what it gives."""
+    """An encoder that may be chosen: its name in the settings, what it is, and what it gives beside the later ones."""
 
     name: str
     title: str
-    gives: str
+    gives: str = ""
 
 
 # The best first.
@@ -27,10 +27,10 @@ IMAGES = (
     ),
     Choice(
         LITE0,
-        "EfficientNet-Lite0 (trained on photographs, comes with the package)",
-        "",
+        "EfficientNet-Lite0 (trained on photographs, brought by pip)",
+        "on shop photographs the tags' macro-F1 was .01 better with much gold, boxes the same",
     ),
-    Choice(SHIPPED, "the small encoder of the repository (trained on drawings)", "needs no further file"),
+    Choice(SHIPPED, "the small encoder of the repository (trained on drawings)"),
 )
 TEXTS = (
     Choice(
@@ -38,7 +38,7 @@ TEXTS = (
         "BERT base Chinese (400 MB, trained on Wikipedia)",
         "the encoder of the study that Tagloom follows; not measured by us",
     ),
-    Choice(SHIPPED, "the small BERT of the repository (trained on generated texts)", "needs no further file"),
+    Choice(SHIPPED, "the small BERT of the repository (trained on generated texts)"),
 )
 
 

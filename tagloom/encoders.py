@@ -86,8 +86,9 @@ def use(image: str, text: str | None, yes: bool) -> None:
         for process in store.processes.of_role(WORKER):
             store.processes.forget(process.name)
         for project in projects:
-            store.projects.reach_in_encoding(project.key, 0)
             store.projects.request_training(project.key)
+            # At its end all that is missing is encoded.
+            store.projects.request_reconcile(project.key, urgent=True)
     click.echo("changed: workers follow with their next job, a backend that runs within seconds of loading them")
 
 

@@ -47,9 +47,12 @@ def encoders(settings: Settings) -> Iterator[Finding]:
     from model.encoders.device import require_device
     from model.features.extraction import open_extractor
     from tagloom.encoders import home_settings
+    from worker.encoders import require_encoders
 
     require_device(settings.encoders.device)
-    chosen = home_settings(settings).encoders
+    settings = home_settings(settings)
+    require_encoders(settings)
+    chosen = settings.encoders
     extractor = open_extractor(chosen)
     yield good("; ".join(f"{part}: {text}" for part, text in extractor.describe().items()))
     yield from (good(f"better: {line}") for line in advice(chosen.image_encoder, chosen.text_encoder))

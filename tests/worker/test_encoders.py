@@ -91,8 +91,8 @@ def test_two_processes_that_start_at_once_agree(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("image", "text", "words"),
     [
-        ("torchvision:resnet50", "shipped", "TAGLOOM_IMAGE_ENCODER=torchvision:resnet50, .*encoders fetch torchvision:"),
-        ("shipped", "nobody/model", "TAGLOOM_TEXT_ENCODER=nobody/model, .*`tagloom encoders fetch nobody/model`"),
+        ("torchvision:resnet50", "shipped", "the image encoder .*`tagloom encoders fetch torchvision:resnet50` gets them"),
+        ("shipped", "nobody/model", "the text encoder .*`tagloom encoders fetch nobody/model` gets it"),
     ],
 )
 def test_an_encoder_that_is_not_on_this_machine_is_told_with_the_fix(
@@ -100,7 +100,7 @@ def test_an_encoder_that_is_not_on_this_machine_is_told_with_the_fix(
 ) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     require_encoders(settings.changed(image_encoder="efficientnet-lite0", text_encoder="ngrams"))
-    with pytest.raises(UserError, match=f"{words}.*or change the encoder of the whole home by `tagloom encoders use`"):
+    with pytest.raises(UserError, match=f"{words}.*or change it for the whole home by `tagloom encoders use`"):
         require_encoders(settings.changed(image_encoder=image, text_encoder=text))
 
 
@@ -108,7 +108,7 @@ def test_a_worker_that_lacks_the_homes_encoder_does_not_start(store: Store, sett
     store.encoders.replace({"image": "shipped", "text": "nobody/model"})
     lacking = Worker(settings, "--burst")
     assert lacking.wait() != 0
-    assert "TAGLOOM_TEXT_ENCODER=nobody/model, which this home uses, can't be loaded" in lacking.log.read_text()
+    assert "the text encoder of this home is not on this machine: the text encoder 'nobody/" in lacking.log.read_text()
     assert not redis.keys("rq:worker:*")
     store.encoders.replace({"text": "shipped"})
     assert Worker(settings, "--burst").wait() == 0

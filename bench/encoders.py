@@ -73,7 +73,9 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     data = read(options.folder, None)
     parts = [sample.split for sample in data]
-    print("| encoder | ms a picture | products | macro-F1 | weighted-F1 | mAP@0.5 | effort saved |\n" + "|---" * 7 + "|")
+    print(
+        "| encoder | ms a picture | products | macro-F1 | weighted-F1 | mAP@0.5 | effort saved |\n" + "|---" * 7 + "|"
+    )
     with RECENT.kept_in(options.cache / "descriptions"):
         for name in options.encoder:
             encoder = image_encoder(name)

@@ -178,10 +178,11 @@ def _is_cold(store: "Store", project: "Project") -> bool:
 
 def _names(image: str, text: str | None) -> dict[str, str]:
     """Return the names by part; a path in them is made whole, as other processes have other folders."""
+    from model.encoders.auto import AUTO
     from tagloom_base.groups import EncoderSettings
     from worker.encoders import FIELDS
 
-    given = EncoderSettings(image_encoder=image, **({"text_encoder": text} if text else {}))
+    given = EncoderSettings(image_encoder=image, text_encoder=text or AUTO)
     names = {}
     for part in ("image", "text") if text else ("image",):
         before, mark, path = _path_in(getattr(given, FIELDS[part]))
@@ -207,7 +208,7 @@ def _require_free(settings: "Settings") -> None:
     running = backend(settings.paths.home.resolve())
     for field in FIELDS.values():
         theirs = running.variables.get(variable_of(field), AUTO) if running else AUTO
-        if AUTO != getattr(settings.encoders, field) or theirs.strip() not in ("", AUTO):
+        if getattr(settings.encoders, field) != AUTO or theirs.strip() not in ("", AUTO):
             raise UserError(
                 f"{variable_of(field)} names an encoder, which wins over what `tagloom encoders use` would keep: take "
                 "the variable away for the backend and all workers, or change it there"

@@ -74,7 +74,8 @@ def evaluate(plan: Plan, settings: Settings, say: Say) -> str:
     """Run the plan, and return the result tables in Markdown. ``say`` gets a line for each result.
 
     The tables are also written into ``plan.out``, with a report and, for data with gold boxes, a page of pictures. A
-    killed run continues where it ended. With the encoder `auto`, those of the home are used. Raises UserError for data or methods that cannot be evaluated.
+    killed run continues where it ended. With the encoder `auto`, those of the home are used. Raises UserError for data
+    or methods that cannot be evaluated.
     """
     settings = home_settings(settings)
     try:

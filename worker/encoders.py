@@ -62,8 +62,8 @@ def require_encoders(settings: Settings) -> None:
             _REQUIRE[part](name)
         except ValueError as missing:
             raise UserError(
-                f"the {part} encoder of this home is not on this machine: {missing}; or change it for the whole home by "
-                f"`tagloom encoders use`, or by {variable_of(field)} if that is set"
+                f"the {part} encoder of this home is not on this machine: {missing}; or change it for the whole home "
+                f"by `tagloom encoders use`, or by {variable_of(field)} if that is set"
             ) from missing
 
 

@@ -49,8 +49,8 @@ def loaded(what: str, name: str, needs: str, load: Callable[[Path], Loaded], *, 
 def _fault(what: str, name: str, needs: str, why: object) -> str:
     where = f"the folder {name}" if Path(name).is_dir() else f"the hub's cache of {name}"
     return (
-        f"{where} holds no transformers model with safetensors that serves as {what} ({why}): give one with {needs}, as "
-        "save_pretrained writes them, or use 'shipped'"
+        f"{where} holds no transformers model with safetensors that serves as {what} ({why}): give one with {needs}, "
+        "as save_pretrained writes them, or use 'shipped'"
     )
 
 

@@ -126,7 +126,8 @@ from model.features.extraction import FeatureExtractor
 from model.items import Item
 from tagloom.datasets.dataset import load
 picture = next(iter(load("samples/data"))).open()
-(features,) = FeatureExtractor.from_names(best("image"), best("text"), reader_threads=1).extract([Item(picture, "title", ())])
+extractor = FeatureExtractor.from_names(best("image"), best("text"), reader_threads=1)
+(features,) = extractor.extract([Item(picture, "title", ())])
 assert features.blocks, "nothing was read"
 time.sleep(2)  # what a child of OpenVINO's would need
 """

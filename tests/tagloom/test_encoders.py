@@ -67,7 +67,7 @@ def test_a_home_without_a_database_shows_what_it_would_choose() -> None:
     shown = run()
     assert shown.exit_code == 0, shown.output
     assert "image: efficientnet-lite0 (chosen when the backend first starts)" in shown.output
-    assert "image: torchvision:resnet50, ResNet50 of torchvision (98 MB, trained on photographs): not here" in shown.output
+    assert "torchvision:resnet50, ResNet50 of torchvision (98 MB, trained on photographs): not here" in shown.output
     assert not Settings().paths.home.exists()
 
 

@@ -11,6 +11,7 @@ from redis import Redis
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
+from store.processes import WORKER, Process
 from store.store import Store
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
@@ -18,6 +19,7 @@ from tests.worker import shop
 from tests.worker.crew import ROOT, Worker, environment
 from worker import jobs, queue
 from worker.encoders import foreseen, require_encoders, settled
+from worker.shared_settings import differences, shared
 from worker.workplace import open_workplace
 
 KEY = str(shop.KEY)
@@ -50,8 +52,19 @@ def test_a_name_in_the_environment_wins_and_keeps_nothing(store: Store, settings
     assert names(settled(half, store.encoders)) == ("efficientnet-lite0", "ngrams")
 
 
+def test_auto_and_the_name_that_it_stands_for_are_no_difference(store: Store, settings: Settings) -> None:
+    backend = shared(settled(settings, store.encoders))
+    assert backend["TAGLOOM_IMAGE_ENCODER"] == "efficientnet-lite0"
+    same = settings.changed(image_encoder="efficientnet-lite0")
+    assert differences(backend, Process("w", WORKER, shared(settled(same, store.encoders)), 0.0)) == []
+    other = settings.changed(image_encoder="shipped")
+    (line,) = differences(backend, Process("w", WORKER, shared(settled(other, store.encoders)), 0.0))
+    assert "TAGLOOM_IMAGE_ENCODER differs between the backend and worker w (efficientnet-lite0, shipped)" in line
+
+
 CHOOSE = """
 import sys
+from store.processes import WORKER, Process
 from store.store import Store
 from tagloom_base.settings import Settings
 import worker.encoders
@@ -91,7 +104,11 @@ def test_two_processes_that_start_at_once_agree(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("image", "text", "words"),
     [
-        ("torchvision:resnet50", "shipped", "the image encoder .*`tagloom encoders fetch torchvision:resnet50` gets them"),
+        (
+            "torchvision:resnet50",
+            "shipped",
+            "the image encoder .*`tagloom encoders fetch torchvision:resnet50`",
+        ),
         ("shipped", "nobody/model", "the text encoder .*`tagloom encoders fetch nobody/model` gets it"),
     ],
 )

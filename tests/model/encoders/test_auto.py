@@ -80,10 +80,12 @@ def test_without_the_package_the_shipped_encoder_is_left(monkeypatch: pytest.Mon
 
 def test_weights_of_timm_are_found_in_the_hubs_cache(caches: Path) -> None:
     network = timm.create_model("resnet10t", pretrained=False)
-    place = timm.get_pretrained_cfg("resnet10t").hf_hub_id
+    record = timm.get_pretrained_cfg("resnet10t")
+    assert record
+    assert record.hf_hub_id
     with pytest.raises(ValueError, match="`tagloom encoders fetch timm:resnet10t` gets them"):
         image_encoder("timm:resnet10t")
-    cached_on_hub(caches, place, lambda folder: save_file(network.state_dict(), folder / timm_grid.FILE))
+    cached_on_hub(caches, record.hf_hub_id, lambda folder: save_file(network.state_dict(), folder / timm_grid.FILE))
     by_cache = image_encoder("timm:resnet10t")
     save_file(network.state_dict(), caches / "own.safetensors")
     assert by_cache.fingerprint == image_encoder(f"timm:resnet10t@{caches / 'own.safetensors'}").fingerprint

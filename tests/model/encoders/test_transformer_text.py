@@ -55,7 +55,7 @@ def test_loading_is_repeatable_and_silent(folder: str, capfd: pytest.CaptureFixt
 
 
 def test_a_name_that_is_not_here_says_the_ways_out() -> None:
-    with pytest.raises(ValueError, match="'nobody/model' is neither a folder nor .*`tagloom encoders fetch nobody/model`"):
+    with pytest.raises(ValueError, match=r"'nobody/model' is neither .*`tagloom encoders fetch nobody/model`"):
         text_encoder("nobody/model")
 
 

@@ -209,7 +209,7 @@ def test_weights_of_another_model_are_refused(vit: Path, tmp_path: Path) -> None
 
 
 def test_a_name_that_is_not_here_says_the_ways_out() -> None:
-    with pytest.raises(ValueError, match="picture encoder 'nobody/model' is .*`tagloom encoders fetch transformers:nobody"):
+    with pytest.raises(ValueError, match=r"'nobody/model' is .*`tagloom encoders fetch transformers:nobody"):
         image_encoder("transformers:nobody/model")
 
 

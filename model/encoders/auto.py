@@ -22,7 +22,7 @@ IMAGES = (
     Choice(
         "torchvision:resnet50",
         "ResNet50 of torchvision (98 MB, trained on photographs)",
-        "the encoder of the study that Tagloom follows; it takes 4 times as long as efficientnet-lite0 and was not "
+        "the encoder of the study that Tagloom follows; it takes 2.5 times as long as efficientnet-lite0 and was not "
         "measured by us",
     ),
     Choice(

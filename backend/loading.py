@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from backend.engine import Engine
 from backend.service import Service
@@ -52,7 +53,7 @@ class Loading:
     def _run(self) -> None:
         first = self.service.engine
         try:
-            first.set_result(self._loaded())
+            first.set_result(self._loaded(settled(self.settings, self.service.store.encoders)))
         except Exception as error:
             # /health reports it; the operator has to change the encoders, or the settings and restart.
             LOG.error("the models cannot be loaded: no predictions until this is put right", error=str(error))
@@ -60,9 +61,8 @@ class Loading:
         while not self._stop.wait(LOOK_S):
             self._look()
 
-    def _loaded(self) -> Engine:
-        """Load the encoders that the home uses now."""
-        settings = settled(self.settings, self.service.store.encoders)
+    def _loaded(self, settings: Settings) -> Engine:
+        """Load the encoders of these settings, which are settled."""
         self._tried = settings.encoders
         engine = Engine(settings, self.service.store, self.sites, self.service.metrics, self.dependencies)
         self.service.shared = self.timer.shared = with_encoders(self.service.shared, settings)
@@ -71,12 +71,14 @@ class Loading:
     def _look(self) -> None:
         """Load the home's encoders if they are others than those that were tried last."""
         try:
-            if settled(self.settings, self.service.store.encoders).encoders == self._tried:
-                return
-            engine = self._loaded()
-        except UserError:
-            # The database takes nothing now: the next look comes soon.
+            settings = settled(self.settings, self.service.store.encoders)
+        except (SQLAlchemyError, UserError):
+            # The database is away or takes nothing now: the next look comes soon.
             return
+        if settings.encoders == self._tried:
+            return
+        try:
+            engine = self._loaded(settings)
         except Exception as error:
             LOG.error("the changed encoders cannot be loaded, the old ones serve on", error=str(error))
             return

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy.exc import OperationalError
 
 from backend import loading
 from backend.app import create_app
@@ -127,3 +128,21 @@ def test_encoders_of_the_environment_do_not_follow_the_home(tmp_path: Path) -> N
         threading.Event().wait(0.3)
         assert service.engine.result() is engine
         assert space(client) == "shipped" + "ngrams".ljust(9, "-")
+
+
+def test_while_the_database_is_away_nothing_is_said_of_encoders(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with started(tmp_path) as (client, service):
+        service.engine.result(10)
+        caplog.clear()
+        looks: list[None] = []
+
+        def away() -> dict[str, str]:
+            looks.append(None)
+            raise OperationalError("SELECT", {}, OSError("away"))
+
+        monkeypatch.setattr(service.store.encoders, "kept", away)
+        until(lambda: len(looks) > 2, seconds=10)
+        assert "encoders cannot be loaded" not in caplog.text
+        assert client.get("/health").json()["ready"]

@@ -16,18 +16,20 @@ import numpy as np
 import torch
 
 from model.evaluation.run import Result, RunPlan, run
-from model.evaluation.tables import f1_table
+from model.evaluation.tables import by_part, f1_table
 from model.features.extraction import FeatureExtractor
 from tagloom.evaluation.corpus import corpus_of
 from tagloom.evaluation.data import read
 
 
-def tell(result: Result) -> None:
-    print(
-        f"{result.method}, {result.gold_families} products ({result.gold_items} items), seed {result.seed}: "
-        f"macro-F1 {result.macro_f1:.4f} weighted {result.weighted_f1:.4f} in {result.seconds:.1f} s",
-        flush=True,
-    )
+def tell(measured: Sequence[Result]) -> None:
+    for result in measured:
+        print(
+            f"{result.method}, {result.gold_families} products ({result.gold_items} items), seed {result.seed}, on "
+            f"{result.part}: macro-F1 {result.macro_f1:.4f} weighted {result.weighted_f1:.4f} log loss "
+            f"{result.log_loss:.4f} in {result.seconds:.1f} s",
+            flush=True,
+        )
 
 
 def intervals(results: Sequence[Result], against: Sequence[str]) -> str:
@@ -64,10 +66,11 @@ def main() -> None:
     results = run(
         corpus_of(read(options.folder, None), extractor, options.cache),
         RunPlan(options.products, range(options.draws), options.methods, options.cache / "results.jsonl"),
-        on_result=tell,
+        on_results=tell,
     )
-    print(f1_table(results).markdown())
-    print(intervals(results, sorted({result.method for result in results} - {"Tagloom"})))
+    for part, own in by_part(results).items():
+        print(f"On {part}:\n\n{f1_table(own).markdown()}\n")
+        print(intervals(own, sorted({result.method for result in own} - {"Tagloom"})))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ from tagloom_base.files import made
 
 TENSORS = "model.safetensors"
 MANIFEST = "manifest.json"
-FORMAT = 5
+FORMAT = 6
+# The network of this format corrected the other models instead of answering by itself, so it is left out.
+CORRECTING = 5
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,10 @@ def load(folder: Path, *, space: str | None = None) -> Tagger:
         about = json.loads(strings.get("tagger", "{}"))
     except (OSError, SafetensorError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
+    if about.get("format") == CORRECTING:
+        network = ("network.", "optimizer.")
+        tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(network)}
+        about |= {"format": FORMAT, "network": None}
     if about.get("format") != FORMAT:
         raise ValueError(
             f"{path} is of format {about.get('format')} and this Tagloom reads format {FORMAT}: train a new version"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn import metrics
 
 Booleans = NDArray[np.bool_]
 
@@ -57,6 +58,12 @@ def average_precision(gold_N: ArrayLike, score_N: ArrayLike) -> float:
     ends = np.append(np.diff(score[order]) != 0, True)
     hits, seen = np.cumsum(gold[order])[ends], np.arange(1, len(gold) + 1)[ends]
     return float(np.sum(np.diff(hits, prepend=0) * hits / seen) / gold.sum())
+
+
+def log_loss(gold_N: ArrayLike, probability_N: ArrayLike) -> float:
+    """Return the mean of -ln of the probability that was given to what is true; 0 for no answers."""
+    gold, probability = np.asarray(gold_N, bool), np.asarray(probability_N, float)
+    return float(metrics.log_loss(gold, probability, labels=[False, True])) if len(gold) else 0.0
 
 
 @dataclass(frozen=True)

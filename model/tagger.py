@@ -31,14 +31,17 @@ from model.weak_supervision.sources import Sources
 
 CHUNK = 128
 """Items that the network computes at a time."""
+NETWORK_SHARE = 0.5
+"""Weight of the network's log-odds in the mean with those of label model and regression. Both are whole models, so that
+their errors differ and the mean is better than each (docs/results.md)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Tagger:
     """A whole model. It answers an item in four steps.
 
-    1. The sources give opinions, which the label model combines.
-    2. The regression and the network add their corrections. The sum is the trained log-odds.
+    1. The sources give opinions, which the label model combines. The regression corrects the sum.
+    2. The trained log-odds are the mean of that and of the network's own log-odds.
     3. A dozen gold labels must not overrule the cues, so the log-odds are ``cold + credence · (trained - cold)``, where
        ``cold`` are those of the cues (``model.weak_supervision.credence``). A class without cues has credence 1.
     4. The calibration turns the log-odds into probabilities and labels. The box model adds boxes.
@@ -132,7 +135,9 @@ class Tagger:
     def log_odds(self, features: Sequence[ItemFeatures], boxes_NK: Tensor | None = None) -> Tensor:
         """Return the (N, K) float64 log-odds before calibration; ``boxes_NK`` as in ``probabilities``."""
         opinions = self.opinions(features, boxes_NK)
-        trained_NK = self.label_model.log_odds(opinions) + self.correction(features) + self.network_logits(features)
+        trained_NK = self.label_model.log_odds(opinions) + self.correction(features)
+        if self.network is not None:
+            trained_NK = with_network(trained_NK, self.network_logits(features))
         return self.tempered(self.sources.cold_log_odds(opinions), trained_NK)
 
     def opinions(self, features: Sequence[ItemFeatures], boxes_NK: Tensor | None = None) -> Opinions:
@@ -165,7 +170,7 @@ class Tagger:
         return self.regression.log_odds(self.evidence.vectors(features, self.sources.cues))
 
     def network_logits(self, features: Sequence[ItemFeatures]) -> Tensor:
-        """Return the (N, K) log-odds that the network adds; 0 before the first training."""
+        """Return the network's (N, K) log-odds; 0 before the first training."""
         if self.network is None or self.reduction is None or not features:
             return torch.zeros(len(features), len(self.labels), dtype=torch.float64)
         parts = [features[at : at + CHUNK] for at in range(0, len(features), CHUNK)]
@@ -183,6 +188,11 @@ class Tagger:
         batch = collate(features, self.sources.cues, self.reduction, self.network.config.vocabulary)
         with torch.inference_mode():
             return self.network.attention(batch.floats())
+
+
+def with_network(base_NK: Tensor, network_NK: Tensor) -> Tensor:
+    """Return the (N, K) trained log-odds from those of the models before the network and those of the network."""
+    return torch.lerp(base_NK.double(), network_NK.double(), NETWORK_SHARE)
 
 
 def _parts() -> dict[str, type[Part]]:

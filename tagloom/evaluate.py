@@ -12,7 +12,7 @@ from model.boxes.described import RECENT
 from model.boxes.effort import Seconds
 from model.evaluation.corpus import LabelledCorpus, families_at, require_share
 from model.evaluation.run import Result, RunPlan, run, steps
-from model.evaluation.tables import box_table, class_table, effort_table, f1_table, leading, measure_table
+from model.evaluation.tables import box_table, by_part, class_table, effort_table, f1_table, leading, measure_table
 from model.features.cache import FeatureCache
 from model.features.extraction import open_extractor
 from tagloom.datasets.dataset import Dataset
@@ -137,28 +137,33 @@ def _results(plan: Plan, corpus: LabelledCorpus, say: Say) -> list[Result]:
     total = len(steps(sizes, range(plan.seeds), plan.methods))
     with tqdm(total=total, desc="methods on draws", unit="", disable=None, leave=False) as bar:
 
-        def tell(result: Result) -> None:
-            own = result.boxes.get(result.method)
-            boxes = f", boxes mAP@0.5 {own.mean:.3f}, effort saved {own.effort.saved:.0%}" if own else ""
-            line = (
-                f"{result.method}, {result.gold_families} products ({result.gold_items} gold items), seed "
-                f"{result.seed}: macro-F1 {result.macro_f1:.3f}, weighted-F1 {result.weighted_f1:.3f}{boxes} "
-                f"({result.seconds:.1f} s)"
-            )
-            with bar.external_write_mode():
-                say(line)
+        def tell(measured: Sequence[Result]) -> None:
+            for result in measured:
+                own = result.boxes.get(result.method)
+                boxes = f", boxes mAP@0.5 {own.mean:.3f}, effort saved {own.effort.saved:.0%}" if own else ""
+                line = (
+                    f"{result.method}, {result.gold_families} products ({result.gold_items} gold items), seed "
+                    f"{result.seed}, on {result.part}: macro-F1 {result.macro_f1:.3f}, weighted-F1 "
+                    f"{result.weighted_f1:.3f}{boxes} ({result.seconds:.1f} s)"
+                )
+                with bar.external_write_mode():
+                    say(line)
             bar.update()
 
         runs = RunPlan(sizes, range(plan.seeds), plan.methods, plan.out / RESULTS, plan.prices)
-        return run(corpus, runs, on_result=tell)
+        return run(corpus, runs, on_results=tell)
 
 
 def _text(results: Sequence[Result], *, effort: bool) -> str:
     """Return the tables to print: tags, then boxes if the data have gold boxes, then the effort if requested.
 
-    F1 by label is shown for the leading methods alone; the report has it for all methods.
+    There are tables for each part of the test items. F1 by label is shown for the leading methods alone; the report has
+    it for all methods.
     """
-    tables = [f1_table(results), measure_table(results), class_table(results, leading(results))]
-    if any(result.boxes for result in results):
-        tables += [box_table(results), *([effort_table(results)] if effort else [])]
-    return "\n\n".join(f"{table.title}: {table.note}\n\n{table.markdown()}" for table in tables if table.rows)
+    texts = []
+    for part, own in by_part(results).items():
+        tables = [f1_table(own), measure_table(own), class_table(own, leading(own))]
+        if any(result.boxes for result in own):
+            tables += [box_table(own), *([effort_table(own)] if effort else [])]
+        texts += [f"{table.title}, on {part}: {table.note}\n\n{table.markdown()}" for table in tables if table.rows]
+    return "\n\n".join(texts)

@@ -5,7 +5,7 @@ and cues belong to blocks. The picture is a coarse grid of regions. Industry is,
 the vocabulary and the value's own embedding.
 
 Shape suffixes: N items, T segments, E text width, G geometry, F cue flags, R regions, C image width, L industry levels,
-X further text fields.
+X further text fields, P statistics of all read blocks together (the page).
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from model.attention.reduction import Reduction
 from model.attention.vocabulary import UNSEEN, Vocabulary
 from model.features.item import ItemFeatures
 from model.items import TextBlock
+from model.lexicon.blocks import STATISTICS, block_statistics
 from model.lexicon.cues import CueSet
 
 # The most segments of an item, with the title.
@@ -48,6 +49,8 @@ class Batch:
     level_mask_NL: Tensor
     field_NXE: Tensor
     field_mask_NX: Tensor
+    page_NP: Tensor
+    page_mask_N1: Tensor
 
     def __len__(self) -> int:
         return len(self.segment_NTE)
@@ -85,11 +88,15 @@ def collate(items: Sequence[ItemFeatures], cues: CueSet, reduction: Reduction, v
     region_mask_NR = torch.zeros(len(items), GRID * GRID, dtype=torch.bool)
     field_NXE = torch.zeros(len(items), len(vocabulary.fields), reduction.text_EP.shape[1], dtype=torch.float16)
     field_mask_NX = torch.zeros(len(items), len(vocabulary.fields), dtype=torch.bool)
+    page_NP = torch.zeros(len(items), STATISTICS + len(cues.cues), dtype=torch.float16)
+    page_mask_N1 = torch.zeros(len(items), 1, dtype=torch.bool)
     for n, item in enumerate(items):
         if item.grid_RC.numel():
             map_1CHW = item.grid_RC.float().T.reshape(1, -1, *item.grid_shape)
             region_NRC[n] = region_components(map_1CHW, reduction)[0].half()
             region_mask_NR[n] = True
+            page_NP[n] = block_statistics(item, cues)
+            page_mask_N1[n] = True
         for x, name in enumerate(vocabulary.fields):
             if item.texts.get(name, "").strip():
                 field_NXE[n, x] = reduction.segments(normalize(item.texts_E[name].float(), dim=0)).half()
@@ -106,6 +113,8 @@ def collate(items: Sequence[ItemFeatures], cues: CueSet, reduction: Reduction, v
         level_mask_NL=level_mask_NL,
         field_NXE=field_NXE,
         field_mask_NX=field_mask_NX,
+        page_NP=page_NP,
+        page_mask_N1=page_mask_N1,
     )
 
 

@@ -1,20 +1,21 @@
 """The dual-channel attention network: picture and text attend to each other, and each class attends to both.
 
     regions  x = norm(P_image grid + place)
-    tokens   t = norm(P_text segments + P_geometry + P_flags), and w · norm(P_text e + name) of each further text field
+    tokens   t = norm(P_text segments + P_geometry + P_flags), w · norm(P_text e + name) of each further text field,
+             and norm(P_page s) of the statistics s of all read blocks
     image→text   x' = norm(x + attend(x, t))    text→image   t' = norm(t + attend(t, x))
     class k asks   v_k = attend(q_k, x')        u_k = attend(q_k, t')
     industry       i = Σ over levels (one-hot · W + P_industry (e + offset)) / √levels
     fused          logit_k = head_k · norm(fusion(v_k, u_k, i)) + bias_k     (model.attention.fusion; gate by default)
 
 e is the embedding of a text or an industry value. A value that no training item had has an embedding too; what is
-learned about a value (offset and W) is added. The logits are added to the label model's log-odds. The head starts at
-zero, so an untrained network does not change the log-odds. A missing modality is masked in every attention and in the
-fusion.
+learned about a value (offset and W) is added. The logits are the network's own log-odds of each label. The head starts
+at zero and the bias at the log-odds of each label's share, so an untrained network answers with the shares. A missing
+modality is masked in every attention and in the fusion.
 
-Shape suffixes: B batch, R regions, C image width, T segments, X further text fields, E text width, G geometry, F flags,
-L industry levels, V industry values, D width, K classes, H heads, M modalities (image, text, industry), S voices. In
-`Attend`: Q queries, S places of the source, d width of a head.
+Shape suffixes: B batch, R regions, C image width, T segments, X further text fields, P statistics of the page, E text
+width, G geometry, F flags, L industry levels, V industry values, D width, K classes, H heads, M modalities (image,
+text, industry), S voices. In `Attend`: Q queries, S places of the source, d width of a head.
 """
 
 import copy
@@ -36,13 +37,16 @@ from model.state import State, prefixed
 class NetworkConfig:
     """Sizes and switches of a network.
 
-    ``flags`` is the number of cue flags, ``width`` the width of the states, ``fusion`` a key of ``FUSIONS``. A switch
-    that is False leaves a modality, or one direction of the attention between picture and text, out of the network.
+    ``flags`` is the number of cue flags, ``page`` that of the page's statistics, ``width`` the width of the states,
+    ``fusion`` a key of ``FUSIONS``. A switch that is False leaves a modality, or one direction of the attention between
+    picture and text, out of the network. With ``mean_pooling``, each attention is replaced by the mean over all places,
+    with the same parameters.
     """
 
     image_width: int
     text_width: int
     flags: int
+    page: int
     classes: int
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
     width: int = 64
@@ -53,6 +57,7 @@ class NetworkConfig:
     use_industry: bool = True
     image_to_text: bool = True
     text_to_image: bool = True
+    mean_pooling: bool = False
     fusion: str = "gate"
 
     @classmethod
@@ -79,7 +84,7 @@ class Attention:
 
 @dataclass(frozen=True)
 class _Sides:
-    """States and masks of both channels after they attended to each other; tokens are segments, then text fields."""
+    """States and masks of both channels after they attended to each other; tokens are segments, fields, the page."""
 
     region_BRD: Tensor
     token_BTD: Tensor
@@ -90,9 +95,9 @@ class _Sides:
 class Attend(nn.Module):
     """Multi-head attention with one more, empty place in the source, so that an empty source has an answer of zero."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, width, self.mean_pooling = config.heads, config.width, config.mean_pooling
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width, bias=False)
         self.value = nn.Linear(width, width, bias=False)
@@ -100,6 +105,9 @@ class Attend(nn.Module):
 
     def forward(self, query_BQD: Tensor, source_BSD: Tensor, mask_BS: Tensor) -> Tensor:
         """Return the answers (B, Q, D) of the source to the queries; ``mask_BS`` is False for padding."""
+        if self.mean_pooling:
+            mean_B1D: Tensor = self.out(self.value(_mean(source_BSD, mask_BS)))[:, None]
+            return mean_B1D.expand(-1, query_BQD.shape[1], -1)
         # Key and value have no bias, so the zeros added in front answer with zeros.
         source_BSD, mask_BS = pad(source_BSD, (0, 0, 1, 0)), pad(mask_BS, (1, 0), value=True)
         answer_BHQd = scaled_dot_product_attention(
@@ -113,6 +121,9 @@ class Attend(nn.Module):
 
     def weights(self, query_BQD: Tensor, source_BSD: Tensor, mask_BS: Tensor) -> Tensor:
         """Return the attention weights (B, Q, S), mean of the heads; the rest to 1 is the weight of the empty place."""
+        if self.mean_pooling:
+            share_BS = mask_BS / mask_BS.sum(1, keepdim=True).clamp(min=1)
+            return share_BS[:, None].expand(-1, query_BQD.shape[1], -1)
         source_BSD, mask_BS = pad(source_BSD, (0, 0, 1, 0)), pad(mask_BS, (1, 0), value=True)
         query_BHQd, key_BHSd = self._split(self.query(query_BQD)), self._split(self.key(source_BSD))
         score_BHQS = query_BHQd @ key_BHSd.transpose(2, 3) / query_BHQd.shape[-1] ** 0.5
@@ -126,7 +137,7 @@ class Attend(nn.Module):
 
 
 class Network(nn.Module):
-    """The network; its logits are added to the label model's log-odds.
+    """The network; its logits are log-odds of each label, which the tagger averages with those of its other models.
 
     Example::
 
@@ -143,19 +154,20 @@ class Network(nn.Module):
         self.text_in = nn.Linear(config.text_width, width)
         self.geometry_in = nn.Linear(GEOMETRY, width)
         self.flag_in = nn.Linear(config.flags, width, bias=False) if config.flags else None
+        self.page_in = nn.Linear(config.page, width)
         self.field_name = nn.Parameter(torch.zeros(fields, width))
         self.field_weight = nn.Parameter(torch.ones(fields))
         self.industry_in = nn.Linear(config.text_width, width, bias=False)
         self.industry_offset = nn.Parameter(torch.zeros(values, config.text_width))
         self.industry_value = nn.Parameter(torch.zeros(values, width))
         self.image_norm, self.text_norm = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.image_to_text = Attend(width, config.heads) if config.image_to_text else None
-        self.text_to_image = Attend(width, config.heads) if config.text_to_image else None
+        self.image_to_text = Attend(config) if config.image_to_text else None
+        self.text_to_image = Attend(config) if config.text_to_image else None
         self.image_mix_norm, self.text_mix_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.fusion = make_fusion(config.fusion, width)
         self.query = nn.Parameter(torch.randn(config.classes, width) * 0.2)
-        self.ask_image = Attend(width, config.heads) if self.fusion.asks else None
-        self.ask_text = Attend(width, config.heads) if self.fusion.asks else None
+        self.ask_image = Attend(config) if self.fusion.asks else None
+        self.ask_text = Attend(config) if self.fusion.asks else None
         self.head_norm = nn.LayerNorm(width)
         self.head = nn.Parameter(torch.zeros(config.classes, self.fusion.voices, width))
         self.bias = nn.Parameter(torch.zeros(config.classes))
@@ -214,19 +226,21 @@ class Network(nn.Module):
         query_BKD = self.query.expand(len(batch), -1, -1)
         region_BKR = self.ask_image.weights(query_BKD, sides.region_BRD, sides.region_mask_BR)
         token_BKT = self.ask_text.weights(query_BKD, sides.token_BTD, sides.token_mask_BT)
-        segments = batch.segment_mask_NT.shape[1]
-        return Attention(region_BKR, token_BKT[..., :segments], token_BKT[..., segments:])
+        segments, fields = batch.segment_mask_NT.shape[1], batch.field_mask_NX.shape[1]
+        return Attention(region_BKR, token_BKT[..., :segments], token_BKT[..., segments : segments + fields])
 
     def _sides(self, batch: Batch) -> _Sides:
         """Return the states of regions and tokens after the two channels have attended to each other."""
         region_mask_BR = batch.region_mask_NR & self.config.use_image
-        token_mask_BT = torch.cat([batch.segment_mask_NT, batch.field_mask_NX], dim=1) & self.config.use_text
+        read_BT = torch.cat([batch.segment_mask_NT, batch.field_mask_NX, batch.page_mask_N1], dim=1)
+        token_mask_BT = read_BT & self.config.use_text
         region_BRD = self.image_norm(self.image_in(batch.region_NRC) + self.place)
         segment_BTD = self.text_in(batch.segment_NTE) + self.geometry_in(batch.geometry_NTG)
         if self.flag_in is not None:
             segment_BTD = segment_BTD + self.flag_in(batch.flag_NTF)
         field_BXD = self.text_norm(self.text_in(batch.field_NXE) + self.field_name)
-        token_BTD = torch.cat([self.text_norm(segment_BTD), field_BXD * self.field_weight[:, None]], dim=1)
+        page_B1D = self.text_norm(self.page_in(batch.page_NP))[:, None]
+        token_BTD = torch.cat([self.text_norm(segment_BTD), field_BXD * self.field_weight[:, None], page_B1D], dim=1)
         # Both directions start from the states before the exchange.
         mixed_BRD, mixed_BTD = region_BRD, token_BTD
         if self.image_to_text is not None:

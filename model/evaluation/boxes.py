@@ -50,6 +50,12 @@ def boxed(split: Split) -> list[int]:
     return [row for row in split.test if split.corpus.boxes and split.corpus.boxes[row] is not None]
 
 
+def boxed_part(split: Split, part: Sequence[int]) -> list[int]:
+    """Return the positions, among ``boxed`` rows, of those that stand at the positions ``part`` of the test rows."""
+    rows = {split.test[position] for position in part}
+    return [position for position, row in enumerate(boxed(split)) if row in rows]
+
+
 def drawn_by(tagger: Tagger, split: Split, name: str) -> dict[str, FoundBoxes]:
     """Return the tagger's boxes under ``name``, and the boxes of a baseline under the baseline's name.
 
@@ -68,15 +74,24 @@ def drawn_by(tagger: Tagger, split: Split, name: str) -> dict[str, FoundBoxes]:
     return {name: own, BLOCKS if tagger.network is None else ATTENTION: FoundBoxes(plain, plain)}
 
 
-def box_results(drawn: Mapping[str, FoundBoxes], split: Split, seconds: Seconds) -> dict[str, BoxResult]:
-    """Return the scores of each method's boxes; ``seconds`` are the prices of an annotator's actions."""
-    rows = boxed(split)
+def box_results(
+    drawn: Mapping[str, FoundBoxes], split: Split, part: Sequence[int], seconds: Seconds
+) -> dict[str, BoxResult]:
+    """Return the scores of each method's boxes on the test rows at the positions ``part``.
+
+    ``seconds`` are the prices of an annotator's actions. The answer is empty where no such row has gold boxes.
+    """
+    places = boxed_part(split, part)
+    rows = [boxed(split)[place] for place in places]
+    if not rows:
+        return {}
     gold = [picture for row in rows if (picture := split.corpus.boxes[row]) is not None]
     families = [split.corpus.families[row] for row in rows]
     labels = split.corpus.labels
     results = {}
     for name, boxes in drawn.items():
-        scores = box_scores(boxes.found, gold, labels)
-        low, high = bootstrap_interval(boxes.found, GoldPictures(gold, families), labels, draws=DRAWS)
-        results[name] = BoxResult(scores.average_precision, scores.mean, low, high, effort(boxes.shown, gold, seconds))
+        found, shown = ([every[place] for place in places] for every in (boxes.found, boxes.shown))
+        scores = box_scores(found, gold, labels)
+        low, high = bootstrap_interval(found, GoldPictures(gold, families), labels, draws=DRAWS)
+        results[name] = BoxResult(scores.average_precision, scores.mean, low, high, effort(shown, gold, seconds))
     return results

@@ -22,8 +22,11 @@ from model.tagger import Tagger
 from model.training.boxes import learn_boxes
 from model.weak_supervision.boxes import LearnedBoxes
 
-# At least this share of the families is tested on.
+# At least this share of the families is tested on, unless the data have a validation part.
 TESTED = 0.2
+# The parts of the test items, by where they come from.
+OTHERS = "other products"
+VALIDATION = "validation"
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +35,8 @@ class LabelledCorpus:
 
     ``gold`` is None for an item without labels, which is in the pool only. ``boxes`` are the gold boxes of each item,
     None where no annotator drew; the tuple is empty where no item has boxes. ``unknown`` are the labels of each item
-    that the gold leaves unknown; the tuple is empty where all labels are known.
+    that the gold leaves unknown; the tuple is empty where all labels are known. Rows in ``validation`` are for
+    measuring only: their gold is never drawn to learn from.
 
     Raises ValueError where the lengths differ, or where labelled items are of fewer than two families.
     """
@@ -44,6 +48,7 @@ class LabelledCorpus:
     boxes: tuple[GoldPicture | None, ...] = ()
     lexicon: Lexicon = field(default_factory=Lexicon.load)
     unknown: tuple[frozenset[str], ...] = ()
+    validation: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         if not len(self.features) == len(self.gold) == len(self.families):
@@ -73,6 +78,8 @@ class LabelledCorpus:
         """16 hex digits that change with the gold and with every feature of an item."""
         digest = blake2b(repr((self.labels, self.families, self.boxes)).encode(), digest_size=8)
         digest.update(repr([sorted(labels) if labels is not None else None for labels in self.gold]).encode())
+        if self.validation:
+            digest.update(repr(sorted(self.validation)).encode())
         if any(self.unknown):
             digest.update(repr([sorted(labels) for labels in self.unknown]).encode())
         for item in self.features:
@@ -106,7 +113,7 @@ def require_share(fraction: float) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One draw: gold rows from which a method may learn, and test rows of other families.
+    """One draw: gold rows from which a method may learn, and test rows of other families, of validation too.
 
     All rows are the pool. So methods train on test rows as on unlabelled rows, by their weak labels, and choose
     thresholds by the probabilities of test rows. No method sees the gold of test rows.
@@ -124,6 +131,14 @@ class Split:
         )
 
     @property
+    def parts(self) -> dict[str, list[int]]:
+        """The positions in ``test`` of other products and of validation, by name; a part without any is left out."""
+        parts: dict[str, list[int]] = {OTHERS: [], VALIDATION: []}
+        for position, row in enumerate(self.test):
+            parts[VALIDATION if row in self.corpus.validation else OTHERS].append(position)
+        return {name: places for name, places in parts.items() if places}
+
+    @property
     def problem(self) -> Problem:
         """What a method may learn from."""
         return Problem(self.corpus.features, self.corpus.gold_of(self.gold), self.corpus.families)
@@ -137,27 +152,30 @@ class Split:
 def split(corpus: LabelledCorpus, *, families: int, seed: int) -> Split:
     """Return a draw whose gold are the labelled items of ``families`` random families, and its test items the others.
 
-    The families are the first after ``RandomState(seed).shuffle`` of the sorted names, so that other scripts can repeat
-    the draw. Raises ValueError where no family is left to test on.
+    Items of validation are tested in every draw and are gold in none. The families are the first after
+    ``RandomState(seed).shuffle`` of the sorted names, so that other scripts can repeat the draw. Raises ValueError
+    where no family is left to test on.
     """
-    labelled = [row for row, known in enumerate(corpus.gold) if known is not None]
+    known = [row for row, labels in enumerate(corpus.gold) if labels is not None]
+    labelled = [row for row in known if row not in corpus.validation]
     names = np.unique([corpus.families[row] for row in labelled])
-    if not 0 <= families < len(names):
+    if not 0 <= families < len(names) + bool(corpus.validation):
         raise ValueError(f"{families} gold families of {len(names)} leave nothing to test on")
     np.random.RandomState(seed).shuffle(names)
     chosen = set(names[:families].tolist())
     gold = tuple(row for row in labelled if corpus.families[row] in chosen)
-    test = tuple(row for row in labelled if corpus.families[row] not in chosen)
+    test = tuple(row for row in known if row in corpus.validation or corpus.families[row] not in chosen)
     return Split(corpus, gold, test, seed)
 
 
 def families_at(corpus: LabelledCorpus, fraction: float) -> int:
     """Return how many of the labelled families are about this share; at least 1 for a share above 0.
 
-    At a share of 1 all families but those tested on, a fifth, are counted. Raises ValueError for a share outside of 0
-    to 1.
+    At a share of 1 all families are counted if there is a validation part to test on, else all but a fifth. Raises
+    ValueError for a share outside of 0 to 1.
     """
-    names = {family for family, known in zip(corpus.families, corpus.gold, strict=True) if known is not None}
+    labelled = [row for row, known in enumerate(corpus.gold) if known is not None and row not in corpus.validation]
+    names = {corpus.families[row] for row in labelled}
     require_share(fraction)
-    most = max(1, len(names) - max(1, round(TESTED * len(names))))
+    most = len(names) if corpus.validation else max(1, len(names) - max(1, round(TESTED * len(names))))
     return 0 if fraction == 0 else min(max(1, round(fraction * len(names))), most)

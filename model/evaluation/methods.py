@@ -20,6 +20,7 @@ from torch import Tensor
 from model.attention.fusion import FUSIONS
 from model.evaluation.boxes import FoundBoxes, drawn_by
 from model.evaluation.corpus import Split
+from model.evaluation.standalone import answers, chosen
 from model.lexicon.cues import CueSet
 from model.lexicon.lexicon import Lexicon
 from model.regression.evidence import Evidence
@@ -74,8 +75,20 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "no progressive schedule": {"first": ALL_AT_ONCE, "continuation": ALL_AT_ONCE},
 }
 
-# With an empty lexicon too, only the bias of each label and the network answer.
-ALONE = {"use_neighbours": False, "use_industry": False, "use_boxes": False, "use_regression": False}
+# Changes to the network that stands alone, each a claim of the study.
+ALONE: Mapping[str, Mapping[str, Any]] = {
+    "network alone": {},
+    "network alone: mean pooling": {"network": {"mean_pooling": True}},
+    "network alone: no attention between channels": {"network": APART},
+    "network alone: image to text only": {"network": {"text_to_image": False}},
+    "network alone: text to image only": {"network": {"image_to_text": False}},
+    "network alone: no picture": {"network": {"use_image": False}},
+    "network alone: no text": {"network": {"use_text": False}},
+    "network alone: no industry": {"network": {"use_industry": False}},
+    "network alone: no KNN": {"weak_weight": 0.0},
+    "network alone: all phases at once": {"first": ALL_AT_ONCE},
+    **{f"network alone: {name}": {"network": {**APART, "fusion": name}} for name in FUSIONS if name != "gate"},
+}
 
 
 def methods() -> dict[str, Method]:
@@ -84,13 +97,14 @@ def methods() -> dict[str, Method]:
         TAGLOOM: tagloom(draws=True), COLD: cold_start, NO_CUES: tagloom(lexicon=Lexicon()),
     }  # fmt: skip
     ablated = {name: tagloom(**changes) for name, changes in ABLATIONS.items()}
-    alone = {
-        f"network alone: {name}": tagloom(lexicon=Lexicon(), **ALONE, network={**APART, "fusion": name})
-        for name in FUSIONS
-        if name != "gate"
-    }
-    dual = {"network alone": tagloom(lexicon=Lexicon(), **ALONE)}
-    return {**ours, "no industry": without_industry, **ablated, **dual, **alone, **BASELINES}
+    alone = {name: network_alone(changes) for name, changes in ALONE.items()}
+    alone["network alone: settings chosen"] = lambda split: network_alone(chosen(split))(split)
+    return {**ours, "no industry": without_industry, **ablated, **alone, **BASELINES}
+
+
+def network_alone(changes: Mapping[str, Any]) -> Method:
+    """Return the network by itself as a method, trained with these changes to its config."""
+    return lambda split: _plain(answers(split, changes))
 
 
 def tagloom(*, lexicon: Lexicon | None = None, draws: bool = False, **changes: Any) -> Method:

@@ -24,10 +24,10 @@ from model.attention.network import NetworkConfig
 from model.boxes.effort import Effort, Seconds
 from model.checkpoint import FORMAT
 from model.evaluation.boxes import BoxResult, box_results
-from model.evaluation.corpus import LabelledCorpus, Split, split
+from model.evaluation.corpus import OTHERS, LabelledCorpus, Split, split
 from model.evaluation.methods import WITHOUT_GOLD, Method, methods
 from model.lexicon.lexicon import Lexicon
-from model.metrics import average_precision, class_scores, macro_f1, weighted_f1
+from model.metrics import average_precision, class_scores, log_loss, macro_f1, weighted_f1
 from model.training.config import TrainConfig
 from model.weak_supervision.label_model import Opinions
 
@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Result:
-    """The result of one method on one draw.
+    """The result of one method on one part of the test items of one draw.
 
     ``class_*`` are by label. ``seconds`` is the time of training and answering. ``reliability`` is what
     ``reliability()`` returns, ``sources`` what ``heard()`` returns. ``data`` and ``tagger`` are fingerprints and
@@ -56,6 +56,7 @@ class Result:
     class_f1: dict[str, float]
     class_precision: dict[str, float]
     class_recall: dict[str, float]
+    log_loss: float
     seconds: float
     data: str = ""
     prices: dict[str, float] = field(default_factory=dict)
@@ -63,10 +64,11 @@ class Result:
     reliability: list[list[float]] = field(default_factory=list)
     sources: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     tagger: str = ""
+    part: str = OTHERS
 
 
-def nothing_to_tell(_: Result) -> None:
-    """Do nothing with a result; for callers that need the list at the end only."""
+def nothing_to_tell(_: Sequence[Result]) -> None:
+    """Do nothing with results; for callers that need the list at the end only."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,11 @@ class RunPlan:
 
 
 def run(
-    corpus: LabelledCorpus, plan: RunPlan, *, on_result: Callable[[Result], None] = nothing_to_tell
+    corpus: LabelledCorpus, plan: RunPlan, *, on_results: Callable[[Sequence[Result]], None] = nothing_to_tell
 ) -> list[Result]:
     """Run the plan's methods on the corpus and return all results, those that the file held already included.
+
+    ``on_results`` is called with the results of each method on each draw.
 
     A result in the file is used again only if it was made from the same data, with the same ``tagger_fingerprint`` and
     the same prices. Raises ValueError for an unknown method.
@@ -96,23 +100,33 @@ def run(
     same = (corpus.fingerprint, tagger_fingerprint(corpus.lexicon), asdict(prices))
     available = methods()
     known = [r for r in (read(results) if results else []) if (r.data, r.tagger, r.prices) == same]
-    done = {(r.method, r.gold_families, r.seed): r for r in known}
+    done: dict[tuple[str, int, int], list[Result]] = {}
+    for result in known:
+        done.setdefault((result.method, result.gold_families, result.seed), []).append(result)
     found = []
     wanted = steps(plan.gold_families, plan.seeds, plan.names)
     for (families, seed), steps_of in groupby(wanted, key=itemgetter(0, 1)):
         # The methods of a draw share its learned boxes.
         drawn = split(corpus, families=families, seed=seed)
         for _, _, name in steps_of:
-            result = done.get((name, families, seed)) or _measure(drawn, name, available[name], families, prices)
-            if results and (name, families, seed) not in done:
-                # If a kill has cut off the last line, that line is ended first.
-                with results.open("ab+") as file:
-                    file.seek(max(0, file.tell() - 1))
-                    cut_off = file.read() not in (b"", b"\n")
-                    file.write(b"\n" * cut_off + json.dumps(asdict(result), ensure_ascii=False).encode() + b"\n")
-            found.append(result)
-            on_result(result)
+            measured = done.get((name, families, seed), [])
+            # A kill may have cut off the line of a draw's last part.
+            if {result.part for result in measured} != set(drawn.parts):
+                measured = _measure(drawn, name, available[name], families, prices)
+                if results:
+                    _append(results, measured)
+            found += measured
+            on_results(measured)
     return found
+
+
+def _append(path: Path, results: Sequence[Result]) -> None:
+    """Append results to a file. If a kill has cut off the file's last line, that line is ended first."""
+    lines = [json.dumps(asdict(result), ensure_ascii=False).encode() + b"\n" for result in results]
+    with path.open("ab+") as file:
+        file.seek(max(0, file.tell() - 1))
+        cut_off = file.read() not in (b"", b"\n")
+        file.write(b"\n" * cut_off + b"".join(lines))
 
 
 def tagger_fingerprint(lexicon: Lexicon) -> str:
@@ -157,39 +171,48 @@ def read(path: Path) -> list[Result]:
     return results
 
 
-def _measure(drawn: Split, name: str, method: Method, families: int, prices: Seconds) -> Result:
-    """Return the result of one method on one draw."""
+def _measure(drawn: Split, name: str, method: Method, families: int, prices: Seconds) -> list[Result]:
+    """Return the results of one method on one draw, one for each part of its test items."""
     corpus = drawn.corpus
     started = time.monotonic()
     answers = method(drawn)
-    gold_NK = corpus.truth(drawn.test).numpy()
-    known_NK = ~np.isnan(gold_NK)
-    truth_NK, probability_NK = np.nan_to_num(gold_NK), answers.probability_NK.numpy()
-    # A label that the gold does not know counts neither as right nor as wrong.
-    given_NK = answers.given_NK.numpy() & known_NK
-    scores = dict(zip(corpus.labels, class_scores(truth_NK, given_NK), strict=True))
-    precisions = [
-        average_precision(truth_NK[known_N, k], probability_NK[known_N, k]) for k, known_N in enumerate(known_NK.T)
-    ]
-    return Result(
-        method=name,
-        gold_families=families,
-        seed=drawn.seed,
-        gold_items=len(drawn.gold),
-        macro_f1=macro_f1(truth_NK, given_NK),
-        weighted_f1=weighted_f1(truth_NK, given_NK),
-        mean_average_precision=float(np.mean(precisions)),
-        class_f1={label: score.f1 for label, score in scores.items()},
-        class_precision={label: score.precision for label, score in scores.items()},
-        class_recall={label: score.recall for label, score in scores.items()},
-        seconds=time.monotonic() - started,
-        data=corpus.fingerprint,
-        prices=asdict(prices),
-        boxes=box_results(answers.drawn, drawn, prices),
-        reliability=reliability(truth_NK[known_NK], probability_NK[known_NK]),
-        sources=heard(answers.opinions, gold_NK, corpus.labels) if answers.opinions else {},
-        tagger=tagger_fingerprint(corpus.lexicon),
-    )
+    seconds = time.monotonic() - started
+    results = []
+    for part, places in drawn.parts.items():
+        gold_NK = corpus.truth(drawn.test).numpy()[places]
+        known_NK = ~np.isnan(gold_NK)
+        truth_NK, probability_NK = np.nan_to_num(gold_NK), answers.probability_NK.numpy()[places]
+        # A label that the gold does not know counts neither as right nor as wrong.
+        given_NK = answers.given_NK.numpy()[places] & known_NK
+        scores = dict(zip(corpus.labels, class_scores(truth_NK, given_NK), strict=True))
+        precisions = [
+            average_precision(truth_NK[known_N, k], probability_NK[known_N, k]) for k, known_N in enumerate(known_NK.T)
+        ]
+        opinions = answers.opinions.rows(places) if answers.opinions else None
+        results.append(
+            Result(
+                method=name,
+                gold_families=families,
+                seed=drawn.seed,
+                gold_items=len(drawn.gold),
+                macro_f1=macro_f1(truth_NK, given_NK),
+                weighted_f1=weighted_f1(truth_NK, given_NK),
+                mean_average_precision=float(np.mean(precisions)),
+                class_f1={label: score.f1 for label, score in scores.items()},
+                class_precision={label: score.precision for label, score in scores.items()},
+                class_recall={label: score.recall for label, score in scores.items()},
+                log_loss=log_loss(truth_NK[known_NK], probability_NK[known_NK]),
+                seconds=seconds,
+                data=corpus.fingerprint,
+                prices=asdict(prices),
+                boxes=box_results(answers.drawn, drawn, places, prices),
+                reliability=reliability(truth_NK[known_NK], probability_NK[known_NK]),
+                sources=heard(opinions, gold_NK, corpus.labels) if opinions else {},
+                tagger=tagger_fingerprint(corpus.lexicon),
+                part=part,
+            )
+        )
+    return results
 
 
 def reliability(truth: Floats, probability: Floats) -> list[list[float]]:

@@ -18,6 +18,7 @@ MEASURES: Mapping[str, Callable[[Result], float]] = {
     "macro-F1": lambda result: result.macro_f1,
     "weighted-F1": lambda result: result.weighted_f1,
     "mAP": lambda result: result.mean_average_precision,
+    "log loss": lambda result: result.log_loss,
 }
 
 
@@ -34,6 +35,14 @@ class Table:
         """Return the table in Markdown, without title and note."""
         lines = [self.headings, ("---",) * len(self.headings), *self.rows]
         return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def by_part(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """Return the results on each part of the test items, by the part's name; all tables below are of one part."""
+    parts: dict[str, list[Result]] = {}
+    for result in results:
+        parts.setdefault(result.part, []).append(result)
+    return parts
 
 
 def f1_table(results: Sequence[Result], against: str = TAGLOOM) -> Table:
@@ -55,7 +64,7 @@ def f1_table(results: Sequence[Result], against: str = TAGLOOM) -> Table:
 
 
 def measure_table(results: Sequence[Result], against: str = TAGLOOM) -> Table:
-    """Return macro precision, macro recall, macro-F1, weighted-F1 and mAP of the tags by gold and method."""
+    """Return macro precision, recall and F1, weighted-F1, mAP and log loss of the tags by gold and method."""
     places = by_place(results)
     rows = []
     for (name, size), drawn in sorted(places.items(), key=lambda place: place[0][1]):

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from model.features.item import ItemFeatures, hashed_industry
+from model.lexicon.blocks import block_statistics
 from model.lexicon.cues import CueSet
 from model.state import State, prefixed
 
@@ -86,7 +87,7 @@ def _parts(items: Sequence[ItemFeatures], cues: CueSet) -> dict[str, Tensor]:
         "words": torch.stack([_words(item) for item in items]),
         "title": torch.stack([normalize(item.title_E.float(), dim=0) for item in items]),
         "industry": torch.stack([hashed_industry(item.industry) for item in items]),
-        "blocks": torch.stack([_block_statistics(item, cues) for item in items]),
+        "blocks": torch.stack([block_statistics(item, cues) for item in items]),
     }
 
 
@@ -98,37 +99,3 @@ def _words(item: ItemFeatures) -> Tensor:
     words_D = torch.zeros(WORD_COLUMNS)
     words_D[[zlib.crc32(gram.encode()) % WORD_COLUMNS for gram in sorted(grams)]] = 1.0
     return words_D
-
-
-def _block_statistics(item: ItemFeatures, cues: CueSet) -> Tensor:
-    """Return statistics of an item's read blocks: their number, sizes, places and kinds of characters.
-
-    The last F are the height of the tallest block that each cue fires on.
-    """
-    boxes = [block.box for block in item.blocks_on_screens]
-    text = "".join(block.text for block in item.blocks)
-    top = [box for box in boxes if box.top < 0.2]
-    digits = [sum(map(str.isdigit, block.text)) * block.box.height for block in item.blocks_on_screens]
-    counts = [
-        len(boxes),
-        len(text),
-        sum("\u4e00" <= character <= "\u9fff" for character in text),
-        sum(map(str.isdigit, text)),
-        sum(character.isascii() and character.isalpha() for character in text),
-        len(top),
-    ]
-    areas = [
-        sum(box.area for box in boxes),
-        max((box.area for box in boxes), default=0.0),
-        max((box.height for box in boxes), default=0.0),
-        sum(box.area for box in top),
-        max(digits, default=0.0),
-    ]
-    cue_height_F = torch.zeros(len(cues.cues))
-    if boxes:
-        height_B1 = torch.tensor([[box.height] for box in boxes], dtype=torch.float32)
-        cue_height_F = (cues.block_flags(item) * height_B1).amax(0)
-    # Logarithms keep a picture full of text from outweighing all others.
-    counts_D = torch.tensor(counts, dtype=torch.float32).log1p()
-    areas_D = (10 * torch.tensor(areas, dtype=torch.float32)).log1p()
-    return torch.cat([counts_D, areas_D, (10 * cue_height_F).log1p()])

@@ -149,6 +149,7 @@ def modality_dropout(batch: Batch, share: float) -> Batch:
         batch,
         region_mask_NR=batch.region_mask_NR & kept_BM[:, :1],
         segment_mask_NT=batch.segment_mask_NT & kept_BM[:, 1:2],
+        page_mask_N1=batch.page_mask_N1 & kept_BM[:, 1:2],
         level_mask_NL=batch.level_mask_NL & kept_BM[:, 2:3],
         field_mask_NX=batch.field_mask_NX & kept_BM[:, 3:],
     )

@@ -29,7 +29,7 @@ from model.calibration import Calibration
 from model.encoders.precision import has_bfloat16
 from model.features.item import ItemFeatures
 from model.problem import Problem
-from model.tagger import CHUNK, Tagger, run
+from model.tagger import CHUNK, Tagger, run, with_network
 from model.training.boxes import learn_boxes
 from model.training.config import TrainConfig
 from model.training.optimisation import Learner, modality_dropout
@@ -43,8 +43,10 @@ if TYPE_CHECKING:
 
 LEAST_WEAK = 64
 """The least number of items without gold in an epoch, if the pool has so many."""
-WEAK_PRIOR = 20.0
+WEAK_PRIOR = 60.0
 """With this many gold labels of a class, its weak labels weigh half as much as without any gold."""
+SHARES_PRIOR = 2.0
+"""As if so many gold labels of a class had been seen, half of them yes, where its share is the network's first bias."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def fit(
     supervision = supervise(parent, problem, config)
     prepared = _prepared(parent, problem, supervision, config)
     if not config.use_network:
-        return _calibrated(prepared, problem, supervision, 0.0)
+        return _calibrated(prepared, problem, supervision, supervision.base_NK)
     course = Course(prepared, problem.pool, supervision, config, resume)
 
     def tagger_of(network: Network, optimizer: OptimizerState) -> Tagger:
@@ -132,14 +134,14 @@ def _prepared(parent: Tagger, problem: Problem, supervision: Supervision, config
     )
 
 
-def _calibrated(tagger: Tagger, problem: Problem, supervision: Supervision, network_NK: Tensor | float) -> Tagger:
+def _calibrated(tagger: Tagger, problem: Problem, supervision: Supervision, network_NK: Tensor) -> Tagger:
     """Return the tagger without a version name, calibrated by log-odds of gold that were not trained on that gold.
 
-    ``network_NK`` is what the network adds to the log-odds of the pool.
+    ``network_NK`` are the network's log-odds of the pool; where the tagger has none, those of the models before it.
     """
     gold, held_out = problem.table(tagger.labels), sorted(problem.held_out)
     labels_NK, rows = gold.labels_NK, gold.rows
-    log_odds_NK = tagger.tempered(supervision.cold_NK, supervision.base_NK + network_NK)
+    log_odds_NK = tagger.tempered(supervision.cold_NK, with_network(supervision.base_NK, network_NK))
     # The network was trained on gold that is not held out. Only the log-odds before the network, which are out of fold,
     # are those of a new item.
     unseen_NK = tagger.tempered(supervision.cold_NK, supervision.base_NK)
@@ -178,16 +180,20 @@ class Course:
         self.gold_NK, self.weight_N = gold.labels_NK.float(), gold.weight_N.float()
         self.gold_rows = torch.tensor(gold.rows)
         self.weak_rows = torch.tensor(sorted(set(range(len(pool))) - set(gold.rows)), dtype=torch.int64)
-        self.base_NK = supervision.base_NK.float()
         self.weak_NK = supervision.weak.probability_NK.float()
         self.weak_weight_NK = supervision.weak.confidence_NK.float() * self._trust()
         widths = self.data.region_NRC.shape[2], self.data.segment_NTE.shape[2]
-        flags, classes = len(supervision.sources.cues.cues), self.gold_NK.shape[1]
-        form = NetworkConfig(*widths, flags, classes, vocabulary, **config.network)  # type: ignore[arg-type]
+        flags, page, classes = len(supervision.sources.cues.cues), self.data.page_NP.shape[1], self.gold_NK.shape[1]
+        form = NetworkConfig(*widths, flags, page, classes, vocabulary, **config.network)  # type: ignore[arg-type]
         # A network of another form is dropped: its weights fit nowhere in the new one.
         trained_before = parent.network is not None and form.extends(parent.network.config)
         self.device = torch.device(config.device)
         network = grown(parent.network, form) if parent.network and trained_before else make_network(form, config.seed)
+        known_NK = ~self.gold_NK.isnan() * self.weight_N[:, None]
+        yes_K = (self.gold_NK.nan_to_num(0.0) * known_NK).sum(0)
+        share_K = (yes_K + SHARES_PRIOR / 2) / (known_NK.sum(0) + SHARES_PRIOR)
+        # A bias of 0 is that of a new class, also in a network that was trained before.
+        network.bias.data = torch.where(network.bias.data == 0, share_K.logit(), network.bias.data)
         self.network = network.to(self.device)
         self.phases = config.continuation if trained_before else config.first
         encoders = (live.encoders, live.rate) if live else ()
@@ -209,7 +215,7 @@ class Course:
         return self.config.weak_weight * scarcity_K * (2 * accuracy_K - 1).clamp(min=0)
 
     def logits(self, network: Network) -> Tensor:
-        """Return the (N, K) log-odds that a network adds on the pool."""
+        """Return the (N, K) log-odds of a network on the pool."""
         rows_N = torch.arange(len(self.gold_NK))
         return run(network, [self.data[rows].floats() for rows in torch.split(rows_N, CHUNK)])
 
@@ -235,7 +241,7 @@ class Course:
                 self.learner.save(self.resume, self._fingerprint(), number)
             on_epoch(EpochReport(number, len(schedule), phase.name, gold_loss, weak_loss))
             # ``number`` counts from 1, so that schedule[number] is the next epoch's phase.
-            if number == len(schedule) or schedule[number] is not phase:
+            if number == len(schedule) or schedule[number].name != phase.name:
                 tagger = tagger_of(*self._learned())
                 on_phase(phase.name, tagger)
         # If a run was killed after its last epoch, no epoch is left, but the tagger is still to be made.
@@ -264,21 +270,20 @@ class Course:
         gold_weight, weak_weight = gold_weight_BK.sum(), weak_weight_BK.sum()
         share = self.learner.processes.share(torch.arange(len(rows)))
         mine = rows[share]
-        correction_BK = self._corrections(rows, share)
-        logit_BK = correction_BK + self.base_NK[mine]
+        logit_BK, bias_K = self._logits(rows, share), self.network.bias.detach().cpu()
         gold_loss_BK = binary_cross_entropy_with_logits(logit_BK, self.gold_NK[mine].nan_to_num(0.0), reduction="none")
         weak_loss_BK = binary_cross_entropy_with_logits(logit_BK, self.weak_NK[mine], reduction="none")
         # Each process sums over its share and divides by the whole batch's weight, so that the processes' gradients add
         # up to the gradient of the batch.
         gold_loss = (gold_loss_BK * gold_weight_BK[share]).sum()
         weak_loss = (weak_loss_BK * weak_weight_BK[share]).sum()
-        penalty = self.config.logit_penalty * correction_BK.square().sum() / gold_weight_BK.numel()
+        penalty = self.config.logit_penalty * (logit_BK - bias_K).square().sum() / gold_weight_BK.numel()
         self.learner.step((gold_loss + weak_loss) / (gold_weight + weak_weight).clamp(min=1.0) + penalty)
         lost = self.learner.processes.total(torch.stack([gold_loss, weak_loss]).detach())
         return float(lost[0] / gold_weight.clamp(min=1.0)), float(lost[1] / weak_weight.clamp(min=1.0))
 
-    def _corrections(self, rows: Tensor, share: Tensor) -> Tensor:
-        """Return the (B, K) float32 log-odds that the network adds to this process's share of a batch, on the CPU."""
+    def _logits(self, rows: Tensor, share: Tensor) -> Tensor:
+        """Return the network's (B, K) float32 log-odds for this process's share of a batch, on the CPU."""
         # The modalities to hide are drawn for the whole batch, so that all processes draw the same.
         batch = modality_dropout(self.data[rows].floats(), self.config.modality_dropout)[share].to(self.device)
         if self.live:
@@ -286,8 +291,8 @@ class Course:
         # CPUs compute in single precision, in which all recorded results were made.
         halves = self.device.type == "cuda" and has_bfloat16(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=halves):
-            correction_BK: Tensor = self.network(batch)
-        return correction_BK.float().cpu()
+            logit_BK: Tensor = self.network(batch)
+        return logit_BK.float().cpu()
 
     def _fingerprint(self) -> str:
         """Return a text that a resumed run and the killed run must share: settings, form of the network, and gold."""

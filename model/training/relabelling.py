@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from model.attention.network import OptimizerState, make_network
+from model.lexicon.blocks import STATISTICS
 from model.tagger import Tagger
 from model.training.optimisation import MOMENTS
 
@@ -19,6 +20,8 @@ BY_CLASS = ("query", "head", "bias")
 """The network's parameters with one row for each class."""
 BY_CUE = "flag_in.weight"
 """The network's parameter with one column for each cue."""
+BY_STATISTIC = "page_in.weight"
+"""The network's parameter with a column for each statistic of the page, of which the last belong to the cues."""
 
 Moves = Sequence[tuple[int, int]]
 """Pairs of the old and the new place of a class or a cue."""
@@ -28,14 +31,15 @@ def relabelled(trained: Tagger, cold: Tagger) -> Tagger:
     """Return the cold start for the new labels with the trained network and optimizer, as the parent of a training.
 
     Nothing else of ``trained`` is kept: each training fits label model, regression and thresholds anew. The result must
-    not serve, because the network's logits are corrections to a fitted label model. If ``trained`` has no network or
+    not serve, because new labels have untrained weights and nothing else is fitted. If ``trained`` has no network or
     belongs to another space, return ``cold`` itself.
     """
     if trained.network is None or trained.space != cold.space:
         return cold
     classes = _moves(trained.labels, cold.labels)
     cues = _moves(trained.sources.cues.names, cold.sources.cues.names)
-    config = replace(trained.network.config, classes=len(cold.labels), flags=len(cold.sources.cues.names))
+    flags = len(cold.sources.cues.names)
+    config = replace(trained.network.config, classes=len(cold.labels), flags=flags, page=STATISTICS + flags)
     network = make_network(config, cold.seed)
     state = network.state_dict()
     learned = trained.network.state_dict()
@@ -66,6 +70,10 @@ def _moved(name: str, fresh: Tensor, learned: Mapping[str, Tensor], classes: Mov
     elif name == BY_CUE:
         for old, new in cues:
             moved[:, new] = learned[name][:, old]
+    elif name == BY_STATISTIC:
+        moved[:, :STATISTICS] = learned[name][:, :STATISTICS]
+        for old, new in cues:
+            moved[:, STATISTICS + new] = learned[name][:, STATISTICS + old]
     else:
         moved.copy_(learned[name])
     return moved

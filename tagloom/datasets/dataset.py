@@ -20,6 +20,7 @@ _TEXT = "text:"
 _COLUMNS = Columns(
     ("id", "image", "title", "level1", "level2", LABELS), ("product_id", "view", "split", "subtitle"), _TEXT
 )
+VALIDATION = "validation"
 _UNLABELLED = ("unlabelled", "unlabeled")
 _NAMED = 20  # items that a note lists by name
 
@@ -46,6 +47,11 @@ class Sample:
     boxed: bool = False
     texts: Mapping[str, str] = field(default_factory=dict)
     unknown: frozenset[str] = frozenset()
+
+    @property
+    def for_measuring(self) -> bool:
+        """Whether the item is of the validation split, whose gold nothing may learn from."""
+        return self.split.casefold() == VALIDATION
 
     @property
     def image(self) -> Path:

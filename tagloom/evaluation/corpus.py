@@ -49,6 +49,7 @@ def corpus_of(
         boxes,
         with_names(lexicon or Lexicon.load(), dict.fromkeys(labels, ())),
         tuple(sample.unknown for sample in samples),
+        frozenset(row for row, sample in enumerate(samples) if sample.labelled and sample.for_measuring),
     )
 
 

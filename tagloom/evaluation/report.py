@@ -1,6 +1,7 @@
 """Write the report of an evaluation: one HTML file with curves and tables, which loads nothing else."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from model.evaluation.tables import (
     Table,
     box_places,
     box_table,
+    by_part,
     by_place,
     class_table,
     effort_table,
@@ -40,14 +42,18 @@ def write_report(path: Path, results: Sequence[Result], facts: Mapping[str, str]
 
 
 def tables(results: Sequence[Result]) -> list[Table]:
-    """Return all tables that have rows."""
-    labels = class_table(results, {result.method for result in results})
-    found = (f1_table(results), measure_table(results), labels, box_table(results), effort_table(results))
-    return [table for table in (*found, source_table(results)) if table.rows]
+    """Return all tables that have rows, those of each part of the test items in turn."""
+    found: list[Table] = []
+    for part, own in by_part(results).items():
+        labels = class_table(own, {result.method for result in own})
+        tables = (f1_table(own), measure_table(own), labels, box_table(own), effort_table(own), source_table(own))
+        found += [replace(table, title=f"{table.title}, on {part}") for table in tables if table.rows]
+    return found
 
 
 def plots(results: Sequence[Result]) -> dict[str, Plot]:
-    """Return the plots by title, without those that have no lines."""
+    """Return the plots of the first part of the test items by title, without those that have no lines."""
+    results = next(iter(by_part(results).values()), [])
     score = {
         name: float(np.mean([result.macro_f1 for result in results if result.method == name]))
         for name in {result.method for result in results} & set(BASELINES)

@@ -8,7 +8,18 @@ import torch
 
 from model.attention.fusion import FUSIONS
 from model.calibration import USUAL
-from model.checkpoint import FORMAT, MANIFEST, TENSORS, About, content_sha, load, read_manifest, save, version_name
+from model.checkpoint import (
+    CORRECTING,
+    FORMAT,
+    MANIFEST,
+    TENSORS,
+    About,
+    content_sha,
+    load,
+    read_manifest,
+    save,
+    version_name,
+)
 from model.problem import Problem
 from model.tagger import Tagger, whole_task_confidence
 from model.training.config import TrainConfig
@@ -67,7 +78,8 @@ def test_answers_do_not_hang_on_the_company(trained: Tagger) -> None:
 def test_what_was_learned_moves_the_cues_as_far_as_its_credence(cold: Tagger) -> None:
     few = fit(cold, Problem(ITEMS, {row: GOLD[row] for row in range(12)}, FAMILIES), CONFIG)
     far = torch.logit(few.probabilities(ITEMS)) - torch.logit(cold.probabilities(ITEMS))
-    learned = few.label_model.log_odds(few.opinions(ITEMS)) + few.correction(ITEMS) + few.network_logits(ITEMS)
+    fitted = few.label_model.log_odds(few.opinions(ITEMS)) + few.correction(ITEMS)
+    learned = (fitted + few.network_logits(ITEMS)) / 2
     assert 0 < few.credence.share < 1
     assert torch.allclose(far, few.credence.share * (learned - torch.logit(cold.probabilities(ITEMS))), atol=1e-4)
 
@@ -247,10 +259,22 @@ def test_a_checkpoint_is_on_disk_before_its_name_is(
 
 def test_a_checkpoint_of_an_older_format_says_what_to_do(cold: Tagger, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as earlier:
-        earlier.setattr("model.checkpoint.FORMAT", FORMAT - 1)
+        earlier.setattr("model.checkpoint.FORMAT", CORRECTING - 1)
         save(cold, tmp_path / "v0", version="v0")
-    with pytest.raises(ValueError, match=f"format {FORMAT - 1} .* reads format {FORMAT}: train a new version"):
+    with pytest.raises(ValueError, match=f"format {CORRECTING - 1} .* reads format {FORMAT}: train a new version"):
         load(tmp_path / "v0")
+
+
+def test_a_checkpoint_whose_network_corrected_answers_without_it(trained: Tagger, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as earlier:
+        earlier.setattr("model.checkpoint.FORMAT", CORRECTING)
+        save(trained, tmp_path / "v1", version="v1")
+    loaded = load(tmp_path / "v1")
+    assert trained.network is not None
+    assert loaded.network is None
+    assert not loaded.optimizer
+    without = replace(trained, network=None)
+    assert torch.equal(loaded.probabilities(ITEMS), without.probabilities(ITEMS))
 
 
 def test_a_foreign_manifest_is_refused(cold: Tagger, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -32,7 +33,8 @@ def batched(items: Sequence[ItemFeatures], vocabulary: Vocabulary | None = None)
 
 def config(batch: Batch, **switches: bool | str) -> NetworkConfig:
     widths = batch.region_NRC.shape[2], batch.segment_NTE.shape[2]
-    return replace(NetworkConfig(*widths, len(CUES.cues), len(LABELS), VOCABULARY, width=16), **switches)  # type: ignore[arg-type]
+    page = batch.page_NP.shape[1]
+    return replace(NetworkConfig(*widths, len(CUES.cues), page, len(LABELS), VOCABULARY, width=16), **switches)  # type: ignore[arg-type]
 
 
 def awake(network: Network) -> Network:
@@ -169,8 +171,12 @@ def test_weights_hang_on_the_seed_alone(batch: Batch) -> None:
 
 def test_the_schedule_is_the_studys() -> None:
     names = [phase.name for phase in epochs(STUDY)]
-    assert (names[:5], names[5:15], names[15:]) == (["base"] * 5, ["fusion"] * 10, ["refine"] * 15)
+    assert (names[:5], names[5:15], names[15:]) == (["base"] * 5, ["fusion"] * 10, ["refine"] * 25)
     assert len(epochs(ALL_AT_ONCE)) == len(names)
+    rates = [phase.learning_rate for phase in epochs(STUDY)]
+    assert [rates[0], rates[5], rates[15]] == [1e-2, 3e-3, 3e-3]
+    assert rates[10] == pytest.approx(1.5e-3)
+    assert all(later < rate for rate, later in pairwise(rates[15:]))
     with pytest.raises(ValueError, match="parts among"):
         Phase("base", 1, ("nose",), 0.1)
 

@@ -17,9 +17,10 @@ from model.boxes.effort import Seconds
 from model.evaluation.corpus import LabelledCorpus, Split, families_at, split
 from model.evaluation.methods import ABLATIONS, MethodAnswers, methods, trained
 from model.evaluation.run import Result, RunPlan, heard, read, reliability, run, steps, tagger_fingerprint
-from model.evaluation.tables import f1_table
+from model.evaluation.tables import by_part, f1_table
 from model.features.item import ItemFeatures
 from model.lexicon.lexicon import Lexicon
+from model.metrics import macro_f1
 from model.training.boxes import learn_boxes
 from model.training.config import TrainConfig
 from model.weak_supervision.boxes import LearnedBoxes
@@ -49,6 +50,32 @@ def test_fractions_leave_something_to_test_on(corpus: LabelledCorpus) -> None:
         families_at(corpus, 1.5)
     with pytest.raises(ValueError, match="nothing to test on"):
         split(corpus, families=25, seed=0)
+
+
+def test_validation_gives_no_gold_and_has_results_of_its_own(corpus: LabelledCorpus) -> None:
+    validation = frozenset(row for row in range(50) if FAMILIES[row] in sorted(set(FAMILIES[:50]))[:6])
+    measured = replace(corpus, validation=validation)
+    families = families_at(measured, 1)
+    every = split(measured, families=families, seed=0)
+    assert set(every.gold) == set(range(50)) - validation
+    assert set(every.test) == validation
+    assert list(every.parts) == ["validation"]
+    some = split(measured, families=5, seed=0)
+    assert not validation & set(some.gold)
+    assert {part: {some.test[place] for place in places} for part, places in some.parts.items()} == {
+        "validation": set(validation), "other products": set(range(50)) - validation - set(some.gold),
+    }  # fmt: skip
+    names = ["image, logistic regression"]
+    found = run(measured, RunPlan(gold_families=[5, families], seeds=[0], names=names))
+    assert [(one.gold_families, one.part) for one in found] == [
+        (5, "other products"), (5, "validation"), (families, "validation"),
+    ]  # fmt: skip
+    # The other products are scored as without a validation part.
+    truth_NK, answers = measured.truth(some.test).numpy(), methods()[names[0]](some)
+    places = some.parts["other products"]
+    assert found[0].macro_f1 == macro_f1(truth_NK[places], answers.given_NK.numpy()[places])
+    assert "validation" not in f1_table(by_part(found)["other products"]).markdown()
+    assert replace(corpus).fingerprint != measured.fingerprint
 
 
 @pytest.mark.parametrize("name", sorted(set(methods()) - {"Tagloom"}))
@@ -107,7 +134,7 @@ def test_a_killed_run_goes_on(corpus: LabelledCorpus, tmp_path: Path) -> None:
     assert read(kept) == second
     seen: list[Result] = []
     assert (
-        run(corpus, RunPlan(gold_families=[5], seeds=[0], names=names, results=kept), on_result=seen.append)
+        run(corpus, RunPlan(gold_families=[5], seeds=[0], names=names, results=kept), on_results=seen.extend)
         == second
         == seen
     )

@@ -60,7 +60,7 @@ def scored(method: str, seed: int, price: tuple[float, float], *, size: int = 5,
     f1 = 2 * precision * recall / (precision + recall)
     return Result(
         method, size, seed, 9, macro_f1, 0.6, precision * recall, {"价格": f1, "主体": 1.0},
-        {"价格": precision, "主体": 1.0}, {"价格": recall, "主体": 1.0}, 1.0,
+        {"价格": precision, "主体": 1.0}, {"价格": recall, "主体": 1.0}, 0.1, 1.0,
     )  # fmt: skip
 
 
@@ -70,11 +70,11 @@ def test_precision_recall_and_map_are_told_of_every_method_with_differences() ->
         scored("no gate", 1, (0.4, 0.7)), scored("cold start", 0, (0.5, 0.5), size=0),
     ]  # fmt: skip
     table = measure_table(found)
-    assert table.headings == ("method", "gold", "macro precision", "macro recall", "macro-F1", "weighted-F1", "mAP")
+    assert table.headings[2:] == ("macro precision", "macro recall", "macro-F1", "weighted-F1", "mAP", "log loss")
     cold, ours, less = table.rows
     assert cold[:3] == ("cold start", "0 gold products", "0.750 ± 0.000")
     assert ours == ("Tagloom", "5 gold products", "0.850 ± 0.050", "0.750 ± 0.000", "0.500 ± 0.000", "0.600 ± 0.000",
-                    "0.350 ± 0.050")  # fmt: skip
+                    "0.350 ± 0.050", "0.100 ± 0.000")  # fmt: skip
     assert less[2:4] == ("0.750 ± 0.050 (-0.100)", "0.850 ± 0.000 (+0.100)")
     assert less[4] == "0.500 ± 0.000"
 

@@ -49,7 +49,7 @@ def test_no_modality_is_hidden_by_a_share_of_zero(batch: Batch) -> None:
 
 
 def test_what_is_published_is_the_exponential_average_of_what_was_learned() -> None:
-    network = make_network(NetworkConfig(4, 4, 0, 2, width=8), seed=1)
+    network = make_network(NetworkConfig(4, 4, 0, 3, 2, width=8), seed=1)
     learner = Learner(network, weight_decay=0.0, ema_decay=0.6)
     learner.start(Phase("refine", 1, PARTS, 1e-2))
     expected = network.head.detach().clone()

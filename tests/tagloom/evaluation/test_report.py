@@ -19,8 +19,8 @@ def result(method: str, size: int, seed: int, score: float, *, boxes: bool = Tru
     spent = Effort(10, 400.0, 1000.0, 5, 1, 20, 3, 4)
     found = {method: BoxResult(by_label, score, score - 0.1, score + 0.1, spent)} if boxes else {}
     return Result(
-        method, size, seed, 4 * size, score, score, score, by_label, by_label, by_label, 1.0, "data", vars(Seconds()),
-        found, [[0.1, 0.2, 30], [0.9, 0.8, 10]], {"a cue": {"主体": [20, 15]}},
+        method, size, seed, 4 * size, score, score, score, by_label, by_label, by_label, 0.1, 1.0, "data",
+        vars(Seconds()), found, [[0.1, 0.2, 30], [0.9, 0.8, 10]], {"a cue": {"主体": [20, 15]}},
     )  # fmt: skip
 
 

@@ -11,7 +11,8 @@ RUN pip install --no-deps --no-build-isolation .
 RUN useradd --create-home --uid 1000 tagloom && mkdir /data && chown tagloom /data
 USER tagloom
 WORKDIR /data
-ENV TAGLOOM_HOME=/data RQ_CONFIG=worker.rq_settings
+# Weights that `tagloom encoders fetch` downloads outlive the container, too.
+ENV TAGLOOM_HOME=/data TORCH_HOME=/data/weights/torch HF_HOME=/data/weights/huggingface RQ_CONFIG=worker.rq_settings
 VOLUME /data
 EXPOSE 9090
 CMD ["tagloom", "serve"]

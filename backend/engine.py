@@ -26,6 +26,7 @@ from labelstudio.project import ProjectKey
 from labelstudio.results import checked
 from labelstudio.sites import Sites
 from model import checkpoint
+from model.encoders.auto import advice
 from model.features.cache import FeatureCache
 from model.features.item import ItemFeatures
 from model.items import Item
@@ -66,7 +67,8 @@ class Engine:
         self._store = store
         self._metrics = metrics
         self._dependencies = dependencies
-        self.extractor = dependencies.encoders()
+        self.extractor = dependencies.encoders(settings.encoders)
+        self.better_encoders = advice(settings.encoders.image_encoder, settings.encoders.text_encoder)
         self.inference = Inference(self.extractor)
         cache = FeatureCache(settings.paths.features, self.extractor.space)
         claims = Claims(settings.paths.claims / self.extractor.space)
@@ -95,6 +97,8 @@ class Engine:
         checked(LabelConfig.parse(xml), [], 0.0)
         labels.warm(read_lexicon(settings.training.lexicon))
         LOG.info("ready", space=self.extractor.space, **self.extractor.describe())
+        for line in self.better_encoders:
+            LOG.info("better encoders can be had", what=line)
         self._follower.start()
 
     def served(self, project: ProjectKey, config: LabelConfig) -> Served:

@@ -1,14 +1,12 @@
 """Start and end a service. Store and connections open at once; the models load in another thread."""
 
-import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import structlog
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from backend.engine import Engine
+from backend.loading import Loading
 from backend.metrics import Metrics
 from backend.service import Service
 from backend.ties import Dependencies
@@ -19,6 +17,7 @@ from tagloom_base import logs
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
 from worker.asking.opening import leaving
+from worker.encoders import settled
 from worker.lexicon import read_lexicon
 from worker.queue import require_redis
 from worker.timer import Timer
@@ -68,38 +67,24 @@ def running(settings: Settings, dependencies: Dependencies, metrics: Metrics) ->
     # The result is unused: a wrong lexicon must be reported before anything starts.
     read_lexicon(settings.training.lexicon)
     store = Store.open(settings.paths.database, PATIENCE_S)
+    named = settings
     try:
+        named = settled(settings, store.encoders)
         # Webhooks may have been lost while no backend ran.
         for project in store.projects.all():
             if not project.gone_at:
                 store.projects.request_reconcile(project.key)
         # A setting may have been changed that kept pictures from being read.
         store.pictures.hasten()
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, UserError) as error:
         # The disk is full or the database is locked. The backend starts all the same, because answers write nothing.
         LOG.error("the database takes nothing; comparing with Label Studio waits for its time", error=str(error))
     sites = Sites(settings.studios, settings.pictures)
-    engine: Future[Engine] = Future()
-    service = Service(settings, store, sites, metrics, dependencies, engine)
-    loading = threading.Thread(target=_load, args=(engine, service, sites, dependencies), name="loading", daemon=True)
-    loading.start()
+    service, timer = Service(named, store, sites, metrics, dependencies), Timer(named, store)
+    loading = Loading(settings, service, timer, sites, dependencies)
     try:
-        with Timer(settings, store), RECENT.kept_in(settings.paths.descriptions):
+        with loading, closing(service), timer, RECENT.kept_in(settings.paths.descriptions):
             yield service
     finally:
-        loading.join()
-        service.close()
-        if engine.exception() is None:
-            engine.result().close()
         sites.close()
         store.close()
-
-
-def _load(engine: "Future[Engine]", service: Service, sites: Sites, dependencies: Dependencies) -> None:
-    """Load the models and hand them, or the error, to all that wait for ``engine``."""
-    try:
-        engine.set_result(Engine(service.settings, service.store, sites, service.metrics, dependencies))
-    except Exception as error:
-        # /health reports it; the operator has to change the settings and restart.
-        LOG.error("the models cannot be loaded: no predictions until this is put right", error=str(error))
-        engine.set_exception(error)

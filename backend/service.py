@@ -69,7 +69,10 @@ class PredictCall:
 
 
 class Service:
-    """Answers Label Studio's requests. ``engine`` is a future, because the models load while requests arrive."""
+    """Answers Label Studio's requests. ``engine`` is a future, because the models load while requests arrive.
+
+    When the home's encoders change, ``engine`` and ``shared`` are replaced (``backend.loading``).
+    """
 
     def __init__(
         self,
@@ -78,12 +81,11 @@ class Service:
         sites: Sites,
         metrics: Metrics,
         dependencies: Dependencies,
-        engine: "Future[Engine]",
     ) -> None:
         self.settings = settings
         self.store = store
         self.metrics = metrics
-        self.engine = engine
+        self.engine: Future[Engine] = Future()
         self.lexicon = read_lexicon(settings.training.lexicon)
         # As they are now: the lexicon's file may change, but what was read of it stays.
         self.shared = shared(settings)

@@ -69,6 +69,7 @@ class SourceStatus(BaseModel):
 class Status(BaseModel):
     """The backend. ``ready`` says that the models are loaded, ``encoders`` describes them.
 
+    ``better_encoders`` says which better ones can be had, and how.
     ``database`` is the random id of the backend's database, by which `tagloom doctor` recognises it. A project's
     ``serving`` differs from its ``version`` while a new version loads, or when it was refused. ``settings`` names each
     setting in which a worker differs from this backend. ``sources`` are those that others wrote.
@@ -77,6 +78,7 @@ class Status(BaseModel):
     ready: bool
     database: str
     encoders: dict[str, str]
+    better_encoders: list[str]
     settings: list[str]
     sources: list[SourceStatus]
     projects: list[ProjectStatus]
@@ -123,6 +125,7 @@ def status_of(service: "Service", connection: str) -> Status:
         ready=engine is not None,
         database=service.store.identity(),
         encoders=engine.extractor.describe() if engine else {},
+        better_encoders=engine.better_encoders if engine else [],
         # Without the values: they may be of another connection.
         settings=[line for worker in apart for line in differences(service.shared, worker, values=False)],
         sources=[

@@ -14,6 +14,7 @@ from labelstudio.project import ProjectKey
 from model.features.extraction import open_extractor
 from store.store import Store
 from store.versions import Current
+from tagloom_base.groups import EncoderSettings
 from tagloom_base.settings import Settings
 from worker import queue
 from worker.cold_start import ColdStart, ensure_cold_start
@@ -34,7 +35,7 @@ class Dependencies:
     ``train``, ``encode`` and ``reconcile`` take a project key. They may raise: no answer depends on them.
     """
 
-    encoders: Callable[[], Encoders]
+    encoders: Callable[[EncoderSettings], Encoders]
     cold_start: Callable[[Store, ProjectKey, LabelConfig, Encoders], Current]
     train: Callable[[str], object]
     encode: Callable[[str], object]
@@ -50,7 +51,7 @@ def dependencies_of(settings: Settings) -> Dependencies:
         return ensure_cold_start(store, settings.paths.checkpoints, str(project), wanted)
 
     return Dependencies(
-        encoders=lambda: open_extractor(settings.encoders),
+        encoders=open_extractor,
         cold_start=cold_start,
         train=partial(queue.wake_training, settings),
         encode=partial(queue.wake_encoding, settings),

@@ -2,6 +2,7 @@
 
 from store.annotations import Annotations
 from store.database import PATIENCE_S, Database, now
+from store.encoders import Encoders
 from store.fast_answers import FastAnswers
 from store.journal import Journal
 from store.leases import Leases
@@ -36,6 +37,7 @@ class Store:
         self.processes = Processes(database)
         self.sources = Sources(database)
         self.source_opinions = SourceOpinions(database)
+        self.encoders = Encoders(database)
 
     @classmethod
     def open(cls, url: str, patience: float = PATIENCE_S, *, makes: bool = True) -> "Store":

@@ -241,4 +241,11 @@ LEASES = Table(
     Column("expires_at", Float, nullable=False),
 )
 
+ENCODERS = Table(
+    "encoders",
+    METADATA,
+    Column("part", Name(16), primary_key=True),
+    Column("name", Words, nullable=False),
+)
+
 IDENTITY = Table("identity", METADATA, Column("id", Name(32), primary_key=True))

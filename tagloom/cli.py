@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tagloom.backup import backup
+from tagloom.encoders import encoders
 from tagloom.forget import forget
 from tagloom_base.errors import UserError
 
@@ -71,6 +72,7 @@ def main() -> None:
 
 
 main.add_command(backup)
+main.add_command(encoders)
 main.add_command(forget)
 
 

@@ -17,6 +17,7 @@ from model.evaluation.tables import box_table, by_part, class_table, effort_tabl
 from model.features.cache import FeatureCache
 from model.features.extraction import open_extractor
 from tagloom.datasets.dataset import Dataset
+from tagloom.encoders import home_settings
 from tagloom.evaluation.corpus import FEATURES, Say, corpus_of, require_gold, tell_notes
 from tagloom.evaluation.data import read
 from tagloom.evaluation.features import readable
@@ -75,8 +76,10 @@ def evaluate(plan: Plan, settings: Settings, say: Say) -> str:
     """Run the plan, and return the result tables in Markdown. ``say`` gets a line for each result.
 
     The tables are also written into ``plan.out``, with a report and, for data with gold boxes, a page of pictures. A
-    killed run continues where it ended. Raises UserError for data or methods that cannot be evaluated.
+    killed run continues where it ended. With the encoder `auto`, those of the home are used. Raises UserError for data
+    or methods that cannot be evaluated.
     """
+    settings = home_settings(settings)
     try:
         samples = _read(plan, settings, say)
         extractor = open_extractor(settings.encoders)

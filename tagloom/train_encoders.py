@@ -22,6 +22,7 @@ from model.training.encoders import EncoderPair, EncoderTraining, train_encoders
 from model.training.phases import STUDY, epochs
 from model.training.progressive import EpochReport, fit
 from tagloom.datasets.dataset import Dataset
+from tagloom.encoders import home_settings
 from tagloom.evaluation.corpus import FEATURES, corpus_of, require_gold, tell_notes
 from tagloom.evaluation.data import read
 from tagloom.evaluation.features import readable
@@ -58,6 +59,7 @@ def run(plan: Plan, settings: Settings, say: Say) -> dict[str, str]:
     if not (plan.image or plan.text):
         raise UserError("say which encoder to train: --image, --text, or both")
     _check_folder(plan.out)
+    settings = home_settings(settings)
     try:
         texts = text_encoder(settings.encoders.text_encoder, settings.encoders.device)
         if plan.text and not isinstance(texts, TransformerTextEncoder):

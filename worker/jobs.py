@@ -24,6 +24,7 @@ from tagloom_base.settings import Settings
 from worker import forgetting, forgotten, queue
 from worker.asking.opening import are_configured
 from worker.asking.rounds import ask as ask_sources
+from worker.encoders import require_encoders
 from worker.encoding import encode as encode_project
 from worker.outcome import Done, Outcome, Postponed, Unfinished
 from worker.place import Place
@@ -231,6 +232,7 @@ def _opened() -> Iterator[Workplace]:
     with contextlib.ExitStack() as stack:
         try:
             workplace = stack.enter_context(open_workplace())
+            require_encoders(workplace.settings)
         except UserError:
             _leave_to_others(get_current_job())
             raise

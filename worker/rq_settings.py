@@ -20,6 +20,7 @@ try:
     if _IS_WORKER:
         from model.encoders.device import require_device_of_forks
         from worker.asking.opening import make_ready
+        from worker.encoders import require_at_start
         from worker.lexicon import read_lexicon
         from worker.pictures import try_again_soon
         from worker.queue import require_place
@@ -27,6 +28,7 @@ try:
         require_device_of_forks(_SETTINGS.encoders.device)
         read_lexicon(_SETTINGS.training.lexicon)
         require_place(_SETTINGS)
+        require_at_start(_SETTINGS)
         try_again_soon(_SETTINGS.paths.database)
         make_ready(_SETTINGS)
 except UserError as wrong:

@@ -31,10 +31,19 @@ WORKER_S = 600.0
 
 
 def shared(settings: Settings) -> dict[str, str]:
-    """Return the shared settings by variable, in a form without secrets that may be stored and shown."""
+    """Return the shared settings by variable, in a form without secrets that may be stored and shown.
+
+    To be compared, they must have the names of the home's encoders (`worker.encoders.settled`).
+    """
     groups = {field: name for name, group in GROUPS.items() for field in group.model_fields}
     values = {field: getattr(getattr(settings, groups[field]), field) for field in SHARED}
     return {variable_of(field): _shown(field, value) for field, value in values.items()}
+
+
+def with_encoders(shown: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """Return shared settings with the names of these settings' encoders."""
+    fields = [field for field in SHARED if field.endswith("_encoder")]
+    return {**shown, **{variable_of(field): _shown(field, getattr(settings.encoders, field)) for field in fields}}
 
 
 def backend_of(store: Store) -> Process | None:

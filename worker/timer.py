@@ -34,7 +34,7 @@ class Timer:
         self._settings = settings
         self._store = store
         self._holder = f"{os.uname().nodename}:{os.getpid()}:{uuid.uuid4().hex}"
-        self._shared = shared(settings)
+        self.shared = shared(settings)
         self._told: list[str] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="timer", daemon=True)
@@ -57,13 +57,13 @@ class Timer:
     def _compare_settings(self) -> None:
         """Record this backend's shared settings, and log each one in which a worker has come to differ."""
         try:
-            self._store.processes.note(self._holder, BACKEND, self._shared)
-            apart = workers_apart(self._settings, self._store, self._shared)
+            self._store.processes.note(self._holder, BACKEND, self.shared)
+            apart = workers_apart(self._settings, self._store, self.shared)
         # As in `tick`: no error may end the thread.
         except Exception as error:
             LOG.warning("timer: the settings of the workers cannot be compared: %r", error)
             return
-        lines = [line for worker in apart for line in differences(self._shared, worker)]
+        lines = [line for worker in apart for line in differences(self.shared, worker)]
         for line in lines:
             if line not in self._told:
                 LOG.error("%s", line)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,6 +22,7 @@ from store.store import Store
 from store.versions import Current
 from tagloom_base import logs
 from tagloom_base.settings import Settings
+from worker.encoders import settled
 
 # Tasks whose pictures are read together. On 2 cores that takes 2 to 8 s, and 0.4 s more for their candidate boxes.
 PART = 16
@@ -29,7 +30,7 @@ PART = 16
 
 @dataclass(frozen=True)
 class Workplace:
-    """The tools of one process. Encoders are loaded when they are first used."""
+    """The tools of one process. ``settings`` name the encoders, which are loaded when they are first used."""
 
     settings: Settings
     store: Store
@@ -52,6 +53,11 @@ class Workplace:
             lambda *_: self.extractor, self.cache, self.sites, claims, batch=PART, share=THREADS, on_notes=told
         )
 
+    def close(self) -> None:
+        """Close the encoder, if it was used."""
+        if "encoder" in vars(self):
+            self.encoder.close()
+
     def client_of(self, project: Project) -> LabelStudioClient:
         """Return the API client of the project's Label Studio; its connection has no URL when none is configured."""
         return self.sites.client(ProjectKey.parse(project.key).connection)
@@ -68,7 +74,8 @@ class Workplace:
         if current.space != self.extractor.space:
             raise ValueError(
                 f"{current.version}, which serves {project.key}, was made with other encoders than these: give this "
-                "command the backend's TAGLOOM_IMAGE_ENCODER and TAGLOOM_TEXT_ENCODER"
+                "command the backend's TAGLOOM_IMAGE_ENCODER and TAGLOOM_TEXT_ENCODER, or start the backend again if "
+                "`tagloom encoders use` has changed them"
             )
         return current
 
@@ -79,13 +86,10 @@ def open_workplace(settings: Settings | None = None) -> Iterator[Workplace]:
     settings = settings or Settings()
     logs.guard(settings.secrets)
     torch.set_num_threads(settings.training.training_threads or max(1, (os.cpu_count() or 2) // 2))
-    store, sites = Store.open(settings.paths.database), Sites(settings.studios, settings.pictures)
-    workplace = Workplace(settings, store, sites)
-    try:
-        with RECENT.kept_in(settings.paths.descriptions):
-            yield workplace
-    finally:
-        if "encoder" in vars(workplace):
-            workplace.encoder.close()
-        sites.close()
-        store.close()
+    with ExitStack() as stack:
+        store = stack.enter_context(closing(Store.open(settings.paths.database)))
+        sites = stack.enter_context(closing(Sites(settings.studios, settings.pictures)))
+        workplace = Workplace(settled(settings, store.encoders), store, sites)
+        stack.callback(workplace.close)
+        stack.enter_context(RECENT.kept_in(settings.paths.descriptions))
+        yield workplace

@@ -1,4 +1,4 @@
-"""Load models of the transformers library from a local folder, the hub's cache or the hub, in this order."""
+"""Load models of the transformers library from a local folder or the hub's cache. Only `fetch` asks the hub."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,40 +6,65 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModel
 from transformers.utils import logging
 
 Loaded = TypeVar("Loaded")
+PICTURES, TEXTS = "picture encoder", "text encoder"
 # The errors of loading: a missing file or model, a config that is not one, weights of another shape, a broken file.
 FAULTS = (OSError, ValueError, RuntimeError, SafetensorError)
 
 
-def local_first(what: str, name: str, needs: str, load: Callable[[bool], Loaded]) -> Loaded:
-    """Return ``load(local_files_only)``, first with local files only, so that a local model needs no network.
+def require(what: str, name: str, needs: str, *, weights: bool = True) -> Path:
+    """Return the folder of a model: ``name`` itself, or that of the name in the hub's cache.
 
-    ``name`` is a folder or a name on the hub. For error messages, ``what`` describes the model and ``needs`` names its
-    files. Raises ValueError with advice where the model cannot be loaded.
+    For error messages, ``what`` describes the model and ``needs`` names its files. Raises ValueError with advice where
+    there is no folder, or it has no weights and needs them.
     """
-    try:
-        return load(True)
-    except FAULTS as missing:
-        if Path(name).is_dir():
-            raise ValueError(
-                f"the folder {name} holds no transformers model with safetensors that serves as {what} ({missing}): "
-                f"give one with {needs}, as save_pretrained writes them, or use 'shipped'"
-            ) from missing
-    try:
-        return load(False)
-    except FAULTS as error:
+    folder = Path(name) if Path(name).is_dir() else _cached(name)
+    if folder is None:
+        form = f"transformers:{name}" if what == PICTURES else name
         raise ValueError(
-            f"the {what} {name!r} is neither a folder, nor in the hub's cache, nor can it be downloaded: "
-            f"give a folder with {needs}, or use 'shipped' ({error})"
-        ) from error
+            f"the {what} {name!r} is neither a folder nor in the hub's cache: `tagloom encoders fetch {form}` gets it "
+            f"from the hub; or give a folder with {needs}"
+        )
+    if weights and not any(folder.glob("*.safetensors")):
+        raise ValueError(_fault(what, name, needs, "no weights"))
+    return folder
 
 
-def model(name: str, *, local_files_only: bool) -> Any:
+def loaded(what: str, name: str, needs: str, load: Callable[[Path], Loaded], *, weights: bool = True) -> Loaded:
+    """Return what ``load`` makes of a model's folder. Raises ValueError with advice where it cannot be loaded."""
+    folder = require(what, name, needs, weights=weights)
+    try:
+        return load(folder)
+    except FAULTS as error:
+        raise ValueError(_fault(what, name, needs, error)) from error
+
+
+def _fault(what: str, name: str, needs: str, why: object) -> str:
+    where = f"the folder {name}" if Path(name).is_dir() else f"the hub's cache of {name}"
+    return (
+        f"{where} holds no transformers model with safetensors that serves as {what} ({why}): give one with {needs}, "
+        "as save_pretrained writes them, or use 'shipped'"
+    )
+
+
+def _cached(name: str) -> Path | None:
+    """Return the folder of a name in the hub's cache, if it has a model of this name."""
+    try:
+        config = try_to_load_from_cache(name, "config.json")
+    except HFValidationError:
+        # A folder that is not there, say, is no name on the hub.
+        return None
+    return Path(config).parent if isinstance(config, str) else None
+
+
+def model(name: str | Path, *, local_files_only: bool = True) -> Any:
     """Return the model in single precision; raise one of FAULTS where it is missing or its weights are incomplete."""
     with quiet():
         loaded, report = AutoModel.from_pretrained(

@@ -3,7 +3,6 @@
 from math import isqrt
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
@@ -26,11 +25,6 @@ def torchvision_encoder(name: str, source: str, device: str) -> GridEncoder:
     ``source`` is a weights file or the name of one of torchvision's weights; empty for the default weights. Raises
     ValueError with advice where the model is unknown, has no grid, or its weights cannot be loaded.
     """
-    if name not in models.list_models(module=models):
-        raise ValueError(
-            f"torchvision has no classification model {name!r}: "
-            "see torchvision.models.list_models(module=torchvision.models)"
-        )
     entry = _entry(name, source)
     state, origin = _weights(name, source, entry)
     network = models.get_model(name, weights=None, **_form(name, state))
@@ -52,25 +46,44 @@ def whole_state(name: str, source: str, network: nn.Module) -> dict[str, Tensor]
     return state | {key.removeprefix("body."): value for key, value in network.state_dict().items()}
 
 
+def require(name: str, source: str) -> Path:
+    """Return the file of the weights, on this machine. Raises ValueError with advice where there is none."""
+    entry = _entry(name, source)
+    if source and source != entry.name:
+        if not Path(source).is_file():
+            raise ValueError(f"{source} is no file: give the path of a .safetensors or .pth file of weights")
+        return Path(source)
+    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(entry.url).name
+    if not file.is_file():
+        whole = f"torchvision:{name}" + (f"@{source}" if source else "")
+        raise ValueError(
+            f"the weights {entry.name} of {name} are not in {file}: `tagloom encoders fetch {whole}` gets them; or put "
+            f"the file there, or name a local one as torchvision:{name}@PATH"
+        )
+    return file
+
+
+def fetch(name: str, source: str) -> None:
+    """Download torchvision's weights into its cache; an error of the libraries where that fails."""
+    _entry(name, source).get_state_dict(progress=True, check_hash=True, weights_only=True)
+
+
 def _entry(name: str, source: str) -> WeightsEnum:
     """Return torchvision's record of the weights, which has their address and the preparation of pictures."""
+    if name not in models.list_models(module=models):
+        raise ValueError(
+            f"torchvision has no classification model {name!r}: "
+            "see torchvision.models.list_models(module=torchvision.models)"
+        )
     known = models.get_model_weights(name)
     return known[source] if source in known.__members__ else known.DEFAULT
 
 
 def _weights(name: str, source: str, entry: WeightsEnum) -> tuple[dict[str, Tensor], str]:
     """Return the tensors of the weights, and a description of the weights."""
-    if source and source != entry.name:
-        return weights.load(Path(source)), f"weights of {Path(source).name}"
-    try:
-        state = entry.get_state_dict(progress=False, check_hash=True, weights_only=True)
-    except (URLError, OSError, RuntimeError) as error:
-        file = Path(torch.hub.get_dir()) / "checkpoints" / Path(entry.url).name
-        raise ValueError(
-            f"the weights {entry.name} of {name} are not in {file} and cannot be downloaded ({error}): put the file "
-            f"there, or name a local one as torchvision:{name}@PATH, or use the encoder 'shipped'"
-        ) from error
-    return dict(state), f"weights {entry.name}"
+    file = require(name, source)
+    own = not source or source == entry.name
+    return weights.load(file), f"weights {entry.name}" if own else f"weights of {file.name}"
 
 
 def _form(name: str, state: dict[str, Tensor]) -> dict[str, Any]:

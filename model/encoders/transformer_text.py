@@ -1,4 +1,4 @@
-"""Text encoders from transformers: a local folder, or a name in the hub's cache or on the hub.
+"""Text encoders from transformers: a local folder, or a name in the hub's cache.
 
 The pooled vector of a text is the mean of its tokens: in a masked language model without further training, the start
 token is no sentence vector (Reimers and Gurevych, Sentence-BERT, 2019). The start token is kept as the first token.
@@ -20,6 +20,7 @@ from model.encoders import fingerprints, pretrained
 from model.encoders.precision import autocast
 from model.encoders.protocols import EncodedText
 
+NEEDS = "config.json, model.safetensors and tokenizer files"
 # Tokens of a text that are encoded; titles of shops are shorter.
 LONGEST = 64
 # Texts that are encoded at a time.
@@ -29,8 +30,8 @@ BATCH = 64
 class TransformerTextEncoder:
     """A frozen BERT-like model with its tokenizer; a TextEncoder.
 
-    ``name`` is a local folder or a name on the hub, which is looked up in the local cache first. Weights must be
-    safetensors. Raises ValueError with advice where the model cannot be loaded.
+    ``name`` is a local folder or a name in the hub's cache. Weights must be safetensors. Raises ValueError with advice
+    where the model cannot be loaded.
 
         encoder = TransformerTextEncoder("bert-base-chinese")
         pooled_E = encoder.encode(["连衣裙"])[0].pooled_E
@@ -38,8 +39,7 @@ class TransformerTextEncoder:
 
     def __init__(self, name: str, description: str = "", device: str = "cpu") -> None:
         self._device = torch.device(device)
-        needs = "config.json, model.safetensors and tokenizer files"
-        model, self._tokenizer = pretrained.local_first("text encoder", name, needs, lambda local: _load(name, local))
+        model, self._tokenizer = pretrained.loaded(pretrained.TEXTS, name, NEEDS, _load)
         # Fast tokenizers refuse two threads at once.
         self._tokenizer_lock = threading.Lock()
         self._take(model, description or f"transformers {Path(name).name if Path(name).is_dir() else name}")
@@ -99,7 +99,17 @@ class TransformerTextEncoder:
         self.network = network.eval().requires_grad_(False).to(self._device)
 
 
-def _load(name: str, local_files_only: bool) -> tuple[Any, Any]:
+def require(name: str) -> None:
+    """Raise ValueError with advice where the model is not on this machine."""
+    pretrained.require(pretrained.TEXTS, name, NEEDS)
+
+
+def fetch(name: str) -> None:
+    """Download a model of the hub into its cache; an error of the libraries where that fails."""
+    _load(name, local_files_only=False)
+
+
+def _load(name: str | Path, *, local_files_only: bool = True) -> tuple[Any, Any]:
     """Return model and tokenizer."""
     model = pretrained.model(name, local_files_only=local_files_only)
     with pretrained.quiet():

@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoImageProcessor
 from model.encoders import pretrained, weights
 from model.encoders.grid import GridEncoder, Preprocessing, folded
 
-KIND = "picture encoder"
+NEEDS = "config.json, preprocessor_config.json"
 # At most so many tokens come before the patches, besides registers: class and distillation.
 SPECIAL = 2
 
@@ -77,22 +77,35 @@ def whole_state(name: str, source: str, network: nn.Module) -> dict[str, Tensor]
     return dict(model.state_dict())
 
 
+def require(name: str, source: str) -> None:
+    """Raise ValueError with advice where the model is not on this machine."""
+    if source and not Path(source).is_file():
+        raise ValueError(f"{source} is no file: give the path of a .safetensors or .pth file of weights")
+    pretrained.require(pretrained.PICTURES, name, f"{NEEDS} and model.safetensors", weights=not source)
+
+
+def fetch(name: str) -> None:
+    """Download a model of the hub into its cache; an error of the libraries where that fails."""
+    pretrained.model(name, local_files_only=False)
+    _processor(name, local_files_only=False)
+
+
 def _loaded(name: str, source: str) -> tuple[Any, Any]:
     """Return the model, and the image processor with the preparation of its pictures."""
-    files = "config.json and preprocessor_config.json"
     if not source:
-        return pretrained.local_first(
-            KIND,
+        return pretrained.loaded(
+            pretrained.PICTURES,
             name,
-            f"{files}, and model.safetensors",
-            lambda local: (pretrained.model(name, local_files_only=local), _processor(name, local)),
+            f"{NEEDS} and model.safetensors",
+            lambda folder: (pretrained.model(folder), _processor(folder)),
         )
     state = weights.load(Path(source))
-    config, processor = pretrained.local_first(
-        KIND,
+    config, processor = pretrained.loaded(
+        pretrained.PICTURES,
         name,
-        files,
-        lambda local: (AutoConfig.from_pretrained(name, local_files_only=local), _processor(name, local)),
+        NEEDS,
+        lambda folder: (AutoConfig.from_pretrained(folder, local_files_only=True), _processor(folder)),
+        weights=False,
     )
     try:
         return pretrained.model_with(config, state), processor
@@ -103,7 +116,7 @@ def _loaded(name: str, source: str) -> tuple[Any, Any]:
         ) from error
 
 
-def _processor(name: str, local_files_only: bool) -> Any:
+def _processor(name: str | Path, *, local_files_only: bool = True) -> Any:
     with pretrained.quiet():
         return AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]
             name, local_files_only=local_files_only

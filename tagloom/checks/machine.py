@@ -42,13 +42,20 @@ def home(settings: Settings) -> Iterator[Finding]:
 
 
 def encoders(settings: Settings) -> Iterator[Finding]:
-    """Load the encoders on their device and tell which they are."""
+    """Load the encoders on their device, and tell which they are and which better ones can be had."""
+    from model.encoders.auto import advice
     from model.encoders.device import require_device
     from model.features.extraction import open_extractor
+    from tagloom.encoders import home_settings
+    from worker.encoders import require_encoders
 
     require_device(settings.encoders.device)
-    extractor = open_extractor(settings.encoders)
+    settings = home_settings(settings)
+    require_encoders(settings)
+    chosen = settings.encoders
+    extractor = open_extractor(chosen)
     yield good("; ".join(f"{part}: {text}" for part, text in extractor.describe().items()))
+    yield from (good(f"better: {line}") for line in advice(chosen.image_encoder, chosen.text_encoder))
 
 
 def _shown(value: object) -> str:

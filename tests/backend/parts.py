@@ -136,7 +136,11 @@ def running(home: Path, encoders: CheapEncoders | None = None, **settings: Any) 
     cheap = encoders or CheapEncoders()
 
     dependencies = Dependencies(
-        lambda: cheap, dependencies_of(made).cold_start, asked.train.append, asked.encode.append, asked.reconcile.append
+        lambda _: cheap,
+        dependencies_of(made).cold_start,
+        asked.train.append,
+        asked.encode.append,
+        asked.reconcile.append,
     )
     app = create_app(made, dependencies)
     with TestClient(app, raise_server_exceptions=False, client=("127.0.0.1", 1)) as client:

@@ -81,7 +81,7 @@ def alive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
 
 def described() -> Any:
     """The backend's own OpenAPI description."""
-    dependencies = Dependencies(CheapEncoders, lambda *_: pytest.fail("not served"), len, len, len)
+    dependencies = Dependencies(lambda _: CheapEncoders(), lambda *_: pytest.fail("not served"), len, len, len)
     return schemathesis.openapi.from_dict(create_app(Settings(home=Path("unused")), dependencies).openapi())
 
 

@@ -47,7 +47,7 @@ def test_health_while_the_encoders_load(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, redis_url=NO_REDIS, predict_budget=0.2)
     loaded, nothing = threading.Event(), lambda _: None
 
-    def encoders() -> CheapEncoders:
+    def encoders(_: object) -> CheapEncoders:
         end = time.monotonic() + 0.5
         while time.monotonic() < end:  # importing and unpacking holds the lock too
             sum(range(10_000))

@@ -28,7 +28,9 @@ def asked() -> Asked:
 def client(tmp_path: Path, studio: Studio, asked: Asked, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
     settings = Settings(home=tmp_path, redis_url=NO_REDIS, label_studio_url=studio.url, label_studio_token=studio.token)
     make = dependencies_of(settings).cold_start
-    dependencies = Dependencies(CheapEncoders, make, asked.train.append, asked.encode.append, asked.reconcile.append)
+    dependencies = Dependencies(
+        lambda _: CheapEncoders(), make, asked.train.append, asked.encode.append, asked.reconcile.append
+    )
     with running(settings, dependencies, Metrics()) as service:
         service.engine.result(20)
         monkeypatch.setattr(api, "_manager", ElementTaggerManager(service))

@@ -11,6 +11,7 @@ from tests import captured
 from tests.backend.parts import Backend, running
 from tests.backend.questions import TAGS, question
 from tests.labelstudio.studio import Studio
+from worker.encoders import settled
 from worker.shared_settings import shared
 
 SETUP = {**captured.body("02"), "schema": TAGS}
@@ -72,7 +73,7 @@ def test_setup_tells_what_is_known_once_and_waits_for_nothing(
 def test_status_names_settings_that_differ_and_no_values(backend: Backend, tmp_path: Path) -> None:
     assert backend.client.get("/status").json()["settings"] == []
     theirs = backend.settings.changed(image_roots=(tmp_path,))
-    backend.store.processes.note("4711", WORKER, shared(theirs))
+    backend.store.processes.note("4711", WORKER, shared(settled(theirs, backend.store.encoders)))
     (line,) = backend.client.get("/status").json()["settings"]
     assert line.startswith("TAGLOOM_IMAGE_ROOTS differs between the backend and worker 4711: ")
     assert str(tmp_path) not in line
@@ -90,10 +91,10 @@ def test_status_compares_with_the_lexicon_that_the_backend_has_read(tmp_path: Pa
     words = tmp_path / "words.toml"
     words.write_text('[kinds.logo]\naliases = ["brand"]\n')
     with running(tmp_path, label_studio_url=studio.url, lexicon=words) as backend:
-        backend.store.processes.note("4711", WORKER, shared(backend.settings))
+        backend.store.processes.note("4711", WORKER, shared(settled(backend.settings, backend.store.encoders)))
         assert backend.client.get("/status").json()["settings"] == []
         words.write_text('[kinds.logo]\naliases = ["maker"]\n')
         assert backend.client.get("/status").json()["settings"] == []
-        backend.store.processes.note("4711", WORKER, shared(backend.settings))
+        backend.store.processes.note("4711", WORKER, shared(settled(backend.settings, backend.store.encoders)))
         (line,) = backend.client.get("/status").json()["settings"]
         assert line.startswith("TAGLOOM_LEXICON differs")

@@ -19,7 +19,7 @@ from tests.databases import open_folder, shut
 def test_why_the_models_cannot_be_loaded_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     settings, nothing = Settings(home=tmp_path, redis_url=NO_REDIS), lambda _: None
 
-    def encoders() -> CheapEncoders:
+    def encoders(_: object) -> CheapEncoders:
         raise ValueError("no such weights: set TAGLOOM_IMAGE_ENCODER")
 
     app = create_app(settings, Dependencies(encoders, dependencies_of(settings).cold_start, nothing, nothing, nothing))

@@ -52,7 +52,7 @@ def _files(name: str) -> list[str]:
 
 def test_the_examples_hold_settings_and_no_secret() -> None:
     known = {f"TAGLOOM_{name.upper()}" for name in FIELDS} | {"REDIS_URL", "RQ_REDIS_URL"}
-    known |= {"LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"}
+    known |= {"LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY", "TORCH_HOME", "HF_HOME"}
     for name in ("tagloom.env.example", "backend.env.example"):
         lines = (ROOT / "deploy" / name).read_text("utf-8").splitlines()
         given = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))

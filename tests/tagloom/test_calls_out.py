@@ -116,16 +116,18 @@ def test_the_recorder_sees_a_call_its_childrens_too(recorder: Recorder) -> None:
 
 EVERYTHING = """
 import importlib, pkgutil, time
-left_out = {"backend.label_studio_ml", "store.migrations", "model.encoders.timm_grid"}  # of extras, or of Alembic
+left_out = {"backend.label_studio_ml", "store.migrations"}  # of an extra, or of Alembic
 for package in ("backend", "labelstudio", "model", "samples", "sources", "store", "tagloom", "worker"):
     for found in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
         if not any(found.name.startswith(name) for name in left_out):
             importlib.import_module(found.name)
+from model.encoders.auto import best
 from model.features.extraction import FeatureExtractor
 from model.items import Item
 from tagloom.datasets.dataset import load
 picture = next(iter(load("samples/data"))).open()
-(features,) = FeatureExtractor.from_names("shipped", "shipped", reader_threads=1).extract([Item(picture, "title", ())])
+extractor = FeatureExtractor.from_names(best("image"), best("text"), reader_threads=1)
+(features,) = extractor.extract([Item(picture, "title", ())])
 assert features.blocks, "nothing was read"
 time.sleep(2)  # what a child of OpenVINO's would need
 """

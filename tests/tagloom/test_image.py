@@ -45,8 +45,11 @@ PROOF = """
 import importlib.metadata, sys
 import backend.serve, tagloom.doctor, worker.jobs, psycopg, timm
 from model.features.extraction import open_extractor
+from tagloom.encoders import home_settings
 from tagloom_base.settings import Settings
-print(open_extractor(Settings().encoders).describe())
+described = open_extractor(home_settings(Settings()).encoders).describe()
+assert "EfficientNet-Lite0" in described["image"]
+print(described)
 print(*sorted(one.metadata["Name"].lower() for one in importlib.metadata.distributions()), sep="\\n")
 """
 

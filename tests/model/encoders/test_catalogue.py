@@ -52,6 +52,17 @@ def test_a_trained_picture_encoder_loads_by_its_name_and_sees_the_same(library: 
     assert file.name in loaded.describe()
 
 
+def test_efficientnet_lite0_becomes_a_file_of_timm_with_the_classifier_of_the_package(tmp_path: Path) -> None:
+    encoder = trained("efficientnet-lite0")
+    name = save_image_encoder(encoder, "efficientnet-lite0", tmp_path)
+    assert name.startswith("timm:tf_efficientnet_lite0@")
+    assert image_encoder(name).fingerprint == encoder.fingerprint
+    whole = load_file(name.partition("@")[2])
+    assert whole["classifier.weight"].shape == (1000, 1280)
+    again = save_image_encoder(trained(name), name, tmp_path)
+    assert image_encoder(again).fingerprint == trained(name).fingerprint
+
+
 def test_the_classifier_is_kept_as_it_was(tmp_path: Path) -> None:
     start = start_of("torchvision", tmp_path)
     name = save_image_encoder(trained(start), start, tmp_path)

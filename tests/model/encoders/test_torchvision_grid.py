@@ -56,16 +56,15 @@ def test_weights_in_torch_hubs_cache_are_found_by_name(tmp_path: Path, monkeypat
     assert "IMAGENET1K_V1" in image_encoder("torchvision:squeezenet1_1").describe()
 
 
-def test_without_weights_the_error_names_the_file_and_the_ways_out(
+def test_without_weights_the_error_names_the_file_and_the_ways_out_and_nothing_is_downloaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unreachable(*_: object, **__: object) -> None:
-        raise OSError("no route to host")
-
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
-    with pytest.raises(ValueError, match=r"(?s)resnet50-11ad3fa6\.pth.*no route to host.*'shipped'"):
+    monkeypatch.setattr(torch.hub, "download_url_to_file", lambda *_, **__: pytest.fail("downloaded"))
+    with pytest.raises(ValueError, match=r"resnet50-11ad3fa6\.pth: `tagloom encoders fetch torchvision:resnet50` gets"):
         image_encoder("torchvision:resnet50")
+    with pytest.raises(ValueError, match=r"`tagloom encoders fetch torchvision:resnet50@IMAGENET1K_V1` gets them"):
+        image_encoder("torchvision:resnet50@IMAGENET1K_V1")
 
 
 def test_a_file_with_more_than_tensors_is_not_run(tmp_path: Path) -> None:

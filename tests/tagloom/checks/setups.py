@@ -108,6 +108,14 @@ def locked(place: Place) -> Iterator[None]:
     database.close()
 
 
+@setup("this machine lacks the encoder that the home uses")
+def lacking_encoder(_: Place) -> Iterator[None]:
+    store = Store.open(Settings().paths.database)
+    store.encoders.replace({"text": "nobody/model"})
+    store.close()
+    yield
+
+
 @setup("the last training failed")
 def failing(place: Place) -> Iterator[None]:
     store = Store.open(Settings().paths.database)

@@ -53,7 +53,14 @@ def cases(corpus: LabelledCorpus, count: int, seed: int) -> Iterator[Case]:
     drawn = Drawn.of(corpus, count, seed)
     cold = Tagger.cold_start(corpus.labels, space="bench", seed=SEED)
     problem = drawn.problem(corpus, cold)
-    base = answers_of(cold, corpus, drawn.test)
+    assert problem.boxes is not None
+    items, boxes_NK = [corpus.features[row] for row in drawn.test], problem.boxes.opinions_NK[drawn.test]
+
+    def answers_of(tagger: Tagger) -> Answers:
+        probability_NK = tagger.probabilities(items, boxes_NK if tagger.box_source else None)
+        return Answers(tagger.calibration.decide(probability_NK).numpy(), probability_NK.numpy())
+
+    base = answers_of(cold)
 
     def case(kind: str, on_gold: Answers, on_test: Answers) -> Case:
         verdict = judge(judged(corpus, cold, drawn.gold, on_gold), must_gain=False)
@@ -69,7 +76,7 @@ def cases(corpus: LabelledCorpus, count: int, seed: int) -> Iterator[Case]:
         # Rectangles teach boxes before; here the labels alone are wrong.
         learned = replace(problem, gold=said)
         on_gold = answers_to(out_of_fold(cold, learned, CONFIG), drawn.gold)
-        on_test = answers_of(fit(cold, learned, CONFIG), corpus, drawn.test)
+        on_test = answers_of(fit(cold, learned, CONFIG))
         if number:
             yield case("shuffled", on_gold, on_test)
             continue
@@ -78,11 +85,6 @@ def cases(corpus: LabelledCorpus, count: int, seed: int) -> Iterator[Case]:
             for how in ("shuffled", "reversed", "never", "always"):
                 numbers = np.random.default_rng(seed + k)
                 yield case("spoilt", spoilt(on_gold, k, how, numbers), spoilt(on_test, k, how, numbers))
-
-
-def answers_of(tagger: Tagger, corpus: LabelledCorpus, rows: list[int]) -> Answers:
-    probability_NK = tagger.probabilities([corpus.features[row] for row in rows])
-    return Answers(tagger.calibration.decide(probability_NK).numpy(), probability_NK.numpy())
 
 
 def macro(corpus: LabelledCorpus, rows: list[int], answers: Answers) -> float:

@@ -6,8 +6,8 @@ candidate is refused if
 
 - its macro-F1 is more than .02 lower,
 - or its log loss, the mean of all known labels, is more than .002 nats higher,
-- or the log loss of one label is more than .05 nats higher. Ten items of no difference are added to the gold here:
-  few items of one label often differ by chance.
+- or the log loss of one label is more than .05 nats higher, and more of its answers are wrong. Ten items of no
+  difference are added to the gold here: few items of one label often differ by chance.
 
 How often a worse version is let through and a good one refused: docs/results.md, "Few gold labels". The limits are
 those on estimates, not on bounds of intervals: with few items, a bound refuses most good versions. The lower end of a
@@ -37,6 +37,7 @@ FEWEST_POSITIVES = 5
 
 Booleans = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int_]
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,11 @@ class JudgedAnswers:
             macro_f1(gold_NK, self.served.given_NK[rows_N] & known_NK),
             macro_f1(gold_NK, self.candidate.given_NK[rows_N] & known_NK),
         )
+
+    def errors(self) -> tuple[Integers, Integers]:
+        """Return how many answers of each label are wrong: the (K,) counts of the served version and the candidate."""
+        served_NK, candidate_NK = (answers.given_NK != self.gold_NK for answers in (self.served, self.candidate))
+        return (served_NK & self.known_NK).sum(0), (candidate_NK & self.known_NK).sum(0)
 
     def losses(self) -> tuple[Floats, Floats]:
         """Return the (N, K) log loss in nats of the served version and of the candidate; 0 where gold is unknown."""
@@ -139,14 +145,15 @@ def judge(evidence: JudgedAnswers, *, must_gain: bool, seed: int = 0) -> Verdict
             figures += f" ({changed} of them changed by people)"
     figures += f", log loss {loss:.3f} after {served_loss:.3f}"
     rise_K = (loss_NK - served_loss_NK).sum(0) / (evidence.known_NK.sum(0) + PRIOR_ITEMS)
-    worst = int(rise_K.argmax())
+    served_errors_K, errors_K = evidence.errors()
+    spoilt_K = (rise_K > LABEL_LOSS_MARGIN) & (errors_K > served_errors_K)
     faults = []
     if comparison.difference < -MARGIN:
         faults.append(f"macro-F1 falls by {-comparison.difference:.3f}")
     if loss - served_loss > LOSS_MARGIN:
         faults.append("the log loss rises")
-    if rise_K[worst] > LABEL_LOSS_MARGIN:
-        faults.append(f"the log loss of {evidence.labels[worst]} rises")
+    if spoilt_K.any():
+        faults.append(f"{evidence.labels[int((rise_K * spoilt_K).argmax())]} is given wrongly more often")
     if faults:
         return Verdict(False, f"may be worse, {' and '.join(faults)}: {figures}", metrics)
     if must_gain and comparison.difference <= 0:

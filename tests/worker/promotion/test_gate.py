@@ -95,7 +95,7 @@ def test_a_spoilt_label_is_seen_behind_the_gains_of_all_others() -> None:
     truth = gold(40)
     served = sure(with_errors(truth, 0.2, 1))
     candidate = sure(truth, 0.9)
-    candidate.given_NK[:, 3], candidate.probability_NK[:, 3] = served.given_NK[:, 3], 1 - served.probability_NK[:, 3]
+    candidate.given_NK[:, 3], candidate.probability_NK[:, 3] = ~served.given_NK[:, 3], 1 - served.probability_NK[:, 3]
     verdict = judge(evidence(truth, served, candidate), must_gain=False)
     assert verdict.metrics["difference"] > 0
     assert verdict.metrics["log_loss"] < verdict.metrics["served_log_loss"]
@@ -103,12 +103,12 @@ def test_a_spoilt_label_is_seen_behind_the_gains_of_all_others() -> None:
     assert "may be worse, D is given wrongly more often" in verdict.reason
 
 
-def test_one_label_may_be_less_sure_where_it_is_not_more_often_wrong() -> None:
+def test_one_label_may_be_too_sure_where_it_is_not_more_often_wrong() -> None:
     truth = gold(40)
     served = sure(with_errors(truth, 0.2, 1))
     candidate = sure(truth, 0.9)
     candidate.given_NK[:, 3] = served.given_NK[:, 3]
-    candidate.probability_NK[:, 3] = np.where(served.given_NK[:, 3], 0.9, 0.1)
+    candidate.probability_NK[:, 3] = np.where(served.given_NK[:, 3], 0.99, 0.01)
     verdict = judge(evidence(truth, served, candidate), must_gain=False)
     served_loss_NK, loss_NK = evidence(truth, served, candidate).losses()
     assert loss_NK[:, 3].sum() > served_loss_NK[:, 3].sum() + 0.05 * 50

@@ -5,7 +5,7 @@ shows with a dozen items what macro-F1 shows with a hundred. Macro-F1 is what pe
 candidate is refused if
 
 - its macro-F1 is more than .02 lower,
-- or its log loss, the mean of all known labels, is more than .02 nats higher,
+- or its log loss, the mean of all known labels, is more than .03 nats higher,
 - or the log loss of one label is more than .05 nats higher, and more of its answers are wrong. Ten items of no
   difference are added to the gold here: few items of one label often differ by chance.
 
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from model.metrics import GoldLabels, macro_f1, paired_bootstrap
 
 MARGIN = 0.02
-LOSS_MARGIN = 0.02
+LOSS_MARGIN = 0.03
 LABEL_LOSS_MARGIN = 0.05
 # Items of no difference that are added to the gold before the log loss of one label is judged.
 PRIOR_ITEMS = 10

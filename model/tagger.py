@@ -44,7 +44,8 @@ class Tagger:
     1. The sources give opinions, which the label model combines. The regression corrects the sum.
     2. The trained log-odds are the mean of that and of the network's own log-odds.
     3. A dozen gold labels must not overrule the cues, so the log-odds are ``cold + credence · (trained - cold)``, where
-       ``cold`` are those of the cues (``model.weak_supervision.credence``). A class without cues has credence 1.
+       ``cold`` are those of the cues (``model.weak_supervision.credence``). Each class has a credence of its own; for
+       a class without cues it is 1.
     4. The calibration turns the log-odds into probabilities and labels. The box model adds boxes.
 
     The value of a field with ``metadata={"part": …}`` has its own ``state()`` and ``from_state()`` for the checkpoint.
@@ -171,7 +172,8 @@ class Tagger:
     @property
     def credence_K(self) -> Tensor:  # noqa: N802  (shape suffix)
         """The (K,) weights in [0, 1] of the trained log-odds; 1 for a class without cues."""
-        return torch.where(self.sources.cues.has_cues_K, self.credence.share, 1.0).double()
+        learned_K = torch.tensor(self.credence.shares or (0.0,) * len(self.labels), dtype=torch.float64)
+        return torch.where(self.sources.cues.has_cues_K, learned_K, 1.0)
 
     def correction(self, features: Sequence[ItemFeatures]) -> Tensor:
         """Return the (N, K) log-odds that the regression adds; 0 before the first training."""

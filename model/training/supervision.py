@@ -24,6 +24,10 @@ from model.weak_supervision.sources import Memory, Sources
 
 FOLDS = 4
 """Parts of the gold for out-of-fold log-odds."""
+FOLDS_OF_FEW = 10
+"""Parts of few gold items, so that each model still learns from nine tenths of them."""
+FEW = 200
+"""Up to this many gold items are few."""
 
 
 @dataclass(frozen=True)
@@ -78,18 +82,17 @@ def supervise(parent: Tagger, problem: Problem, config: TrainConfig | None = Non
     regression = regression_on(gold, offset_NK)
     base_NK = offset_NK + regression.log_odds(evidence_ND)
     # A model is better on items that it was fitted to. So the log-odds of gold items come from other models.
-    for rows in family_folds({row: families[row] for row in gold.rows}, FOLDS, parent.seed):
+    folds = FOLDS_OF_FEW if len(gold.rows) <= FEW else FOLDS
+    for rows in family_folds({row: families[row] for row in gold.rows}, folds, parent.seed):
         others = gold.without(rows)
         unseen_NK = LabelModel.fit(opinions, others.labels_NK, gold.weight_N).log_odds(opinions)
         correction = regression_on(others, unseen_NK)
         base_NK[rows] = unseen_NK[rows] + correction.log_odds(evidence_ND[rows])
     weak = label_model.weak_labels(opinions, base_NK - offset_NK)
     cold_NK = sources.cold_log_odds(opinions)
-    # A class without cues always has credence 1, so it is left out.
-    cued_K, rows = cues.has_cues_K, gold.rows
-    credence = Credence.of(
-        cold_NK[rows][:, cued_K], base_NK[rows][:, cued_K], gold.labels_NK[rows][:, cued_K], gold.weight_N[rows]
-    )
+    # A class without cues always has credence 1, so its gold says nothing about how far to leave the cues.
+    rows, cued_GK = gold.rows, gold.labels_NK[gold.rows].masked_fill(~cues.has_cues_K, torch.nan)
+    credence = Credence.of(cold_NK[rows], base_NK[rows], cued_GK, gold.weight_N[rows])
     return Supervision(gold, sources, label_model, evidence, regression, credence, cold_NK, base_NK, weak)
 
 

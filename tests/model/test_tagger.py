@@ -80,13 +80,13 @@ def test_what_was_learned_moves_the_cues_as_far_as_its_credence(cold: Tagger) ->
     far = torch.logit(few.probabilities(ITEMS)) - torch.logit(cold.probabilities(ITEMS))
     fitted = few.label_model.log_odds(few.opinions(ITEMS)) + few.correction(ITEMS)
     learned = (fitted + few.network_logits(ITEMS)) / 2
-    assert 0 < few.credence.share < 1
-    assert torch.allclose(far, few.credence.share * (learned - torch.logit(cold.probabilities(ITEMS))), atol=1e-4)
+    assert all(0 < share < 1 for share in few.credence.shares)
+    assert torch.allclose(far, few.credence_K * (learned - torch.logit(cold.probabilities(ITEMS))), atol=1e-4)
 
 
 def test_a_class_without_cues_has_nobody_to_overrule() -> None:
     cold = Tagger.cold_start(("主体", "没有线索"), space="space", seed=1, with_boxes=False)
-    assert replace(cold, credence=Credence(0.5)).credence_K.tolist() == [0.5, 1.0]
+    assert replace(cold, credence=Credence((0.5, 0.5))).credence_K.tolist() == [0.5, 1.0]
 
 
 def test_at_the_cold_start_a_label_of_which_nothing_is_known_is_given_to_nobody() -> None:
@@ -154,7 +154,8 @@ def test_a_checkpoint_answers_as_before(trained: Tagger, tmp_path: Path) -> None
     assert trained.box_source is not None
     assert again.box_source is not None
     assert torch.equal(again.box_source.centre_K, trained.box_source.centre_K)
-    assert 0 < again.credence.share == trained.credence.share < 1
+    assert again.credence == trained.credence
+    assert all(0 < share < 1 for share in trained.credence.shares)
     assert torch.equal(again.probabilities(ITEMS), trained.probabilities(ITEMS))
     assert [a.boxes for a in again.predict(ITEMS[:4])] == [a.boxes for a in trained.predict(ITEMS[:4])]
     assert read_manifest(tmp_path / version) == manifest

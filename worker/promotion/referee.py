@@ -31,15 +31,25 @@ from model.training.supervision import family_folds
 from tagloom_base.files import replaced
 from worker.corpus.corpus import Corpus
 from worker.promotion.collapse import Shift, collapse
-from worker.promotion.gate import Booleans, JudgedAnswers, is_enough
+from worker.promotion.gate import Answers, Booleans, JudgedAnswers, is_enough
 
 # Tasks without gold on which the folds train in any case, however little gold the project has.
 FEWEST_OTHERS = 32
 # Items from which a label's share of the pool is estimated; up to twice as many, since the step is rounded down.
 LOOKED_AT = 500
+# Decimal places of the probabilities that are kept.
+DIGITS = 6
 # A tagger is broken if it agrees less with the gold that it was trained on than its recipe agrees with unseen gold, by
 # more than this share.
 SANITY = 0.1
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one task: whether each label is given (1 or 0), and the probability of each."""
+
+    given: Sequence[int]
+    probability: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -47,12 +57,13 @@ class _Kept:
     """The ids of the tasks on which a version was trained, and its out-of-fold answers by task id (text in JSON)."""
 
     trained: frozenset[int]
-    answers: Mapping[str, Sequence[int]]
+    answers: Mapping[str, Answer]
 
-    def answer(self, task: int, tagger: Tagger) -> Sequence[int] | None:
+    def answer(self, task: int, tagger: Tagger) -> Answer | None:
         """Return the answer to a task; None if there is none, or if it has another number of labels than the tagger."""
         answer = self.answers.get(str(task))
-        return answer if answer is not None and len(answer) == len(tagger.labels) else None
+        fits = answer is not None and len(answer.given) == len(answer.probability) == len(tagger.labels)
+        return answer if fits else None
 
 
 class Referee:
@@ -77,14 +88,14 @@ class Referee:
         """Whether held-out gold is enough, so that each phase can be judged without out-of-fold trainings."""
         return bool(self._held_out) and is_enough(self._gold[self._held_out], self._gold[self._all])
 
-    def evidence(self, candidate: Tagger, answers: Mapping[int, Sequence[bool]]) -> JudgedAnswers:
+    def evidence(self, candidate: Tagger, answers: Mapping[int, Answer]) -> JudgedAnswers:
         """Return the evidence about a candidate.
 
         `answers` are the candidate's out-of-fold answers by task id; they are needed if held-out gold is not enough.
         """
         if self.can_judge_early:
             rows = self._held_out
-            return self._compared("held-out", rows, self._direct(self._served, rows), self._honest(candidate, rows))
+            return self._compared("held-out", rows, self._answers(self._served, rows), self._honest(candidate, rows))
         task_ids = self._corpus.task_ids
         kept = self._kept(self._served.version)
         impartial = self._impartial(self._all)
@@ -95,15 +106,19 @@ class Referee:
             if task_ids[row] not in kept.trained or kept.answer(task_ids[row], self._served) is not None
         ]
         rows = unseen or impartial
-        candidate_NK = np.array([answers[task_ids[row]] for row in rows], dtype=bool)
-        served_NK = self._direct(self._served, rows)
+        own = self._answers(self._served, rows)
         for place, row in enumerate(rows):
             answer = kept.answer(task_ids[row], self._served)
             if answer is not None:
-                served_NK[place] = np.array(answer, dtype=bool)
-        return self._compared("out-of-fold", rows, served_NK, candidate_NK)
+                own.given_NK[place], own.probability_NK[place] = answer.given, answer.probability
+        said = [answers[task_ids[row]] for row in rows]
+        others = Answers(
+            np.array([answer.given for answer in said], dtype=bool).reshape(own.given_NK.shape),
+            np.array([answer.probability for answer in said]).reshape(own.given_NK.shape),
+        )
+        return self._compared("out-of-fold", rows, own, others)
 
-    def out_of_fold(self, parent: Tagger, problem: Problem, between: Callable[[], None]) -> dict[int, list[bool]]:
+    def out_of_fold(self, parent: Tagger, problem: Problem, between: Callable[[], None]) -> dict[int, Answer]:
         """Return the recipe's out-of-fold answers by task id, from short trainings on the gold and some other items.
 
         The trainings use the cues of ``parent`` and the boxes that the candidate has learned (``problem.boxes``).
@@ -113,7 +128,10 @@ class Referee:
         unlabelled = [row for row in range(len(problem.pool)) if row not in problem.gold]
         rows = [*self._all, *unlabelled[: int(len(self._all) * config.weak_per_gold) + FEWEST_OTHERS]]
         answers = out_of_fold(parent, problem.part(rows), config, on_epoch=lambda _: between())
-        return {self._corpus.task_ids[row]: answers.given_NK[place].tolist() for place, row in enumerate(self._all)}
+        given, probability = answers.given_NK.int().tolist(), answers.probability_NK.tolist()
+        return {
+            self._corpus.task_ids[row]: Answer(given[place], probability[place]) for place, row in enumerate(self._all)
+        }
 
     def looks_broken(self, candidate: Tagger, evidence: JudgedAnswers) -> str:
         """Return why a candidate is broken, although its recipe's out-of-fold answers are good; empty if it is not.
@@ -123,7 +141,7 @@ class Referee:
         if self.can_judge_early:
             return ""
         direct = _agreement(self._gold[self._all], self._known[self._all], self._direct(candidate, self._all))
-        recipe = _agreement(evidence.gold_NK, evidence.known_NK, evidence.candidate_NK)
+        recipe = _agreement(evidence.gold_NK, evidence.known_NK, evidence.candidate.given_NK)
         return (
             f"it agrees with {direct:.0%} of its own gold, its recipe with {recipe:.0%}"
             if direct < recipe - SANITY
@@ -145,11 +163,17 @@ class Referee:
         ]
         return collapse(shift, self._gold[worked_on], self._direct(self._served, worked_on))
 
-    def keep(self, answers: Mapping[int, Sequence[bool]], version: str) -> None:
+    def keep(self, answers: Mapping[int, Answer], version: str) -> None:
         """Write a version's training task ids and out-of-fold answers to its file, before the version may serve."""
-        given = {str(task): list(map(int, given)) for task, given in answers.items()}
+        kept = {
+            "trained": sorted(self._trainable),
+            "answers": {str(task): list(answer.given) for task, answer in answers.items()},
+            "probabilities": {
+                str(task): [round(p, DIGITS) for p in answer.probability] for task, answer in answers.items()
+            },
+        }
         with replaced(self._path(version)) as beside:
-            beside.write_text(json.dumps({"trained": sorted(self._trainable), "answers": given}))
+            beside.write_text(json.dumps(kept))
 
     @property
     def _held_out(self) -> list[int]:
@@ -164,11 +188,16 @@ class Referee:
         return [row for row in rows if self._corpus.problem.gold[row].accepted not in partial]
 
     def _kept(self, version: str) -> _Kept:
-        """Read a version's file; without a usable one, a trained version counts as trained on all gold."""
+        """Read a version's file; without a usable one, a trained version counts as trained on all gold.
+
+        A file of an older release has no probabilities, so it gives no answers.
+        """
         try:
             kept = json.loads(self._path(version).read_text())
-            return _Kept(frozenset(kept["trained"]), dict(kept["answers"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            probabilities = kept.get("probabilities", {})
+            answers = {task: Answer(given, probabilities.get(task, ())) for task, given in kept["answers"].items()}
+            return _Kept(frozenset(kept["trained"]), answers)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return _Kept(self._trainable if self._served.regression else frozenset(), {})
 
     @property
@@ -178,17 +207,21 @@ class Referee:
     def _path(self, version: str) -> Path:
         return self._folder / f"{version}.json"
 
-    def _direct(self, tagger: Tagger, rows: Sequence[int]) -> Booleans:
-        given: Booleans = tagger.calibration.decide(tagger.probabilities(self._features(rows))).numpy()
-        return given
+    def _answers(self, tagger: Tagger, rows: Sequence[int]) -> Answers:
+        probability_NK = tagger.probabilities(self._features(rows))
+        return Answers(tagger.calibration.decide(probability_NK).numpy(), probability_NK.numpy())
 
-    def _honest(self, tagger: Tagger, rows: Sequence[int]) -> Booleans:
+    def _direct(self, tagger: Tagger, rows: Sequence[int]) -> Booleans:
+        return self._answers(tagger, rows).given_NK
+
+    def _honest(self, tagger: Tagger, rows: Sequence[int]) -> Answers:
         """Answer each half of held-out gold, calibrated by the other half.
 
         The tagger itself was calibrated with all held-out gold, so its direct answers would be too good.
         """
         log_odds_NK = tagger.log_odds(self._features(rows))
-        given_NK = np.zeros((len(rows), len(tagger.labels)), dtype=bool)
+        shape = (len(rows), len(tagger.labels))
+        honest = Answers(np.zeros(shape, dtype=bool), np.zeros(shape))
         gold_NK = self._corpus.problem.table(tagger.labels).labels_NK[list(rows)]
         for part in family_folds(
             {place: self._corpus.problem.families[row] for place, row in enumerate(rows)}, 2, seed=0
@@ -196,17 +229,19 @@ class Referee:
             rest = sorted(set(range(len(rows))) - set(part))
             calibration = Calibration.of(log_odds_NK, log_odds_NK[rest], gold_NK[rest])
             calibration = calibration.fitted(log_odds_NK[rest], gold_NK[rest])
-            given_NK[part] = calibration.decide(calibration.probability(log_odds_NK[part])).numpy()
-        return given_NK
+            probability_NK = calibration.probability(log_odds_NK[part])
+            honest.given_NK[part] = calibration.decide(probability_NK).numpy()
+            honest.probability_NK[part] = probability_NK.numpy()
+        return honest
 
     def _features(self, rows: Sequence[int]) -> list[ItemFeatures]:
         return [self._corpus.problem.pool[row] for row in rows]
 
-    def _compared(self, basis: str, rows: Sequence[int], served: Booleans, candidate: Booleans) -> JudgedAnswers:
+    def _compared(self, basis: str, rows: Sequence[int], served: Answers, candidate: Answers) -> JudgedAnswers:
         families = [self._corpus.problem.families[row] for row in rows]
         by_hand_N = np.array([self._corpus.problem.gold[row].accepted is None for row in rows], dtype=bool)
         gold_NK, known_NK = self._gold[rows], self._known[rows]
-        return JudgedAnswers(basis, gold_NK, known_NK, served, candidate, families, by_hand_N)
+        return JudgedAnswers(basis, self._served.labels, gold_NK, known_NK, served, candidate, families, by_hand_N)
 
 
 def _agreement(gold_NK: Booleans, known_NK: Booleans, given_NK: Booleans) -> float:

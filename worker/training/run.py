@@ -4,7 +4,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from worker.pictures import MOST, counted
 from worker.promotion.gate import Verdict, judge
 from worker.promotion.pruning import EVIDENCE
 from worker.promotion.publication import Publisher, promote_due
-from worker.promotion.referee import Referee
+from worker.promotion.referee import Answer, Referee
 from worker.training.companions import Order, training_together
 from worker.training.index import kept_index
 from worker.training.inheritance import parent_for_new_labels, with_draw_seconds, with_lexicon
@@ -163,7 +163,7 @@ class _Run:
         # If an earlier run was killed after it had published, only the steps after the publishing are left.
         if not self.state.is_offered:
             self._progress({"stage": "judging"})
-            answers: Mapping[int, Sequence[bool]] = {}
+            answers: Mapping[int, Answer] = {}
             if not self._referee.can_judge_early:
                 answers = self._referee.out_of_fold(self._parent, self.problem, self._watch.check)
             self._watch.check()
@@ -201,7 +201,7 @@ class _Run:
         collapse = self._referee.collapse(tagger)
         return Verdict(False, collapse, verdict.metrics) if collapse else verdict
 
-    def _publish(self, phase: str, tagger: Tagger, verdict: Verdict, answers: Mapping[int, Sequence[bool]]) -> None:
+    def _publish(self, phase: str, tagger: Tagger, verdict: Verdict, answers: Mapping[int, Answer]) -> None:
         """Write the tagger as a version, with what `tagloom versions` shows of it besides the gate's figures."""
         self._watch.check()
         corpus = self._corpus

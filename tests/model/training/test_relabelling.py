@@ -59,11 +59,12 @@ def test_labels_that_go_take_their_rows_along_and_the_others_move(trained: Tagge
 def test_what_gold_has_shown_under_other_labels_is_left_behind(trained: Tagger) -> None:
     """A middle of other columns would be subtracted from these, and credence is given by gold under these labels."""
     other = relabelled(
-        replace(trained, box_source=BoxSource(torch.ones(len(LABELS))), credence=Credence(0.7)), cold_start(OTHER)
+        replace(trained, box_source=BoxSource(torch.ones(len(LABELS))), credence=Credence((0.7,) * 3)),
+        cold_start(OTHER),
     )
     assert other.network is not None
     assert other.box_source is None
-    assert other.credence.share == 0.0
+    assert other.credence == Credence()
 
 
 def test_training_goes_on_from_it(trained: Tagger) -> None:

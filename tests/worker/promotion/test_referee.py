@@ -1,4 +1,5 @@
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from model.training.progressive import fit
 from testing.shop import LABELS, SHOP
 from worker.corpus.corpus import Corpus
 from worker.promotion.gate import judge
-from worker.promotion.referee import Referee
+from worker.promotion.referee import Answer, Referee
 
 SERVED = "v1.aaaa"
 GOLD = 20
@@ -40,8 +41,12 @@ def referee_of(gold: int, folder: Path, *, is_trained: bool = True) -> Referee:
     return Referee(corpus_of(gold), served.named(SERVED), QUICK, folder)
 
 
-def answers_of(gold: int) -> dict[int, list[bool]]:
-    return {1000 + row: [True] * len(LABELS) for row in range(gold)}
+def answer(given: Sequence[bool]) -> Answer:
+    return Answer([int(yes) for yes in given], [0.9 if yes else 0.1 for yes in given])
+
+
+def answers_of(gold: int) -> dict[int, Answer]:
+    return {1000 + row: answer([True] * len(LABELS)) for row in range(gold)}
 
 
 def test_gold_that_the_served_version_has_learned_and_never_answered_unseen_says_nothing(tmp_path: Path) -> None:
@@ -54,12 +59,23 @@ def test_gold_that_the_served_version_has_learned_and_never_answered_unseen_says
 
 
 def test_what_it_answered_unseen_stands_for_gold_that_it_has_learned(tmp_path: Path) -> None:
-    no = [False] * len(LABELS)
+    no = answer([False] * len(LABELS))
     referee_of(GOLD, tmp_path).keep({1001: no, 1002: no}, SERVED)
     evidence = referee_of(GOLD, tmp_path).evidence(COLD, answers_of(GOLD))
     assert sorted(evidence.families) == [str(1000 + row) for row in (0, 1, 2, 5, 10, 15)]
     learned = [evidence.families.index("1001"), evidence.families.index("1002")]
-    assert not evidence.served_NK[learned].any()
+    assert not evidence.served.given_NK[learned].any()
+    assert (evidence.served.probability_NK[learned] == 0.1).all()
+
+
+def test_what_an_older_release_kept_without_probabilities_gives_no_answers(tmp_path: Path) -> None:
+    referee_of(GOLD, tmp_path).keep(answers_of(GOLD), SERVED)
+    file = tmp_path / f"{SERVED}.json"
+    kept = json.loads(file.read_text())
+    del kept["probabilities"]
+    file.write_text(json.dumps(kept))
+    evidence = referee_of(GOLD, tmp_path).evidence(COLD, answers_of(GOLD))
+    assert sorted(evidence.families) == [str(1000 + row) for row in sorted(HELD_OUT)]
 
 
 @pytest.mark.parametrize(("is_trained", "rows"), [(True, len(HELD_OUT)), (False, GOLD)])
@@ -78,7 +94,7 @@ def test_where_it_can_have_seen_all_it_is_compared_all_the_same(tmp_path: Path) 
     referee._corpus = replace(referee._corpus, problem=problem)
     evidence = referee.evidence(COLD, answers_of(GOLD))
     assert len(evidence.gold_NK) == GOLD
-    assert np.asarray(evidence.candidate_NK).all()
+    assert evidence.candidate.given_NK.all()
 
 
 def accepting(referee: Referee, rows: Iterable[int], version: str) -> Referee:
@@ -128,7 +144,7 @@ def test_what_is_unknown_counts_neither_way(tmp_path: Path) -> None:
     corpus = with_gold(referee._corpus, open_)
     referee = Referee(corpus, COLD.named(SERVED), QUICK, tmp_path)
     answers = {
-        1000 + row: [label in corpus.problem.gold[row].labels or label == "价格" for label in LABELS]
+        1000 + row: answer([label in corpus.problem.gold[row].labels or label == "价格" for label in LABELS])
         for row in range(GOLD)
     }
     evidence = referee.evidence(COLD, answers)

@@ -119,7 +119,12 @@ def without_prices(*given: Any, **options: Any) -> Tagger:
     assert tagger.regression is not None
     bias_K = tagger.regression.bias_K.clone()
     bias_K[LABELS.index("价格")] -= 50
-    return replace(tagger, network=None, regression=replace(tagger.regression, bias_K=bias_K), credence=Credence(1.0))
+    return replace(
+        tagger,
+        network=None,
+        regression=replace(tagger.regression, bias_K=bias_K),
+        credence=Credence((1.0,) * len(tagger.labels)),
+    )
 
 
 @pytest.mark.slow

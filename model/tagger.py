@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from model.attention.batching import Batch, collate
+from model.attention.blocks import BlockReader, Places
 from model.attention.network import Attention, Network, OptimizerState
 from model.attention.reduction import Reduction
 from model.boxes.model import BoxModel, Seen
@@ -66,6 +67,7 @@ class Tagger:
     reduction: Reduction | None = field(metadata={"part": Reduction}, default=None)
     network: Network | None = field(metadata={"part": Network}, default=None)
     optimizer: OptimizerState = field(metadata={"part": OptimizerState}, default_factory=OptimizerState)
+    blocks: BlockReader | None = field(metadata={"part": BlockReader}, default=None)
     box_model: BoxModel | None = field(metadata={"part": BoxModel}, default=None)
     box_source: BoxSource | None = field(metadata={"part": BoxSource}, default=None)
     credence: Credence = field(metadata={"part": Credence}, default=Credence())
@@ -126,14 +128,15 @@ class Tagger:
         else:
             probability_NK = self.probabilities(features)
         given_NK = self.calibration.decide(probability_NK)
+        conflict_NK = self.conflicts(features, probability_NK)
         answers = []
-        for probability_K, given_K, drawn in zip(probability_NK, given_NK, found, strict=True):
+        for probability_K, given_K, conflict_K, drawn in zip(probability_NK, given_NK, conflict_NK, found, strict=True):
             by_label = dict(zip(self.labels, probability_K.tolist(), strict=True))
             # A box that is shown gives its label, whatever the label's threshold.
             shown = {box.label for box in drawn}
             rows = zip(self.labels, given_K.tolist(), strict=True)
             given = tuple(label for label, yes in rows if yes or label in shown)
-            answers.append(Prediction(by_label, given, drawn, whole_task_confidence(probability_K)))
+            answers.append(Prediction(by_label, given, drawn, whole_task_confidence(probability_K, conflict_K)))
         return answers
 
     def probabilities(self, features: Sequence[ItemFeatures], boxes_NK: Tensor | None = None) -> Tensor:
@@ -190,6 +193,20 @@ class Tagger:
         chunks = [collate(part, self.sources.cues, self.reduction, vocabulary).floats() for part in parts]
         return run(self.network, chunks)
 
+    def places(self, features: Sequence[ItemFeatures]) -> Places | None:
+        """Return which read blocks and regions show which labels; None before the first training of a network."""
+        if self.blocks is None or self.network is None or self.reduction is None or not features:
+            return None
+        batch = collate(features, self.sources.cues, self.reduction, self.network.config.vocabulary)
+        return self.blocks.places(self.network, batch.floats())
+
+    def conflicts(self, features: Sequence[ItemFeatures], probability_NK: Tensor) -> Tensor:
+        """Return the (N, K) distance in [0, 1] of the probabilities from those that follow from blocks and regions."""
+        places = self.places(features)
+        if places is None or self.blocks is None:
+            return torch.zeros_like(probability_NK)
+        return (probability_NK - self.blocks.tags(places).double()).abs()
+
     def attention(self, features: Sequence[ItemFeatures]) -> Attention | None:
         """Return the attention of each class to regions, text segments and further texts.
 
@@ -202,6 +219,10 @@ class Tagger:
             return self.network.attention(batch.floats())
 
 
+DOUBT = 0.1
+"""The part of a label's confidence that a full conflict takes. With more, the order of errors was worse."""
+
+
 def with_network(base_NK: Tensor, network_NK: Tensor) -> Tensor:
     """Return the (N, K) trained log-odds from those of the models before the network and those of the network."""
     return torch.lerp(base_NK.double(), network_NK.double(), NETWORK_SHARE)
@@ -212,9 +233,14 @@ def _parts() -> dict[str, type[Part]]:
     return {one.name: one.metadata["part"] for one in fields(Tagger) if "part" in one.metadata}
 
 
-def whole_task_confidence(probability_K: Tensor) -> float:
-    """Return the probability that all labels of an item are right, if their errors are independent."""
-    return float(torch.maximum(probability_K, 1 - probability_K).prod())
+def whole_task_confidence(probability_K: Tensor, conflict_K: Tensor | float = 0.0) -> float:
+    """Return the probability that all labels of an item are right, if their errors are independent.
+
+    It is lower where the probabilities conflict with those that follow from single blocks and regions: `conflict_K` is
+    the distance of the two.
+    """
+    right_K = torch.maximum(probability_K, 1 - probability_K) * (1 - DOUBT * conflict_K)
+    return float(right_K.prod())
 
 
 def run(network: Network, batches: Sequence[Batch]) -> Tensor:

@@ -229,6 +229,12 @@ class Network(nn.Module):
         segments, fields = batch.segment_mask_NT.shape[1], batch.field_mask_NX.shape[1]
         return Attention(region_BKR, token_BKT[..., :segments], token_BKT[..., segments : segments + fields])
 
+    def states(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the states of the segments (B, T, D) and regions (B, R, D) after the channels' exchange, untrained."""
+        with torch.inference_mode(False), torch.no_grad():
+            sides = self._sides(batch)
+        return sides.token_BTD[:, : batch.segment_mask_NT.shape[1]], sides.region_BRD
+
     def _sides(self, batch: Batch) -> _Sides:
         """Return the states of regions and tokens after the two channels have attended to each other."""
         region_mask_BR = batch.region_mask_NR & self.config.use_image

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from model.attention.batching import collate
+from model.attention.blocks import MOST, BlockReader
 from model.attention.network import Network, NetworkConfig, OptimizerState, grown, make_network
 from model.attention.reduction import Reduction
 from model.attention.vocabulary import Vocabulary
@@ -103,7 +104,10 @@ def fit(
     course = Course(prepared, problem.pool, supervision, config, resume)
 
     def tagger_of(network: Network, optimizer: OptimizerState) -> Tagger:
-        tagger = replace(prepared, network=network, optimizer=optimizer)
+        rows = sorted(supervision.gold.rows, key=lambda row: not problem.gold[row].boxes)[:MOST]
+        items, gold = [problem.pool[row] for row in rows], [problem.gold[row] for row in rows]
+        blocks = BlockReader.fit(network, course.data[torch.tensor(rows)].floats(), items, gold, parent.labels)
+        tagger = replace(prepared, network=network, optimizer=optimizer, blocks=blocks)
         return _calibrated(tagger, problem, supervision, course.logits(network))
 
     return course.run(tagger_of, on_epoch, on_phase)
@@ -128,6 +132,7 @@ def _prepared(parent: Tagger, problem: Problem, supervision: Supervision, config
         reduction=reduction,
         network=parent.network if continues else None,
         optimizer=parent.optimizer if continues else OptimizerState(),
+        blocks=None,
         box_model=boxes.model,
         box_source=boxes.source if config.use_boxes else None,
         credence=supervision.credence,

@@ -186,7 +186,7 @@ def test_the_next_tasks_come_first_then_by_turns_the_least_certain_and_the_next(
     studio.changed.clear()
     answers = Answering.answers
 
-    def scored(answering: Answering, tasks: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
+    def scored(answering: Answering, tasks: Sequence[Mapping[str, Any]], _: object = None) -> dict[int, dict[str, Any]]:
         found = answers(answering, tasks)
         return {number: {**answer, "score": number * 7 % 41 / 41} for number, answer in found.items()}
 

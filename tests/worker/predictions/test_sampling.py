@@ -66,6 +66,20 @@ def test_the_first_predictions_then_the_title_then_the_project(
     assert studio.next_task() not in (None, 7)
 
 
+def test_tasks_are_written_in_the_order_of_their_scores(
+    settings: Settings, store: Store, studio: WritableLabelStudio
+) -> None:
+    promote(settings, store, studio)
+    run(settings, studio)
+    promote(settings, store, studio)
+    studio.changed.clear()
+    run(settings, studio)
+    score_of = {one.id: one.score or 0.0 for task in studio.project.tasks.values() for one in task.predictions}
+    scores = [score_of[int(entry.split()[1])] for entry in studio.changed]
+    assert len(scores) == len(studio.project.tasks)
+    assert scores == sorted(scores)
+
+
 def test_a_killed_run_goes_on_and_tasks_never_come_at_random(
     settings: Settings, store: Store, studio: WritableLabelStudio
 ) -> None:

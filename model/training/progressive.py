@@ -207,17 +207,20 @@ class Course:
             self.learner.load_optimizer(parent.optimizer)
 
     def _trust(self) -> Tensor:
-        """Return the (K,) factors of the weak labels' weights, trust_k = w · 20 / (20 + gold_k) · max(0, 2 a_k - 1).
+        """Return the (K,) factors of the weak labels' weights, trust_k = w · 60 / (60 + gold_k) · max(0, J_k).
 
-        a_k is the share of gold on which the weak labels are right, the posterior mean under a Beta(4, 1) prior.
+        J_k = sensitivity + specificity - 1 (Youden, 1950) on gold, both posterior means under a Beta(4, 1) prior.
+        Accuracy would trust weak labels that deny a rare class to everybody.
         """
         rows = self.gold_rows
-        known_GK = ~self.gold_NK[rows].isnan()
-        right_K = (((self.weak_NK[rows] > 0.5) == (self.gold_NK[rows] > 0.5)) & known_GK).float().sum(0)
-        known_K = known_GK.sum(0)
-        accuracy_K = (right_K + 4) / (known_K + 5)
-        scarcity_K = WEAK_PRIOR / (WEAK_PRIOR + known_K)
-        return self.config.weak_weight * scarcity_K * (2 * accuracy_K - 1).clamp(min=0)
+        gold_GK, said_GK = self.gold_NK[rows], self.weak_NK[rows] > 0.5
+        rate_2K = []
+        for yes in (True, False):
+            wanted_GK = (gold_GK > 0.5) == yes
+            wanted_GK &= ~gold_GK.isnan()
+            rate_2K.append(((wanted_GK & (said_GK == yes)).sum(0) + 4) / (wanted_GK.sum(0) + 5))
+        scarcity_K = WEAK_PRIOR / (WEAK_PRIOR + (~gold_GK.isnan()).sum(0))
+        return self.config.weak_weight * scarcity_K * (rate_2K[0] + rate_2K[1] - 1).clamp(min=0)
 
     def logits(self, network: Network) -> Tensor:
         """Return the (N, K) log-odds of a network on the pool."""

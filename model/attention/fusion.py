@@ -90,16 +90,18 @@ class WeightedAverage(Weighing):
         return self.weight_M.expand(channels.asked_BKMD.shape[:3])
 
 
-class Gate(Weighing):
-    """A mean whose weights depend on each modality's vector for the item and class."""
+class Gate(Fusion):
+    """One voice for each modality, scored by its own head; weights depend on each modality's vector."""
+
+    voices = MODALITIES
 
     def __init__(self, width: int) -> None:
         super().__init__(width)
         self.weigh = nn.Linear(width, 1)
 
-    def score(self, channels: Channels) -> Tensor:
-        score_BKM: Tensor = self.weigh(channels.asked_BKMD)[..., 0]
-        return score_BKM
+    def forward(self, channels: Channels) -> Voices:
+        score_BKM = self.weigh(channels.asked_BKMD)[..., 0]
+        return Voices(channels.asked_BKMD, shares(score_BKM, channels.there_BM))
 
 
 class Concatenation(Fusion):

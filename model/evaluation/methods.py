@@ -65,7 +65,7 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "no boxes": {"use_boxes": False},
     "network without picture": {"network": {"use_image": False}},
     "network without text": {"network": {"use_text": False}},
-    "network without industry": {"network": {"use_industry": False}},
+    "network with industry": {"network": {"use_industry": True}},
     "network without attention between channels": {"network": APART},
     "image to text only": {"network": {"text_to_image": False}},
     "text to image only": {"network": {"image_to_text": False}},
@@ -84,7 +84,7 @@ ALONE: Mapping[str, Mapping[str, Any]] = {
     "network alone: text to image only": {"network": {"image_to_text": False}},
     "network alone: no picture": {"network": {"use_image": False}},
     "network alone: no text": {"network": {"use_text": False}},
-    "network alone: no industry": {"network": {"use_industry": False}},
+    "network alone: with industry": {"network": {"use_industry": True}},
     "network alone: no KNN": {"weak_weight": 0.0},
     "network alone: all phases at once": {"first": ALL_AT_ONCE},
     **{f"network alone: {name}": {"network": {**APART, "fusion": name}} for name in FUSIONS if name != "gate"},
@@ -104,7 +104,7 @@ def methods() -> dict[str, Method]:
 
 def network_alone(changes: Mapping[str, Any]) -> Method:
     """Return the network by itself as a method, trained with these changes to its config."""
-    return lambda split: _plain(answers(split, changes))
+    return lambda split: MethodAnswers(*answers(split, changes))
 
 
 def tagloom(*, lexicon: Lexicon | None = None, draws: bool = False, **changes: Any) -> Method:

@@ -2,7 +2,8 @@
 
 It sees the encoders' features, the place of each read block, the cues' flags and the statistics of the page, as the
 regressions do. Its weak labels come from nearest gold alone. No other model takes part in its answers, and no opinion
-of a cue does. A label is given from a probability of one half on.
+of a cue does. As the regressions balance the classes, the network's thresholds are those of the highest expected F1 on
+the pool, which need no gold.
 
 Shape suffixes: N items, K classes.
 """
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from model.attention.reduction import Reduction
+from model.calibration import Calibration
 from model.evaluation.corpus import Split
 from model.lexicon.lexicon import Lexicon
 from model.metrics import log_loss
@@ -35,9 +37,14 @@ RATES = (0.5, 1.0)
 FOLDS = 3
 
 
-def answers(split: Split, changes: Mapping[str, Any]) -> Tensor:
-    """Return the probabilities (N, K) of the test items, of a network trained with these changes to the config."""
-    return _trained(split, split.problem, changes)[list(split.test)]
+def answers(split: Split, changes: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+    """Return the probabilities (N, K) of the test items, and the labels (N, K) that are given.
+
+    They are those of a network trained with these changes to the config.
+    """
+    probability_NK, rows = _trained(split, split.problem, changes), list(split.test)
+    given_NK = Calibration.expected(probability_NK).decide(probability_NK)
+    return probability_NK[rows], given_NK[rows]
 
 
 def chosen(split: Split) -> dict[str, Any]:

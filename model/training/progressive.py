@@ -197,6 +197,12 @@ class Course:
         known_NK = ~self.gold_NK.isnan() * self.weight_N[:, None]
         yes_K = (self.gold_NK.nan_to_num(0.0) * known_NK).sum(0)
         share_K = (yes_K + SHARES_PRIOR / 2) / (known_NK.sum(0) + SHARES_PRIOR)
+        if not trained_before:
+            seen_NP = self.data.page_NP[self.data.page_mask_N1[:, 0]].float()
+            if len(seen_NP):
+                # The small constant keeps a statistic that is the same for all items from being divided by 0.
+                network.page_mean_P.copy_(seen_NP.mean(0))
+                network.page_scale_P.copy_(seen_NP.std(0, correction=0) + 1e-3)
         # A bias of 0 is that of a new class, also in a network that was trained before.
         network.bias.data = torch.where(network.bias.data == 0, share_K.logit(), network.bias.data)
         self.network = network.to(self.device)

@@ -20,8 +20,8 @@ BY_CLASS = ("query", "head", "bias")
 """The network's parameters with one row for each class."""
 BY_CUE = "flag_in.weight"
 """The network's parameter with one column for each cue."""
-BY_STATISTIC = "page_in.weight"
-"""The network's parameter with a column for each statistic of the page, of which the last belong to the cues."""
+BY_STATISTIC = ("page_in.weight", "page_mean_P", "page_scale_P")
+"""The network's tensors with a column for each statistic of the page, of which the last belong to the cues."""
 
 Moves = Sequence[tuple[int, int]]
 """Pairs of the old and the new place of a class or a cue."""
@@ -70,10 +70,10 @@ def _moved(name: str, fresh: Tensor, learned: Mapping[str, Tensor], classes: Mov
     elif name == BY_CUE:
         for old, new in cues:
             moved[:, new] = learned[name][:, old]
-    elif name == BY_STATISTIC:
-        moved[:, :STATISTICS] = learned[name][:, :STATISTICS]
+    elif name in BY_STATISTIC:
+        moved[..., :STATISTICS] = learned[name][..., :STATISTICS]
         for old, new in cues:
-            moved[:, STATISTICS + new] = learned[name][:, STATISTICS + old]
+            moved[..., STATISTICS + new] = learned[name][..., STATISTICS + old]
     else:
         moved.copy_(learned[name])
     return moved

@@ -54,7 +54,8 @@ def test_learned_weights_are_the_same_for_all_items_and_the_gates_are_not() -> N
     torch.nn.init.constant_(weighted.weight_M[0], 20.0)
     torch.nn.init.normal_(gate.weigh.weight, generator=torch.Generator().manual_seed(1))
     assert torch.allclose(weighted(seen).said_BKSD[:, :, 0], seen.asked_BKMD[:, :, 0], atol=1e-5)
-    assert gate.score(seen).std(dim=(0, 1)).min() > 0.1
+    assert gate(seen).share_BKS.std(dim=(0, 1)).min() > 0.02
+    assert torch.equal(gate(seen).said_BKSD, seen.asked_BKMD)
 
 
 def test_a_modality_that_is_missing_has_no_voice_in_late_fusion() -> None:

@@ -155,9 +155,10 @@ def test_a_continuation_starts_from_the_served_weights_and_optimizer(cold: Tagge
 
 def test_a_continuation_keeps_what_it_knew_and_has_rows_for_new_industries_and_texts(cold: Tagger) -> None:
     told = [with_industry(one, *one.industry) for one in ITEMS]
-    first = fit(cold, Problem(told, SOME, FAMILIES), CONFIG)
+    config = replace(CONFIG, network={**CONFIG.network, "use_industry": True})
+    first = fit(cold, Problem(told, SOME, FAMILIES), config)
     more = [with_text(with_industry(one, "园艺", "花盆")) for one in ITEMS[:12]]
-    head_only = replace(CONFIG, continuation=SHORT[:1])
+    head_only = replace(config, continuation=SHORT[:1])
     again = fit(first, Problem([*told, *more], SOME, [*FAMILIES, *FAMILIES[:12]]), head_only)
     assert first.network is not None
     assert again.network is not None

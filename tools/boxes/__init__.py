@@ -1,0 +1,1 @@
+"""Make what the box model knows before any gold."""

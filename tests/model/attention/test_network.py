@@ -34,9 +34,8 @@ def batched(items: Sequence[ItemFeatures], vocabulary: Vocabulary | None = None)
 def config(batch: Batch, **switches: bool | str) -> NetworkConfig:
     widths = batch.region_NRC.shape[2], batch.segment_NTE.shape[2]
     page = batch.page_NP.shape[1]
-    return replace(
-        NetworkConfig(*widths, len(CUES.cues), page, len(LABELS), VOCABULARY, width=16, use_industry=True), **switches
-    )  # type: ignore[arg-type]
+    usual = NetworkConfig(*widths, len(CUES.cues), page, len(LABELS), VOCABULARY, width=16, use_industry=True)
+    return replace(usual, **switches)  # type: ignore[arg-type]
 
 
 def awake(network: Network) -> Network:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from model.attention.batching import collate
-from model.attention.fusion import Channels, Gate, shares
+from model.attention.fusion import Channels, Gate
 from model.attention.network import make_network
 from model.features.item import ItemFeatures
 from model.items import Gold
@@ -58,7 +58,7 @@ def picture_share(tagger: Tagger, items: list[ItemFeatures]) -> float:
     with torch.inference_mode():
         tagger.network.eval()(batch.floats())
         hook.remove()
-        return float(shares(gate.score(heard[0]), heard[0].there_BM)[:, GIFT, 0].mean())
+        return float(gate(heard[0]).share_BKS[:, GIFT, 0].mean())
 
 
 def margin(tagger: Tagger, items: list[ItemFeatures]) -> float:

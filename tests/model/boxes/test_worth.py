@@ -56,7 +56,7 @@ def test_fitted_odds_follow_the_boxes_and_few_boxes_change_little() -> None:
 def test_before_any_gold_each_kind_has_its_threshold() -> None:
     kinds = {kind: kind for kind in COLD}
     by_kind = dict(zip(kinds, thresholds([], [], kinds, draw=16.0), strict=True))
-    assert by_kind["logo"] > by_kind["copy"]
+    assert by_kind["price"] > by_kind["gift"]
     assert thresholds([], [], {"二维码": ""}, draw=16.0) == [LEARNED.threshold(replace(Seconds(), draw=16.0))]
 
 

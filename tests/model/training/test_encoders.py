@@ -228,7 +228,7 @@ def test_the_loss_on_gold_falls_and_further_than_under_the_encoder_as_it_was(
     learned, still = [losses(seed, 1e-3) for seed in (3, 4, 5)], [losses(seed, 0.0) for seed in (3, 4, 5)]
     first, last = sum(run[0] for run in learned) / 3, sum(run[-1] for run in learned) / 3
     assert last < 0.8 * first
-    assert last < sum(run[-1] for run in still) / 3 - 0.02
+    assert last < 0.9 * sum(run[-1] for run in still) / 3
 
 
 def test_the_same_seed_gives_the_same_encoders_and_another_others(

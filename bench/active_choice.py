@@ -24,7 +24,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from model.choice import order_of
-from model.evaluation.corpus import LabelledCorpus
+from model.evaluation.corpus import VALIDATION, LabelledCorpus
 from model.features.extraction import FeatureExtractor
 from model.metrics import macro_f1
 from model.problem import Problem
@@ -35,7 +35,6 @@ from model.weak_supervision.propagation import Index
 from tagloom.evaluation.corpus import corpus_of
 from tagloom.evaluation.data import read
 
-VALIDATION = "validation"
 START, ROUND, MOST = 20, 20, 120
 # The random pictures whose macro-F1 is the aim.
 AIM = 240

@@ -24,7 +24,7 @@ from bench.boxes import splits
 from model.boxes.effort import BASELINES, Effort, Seconds, effort
 from model.boxes.metrics import GoldPicture
 from model.boxes.worth import DRAW, Worth, outcomes
-from model.evaluation.corpus import LabelledCorpus
+from model.evaluation.corpus import VALIDATION, LabelledCorpus
 from model.features.extraction import FeatureExtractor
 from model.items import LabelledBox, PredictedBox
 from model.problem import Problem
@@ -34,7 +34,6 @@ from model.training.progressive import fit
 from tagloom.evaluation.corpus import corpus_of
 from tagloom.evaluation.data import read
 
-VALIDATION = "validation"
 # Seconds of a drawn box for which thresholds are chosen.
 DRAWS = (*BASELINES, DRAW)
 RESAMPLED = 400

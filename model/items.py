@@ -41,6 +41,12 @@ class Box:
         shared = width * height
         return shared / (self.area + other.area - shared)
 
+    def share_inside(self, other: "Box") -> float:
+        """Return the share of this box's area that lies in another one; 0 for a box without area."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return width * height / self.area if width > 0 and height > 0 and self.area > 0 else 0.0
+
 
 LONG = 2.5
 """Pictures whose longer side exceeds this many shorter sides are long: pages of shops, and banners."""

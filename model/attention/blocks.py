@@ -212,15 +212,8 @@ def _targets(
             drawn_NK[n, k] = (bool(entry.boxes) or not said) and label not in entry.unknown_boxes and said is not None
             gold_boxes = [one.box for one in entry.boxes or () if one.label == label]
             for place, box in enumerate(blocks, start=1):
-                share = max((_inside(box, drawn) for drawn in gold_boxes), default=0.0)
+                share = max((box.share_inside(drawn) for drawn in gold_boxes), default=0.0)
                 target_NTK[n, place, k] = 1.0 if share > INSIDE else 0.0 if share < OUTSIDE else torch.nan
             for place, cell in enumerate(cells):
-                cover_NRK[n, place, k] = max((_inside(cell, drawn) for drawn in gold_boxes), default=0.0)
+                cover_NRK[n, place, k] = max((cell.share_inside(drawn) for drawn in gold_boxes), default=0.0)
     return target_NTK, cover_NRK, drawn_NK, tag_NK
-
-
-def _inside(box: Box, drawn: Box) -> float:
-    """Return the share of a box that lies inside a drawn one."""
-    across = min(box.right, drawn.right) - max(box.left, drawn.left)
-    down = min(box.bottom, drawn.bottom) - max(box.top, drawn.top)
-    return max(0.0, across) * max(0.0, down) / max(box.area, 1e-9)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from model.boxes.contours import cluster_around
-from model.boxes.grouping import connected, share_inside, union
+from model.boxes.grouping import connected, union
 from model.boxes.scene import Scene
 from model.items import Box
 
@@ -47,7 +47,7 @@ def text_elements(scene: Scene) -> list[Element]:
                 # A logo is a name and the sign beside, above or around the name, unless other text is there too.
                 others = [box for block, box in enumerate(scene.boxes) if block not in group]
                 around = cluster_around(scene.pixels, extent, others)
-                if around is not None and not any(share_inside(box, around) > 0.5 for box in others):
+                if around is not None and not any(box.share_inside(around) > 0.5 for box in others):
                     extent = around
             elif kind == "copy":
                 chinese = sum(scene.roles[block].chinese for block in group)
@@ -139,4 +139,4 @@ def _extent(scene: Scene, group: Sequence[int]) -> Box:
     text = union([scene.boxes[block] for block in group])
     plate = scene.plate(text)
     others = (box for block, box in enumerate(scene.boxes) if block not in group)
-    return text if plate is None or any(share_inside(box, plate) > 0.5 for box in others) else plate
+    return text if plate is None or any(box.share_inside(plate) > 0.5 for box in others) else plate

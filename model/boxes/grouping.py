@@ -105,10 +105,3 @@ def grown(box: Box, margin: float) -> Box:
         min(1.0, box.right + margin),
         min(1.0, box.bottom + margin),
     )
-
-
-def share_inside(box: Box, other: Box) -> float:
-    """Return the share of the area of ``box`` that lies in ``other``; 0 for a box without area."""
-    width = min(box.right, other.right) - max(box.left, other.left)
-    height = min(box.bottom, other.bottom) - max(box.top, other.top)
-    return width * height / box.area if width > 0 and height > 0 and box.area > 0 else 0.0

@@ -65,6 +65,13 @@ def test_rectangles_teach_which_block_shows_a_label(by_rectangles: Tagger, label
 
 def test_tags_alone_tell_of_blocks(by_tags: Tagger) -> None:
     assert right(by_tags, "价格") > 0.6
+    places = by_tags.places(NEW)
+    assert places is not None
+    has_N = torch.tensor(["价格" in NEW_TAGS[row].labels for row in range(len(NEW))])
+    strongest_N = torch.maximum(places.block_NTK[..., PRICE].amax(1), places.region_NRK[..., PRICE].amax(1))
+    # A given tag wants a place that shows the label; denied tags alone would leave all places near zero.
+    assert strongest_N[has_N].mean() > 0.1
+    assert strongest_N[has_N].mean() > 3 * strongest_N[~has_N].mean()
 
 
 def test_padding_and_the_title_show_nothing(by_rectangles: Tagger) -> None:

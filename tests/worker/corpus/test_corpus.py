@@ -85,10 +85,11 @@ def test_lead_times_tell_how_long_a_box_takes_unless_the_operator_says_it(shop: 
     config = LabelConfig.parse(project.label_config)
     assert assemble(workplace, project, config, NeverEnds()).draw == DrawSeconds(16.0, 0)
     region = {"from_name": config.rectangles[0].name, "type": "rectanglelabels", "origin": "manual"}
-    entries = [
-        {**webhooks.annotation(number, 1, number), "result": [region] * (number % 4), "lead_time": 5 + 7.0 * (number % 4)}
-        for number in range(1, 41)
-    ]
+    entries = []
+    for number in range(1, 41):
+        drawn = number % 4
+        timed = {"result": [region] * drawn, "lead_time": 5 + 7.0 * drawn}
+        entries.append({**webhooks.annotation(number, 1, number), **timed})
     workplace.store.annotations.apply(key, [annotation_state(entry) for entry in entries])
     assert assemble(workplace, project, config, NeverEnds()).draw == DrawSeconds(7.0, 40)
     assert DrawSeconds.of(workplace.store.annotations, key, config, 20.0) == DrawSeconds(20.0, 0)

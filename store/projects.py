@@ -30,6 +30,8 @@ class Project:
     ``encode_cursor``: the id of the last task that an encoding has tried and from which it continues if its job ends
     early, negative in its second round; 0 if no encoding is unfinished.
     ``address_notes``: what the last encoding found about the places of pictures' addresses → the number of tasks.
+    ``last_training``: what is kept of the last training that ended: ``seconds`` (stage → its duration) and ``weak``
+    (label → the number of tasks without gold to which the weak labels give it).
     """
 
     key: str
@@ -49,6 +51,7 @@ class Project:
     encode_cursor: int = 0
     created_at: float = 0.0
     address_notes: Mapping[str, int] = field(default_factory=dict)
+    last_training: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def has_new_gold(self) -> bool:
@@ -172,6 +175,12 @@ class Projects:
                 # The pictures are tried again soon (`store.pictures`), and the gold is then trained on.
                 idle = (PROJECTS.c.key == key) & (PROJECTS.c.pictures_due_at == 0)
                 connection.execute(update(PROJECTS).where(idle).values(pictures_due_at=now(connection)))
+
+    def note_training(self, key: str, kept: Mapping[str, Mapping[str, float]]) -> None:
+        """Record what is kept of a training that has ended: `Project.last_training`."""
+        with self._database.write() as connection:
+            values = {"last_training": json.dumps(kept, ensure_ascii=False)}
+            connection.execute(update(PROJECTS).where(PROJECTS.c.key == key).values(values))
 
     def finish_rereading(self, key: str) -> None:
         """Record that all versions that learned from misread annotations are marked."""
@@ -362,6 +371,7 @@ def insert_project(connection: Connection, key: str, label_config: str, title: s
         "pictures_due_at": 0.0,
         "pictures_pause": 0.0,
         "address_notes": "{}",
+        "last_training": "{}",
     }
     return insert_missing(connection, PROJECTS, row)
 
@@ -382,5 +392,6 @@ def _project(row: Row[Any]) -> Project:
         "industry_keys": tuple(json.loads(fields["industry_keys"])),
         "gold_notes": json.loads(fields["gold_notes"]),
         "address_notes": json.loads(fields["address_notes"]),
+        "last_training": json.loads(fields["last_training"]),
     }
     return Project(**{**fields, **decoded})

@@ -11,6 +11,7 @@ from store.pictures import UnreadPictures
 from store.processes import Processes
 from store.projects import Projects
 from store.removal import Removal
+from store.sessions import Sessions
 from store.source_opinions import SourceOpinions
 from store.sources import Sources
 from store.tasks import Tasks
@@ -38,6 +39,7 @@ class Store:
         self.sources = Sources(database)
         self.source_opinions = SourceOpinions(database)
         self.encoders = Encoders(database)
+        self.sessions = Sessions(database)
 
     @classmethod
     def open(cls, url: str, patience: float = PATIENCE_S, *, makes: bool = True) -> "Store":

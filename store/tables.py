@@ -76,6 +76,7 @@ PROJECTS = Table(
     Column("pictures_due_at", Float, nullable=False, server_default="0"),
     Column("pictures_pause", Float, nullable=False, server_default="0"),
     Column("address_notes", Words, nullable=False, server_default="{}"),
+    Column("last_training", Words, nullable=False, server_default="{}"),
 )
 
 EVENTS = Table(
@@ -155,6 +156,16 @@ CURRENT = Table(
     Column("number", Integer, nullable=False),
     Column("generation", BigInteger, nullable=False),
     Column("since", Float, nullable=False),
+)
+
+SWITCHES = Table(
+    "switches",
+    METADATA,
+    Column("project_key", Name(200), primary_key=True),
+    Column("generation", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Integer, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("chosen_by", Name(200), nullable=False),
 )
 
 FAST_ANSWERS = Table(
@@ -247,6 +258,16 @@ ENCODERS = Table(
     METADATA,
     Column("part", Name(16), primary_key=True),
     Column("name", Words, nullable=False),
+)
+
+SESSIONS = Table(
+    "sessions",
+    METADATA,
+    Column("hash", Name(64), primary_key=True),
+    Column("connection", Name(40), nullable=False),
+    Column("person", Name(200), nullable=False),
+    Column("token", Words, nullable=False),
+    Column("expires_at", Float, nullable=False, index=True),
 )
 
 IDENTITY = Table("identity", METADATA, Column("id", Name(32), primary_key=True))

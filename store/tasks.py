@@ -74,6 +74,12 @@ class Tasks:
         with self._database.read() as connection:
             return int(connection.execute(query.select_from(TASKS)).scalar_one())
 
+    def counts(self) -> dict[str, int]:
+        """Return the number of tasks of each project that has some, by project key."""
+        query = select(TASKS.c.project_key, func.count()).where(TASKS.c.deleted.is_(False)).group_by(TASKS.c.project_key)
+        with self._database.read() as connection:
+            return {key: int(count) for key, count in connection.execute(query)}
+
     def heard_of(self, project_key: str, after: int, upto: int) -> dict[int, float]:
         """Return when each task with an id in (after, upto] was last seen (by `Store.now`), by id."""
         query = select(TASKS.c.task_id, TASKS.c.seen_at).where(

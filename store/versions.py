@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from store.database import Database, insert_missing, now
 from store.leases import Lease, lease_name, revoke, verify
 from store.state import grow_gold_revision, lock_project
-from store.tables import CURRENT, PROJECTS, VERSIONS
+from store.tables import CURRENT, PROJECTS, SWITCHES, VERSIONS
 
 COLD_START = "cold start"
 """The phase of a version that was made without gold."""
@@ -88,6 +88,15 @@ class Current:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Switch:
+    """A change of CURRENT: the version's number, when, and the person who chose it; empty if no person did."""
+
+    number: int
+    at: float
+    chosen_by: str
+
+
 class Versions:
     """All versions of all projects."""
 
@@ -115,13 +124,22 @@ class Versions:
         """Return all versions of a project, the newest first."""
         query = select(VERSIONS).where(VERSIONS.c.project_key == project_key).order_by(VERSIONS.c.number.desc())
         with self._database.read() as connection:
-            rows = [dict(row) for row in connection.execute(query).mappings()]
-        for row in rows:
-            del row["project_key"]
-            row["labels"] = tuple(json.loads(row["labels"]))
-            row["metrics"] = json.loads(row["metrics"])
-            row["state"] = State(row["state"])
-        return [Version(**row) for row in rows]
+            return [_version(row) for row in connection.execute(query).mappings()]
+
+    def all_served(self) -> dict[str, Version]:
+        """Return the served versions by project key, with what is known of each."""
+        query = select(VERSIONS).join(
+            CURRENT, (CURRENT.c.project_key == VERSIONS.c.project_key) & (CURRENT.c.number == VERSIONS.c.number)
+        )
+        with self._database.read() as connection:
+            return {row["project_key"]: _version(row) for row in connection.execute(query).mappings()}
+
+    def switches(self, project_key: str) -> Sequence[Switch]:
+        """Return the changes of a project's CURRENT, the oldest first."""
+        query = select(SWITCHES.c.number, SWITCHES.c.at, SWITCHES.c.chosen_by)
+        query = query.where(SWITCHES.c.project_key == project_key).order_by(SWITCHES.c.generation)
+        with self._database.read() as connection:
+            return [Switch(*row) for row in connection.execute(query)]
 
     def reserve(self, project_key: str) -> int:
         """Reserve the number of the next version; it is never given out again, even if no version is made.
@@ -182,8 +200,8 @@ class Versions:
             verify(connection, lease)
             _set(connection, project_key, number, state=str(state), reason=reason, due_at=due_at)
 
-    def override(self, project_key: str, version: str) -> Current:
-        """Make the version CURRENT that the operator chose, whatever the gate decided, and revoke a running training.
+    def override(self, project_key: str, version: str, chosen_by: str = "the operator") -> Current:
+        """Make the version CURRENT that a person chose, whatever the gate decided, and revoke a running training.
 
         If gold waits for a training, its revision grows, so that no training continues from the version that served
         before. Raises ValueError when the version does not exist or was pruned.
@@ -199,7 +217,8 @@ class Versions:
             waiting = (PROJECTS.c.key == project_key) & (PROJECTS.c.gold_revision > PROJECTS.c.trained_revision)
             if connection.execute(select(PROJECTS.c.key).where(waiting)).first():
                 grow_gold_revision(connection, project_key)
-            return _switch(connection, project_key, row.number, now(connection), "chosen by the operator")
+            reason = f"chosen by {chosen_by}"
+            return _switch(connection, project_key, row.number, now(connection), reason, chosen_by)
 
     def note(self, project_key: str, notes: Mapping[int, str]) -> None:
         """Add warnings to versions, by their numbers."""
@@ -246,7 +265,9 @@ def _as_current(row: Row[Any]) -> Current:
     )
 
 
-def _switch(connection: Connection, project_key: str, number: int, at: float, reason: str) -> Current:
+def _switch(
+    connection: Connection, project_key: str, number: int, at: float, reason: str, chosen_by: str = ""
+) -> Current:
     first = {"project_key": project_key, "number": number, "generation": 0, "since": at}
     insert_missing(connection, CURRENT, first)
     mine = CURRENT.c.project_key == project_key
@@ -256,7 +277,16 @@ def _switch(connection: Connection, project_key: str, number: int, at: float, re
     values = {"number": number, "generation": CURRENT.c.generation + 1, "since": at}
     connection.execute(update(CURRENT).where(mine).values(values))
     _set(connection, project_key, number, state=str(State.CURRENT), promoted_at=at, reason=reason)
-    return _present(_current(connection, project_key))
+    current = _present(_current(connection, project_key))
+    switch = {"project_key": project_key, "generation": current.generation, "number": number, "at": at}
+    connection.execute(insert(SWITCHES).values(**switch, chosen_by=chosen_by))
+    return current
+
+
+def _version(row: Mapping[str, Any]) -> Version:
+    fields = {name: value for name, value in row.items() if name != "project_key"}
+    decoded = {"labels": tuple(json.loads(row["labels"])), "metrics": json.loads(row["metrics"])}
+    return Version(**{**fields, **decoded, "state": State(row["state"])})
 
 
 def _set(connection: Connection, project_key: str, number: int, **values: Any) -> None:

@@ -123,3 +123,15 @@ def test_current_cannot_be_pruned_and_pruned_ones_cannot_serve(store: Store, lea
     assert states(store) == {0: State.CURRENT, 1: State.PRUNED}
     with pytest.raises(ValueError, match="pruned"):
         store.versions.override(KEY, "v1.abcd")
+
+
+def test_each_change_of_current_is_kept_with_who_chose_it(store: Store, lease: Lease) -> None:
+    store.versions.add(KEY, version(1), lease)
+    store.versions.promote(KEY, 1, lease, generation=1)
+    store.versions.override(KEY, "v0.abcd", "anna@shop.test")
+    switches = store.versions.switches(KEY)
+    assert [(one.number, one.chosen_by) for one in switches] == [(0, ""), (1, ""), (0, "anna@shop.test")]
+    assert switches == sorted(switches, key=lambda one: one.at)
+    served = store.versions.all_served()[KEY]
+    assert (served.version, served.reason) == ("v0.abcd", "chosen by anna@shop.test")
+    assert store.versions.switches("default/3.1") == []

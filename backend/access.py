@@ -2,6 +2,8 @@
 
 Label Studio's own webhooks carry no Authorization header, but they keep the URL under which the backend was added. So
 the secret in the URL protects them. The secret also names the connection that a request belongs to.
+
+The pages for people ask for none of these: people sign in to them (``backend.pages.sessions``).
 """
 
 import base64
@@ -22,6 +24,7 @@ from tagloom_base.groups import AccessSettings, StudioSettings
 LOG = structlog.stdlib.get_logger(__name__)
 
 TOO_LARGE = "The request is larger than TAGLOOM_MAX_REQUEST_BYTES."
+PAGES = "/pages"
 # Most parts of a refused path that are compared with the secrets, so that a long path costs nothing.
 _DEPTH = 8
 # A part of this form may be a secret that was replaced, or one with a typing error. It is not logged.
@@ -123,7 +126,8 @@ class Access:
         authorization = headers.get(b"authorization")
         # A container's health check asks for /health from this machine and carries no credentials.
         is_probe = scope["path"] == "/health" and authorization is None and is_loopback(_client(scope))
-        if not (self._guards.admits(scope["path"], connection, authorization) or is_probe):
+        is_open = is_probe or is_page(scope["path"], headers.get(b"accept", b""))
+        if not (self._guards.admits(scope["path"], connection, authorization) or is_open):
             self._log_refusal(scope)
             await _refuse(
                 send, 401, "This backend asks for credentials: its secret URL, and Basic auth where configured."
@@ -158,6 +162,11 @@ class Access:
         else:
             path = "/".join(_LIKE_A_SECRET.sub("***", part) for part in parts)
             LOG.warning("turned away", path=path, client=_client(scope))
+
+
+def is_page(path: str, accept: bytes) -> bool:
+    """Return whether a path is of the pages: theirs, and ``/`` for a browser; Label Studio gets its health there."""
+    return path == PAGES or path.startswith(f"{PAGES}/") or (path == "/" and b"text/html" in accept)
 
 
 def is_loopback(host: str) -> bool:

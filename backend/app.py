@@ -13,6 +13,8 @@ from backend.access import Access, Guards
 from backend.bodies import readers
 from backend.measured import Measured
 from backend.metrics import Metrics
+from backend.pages.frame import Pages
+from backend.pages.routes import ROUTER as PAGES_ROUTER
 from backend.routes import ROUTER
 from backend.running import running
 from backend.ties import Dependencies, dependencies_of
@@ -23,8 +25,8 @@ LOG = structlog.stdlib.get_logger(__name__)
 
 # Pool → its number of threads, and how many of them one project may hold. Webhooks ("events") wait for no other
 # requests. Answers from cached features ("kept") do not wait for those that read pictures ("read"). And one project's
-# slow pictures never hold all threads.
-THREADS = {"events": (16, 8), "setup": (16, 4), "kept": (16, 4), "read": (16, 3), "reports": (4, 4)}
+# slow pictures never hold all threads. The pages of one person hold few, since their Label Studio may be slow.
+THREADS = {"events": (16, 8), "setup": (16, 4), "kept": (16, 4), "read": (16, 3), "reports": (4, 4), "pages": (8, 2)}
 
 
 def create_app(
@@ -48,6 +50,7 @@ def create_app(
     app.state.when_loaded = when_loaded
     app.state.dependencies = dependencies or dependencies_of(settings)
     app.include_router(ROUTER)
+    app.include_router(PAGES_ROUTER)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(OperationalError, _without_database)
     app.add_exception_handler(Exception, _unexpected)
@@ -62,6 +65,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     with running(app.state.settings, app.state.dependencies, app.state.metrics) as service:
         app.state.service = service
         service.engine.add_done_callback(app.state.when_loaded)
+        app.state.pages = Pages.of(service)
         app.state.pools = {name: FairPool(threads, share, name) for name, (threads, share) in THREADS.items()}
         app.state.readers = readers()
         try:

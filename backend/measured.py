@@ -5,6 +5,7 @@ import time
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from backend.access import is_page
 from backend.metrics import Metrics
 
 LOG = structlog.stdlib.get_logger(__name__)
@@ -13,7 +14,7 @@ ROUTES = {"/": "health"} | {
     f"/{name}": name for name in ("health", "setup", "predict", "webhook", "versions", "status", "metrics")
 }
 # These routes are requested all the time, so only their failures are logged.
-QUIET = {"health", "metrics", "status"}
+QUIET = {"health", "metrics", "pages", "status"}
 
 
 class Measured:
@@ -42,7 +43,7 @@ class Measured:
         finally:
             seconds = time.monotonic() - began
             # The outer middleware, ``Access``, has already removed the secret from the path.
-            route = ROUTES.get(scope["path"], "other")
+            route = "pages" if is_page(scope["path"], b"") else ROUTES.get(scope["path"], "other")
             self._metrics.requests.labels(route, str(status)).inc()
             self._metrics.seconds.labels(route).observe(seconds)
             if route not in QUIET or status >= 400:

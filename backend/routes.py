@@ -13,6 +13,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
+from backend.access import PAGES, is_page
 from backend.bodies import BodyRoute
 from backend.schemas import (
     Health,
@@ -48,7 +49,14 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-@ROUTER.get("/", include_in_schema=False)
+@ROUTER.get("/", include_in_schema=False, response_model=Health)
+async def front(request: Request, response: Response) -> Health | Response:
+    """Lead browsers to the pages; answer everybody else, as Label Studio, like /health."""
+    if is_page("/", request.headers.get("accept", "").encode()):
+        return RedirectResponse(f"{PAGES.lstrip('/')}/", 303)
+    return await health(request, response)
+
+
 @ROUTER.get("/health", responses=PROBLEMS)
 async def health(request: Request, response: Response) -> Health:
     """Return UP at once, also while the models load, and 503 when the encoders cannot be loaded at all."""

@@ -102,15 +102,20 @@ class LabelStudioClient:
                 self._access = access
             return f"Bearer {self._access}"
 
+    def person(self) -> dict[str, Any]:
+        """Return the user object of the token's owner; its fields include ``id`` and ``email``."""
+        return _object(self._call("GET", "/api/current-user/whoami"))
+
     def project(self, project_id: int) -> dict[str, Any]:
         """Return the project object; its fields include ``label_config`` and ``created_at``."""
         return _object(self._call("GET", f"/api/projects/{project_id}/"))
 
-    def projects(self) -> Iterator[dict[str, Any]]:
-        """Yield all project objects that the token may see."""
-        page = 1
+    def projects(self, *fields: str) -> Iterator[dict[str, Any]]:
+        """Yield all project objects that the token may see, with these fields alone if any are named."""
+        page, only = 1, {"include": ",".join(fields)} if fields else {}
         while True:
-            answer = _object(self._call("GET", "/api/projects/", params={"page": page, "page_size": TASKS_PER_PAGE}))
+            query = {"page": page, "page_size": TASKS_PER_PAGE, **only}
+            answer = _object(self._call("GET", "/api/projects/", params=query))
             if not isinstance(answer.get("results"), list):
                 place, variable = self.connection.url, self.connection.variable
                 raise LabelStudioError(f"{place} lists no projects, so it is no Label Studio: check {variable}")

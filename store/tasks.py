@@ -76,9 +76,9 @@ class Tasks:
 
     def counts(self) -> dict[str, int]:
         """Return the number of tasks of each project that has some, by project key."""
-        query = select(TASKS.c.project_key, func.count()).where(TASKS.c.deleted.is_(False)).group_by(TASKS.c.project_key)
+        query = select(TASKS.c.project_key, func.count()).where(TASKS.c.deleted.is_(False))
         with self._database.read() as connection:
-            return {key: int(count) for key, count in connection.execute(query)}
+            return {key: int(count) for key, count in connection.execute(query.group_by(TASKS.c.project_key))}
 
     def heard_of(self, project_key: str, after: int, upto: int) -> dict[int, float]:
         """Return when each task with an id in (after, upto] was last seen (by `Store.now`), by id."""

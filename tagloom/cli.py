@@ -212,9 +212,10 @@ def versions(project: str) -> None:
 def promote(version: str, project: str) -> None:
     """Make VERSION serve, whatever the promotion gate said. The beginning of its name is enough, such as v6."""
     from tagloom import operate
+    from worker.promotion.choosing import promote as promoted
 
     with opened_store() as store:
-        click.echo(f"serving: {operate.promote(store, operate.chosen(store, project), version)}")
+        click.echo(f"serving: {promoted(store, operate.chosen(store, project).key, version)}")
 
 
 @main.command()
@@ -222,9 +223,10 @@ def promote(version: str, project: str) -> None:
 def rollback(project: str) -> None:
     """Go back to the version that served before (and, asked again, forth)."""
     from tagloom import operate
+    from worker.promotion.choosing import roll_back
 
     with opened_store() as store:
-        click.echo(f"serving: {operate.roll_back(store, operate.chosen(store, project))}")
+        click.echo(f"serving: {roll_back(store, operate.chosen(store, project).key)}")
 
 
 @main.command()

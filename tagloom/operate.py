@@ -129,29 +129,6 @@ def doubt_lines(doubts: "Sequence[Doubt]", project: Project, label_studio_url: s
     return [*_table(rows), "Nothing is changed by itself: correct in Label Studio what is wrong."]
 
 
-def promote(store: Store, project: Project, version: str) -> str:
-    """Make a version serve, even if promotion refused it, and return its name, of which the beginning is enough.
-
-    Raises UserError when it cannot serve, and with the candidates when several versions begin so.
-    """
-    names = [entry.version for entry in store.versions.list(project.key)]
-    begun = [name for name in names if name.startswith(version)]
-    if version not in names and len(begun) > 1:
-        raise UserError(f"{version!r} may be each of {', '.join(begun)}: write more of it")
-    try:
-        return store.versions.override(project.key, begun[0] if len(begun) == 1 else version).version
-    except ValueError as refused:
-        raise UserError(str(refused)) from refused
-
-
-def roll_back(store: Store, project: Project) -> str:
-    """Make the version serve that served before the present one, and return its name. UserError when none did."""
-    served = [version for version in store.versions.list(project.key) if version.state == State.SUPERSEDED]
-    if not served:
-        raise UserError(f"{project.key} has no earlier version to go back to: `tagloom versions` lists them")
-    return promote(store, project, max(served, key=lambda version: version.promoted_at).version)
-
-
 def names_of(project: Project) -> tuple[str, ...]:
     """Return all names of a project, folded so that capitals do not matter."""
     key = ProjectKey.parse(project.key)

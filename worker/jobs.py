@@ -33,6 +33,7 @@ from worker.promotion.pruning import prune
 from worker.queue import Kind
 from worker.reconcile import reconcile as reconcile_project
 from worker.shared_settings import backend_of, differences, shared
+from worker.stages import Stages
 from worker.training.run import train as train_project
 from worker.watch import LEASE_S, Ends, GivesWay, Interrupted, TakesTurns, Watch
 from worker.workplace import Workplace, open_workplace
@@ -145,8 +146,11 @@ def forget(project_key: str) -> str:
 def _train(workplace: Workplace, project: Project, lease: Lease, watch: Ends) -> Done:
     if not project.has_new_gold:
         return Done("nothing new")
+    stages = Stages(_report, project.last_training.get("seconds", {}))
     try:
-        return Done(train_project(workplace, project.key, lease, watch, _report))
+        done = Done(train_project(workplace, project.key, lease, watch, stages))
+        workplace.store.projects.note_training(project.key, stages.kept())
+        return done
     except (Interrupted, LeaseLost, Conflict):
         workplace.store.projects.forget_attempts(project.key)
         raise

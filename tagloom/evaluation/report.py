@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from backend.pages.plot import COLOURS, Line, Plot
 from model.evaluation.boxes import BoxResult
 from model.evaluation.methods import BASELINES, COLD, TAGLOOM
 from model.evaluation.run import BINS, Result
@@ -26,7 +27,6 @@ from model.evaluation.tables import (
     source_table,
 )
 from tagloom.pages import rendered
-from tagloom.pages.plot import COLOURS, Line, Plot
 
 BEST_BASELINES = 4
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from tagloom.pages.plot import COLOURS, Line, Plot
+from backend.pages.plot import COLOURS, Line, Plot
 from tools.demo.table import Row
 
 BASELINE = "majority, macro-F1"

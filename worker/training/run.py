@@ -27,7 +27,8 @@ from worker.cold_start import ColdStart, ensure_cold_start
 from worker.corpus.corpus import Corpus, assemble
 from worker.corpus.gold import mark_misread
 from worker.pictures import MOST, counted
-from worker.promotion.gate import Verdict, judge
+from worker.promotion.classes import class_figures
+from worker.promotion.gate import JudgedAnswers, Verdict, judge
 from worker.promotion.pruning import EVIDENCE
 from worker.promotion.publication import Publisher, promote_due
 from worker.promotion.referee import Answer, Referee
@@ -56,6 +57,7 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Ends, pro
     settings, store = workplace.settings, workplace.store
     checkpoints = settings.paths.checkpoints
     promote_due(store, project_key, lease, settings.versions.promotion_seconds)
+    progress({"stage": "waiting for more gold"})
     project = _settled(workplace, project_key, watch)
     store.projects.begin_attempt(project_key)
     config = workplace.config_of(project)
@@ -89,7 +91,7 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Ends, pro
     run = _Run(workplace, publisher, corpus, wanted.lexicon, watch, progress)
     trained = run.work()
     progress({"stage": "writing weak labels"})
-    _write_weak_labels(workplace, project, corpus, trained, run.problem.boxes, lease)
+    progress({"weak": _write_weak_labels(workplace, project, corpus, trained, run.problem.boxes, lease)})
     finish()
     # Deleted last: a training that is killed before this continues from this state.
     run.state.clear()
@@ -168,7 +170,7 @@ class _Run:
                 answers = self._referee.out_of_fold(self._parent, self.problem, self._watch.check)
             self._watch.check()
             evidence = self._referee.evidence(tagger, answers)
-            verdict = self._guarded(tagger, judge(evidence, must_gain=False))
+            verdict = self._judged(tagger, evidence, must_gain=False)
             if broken := self._referee.looks_broken(tagger, evidence):
                 verdict = Verdict(False, broken, verdict.metrics)
             self._publish(self._last_phase, tagger, verdict, answers)
@@ -187,14 +189,17 @@ class _Run:
         early = phase != self._last_phase and self._referee.can_judge_early and self._publisher.may_promote()
         if not early:
             return
-        verdict = self._guarded(tagger, judge(self._referee.evidence(tagger, {}), must_gain=True))
+        verdict = self._judged(tagger, self._referee.evidence(tagger, {}), must_gain=True)
         if verdict.accepted:
             self._publish(phase, tagger, verdict, {})
         else:
             LOG.info("%s of %s is not published: %s", phase, self._publisher.project.key, verdict.reason)
 
-    def _guarded(self, tagger: Tagger, verdict: Verdict) -> Verdict:
+    def _judged(self, tagger: Tagger, evidence: JudgedAnswers, *, must_gain: bool) -> Verdict:
         """Return the gate's verdict, but refuse a tagger that gives a label far more or less often without reason."""
+        verdict = judge(evidence, must_gain=must_gain)
+        classes = class_figures(evidence, tagger, self._corpus.problem.table(tagger.labels).labels_NK)
+        verdict = replace(verdict, metrics={**verdict.metrics, "classes": classes})
         # A served version that learned from misread gold is no measure of how often a label should be given.
         if not verdict.accepted or self._is_misled:
             return verdict
@@ -214,6 +219,8 @@ class _Run:
             "source_accuracy": tagger.label_model.accuracies(tagger.labels),
             "gold_notes": dict(corpus.notes),
             "draw_seconds": corpus.draw.told(),
+            # Kept here, since the version's own reason changes when a person chooses it.
+            "verdict": verdict.reason,
         }
         verdict = replace(verdict, metrics={**verdict.metrics, **learned})
         version = self._publisher.publish(phase, tagger, verdict, partial(self._referee.keep, answers)).version
@@ -307,8 +314,11 @@ def _present(project: Project | None) -> Project:
 
 def _write_weak_labels(
     workplace: Workplace, project: Project, corpus: Corpus, tagger: Tagger, boxes: LearnedBoxes | None, lease: Lease
-) -> None:
-    """Store the weak labels of all tasks without gold, each with the votes of its sources."""
+) -> dict[str, int]:
+    """Store the weak labels of all tasks without gold, each with the votes of its sources.
+
+    Return for each label how many of these tasks are more probably of it than not.
+    """
     rows = [row for row in range(len(corpus.problem.pool)) if row not in corpus.problem.gold]
     entries: list[tuple[int, dict[str, WeakLabel]]] = []
     if rows:
@@ -327,3 +337,5 @@ def _write_weak_labels(
     workplace.store.weak_labels.replace(
         project.key, entries, space=tagger.space, gold_revision=project.gold_revision, lease=lease
     )
+    given = [{label for label, one in labels.items() if one.probability > 0.5} for _, labels in entries]
+    return {label: sum(label in labels for labels in given) for label in tagger.labels}

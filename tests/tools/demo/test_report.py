@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
+from backend.pages.plot import Plot
 from model.boxes.metrics import GoldPicture
 from model.items import Box, LabelledBox
-from tagloom.pages.plot import Plot
 from tests.tools.demo.stub import tags
 from tools.demo.curve import curve_of
 from tools.demo.data import Cast, Subject

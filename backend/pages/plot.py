@@ -1,4 +1,4 @@
-"""A plot of lines in pixels of an SVG, which ``parts.html.jinja`` draws."""
+"""A plot of lines and points in pixels of an SVG, which ``plot.html.jinja`` draws."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +28,16 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Point:
+    """A point that is drawn by its ``kind`` (served, refused or chosen); its name is shown where a pointer rests."""
+
+    name: str
+    kind: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
 class Plot:
     """Everything that is drawn. The plot's area is between left and right, top and bottom."""
 
@@ -35,6 +45,7 @@ class Plot:
     levels: list[Mark]
     marks: list[Mark]
     across: str
+    points: Sequence[Point] = ()
     width: int = 760
     height: int = 340
     left: int = 52
@@ -43,8 +54,14 @@ class Plot:
     bottom: int = 296
 
     @classmethod
-    def of(cls, lines: Sequence[Line], marks: Sequence[tuple[str, float]], across: str) -> "Plot":
-        """Return a plot of lines, and of marks on the axis ``across``, all given in shares (0 to 1) of the axes."""
+    def of(
+        cls,
+        lines: Sequence[Line],
+        marks: Sequence[tuple[str, float]],
+        across: str,
+        points: Sequence[Point] = (),
+    ) -> "Plot":
+        """Return a plot of lines, points, and marks on the axis ``across``, all in shares (0 to 1) of the axes."""
         placed = [replace(line, points=[(_x(x), _y(y)) for x, y in line.points]) for line in lines if line.points]
         # Names are written at the ends of their lines, but at least a text's height below the one above.
         named: list[Line] = []
@@ -56,6 +73,7 @@ class Plot:
             levels=[Mark(f"{tenth / 10:.1f}", y=_y(tenth / 10)) for tenth in range(0, 11, 2)],
             marks=[Mark(text, x=_x(x)) for text, x in marks],
             across=across,
+            points=[replace(point, x=_x(point.x), y=_y(point.y)) for point in points],
         )
 
 

@@ -1,4 +1,4 @@
-from tagloom.pages.plot import NAME_HEIGHT, Line, Plot
+from backend.pages.plot import NAME_HEIGHT, Line, Plot
 
 
 def test_shares_become_pixels_and_empty_lines_are_left_out() -> None:

@@ -1,0 +1,32 @@
+"""The curve of a project: macro-F1 by gold, with the versions that served, were refused, or chosen by a person."""
+
+from collections.abc import Callable, Sequence
+
+from backend.pages.figures import is_measured
+from backend.pages.plot import Line, Plot, Point
+from store.versions import Switch, Version
+
+FEWEST = 2  # versions that make a curve
+COLOUR = "currentColor"
+
+
+def curve_of(versions: Sequence[Version], switches: Sequence[Switch], text: Callable[..., str]) -> Plot | None:
+    """Return the plot of all measured versions; None where there are too few.
+
+    ``text`` returns the reader's text of a name. The line goes through the versions that served. Each version was
+    measured on the gold of its time, so that a step of the line is not the difference that the gate saw.
+    """
+    measured = sorted((one for one in versions if is_measured(one.metrics)), key=lambda version: version.number)
+    if len(measured) < FEWEST:
+        return None
+    most = max(version.gold_count for version in measured)
+    chosen = {switch.number for switch in switches if switch.chosen_by}
+    points, line = [], []
+    for version in measured:
+        x, y = version.gold_count / max(most, 1), float(version.metrics["macro_f1"])
+        kind = "chosen" if version.number in chosen else "served" if version.promoted_at else "refused"
+        points.append(Point(f"{version.version}: {y:.3f}, {text(f'point_{kind}')}", kind, x, y))
+        if version.promoted_at:
+            line.append((x, y))
+    marks = [(f"{most * part / 4:.0f}", part / 4) for part in range(5)] if most >= 4 else [("0", 0.0), (f"{most}", 1.0)]
+    return Plot.of([Line("macro-F1", COLOUR, line)], marks, text("gold_axis"), points)

@@ -1,0 +1,116 @@
+"""The addresses of the pages, all in one folder: links between them are relative, so they work below any prefix."""
+
+import asyncio
+from collections.abc import Callable
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from starlette.requests import ClientDisconnect
+
+from backend.access import PAGES
+from backend.pages import frame, sign_in
+from backend.pages.frame import FILES, Pages, Visit
+from backend.pages.now import now_of
+from backend.pages.overview import overview
+from backend.pages.project import choose, project_page, question, version_page
+
+ROUTER = APIRouter(prefix=PAGES, include_in_schema=False)
+
+# Bytes of a form, and the number of its fields.
+FORM_BYTES, FIELDS = 16_000, 10
+
+
+@ROUTER.get("")
+async def show_overview(request: Request) -> Response:
+    if not request.state.slash:
+        # Relative links need the slash.
+        return Visit(request.app.state.pages, request).lead(f"{PAGES.lstrip('/')}/")
+    return await _answered(request, overview)
+
+
+@ROUTER.get("/now")
+async def show_now(request: Request) -> Response:
+    return await _answered(request, _now)
+
+
+@ROUTER.get("/project")
+async def show_project(request: Request) -> Response:
+    return await _answered(request, project_page)
+
+
+@ROUTER.get("/version")
+async def show_version(request: Request) -> Response:
+    return await _answered(request, version_page)
+
+
+@ROUTER.get("/choose")
+async def ask_to_choose(request: Request) -> Response:
+    return await _answered(request, question)
+
+
+@ROUTER.post("/choose")
+async def choose_version(request: Request) -> Response:
+    return await _answered(request, choose)
+
+
+@ROUTER.get("/sign-in")
+async def show_sign_in(request: Request) -> Response:
+    return await _answered(request, sign_in.form)
+
+
+@ROUTER.post("/sign-in")
+async def do_sign_in(request: Request) -> Response:
+    return await _answered(request, sign_in.sign_in)
+
+
+@ROUTER.post("/sign-out")
+async def do_sign_out(request: Request) -> Response:
+    return await _answered(request, sign_in.sign_out)
+
+
+@ROUTER.get("/{name}")
+async def show_file(request: Request, name: str) -> Response:
+    """Return the style or the script; for every other name, the page that says that it is not there."""
+    if name not in FILES:
+        return await _answered(request, _nothing)
+    # The address holds the content's hash.
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+    return Response(frame.content_of(name), media_type=FILES[name], headers=headers)
+
+
+def _now(visit: Visit) -> Response:
+    """Return the part that renews itself, for one project or for all; 401 without a session, since a script asks."""
+    if visit.session is None:
+        return Response(status_code=401)
+    project = visit.project() if visit.asked("id") else None
+    now = now_of(visit, [project] if project else visit.projects())
+    return visit.page("now.html.jinja", now=now, project=project)
+
+
+def _nothing(_: Visit) -> Response:
+    raise frame.NotThere
+
+
+async def _answered(request: Request, work: Callable[[Visit], Response]) -> Response:
+    """Read the form, if one was sent, and make the page in one of the threads."""
+    pages: Pages = request.app.state.pages
+    visit = Visit(pages, request, await _form(request) if request.method == "POST" else {})
+    future = request.app.state.pools["pages"].submit(visit.turn, lambda: pages.answer(visit, work))
+    response: Response = await asyncio.wrap_future(future)
+    return response
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """Return the fields of a form. Raises HTTPException for one that is too large or cut off."""
+    received = bytearray()
+    try:
+        async for part in request.stream():
+            received += part
+            if len(received) > FORM_BYTES:
+                raise HTTPException(413, f"The form is larger than {FORM_BYTES:,} bytes.")
+    except ClientDisconnect:
+        raise HTTPException(400, "The request ended before its form was over.") from None
+    try:
+        return dict(parse_qsl(received.decode(), max_num_fields=FIELDS))
+    except ValueError:
+        raise HTTPException(422, "This is no form of the pages.") from None

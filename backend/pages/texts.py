@@ -1,0 +1,48 @@
+"""The texts of the pages in all languages, from ``texts.toml``, and the language that a browser asks for."""
+
+import tomllib
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+
+LANGUAGES = ("en", "zh")
+"""The first one is shown where a browser asks for none of them."""
+
+
+class Texts:
+    """The texts of one language.
+
+    text = Texts("zh")
+    text("tasks", count=3)
+    """
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._texts = all_texts()
+
+    def __call__(self, name: str, **values: object) -> str:
+        """Return a text with its values put in. Raises KeyError for a text or a value that is missing."""
+        return self._texts[name][self.language].format_map(values)
+
+    def has(self, name: str) -> bool:
+        """Return whether there is a text of this name."""
+        return name in self._texts
+
+
+@lru_cache(maxsize=1)
+def all_texts() -> Mapping[str, Mapping[str, str]]:
+    """Return all texts: name → language → text."""
+    return tomllib.loads(files("backend.pages").joinpath("texts.toml").read_text("utf-8"))
+
+
+def language_of(accepted: str) -> str:
+    """Return the language that an Accept-Language header likes best: ``zh-CN,zh;q=0.9,en;q=0.8`` means zh."""
+    wanted = []
+    for place, part in enumerate(accepted[:500].split(",")):
+        name, _, options = part.partition(";")
+        try:
+            weight = float(options.strip().removeprefix("q=") or 1)
+        except ValueError:
+            weight = 0.0
+        wanted.append((-weight, place, name.strip().lower().partition("-")[0]))
+    return next((name for weight, _, name in sorted(wanted) if weight < 0 and name in LANGUAGES), LANGUAGES[0])

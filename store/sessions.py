@@ -1,4 +1,4 @@
-"""The sessions of people who are signed in to the pages. A row opens no session: it holds a hash of the session's id."""
+"""The sessions of people who are signed in to the pages. A row opens none: it holds a hash of the session's id."""
 
 from dataclasses import asdict, dataclass
 

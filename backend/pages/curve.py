@@ -1,6 +1,7 @@
 """The curve of a project: macro-F1 by gold, with the versions that served, were refused, or chosen by a person."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from backend.pages.figures import is_measured
 from backend.pages.plot import Line, Plot, Point
@@ -8,6 +9,7 @@ from store.versions import Switch, Version
 
 FEWEST = 2  # versions that make a curve
 COLOUR = "currentColor"
+WIDTH = 640
 
 
 def curve_of(versions: Sequence[Version], switches: Sequence[Switch], text: Callable[..., str]) -> Plot | None:
@@ -29,4 +31,5 @@ def curve_of(versions: Sequence[Version], switches: Sequence[Switch], text: Call
         if version.promoted_at:
             line.append((x, y))
     marks = [(f"{most * part / 4:.0f}", part / 4) for part in range(5)] if most >= 4 else [("0", 0.0), (f"{most}", 1.0)]
-    return Plot.of([Line("macro-F1", COLOUR, line)], marks, text("gold_axis"), points)
+    # The only line needs no name beside it, and no room for one.
+    return replace(Plot.of([Line("", COLOUR, line)], marks, text("gold_axis"), points), width=WIDTH)

@@ -23,7 +23,7 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One figure of the version and of the one that served then. ``name`` is that of its text; less is better for loss."""
+    """One figure of the version and of the one that served then. ``name`` is that of its text."""
 
     name: str
     own: str

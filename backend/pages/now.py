@@ -79,10 +79,7 @@ def _job(visit: Visit, task: Task, project: Project) -> Job:
     shown = visit.text(name, **_counts(progress)) if visit.text.has(name) else stage
     spent = max(time.time() - task.since, 0.0)
     left = _left(progress)
-    if left is not None:
-        share = spent / (spent + left) if spent + left else None
-    else:
-        share = _share(progress)
+    share = _share(progress) if left is None else spent / (spent + left)
     return Job(project, str(task.kind), shown, share, left, task.since)
 
 
@@ -119,9 +116,9 @@ def _waiting(project: Project, work: AtWork | None, at: float) -> Waiting:
 
 def _stamp(visit: Visit, projects: Sequence[Project]) -> str:
     current = visit.pages.service.store.versions.all_current()
+    generations = {key: one.generation for key, one in current.items()}
     facts = [
-        [project.key, project.failure, project.trained_revision, project.unread_gold, project.gone_at > 0]
-        + [current[project.key].generation if project.key in current else 0]
-        for project in projects
+        [one.key, one.failure, one.trained_revision, one.unread_gold, one.gone_at > 0, generations.get(one.key, 0)]
+        for one in projects
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]

@@ -12,7 +12,7 @@ from worker.shared_settings import differences, workers_apart
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong, in a few words; what was said of it, in English as in the log; and what to do, unless that says it.
+    """What is wrong, in a few words; what was said of it, in English as in the log; and what to do, if that does not.
 
     ``name`` is the project's title, or empty.
     """

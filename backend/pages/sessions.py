@@ -65,7 +65,7 @@ def opened(sessions: Sessions, cookie: str) -> Session | None:
 
 
 def form_token(cookie: str) -> str:
-    """Return what a form must send besides the cookie: another site can make a browser send the cookie, but not this."""
+    """Return what a form must send besides the cookie, which another site could make a browser send."""
     return hmac.digest(cookie.encode(), b"tagloom form", "sha256").hex()
 
 

@@ -98,7 +98,7 @@ class Browser:
         self._client.cookies.clear()
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         headers = {**self._headers, **({"cookie": cookie} if cookie else {})}
-        answer: httpx.Response = self._client.request(method, url, headers=headers, follow_redirects=False, **body)
+        answer: httpx.Response = self._client.request(method, str(url), headers=headers, follow_redirects=False, **body)
         for line in answer.headers.get_list("set-cookie"):
             name, _, rest = line.partition("=")
             value = rest.partition(";")[0].strip('"')
@@ -189,9 +189,9 @@ def metrics(number: int, labels: tuple[str, ...] = LABELS) -> dict[str, Any]:
         "served_log_loss": 0.31,
         "classes": classes,
         "source_accuracy": {
-            "nearest gold": {label: 0.9 for label in labels},
-            "boxes": {label: 0.8 for label in labels},
-            f"{labels[0]}: big": {label: 0.7 for label in labels},
+            "nearest gold": dict.fromkeys(labels, 0.9),
+            "boxes": dict.fromkeys(labels, 0.8),
+            f"{labels[0]}: big": dict.fromkeys(labels, 0.7),
         },
         "unlearnable": {labels[-1]: "none of 40 has it"},
         "verdict": f"macro-F1 {score:.3f} after {score - 0.02:.3f} on {40 * number} out-of-fold items",

@@ -1,8 +1,8 @@
-// Renews the part "now" every second, and the whole page when the rest of it is out of date.
+// Renews the part "now" twice a second, and the whole page when the rest of it is out of date.
 // Without this script the pages show the same after a reload.
 (() => {
   "use strict";
-  const PAUSE_MS = 1000;
+  const PAUSE_MS = 500;
   let shown = "";
 
   // Replace an element, and put the focus back on what had it.

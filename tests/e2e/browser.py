@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from model.items import Box, LabelledBox
 
@@ -185,16 +185,23 @@ def _boxes(raw: list[list[float]]) -> tuple[tuple[float, float, float, float], .
 
 
 @contextmanager
-def annotator(url: str, email: str, password: str) -> Iterator[Annotator]:
-    """A browser with a logged-in annotator."""
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium with a new profile."""
     executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     assert executable, "Chromium is missing: run scripts/browser"
     with sync_playwright() as playwright:
         options: dict[str, Any] = {"executable_path": executable, "args": _ARGUMENTS}
         browser = playwright.chromium.launch(**options)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def annotator(url: str, email: str, password: str) -> Iterator[Annotator]:
+    """A browser with a logged-in annotator."""
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1500, "height": 1150})
         page.set_default_timeout(60_000)
         person = Annotator(page, url)
         person.log_in(email, password)
         yield person
-        browser.close()

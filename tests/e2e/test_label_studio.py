@@ -16,11 +16,11 @@ from labelstudio.config import LabelConfig
 from labelstudio.opinion import SAME_ELEMENT, opinion_of
 from labelstudio.project import ProjectKey
 from model.items import Box, LabelledBox
-from tagloom.datasets.dataset import Sample
 from testing.waiting import until
 from tests.e2e.browser import annotator
 from tests.e2e.checks import check_shown, prediction_of, rectangles_of, tags_of
 from tests.e2e.conftest import Running
+from tests.e2e.gold import annotate, rectangle
 from tools.project import label_config
 from tools.up.project import connect
 
@@ -67,7 +67,7 @@ def test_a_label_comes_back_as_a_better_pre_annotation(running: Running) -> None
 def test_interactive_pre_annotation_names_a_drawn_box(running: Running) -> None:
     task = next(task for task in running.tasks() if running.sample_of(task).boxes)
     gold = running.sample_of(task).boxes[0]
-    region = _rectangle("drawn", gold.label, running.sample_of(task), gold)
+    region = rectangle("drawn", gold.label, running.sample_of(task), gold)
     (backend,) = running.api.call("GET", f"/api/ml/?project={running.project}")
     body = {"task": task["id"], "context": {"result": [region]}}
     answer = running.api.call("POST", f"/api/ml/{backend['id']}/interactive-annotating", json=body)
@@ -156,9 +156,9 @@ def test_annotations_that_are_read_in_part_take_no_prices_away(running: Running)
     for number, task in enumerate(left):
         sample = running.sample_of(task)
         drawn = [
-            _rectangle(f"r{n}", box.label, sample, box) | {"image_rotation": 90} for n, box in enumerate(sample.boxes)
+            rectangle(f"r{n}", box.label, sample, box) | {"image_rotation": 90} for n, box in enumerate(sample.boxes)
         ]
-        odd = drawn[0] if drawn else _rectangle("r", "价格", sample, Anywhere())
+        odd = drawn[0] if drawn else rectangle("r", "价格", sample, Anywhere())
         if number % 3 == 1:
             drawn = [{**odd, "from_name": "poly", "type": "polygonlabels", "value": {"polygonlabels": ["价格"]}}]
         elif number % 3 == 2:
@@ -307,34 +307,12 @@ def _label_until_new_version(running: Running, tasks: list[dict[str, Any]], old:
     labelled: set[int] = set()
     for start in range(0, len(tasks) * 2 // 3, BATCH):
         for task in tasks[start : start + BATCH]:
-            _annotate(running, task)
+            annotate(running, task)
             labelled.add(task["id"])
         version = _wait_for_new_version(running, old)
         if version != old:
             return version, labelled
     raise AssertionError(f"still {old} after {len(labelled)} gold labels; see {running.home}/logs/worker.log")
-
-
-def _annotate(running: Running, task: dict[str, Any]) -> None:
-    """Submit the sample's gold for a task, as the editor would."""
-    sample = running.sample_of(task)
-    result = [_rectangle(f"r{index}", box.label, sample, box) for index, box in enumerate(sample.boxes)]
-    tags = {"choices": list(sample.labels)}
-    result.append({"id": "tags", "from_name": "elements", "to_name": "image", "type": "choices", "value": tags})
-    running.api.call("POST", f"/api/tasks/{task['id']}/annotations/", json={"result": result, "lead_time": 5.0})
-
-
-def _rectangle(name: str, label: str, sample: Sample, box: Any) -> dict[str, Any]:
-    value = {
-        "x": box.x,
-        "y": box.y,
-        "width": box.width,
-        "height": box.height,
-        "rotation": 0,
-        "rectanglelabels": [label],
-    }
-    size = {"original_width": 400, "original_height": 400, "image_rotation": 0}
-    return {"id": name, "from_name": "boxes", "to_name": "image", "type": "rectanglelabels", "value": value, **size}
 
 
 def _wait_for_new_version(running: Running, old: str) -> str:

@@ -25,6 +25,10 @@ def test_the_wheel_holds_the_packages_with_their_data_and_no_tools(tmp_path: Pat
         "model/lexicon/lexicon.toml",
         "model/encoders/shipped/text/tokenizer.json",
         "tagloom/pages/parts.html.jinja",
+        "backend/pages/base.html.jinja",
+        "backend/pages/style.css",
+        "backend/pages/script.js",
+        "backend/pages/texts.toml",
     ):
         assert data in names
     command = [sys.executable, "-c", "from tagloom.cli import main; main()", "demo"]

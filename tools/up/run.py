@@ -39,6 +39,7 @@ Label Studio   {url}/projects/{project_id}/data
   user         {account.email}
   password     {account.password}
 backend        {stack.backend_url}   (status: {stack.backend_url}/status)
+pages          {stack.backend_url}/   (sign in with the token {account.token})
 logs           {stack.logs}
 
 Open a task: the tags and boxes are Tagloom's. Correct and submit a few; new versions follow by themselves, and each

@@ -1,0 +1,157 @@
+"""The pages in a real browser, with a real Label Studio: seen by a mouse user, by keyboard alone, and on a phone."""
+
+import time
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.e2e.browser import chromium
+from tests.e2e.conftest import Running
+from tests.e2e.gold import annotate
+from tools.up.project import TITLE
+
+pytestmark = pytest.mark.e2e
+
+BATCH = 12
+VERSION_MS = 180_000
+# Seconds until a training that was asked for is on the page: 1 on an idle machine, more beside other tests.
+SEEN_S = 2.0
+PHONE = {"width": 390, "height": 844}
+GRAVE = {"serious", "critical"}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as made:
+        yield made
+
+
+def signed_in(browser: Browser, running: Running, **options: Any) -> Page:
+    """A page of the overview, signed in by keyboard: the field for the token has the focus."""
+    page = browser.new_context(**options).new_page()
+    page.set_default_timeout(30_000)
+    page.goto(running.backend_url)
+    page.wait_for_function("() => document.activeElement.id === 'token'")
+    page.keyboard.type(running.account.token)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#now")
+    return page
+
+
+def press_until(page: Page, text: str) -> None:
+    """Press Tab until something with this text has the focus, then Enter."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if text in str(page.evaluate("() => document.activeElement.textContent")).strip():
+            page.keyboard.press("Enter")
+            return
+    raise AssertionError(f"nothing with {text!r} takes the focus")
+
+
+def train(running: Running) -> float:
+    """Press Start training; the time at which that was done."""
+    (backend,) = running.api.call("GET", f"/api/ml/?project={running.project}")
+    at = time.monotonic()
+    running.api.call("POST", f"/api/ml/{backend['id']}/train", json={})
+    return at
+
+
+def test_a_wrong_token_opens_nothing(running: Running, browser: Browser) -> None:
+    page = browser.new_context().new_page()
+    page.goto(running.backend_url)
+    page.fill("#token", "0123456789abcdef0123456789abcdef01234567")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[role=alert]")
+    assert "does not accept this token" in page.inner_text("main")
+    assert TITLE not in page.content()
+
+
+def test_a_training_is_seen_to_begin_and_its_version_to_serve(running: Running, browser: Browser) -> None:
+    page = signed_in(browser, running)
+    assert TITLE in page.inner_text("main")
+    assert running.served_version().startswith("v0.")
+    for task in running.tasks()[:BATCH]:
+        annotate(running, task)
+    page.wait_for_function("() => document.querySelector('#now').innerText.includes('Training')")
+    page.wait_for_function("() => /v[1-9]\\d*\\./.test(document.querySelector('tbody').innerText)", timeout=VERSION_MS)
+    page.wait_for_function("() => !document.querySelector('#now').innerText.includes('Training')", timeout=VERSION_MS)
+
+    began = train(running)
+    page.wait_for_function("() => document.querySelector('#now').innerText.includes('Training')")
+    seen = time.monotonic() - began
+    page.wait_for_function("() => /about .* left/.test(document.querySelector('#now').innerText)")
+    page.screenshot(path=str(running.screenshots / "pages-training.png"))
+    print(f"a training that was asked for was on the page after {seen:.2f} s")
+    assert seen < SEEN_S
+    page.wait_for_function("() => !document.querySelector('#now').innerText.includes('Training')", timeout=VERSION_MS)
+
+
+def test_by_keyboard_alone_a_person_goes_back_and_forth(running: Running, browser: Browser) -> None:
+    page = signed_in(browser, running)
+    press_until(page, TITLE)
+    page.wait_for_selector("#serving")
+    before = page.inner_text(".big")
+    press_until(page, "Go back to")
+    page.wait_for_selector("form[action=choose]")
+    press_until(page, "Let v")
+    page.wait_for_selector("#serving")
+    after = page.inner_text(".big")
+    assert after != before
+    assert f"{after}, chosen by {running.account.email}" in page.inner_text("main")
+    deadline = time.monotonic() + 30
+    while running.served_version() != after and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert running.served_version() == after, "Label Studio gets it"
+    press_until(page, before)
+    page.wait_for_selector("#gate")
+    press_until(page, f"Let {before} serve")
+    page.wait_for_selector("form[action=choose]")
+    press_until(page, f"Let {before} serve")
+    page.wait_for_function(f"() => document.querySelector('.big')?.innerText === '{before}'")
+    press_until(page, "Sign out")
+    page.wait_for_selector("#token")
+
+
+@pytest.mark.parametrize(("scheme", "locale"), [("light", "en-GB"), ("dark", "zh-CN")])
+def test_a_phone_shows_all_pages_without_scrolling_sideways_and_axe_finds_nothing_grave(
+    running: Running, browser: Browser, scheme: str, locale: str
+) -> None:
+    page = signed_in(browser, running, viewport=PHONE, color_scheme=scheme, locale=locale)
+    axe = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+    messages: list[str] = []
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    places = ["./"]
+    for selector in ("tbody th a", ".big a", ".card .button, .badge.current"):
+        _look(page, axe, f"{running.screenshots}/pages-{locale}-{len(places)}.png")
+        link = page.query_selector(selector)
+        if link is None or not link.get_attribute("href"):
+            break
+        places.append(str(link.get_attribute("href")))
+        page.goto(f"{running.backend_url}/pages/{places[-1]}")
+    _look(page, axe, f"{running.screenshots}/pages-{locale}-{len(places)}.png")
+    assert len(places) >= 3
+    assert messages == [], "the guarding headers hold nothing back"
+
+
+def _look(page: Page, axe: str, screenshot: str) -> None:
+    page.wait_for_timeout(700)
+    page.screenshot(path=screenshot, full_page=True)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"], page.url
+    page.evaluate(axe)
+    found = page.evaluate("async () => (await axe.run()).violations")
+    grave = [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in GRAVE]
+    assert grave == [], page.url
+
+
+def test_without_script_the_pages_say_the_same(running: Running, browser: Browser) -> None:
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.goto(running.backend_url)
+    page.fill("#token", running.account.token)
+    page.click("button")
+    page.click(f"text={TITLE}")
+    assert page.locator("#serving").count() == 1
+    assert page.locator("#now").count() == 1

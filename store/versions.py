@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, RowMapping, insert, select, update
 
 from store.database import Database, insert_missing, now
 from store.leases import Lease, lease_name, revoke, verify
@@ -283,7 +283,7 @@ def _switch(
     return current
 
 
-def _version(row: Mapping[str, Any]) -> Version:
+def _version(row: RowMapping) -> Version:
     fields = {name: value for name, value in row.items() if name != "project_key"}
     decoded = {"labels": tuple(json.loads(row["labels"])), "metrics": json.loads(row["metrics"])}
     return Version(**{**fields, **decoded, "state": State(row["state"])})

@@ -67,13 +67,13 @@ def _fetched(ids: list[str], connection: Redis, place: Place) -> list[Job]:
 
 
 def _running(job: Job) -> Task | None:
-    kind = _KINDS.get(job.func_name)
+    kind = _KINDS.get(job.func_name or "")
     since = job.started_at.timestamp() if job.started_at else 0.0
     return Task(kind, str(job.args[0]), since, job.meta) if kind else None
 
 
 def _waiting(job: Job) -> Task | None:
-    kind = _KINDS.get(job.func_name)
+    kind = _KINDS.get(job.func_name or "")
     return Task(kind, str(job.args[0])) if kind else None
 
 

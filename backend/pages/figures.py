@@ -72,14 +72,17 @@ def compared(metrics: Mapping[str, Any]) -> list[Comparison]:
 
 
 def sources_of(version: Version) -> list[tuple[str, Sequence[str]]]:
-    """Return each source with its accuracy on gold for each label, as texts in the order of the labels."""
-    rows = []
+    """Return each source with its accuracy on gold for each label, as texts in the order of the labels.
+
+    Sources with an opinion on every label come first; then the cues, by label.
+    """
+    rows: list[tuple[str, Sequence[str]]] = []
     for source, accuracy in version.metrics.get("source_accuracy", {}).items():
         # The name of a cue begins with its only label. All other sources have an opinion on every label.
         own = source.partition(": ")[0]
         labels = {own} if own in version.labels else {*version.labels}
         rows.append((source, [f"{accuracy[label]:.2f}" if label in labels else "" for label in version.labels]))
-    return rows
+    return sorted(rows, key=lambda row: row[0].partition(": ")[0] in version.labels)
 
 
 def _compared(name: str, own: float, served: float) -> Comparison:

@@ -20,7 +20,7 @@ class Texts:
         self.language = language
         self._texts = all_texts()
 
-    def __call__(self, name: str, **values: object) -> str:
+    def __call__(self, name: str, /, **values: object) -> str:
         """Return a text with its values put in. Raises KeyError for a text or a value that is missing."""
         return self._texts[name][self.language].format_map(values)
 

@@ -42,10 +42,10 @@ def signed_in(browser: Browser, running: Running, **options: Any) -> Page:
 
 
 def press_until(page: Page, text: str) -> None:
-    """Press Tab until something with this text has the focus, then Enter."""
+    """Press Tab until something whose text begins so has the focus, then Enter."""
     for _ in range(60):
         page.keyboard.press("Tab")
-        if text in str(page.evaluate("() => document.activeElement.textContent")).strip():
+        if str(page.evaluate("() => document.activeElement.textContent")).strip().startswith(text):
             page.keyboard.press("Enter")
             return
     raise AssertionError(f"nothing with {text!r} takes the focus")

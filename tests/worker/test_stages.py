@@ -1,9 +1,9 @@
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from worker import stages
 from worker.stages import Stages
 
 BEFORE = {"reading": 10.0, "learning": 40.0, "judging": 20.0}
@@ -22,7 +22,7 @@ class Watch:
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     made = Watch()
-    monkeypatch.setattr(stages.time, "monotonic", made)
+    monkeypatch.setattr(time, "monotonic", made)
     return made
 
 

@@ -113,7 +113,7 @@ class Browser:
 
 def form_token(page: httpx.Response) -> str:
     """The token of the last form of a page."""
-    return re.findall(r'name="form_token" value="([0-9a-f]+)"', page.text)[-1]
+    return str(re.findall(r'name="form_token" value="([0-9a-f]+)"', page.text)[-1])
 
 
 @contextmanager

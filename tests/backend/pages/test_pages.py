@@ -158,6 +158,8 @@ def test_problems_stand_on_the_overview_with_what_to_do(desk: Desk) -> None:
     assert "ValueError: no features" in page
     assert "It is tried again by itself" in page
     assert "TAGLOOM_IMAGE_HOSTS" in page
+    desk.store.sources.trouble("vision", "key", "the key is refused: correct TAGLOOM_VISION_KEY")
+    assert "The source vision" in signed_in(desk).get("./").text
     desk.store.projects.note_presence(key, False)
     assert "Label Studio has no such project any more" in signed_in(desk).get("./").text
 

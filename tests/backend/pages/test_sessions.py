@@ -14,6 +14,7 @@ from backend.pages import failures as failures_module
 from backend.pages import sessions
 from backend.pages.sessions import COOKIE, FORM_COOKIE
 from store.tables import SESSIONS
+from tagloom_base import clock
 from tagloom_base.groups import ConnectionSettings
 from tests.backend.credentials import NEW, OLD, secrets
 from tests.backend.pages import office
@@ -134,7 +135,7 @@ def test_a_token_that_is_taken_back_ends_the_session_within_a_minute(
     browser.sign_in(ANNA)
     del desk.accounts.people[ANNA]
     assert browser.get("./").status_code == 200, "the list is kept for a minute"
-    monkeypatch.setattr(accounts_module.clock, "monotonic", lambda: time.monotonic() + accounts_module.KEPT_S)
+    monkeypatch.setattr(clock, "monotonic", lambda: time.monotonic() + accounts_module.KEPT_S)
     assert "does not accept your token any more" in browser.get("./").text
     assert rows(desk) == []
 
@@ -149,7 +150,7 @@ def test_projects_are_asked_once_a_minute_and_remembered_while_label_studio_is_a
     assert desk.accounts.asked.count("/api/projects/") == 1
     desk.accounts.is_away = True
     later = accounts_module.KEPT_S + 1
-    monkeypatch.setattr(accounts_module.clock, "monotonic", lambda: time.monotonic() + later)
+    monkeypatch.setattr(clock, "monotonic", lambda: time.monotonic() + later)
     page = browser.get("./")
     assert page.status_code == 200
     assert "503" in page.text
@@ -193,7 +194,7 @@ def test_failed_attempts_are_limited_by_address(desk: Desk, monkeypatch: pytest.
     asked = len(desk.accounts.asked)
     browser.sign_in("wrong")
     assert len(desk.accounts.asked) == asked
-    monkeypatch.setattr(failures_module.clock, "monotonic", lambda: time.monotonic() + failures_module.WINDOW_S)
+    monkeypatch.setattr(clock, "monotonic", lambda: time.monotonic() + failures_module.WINDOW_S)
     assert browser.sign_in(ANNA).status_code == 200
 
 

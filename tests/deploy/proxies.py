@@ -71,7 +71,7 @@ def plain(folder: Path, backend: str, pem: Path) -> Iterator[tuple[str, Path]]:
             kept = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
             target = urlsplit(backend)
             ours = http.client.HTTPConnection(str(target.hostname), target.port, timeout=110)
-            kept["X-Forwarded-For"] = "192.0.2.7"
+            kept |= {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https"}
             path = re.sub("^/tagloom/", "/", self.path)
             ours.request(self.command, path, body, kept)
             answer = ours.getresponse()

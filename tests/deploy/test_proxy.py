@@ -7,7 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from testing.label_studio.server import ThreadedServer
 from tests import captured
+from tests.backend.pages.office import ANNA, Accounts, form_token
 from tests.backend.parts import NO_REDIS
 from tests.backend.questions import TAGS
 from tests.deploy import proxies
@@ -76,3 +78,28 @@ def test_a_caller_behind_the_proxy_is_not_taken_for_this_machine(tmp_path: Path)
     ):
         assert client.get(f"{url}/health").status_code == 401
         assert httpx.get(f"{address}/health").status_code == 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROXIES)
+def test_the_pages_work_behind_the_proxy_by_https_alone(name: str, tmp_path: Path) -> None:
+    pem = certificate(tmp_path, host="localhost")
+    trusted = ssl.create_default_context(cafile=str(pem))
+    studio = ThreadedServer(Accounts({ANNA: ("anna@shop.test", {1: "Shoes"})}).app())
+    studio.start()
+    environment = {"TAGLOOM_URL_SECRETS": SECRET, "REDIS_URL": NO_REDIS, "LABEL_STUDIO_URL": studio.url}
+    with (
+        proxies.backend(tmp_path, environment) as (address, _),
+        PROXIES[name](tmp_path, address, pem) as (url, _),
+        httpx.Client(verify=trusted, timeout=60, headers={"accept": "text/html"}, follow_redirects=True) as client,
+    ):
+        form = client.get(f"{url}/")
+        assert str(form.url) == f"{url}/pages/sign-in"
+        fields = {"form_token": form_token(form), "connection": "default", "token": ANNA}
+        page = client.post(f"{url}/pages/sign-in", data=fields)
+        assert str(page.url) == f"{url}/pages/"
+        assert "anna@shop.test" in page.text
+        (cookie,) = [one for one in client.cookies.jar if one.name == "tagloom_session"]
+        assert (cookie.secure, cookie.path) == (True, "/tagloom/pages")
+        assert client.get(f"{url}/pages/style.css").status_code == 200
+    studio.stop()

@@ -28,16 +28,30 @@ ANNA, BEN = "anna-token-0123456789abcdef0123456789abcd", "ben-token-0123456789ab
 
 @dataclass
 class Accounts:
-    """Which token is whose, and which projects (id → title) it sees. ``asked`` counts requests by path."""
+    """Which token is whose, and which projects (id → title) it sees. ``asked`` keeps the paths of requests."""
 
     people: dict[str, tuple[str, dict[int, str]]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     is_away: bool = False
+    access: dict[str, str] = field(default_factory=dict)
 
     def app(self) -> Starlette:
         def guarded(request: Request) -> tuple[str, dict[int, str]] | None:
             self.asked.append(request.url.path)
-            return self.people.get(request.headers.get("authorization", "").removeprefix("Token "))
+            kind, _, token = request.headers.get("authorization", "").partition(" ")
+            # As in Label Studio: a personal access token opens nothing by itself, its access token does.
+            is_personal = token.count(".") == 2
+            if kind == "Bearer":
+                return self.people.get(self.access.get(token, ""))
+            return None if is_personal else self.people.get(token)
+
+        async def refresh(request: Request) -> Response:
+            token = (await request.json()).get("refresh", "")
+            if token not in self.people:
+                return JSONResponse({"detail": "Token is invalid"}, 401)
+            access = f"access-{len(self.access)}"
+            self.access[access] = token
+            return JSONResponse({"access": access})
 
         async def who(request: Request) -> Response:
             person = guarded(request)
@@ -50,9 +64,12 @@ class Accounts:
             if self.is_away or person is None:
                 return JSONResponse({}, 503 if self.is_away else 401)
             rows = [{"id": number, "title": title, "created_at": CREATED} for number, title in person[1].items()]
+            fields = request.query_params["include"].split(",")
+            rows = [{name: row[name] for name in fields} for row in rows]
             return JSONResponse({"results": rows, "next": None})
 
-        return Starlette(routes=[Route("/api/current-user/whoami", who), Route("/api/projects/", projects)])
+        pages = [Route("/api/current-user/whoami", who), Route("/api/projects/", projects)]
+        return Starlette(routes=[*pages, Route("/api/token/refresh", refresh, methods=["POST"])])
 
 
 def key_of(number: int, connection: str = "default") -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from backend.pages.curve import curve_of
 from backend.pages.texts import Texts
@@ -137,6 +138,32 @@ def test_a_person_chooses_a_version_and_it_is_kept_who_and_when(desk: Desk, capl
     version = browser.get(f"version?id=1.{CREATED_S}&version=v3.0003").text
     assert "macro-F1 0.750 after 0.730" in version, "what the gate said is still there"
     assert "Let v3.0003 serve" not in version
+
+
+def test_a_page_that_fails_says_so_without_its_reason(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser = signed_in(desk)
+
+    def broken() -> None:
+        raise RuntimeError("a secret reason")
+
+    monkeypatch.setattr(desk.store.tasks, "counts", broken)
+    answer = browser.get("./")
+    assert answer.status_code == 500
+    assert "Something went wrong" in answer.text
+    assert "secret reason" not in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_without_the_database_a_page_says_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser = signed_in(desk)
+
+    def away(_: object) -> None:
+        raise OperationalError("SELECT", {}, Exception("locked"))
+
+    monkeypatch.setattr(desk.store.sessions, "get", away)
+    answer = browser.get("./")
+    assert answer.status_code == 503
+    assert "The database is away or locked" in answer.text
 
 
 def test_a_version_that_cannot_serve_is_not_offered(desk: Desk) -> None:

@@ -52,6 +52,28 @@ def test_a_token_of_label_studio_opens_the_pages_and_a_wrong_one_does_not(desk: 
     assert FORM_COOKIE not in browser.cookies
 
 
+def test_a_personal_access_token_opens_them_too(desk: Desk) -> None:
+    personal = "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"
+    assert desk.browser().sign_in(personal).status_code == 403
+    desk.accounts.people[personal] = ("carl@shop.test", {3: "Lamps"})
+    page = desk.browser().sign_in(personal)
+    assert "carl@shop.test" in page.text
+    assert "Lamps" in page.text
+    assert desk.browser().sign_in("人").status_code == 403, "no header can carry it"
+
+
+def test_an_attempt_that_label_studio_did_not_answer_does_not_count(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failures_module, "MOST", 2)
+    browser = desk.browser()
+    assert browser.sign_in("wrong").status_code == 403
+    desk.accounts.is_away = True
+    assert [browser.sign_in(ANNA).status_code for _ in range(3)] == [503, 503, 503]
+    desk.accounts.is_away = False
+    assert [browser.sign_in("wrong").status_code for _ in range(2)] == [403, 429]
+
+
 def test_the_project_of_another_account_is_not_there(desk: Desk) -> None:
     browser = desk.browser()
     browser.sign_in(ANNA)

@@ -38,6 +38,7 @@ from store.store import Store
 from tagloom_base.settings import Settings
 from worker import labels
 from worker.lexicon import read_lexicon
+from worker.operating import note_training
 from worker.pictures import note_unread, picture_lines
 from worker.shared_settings import shared
 
@@ -309,9 +310,10 @@ class Service:
         key = str(project)
         allowed = self._training.allow(key)
         try:
-            self.store.projects.request_reconcile(key, urgent=allowed)
             if allowed:
-                self.store.projects.request_training(key)
+                note_training(self.store, key)
+            else:
+                self.store.projects.request_reconcile(key)
         except SQLAlchemyError as error:
             # The journal could not store the event either, so /webhook answers with an error.
             LOG.error("a training that was asked for cannot be noted", project=key, error=str(error))

@@ -1,17 +1,35 @@
 """The answer of /status: the served versions, refused versions and training state of a connection's projects."""
 
+from concurrent.futures import Future
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from labelstudio.config import ConfigError
+from labelstudio.config import ConfigError, LabelConfig
 from worker.pictures import picture_lines
 from worker.shared_settings import differences, workers_apart
 
 if TYPE_CHECKING:
-    from backend.service import Service
+    from backend.engine import Engine
+    from store.store import Store
     from store.versions import Current
+    from tagloom_base.settings import Settings
+
+
+class Asked(Protocol):
+    """Of whom a status is asked: the backend's service, or a command that looks while no backend runs."""
+
+    settings: "Settings"
+    store: "Store"
+    shared: dict[str, str]
+    engine: "Future[Engine]"
+
+    def config(self, xml: str, industry_keys: tuple[str, ...] = ()) -> LabelConfig:
+        """Return the parsed labelling config. Raises ConfigError."""
+
+    def labels_told(self, key: str, config: LabelConfig) -> dict[str, str]:
+        """Return what each of a project's labels is taken for."""
 
 
 class ProjectStatus(BaseModel):
@@ -86,7 +104,7 @@ class Status(BaseModel):
     projects: list[ProjectStatus]
 
 
-def status_of(service: "Service", connection: str) -> Status:
+def status_of(service: Asked, connection: str) -> Status:
     """Return the status of the backend and of one connection's projects."""
     engine = service.engine.result() if service.engine.done() and not service.engine.exception() else None
     serving = engine.shelf.all() if engine else {}
@@ -147,7 +165,7 @@ def status_of(service: "Service", connection: str) -> Status:
     )
 
 
-def _metrics(service: "Service", key: str, current: "Current | None") -> dict[str, Any]:
+def _metrics(service: Asked, key: str, current: "Current | None") -> dict[str, Any]:
     """Return the served version's metrics; empty without one."""
     served = next((one for one in service.store.versions.list(key) if current and one.number == current.number), None)
     return dict(served.metrics) if served else {}

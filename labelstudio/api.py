@@ -4,6 +4,7 @@ It calls only the configured base URL and follows no redirects.
 """
 
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -18,6 +19,8 @@ from tagloom_base import redaction, values
 PREDICTIONS_PER_REQUEST = 200
 TASKS_PER_PAGE = 100
 BRIEF_TASKS_PER_PAGE = 200
+# Label Studio itself waits for the backend: three times a second for /health, then three seconds for /setup, twice.
+CONNECTING_S = 60.0
 
 Filter = tuple[str, str, str, Any]
 """A filter of Label Studio's data manager: column, operator, type, value."""
@@ -27,14 +30,21 @@ class LabelStudioError(Exception):
     """Label Studio did not answer as expected; the message says what to check (``labelstudio.reachability``).
 
     ``status`` is the HTTP status, if one arrived. ``is_away``: no answer arrived at all. ``is_missing``: Label Studio
-    itself answered that the requested object does not exist.
+    itself answered that the requested object does not exist. ``detail``: the reason in its own words, perhaps empty.
     """
 
     def __init__(
-        self, message: str, status: int | None = None, *, is_away: bool = False, is_missing: bool = False
+        self,
+        message: str,
+        status: int | None = None,
+        *,
+        is_away: bool = False,
+        is_missing: bool = False,
+        detail: str = "",
     ) -> None:
         super().__init__(message)
         self.status = status
+        self.detail = detail
         self.is_away = is_away
         self.is_missing = is_missing
 
@@ -200,6 +210,29 @@ class LabelStudioClient:
         found = self._call("GET", "/api/ml/", params={"project": project_id})
         return sorted(found, key=lambda backend: int(backend["id"])) if isinstance(found, list) else []
 
+    def add_backend(self, fields: Mapping[str, Any]) -> None:
+        """Add an ML backend (``project``, ``url``, ``title`` ...); Label Studio requests /health and /setup from it.
+
+        Raises LabelStudioError when it refuses the address, or gets no good answer there.
+        """
+        self._call("POST", "/api/ml/", json=dict(fields), timeout=CONNECTING_S)
+
+    def change_backend(self, backend_id: int, fields: Mapping[str, Any]) -> None:
+        """Change an ML backend; Label Studio needs ``url``, ``project`` and ``title`` again, and asks it as above."""
+        self._call("PATCH", f"/api/ml/{backend_id}", json=dict(fields), timeout=CONNECTING_S)
+
+    def delete_backend(self, backend_id: int) -> None:
+        """Delete an ML backend; its webhook stays."""
+        self._call("DELETE", f"/api/ml/{backend_id}")
+
+    def add_webhook(self, fields: Mapping[str, Any]) -> None:
+        """Add a webhook (``project``, ``url`` ...)."""
+        self._call("POST", "/api/webhooks/", json=dict(fields))
+
+    def change_webhook(self, webhook_id: int, fields: Mapping[str, Any]) -> None:
+        """Change fields of a webhook."""
+        self._call("PATCH", f"/api/webhooks/{webhook_id}/", json=dict(fields))
+
     def rename_backend(self, backend: Mapping[str, Any], title: str) -> None:
         """Change an ML backend's title; Label Studio then requests /health and /setup from it.
 
@@ -212,7 +245,7 @@ class LabelStudioClient:
         self._call("PATCH", f"/api/ml/{backend['id']}", json={**kept, "title": title})
 
     def change_project(self, project_id: int, fields: Mapping[str, Any]) -> None:
-        """Change settings of a project; Label Studio then sends the webhook PROJECT_UPDATED."""
+        """Change settings of a project; Label Studio then sends the webhook PROJECT_UPDATED, also for no field."""
         self._call("PATCH", f"/api/projects/{project_id}/", json=dict(fields))
 
     def _call(self, method: str, path: str, **request: Any) -> Any:
@@ -229,7 +262,12 @@ class LabelStudioClient:
                 status,
             )
         if answer.is_error:
-            raise LabelStudioError(f"{method} {path} at Label Studio: {status}", status, is_missing=status == 404)
+            message = f"{method} {path} at Label Studio: {status}"
+            if status == 403:
+                message += f": give the user of {self.connection.token_variable} the right to it"
+            elif status >= 500:
+                message += ": its log says why"
+            raise LabelStudioError(message, status, is_missing=status == 404, detail=_detail(answer))
         try:
             return answer.json() if answer.content else None
         except ValueError as error:
@@ -278,6 +316,21 @@ def _check_behind(tasks: Sequence[Mapping[str, Any]], task_id: int) -> None:
     """Raise LabelStudioError if a task's id is not above ``task_id``: Label Studio ignores filters it does not know."""
     if any(task["id"] <= task_id for task in tasks):
         raise LabelStudioError("GET /api/tasks/ at Label Studio: tasks are not filtered by id; use its release 1.23.2")
+
+
+def _detail(answer: httpx.Response) -> str:
+    """Return Label Studio's own words about an error: those of the fields, else the general ones, without markup."""
+    try:
+        told = _object(answer.json())
+    except ValueError:
+        return ""
+    fields = told.get("validation_errors")
+    parts = (
+        [str(part) for held in fields.values() for part in (held if isinstance(held, list) else [held])]
+        if isinstance(fields, dict)
+        else []
+    )
+    return re.sub(r"<[^>]{0,500}>", "", " ".join(parts) or str(told.get("detail") or ""))
 
 
 def _object(answer: Any) -> dict[str, Any]:

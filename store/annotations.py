@@ -19,8 +19,8 @@ class Annotations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def of_project(self, project_key: str) -> dict[int, list[dict[str, Any]]]:
-        """Return the annotations of each task that is not deleted, by task id, oldest first.
+    def of_project(self, project_key: str, tasks: Collection[int] | None = None) -> dict[int, list[dict[str, Any]]]:
+        """Return the annotations of each task that is not deleted, or of these tasks, by task id, oldest first.
 
         An annotation is an object with id, updated_at, lead_time, result, was_cancelled, ground_truth and so on.
         """
@@ -33,6 +33,8 @@ class Annotations:
             .where(ANNOTATIONS.c.deleted.is_(False), TASKS.c.deleted.is_(False))
             .order_by(ANNOTATIONS.c.updated_us, ANNOTATIONS.c.annotation_id)
         )
+        if tasks is not None:
+            query = query.where(among(ANNOTATIONS.c.task_id, tasks))
         found: dict[int, list[dict[str, Any]]] = defaultdict(list)
         with self._database.read() as connection:
             rows = {row.annotation_id: row for row in connection.execute(query)}

@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from store.changes import Change, merged
@@ -94,6 +94,12 @@ class Journal:
         if thread:
             self._pending.put(CLOSED)
             thread.join()
+
+    def newest(self, project_key: str, action: str) -> int:
+        """Return the number of a project's newest event of this action; 0 if the log has none."""
+        query = select(func.max(EVENTS.c.id)).where(EVENTS.c.project_key == project_key, EVENTS.c.action == action)
+        with self._database.read() as connection:
+            return connection.execute(query).scalar() or 0
 
     def prune(self, before: float) -> int:
         """Delete the log's events received before this time (`Store.now`), not their effects; return how many.

@@ -68,6 +68,16 @@ class Tasks:
         read = read_rows(((number, row.data) for number, row in rows.items()), "task")
         return [Task(number, data, rows[number].updated_us) for number, data in read]
 
+    def page(self, project_key: str, after: int, most: int) -> list[Task]:
+        """Return the next tasks with ids above ``after``, in the order of ids; none after the last."""
+        query = select(TASKS).where(
+            TASKS.c.project_key == project_key, TASKS.c.deleted.is_(False), TASKS.c.task_id > after
+        )
+        with self._database.read() as connection:
+            rows = {row.task_id: row for row in connection.execute(query.order_by(TASKS.c.task_id).limit(most))}
+        read = read_rows(((number, row.data) for number, row in rows.items()), "task")
+        return [Task(number, data, rows[number].updated_us) for number, data in read]
+
     def count(self, project_key: str) -> int:
         """Return the number of tasks."""
         query = select(func.count()).where(TASKS.c.project_key == project_key, TASKS.c.deleted.is_(False))

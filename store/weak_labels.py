@@ -3,10 +3,11 @@
 import itertools
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Select, delete, func, select
 
 from store.database import Database, among, upsert
 from store.leases import Lease, verify
@@ -70,18 +71,25 @@ class WeakLabelTable:
 
     def of_project(self, project_key: str) -> dict[int, dict[str, WeakLabel]]:
         """Return the weak labels of each task: task id → label → weak label."""
-        query = select(WEAK_LABELS).where(WEAK_LABELS.c.project_key == project_key)
-        with self._database.read() as connection:
-            return {
-                row.task_id: {label: WeakLabel(*entry) for label, entry in json.loads(row.labels).items()}
-                for row in connection.execute(query)
-            }
+        return self._read(select(WEAK_LABELS).where(WEAK_LABELS.c.project_key == project_key))
+
+    def of_tasks(self, project_key: str, tasks: Sequence[int]) -> dict[int, dict[str, WeakLabel]]:
+        """Return the weak labels of these tasks, as ``of_project``."""
+        own = (WEAK_LABELS.c.project_key == project_key) & among(WEAK_LABELS.c.task_id, tasks)
+        return self._read(select(WEAK_LABELS).where(own))
 
     def count(self, project_key: str) -> int:
         """Return the number of tasks with weak labels."""
         query = select(func.count()).select_from(WEAK_LABELS).where(WEAK_LABELS.c.project_key == project_key)
         with self._database.read() as connection:
             return int(connection.execute(query).scalar_one())
+
+    def _read(self, query: Select[Any]) -> dict[int, dict[str, WeakLabel]]:
+        with self._database.read() as connection:
+            return {
+                row.task_id: {label: WeakLabel(*entry) for label, entry in json.loads(row.labels).items()}
+                for row in connection.execute(query)
+            }
 
     def _delete_older(self, project_key: str, gold_revision: int, lease: Lease) -> None:
         """Delete the weak labels of older gold revisions, in short transactions like ``replace``."""

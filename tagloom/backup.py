@@ -2,13 +2,15 @@
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from tagloom.command import Answer, Reporting, settings, tell
 from tagloom_base.errors import UserError
 from tagloom_base.files import replaced
 
@@ -18,22 +20,33 @@ if TYPE_CHECKING:
 DATABASE = "tagloom.db"
 
 
-@click.command()
+@dataclass(frozen=True)
+class Part:
+    """One part of a backup: what people are told of it, and its figures."""
+
+    name: str
+    text: str
+    figures: Mapping[str, int] = field(default_factory=dict)
+
+
+@click.command(cls=Reporting)
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-def backup(folder: Path) -> None:
+def backup(folder: Path) -> Answer:
     """Copy the database and all versions into FOLDER, while backend and workers run.
 
     The next backup into the same FOLDER copies new versions only, and deletes those that are gone. FOLDER can be copied
     back as TAGLOOM_HOME.
     """
-    from tagloom.cli import settings
+    parts = []
+    for part in back_up(settings().paths, folder):
+        tell(f"{part.name}: {part.text}")
+        parts.append(part)
+    tell(f"complete: {folder}")
+    return Answer({"folder": folder, "parts": {part.name: part.figures for part in parts}})
 
-    for line in back_up(settings().paths, folder):
-        click.echo(line)
 
-
-def back_up(paths: "PathSettings", folder: Path) -> Iterator[str]:
-    """Make ``folder`` a copy of what must not be lost; yield a line for each part. Raises UserError if that fails."""
+def back_up(paths: "PathSettings", folder: Path) -> Iterator[Part]:
+    """Make ``folder`` a copy of what must not be lost; yield each part. Raises UserError if that fails."""
     home = paths.home.resolve()
     if folder.resolve() == home or home in folder.resolve().parents:
         raise UserError(f"{folder} lies in TAGLOOM_HOME: choose a folder on another disk")
@@ -47,22 +60,21 @@ def back_up(paths: "PathSettings", folder: Path) -> Iterator[str]:
         # Before the checkpoints: so each version in the copied database has its files, unless it was pruned since.
         if database:
             size = copy_database(database, folder / DATABASE)
-            yield f"database: {size / 1e6:.1f} MB"
+            yield Part("database", f"{size / 1e6:.1f} MB", {"bytes": size})
         else:
-            yield "database: not copied, it is not in TAGLOOM_HOME: use pg_dump"
+            yield Part("database", "not copied, it is not in TAGLOOM_HOME: use pg_dump")
         for part in ("checkpoints", "forgotten"):
             # None at all is no pruning: the disk with the folder may not be mounted.
             if any(files(home / part)):
                 new, gone = mirror(home / part, folder / part)
-                yield f"{part}: {new} files new, {gone} deleted"
+                yield Part(part, f"{new} files new, {gone} deleted", {"new": new, "deleted": gone})
             elif (folder / part).is_dir():
-                yield f"{part}: none there, so the copies of before stay"
+                yield Part(part, "none there, so the copies of before stay")
         # Made by the first job or backend that needs it.
         with suppress(FileNotFoundError):
             shutil.copyfile(home / "identity", folder / "identity")
     except (OSError, sqlite3.Error) as error:
         raise UserError(f"the backup is not complete: {error}") from error
-    yield f"complete: {folder}"
 
 
 def copy_database(source: Path, target: Path) -> int:

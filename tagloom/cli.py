@@ -2,31 +2,32 @@
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from tagloom import projects
 from tagloom.backup import backup
+from tagloom.command import Answer, Reporting, Root, settings, tell
 from tagloom.encoders import encoders
+from tagloom.export import export
 from tagloom.forget import forget
-from tagloom_base.errors import UserError
-
-if TYPE_CHECKING:
-    from store.store import Store
-    from tagloom_base.settings import Settings
+from tagloom.init import init
+from tagloom_base.errors import UsageError, UserError
 
 CHECKOUT = ("demo", "down", "up")
 """Commands that only a checkout has: they are in `tools.commands`, which is not installed."""
 
+SHELL_LINES = {
+    "bash": 'put this line into ~/.bashrc:  eval "$(tagloom completion bash 2>/dev/null)"',
+    "fish": "put this line into ~/.config/fish/config.fish:  tagloom completion fish 2>/dev/null | source",
+    "zsh": 'put this line into ~/.zshrc, below compinit:  eval "$(tagloom completion zsh 2>/dev/null)"',
+}
 
-class Commands(click.Group):
-    """The group of all commands. A UserError ends with one line and code 1, Ctrl-C with code 130. No tracebacks.
 
-    In a checkout of the repository the group also contains that checkout's commands.
-    """
+class Commands(Root):
+    """All commands; in a checkout of the repository also that checkout's."""
 
     root = Path(__file__).resolve().parents[1]
 
@@ -49,31 +50,20 @@ class Commands(click.Group):
         found: click.Command = vars(importlib.import_module("tools.commands"))[cmd_name]
         return found
 
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except UserError as error:
-            from tagloom_base import redaction
-
-            click.echo(redaction.redacted(f"tagloom: {error}"), err=True)
-            raise click.exceptions.Exit(1) from error
-        except KeyboardInterrupt as stopped:
-            click.echo("stopped", err=True)
-            raise click.exceptions.Exit(130) from stopped
-
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def main() -> None:
     """A Label Studio ML backend for product images that gets better with every gold label.
 
     Settings come from environment variables (TAGLOOM_..., REDIS_URL, LABEL_STUDIO_URL, LABEL_STUDIO_API_KEY). Workers
-    are plain RQ workers: `rq worker -S json tagloom`.
+    are plain RQ workers: `rq worker -S json tagloom`. Commands end with 0, with 1 if they failed or found something
+    wrong, with 2 if they were called wrongly, and with 130 after Ctrl-C.
     """
 
 
-main.add_command(backup)
-main.add_command(encoders)
-main.add_command(forget)
+for command in (backup, encoders, export, forget, init, projects.doubtful, projects.predict, projects.promote,
+                projects.reconcile, projects.rollback, projects.status, projects.train, projects.versions):  # fmt: skip
+    main.add_command(command)
 
 
 @main.command()
@@ -91,7 +81,7 @@ def serve() -> None:
     run(chosen)
 
 
-@main.command()
+@main.command(cls=Reporting)
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
@@ -131,9 +121,9 @@ def serve() -> None:
 def evaluate(
     data: Path, pictures: Path | None, config: Path | None, out: Path, gold: str, seeds: int,
     methods: tuple[str, ...], effort: bool, effort_seconds: str,
-) -> None:  # fmt: skip
+) -> Answer:  # fmt: skip
     """Measure Tagloom against its ablations and plain methods on labelled pictures."""
-    from tagloom.evaluate import REPORT, Plan, seconds_of
+    from tagloom.evaluate import REPORT, TABLE, Plan, seconds_of
     from tagloom.evaluate import evaluate as run
 
     prices = seconds_of(effort_seconds)
@@ -141,13 +131,16 @@ def evaluate(
     try:
         shares = tuple(float(share) for share in gold.split(","))
     except ValueError as wrong:
-        raise UserError(f"--gold {gold!r} is not a list of shares such as 0,0.1") from wrong
+        raise UsageError(f"--gold {gold!r} is not a list of shares such as 0,0.1") from wrong
     plan = Plan(data, out, shares, seeds, methods or None, pictures, effort, prices, config)
-    click.echo("\n" + run(plan, settings(), click.echo))
-    click.echo(f"\nreport: {out / REPORT}")
+    results, tables = run(plan, settings(), click.echo)
+    tell("\n" + tables, f"\nreport: {out / REPORT}")
+    return Answer({
+        "report": out / REPORT, "tables": out / TABLE, "results": [asdict(result) for result in results],
+    })  # fmt: skip
 
 
-@main.command("train-encoders")
+@main.command("train-encoders", cls=Reporting)
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
@@ -176,7 +169,7 @@ def evaluate(
 def train_encoders(
     data: Path, pictures: Path | None, config: Path | None, out: Path, image: bool, text: bool, epochs: int,
     gold: float, seed: int,
-) -> None:  # fmt: skip
+) -> Answer:  # fmt: skip
     """Train the encoders themselves on labelled pictures, and write them as new encoders.
 
     What is trained are the encoders that the settings name. Nothing that runs is changed: set what is printed at the
@@ -185,131 +178,42 @@ def train_encoders(
     from tagloom.train_encoders import Plan
     from tagloom.train_encoders import run as train
 
+    if not (image or text):
+        raise UsageError("say which encoder to train: --image, --text, or both")
     names = train(Plan(data, out, image, text, epochs, gold, seed, pictures, config), settings(), click.echo)
-    click.echo("use them by:\n" + "\n".join(f"{variable}={name}" for variable, name in names.items()))
+    tell("use them by:", *(f"{variable}={name}" for variable, name in names.items()))
+    return Answer({"settings": names})
 
 
-def project_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the option that names a project."""
-    words = "Project key, title or Label Studio's id, or how one of these begins, where there are several projects."
-    return click.option("--project", default="", help=words)(command)
-
-
-@main.command()
-@project_option
-def versions(project: str) -> None:
-    """List versions: which serves, which were refused and why. Without --project those of all projects."""
-    from tagloom import operate
-
-    with opened_store() as store:
-        tables = [operate.version_lines(store, found) for found in operate.named(store, project)]
-    click.echo("\n\n".join("\n".join(lines) for lines in tables))
-
-
-@main.command()
-@click.argument("version")
-@project_option
-def promote(version: str, project: str) -> None:
-    """Make VERSION serve, whatever the promotion gate said. The beginning of its name is enough, such as v6."""
-    from tagloom import operate
-    from worker.promotion.choosing import promote as promoted
-
-    with opened_store() as store:
-        click.echo(f"serving: {promoted(store, operate.chosen(store, project).key, version)}")
-
-
-@main.command()
-@project_option
-def rollback(project: str) -> None:
-    """Go back to the version that served before (and, asked again, forth)."""
-    from tagloom import operate
-    from worker.promotion.choosing import roll_back
-
-    with opened_store() as store:
-        click.echo(f"serving: {roll_back(store, operate.chosen(store, project).key)}")
-
-
-@main.command()
-@project_option
-@click.option("--most", type=click.IntRange(1), default=50, show_default=True, help="Lines to show.")
-def doubtful(project: str, most: int) -> None:
-    """List gold labels that the model, its neighbours and the cues all speak against.
-
-    The model that is asked has not seen the item (out-of-fold answers), so this trains four short times and takes as
-    long. Nothing is changed: correct in Label Studio what is wrong.
-    """
-    from tagloom import operate
-    from worker.training.doubtful import doubtful as find
-    from worker.workplace import open_workplace
-
-    with opened_store() as store:
-        chosen = operate.chosen(store, project)
-    with open_workplace(settings()) as workplace, operate.told():
-        found = find(workplace, chosen.key)
-        url = workplace.client_of(chosen).connection.url
-    click.echo("\n".join(operate.doubt_lines(found[:most], chosen, url)))
-
-
-@main.command()
-@project_option
-@click.option("--unlabelled", is_flag=True, help="Only tasks that nobody has labelled.")
-def predict(project: str, unlabelled: bool) -> None:
-    """Write the served version's predictions into Label Studio, for tasks that have none of it yet.
-
-    After a promotion the worker does this by itself for unlabelled tasks whose predictions are stored; this does it for
-    all tasks, in chunks. Earlier predictions of Tagloom's are rewritten in place, except ones that an annotation was
-    made from. Ended anywhere, it goes on there when it is run again.
-    """
-    from tagloom import operate
-    from worker.pictures import picture_lines
-    from worker.predictions.preannotation import Scope, refresh
-    from worker.predictions.repair import repair
-    from worker.watch import NeverEnds
-    from worker.workplace import open_workplace
-
-    with opened_store() as store:
-        chosen = operate.chosen(store, project)
-    with open_workplace(settings()) as workplace, operate.told():
-        show = operate.shown(lambda line: click.echo(line, err=True))
-        repaired = repair(workplace, chosen, NeverEnds(), reading_s=30.0)
-        done = refresh(workplace, chosen, NeverEnds(), show, Scope(unlabelled_only=unlabelled))
-        lines = picture_lines(workplace.store, chosen)
-    click.echo(f"{done}, {repaired} rewritten that had been made without their picture")
-    click.echo("".join(f"{line}\n" for line in lines), nl=False)
-
-
-@main.command()
-def doctor() -> None:
+@main.command(cls=Reporting)
+def doctor() -> Answer:
     """Check what Tagloom needs here, with the settings of the backend that runs, and say how to mend what is wrong."""
     from tagloom.doctor import findings
-    from tagloom_base import redaction
+    from tagloom_base.redaction import redacted
 
-    well = True
+    found = []
     for finding in findings():
-        click.echo(redaction.redacted(str(finding)))
-        well = well and finding.well
-    raise click.exceptions.Exit(0 if well else 1)
+        shown = replace(finding, text=redacted(finding.text))
+        tell(str(shown))
+        found.append(shown)
+    is_well = all(finding.well for finding in found)
+    return Answer({"well": is_well, "findings": [finding.document for finding in found]}, is_well)
 
 
-@contextmanager
-def opened_store() -> Iterator["Store"]:
-    """Yield the store of the settings, which must be there, and tell on stderr where it is."""
-    from tagloom import operate
+@main.command()
+@click.argument("shell", metavar="SHELL", type=click.Choice(sorted(SHELL_LINES)))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print the script that completes `tagloom` in SHELL: bash, zsh or fish.
 
-    paths = settings().paths
-    with operate.opened(paths) as store:
-        click.echo(f"in {operate.place(paths)}", err=True)
-        yield store
+    On stderr it prints the line to put into the shell's own file, which loads the script in every new shell.
+    """
+    from click.shell_completion import get_completion_class
 
-
-def settings() -> "Settings":
-    """Return the settings of this process, and keep their secrets out of its logs. UserError for unusable variables."""
-    from tagloom_base import logs
-    from tagloom_base.settings import Settings
-
-    found = Settings()
-    logs.guard(found.secrets)
-    return found
+    kind = get_completion_class(shell)
+    assert kind
+    click.echo(kind(context.find_root().command, {}, "tagloom", "_TAGLOOM_COMPLETE").source())
+    click.echo(SHELL_LINES[shell], err=True)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from tagloom.checks import machine, projects, services, sources, studios
-from tagloom.checks.finding import Check, Finding, found_by, good, wrong
+from tagloom.checks.finding import Check, Finding, found_by
 from tagloom_base import logs
 from tagloom_base.errors import UserError
 from tagloom_base.groups import FIELDS, PathSettings
@@ -16,9 +16,10 @@ from tagloom_base.running import Backend, backend, settings_in
 from tagloom_base.settings import CERTIFICATES, Settings, SettingsError, variable_of
 from tagloom_base.values import trimmed
 
+SETTINGS = "settings"
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("machine", machine.machine),
-    ("settings", machine.chosen),
+    (SETTINGS, machine.chosen),
     ("home", machine.home),
     ("store", services.database),
     ("backend", services.backend),
@@ -32,7 +33,9 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("encoders", machine.encoders),
     ("sources", sources.sources),
 )
-"""All checks by name, in the order of their lines. A new check is a function in `tagloom.checks` and a line here."""
+"""All checks by name, in the order of their lines. A new check is a function in `tagloom.checks` and a line here.
+
+Programs know a check by its name."""
 
 HOME = "TAGLOOM_HOME"
 
@@ -50,18 +53,18 @@ def findings() -> Iterator[Finding]:
         # The setting is wrong, which is told below.
         home, running = Path(), None
     except UserError as refused:
-        yield wrong(f"settings: {refused}")
+        yield Finding(False, str(refused), SETTINGS)
         running = None
     with ExitStack() as stack:
         if running:
-            yield good(f"settings: those of the backend that runs here, process {running.pid}")
-            yield from (wrong(f"settings: {line}") for line in _differences(own, running))
+            yield Finding(True, f"those of the backend that runs here, process {running.pid}", SETTINGS)
+            yield from (Finding(False, line, SETTINGS) for line in _differences(own, running))
             # Its settings may name folders from there; a folder that is gone helps neither of both.
             if running.folder.is_dir():
                 stack.enter_context(chdir(running.folder))
             stack.enter_context(_environment({**running.variables, **own, HOME: str(home)}))
         settings, lines = _usable(stack)
-        yield from (wrong(f"settings: {line}") for line in lines)
+        yield from (Finding(False, line, SETTINGS) for line in lines)
         if settings is None:
             return
         logs.guard(settings.secrets)

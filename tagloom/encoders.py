@@ -3,10 +3,11 @@
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from tagloom.command import Answer, Reporting, ReportingGroup, opened_store, settings, tell
 from tagloom_base.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,19 +21,20 @@ MEASURED = 4
 LINES = 8
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=ReportingGroup, invoke_without_command=True)
 @click.pass_context
-def encoders(context: click.Context) -> None:
+def encoders(context: click.Context) -> Answer | None:
     """Show which encoders this home uses, which ones are on this machine, and what better ones would give."""
-    if context.invoked_subcommand is None:
-        from tagloom.cli import settings
+    if context.invoked_subcommand is not None:
+        return None
+    found = known(settings())
+    tell(*shown(found))
+    return Answer(found)
 
-        click.echo("\n".join(shown(settings())))
 
-
-@encoders.command()
+@encoders.command(cls=Reporting)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-def fetch(names: tuple[str, ...]) -> None:
+def fetch(names: tuple[str, ...]) -> Answer:
     """Download encoders: without a NAME, ResNet50 for pictures and bert-base-chinese for texts.
 
     They come from torchvision's server and from the Hugging Face hub, into these libraries' caches. What is running is
@@ -41,23 +43,25 @@ def fetch(names: tuple[str, ...]) -> None:
     from model.encoders.auto import IMAGES, TEXTS
     from model.encoders.catalogue import fetch_image_encoder, fetch_text_encoder
 
-    faults = []
+    faults, here = [], []
     for name in names or (IMAGES[0].name, TEXTS[0].name):
         try:
             # The name of a text encoder has no library before it.
             (fetch_image_encoder if ":" in name else fetch_text_encoder)(name)
-            click.echo(f"{name} is on this machine")
+            tell(f"{name} is on this machine")
+            here.append(name)
         except ValueError as failed:
             faults.append(str(failed))
     if faults:
         raise UserError("\n".join(faults))
+    return Answer({"here": here})
 
 
-@encoders.command()
+@encoders.command(cls=Reporting)
 @click.argument("image")
 @click.argument("text", required=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def use(image: str, text: str | None, yes: bool) -> None:
+def use(image: str, text: str | None, yes: bool) -> Answer:
     """Have this home use the encoder IMAGE for pictures, and TEXT for texts if it is given.
 
     Says first what that costs: all pictures are read and encoded anew, and each project starts from its cold start
@@ -65,7 +69,7 @@ def use(image: str, text: str | None, yes: bool) -> None:
     """
     from store.processes import WORKER
     from tagloom import operate
-    from tagloom.cli import opened_store, settings
+    from worker.encoders import FIELDS
 
     chosen = settings()
     _require_free(chosen)
@@ -73,12 +77,14 @@ def use(image: str, text: str | None, yes: bool) -> None:
         before = home_settings(chosen)
         names = _names(image, text)
         after = before.changed(**{f"{part}_encoder": name for part, name in names.items()})
+        used = {part: getattr(after.encoders, field) for part, field in FIELDS.items()}
         if after.encoders == before.encoders:
-            click.echo("this home uses them already")
-            return
+            tell("this home uses them already")
+            return Answer({"changed": False, "uses": used})
         projects = [project for project in store.projects.all() if not project.gone_at]
         with operate.told():
-            click.echo("\n".join(costs(store, projects, after)))
+            lines = list(costs(store, projects, after))
+        click.echo("\n".join(lines))
         if not yes:
             click.confirm("Change the encoders?", abort=True)
         store.encoders.replace(names)
@@ -89,7 +95,8 @@ def use(image: str, text: str | None, yes: bool) -> None:
             store.projects.request_training(project.key)
             # At its end all that is missing is encoded.
             store.projects.request_reconcile(project.key, urgent=True)
-    click.echo("changed: workers follow with their next job, a backend that runs within seconds of loading them")
+    tell("changed: workers follow with their next job, a backend that runs within seconds of loading them")
+    return Answer({"changed": True, "uses": used, "costs": lines})
 
 
 def home_settings(settings: "Settings") -> "Settings":
@@ -105,8 +112,8 @@ def home_settings(settings: "Settings") -> "Settings":
         return foreseen(settings, None)
 
 
-def shown(settings: "Settings") -> Iterator[str]:
-    """Yield lines: the encoders of the home and where their names come from, those that are here, the better ones."""
+def known(settings: "Settings") -> dict[str, Any]:
+    """Return the encoders of the home and where their names come from, those that are here, and the better ones."""
     from model.encoders.auto import AUTO, CHOICES, advice, is_here
     from tagloom import operate
     from tagloom_base.settings import variable_of
@@ -118,18 +125,30 @@ def shown(settings: "Settings") -> Iterator[str]:
     except UserError:
         kept = {}
     used = home_settings(settings).encoders
-    yield f"{operate.place(settings.paths)} uses:"
+    uses = {}
     for part, field in FIELDS.items():
         source = "kept in its database" if part in kept else "chosen when the backend first starts"
         if getattr(settings.encoders, field) != AUTO:
             source = f"set by {variable_of(field)}"
-        yield f"  {part}: {getattr(used, field)} ({source})"
+        uses[part] = {"name": getattr(used, field), "source": source}
+    choices = [
+        {"part": part, "name": choice.name, "title": choice.title, "here": is_here(part, choice.name)}
+        for part, entries in CHOICES.items()
+        for choice in entries
+    ]
+    better = list(advice(used.image_encoder, used.text_encoder))
+    return {"home": operate.place(settings.paths), "uses": uses, "known": choices, "better": better}
+
+
+def shown(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what `known` returned, in lines."""
+    yield f"{found['home']} uses:"
+    for part, entry in found["uses"].items():
+        yield f"  {part}: {entry['name']} ({entry['source']})"
     yield "on this machine:"
-    for part, choices in CHOICES.items():
-        for choice in choices:
-            yield f"  {part}: {choice.name}, {choice.title}{'' if is_here(part, choice.name) else ': not here'}"
-    for line in advice(used.image_encoder, used.text_encoder):
-        yield f"better: {line}"
+    for choice in found["known"]:
+        yield f"  {choice['part']}: {choice['name']}, {choice['title']}{'' if choice['here'] else ': not here'}"
+    yield from (f"better: {line}" for line in found["better"])
 
 
 def costs(store: "Store", projects: "list[Project]", after: "Settings") -> Iterator[str]:

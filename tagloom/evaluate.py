@@ -26,7 +26,7 @@ from tagloom.evaluation.heard import with_sources
 from tagloom.evaluation.pictures import write_pictures
 from tagloom.evaluation.report import write_report
 from tagloom.preflight import require_writable
-from tagloom_base.errors import UserError
+from tagloom_base.errors import UsageError, UserError
 from tagloom_base.settings import Settings
 from worker.lexicon import read_lexicon
 
@@ -57,24 +57,24 @@ class Plan:
 
 
 def seconds_of(text: str) -> Seconds:
-    """Read prices such as ``draw=20,edge=5``; other actions keep their prices. Raises UserError."""
+    """Read prices such as ``draw=20,edge=5``; other actions keep their prices. Raises UsageError."""
     prices = asdict(Seconds())
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, value = part.partition("=")
         try:
             prices[name.strip()] = float(value)
         except ValueError as wrong:
-            raise UserError(f"--effort-seconds {part!r}: write action=seconds, such as draw=20") from wrong
+            raise UsageError(f"--effort-seconds {part!r}: write action=seconds, such as draw=20") from wrong
     unknown = set(prices) - set(asdict(Seconds()))
     if unknown or not all(0 <= value < inf for value in prices.values()):
-        raise UserError(
+        raise UsageError(
             f"--effort-seconds {text!r}: actions are {', '.join(asdict(Seconds()))}, each at least 0 seconds"
         )
     return Seconds(**prices)
 
 
-def evaluate(plan: Plan, settings: Settings, say: Say) -> str:
-    """Run the plan, and return the result tables in Markdown. ``say`` gets a line for each result.
+def evaluate(plan: Plan, settings: Settings, say: Say) -> tuple[list[Result], str]:
+    """Run the plan, and return the results, and their tables in Markdown. ``say`` gets a line for each result.
 
     The tables are also written into ``plan.out``, with a report and, for data with gold boxes, a page of pictures. A
     killed run continues where it ended. With the encoder `auto`, those of the home are used. Raises UserError for data
@@ -111,7 +111,7 @@ def evaluate(plan: Plan, settings: Settings, say: Say) -> str:
     counts = f"{len(corpus.features)} pictures of {products} products, {labelled} labelled, {boxed} with gold boxes"
     facts = {"data": f"{plan.data.name}, {counts}", "encoders": encoders, "machine": f"{os.cpu_count()} cores"}
     write_report(plan.out / REPORT, results, facts)
-    return text
+    return results, text
 
 
 def _read(plan: Plan, settings: Settings, say: Say) -> Dataset:

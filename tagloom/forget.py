@@ -1,10 +1,11 @@
 """The command `tagloom forget`: say what goes and what stays, ask, and delete a project from all that Tagloom keeps."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from tagloom.command import Answer, Reporting, settings, tell
 from tagloom_base.errors import UserError
 
 if TYPE_CHECKING:
@@ -14,25 +15,22 @@ if TYPE_CHECKING:
     from worker.workplace import Workplace
 
 
-@click.command()
+@click.command(cls=Reporting)
 @click.argument("project")
 @click.option("--dry-run", is_flag=True, help="Only say what would go and what would stay.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--even-if-it-exists", is_flag=True, help="Also if Label Studio has the project, or does not answer.")
-def forget(project: str, dry_run: bool, yes: bool, even_if_it_exists: bool) -> None:
+def forget(project: str, dry_run: bool, yes: bool, even_if_it_exists: bool) -> Answer:
     """Delete all that Tagloom keeps of PROJECT: rows, versions, features. It cannot be undone.
 
     For projects that were deleted in Label Studio. PROJECT is a key such as default/2.1795288797, as `tagloom versions`
     and /status show it, a title or an id, written in full. What other projects use stays. A forget that was killed is
     completed by the next one.
     """
-    # The command imports what it needs when it runs, as those in `tagloom.cli`.
-    from tagloom.cli import settings
-
-    run(settings(), project, dry_run=dry_run, is_agreed=yes, even_if_it_exists=even_if_it_exists)
+    return run(settings(), project, dry_run=dry_run, is_agreed=yes, even_if_it_exists=even_if_it_exists)
 
 
-def run(settings: "Settings", key: str, *, dry_run: bool, is_agreed: bool, even_if_it_exists: bool) -> None:
+def run(settings: "Settings", key: str, *, dry_run: bool, is_agreed: bool, even_if_it_exists: bool) -> Answer:
     """Forget a project as the command does. Raises UserError if it is refused, and Abort if the answer is no."""
     from tagloom import operate
     from worker import forgetting, forgotten
@@ -41,22 +39,22 @@ def run(settings: "Settings", key: str, *, dry_run: bool, is_agreed: bool, even_
     with open_workplace(settings) as workplace:
         left = [mark for mark in forgotten.marks(settings.paths.home) if not mark.is_done]
         if not dry_run:
-            for mark in left:
-                is_whole = forgetting.complete(workplace, mark)
-                click.echo(f"{mark.key}: an interrupted forget is {'completed' if is_whole else 'not complete yet'}")
-            if any(mark.key == key for mark in left) and workplace.store.projects.get(key) is None:
-                return
+            completed = {mark.key: forgetting.complete(workplace, mark) for mark in left}
+            for name, is_whole in completed.items():
+                click.echo(f"{name}: an interrupted forget is {'completed' if is_whole else 'not complete yet'}")
+            if key in completed and workplace.store.projects.get(key) is None:
+                return Answer({"project": key, "forgotten": completed[key], "refused": ""})
         chosen = operate.chosen(workplace.store, key)
         if key.casefold() not in operate.names_of(chosen):
             raise UserError(f"{key!r} is only the beginning of a name: write it in full: {chosen.key} {chosen.title}")
-        refusal = refused(workplace, chosen)
-        click.echo("\n".join(lines(chosen, forgetting.holdings(workplace, chosen), workplace)))
+        refusal = "" if even_if_it_exists else refused(workplace, chosen)
+        held = forgetting.holdings(workplace, chosen)
+        click.echo("\n".join(lines(chosen, held, workplace)))
+        told = {"project": chosen.key, "title": chosen.title, "refused": refusal, **_goes(held)}
         if dry_run:
-            click.echo(
-                f"it would be refused: {refusal}" if refusal and not even_if_it_exists else "nothing is done yet"
-            )
-            return
-        if refusal and not even_if_it_exists:
+            tell(f"it would be refused: {refusal}" if refusal else "nothing is done yet")
+            return Answer({**told, "forgotten": False})
+        if refusal:
             raise UserError(refusal)
         if not is_agreed:
             click.confirm("Forget it?", abort=True)
@@ -66,7 +64,15 @@ def run(settings: "Settings", key: str, *, dry_run: bool, is_agreed: bool, even_
             raise UserError(f"{error.filename} can't be written or deleted ({error.strerror}): run it again") from error
         if not is_whole:
             raise UserError("some files can't be deleted: a job may still write; run the command again")
-        click.echo(f"{chosen.key} is forgotten")
+        tell(f"{chosen.key} is forgotten")
+        return Answer({**told, "forgotten": True})
+
+
+def _goes(held: "Holdings") -> dict[str, Any]:
+    files = {name: {"files": count, "bytes": size} for name, (count, size) in held.files.items()}
+    if not held.unclear:
+        files["features"] = dict(zip(("files", "bytes"), held.features, strict=True))
+    return {"rows": held.rows, "files": files}
 
 
 def refused(workplace: "Workplace", project: "Project") -> str:

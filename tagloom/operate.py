@@ -1,6 +1,6 @@
-"""The operator's work with projects: find one by its name, list its versions and its doubtful gold."""
+"""Find the project that an operator names, and show its versions and its doubtful gold."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -85,13 +85,18 @@ def told() -> Iterator[None]:
         raise UserError(str(wrong)) from wrong
 
 
-def shown(say: Callable[[str], None]) -> Callable[[Mapping[str, Any]], None]:
-    """Return a function that says the progress as a line: the number of finished tasks and of all tasks."""
-
-    def show(progress: Mapping[str, Any]) -> None:
-        say(f"{progress['done']} of {progress['total']} tasks")
-
-    return show
+def version_document(store: Store, project: Project) -> dict[str, Any]:
+    """Return what `version_lines` says, for programs; times in unix seconds."""
+    shown = ("version", "state", "phase", "reason", "note", "parent", "gold_count", "weak_count", "metrics", "labels",
+             "created_at", "promoted_at", "due_at")  # fmt: skip
+    return {
+        "project": project.key,
+        "title": project.title,
+        "versions": [{name: getattr(entry, name) for name in shown} for entry in store.versions.list(project.key)],
+        "gold_notes": project.gold_notes,
+        "picture_notes": store.picture_notes.of(project.key),
+        "pictures": picture_lines(store, project),
+    }
 
 
 def version_lines(store: Store, project: Project) -> list[str]:
@@ -114,20 +119,33 @@ def version_lines(store: Store, project: Project) -> list[str]:
     notes = [f"in {count} tasks with gold: {note}" for note, count in sorted(project.gold_notes.items())]
     notes += [f"in {count} pictures: {note}" for note, count in store.picture_notes.of(project.key).items()]
     notes += picture_lines(store, project)
-    return [f"{project.key}  {project.title}".rstrip(), *_table(rows), *learned, *(["", *notes] if notes else [])]
+    return [f"{project.key}  {project.title}".rstrip(), *table(rows), *learned, *(["", *notes] if notes else [])]
 
 
-def doubt_lines(doubts: "Sequence[Doubt]", project: Project, label_studio_url: str) -> list[str]:
-    """Return a table of doubtful gold labels, with the address of each task, and what to do."""
+def doubt_rows(doubts: "Sequence[Doubt]", project: Project, label_studio_url: str) -> list[dict[str, Any]]:
+    """Return doubtful gold labels with the address of each task in Label Studio, empty where none is configured."""
+    base = f"{label_studio_url.rstrip('/')}/projects/{ProjectKey.parse(project.key).id}/data?task="
+    return [
+        {
+            "task": doubt.task_id,
+            "label": doubt.label,
+            "gold": doubt.given,
+            "probability": doubt.probability,
+            "address": f"{base}{doubt.task_id}" if label_studio_url else "",
+        }
+        for doubt in doubts
+    ]
+
+
+def doubt_lines(doubts: Sequence[Mapping[str, Any]], project: Project) -> list[str]:
+    """Return a table of what `doubt_rows` returned, and what to do."""
     if not doubts:
         return [f"{project.key}: no gold that model, neighbours and cues all speak against"]
-    base = f"{label_studio_url.rstrip('/')}/projects/{ProjectKey.parse(project.key).id}/data?task="
     rows: list[tuple[str, ...]] = [_DOUBT_HEADINGS]
     for doubt in doubts:
-        address = f"{base}{doubt.task_id}" if label_studio_url else ""
-        given = "yes" if doubt.given else "no"
-        rows.append((str(doubt.task_id), doubt.label, given, f"{doubt.probability:.0%}", address))
-    return [*_table(rows), "Nothing is changed by itself: correct in Label Studio what is wrong."]
+        given = "yes" if doubt["gold"] else "no"
+        rows.append((str(doubt["task"]), doubt["label"], given, f"{doubt['probability']:.0%}", doubt["address"]))
+    return [*table(rows), "Nothing is changed by itself: correct in Label Studio what is wrong."]
 
 
 def names_of(project: Project) -> tuple[str, ...]:
@@ -157,10 +175,10 @@ def _learned_lines(version: Version) -> list[str]:
     headings = (f"{version.version}: sources right on gold", *version.labels, "")
     rows = [(source, *cells, "") for source, cells in sources_of(version)]
     missing = version.metrics["unlearnable"].items()
-    return ["", *_table([headings, *rows]), *(f"{label} cannot be learned yet: {why}" for label, why in missing)]
+    return ["", *table([headings, *rows]), *(f"{label} cannot be learned yet: {why}" for label, why in missing)]
 
 
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the rows as lines with columns of equal width; the last column is not padded."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     lines = []

@@ -56,8 +56,6 @@ def run(plan: Plan, settings: Settings, say: Say) -> dict[str, str]:
     The new encoders and the features of the old ones are written into ``plan.out``. A second run uses these features,
     but its training starts from the beginning. Raises UserError, which says what to change, if nothing can be trained.
     """
-    if not (plan.image or plan.text):
-        raise UserError("say which encoder to train: --image, --text, or both")
     _check_folder(plan.out)
     settings = home_settings(settings)
     try:

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import click
 
-from tagloom.cli import settings
-from tagloom_base.errors import UserError
+from tagloom.command import Answer, Reporting, settings, tell
+from tagloom_base.errors import UsageError
 
 DEMO_FOLDER = Path(".demo")
 DEMO_BATCHES = "10,40,80,120"
 
 
-@click.command()
+@click.command(cls=Reporting)
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
@@ -43,7 +43,7 @@ DEMO_BATCHES = "10,40,80,120"
 def demo(
     data: Path, out: Path, tasks: int, pool: int, batches: str, patience: float, seed: int,
     shuffle_gold: bool, no_worker: bool, backend_url: str,
-) -> None:  # fmt: skip
+) -> Answer:  # fmt: skip
     """Show the whole loop: gold labels in, better pre-annotations out, measured while it runs."""
     from tools.demo.run import REPORT, Options, run
     from tools.demo.story import Pace
@@ -51,9 +51,9 @@ def demo(
     pace = Pace(_counts(batches), patience)
     options = Options(data, out, tasks, pool, pace, seed, shuffle_gold, not no_worker, backend_url)
     outcome = run(options, click.echo)
-    click.echo("\n" + "\n".join(outcome.verdict.lines()))
-    click.echo(f"\nreport: {out / REPORT}\nnext:   `make up` opens the samples in a real Label Studio")
-    raise click.exceptions.Exit(0 if outcome.verdict.passed else 1)
+    lines = outcome.verdict.lines()
+    tell("", *lines, "", f"report: {out / REPORT}", "next:   `make up` opens the samples in a real Label Studio")
+    return Answer({"passed": outcome.verdict.passed, "said": lines, "report": out / REPORT}, outcome.verdict.passed)
 
 
 @click.command()
@@ -68,24 +68,25 @@ def up(label_studio_port: int, tasks: int | None) -> None:
     run(settings(), dataset.samples[:tasks], dataset.labels(), port=label_studio_port)
 
 
-@click.command()
-def down() -> None:
+@click.command(cls=Reporting)
+def down() -> Answer:
     """End what runs of `tagloom up` and `tagloom demo` have left."""
     from tools.services.record import Record
 
     homes = (settings().paths.home.resolve(), DEMO_FOLDER.resolve() / "state")
     ended = {home: names for home in homes if (names := Record(home).down())}
     for home, names in ended.items():
-        click.echo(f"ended in {home}: {', '.join(names)}")
+        tell(f"ended in {home}: {', '.join(names)}")
     if not ended:
-        click.echo(f"nothing was running in {' or '.join(map(str, homes))}")
+        tell(f"nothing was running in {' or '.join(map(str, homes))}")
+    return Answer({"ended": {str(home): names for home, names in ended.items()}})
 
 
 def _counts(batches: str) -> tuple[int, ...]:
     try:
         counts = tuple(int(count) for count in batches.split(","))
     except ValueError as wrong:
-        raise UserError(f"--batches {batches!r} is not a list of numbers such as {DEMO_BATCHES}") from wrong
+        raise UsageError(f"--batches {batches!r} is not a list of numbers such as {DEMO_BATCHES}") from wrong
     if list(counts) != sorted(set(counts)) or counts[0] < 1:
-        raise UserError(f"--batches {batches!r} must grow, such as {DEMO_BATCHES}")
+        raise UsageError(f"--batches {batches!r} must grow, such as {DEMO_BATCHES}")
     return counts

@@ -306,7 +306,8 @@ def _report(progress: Mapping[str, Any]) -> None:
     job = get_current_job()
     if job is None:
         return
-    job.meta.update(progress)
+    # What an earlier stage counted says nothing of this one.
+    job.meta = {**{name: held for name, held in job.meta.items() if name == queue.ASKED_AT}, **progress}
     try:
         job.save_meta()  # type: ignore[no-untyped-call]
     except RedisError as error:

@@ -26,6 +26,7 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 from rq import Queue, Worker
+from rq.exceptions import NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.utils import as_text
 from sqlalchemy.exc import SQLAlchemyError
@@ -102,6 +103,16 @@ def wake_asking(settings: Settings, project_key: str) -> bool:
 def wake_forgetting(settings: Settings, project_key: str) -> bool:
     """Queue a job that forgets the project if the age rule says so, unless one waits; return as `wake_training`."""
     return _wake(settings, Kind.FORGET, project_key)
+
+
+def newest_job(settings: Settings, kind: Kind, project_key: str) -> Job | None:
+    """Return the job of this kind that was queued last for this project; None without one, or while Redis is away."""
+    connection = redis_of(settings.work.redis_url)
+    try:
+        found = connection.get(_waiting_key(Place.of(settings.paths), kind, project_key))
+        return Job.fetch(as_text(found), connection, serializer="json") if isinstance(found, bytes) else None
+    except (RedisError, NoSuchJobError):
+        return None
 
 
 def others_wait(settings: Settings) -> bool:
@@ -273,8 +284,7 @@ return redis.call('RPUSH', KEYS[1], ARGV[1])
 def _enqueue_once(queue: Queue, place: Place, kind: Kind, project_key: str) -> None:
     """Queue a job, unless one of this kind and project waits or runs. A running job is marked: it was woken again."""
     redis = queue.connection
-    # The key contains the store's name, since two Tagloom that share a Redis may have equal project keys.
-    waiting_key = f"tagloom:waiting:{place.store}:{kind}:{project_key}"
+    waiting_key = _waiting_key(place, kind, project_key)
     with redis.pipeline() as pipeline:
         pipeline.watch(waiting_key)  # type: ignore[no-untyped-call]
         # One command tests and marks, so the running job cannot end between the two and miss the mark.
@@ -309,6 +319,11 @@ def _enqueue_once(queue: Queue, place: Place, kind: Kind, project_key: str) -> N
 
 def _place_key(settings: Settings) -> str:
     return f"tagloom:place:{settings.work.queue}"
+
+
+def _waiting_key(place: Place, kind: Kind, project_key: str) -> str:
+    # The store's name is in it, since two Tagloom that share a Redis may have equal project keys.
+    return f"tagloom:waiting:{place.store}:{kind}:{project_key}"
 
 
 def _running_key(place: Place, kind: Kind, project_key: str) -> str:

@@ -1,5 +1,6 @@
 """Classification models of torchvision as grid encoders: the network up to its last map before pooling."""
 
+import sys
 from math import isqrt
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def require(name: str, source: str) -> Path:
 
 def fetch(name: str, source: str) -> None:
     """Download torchvision's weights into its cache; an error of the libraries where that fails."""
-    _entry(name, source).get_state_dict(progress=True, check_hash=True, weights_only=True)
+    _entry(name, source).get_state_dict(progress=sys.stderr.isatty(), check_hash=True, weights_only=True)
 
 
 def _entry(name: str, source: str) -> WeightsEnum:

@@ -1,7 +1,7 @@
 """What a check finds: all is well, or what is wrong with how to mend it."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,13 +12,22 @@ from tagloom_base.settings import Settings
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor: whether all is well, and a text that says so, or what is wrong and how to mend it."""
+    """One line of the doctor: whether all is well, and a text that says so, or what is wrong and how to mend it.
+
+    ``check`` is the name of the check that found it.
+    """
 
     well: bool
     text: str
+    check: str = ""
 
     def __str__(self) -> str:
-        return f"{'ok' if self.well else 'NO'}  {self.text}"
+        return f"{'ok' if self.well else 'NO'}  {self.check}: {self.text}"
+
+    @property
+    def document(self) -> dict[str, str | bool]:
+        """The finding for programs; the name of a check never changes."""
+        return {"check": self.check.lower().replace(" ", "-"), "well": self.well, "text": self.text}
 
 
 Check: TypeAlias = Callable[[Settings], Iterable[Finding]]
@@ -36,12 +45,13 @@ def wrong(text: str) -> Finding:
 
 
 def found_by(name: str, check: Check, settings: Settings) -> Iterator[Finding]:
-    """Yield a check's findings, each beginning with the check's name. An error that it raises is one more finding."""
+    """Yield a check's findings, each with the check's name. An error that it raises is one more finding."""
     try:
         for finding in check(settings):
-            yield Finding(finding.well, f"{name}: {finding.text}")
+            yield replace(finding, check=name)
     except (UserError, ValueError, OSError) as error:
         # The messages of these errors say what to do. Anything else is a bug and ends the command.
-        yield from (wrong(f"{name}: {line}") for line in str(error).splitlines())
+        yield from (Finding(False, line, name) for line in str(error).splitlines())
     except SQLAlchemyError as error:
-        yield wrong(f"{name}: the database fails ({type(error).__name__}): see its log, or restore its file")
+        text = f"the database fails ({type(error).__name__}): see its log, or restore its file"
+        yield Finding(False, text, name)

@@ -1,10 +1,12 @@
 """Checks of what runs beside Label Studio: database, backend, queue and workers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
 
+from labelstudio.project import DEFAULT_CONNECTION
 from tagloom.checks.finding import Finding, good, wrong
 from tagloom_base.errors import UserError
 from tagloom_base.groups import AccessSettings
@@ -40,28 +42,28 @@ def database(settings: Settings) -> Iterator[Finding]:
 
 def backend(settings: Settings) -> Iterator[Finding]:
     """Check that the backend answers where the settings say, that its encoders are loaded, and that it is this one."""
-    answer = _asked(settings.access, "/health")
-    told = _object(answer)
+    answer = asked(settings, "/health")
+    told = object_in(answer)
     if answer.status_code == 401:
         raise UserError(
-            f"the one at {_bare(settings.access)} refuses these credentials: give this command its TAGLOOM_URL_SECRETS "
+            f"the one at {at(settings.access)} refuses these credentials: give this command its TAGLOOM_URL_SECRETS "
             "or TAGLOOM_BASIC_USER and TAGLOOM_BASIC_PASSWORD"
         )
     if "ready" not in told:
         raise UserError(
-            f"what answers at {_bare(settings.access)} is no Tagloom: end it, or set TAGLOOM_PORT to another port"
+            f"what answers at {at(settings.access)} is no Tagloom: end it, or set TAGLOOM_PORT to another port"
         )
     if told.get("status") == "DOWN":
         raise UserError("its encoders can't be loaded: its log says why; mend that and start it again")
     if not told["ready"]:
         raise UserError("its encoders are still loading: ask again in a moment")
-    status = _object(_asked(settings.access, "/status"))
+    status = object_in(asked(settings, "/status"))
     if status.get("database") not in (None, _identity(settings)):
         raise UserError(
-            f"the one at {_bare(settings.access)} works on another database than {settings.paths.home.resolve()} has: "
+            f"the one at {at(settings.access)} works on another database than {settings.paths.home.resolve()} has: "
             "set TAGLOOM_HOME, TAGLOOM_DATABASE_URL and TAGLOOM_PORT as they are for the backend that you mean"
         )
-    yield good(f"answers at {_bare(settings.access)}")
+    yield good(f"answers at {at(settings.access)}")
     for project in status.get("projects", ()):
         if project.get("refused"):
             yield wrong(
@@ -97,24 +99,38 @@ def workers(settings: Settings) -> Iterator[Finding]:
     yield good(f"{count} listen to {settings.work.queue}")
 
 
-def _bare(access: AccessSettings) -> str:
+def at(access: AccessSettings) -> str:
     """Return the backend's address without secrets."""
     host = _ALL.get(access.host, access.host)
     return f"http://{f'[{host}]' if ':' in host else host}:{access.port}"
 
 
-def _asked(access: AccessSettings, path: str) -> httpx.Response:
-    """Return the backend's answer, asked with its URL secret and Basic auth. UserError when none arrives."""
-    secret = f"/{access.url_secrets[0].get_secret_value()}" if access.url_secrets else ""
+def asked(settings: Settings, path: str, connection: str = DEFAULT_CONNECTION) -> httpx.Response:
+    """Return the backend's answer, asked with a connection's URL secret and Basic auth. UserError when none arrives."""
+    access = settings.access
+    held = url_secrets(settings, connection)
+    secret = f"/{held[0].get_secret_value()}" if held else ""
     login = httpx.BasicAuth(access.basic_user, access.basic_password.get_secret_value()) if access.basic_user else None
     try:
         # The backend speaks no TLS, and no proxy of the environment knows this machine's ports.
-        return httpx.get(f"{_bare(access)}{secret}{path}", auth=login, timeout=SECONDS, verify=False, trust_env=False)
+        return httpx.get(f"{at(access)}{secret}{path}", auth=login, timeout=SECONDS, verify=False, trust_env=False)
     except httpx.HTTPError as away:
-        raise UserError(f"none answers at {_bare(access)}: start `tagloom serve`") from away
+        raise UserError(f"none answers at {at(access)}: start `tagloom serve`") from away
 
 
-def _object(answer: httpx.Response) -> Mapping[str, Any]:
+def url_secrets(settings: Settings, connection: str) -> Sequence[SecretStr]:
+    """Return the URL secrets of one connection."""
+    further = settings.studios.connections.get(connection)
+    return further.url_secrets if further else settings.access.url_secrets
+
+
+def bearer_of(settings: Settings, connection: str) -> SecretStr:
+    """Return the secret of the header that a connection's webhooks need; empty where their URL holds one."""
+    return SecretStr("") if url_secrets(settings, connection) else settings.access.webhook_secret
+
+
+def object_in(answer: httpx.Response) -> Mapping[str, Any]:
+    """Return the JSON object of an answer; an empty one for anything else."""
     try:
         told = answer.json()
     except ValueError:

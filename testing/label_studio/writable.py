@@ -38,7 +38,7 @@ class WritableLabelStudio(SimulatedLabelStudio):
         super().__init__(label_config, backend_url)
         self.backend: dict[str, Any] = {
             "id": 5, "title": "Tagloom", "url": backend_url, "project": self.project.id, "model_version": "",
-            "auth_method": "NONE",
+            "auth_method": "NONE", "state": "CO",
         }  # fmt: skip
         self.backends = [self.backend]
         self.webhooks: list[dict[str, Any]] = [
@@ -105,6 +105,10 @@ class WritableLabelStudio(SimulatedLabelStudio):
     async def _project(self, request: Request) -> Response:
         if request.method == "PATCH":
             changed = await request.json()
+            if not changed:
+                # A change of nothing sends the webhook, too.
+                self.deliveries.send(payloads.project_event("PROJECT_UPDATED", self.project))
+                return JSONResponse(self.project.body())
             known = {one.model_version for task in self.project.tasks.values() for one in task.predictions}
             if changed["model_version"] not in {self.backend["title"], *known}:
                 return JSONResponse({"model_version": "neither a backend's title nor a prediction's"}, 400)

@@ -5,14 +5,20 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from labelstudio import entry
+from labelstudio.api import LabelStudioClient
 from labelstudio.config import LabelConfig
+from labelstudio.connection import Connection
+from labelstudio.entry import Entry
 from labelstudio.opinion import SAME_ELEMENT, opinion_of
 from labelstudio.project import ProjectKey
 from model.items import Box, LabelledBox
@@ -22,7 +28,6 @@ from tests.e2e.checks import check_shown, prediction_of, rectangles_of, tags_of
 from tests.e2e.conftest import Running
 from tests.e2e.gold import annotate, rectangle
 from tools.project import label_config
-from tools.up.project import connect
 
 pytestmark = pytest.mark.e2e
 
@@ -252,7 +257,9 @@ def _connected(running: Running, config: str) -> int:
     """Make a project and connect the backend to it; return the project's id."""
     body = {"title": "Addresses", "label_config": config}
     project = int(running.api.call("POST", "/api/projects/", json=body)["id"])
-    connect(running.api, project, running.backend_url)
+    connection = Connection(url=running.url, token=SecretStr(running.account.token))
+    with closing(LabelStudioClient(connection, timeout=60)) as client:
+        entry.ensure(client, project, Entry(running.backend_url))
     return project
 
 

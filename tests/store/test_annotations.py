@@ -20,6 +20,8 @@ def test_annotations_come_oldest_first_in_label_studios_shape(store: Store) -> N
     assert (older["id"], newer["id"]) == (2, 1)
     assert older["updated_at"] == "2026-11-21T00:00:01.500000Z"
     assert newer["result"] == webhooks.annotation(1, 1, 5)["result"]
+    assert store.annotations.of_project(KEY, [1]) == store.annotations.of_project(KEY)
+    assert store.annotations.of_project(KEY, [2]) == {}
 
 
 def test_what_the_api_says_is_joined_and_told_whether_it_was_news(store: Store) -> None:

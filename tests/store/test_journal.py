@@ -153,6 +153,18 @@ def test_gold_revision_grows_with_gold_and_only_with_gold(store: Store) -> None:
     assert revision(store) == 3
 
 
+def test_the_newest_event_of_an_action_has_the_highest_number(store: Store) -> None:
+    updated = {"action": "PROJECT_UPDATED", "project": webhooks.project()}
+    before = store.journal.newest(KEY, "PROJECT_UPDATED")
+    record(store, webhooks.saved(webhooks.annotation(1, 1, 1), 1))
+    assert store.journal.newest(KEY, "PROJECT_UPDATED") == before
+    record(store, updated)
+    first = store.journal.newest(KEY, "PROJECT_UPDATED")
+    record(store, updated)
+    assert before < first < store.journal.newest(KEY, "PROJECT_UPDATED")
+    assert store.journal.newest("default/9.1", "PROJECT_UPDATED") == 0
+
+
 def test_bulk_creation_under_the_singular_key(store: Store) -> None:
     body = {
         "action": "ANNOTATIONS_CREATED",

@@ -51,3 +51,14 @@ def revision(store: Store) -> int:
     project = store.projects.get(KEY)
     assert project
     return project.gold_revision
+
+
+def test_tasks_are_read_page_by_page(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    store.projects.ensure("default/3.1", "<View/>")
+    store.tasks.upsert(KEY, tasks_of([webhooks.task(number, 1) for number in (9, 2, 5, 7)]))
+    store.tasks.upsert("default/3.1", tasks_of([webhooks.task(3, 1)]))
+    store.tasks.delete(KEY, [5])
+    assert [task.id for task in store.tasks.page(KEY, 0, 2)] == [2, 7]
+    assert [task.id for task in store.tasks.page(KEY, 7, 2)] == [9]
+    assert store.tasks.page(KEY, 9, 2) == []

@@ -21,6 +21,8 @@ def test_a_new_set_takes_the_place_of_the_old_one(store: Store, lease: Lease) ->
     assert store.weak_labels.count(KEY) == 2500
     assert store.weak_labels.replace(KEY, [(7, WEAK), (9000, WEAK)], space="s", gold_revision=2, lease=lease) == 2
     assert store.weak_labels.of_project(KEY) == {7: WEAK, 9000: WEAK}
+    assert store.weak_labels.of_tasks(KEY, [3, 7]) == {7: WEAK}
+    assert store.weak_labels.of_tasks("default/3.1", [7]) == {}
 
 
 def test_a_lost_lease_writes_nothing(store: Store, lease: Lease) -> None:

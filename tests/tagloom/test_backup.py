@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from labelstudio.changes import change_of
 from store.database import Database
-from tagloom.backup import back_up
+from tagloom.backup import Part, back_up
 from tagloom.cli import main
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
@@ -97,8 +97,7 @@ def saved(tmp_path: Path, studio: Studio) -> Any:
                 before = writer.written
                 until(partial(writer.is_past, before + 2), seconds=20)
                 before = writer.written
-                lines = list(back_up(backend.settings.paths, folder))
-                assert lines[-1] == f"complete: {folder}"
+                assert [part.name for part in back_up(backend.settings.paths, folder)] == ["database", "checkpoints"]
         return folder, answers(backend), before, writer.written
 
 
@@ -143,7 +142,7 @@ def test_the_next_backup_copies_what_is_new_and_drops_what_is_gone(saved: Any, t
     (checkpoints[1].parent / f".{checkpoints[1].name}.part" / "model.safetensors").touch()
     times = {path: path.stat().st_mtime_ns for path in (folder / "checkpoints").rglob("*.safetensors")}
     said = list(back_up(paths, folder))
-    assert said[1].startswith("checkpoints: 0 files new, ")
+    assert said[1].text.startswith("0 files new, ")
     kept = {path.parent.name for path in (folder / "checkpoints").rglob("manifest.json")}
     assert kept == {path.name for path in checkpoints[1:]}
     assert all(path.stat().st_mtime_ns == times[path] for path in (folder / "checkpoints").rglob("*.safetensors"))
@@ -197,5 +196,5 @@ def test_a_folder_that_is_missing_takes_nothing_from_the_backup(tmp_path: Path, 
     paths.checkpoints.rename(tmp_path / "elsewhere")
     if is_empty:
         paths.checkpoints.mkdir()
-    assert "checkpoints: none there, so the copies of before stay" in list(back_up(paths, copy))
+    assert Part("checkpoints", "none there, so the copies of before stay") in list(back_up(paths, copy))
     assert (copy / "checkpoints" / version).read_bytes() == b"weights"

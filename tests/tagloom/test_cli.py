@@ -1,5 +1,6 @@
 """The command line: help at once, one line for a user's mistake, and operators' commands on a real store."""
 
+import json
 import os
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from store.versions import NewVersion
 from tagloom.cli import Commands, main
 from tagloom_base.running import Mark
 from tagloom_base.settings import Settings
+from tests.architecture import ROOT
 from tests.databases import open_folder, shut
 from tools.services.record import FILE, Entries
 
@@ -134,6 +136,10 @@ def test_rollback_goes_to_what_served_before(three_versions: Store) -> None:
     assert current.version == "v1.abcd"
 
 
+def test_programs_are_told_which_version_serves(three_versions: Store) -> None:
+    assert json.loads(run("rollback", "--json").stdout) == {"project": KEY, "serving": "v1.abcd"}
+
+
 def test_promote_takes_any_kept_version(three_versions: Store) -> None:
     assert run("promote", "v0.abcd", "--project", KEY).stdout == "serving: v0.abcd\n"
 
@@ -227,7 +233,7 @@ def test_down_ends_what_up_or_a_demo_left(home: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("batches", ["ten", "30,10", "0,5", ""])
 def test_batches_must_be_growing_numbers(batches: str) -> None:
     result = run("demo", "--batches", batches)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "--batches" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
@@ -237,6 +243,25 @@ def test_demo_without_data_names_the_file(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "items.csv" in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_a_script_and_the_line_that_loads_it(shell: str) -> None:
+    done = run("completion", shell)
+    assert done.exit_code == 0, done.output
+    assert "_TAGLOOM_COMPLETE" in done.stdout
+    assert f"tagloom completion {shell} 2>/dev/null" in done.stderr
+
+
+def test_bash_completes_commands(tmp_path: Path) -> None:
+    program = tmp_path / "tagloom"
+    program.write_text(f"#!{sys.executable}\nfrom tagloom.cli import main\nmain()\n")
+    program.chmod(0o755)
+    asked = f'COMP_WORDS=(tagloom exp); COMP_CWORD=1; _tagloom_completion {program}; echo "${{COMPREPLY[@]}}"'
+    code = f"{run('completion', 'bash').stdout}\n{asked}"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, env=environment, timeout=60)
+    assert done.stdout.split() == ["export"], done.stderr
 
 
 def test_what_belongs_to_a_checkout_is_offered_there_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

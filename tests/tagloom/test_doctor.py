@@ -166,6 +166,18 @@ def test_labels_that_are_not_known_by_name_are_told(place: Place) -> None:
     assert len(list(folder.iterdir())) == 1, "the doctor makes nothing"
 
 
+def test_programs_get_each_finding_with_the_name_of_its_check(place: Place) -> None:
+    place.set(TAGLOOM_HOMES="misspelt")
+    done = CliRunner().invoke(main, ["doctor", "--json"])
+    assert done.exit_code == 1
+    told = json.loads(done.stdout)
+    assert (set(told), told["well"]) == ({"well", "findings"}, False)
+    assert {one["check"] for one in told["findings"]} >= {"machine", "settings", "store", "label-studio"}
+    assert all(set(one) == {"check", "well", "text"} for one in told["findings"])
+    (misspelt,) = [one for one in told["findings"] if one["check"] == "settings" and not one["well"]]
+    assert misspelt["text"].startswith("TAGLOOM_HOMES is no setting: rename it to TAGLOOM_HOME")
+
+
 def test_a_fresh_folder_stays_as_it_is(place: Place) -> None:
     place.home.rmdir()
     done = CliRunner().invoke(main, ["doctor"])

@@ -1,5 +1,6 @@
 """`tagloom encoders`: what a home uses, what a change costs, and that nothing else changes it."""
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -109,6 +110,10 @@ def test_a_change_is_kept_and_has_everything_encoded_and_trained_anew(store: Sto
     assert store.processes.of_role(WORKER) == [], "what it noted is no longer so"
     assert store.processes.of_role(BACKEND)
     assert "uses them already" in run("use", "shipped", "--yes").output
+    uses = {"image": "shipped", "text": "ngrams"}
+    assert json.loads(run("use", "shipped", "--json").stdout) == {"changed": False, "uses": uses}
+    told = json.loads(run("use", "efficientnet-lite0", "--yes", "--json").stdout)
+    assert (told["changed"], set(told)) == (True, {"changed", "uses", "costs"})
 
 
 def test_a_folder_is_kept_with_its_whole_path(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,6 +159,7 @@ def test_fetching_tells_of_each_that_fails_and_changes_nothing(store: Store, mon
     assert "torchvision:resnet50 can't be downloaded (no route to host)" in failed.output
     assert "bert-base-chinese can't be downloaded" in failed.output
     assert run("fetch", "ngrams").output == "ngrams is on this machine\n"
+    assert json.loads(run("fetch", "ngrams", "--json").stdout) == {"here": ["ngrams"]}
     assert store.encoders.kept() == {"image": "efficientnet-lite0", "text": "shipped"}
 
 

@@ -59,7 +59,7 @@ def plan(folder: Path, *methods: str) -> Plan:
 def test_a_second_run_computes_nothing_anew(tmp_path: Path, extractor: Extractor) -> None:
     asked = plan(tmp_path, "cold start")
     told: list[str] = []
-    first = evaluate.evaluate(asked, Settings(home=tmp_path), told.append)
+    _, first = evaluate.evaluate(asked, Settings(home=tmp_path), told.append)
     assert extractor.extracted == 40
     assert len((tmp_path / "out" / RESULTS).read_text().splitlines()) == 4
     assert sum("macro-F1" in line for line in told) == 4
@@ -67,7 +67,7 @@ def test_a_second_run_computes_nothing_anew(tmp_path: Path, extractor: Extractor
     assert "| method | gold | macro precision | macro recall | macro-F1 | weighted-F1 | mAP |" in first
     assert "| method | gold | 主体 | LOGO |" in first
     assert (tmp_path / "out" / TABLE).read_text("utf-8") == first + "\n"
-    assert evaluate.evaluate(asked, Settings(home=tmp_path), told.append) == first
+    assert evaluate.evaluate(asked, Settings(home=tmp_path), told.append)[1] == first
     assert extractor.extracted == 40
     assert len((tmp_path / "out" / RESULTS).read_text().splitlines()) == 4
 
@@ -224,11 +224,15 @@ def test_an_export_with_odd_regions_is_measured_by_the_command(
     assert ended.exit_code == 0, ended.output
     assert "export.json: task 0 has annotations or regions without a from_name, type or value" in ended.output
     assert "cold start, 0 products" in ended.output
+    again = CliRunner().invoke(main, ["evaluate", *words, "--method", "cold start", "--json"])
+    told = json.loads(again.stdout)
+    assert set(told) == {"report", "tables", "results"}
+    assert {result["method"] for result in told["results"]} == {"cold start"}
 
 
 def test_shares_must_be_numbers() -> None:
     result = CliRunner().invoke(main, ["evaluate", "--gold", "all"])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "--gold 'all'" in result.stderr
 
 
@@ -241,7 +245,7 @@ def test_boxes_bring_their_tables_and_a_page_of_pictures(
     rows = [f"{name},主体,10,10,50,50" for name in ids]
     (folder / "boxes.csv").write_text("\n".join(["id,label,x,y,width,height", *rows]) + "\n", "utf-8")
     asked = Plan(folder, tmp_path / "out", (0.0,), 1, ("cold start",), effort=True, prices=Seconds(draw=10))
-    told = evaluate.evaluate(asked, Settings(home=tmp_path), lambda _: None)
+    _, told = evaluate.evaluate(asked, Settings(home=tmp_path), lambda _: None)
     assert told.count("| cold start | 0 gold products |") == 6
     for draw in ("25.5", "7", "10"):
         assert f"| cold start | 0 gold products | {draw} s |" in told

@@ -1,5 +1,6 @@
 """Operators' commands that need encoders and Label Studio: on a project whose features are there already."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,10 @@ def test_doubtful_gold_is_listed_with_where_to_look_at_it(store: Store, monkeypa
     assert "7" in {row.split()[0] for row in rows}
     assert all(row.endswith(f"http://studio.test/projects/2/data?task={row.split()[0]}") for row in rows)
     assert "Nothing is changed" in last
+    told = json.loads(run("doubtful", "--most", "1", "--json").stdout)
+    assert set(told) == {"project", "doubtful", "found"}
+    assert told["found"] == len(rows) or len(rows) == 4
+    assert set(told["doubtful"][0]) == {"task", "label", "gold", "probability", "address"}
 
 
 def test_versions_tell_what_was_learned_and_what_could_not_be(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,9 +105,14 @@ def test_predict_writes_what_is_missing_and_says_how_far_it_is(
         studio.store_prediction(2, version)
         result = run("predict")
         assert result.exit_code == 0, result.output
-        assert result.stderr.splitlines()[-1] == "2 of 2 tasks"
+        assert result.stderr.splitlines()[-1] == "predictions: 2 of 2 tasks"
         assert result.stdout.startswith(f"{version}: 2 predictions written")
         assert studio.versions_of(3) == [version]
+        told = json.loads(run("predict", "--json").stdout)
+        assert set(told) == {
+            "project", "version", "generation", "tasks", "written", "unread", "deleted", "repaired", "pictures",
+        }  # fmt: skip
+        assert (told["version"], told["written"]) == (version, 0)
     away = run("predict")
     assert away.exit_code == 1
     assert away.stderr.splitlines()[-1].startswith("tagloom: Label Studio at")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tagloom.cli import settings
+from tagloom.command import settings
 from tagloom_base.errors import UserError
 from tagloom_base.groups import FIELDS
 from tagloom_base.settings import RETIRED, Settings, variable_of

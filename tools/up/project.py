@@ -1,4 +1,4 @@
-"""The sample project in Label Studio: pictures, tasks, label config, and Tagloom connected to it."""
+"""The sample project in Label Studio: pictures, tasks and label config."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,6 @@ from tagloom_base.errors import UserError
 from tools.project import label_config, task_data
 
 TITLE = "Tagloom samples"
-BACKEND_TITLE = "Tagloom"
 # Pictures of one upload request. Label Studio refuses more than 100 files.
 UPLOAD_BATCH = 50
 
@@ -60,21 +59,6 @@ def ensure_project(api: LabelStudio, samples: Sequence[Sample], labels: Sequence
     ]
     api.call("POST", f"/api/projects/{project_id}/import", json=tasks)
     return project_id
-
-
-def connect(api: LabelStudio, project_id: int, backend_url: str) -> None:
-    """Add the interactive backend to the project, unless it has it. Label Studio adds the webhook by itself."""
-    for backend in api.call("GET", f"/api/ml/?project={project_id}"):
-        if backend["url"] == backend_url:
-            return
-    body = {"project": project_id, "url": backend_url, "title": BACKEND_TITLE, "is_interactive": True}
-    api.call("POST", "/api/ml/", json=body)
-    webhooks = api.call("GET", f"/api/webhooks/?project={project_id}")
-    if not any(webhook["url"].startswith(backend_url) for webhook in webhooks):
-        raise UserError(
-            f"Label Studio made no webhook for {backend_url}: it refuses local addresses; "
-            "start it with ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false"
-        )
 
 
 def _upload(api: LabelStudio, project_id: int, pictures: Sequence[Path]) -> dict[str, str]:

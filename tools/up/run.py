@@ -6,8 +6,13 @@ from contextlib import closing, suppress
 from datetime import datetime
 
 import click
+from pydantic import SecretStr
 from sqlalchemy.exc import OperationalError
 
+from labelstudio import entry
+from labelstudio.api import LabelStudioClient
+from labelstudio.connection import Connection
+from labelstudio.entry import Entry
 from store.store import Store
 from tagloom.datasets.dataset import Sample
 from tagloom.preflight import require_disk, require_free, require_pictures, require_writable
@@ -15,7 +20,7 @@ from tagloom_base.settings import Settings
 from tools.services.stack import Stack
 from tools.up.account import Account
 from tools.up.news import News
-from tools.up.project import LabelStudio, connect, ensure_project
+from tools.up.project import LabelStudio, ensure_project
 from tools.up.server import START_SECONDS, Waiting, label_studio
 
 NEEDED_MB = 1500
@@ -78,7 +83,8 @@ def _start(stack: Stack, samples: Sequence[Sample], labels: Sequence[str], url: 
     try:
         click.echo(f"the sample project ({len(samples)} tasks) ...")
         project_id = ensure_project(api, samples, labels)
-        connect(api, project_id, stack.backend_url)
     finally:
         api.close()
+    with closing(LabelStudioClient(Connection(url=url, token=SecretStr(account.token)), timeout=120)) as client:
+        entry.ensure(client, project_id, Entry(stack.backend_url))
     return project_id

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,12 +28,14 @@ class ProjectGold:
     notes: Mapping[str, int]
 
 
-def project_gold(store: Store, project: Project, config: LabelConfig, tasks: Container[int]) -> ProjectGold:
-    """Return the gold of those of these tasks that have some."""
+def project_gold(
+    store: Store, project: Project, config: LabelConfig, tasks: Container[int], *, page: Collection[int] | None = None
+) -> ProjectGold:
+    """Return the gold of those of these tasks that have some; with ``page`` only its tasks' annotations are read."""
     versions = [name for entry in store.versions.list(project.key) for name in (entry.version, entry.version + SUFFIX)]
     by_task: dict[int, Gold] = {}
     notes: Counter[str] = Counter()
-    for number, annotations in store.annotations.of_project(project.key).items():
+    for number, annotations in store.annotations.of_project(project.key, page).items():
         if number not in tasks:
             continue
 

@@ -3,8 +3,10 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from labelstudio.config import LabelConfig
 from labelstudio.encoding import Failure
 from labelstudio.project import ProjectKey
 from labelstudio.proposals import region_seed
@@ -26,6 +28,14 @@ ARRIVAL_S = 5.0
 TaskObject = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Predicted:
+    """What the model says of one task, and the features that it was asked about."""
+
+    features: ItemFeatures
+    prediction: Prediction
+
+
 class Answering:
     """Answers tasks of one project with the version that served when the object was made.
 
@@ -42,11 +52,32 @@ class Answering:
         self.version = current.version
         self.generation = current.generation
 
+    @property
+    def config(self) -> LabelConfig:
+        """The project's labelling config."""
+        return self._config
+
     def answers(self, tasks: Sequence[TaskObject], choice: Choice | None = None) -> dict[int, dict[str, Any]]:
         """Return predictions (``task``, ``model_version``, ``result``, ``score``) by task id, checked as the backend's.
 
         A task whose picture cannot be read now, or does not arrive within ARRIVAL_S, is left out. A task whose picture
         is permanently missing is answered from its texts. ``choice`` notes the tasks that are answered.
+        """
+        found = self.predictions(tasks)
+        if choice:
+            by_id = {task["id"]: task for task in tasks}
+            sound = {number: entry for number, entry in found.items() if entry is not None}
+            choice.note(
+                [by_id[number] for number in sound],
+                [entry.features for entry in sound.values()],
+                [entry.prediction for entry in sound.values()],
+            )
+        return {number: self.written(number, entry) for number, entry in found.items()}
+
+    def predictions(self, tasks: Sequence[TaskObject]) -> "dict[int, Predicted | None]":
+        """Return what the model says by task id, without the tasks that ``answers`` leaves out.
+
+        None stands for a task without usable picture and texts, and for one on which the model fails.
         """
         encoder, deadline = self._workplace.encoder, time.monotonic() + ARRIVAL_S
         heard, names = self._workplace.store.source_opinions, self._tagger.sources.foreign
@@ -58,32 +89,29 @@ class Answering:
         note_unread(self._workplace.store, str(self._key), unread)
         gone = [task for task in tasks if task["id"] in failures and failures[task["id"]].permanent]
         texts = encoder.texts_only(self._key, self._config, gone) if gone else []
-        # None stands for a task without usable picture and texts, which gets an empty answer.
         known: dict[int, ItemFeatures | None] = {
             number: features for number, features in by_task.items() if not isinstance(features, Failure)
         }
         known |= dict(zip([task["id"] for task in gone], texts, strict=True))
         usable = {number: features for number, features in known.items() if features is not None}
         predicted = dict(zip(usable, self._predict(list(usable.values())), strict=True))
-        if choice:
-            by_id = {task["id"]: task for task in tasks}
-            sound = {number: prediction for number, prediction in predicted.items() if prediction is not None}
-            choice.note([by_id[n] for n in sound], [usable[n] for n in sound], list(sound.values()))
+        found: dict[int, Predicted | None] = dict.fromkeys(known)
+        for number, prediction in predicted.items():
+            found[number] = Predicted(usable[number], prediction) if prediction is not None else None
+        return found
 
-        answers: dict[int, dict[str, Any]] = {}
-        for number, features in known.items():
-            prediction = predicted.get(number)
-            answer: dict[str, Any] = {"result": [], "score": 0.0}
-            if features is not None and prediction is not None:
-                try:
-                    seed = region_seed(self._key, number, self.version)
-                    result = result_of(self._config, prediction, features.size, seed)
-                    answer = checked(self._config, result, prediction.score)
-                # An error in one task must not take the answers of the other tasks away.
-                except Exception as error:
-                    LOG.error("%s: the answer to task %d was held back: %r", self._key, number, error)
-            answers[number] = {"task": number, "model_version": self.version, **answer}
-        return answers
+    def written(self, number: int, found: "Predicted | None") -> dict[str, Any]:
+        """Return what the model says of a task in the form of Label Studio; an empty answer for None."""
+        answer: dict[str, Any] = {"result": [], "score": 0.0}
+        if found is not None:
+            try:
+                seed = region_seed(self._key, number, self.version)
+                result = result_of(self._config, found.prediction, found.features.size, seed)
+                answer = checked(self._config, result, found.prediction.score)
+            # An error in one task must not take the answers of the other tasks away.
+            except Exception as error:
+                LOG.error("%s: the answer to task %d was held back: %r", self._key, number, error)
+        return {"task": number, "model_version": self.version, **answer}
 
     def read(self, tasks: Sequence[TaskObject]) -> list[TaskObject]:
         """Return the tasks whose pictures have been read already."""

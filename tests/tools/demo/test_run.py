@@ -87,6 +87,8 @@ def test_the_verdict_is_the_exit_code(tmp_path: Path, monkeypatch: pytest.Monkey
     assert result.exit_code == (0 if passed else 1)
     assert "it is good" in result.stdout
     assert str(tmp_path / "report.html") in result.stdout
+    told = json.loads(CliRunner().invoke(main, ["demo", "--out", str(tmp_path), "--json"]).stdout)
+    assert (told["passed"], set(told)) == (passed, {"passed", "said", "report"})
 
 
 def test_a_taken_port_is_one_line_and_leaves_nothing_running(tmp_path: Path) -> None:

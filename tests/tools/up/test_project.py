@@ -11,10 +11,9 @@ from labelstudio.config import LabelConfig
 from tagloom.datasets.dataset import Sample
 from tagloom_base.errors import UserError
 from tools.project import label_config
-from tools.up.project import TITLE, LabelStudio, connect, ensure_project
+from tools.up.project import TITLE, LabelStudio, ensure_project
 
 LABELS = ("主体", 'A "quoted" & odd <label>')
-BACKEND = "http://127.0.0.1:9090"
 
 
 class RecordedLabelStudio(LabelStudio):
@@ -69,18 +68,6 @@ def test_a_whole_project_is_used_again(sample: Sample) -> None:
     api = RecordedLabelStudio({"GET /api/projects/": {"results": [{"id": 5, "title": TITLE, "task_number": 1}]}})
     assert ensure_project(api, [sample], LABELS) == 5
     assert len(api.asked) == 1
-
-
-def test_connecting_twice_adds_one_backend() -> None:
-    api = RecordedLabelStudio({"GET /api/ml/": [{"url": BACKEND}]})
-    connect(api, 5, BACKEND)
-    assert [method for method, _, _ in api.asked] == ["GET"]
-
-
-def test_a_missing_webhook_names_the_two_settings() -> None:
-    api = RecordedLabelStudio({"GET /api/ml/": [], "POST /api/ml/": {}, "GET /api/webhooks/": []})
-    with pytest.raises(UserError, match=r"ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false"):
-        connect(api, 5, BACKEND)
 
 
 def test_a_refusal_is_told_in_label_studios_words() -> None:

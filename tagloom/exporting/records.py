@@ -1,0 +1,129 @@
+"""A project's tasks one after the other, each with its gold, the served version's answer, and its weak labels.
+
+A page of tasks is in memory at a time, so a project may be of any size.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from labelstudio.controls.rectangle_labels import is_number
+from labelstudio.project import ProjectKey
+from labelstudio.tasks import reference_of
+from model.items import Box, Gold
+from store.projects import Project
+from store.tasks import Task
+from store.weak_labels import WeakLabel
+from worker.corpus.gold import project_gold
+from worker.predictions.answering import Answering, Predicted
+from worker.workplace import Workplace
+
+PAGE = 64
+
+Only = Literal["all", "gold", "unlabelled"]
+
+
+@dataclass(frozen=True)
+class PlacedBox:
+    """A box with its label, and whose it is: gold, with the confidence 1, or a version's."""
+
+    label: str
+    box: Box
+    confidence: float
+    origin: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """One task. ``answer`` is the served version's in Label Studio's form, None where its picture could not be read.
+
+    ``size`` is the picture's width and height in pixels, (0, 0) where nobody knows it.
+    """
+
+    task: Task
+    image: str
+    title: str
+    size: tuple[int, int]
+    annotations: Sequence[Mapping[str, Any]]
+    gold: Gold | None
+    version: str
+    answer: Mapping[str, Any] | None
+    predicted: Predicted | None
+    weak: Mapping[str, WeakLabel]
+
+    @property
+    def origin(self) -> str:
+        """Whose the best known labels are: gold, the version that predicted them, or empty."""
+        if self.gold:
+            return "gold"
+        return self.version if self.predicted else ""
+
+    def tags(self, labels: Sequence[str]) -> dict[str, float]:
+        """Return the best known probability of each label; of gold 1 or 0, without labels of which it says nothing."""
+        if self.gold:
+            told = {label: self.gold.says(label) for label in labels}
+            return {label: float(says) for label, says in told.items() if says is not None}
+        return dict(self.predicted.prediction.probabilities) if self.predicted else {}
+
+    def given(self, labels: Sequence[str]) -> list[str]:
+        """Return the labels that the best known answer gives."""
+        if self.gold:
+            return [label for label in labels if label in self.gold.labels]
+        return list(self.predicted.prediction.labels) if self.predicted else []
+
+    def boxes(self) -> list[PlacedBox]:
+        """Return the best known boxes: those that were drawn, else the predicted ones of labels that gold allows."""
+        if self.gold and self.gold.boxes is not None:
+            return [PlacedBox(one.label, one.box, 1.0, "gold") for one in self.gold.boxes]
+        found = self.predicted.prediction.boxes if self.predicted else ()
+        allowed = [one for one in found if self.gold is None or self.gold.says(one.label) is not False]
+        return [PlacedBox(one.label, one.box, one.score, self.version) for one in allowed]
+
+
+def records(workplace: Workplace, project: Project, answering: Answering, only: Only) -> Iterator[tuple[Record, int]]:
+    """Yield each task's record, with the number of tasks that were looked at by then, in the order of ids.
+
+    ``only`` leaves out tasks without gold, or tasks that have an annotation.
+    """
+    store, config = workplace.store, answering.config
+    after = seen = 0
+    while page := store.tasks.page(project.key, after, PAGE):
+        after = page[-1].id
+        ids = [task.id for task in page]
+        annotations = store.annotations.of_project(project.key, ids)
+        gold = project_gold(store, project, config, ids, page=ids).by_task
+        weak = store.weak_labels.of_tasks(project.key, ids)
+        if only == "gold":
+            page = [task for task in page if task.id in gold]
+        elif only == "unlabelled":
+            page = [task for task in page if task.id not in annotations]
+        found = answering.predictions([task.payload() for task in page]) if page else {}
+        for task in page:
+            predicted = found.get(task.id)
+            reference = reference_of(config, task.payload(), ProjectKey.parse(project.key))
+            own = annotations.get(task.id, [])
+            record = Record(
+                task=task,
+                image=reference.image or "",
+                title=reference.title,
+                size=predicted.features.size if predicted and all(predicted.features.size) else _drawn_on(own),
+                annotations=own,
+                gold=gold.get(task.id),
+                version=answering.version,
+                answer=answering.written(task.id, predicted) if task.id in found else None,
+                predicted=predicted,
+                weak=weak.get(task.id, {}),
+            )
+            yield record, seen + ids.index(task.id) + 1
+        seen += len(ids)
+
+
+def _drawn_on(annotations: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    """Return the picture's size that the annotations' regions name; (0, 0) if none does."""
+    for annotation in annotations:
+        for region in annotation.get("result") or ():
+            named = region if isinstance(region, dict) else {}
+            width, height = named.get("original_width"), named.get("original_height")
+            if is_number(width) and is_number(height) and min(width, height) >= 1:
+                return int(width), int(height)
+    return 0, 0

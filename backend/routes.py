@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from backend.bodies import BodyRoute
+from backend.exposition import Exposition
 from backend.schemas import (
     Health,
     PredictRequest,
@@ -52,10 +53,12 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 @ROUTER.get("/health", responses=PROBLEMS)
 async def health(request: Request, response: Response) -> Health:
     """Return UP at once, also while the models load, and 503 when the encoders cannot be loaded at all."""
-    engine = _service(request).engine
+    service = _service(request)
+    engine = service.engine
     broken = engine.done() and engine.exception() is not None
     response.status_code = 503 if broken else 200
-    return Health(status="DOWN" if broken else "UP", ready=engine.done() and not broken)
+    ready = engine.done() and not broken
+    return Health(status="DOWN" if broken else "UP", ready=ready, degraded=service.degraded(_connection(request)))
 
 
 @ROUTER.post("/setup", responses={**PROBLEMS, 303: {"description": "The labelling config cannot work; see there why."}})
@@ -137,8 +140,9 @@ async def status(request: Request) -> Status:
 
 @ROUTER.get("/metrics", responses=PROBLEMS, response_class=Response)
 async def metrics(request: Request) -> Response:
-    """Return the counters in Prometheus' text format."""
-    text = _service(request).metrics.text()
+    """Return the metrics in Prometheus' text format: of this backend, of all workers, of this connection's projects."""
+    service, connection = _service(request), _connection(request)
+    text = await _run(request, "reports", connection, lambda: service.metrics.text(Exposition(service, connection)))
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -1,6 +1,7 @@
 """Handle each kind of request without HTTP, for the ASGI server and for label-studio-ml's server alike."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
@@ -40,6 +41,7 @@ from worker import labels
 from worker.lexicon import read_lexicon
 from worker.pictures import note_unread, picture_lines
 from worker.shared_settings import shared
+from worker.webhooks import WebhookWatch
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -81,10 +83,12 @@ class Service:
         sites: Sites,
         metrics: Metrics,
         dependencies: Dependencies,
+        webhooks: WebhookWatch,
     ) -> None:
         self.settings = settings
         self.store = store
         self.metrics = metrics
+        self.webhooks = webhooks
         self.engine: Future[Engine] = Future()
         self.lexicon = read_lexicon(settings.training.lexicon)
         # As they are now: the lexicon's file may change, but what was read of it stays.
@@ -181,6 +185,13 @@ class Service:
             # Also after an error: the journal may still store the event, and its work must not wait for the timer.
             job = self._follow_event(event.action, event.project)
         return job
+
+    def degraded(self, connection: str) -> list[str]:
+        """Return why labels of one Label Studio may be late, without names: /health asks for no credentials here."""
+        late = Counter(
+            trouble.name for key, trouble in self.webhooks.troubles.items() if key.startswith(f"{connection}/")
+        )
+        return [f"webhooks of {count} projects: {name} (/status says which)" for name, count in sorted(late.items())]
 
     def versions(self, connection: str) -> list[str]:
         """Return all versions of all projects of a connection: Label Studio's request names no project."""

@@ -49,6 +49,8 @@ class ProjectStatus(BaseModel):
     pictures: list[str]
     source_accuracy: dict[str, dict[str, float]]
     said: dict[str, int]
+    webhook: str
+    webhook_switched_on_at: float
 
 
 class SourceStatus(BaseModel):
@@ -90,6 +92,7 @@ def status_of(service: "Service", connection: str) -> Status:
     serving = engine.shelf.all() if engine else {}
     current = service.store.versions.all_current()
     projects = []
+    watch = service.webhooks
     for entry in service.store.projects.all():
         if not entry.key.startswith(f"{connection}/"):
             continue
@@ -118,6 +121,8 @@ def status_of(service: "Service", connection: str) -> Status:
                 pictures=picture_lines(service.store, entry),
                 source_accuracy=_accuracy(service, entry.key, current.get(entry.key)),
                 said=service.store.source_opinions.counts(entry.key),
+                webhook=watch.troubles[entry.key].words if entry.key in watch.troubles else "",
+                webhook_switched_on_at=watch.states[entry.key].switched_on_at if entry.key in watch.states else 0.0,
             )
         )
     apart = workers_apart(service.settings, service.store, service.shared)

@@ -1,8 +1,8 @@
 """Checks of the Label Studios: whether each can be reached, and sends the labels of its projects to the backend."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from labelstudio.connection import Connection
 
 SECONDS = 5.0
-NEEDED_ACTIONS = frozenset({"ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED"})
-"""The actions without which gold is missed."""
 
 
 def label_studio(settings: Settings) -> Iterator[Finding]:
@@ -67,20 +65,22 @@ def webhooks(settings: Settings) -> Iterator[Finding]:
 
 def _missing(client: "LabelStudioClient", project: int, settings: Settings, connection: str) -> str:
     """Return what keeps a project's labels from the backend, and how to mend it; empty when nothing does."""
-    secrets = _secrets(settings, connection)
+    from labelstudio.webhooks import fault, has_secret, place_of, secrets_of, target_of
+
+    secrets = secrets_of(settings.access, settings.studios, connection)
     backends = client.backends(project)
     if not backends:
         return "has no ML backend: connect this one in its Settings → Model"
-    own = [one for one in backends if not secrets or secrets & set(urlsplit(str(one.get("url"))).path.split("/"))]
+    own = [one for one in backends if not secrets or has_secret(one, secrets)]
     if not own:
         return "has no ML backend with a secret of TAGLOOM_URL_SECRETS in its URL: connect http://host:port/<secret>/"
-    urls = {str(backend.get("url")).rstrip("/") + "/webhook" for backend in own}
-    hooks = [hook for hook in client.webhooks(project) if str(hook.get("url")).rstrip("/") in urls]
+    urls = set(map(target_of, own))
+    hooks = [hook for hook in client.webhooks(project) if place_of(hook) in urls]
     if not hooks:
         return f"has no webhook, so no label arrives: add {min(urls)} in its Settings → Webhooks, and Start training"
     # Basic auth without a URL secret is completed by a header of the webhook.
     header = settings.access.webhook_secret if settings.access.basic_user and not secrets else SecretStr("")
-    faults = [_fault(hook, header.get_secret_value()) for hook in hooks]
+    faults = [fault(hook, header.get_secret_value()) for hook in hooks]
     if "" not in faults:
         return faults[0]
     if not any(_answers(client.connection.url, str(backend.get("url"))) for backend in own):
@@ -106,28 +106,6 @@ def _answers(studio: str, url: str) -> bool:
     except httpx.HTTPError:
         return False
     return True
-
-
-def _fault(hook: Mapping[str, Any], header: str) -> str:
-    """Return why a webhook does not bring the labels, and how to mend it; empty when it does."""
-    place = "in its Settings → Webhooks"
-    lacking = NEEDED_ACTIONS - set(hook.get("actions") or ())
-    if not hook.get("is_active", True):
-        return f"has a webhook that is switched off: switch it on {place}, and Start training"
-    if not hook.get("send_payload", True):
-        return f"has a webhook that sends no payload: switch on Send payload {place}"
-    if not hook.get("send_for_all_actions", True) and lacking:
-        return f"has a webhook without {', '.join(sorted(lacking))}: switch on Send for all actions {place}"
-    if header and f"Bearer {header}" not in (hook.get("headers") or {}).values():
-        return f"has a webhook without the header of TAGLOOM_WEBHOOK_SECRET: add Authorization: Bearer <secret> {place}"
-    return ""
-
-
-def _secrets(settings: Settings, connection: str) -> set[str]:
-    """Return the URL secrets of one connection."""
-    further = settings.studios.connections.get(connection)
-    held: Sequence[SecretStr] = further.url_secrets if further else settings.access.url_secrets
-    return {secret.get_secret_value() for secret in held}
 
 
 def _configured(settings: Settings) -> dict[str, "Connection"]:

@@ -70,8 +70,8 @@ class Publisher:
         return new
 
     def _decide(self, new: NewVersion, state: State, reason: str, *, due_at: float = 0.0) -> None:
-        count(self.store, VERSIONS, state)
         self.store.versions.decide(self.project.key, new.number, self.lease, state=state, reason=reason, due_at=due_at)
+        count(self.store, VERSIONS, state)
 
     def _write(self, phase: str, tagger: Tagger, metrics: Mapping[str, Any]) -> NewVersion:
         key = self.project.key

@@ -13,6 +13,7 @@ from backend.access import Access, Guards
 from backend.bodies import readers
 from backend.measured import Measured
 from backend.metrics import Metrics
+from backend.request_ids import HEADER, RequestIds
 from backend.routes import ROUTER
 from backend.running import running
 from backend.ties import Dependencies, dependencies_of
@@ -53,6 +54,7 @@ def create_app(
     app.add_exception_handler(Exception, _unexpected)
     app.add_middleware(Measured, metrics=metrics)
     app.add_middleware(Access, guards=guards, max_bytes=settings.access.max_request_bytes)
+    app.add_middleware(RequestIds)
     return app
 
 
@@ -88,4 +90,6 @@ async def _without_database(request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     LOG.error("a request failed", path=request.url.path, error=repr(error), exc_info=error)
-    return JSONResponse({"detail": "something went wrong; the backend's log says what"}, 500)
+    # This answer passes no middleware.
+    headers = {HEADER: str(request.state.request_id)}
+    return JSONResponse({"detail": "something went wrong; the backend's log says what"}, 500, headers)

@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 
 from backend.bodies import BodyRoute
 from backend.exposition import Exposition
+from backend.request_ids import note
 from backend.schemas import (
     Health,
     PredictRequest,
@@ -30,7 +31,7 @@ from backend.schemas import (
 from backend.service import PredictCall, Service
 from backend.status import Status, status_of
 from labelstudio.config import ConfigError
-from labelstudio.events import BadEventError
+from labelstudio.events import BadEventError, ids_of
 from labelstudio.project import ProjectKey
 from labelstudio.turns import FairPool
 from store.journal import JournalError
@@ -65,6 +66,7 @@ async def health(request: Request, response: Response) -> Health:
 async def setup(request: Request, body: SetupRequest) -> Response:
     """Store a project and its labelling config, return its version. Cheap: Label Studio calls it before each task."""
     project = ProjectKey.of_request(body.project, _connection(request))
+    note(project=str(project))
     service = _service(request)
     try:
         version = await _run(
@@ -80,6 +82,7 @@ async def setup(request: Request, body: SetupRequest) -> Response:
         words = quote(str(error).replace("/", " ").replace(" ", "-"), safe="<>=\"',.:;()-")
         up = "../" if request.state.slash else ""
         return RedirectResponse(f"{up}setup/problem/{words[:1500]}", 303)
+    note(version=version)
     return JSONResponse(SetupResponse(model_version=version).model_dump(exclude_none=True))
 
 
@@ -94,25 +97,30 @@ async def predict(request: Request, body: PredictRequest) -> Response:
     """Return one answer per task, in order, within the time budget."""
     began = time.monotonic()
     project = ProjectKey.of_request(body.project, _connection(request))
+    note(project=str(project))
     context = body.params.context.result if body.params and body.params.context else None
     service = _service(request)
     call = PredictCall(project, body.label_config, body.tasks, context, began)
 
-    def from_cache() -> Response | None:
+    def from_cache() -> tuple[Response, str] | None:
         found = service.predict_kept(call)
         return None if found is None else _answer(*found)
 
     # Requests whose pictures are all known must not wait for requests that read pictures.
     at_once = await _run(request, "kept", str(project), from_cache)
     if at_once is not None:
-        return at_once
-    return await _run(request, "read", str(project), lambda: _answer(*service.predict(call)))
+        answer, version = at_once
+    else:
+        answer, version = await _run(request, "read", str(project), lambda: _answer(*service.predict(call)))
+    note(version=version)
+    return answer
 
 
 @ROUTER.post("/webhook", responses=PROBLEMS)
 async def webhook(request: Request, body: WebhookRequest) -> Response:
     """Make an event durable before answering: Label Studio waits one second and never sends an event again."""
     service, connection = _service(request), _connection(request)
+    note(**ids_of(body.payload(), connection))
     try:
         project = f"{connection}/{body.project.id}"
         job = await _run(request, "events", project, lambda: service.webhook(body.payload(), connection))
@@ -162,5 +170,6 @@ async def _run(request: Request, pool: str, project: str, work: Callable[[], Out
     return await asyncio.wrap_future(pools[pool].submit(project, work))
 
 
-def _answer(results: list[TaskPrediction], version: str) -> Response:
-    return JSONResponse(PredictResponse(results=results, model_version=version).model_dump())
+def _answer(results: list[TaskPrediction], version: str) -> tuple[Response, str]:
+    """Return the answer, which is made in the pool's thread since it may be large, and its version."""
+    return JSONResponse(PredictResponse(results=results, model_version=version).model_dump()), version

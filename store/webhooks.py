@@ -61,7 +61,7 @@ class Webhooks:
                     row.switched_on_at,
                     0 if row.arrives else row.missed,
                     row.missed_until,
-                    row.reconciled_at > row.switched_on_at,
+                    row.reconciled_at > row.switched_on_at or not row.switched_on_at,
                 )
                 for row in connection.execute(query)
             }

@@ -215,15 +215,15 @@ def figures(settings: Settings) -> Figures | None:
     try:
         ids = [as_text(waiting) for waiting in connection.lrange(queue.key, 0, -1)]
         with connection.pipeline(transaction=False) as pipeline:
-            for waiting in ids:
-                pipeline.hget(Job.key_for(waiting), "enqueued_at")
+            for job_id in ids:
+                pipeline.hget(Job.key_for(job_id), "enqueued_at")
             pipeline.zcard(queue.failed_job_registry.key)
             *times, failed = pipeline.execute()
         workers = int(Worker.count(queue=queue))
     except RedisError:
         return None
     since = [utcparse(as_text(time)).timestamp() for time in times if time]
-    waiting = dict.fromkeys(map(str, Kind), 0) | Counter(waiting.partition("-")[0] for waiting in ids)
+    waiting = dict.fromkeys(map(str, Kind), 0) | Counter(job_id.partition("-")[0] for job_id in ids)
     return Figures(waiting, max([0.0, *(clock.now() - at for at in since)]), workers, int(failed))
 
 

@@ -53,8 +53,8 @@ TROUBLES = (OFF, LEFT_OFF, MISSING, INCOMPLETE, SILENT, COMPARING)
 
 _PLACE = "in its Settings → Webhooks"
 _WORDS = {
-    LEFT_OFF: f"its webhook was off again within an hour of being switched on, so it is left off: switch it on {_PLACE}"
-    ", or disconnect the model if no label shall come",
+    LEFT_OFF: "its webhook was off again within an hour of being switched on, so it is left off: switch it on "
+    f"{_PLACE}, or disconnect the model if no label shall come",
     MISSING: f"it has no webhook to this backend: add its URL with /webhook at the end {_PLACE}",
 }
 

@@ -340,7 +340,7 @@ def _enqueue_once(queue: Queue, place: Place, kind: Kind, project_key: str) -> N
             pipeline.execute()
         except WatchError:
             return  # another process queued a job at the same moment
-    LOG.info("queued %s", job.id, extra={"job": job.id, "kind": str(kind), "project": project_key})
+    LOG.info("queued %s", job.id)
 
 
 def _place_key(settings: Settings) -> str:

@@ -139,7 +139,8 @@ class WebhookWatch:
             return
         now = {key: trouble for key, trouble in found.items() if trouble}
         for key, trouble in now.items():
-            if self.troubles.get(key) != trouble:
+            # That it was switched on is logged where that is done.
+            if self.troubles.get(key) != trouble and trouble.name != COMPARING:
                 LOG.warning("webhook of %s: %s", key, trouble.words, extra={"project": key})
         for key in self.troubles.keys() - now.keys():
             LOG.info("webhook of %s: all is well again", key, extra={"project": key})

@@ -67,6 +67,9 @@ def backend(settings: Settings) -> Iterator[Finding]:
             yield wrong(
                 f"it can't load {project['refused']}: free the disk or restore the file; it tries again every 30 s"
             )
+        if project.get("webhook"):
+            # Of a webhook that is missing, say; the words tell how to mend it.
+            yield wrong(f"{project.get('title') or project['project']} gets no labels by webhook: {project['webhook']}")
 
 
 def queue(settings: Settings) -> Iterator[Finding]:

@@ -7,8 +7,8 @@ from sqlalchemy.exc import OperationalError
 from model.items import Item
 from store.store import Store
 from tagloom_base.settings import Settings
-from tests.worker import shop
 from tests.backend.parts import CheapEncoders
+from tests.worker import shop
 from worker import measures
 from worker.measures import (
     ENCODER_SECONDS,

@@ -109,6 +109,8 @@ class WebhookWatch:
     _holder: str = field(default_factory=lambda: f"{os.uname().nodename}:{os.getpid()}:{uuid.uuid4().hex}")
     _targets: dict[str, _Remembered] = field(default_factory=dict)
     _away: dict[str, float] = field(default_factory=dict)
+    # Connection → why it could not be looked at last; each reason is logged once.
+    _told: dict[str, str] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> "WebhookWatch":
@@ -162,6 +164,8 @@ class WebhookWatch:
             try:
                 hooks = client.webhooks()
                 for project in together:
+                    if self._stop.is_set():
+                        return
                     known = self._targets.get(project.key)
                     own = known.own(hooks, ProjectKey.parse(project.key).id) if known else []
                     age = clock.monotonic() - known.at if known else math.inf
@@ -178,7 +182,11 @@ class WebhookWatch:
                             self.store.webhooks.note(project.key, *found)
             except LabelStudioError as error:
                 self._away[connection] = clock.monotonic() + AWAY_S
-                LOG.warning("webhooks of %s cannot be looked up: %s", connection, error)
+                if self._told.get(connection) != str(error):
+                    LOG.warning("webhooks of %s cannot be looked up: %s", connection, error)
+                self._told[connection] = str(error)
+            else:
+                self._told.pop(connection, None)
 
     def _own_targets(self, client: LabelStudioClient, project: Project) -> frozenset[str]:
         """Return the URLs of the webhooks that belong to the project's connections to this backend.

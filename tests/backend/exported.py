@@ -32,6 +32,6 @@ def exported(home: Path, redis_url: str) -> dict[str, set[str]]:
                 found.setdefault(sample.name, set()).update(sample.labels)
     # A counter that has counted nothing yet shows no sample.
     for each in own:
-        for suffix in _SUFFIXES[each._type]:
+        for suffix in _SUFFIXES[str(each._type)]:
             found[each._name + suffix] = {*each._labelnames, *(["le"] if suffix == "_bucket" else [])}
     return found

@@ -31,9 +31,9 @@ def test_lines_of_a_job_carry_its_ids_and_the_request_that_asked(
         worker.wait()
     lines = [json.loads(line) for line in worker.log.read_text().splitlines() if line.startswith("{")]
     assert lines
-    assert {line["kind"] for line in lines} >= {"reconcile", "predict"}, "each job has something to say here"
+    assert {line["kind"] for line in lines} >= {"reconcile", "encode"}, "each job has something to say here"
     for line in lines:
         assert line["project"] == KEY
         assert line["job"].startswith(f"{line['kind']}-default-")
     assert {line.get(REQUEST) for line in lines if line["kind"] == "reconcile"} == {"asked-for-it"}
-    assert {line.get(REQUEST) for line in lines if line["job"].startswith("predict-")} == {None}
+    assert {line.get(REQUEST) for line in lines if line["kind"] == "encode"} == {None}

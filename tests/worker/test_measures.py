@@ -2,14 +2,19 @@ from collections.abc import Callable
 
 import pytest
 from PIL import Image
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from model.items import Item
+from store.leases import lease_name
 from store.store import Store
+from store.tables import RUNNING_JOBS
 from tagloom_base.settings import Settings
+from testing.waiting import until
 from tests.backend.parts import CheapEncoders
 from tests.worker import shop
-from worker import measures
+from tests.worker.crew import crew
+from worker import measures, queue
 from worker.measures import (
     ENCODER_SECONDS,
     ITEMS,
@@ -120,8 +125,6 @@ def test_what_two_workers_measure_is_added_up(known: Store, settings: Settings) 
 
 
 def test_the_queue_is_told_as_it_is(settings: Settings, redis: object, moved: Callable[[float], None]) -> None:
-    from worker import queue
-
     assert queue.figures(settings.changed(redis_url="redis://127.0.0.1:1/0")) is None
     empty = queue.figures(settings)
     assert empty
@@ -133,3 +136,33 @@ def test_the_queue_is_told_as_it_is(settings: Settings, redis: object, moved: Ca
     assert told
     assert {kind: count for kind, count in told.waiting.items() if count} == {"train": 1, "encode": 1}
     assert 99 < told.oldest_s < 110
+
+
+@pytest.mark.slow
+def test_a_training_whose_process_is_killed_is_counted_with_what_it_had_done(
+    settings: Settings, store: Store, redis: object
+) -> None:
+    shop.open_shop(store, settings, tasks=20)
+    shop.annotate(store, range(1, 11))
+    queue.wake_training(settings, KEY)
+    with crew(settings) as worker:
+        until(lambda: _runs(store), seconds=60)
+        horse = worker.horse()
+        assert horse
+        horse.kill()
+        until(lambda: not store.leases.held(lease_name("train", KEY)), seconds=60)
+        queue.wake_training(settings, KEY)
+        until(lambda: kept(store, JOBS_KILLED, "train") == 1, seconds=60)
+        until(lambda: not _runs(store), seconds=110)
+    told = store.measures.all()
+    assert (
+        sum(value for amount, value in told.items() if amount.name == JOB_SECONDS.name and SUM not in amount.labels)
+        == 1
+    )
+    assert kept(store, STAGE_SECONDS, "train", "judging") > 0
+    assert kept(store, measures.VERSIONS, "promoted") + kept(store, measures.VERSIONS, "refused") >= 1
+
+
+def _runs(store: Store) -> bool:
+    with store._database.read() as connection:
+        return connection.execute(select(RUNNING_JOBS)).first() is not None

@@ -13,6 +13,7 @@ from labelstudio.sites import Sites
 from labelstudio.webhooks import NEEDED_ACTIONS
 from store.leases import lease_name
 from store.store import Store
+from store.webhooks import WebhookState
 from tagloom_base.settings import Settings
 from testing.label_studio import payloads
 from testing.label_studio.writable import WritableLabelStudio
@@ -171,9 +172,12 @@ def test_a_look_is_one_request_for_all_projects_and_a_dead_label_studio_is_left_
     client = watch.sites.client("default")
     paths: list[str] = []
     call = client._call
-    monkeypatch.setattr(
-        client, "_call", lambda method, path, **rest: (paths.append(path), call(method, path, **rest))[1]
-    )
+
+    def noted(method: str, path: str, **rest: Any) -> Any:
+        paths.append(path)
+        return call(method, path, **rest)
+
+    monkeypatch.setattr(client, "_call", noted)
     for number in range(50):
         watch.store.projects.ensure(f"default/{100 + number}.1", shop.CONFIG)
     looks = 1 + 51 // webhooks.ASKED
@@ -218,7 +222,7 @@ def test_labels_that_no_webhook_told_are_noticed_until_an_event_comes(
     store.journal.record(change_of(key, payloads.project_event("PROJECT_UPDATED", studio.project)), timeout=10)
     assert found(watch, studio) == ""
     watch._started = store.now() + 60
-    monkeypatch.setattr(store.webhooks, "all", lambda: {key: webhooks.WebhookState(missed=1, missed_until=store.now())})
+    monkeypatch.setattr(store.webhooks, "all", lambda: {key: WebhookState(missed=1, missed_until=store.now())})
     assert found(watch, studio) == "", "made while no backend ran"
 
 

@@ -70,6 +70,9 @@ class Exposition(Collector):
         gold = GaugeMetricFamily(
             "tagloom_gold_waiting", "Changes of gold labels that no training has used yet", labels=["project"]
         )
+        trained = GaugeMetricFamily(
+            "tagloom_gold_trained", "Changes of gold labels that the last training has used", labels=["project"]
+        )
         failed = GaugeMetricFamily("tagloom_training_failed", "Whether the last training failed", labels=["project"])
         troubles = GaugeMetricFamily(
             "tagloom_webhook_trouble",
@@ -78,10 +81,11 @@ class Exposition(Collector):
         )
         for one in self._service.store.measures.waiting(self._connection, MOST_PROJECTS):
             gold.add_metric([one.project_key], one.behind)
+            trained.add_metric([one.project_key], one.trained)
             failed.add_metric([one.project_key], one.has_failed)
             trouble = self._service.webhooks.troubles.get(one.project_key)
             troubles.add_metric([one.project_key, trouble.name if trouble else ""], trouble is not None)
-        yield from (gold, failed, troubles)
+        yield from (gold, trained, failed, troubles)
 
 
 def _metric(family: Family, kept: Mapping[Amount, float]) -> Metric:

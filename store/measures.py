@@ -4,7 +4,7 @@ The rows belong to no project and no machine, so their number stays small: one f
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, select
@@ -23,9 +23,10 @@ class Amount(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """A project, how many changes of its gold no training has used yet, and whether its last training failed."""
+    """A project: how many changes of its gold a training has used, how many none yet, and whether the last one failed."""
 
     project_key: str
+    trained: int
     behind: int
     has_failed: bool
 
@@ -74,14 +75,14 @@ class Measures:
         table = PROJECTS.c
         behind = table.gold_revision - table.trained_revision
         query = (
-            select(table.key, behind.label("behind"), table.failure)
+            select(table.key, table.trained_revision, behind.label("behind"), table.failure)
             .where(table.key.startswith(f"{connection_name}/", autoescape=True), table.gone_at == 0)
             .order_by(behind.desc(), table.key)
             .limit(most)
         )
         with self._database.read() as connection:
-            rows: Sequence[tuple[str, int, str]] = [tuple(row) for row in connection.execute(query)]
-        return [Waiting(key, count, bool(failure)) for key, count, failure in rows]
+            rows = connection.execute(query).all()
+        return [Waiting(key, trained, count, bool(failure)) for key, trained, count, failure in rows]
 
 
 def _add(connection: Connection, amounts: Mapping[Amount, float]) -> None:

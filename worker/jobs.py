@@ -144,8 +144,7 @@ def forget(project_key: str) -> str:
     with open_workplace() as workplace:
         _log_as_job(workplace, Kind.FORGET, project_key)
         _enter(workplace, Kind.FORGET, project_key)
-        with workplace.tally.job(workplace.store, Kind.FORGET, project_key) as running:
-            return str(running.end(Done(forgetting.by_rule(workplace, project_key))))
+        return forgetting.by_rule(workplace, project_key)
 
 
 def _train(workplace: Workplace, project: Project, lease: Lease, watch: Ends) -> Done:

@@ -206,7 +206,7 @@ class WebhookWatch:
         return frozenset(
             target_of(one)
             for one in backends
-            if (has_secret(one, secrets) if secrets else str(one.get("model_version")) in versions)
+            if (has_secret(one, secrets) if secrets else str(one.get("model_version")).partition("+")[0] in versions)
         )
 
     def _judged(
@@ -217,7 +217,8 @@ class WebhookWatch:
             return Trouble(MISSING, _WORDS[MISSING])
         if active := [hook for hook in own if hook.get("is_active", True)]:
             access = self.settings.access
-            header = access.webhook_secret.get_secret_value() if access.basic_user and not access.url_secrets else ""
+            secrets = secrets_of(access, self.settings.studios, ProjectKey.parse(project.key).connection)
+            header = access.webhook_secret.get_secret_value() if access.basic_user and not secrets else ""
             faults = [fault(hook, header) for hook in active]
             return Trouble("", "") if "" in faults else Trouble(INCOMPLETE, f"it {faults[0]}")
         if state.trouble == LEFT_OFF or self.store.now() < state.switched_on_at + LEAVE_S:

@@ -2,15 +2,17 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import structlog
+from pydantic import SecretStr
 from redis import Redis
 from rq import Queue
 
 from tagloom_base.settings import Settings
 from tests import captured
-from tests.backend.parts import Backend
+from tests.backend.parts import Backend, running
 from worker import queue
 
 GIVEN = "Root=1-67891233-abcdef012345678912345678"
@@ -42,6 +44,14 @@ def test_refusals_and_errors_carry_it_too(
     assert failed.status_code == 500
     (line,) = lines(caplog, "a request failed")
     assert line["request"] == failed.headers["x-request-id"]
+
+
+def test_a_request_that_is_turned_away_has_one_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with running(tmp_path, url_secrets=(SecretStr("0123456789abcdef"),)) as guarded:
+        refused = guarded.client.get("/versions", headers={"X-Request-ID": GIVEN})
+    assert refused.status_code == 401
+    assert refused.headers["x-request-id"] == GIVEN
+    assert lines(caplog, "turned away")[-1]["request"] == GIVEN
 
 
 def test_lines_name_project_version_and_annotation(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:

@@ -15,7 +15,7 @@ FOLDER = ROOT / "deploy" / "monitoring"
 # The metrics that Prometheus itself makes, the labels that it adds, and those of histograms.
 OF_PROMETHEUS = {"up": {"job", "instance"}}
 WORDS = {
-    "by", "sum", "max", "min", "count", "rate", "increase", "histogram_quantile", "min_over_time", "vector", "or",
+    "by", "sum", "max", "min", "count", "rate", "increase", "histogram_quantile", "changes", "vector", "or", "and",
     "label_values",
 }  # fmt: skip
 _STRINGS = re.compile(r'"[^"]*"')

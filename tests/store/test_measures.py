@@ -36,8 +36,8 @@ def test_projects_that_wait_longest_come_first_and_others_do_not(store: Store) -
     store.projects.request_training("default/3.1")
     store.projects.fail_attempt(KEY, "no disk")
     store.projects.note_presence("default/4.1", is_there=False)
-    assert store.measures.waiting("default", 10) == [("default/3.1", 1, False), (KEY, 0, True)]
-    assert store.measures.waiting("default", 1) == [("default/3.1", 1, False)]
+    assert store.measures.waiting("default", 10) == [("default/3.1", 0, 1, False), (KEY, 0, 0, True)]
+    assert store.measures.waiting("default", 1) == [("default/3.1", 0, 1, False)]
 
 
 def test_missed_labels_count_until_an_event_comes(store: Store) -> None:

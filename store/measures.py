@@ -23,7 +23,7 @@ class Amount(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """A project: how many changes of its gold a training has used, how many none yet, and whether the last one failed."""
+    """A project: how many changes of its gold trainings have used, how many none yet, whether the last one failed."""
 
     project_key: str
     trained: int

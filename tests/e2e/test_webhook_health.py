@@ -16,6 +16,7 @@ pytestmark = pytest.mark.e2e
 
 NOTICED_SECONDS = 60
 FETCHED_SECONDS = 60
+TRAINED_SECONDS = 300
 
 
 def test_a_webhook_that_is_off_is_switched_on_once_and_nothing_is_lost(running: Running) -> None:
@@ -31,6 +32,8 @@ def test_a_webhook_that_is_off_is_switched_on_once_and_nothing_is_lost(running: 
     # The label was missed while the webhook was off: that says nothing about it now.
     until(lambda: health(running)["degraded"] == [], seconds=NOTICED_SECONDS, every=1)
 
+    # Else the next label would be left to the training that runs.
+    until(lambda: trained(running), seconds=TRAINED_SECONDS, every=1)
     before = metric(running, 'tagloom_webhooks_total{action="ANNOTATION_CREATED"}')
     told = annotate(running, second)
     assert metric(running, 'tagloom_webhooks_total{action="ANNOTATION_CREATED"}') == before + 1
@@ -84,6 +87,13 @@ def known(running: Running) -> set[int]:
         return {entry["id"] for entries in store.annotations.of_project(project.key).values() for entry in entries}
     finally:
         store.close()
+
+
+def trained(running: Running) -> bool:
+    """Whether all gold was trained on, and no training waits or runs."""
+    told = log(running, "worker")
+    begun, ended = told.count("tagloom: train "), told.count("Successfully completed train ")
+    return running.status()[0]["behind"] == 0 and begun == ended > 0
 
 
 def log(running: Running, name: str) -> str:

@@ -26,6 +26,7 @@ from labelstudio.project import ProjectKey
 from labelstudio.results import checked
 from labelstudio.sites import Sites
 from model import checkpoint
+from model.boxes.worth import DRAW
 from model.encoders.auto import advice
 from model.features.cache import FeatureCache
 from model.features.item import ItemFeatures
@@ -171,7 +172,7 @@ class Engine:
             config.labels,
             space=self.extractor.space,
             seed=self._settings.training.seed,
-            draw_seconds=self._settings.training.draw_seconds,
+            draw_seconds=self._settings.training.draw_seconds or DRAW,
         )
         version = f"{current.version}+cues"
         LOG.error("no version can be loaded; answering from cues alone", version=version)

@@ -1,7 +1,7 @@
 """The answer of /status: the served versions, refused versions and training state of a connection's projects."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,7 +26,8 @@ class ProjectStatus(BaseModel):
     no jobs run for it. ``unread_gold`` counts the tasks whose gold the last training used without the picture, or left
     out. ``pictures`` says which pictures are missing, why, and what to change. ``source_accuracy`` maps each source of
     the served version to its accuracy on gold by label; ``said`` each source of others to the number of items of which
-    it has said something.
+    it has said something. ``draw_seconds`` are the seconds of a drawn box with which the served version reckons, and on
+    how many annotations they were measured; empty for a cold start.
     """
 
     model_config = ConfigDict(protected_namespaces=())
@@ -51,6 +52,7 @@ class ProjectStatus(BaseModel):
     said: dict[str, int]
     webhook: str
     webhook_switched_on_at: float
+    draw_seconds: dict[str, float]
 
 
 class SourceStatus(BaseModel):
@@ -97,6 +99,7 @@ def status_of(service: "Service", connection: str) -> Status:
         if not entry.key.startswith(f"{connection}/"):
             continue
         refusal = engine.refusals.get(entry.key) if engine else None
+        metrics = _metrics(service, entry.key, current.get(entry.key))
         try:
             config = service.config(entry.label_config, entry.industry_keys)
         except ConfigError:
@@ -119,10 +122,11 @@ def status_of(service: "Service", connection: str) -> Status:
                 left_out=list(config.left_out) if config else [],
                 unread_gold=entry.unread_gold,
                 pictures=picture_lines(service.store, entry),
-                source_accuracy=_accuracy(service, entry.key, current.get(entry.key)),
+                source_accuracy=metrics.get("source_accuracy", {}),
                 said=service.store.source_opinions.counts(entry.key),
                 webhook=watch.troubles[entry.key].words if entry.key in watch.troubles else "",
                 webhook_switched_on_at=watch.states[entry.key].switched_on_at if entry.key in watch.states else 0.0,
+                draw_seconds=metrics.get("draw_seconds", {}),
             )
         )
     apart = workers_apart(service.settings, service.store, service.shared)
@@ -148,7 +152,7 @@ def status_of(service: "Service", connection: str) -> Status:
     )
 
 
-def _accuracy(service: "Service", key: str, current: "Current | None") -> dict[str, dict[str, float]]:
-    """Return the accuracy on gold of the served version's sources, by source and label; empty for a cold start."""
+def _metrics(service: "Service", key: str, current: "Current | None") -> dict[str, Any]:
+    """Return the served version's metrics; empty without one."""
     served = next((one for one in service.store.versions.list(key) if current and one.number == current.number), None)
-    return dict(served.metrics.get("source_accuracy", {})) if served else {}
+    return dict(served.metrics) if served else {}

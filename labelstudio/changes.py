@@ -16,6 +16,7 @@ LOG = logging.getLogger(__name__)
 SECRETS = frozenset({"token", "access_token", "password", "task_data_login", "task_data_password"})
 INCOMPLETE = frozenset({"TASKS_CREATED"})  # events that leave out annotations imported with the tasks
 MOST_ENTRIES = 10_000  # tasks and annotations of one event; applied within the second that Label Studio waits
+LONGEST_LEAD = 1e9  # seconds; a longer lead time is nonsense
 MOST_REGIONS = 150_000  # regions in all annotations of one event, for the same reason
 DELETIONS = frozenset({"TASKS_DELETED", "ANNOTATIONS_DELETED"})
 
@@ -44,6 +45,7 @@ def annotation_state(annotation: Mapping[str, Any]) -> AnnotationState:
         ground_truth=bool(annotation.get("ground_truth")),
         updated_us=_microseconds(annotation),
         completed_by=_person(annotation.get("completed_by")),
+        lead_seconds=_seconds(annotation.get("lead_time")),
     )
 
 
@@ -137,6 +139,12 @@ def _person(value: object) -> int | None:
     if isinstance(value, dict):
         value = value.get("id")
     return value if isinstance(value, int) else None
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value < LONGEST_LEAD else None
 
 
 def _microseconds(entry: Mapping[str, Any]) -> int:

@@ -22,7 +22,7 @@ class Annotations:
     def of_project(self, project_key: str) -> dict[int, list[dict[str, Any]]]:
         """Return the annotations of each task that is not deleted, by task id, oldest first.
 
-        An annotation is an object with id, updated_at, result, was_cancelled, ground_truth and so on.
+        An annotation is an object with id, updated_at, lead_time, result, was_cancelled, ground_truth and so on.
         """
         query = (
             select(ANNOTATIONS)
@@ -37,7 +37,8 @@ class Annotations:
         with self._database.read() as connection:
             rows = {row.annotation_id: row for row in connection.execute(query)}
         for number, content in read_rows(((number, row.content) for number, row in rows.items()), "annotation"):
-            dated = {"id": number, "updated_at": iso_of(rows[number].updated_us)}
+            row = rows[number]
+            dated = {"id": number, "updated_at": iso_of(row.updated_us), "lead_time": row.lead_seconds}
             found[rows[number].task_id].append({**dated, **content})
         return dict(found)
 

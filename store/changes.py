@@ -21,7 +21,7 @@ class TaskState:
 
 @dataclass(frozen=True)
 class AnnotationState:
-    """An annotation as Label Studio described it at `updated_us`."""
+    """An annotation as Label Studio described it at `updated_us`. Its ``lead_seconds`` are no gold."""
 
     annotation_id: int
     task_id: int
@@ -30,6 +30,7 @@ class AnnotationState:
     ground_truth: bool
     updated_us: int
     completed_by: int | None = None
+    lead_seconds: float | None = None
 
     @cached_property
     def content(self) -> str:

@@ -96,12 +96,17 @@ def apply_annotations(
         for entry in part:
             before = known.get(entry.annotation_id)
             old = standing(before, entry.updated_us, settled)
-            row = _annotation_row(
-                project_key, entry.annotation_id, entry.task_id, entry.content, entry.updated_us, False, at
-            )
+            row = {
+                **_annotation_row(project_key, entry.annotation_id, entry.task_id, entry.content, at),
+                "updated_us": entry.updated_us,
+                "lead_seconds": entry.lead_seconds,
+            }
             if old is None or (not old["deleted"] and _order(row) > _order(old)):
                 rows.append(row)
                 changed += _gold(row) != _gold(before)
+            # A database of an earlier release has no seconds.
+            elif _order(row) == _order(old) and old["lead_seconds"] is None and entry.lead_seconds is not None:
+                rows.append(row)
         upsert(connection, ANNOTATIONS, rows)
     return changed
 
@@ -118,7 +123,7 @@ def delete_annotations(connection: Connection, project_key: str, ids: Sequence[i
         for annotation_id in part:
             old = known.get(annotation_id)
             task_id = old["task_id"] if old else 0
-            rows.append(_annotation_row(project_key, annotation_id, task_id, "", 0, True, at))
+            rows.append({**_annotation_row(project_key, annotation_id, task_id, "", at), "deleted": True})
             changed = changed or _gold(old) is not None
         upsert(connection, ANNOTATIONS, rows)
     return changed
@@ -194,17 +199,16 @@ def _task_row(project_key: str, task_id: int, data: str, updated_us: int, delete
     }
 
 
-def _annotation_row(
-    project_key: str, annotation_id: int, task_id: int, content: str, updated_us: int, deleted: bool, at: float
-) -> dict[str, Any]:
+def _annotation_row(project_key: str, annotation_id: int, task_id: int, content: str, at: float) -> dict[str, Any]:
     return {
         "project_key": project_key,
         "annotation_id": annotation_id,
         "task_id": task_id,
         "content": content,
-        "updated_us": updated_us,
-        "deleted": deleted,
+        "updated_us": 0,
+        "deleted": False,
         "seen_at": at,
+        "lead_seconds": None,
     }
 
 

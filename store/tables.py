@@ -110,6 +110,7 @@ ANNOTATIONS = Table(
     Column("updated_us", BigInteger, nullable=False),
     Column("deleted", Boolean, nullable=False),
     Column("seen_at", Float, nullable=False),
+    Column("lead_seconds", Float),
     Index("annotations_of_task", "project_key", "task_id"),
 )
 

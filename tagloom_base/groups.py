@@ -298,10 +298,11 @@ class TrainingSettings(_Group):
         None,
         description="File of further cues and names of labels, in the form of `model/lexicon/lexicon.toml`.",
     )
-    draw_seconds: Seconds = Field(
-        16.0,
+    draw_seconds: Seconds | None = Field(
+        None,
         description="Seconds in which an annotator draws a box; only boxes that save time against that are shown. A "
-        "careful box takes 25.5, one by extreme clicking 7.",
+        "careful box takes 25.5, one by extreme clicking 7. Without it they are measured for each project by the lead "
+        "times of its annotations, and are 16 until these tell.",
     )
     training_threads: NotNegative = Field(0, description="Threads of a training; 0: half of the processors.")
     training_processes: AtLeastOne = Field(

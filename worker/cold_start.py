@@ -6,6 +6,7 @@ from pathlib import Path
 
 from labelstudio.config import LabelConfig
 from model import checkpoint
+from model.boxes.worth import DRAW
 from model.lexicon.lexicon import Lexicon
 from model.tagger import Tagger
 from store.store import Store
@@ -30,7 +31,7 @@ class ColdStart:
         """Return the cold start of a project with this label config."""
         lexicon = project_lexicon(settings, project_key, config)
         training = settings.training
-        return cls(tuple(config.labels), space, training.seed, lexicon, training.draw_seconds)
+        return cls(tuple(config.labels), space, training.seed, lexicon, training.draw_seconds or DRAW)
 
     def tagger(self) -> Tagger:
         """Make the tagger, which answers from cues and priors alone."""

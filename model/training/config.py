@@ -38,7 +38,7 @@ class TrainConfig:
     weak_per_gold: float = 1.0
     weak_weight: float = 1.0
     logit_penalty: float = 0.002
-    modality_dropout: float = 0.1
+    modality_dropout: float = 0.3
     weight_decay: float = 0.05
     ema_decay: float = 0.98
     device: str = "cpu"

@@ -35,6 +35,19 @@ def test_what_the_api_says_is_joined_and_told_whether_it_was_news(store: Store) 
     assert store.annotations.of_project(KEY) == {}
 
 
+def test_seconds_are_kept_beside_an_annotation_and_are_no_news_of_its_gold(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    store.tasks.upsert(KEY, tasks_of([webhooks.task(1)]))
+    told = webhooks.annotation(1, 1, 1)
+    # As a database of an earlier release has it.
+    store.annotations.apply(KEY, [annotation_state({**told, "lead_time": None})])
+    assert store.annotations.of_project(KEY)[1][0]["lead_time"] is None
+    assert store.annotations.apply(KEY, [annotation_state({**told, "lead_time": 12.5})]) == 0
+    assert store.annotations.of_project(KEY)[1][0]["lead_time"] == 12.5
+    for nonsense in ("x", True, -1, float("nan"), 1e300, [3]):
+        assert annotation_state({**told, "lead_time": nonsense}).lead_seconds is None
+
+
 def test_a_list_overrules_what_was_heard_of_before_and_nothing_newer(store: Store) -> None:
     store.projects.ensure(KEY, "<View/>")
     store.tasks.upsert(KEY, tasks_of([webhooks.task(1)]))

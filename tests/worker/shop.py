@@ -9,6 +9,7 @@ from labelstudio.changes import change_of, tasks_of
 from labelstudio.config import LabelConfig
 from labelstudio.project import ProjectKey
 from labelstudio.tasks import item_key, reference_of
+from model.boxes.worth import DRAW
 from model.features.cache import FeatureCache
 from model.features.item import ItemFeatures
 from model.items import Gold
@@ -58,7 +59,7 @@ def cold_start(
     """Let a version serve that has learned from nobody."""
     lexicon = with_names(read_lexicon(settings.training.lexicon), names or {})
     training = settings.training
-    wanted = ColdStart(tuple(labels), space, training.seed, lexicon, training.draw_seconds)
+    wanted = ColdStart(tuple(labels), space, training.seed, lexicon, training.draw_seconds or DRAW)
     return ensure_cold_start(store, settings.paths.checkpoints, str(key), wanted, instead_of=instead_of)
 
 

@@ -16,6 +16,7 @@ from model.items import Gold
 from model.problem import Problem
 from store.projects import Project
 from store.tasks import Task
+from worker.corpus.draw_seconds import DrawSeconds
 from worker.corpus.families import family_of, is_held_out
 from worker.corpus.gold import project_gold
 from worker.pictures import note_unread
@@ -36,13 +37,15 @@ PATIENCE_S = 60.0
 class Corpus:
     """A project's learning problem, with the id of the task of each row.
 
-    ``keys`` are the items' keys in the cache of features. ``unread`` is the number of tasks with gold whose picture
-    could not be read. ``notes`` maps each note about the gold to the number of its tasks.
+    ``keys`` are the items' keys in the cache of features. ``draw`` is how long a drawn box takes. ``unread`` is the
+    number of tasks with gold whose picture could not be read. ``notes`` maps each note about the gold to the number of
+    its tasks.
     """
 
     task_ids: tuple[int, ...]
     keys: tuple[str, ...]
     problem: Problem
+    draw: DrawSeconds = field(default_factory=DrawSeconds)
     unread: int = 0
     notes: Mapping[str, int] = field(default_factory=dict)
 
@@ -78,7 +81,8 @@ def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch:
     ids = tuple(task.id for task in kept)
     unread = sum(not workplace.cache.has(keys[number]) for number in gold)
     problem = Problem(features, by_row, families, held_out)
-    return Corpus(ids, tuple(keys[number] for number in ids), problem, unread, read.notes)
+    draw = DrawSeconds.of(workplace.store.annotations, project.key, config, settings.training.draw_seconds)
+    return Corpus(ids, tuple(keys[number] for number in ids), problem, draw, unread, read.notes)
 
 
 def _features(

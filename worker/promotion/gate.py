@@ -25,7 +25,7 @@ from model.metrics import GoldLabels, macro_f1, paired_bootstrap
 
 MARGIN = 0.02
 LOSS_MARGIN = 0.03
-LABEL_LOSS_MARGIN = 0.05
+LABEL_LOSS_MARGIN = 0.1
 # Items of no difference that are added to the gold before the log loss of one label is judged.
 PRIOR_ITEMS = 10
 # Probabilities are kept this far from 0 and 1 in the log loss, so that one sure error does not decide.

@@ -121,7 +121,7 @@ class _Run:
         if self._parent.network is None:
             self._parent = parent_for_new_labels(checkpoints, workplace.store, publisher.project.key, self._parent)
         self._parent = with_lexicon(self._parent, lexicon)
-        self._parent = with_draw_seconds(self._parent, workplace.settings.training.draw_seconds)
+        self._parent = with_draw_seconds(self._parent, corpus.draw.seconds)
         self._served = checkpoint.load(checkpoints / publisher.current.folder)
         evidence = checkpoints / publisher.project.key / EVIDENCE
         self._referee = Referee(corpus, self._served, self._config, evidence)
@@ -213,6 +213,7 @@ class _Run:
             "unlearnable": missing,
             "source_accuracy": tagger.label_model.accuracies(tagger.labels),
             "gold_notes": dict(corpus.notes),
+            "draw_seconds": corpus.draw.told(),
         }
         verdict = replace(verdict, metrics={**verdict.metrics, **learned})
         version = self._publisher.publish(phase, tagger, verdict, partial(self._referee.keep, answers)).version

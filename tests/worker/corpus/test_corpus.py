@@ -16,6 +16,7 @@ from tests.store import webhooks
 from tests.worker import label_studio
 from tests.worker.label_studio import Encoders
 from worker.corpus.corpus import assemble
+from worker.corpus.draw_seconds import DrawSeconds
 from worker.watch import NeverEnds
 from worker.workplace import Workplace, open_workplace
 
@@ -75,3 +76,20 @@ def test_gold_whose_pictures_never_come_holds_a_training_for_a_while_only(
     assert corpus.unread == 80
     assert len(corpus.problem.gold) == 1
     assert "training without the 48 left" in caplog.text
+
+
+def test_lead_times_tell_how_long_a_box_takes_unless_the_operator_says_it(shop: tuple[Workplace, str]) -> None:
+    workplace, key = shop
+    project = workplace.store.projects.get(key)
+    assert project
+    config = LabelConfig.parse(project.label_config)
+    assert assemble(workplace, project, config, NeverEnds()).draw == DrawSeconds(16.0, 0)
+    region = {"from_name": config.rectangles[0].name, "type": "rectanglelabels", "origin": "manual"}
+    entries = []
+    for number in range(1, 41):
+        drawn = number % 4
+        timed = {"result": [region] * drawn, "lead_time": 5 + 7.0 * drawn}
+        entries.append({**webhooks.annotation(number, 1, number), **timed})
+    workplace.store.annotations.apply(key, [annotation_state(entry) for entry in entries])
+    assert assemble(workplace, project, config, NeverEnds()).draw == DrawSeconds(7.0, 40)
+    assert DrawSeconds.of(workplace.store.annotations, key, config, 20.0) == DrawSeconds(20.0, 0)

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 import worker.corpus.gold
-import worker.promotion.gate
 import worker.promotion.referee
 import worker.training.run
 import worker.workplace
@@ -115,8 +114,6 @@ def test_what_follows_a_cold_start_for_other_labels_serves_at_once_and_what_foll
     store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TAGLOOM_PROMOTION_SECONDS", "60")
-    # Whether the gate finds fault with one label of fifty items is not asked here.
-    monkeypatch.setattr(worker.promotion.gate, "LABEL_LOSS_MARGIN", 9.0)
     shop.open_shop(store, settings, tasks=60)
     shop.cold_start(settings, store, ["主体"])
     shop.annotate(store, range(1, 31))

@@ -18,6 +18,7 @@ from labelstudio.api import LabelStudioClient, LabelStudioError
 from labelstudio.project import ProjectKey
 from labelstudio.sites import Sites
 from labelstudio.webhooks import fault, has_secret, place_of, secrets_of, target_of
+from store.database import is_over
 from store.projects import Project
 from store.store import Store
 from store.webhooks import WebhookState
@@ -221,7 +222,8 @@ class WebhookWatch:
             header = access.webhook_secret.get_secret_value() if access.basic_user and not secrets else ""
             faults = [fault(hook, header) for hook in active]
             return Trouble("", "") if "" in faults else Trouble(INCOMPLETE, f"it {faults[0]}")
-        if state.trouble == LEFT_OFF or self.store.now() < state.switched_on_at + LEAVE_S:
+        was_recent = not is_over(self.store.now(), state.switched_on_at + LEAVE_S, LEAVE_S)
+        if state.trouble == LEFT_OFF or was_recent:
             return Trouble(LEFT_OFF, _WORDS[LEFT_OFF])
         return self._switch_on(client, project, own[0])
 

@@ -19,7 +19,8 @@ class WebhookState:
     """One project's webhook. Times are by the store's clock; 0: never.
 
     ``trouble`` is a short name of what is wrong, ``words`` say it with how to mend it; both are empty when nothing is.
-    ``missed`` counts labels that no webhook told since the last event, ``missed_until`` is when the newest was made.
+    ``missed`` counts labels that no webhook told since the last event, ``missed_until`` is when the newest was made, or
+    when the webhook was put right: labels that were made before say nothing about it.
     ``is_compared``: a reconcile has ended since the webhook was switched on.
     """
 
@@ -67,19 +68,27 @@ class Webhooks:
             }
 
     def note(self, project_key: str, trouble: str, words: str) -> None:
-        """Record what is wrong with a project's webhook; two empty texts say that nothing is."""
-        self._change(project_key, trouble=trouble, words=words)
+        """Record what is wrong with a project's webhook; two empty texts say that it was put right."""
+        explained = {} if trouble else self._explained()
+        self._change(project_key, trouble=trouble, words=words, **explained)
 
     def note_switched_on(self, project_key: str) -> None:
         """Record that the webhook was switched on now."""
-        with self._database.read() as connection:
-            at = now(connection)
-        self._change(project_key, trouble="", words="", switched_on_at=at)
+        explained = self._explained()
+        at = explained["missed_until"]
+        self._change(project_key, trouble="", words="", switched_on_at=at, **explained)
 
     def note_missed(self, project_key: str, labels: int, until: float) -> None:
         """Record labels that no webhook told; ``until`` is when the newest of them was made."""
         before = self.all().get(project_key, WebhookState())
+        if not before.missed and until <= before.missed_until:
+            return  # made before the webhook was put right, or before an event that came
         self._change(project_key, missed=before.missed + labels, missed_until=max(before.missed_until, until))
+
+    def _explained(self) -> dict[str, float]:
+        """Return the values by which labels that were made until now say nothing about the webhook."""
+        with self._database.read() as connection:
+            return {"missed": 0, "missed_until": now(connection)}
 
     def _change(self, project_key: str, **values: object) -> None:
         with self._database.write() as connection:

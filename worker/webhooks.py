@@ -71,8 +71,8 @@ def trouble_of(state: WebhookState, started: float) -> Trouble | None:
     """Return what is wrong with a webhook, as far as a backend can say that runs since ``started``; None if nothing."""
     if state.trouble:
         return Trouble(state.trouble, state.words)
-    # What was missed while the webhook was off, or no backend ran, says nothing about webhooks now.
-    if state.missed and state.missed_until > max(started, state.switched_on_at):
+    # What was missed while no backend ran says nothing about webhooks now.
+    if state.missed and state.missed_until > started:
         return Trouble(
             SILENT,
             f"{state.missed} labels came that no webhook told, and no webhook has come since: see that Label Studio "

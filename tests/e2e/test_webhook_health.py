@@ -1,6 +1,8 @@
 """A webhook that Label Studio has switched off: noticed within a minute, on again, and no label is lost."""
 
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from store.store import Store
 from tagloom_base.settings import Settings
 from testing.waiting import until
 from tests.e2e.conftest import Running
+from tools.services.child import program
 
 pytestmark = pytest.mark.e2e
 
@@ -59,6 +62,24 @@ def test_a_webhook_that_is_off_is_switched_on_once_and_nothing_is_lost(running: 
     running.api.call("POST", f"/api/ml/{backend['id']}/train", json={})
     until(lambda: late in known(running), seconds=FETCHED_SECONDS, every=1)
     switch(running, on=True)
+    until(lambda: health(running)["degraded"] == [], seconds=NOTICED_SECONDS, every=1)
+
+
+def test_a_webhook_that_leads_elsewhere_is_told_and_its_labels_are_fetched(running: Running) -> None:
+    own = hook(running)
+    task = next(task["id"] for task in running.tasks() if not task["annotations"])
+    path = f"/api/webhooks/{own['id']}/"
+    running.api.call("PATCH", path, json={"url": "http://127.0.0.1:9/webhook", "actions": []})
+    missed = annotate(running, task)
+    until(lambda: "it has no webhook to this backend" in running.status()[0]["webhook"], NOTICED_SECONDS, every=1)
+    assert health(running)["degraded"] == ["webhooks of 1 projects: missing (/status says which)"]
+    environment = {**os.environ, "TAGLOOM_HOME": str(running.home)}
+    doctor = subprocess.run([program("tagloom"), "doctor"], env=environment, capture_output=True, text=True)
+    assert "gets no labels by webhook: it has no webhook to this backend" in doctor.stdout
+    (backend,) = running.api.call("GET", f"/api/ml/?project={running.project}")
+    running.api.call("POST", f"/api/ml/{backend['id']}/train", json={})
+    until(lambda: missed in known(running), seconds=FETCHED_SECONDS, every=1)
+    running.api.call("PATCH", path, json={"url": own["url"], "actions": []})
     until(lambda: health(running)["degraded"] == [], seconds=NOTICED_SECONDS, every=1)
 
 

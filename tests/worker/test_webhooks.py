@@ -226,6 +226,31 @@ def test_labels_that_no_webhook_told_are_noticed_until_an_event_comes(
     assert found(watch, studio) == "", "made while no backend ran"
 
 
+def test_labels_missed_until_the_webhook_was_put_right_are_no_news(
+    watch: WebhookWatch, studio: WritableLabelStudio, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker.reconcile, "GRACE_S", -1.0)
+    monkeypatch.setattr(worker.reconcile, "IMPORTED_S", -1.0)
+    compared(watch, studio)
+    (hook,) = studio.webhooks
+    studio.webhooks.clear()
+    assert found(watch, studio) == MISSING
+    studio.annotate(1, [])
+    studio.webhooks.append(hook)
+    assert found(watch, studio) == ""
+    compared(watch, studio)
+    assert kept(store, MISSED) == 1
+    assert found(watch, studio) == ""
+    hook["is_active"] = False
+    studio.annotate(2, [])
+    watch.look()
+    compared(watch, studio)
+    assert found(watch, studio) == ""
+    studio.annotate(3, [])
+    compared(watch, studio)
+    assert found(watch, studio) == SILENT
+
+
 def test_of_many_backends_one_acts_and_all_know(watch: WebhookWatch, studio: WritableLabelStudio, store: Store) -> None:
     assert store.leases.acquire("webhooks", "another backend", ttl=60)
     studio.webhooks[0]["is_active"] = False

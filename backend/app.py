@@ -15,6 +15,7 @@ from backend.measured import Measured
 from backend.metrics import Metrics
 from backend.pages.frame import Pages
 from backend.pages.routes import ROUTER as PAGES_ROUTER
+from backend.request_ids import HEADER, RequestIds
 from backend.routes import ROUTER
 from backend.running import running
 from backend.ties import Dependencies, dependencies_of
@@ -56,6 +57,7 @@ def create_app(
     app.add_exception_handler(Exception, _unexpected)
     app.add_middleware(Measured, metrics=metrics)
     app.add_middleware(Access, guards=guards, max_bytes=settings.access.max_request_bytes)
+    app.add_middleware(RequestIds)
     return app
 
 
@@ -92,4 +94,6 @@ async def _without_database(request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     LOG.error("a request failed", path=request.url.path, error=repr(error), exc_info=error)
-    return JSONResponse({"detail": "something went wrong; the backend's log says what"}, 500)
+    # This answer passes no middleware.
+    headers = {HEADER: str(request.state.request_id)}
+    return JSONResponse({"detail": "something went wrong; the backend's log says what"}, 500, headers)

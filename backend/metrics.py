@@ -1,6 +1,7 @@
 """The counters of the backend, which Prometheus reads from /metrics."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.registry import Collector
 
 
 class Metrics:
@@ -36,6 +37,8 @@ class Metrics:
         )
         self.models = Gauge("tagloom_models_in_memory", "Projects whose version is loaded", registry=self.registry)
 
-    def text(self) -> bytes:
-        """Return all counters in Prometheus' text format."""
-        return generate_latest(self.registry)
+    def text(self, further: Collector) -> bytes:
+        """Return these counters and what a further collector yields, in Prometheus' text format."""
+        registry = CollectorRegistry()
+        registry.register(further)
+        return generate_latest(self.registry) + generate_latest(registry)

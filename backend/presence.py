@@ -7,6 +7,7 @@ Label Studio gives no answer or none is configured.
 
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from functools import partial
 from typing import NamedTuple
 
@@ -73,7 +74,7 @@ class Presence:
             is_waiting = key in self._waiting
             if not is_waiting and len(self._waiting) >= MOST:
                 return
-            self._waiting.setdefault(key, {})[errand] = then
+            self._waiting.setdefault(key, {})[errand] = partial(copy_context().run, then)
         if not is_waiting:
             self._threads.submit(project.connection, partial(self._look_up, project))
 

@@ -15,6 +15,8 @@ from fastapi.responses import JSONResponse, RedirectResponse
 
 from backend.access import PAGES, is_page
 from backend.bodies import BodyRoute
+from backend.exposition import Exposition
+from backend.request_ids import note
 from backend.schemas import (
     Health,
     PredictRequest,
@@ -30,7 +32,7 @@ from backend.schemas import (
 from backend.service import PredictCall, Service
 from backend.status import Status, status_of
 from labelstudio.config import ConfigError
-from labelstudio.events import BadEventError
+from labelstudio.events import BadEventError, ids_of
 from labelstudio.project import ProjectKey
 from labelstudio.turns import FairPool
 from store.journal import JournalError
@@ -60,16 +62,19 @@ async def front(request: Request, response: Response) -> Health | Response:
 @ROUTER.get("/health", responses=PROBLEMS)
 async def health(request: Request, response: Response) -> Health:
     """Return UP at once, also while the models load, and 503 when the encoders cannot be loaded at all."""
-    engine = _service(request).engine
+    service = _service(request)
+    engine = service.engine
     broken = engine.done() and engine.exception() is not None
     response.status_code = 503 if broken else 200
-    return Health(status="DOWN" if broken else "UP", ready=engine.done() and not broken)
+    ready = engine.done() and not broken
+    return Health(status="DOWN" if broken else "UP", ready=ready, degraded=service.degraded(_connection(request)))
 
 
 @ROUTER.post("/setup", responses={**PROBLEMS, 303: {"description": "The labelling config cannot work; see there why."}})
 async def setup(request: Request, body: SetupRequest) -> Response:
     """Store a project and its labelling config, return its version. Cheap: Label Studio calls it before each task."""
     project = ProjectKey.of_request(body.project, _connection(request))
+    note(project=str(project))
     service = _service(request)
     try:
         version = await _run(
@@ -85,6 +90,7 @@ async def setup(request: Request, body: SetupRequest) -> Response:
         words = quote(str(error).replace("/", " ").replace(" ", "-"), safe="<>=\"',.:;()-")
         up = "../" if request.state.slash else ""
         return RedirectResponse(f"{up}setup/problem/{words[:1500]}", 303)
+    note(version=version)
     return JSONResponse(SetupResponse(model_version=version).model_dump(exclude_none=True))
 
 
@@ -99,25 +105,30 @@ async def predict(request: Request, body: PredictRequest) -> Response:
     """Return one answer per task, in order, within the time budget."""
     began = time.monotonic()
     project = ProjectKey.of_request(body.project, _connection(request))
+    note(project=str(project))
     context = body.params.context.result if body.params and body.params.context else None
     service = _service(request)
     call = PredictCall(project, body.label_config, body.tasks, context, began)
 
-    def from_cache() -> Response | None:
+    def from_cache() -> tuple[Response, str] | None:
         found = service.predict_kept(call)
         return None if found is None else _answer(*found)
 
     # Requests whose pictures are all known must not wait for requests that read pictures.
     at_once = await _run(request, "kept", str(project), from_cache)
     if at_once is not None:
-        return at_once
-    return await _run(request, "read", str(project), lambda: _answer(*service.predict(call)))
+        answer, version = at_once
+    else:
+        answer, version = await _run(request, "read", str(project), lambda: _answer(*service.predict(call)))
+    note(version=version)
+    return answer
 
 
 @ROUTER.post("/webhook", responses=PROBLEMS)
 async def webhook(request: Request, body: WebhookRequest) -> Response:
     """Make an event durable before answering: Label Studio waits one second and never sends an event again."""
     service, connection = _service(request), _connection(request)
+    note(**ids_of(body.payload(), connection))
     try:
         project = f"{connection}/{body.project.id}"
         job = await _run(request, "events", project, lambda: service.webhook(body.payload(), connection))
@@ -145,8 +156,9 @@ async def status(request: Request) -> Status:
 
 @ROUTER.get("/metrics", responses=PROBLEMS, response_class=Response)
 async def metrics(request: Request) -> Response:
-    """Return the counters in Prometheus' text format."""
-    text = _service(request).metrics.text()
+    """Return the metrics in Prometheus' text format: of this backend, of all workers, of this connection's projects."""
+    service, connection = _service(request), _connection(request)
+    text = await _run(request, "reports", connection, lambda: service.metrics.text(Exposition(service, connection)))
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -166,5 +178,6 @@ async def _run(request: Request, pool: str, project: str, work: Callable[[], Out
     return await asyncio.wrap_future(pools[pool].submit(project, work))
 
 
-def _answer(results: list[TaskPrediction], version: str) -> Response:
-    return JSONResponse(PredictResponse(results=results, model_version=version).model_dump())
+def _answer(results: list[TaskPrediction], version: str) -> tuple[Response, str]:
+    """Return the answer, which is made in the pool's thread since it may be large, and its version."""
+    return JSONResponse(PredictResponse(results=results, model_version=version).model_dump()), version

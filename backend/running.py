@@ -21,6 +21,7 @@ from worker.encoders import settled
 from worker.lexicon import read_lexicon
 from worker.queue import require_redis
 from worker.timer import Timer
+from worker.webhooks import WebhookWatch
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -80,10 +81,11 @@ def running(settings: Settings, dependencies: Dependencies, metrics: Metrics) ->
         # The disk is full or the database is locked. The backend starts all the same, because answers write nothing.
         LOG.error("the database takes nothing; comparing with Label Studio waits for its time", error=str(error))
     sites = Sites(settings.studios, settings.pictures)
-    service, timer = Service(named, store, sites, metrics, dependencies), Timer(named, store)
+    webhooks = WebhookWatch(named, store, sites)
+    service, timer = Service(named, store, sites, metrics, dependencies, webhooks), Timer(named, store)
     loading = Loading(settings, service, timer, sites, dependencies)
     try:
-        with loading, closing(service), timer, RECENT.kept_in(settings.paths.descriptions):
+        with loading, closing(service), timer, webhooks, RECENT.kept_in(settings.paths.descriptions):
             yield service
     finally:
         sites.close()

@@ -153,12 +153,17 @@ class WebhookResponse(BaseModel):
 
 
 class Health(BaseModel):
-    """UP as soon as the process answers, DOWN when the encoders cannot be loaded. ``ready`` says that they are."""
+    """UP as soon as the process answers, DOWN when the encoders cannot be loaded. ``ready`` says that they are.
+
+    ``degraded`` says why labels may come late. It changes neither status: answers are as good as ever, and Label Studio
+    or a load balancer must not take the backend away.
+    """
 
     model_config = ConfigDict(protected_namespaces=())
 
     status: Literal["UP", "DOWN"]
     ready: bool
+    degraded: list[str] = []
     model_class: str = "Tagloom"
 
 

@@ -1,6 +1,7 @@
 """Handle each kind of request without HTTP, for the ASGI server and for label-studio-ml's server alike."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
@@ -41,6 +42,7 @@ from worker.lexicon import read_lexicon
 from worker.operating import note_training
 from worker.pictures import note_unread, picture_lines
 from worker.shared_settings import shared
+from worker.webhooks import WebhookWatch
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -82,10 +84,12 @@ class Service:
         sites: Sites,
         metrics: Metrics,
         dependencies: Dependencies,
+        webhooks: WebhookWatch,
     ) -> None:
         self.settings = settings
         self.store = store
         self.metrics = metrics
+        self.webhooks = webhooks
         self.engine: Future[Engine] = Future()
         self.lexicon = read_lexicon(settings.training.lexicon)
         # As they are now: the lexicon's file may change, but what was read of it stays.
@@ -183,6 +187,13 @@ class Service:
             job = self._follow_event(event.action, event.project)
         return job
 
+    def degraded(self, connection: str) -> list[str]:
+        """Return why labels of one Label Studio may be late, without names: /health asks for no credentials here."""
+        late = Counter(
+            trouble.name for key, trouble in self.webhooks.troubles.items() if key.startswith(f"{connection}/")
+        )
+        return [f"webhooks of {count} projects: {name} (/status says which)" for name, count in sorted(late.items())]
+
     def versions(self, connection: str) -> list[str]:
         """Return all versions of all projects of a connection: Label Studio's request names no project."""
         keys = [entry.key for entry in self.store.projects.all() if entry.key.startswith(f"{connection}/")]
@@ -273,6 +284,11 @@ class Service:
         """Return for people what each of a project's labels is taken for, and by what."""
         guesses = labels.guesses(self.settings.paths.checkpoints, key, self.lexicon, config.names)
         return names.told(self.lexicon, config.names, guesses)
+
+    def webhook(self, key: str) -> tuple[str, float]:
+        """Return what is wrong with a project's webhook, in words, and when it was last switched on again, or 0."""
+        trouble, state = self.webhooks.troubles.get(key), self.webhooks.states.get(key)
+        return trouble.words if trouble else "", state.switched_on_at if state else 0.0
 
     def _tell(self, key: str) -> None:
         """Log what is known about a project's pictures that are missing."""

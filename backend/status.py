@@ -31,6 +31,9 @@ class Asked(Protocol):
     def labels_told(self, key: str, config: LabelConfig) -> dict[str, str]:
         """Return what each of a project's labels is taken for."""
 
+    def webhook(self, key: str) -> tuple[str, float]:
+        """Return what is wrong with a project's webhook, in words, and when it was last switched on again, or 0."""
+
 
 class ProjectStatus(BaseModel):
     """One project. ``behind`` counts the changes of gold labels that no training has used yet.
@@ -68,6 +71,8 @@ class ProjectStatus(BaseModel):
     pictures: list[str]
     source_accuracy: dict[str, dict[str, float]]
     said: dict[str, int]
+    webhook: str
+    webhook_switched_on_at: float
     draw_seconds: dict[str, float]
 
 
@@ -114,6 +119,7 @@ def status_of(service: Asked, connection: str) -> Status:
         if not entry.key.startswith(f"{connection}/"):
             continue
         refusal = engine.refusals.get(entry.key) if engine else None
+        trouble, switched_on_at = service.webhook(entry.key)
         metrics = _metrics(service, entry.key, current.get(entry.key))
         try:
             config = service.config(entry.label_config, entry.industry_keys)
@@ -139,6 +145,8 @@ def status_of(service: Asked, connection: str) -> Status:
                 pictures=picture_lines(service.store, entry),
                 source_accuracy=metrics.get("source_accuracy", {}),
                 said=service.store.source_opinions.counts(entry.key),
+                webhook=trouble,
+                webhook_switched_on_at=switched_on_at,
                 draw_seconds=metrics.get("draw_seconds", {}),
             )
         )

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 import structlog
 
@@ -38,7 +39,8 @@ class Waker:
             if (errand, project) in self._pending:
                 return
             self._pending.add((errand, project))
-        self._thread.submit(self._run, errand, project, run, until)
+        # In the caller's context, so that log lines, and the jobs that are queued, carry the ids of its request.
+        self._thread.submit(copy_context().run, self._run, errand, project, run, until)
 
     def _run(self, errand: str, project: str, run: Callable[[], object], until: float) -> None:
         # Removed before it runs, so that work that becomes due meanwhile gets another run.

@@ -200,10 +200,16 @@ class LabelStudioClient:
         """Delete one stored prediction."""
         self._call("DELETE", f"/api/predictions/{prediction_id}/")
 
-    def webhooks(self, project_id: int) -> list[dict[str, Any]]:
-        """Return the project's webhooks."""
-        found = self._call("GET", "/api/webhooks/", params={"project": project_id})
+    def webhooks(self, project_id: int | None = None) -> list[dict[str, Any]]:
+        """Return the project's webhooks; without an id those of all projects, and those that belong to none."""
+        found = self._call("GET", "/api/webhooks/", params={"project": project_id} if project_id is not None else {})
         return found if isinstance(found, list) else []
+
+    def switch_on_webhook(self, webhook: Mapping[str, Any]) -> None:
+        """Switch on a webhook that ``webhooks`` returned."""
+        # Without them Label Studio would empty the list of actions.
+        kept = {"actions": list(webhook.get("actions") or ())}
+        self._call("PATCH", f"/api/webhooks/{webhook['id']}/", json={"is_active": True, **kept})
 
     def backends(self, project_id: int) -> list[dict[str, Any]]:
         """Return the project's ML backends; Label Studio requests predictions from the first one."""

@@ -11,12 +11,10 @@ from typing import Any
 from pydantic import SecretStr
 
 from labelstudio.api import LabelStudioClient, LabelStudioError
+from labelstudio.webhooks import fault
 from tagloom_base.errors import UserError
 
 TITLE = "Tagloom"
-NEEDED_ACTIONS = frozenset({"ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED"})
-"""The actions without which gold is missed."""
-
 _CONNECTED = "CO"
 # How Label Studio says that it calls no private addresses.
 _RESERVED = "reserved network address"
@@ -58,21 +56,6 @@ def ensure(client: LabelStudioClient, project_id: int, entry: Entry) -> list[str
     LabelStudioError when Label Studio itself can't be asked. What a refusal has left is taken away again.
     """
     return _ensure_backend(client, project_id, entry) + _ensure_webhook(client, project_id, entry)
-
-
-def fault(hook: Mapping[str, Any], bearer: str) -> str:
-    """Return why a webhook does not bring the labels, and how to mend it; empty when it does."""
-    place = "in its Settings → Webhooks"
-    lacking = NEEDED_ACTIONS - set(hook.get("actions") or ())
-    if not hook.get("is_active", True):
-        return f"has a webhook that is switched off: switch it on {place}, and Start training"
-    if not hook.get("send_payload", True):
-        return f"has a webhook that sends no payload: switch on Send payload {place}"
-    if not hook.get("send_for_all_actions", True) and lacking:
-        return f"has a webhook without {', '.join(sorted(lacking))}: switch on Send for all actions {place}"
-    if bearer and f"Bearer {bearer}" not in (hook.get("headers") or {}).values():
-        return f"has a webhook without the header of TAGLOOM_WEBHOOK_SECRET: add Authorization: Bearer <secret> {place}"
-    return ""
 
 
 def is_at(listed: Mapping[str, Any], url: str) -> bool:

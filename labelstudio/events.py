@@ -4,13 +4,18 @@
 id and updated_at identify a repeated delivery.
 """
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from labelstudio.changes import change_of
 from labelstudio.project import DEFAULT_CONNECTION, ProjectKey
-from store.changes import Change
+from store.changes import Change, is_id
+
+# Most annotations of an event that a log line names, and most characters of its action.
+LOGGED_IDS, LOGGED_ACTION = 10, 64
 
 
 class Action(StrEnum):
@@ -67,3 +72,17 @@ def parse(body: Any, connection: str = DEFAULT_CONNECTION) -> Event:
     except (ValueError, OverflowError) as error:
         raise BadEventError(str(error)) from error
     return Event(_ACTIONS.get(name), key, change)
+
+
+def ids_of(body: Mapping[str, Any], connection: str) -> dict[str, Any]:
+    """Return for the log what a webhook is about: its action, project, and the first annotations by id. Never raises.
+
+    ``body`` may hold anything.
+    """
+    ids: dict[str, Any] = {"action": str(body.get("action"))[:LOGGED_ACTION]}
+    with suppress(ValueError):
+        ids["project"] = str(ProjectKey.of_webhook(body.get("project") or {}, connection))
+    value = body.get("annotation") or body.get("annotations")
+    entries = value if isinstance(value, list) else [value]
+    found = [entry["id"] for entry in entries[:LOGGED_IDS] if isinstance(entry, dict) and is_id(entry.get("id"))]
+    return {**ids, "annotations": found} if found else ids

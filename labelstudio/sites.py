@@ -22,6 +22,11 @@ class Sites:
             for name, client in self._clients.items()
         }
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of all configured connections."""
+        return frozenset(self._clients)
+
     def client(self, connection: str) -> LabelStudioClient:
         """Return a connection's API client. Raises UserError if the connection is not configured."""
         return self._clients[self._known(connection)]

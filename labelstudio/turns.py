@@ -4,6 +4,8 @@ import threading
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 Entry = TypeVar("Entry")
@@ -59,7 +61,8 @@ class FairPool:
         with self._lock:
             if self._is_closed:
                 raise RuntimeError("these threads take no more work: the process ends")
-            self._waiting.put(project, (future, work))
+            # In the caller's context, so that log lines of the work carry the ids of its request.
+            self._waiting.put(project, (future, partial(copy_context().run, work)))
             self._start()
         return future
 

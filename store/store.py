@@ -6,6 +6,7 @@ from store.encoders import Encoders
 from store.fast_answers import FastAnswers
 from store.journal import Journal
 from store.leases import Leases
+from store.measures import Measures
 from store.picture_notes import PictureNotes
 from store.pictures import UnreadPictures
 from store.processes import Processes
@@ -17,6 +18,7 @@ from store.sources import Sources
 from store.tasks import Tasks
 from store.versions import Versions
 from store.weak_labels import WeakLabelTable
+from store.webhooks import Webhooks
 
 
 class Store:
@@ -40,6 +42,8 @@ class Store:
         self.source_opinions = SourceOpinions(database)
         self.encoders = Encoders(database)
         self.sessions = Sessions(database)
+        self.measures = Measures(database)
+        self.webhooks = Webhooks(database)
 
     @classmethod
     def open(cls, url: str, patience: float = PATIENCE_S, *, makes: bool = True) -> "Store":

@@ -244,6 +244,33 @@ PROCESSES = Table(
     Column("seen_at", Float, nullable=False),
 )
 
+MEASURES = Table(
+    "measures",
+    METADATA,
+    Column("name", Name(80), primary_key=True),
+    Column("labels", Name(200), primary_key=True),
+    Column("amount", Float, nullable=False),
+)
+
+RUNNING_JOBS = Table(
+    "running_jobs",
+    METADATA,
+    Column("project_key", Name(200), primary_key=True),
+    Column("kind", Name(16), primary_key=True),
+    Column("began_at", Float, nullable=False),
+)
+
+WEBHOOKS = Table(
+    "webhooks",
+    METADATA,
+    Column("project_key", Name(200), primary_key=True),
+    Column("trouble", Name(16), nullable=False),
+    Column("words", Words, nullable=False),
+    Column("switched_on_at", Float, nullable=False),
+    Column("missed", BigInteger, nullable=False),
+    Column("missed_until", Float, nullable=False),
+)
+
 LEASES = Table(
     "leases",
     METADATA,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 from backend.access import Guards, is_loopback
 from labelstudio import entry
 from labelstudio.api import LabelStudioClient, LabelStudioError
@@ -16,6 +18,7 @@ from labelstudio.entry import Entry
 from labelstudio.events import Action
 from labelstudio.project import ProjectKey
 from labelstudio.sites import connections_of
+from labelstudio.webhooks import bearer_of, secrets_of
 from model.lexicon import names
 from store.store import Store
 from tagloom import operate
@@ -75,7 +78,7 @@ def connect(settings: Settings, name: str, url: str, say: Say) -> Connected:
             _address(settings, connection, url),
             settings.access.basic_user,
             settings.access.basic_password,
-            services.bearer_of(settings, connection.name),
+            SecretStr(bearer_of(settings.access, settings.studios, connection.name)),
         )
         for finding in _backend(settings):
             say(f"backend: {finding}")
@@ -165,7 +168,7 @@ def _address(settings: Settings, connection: Connection, url: str) -> str:
         url = services.at(access)
     elif urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
         raise UsageError(f"--url {url} is no address: write it as http://host:{access.port}")
-    held = [secret.get_secret_value() for secret in services.url_secrets(settings, connection.name)]
+    held = secrets_of(access, settings.studios, connection.name)
     if not held or set(held) & set(urlsplit(url).path.split("/")):
         return url.rstrip("/")
     return f"{url.rstrip('/')}/{held[0]}"

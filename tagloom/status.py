@@ -124,6 +124,14 @@ class _Desk:
         guesses = kept_guesses(self.settings.paths.checkpoints, key, lexicon, config.names)
         return names.told(lexicon, config.names, guesses)
 
+    def webhook(self, key: str) -> tuple[str, float]:
+        from worker.webhooks import trouble_of
+
+        state = self.store.webhooks.all().get(key)
+        # Silence is known while a backend runs, since it may be the reason.
+        trouble = trouble_of(state, self.store.now()) if state else None
+        return trouble.words if trouble else "", state.switched_on_at if state else 0.0
+
 
 def _version(one: Mapping[str, Any]) -> str:
     """Return the version that shall serve, and which one the backend has in memory, if that is another."""

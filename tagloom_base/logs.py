@@ -3,7 +3,7 @@
 import logging
 import sys
 import traceback
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from types import TracebackType
 from typing import Any
 
@@ -11,12 +11,27 @@ import structlog
 
 from tagloom_base import redaction
 
+REQUEST = "request"
+"""The field of the id of the request that a line belongs to, or that asked for its job."""
 
-def configure(json: bool = False, level: int = logging.INFO) -> None:
-    """Send structlog's events and the standard library's records to stderr, as plain text or one JSON object a line."""
+# Fields that records of the standard library may have as ``extra``.
+_IDS = ("job", "kind", "project", REQUEST, "version")
+
+
+def configure(json: bool = False, level: int = logging.INFO, *, ids: Mapping[str, str] | None = None) -> None:
+    """Send structlog's events and the standard library's records to stderr, as plain text or one JSON object a line.
+
+    Each line of this process carries the ``ids``, from all its threads.
+    """
     guard()
+    own = dict(ids or {})
+
+    def with_ids(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {**own, **event}
+
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        with_ids,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -36,7 +51,7 @@ def configure(json: bool = False, level: int = logging.INFO) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(_IDS), *shared],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )

@@ -56,7 +56,7 @@ Work = Callable[[Project, Lease, Ends], Done]
 
 def train(project_key: str) -> str:
     """Train on all gold that no training has used yet; at the end queue what is due then."""
-    with _opened() as workplace:
+    with _opened(Kind.TRAIN, project_key) as workplace:
         outcome = _run(workplace, Kind.TRAIN, project_key, partial(_train, workplace))
         settings, store = workplace.settings, workplace.store
         if project_key in store.projects.waiting_for_training():
@@ -69,12 +69,12 @@ def train(project_key: str) -> str:
 
 def encode(project_key: str) -> str:
     """Compute missing features; give way to gold that waits for a training, and continue in a later job."""
-    with _opened() as workplace:
+    with _opened(Kind.ENCODE, project_key) as workplace:
         outcome = _run(
             workplace,
             Kind.ENCODE,
             project_key,
-            lambda project, _, ends: Done(encode_project(workplace, project, ends, _report)),
+            lambda project, _, ends: Done(encode_project(workplace, project, ends, _reporter(workplace))),
         )
         for waiting in workplace.store.projects.waiting_for_training():
             queue.wake_training(workplace.settings, waiting)
@@ -92,7 +92,7 @@ def encode(project_key: str) -> str:
 
 def reconcile(project_key: str) -> str:
     """Compare the store with Label Studio and repair it; then queue a training if gold waits, and an encoding."""
-    with _opened() as workplace:
+    with _opened(Kind.RECONCILE, project_key) as workplace:
         outcome = _run(workplace, Kind.RECONCILE, project_key, partial(_reconcile, workplace))
         if isinstance(outcome, Unfinished):
             queue.wake_reconcile(workplace.settings, project_key)
@@ -106,12 +106,14 @@ def reconcile(project_key: str) -> str:
 
 def predict(project_key: str) -> str:
     """Offer the served version to Label Studio; give way to gold that waits for a training, and continue later."""
-    with _opened() as workplace:
+    with _opened(Kind.PREDICT, project_key) as workplace:
         outcome = _run(
             workplace,
             Kind.PREDICT,
             project_key,
-            lambda project, _, ends: Done(offer.offer(workplace, project, GivesWay(ends, workplace.store), _report)),
+            lambda project, _, ends: Done(
+                offer.offer(workplace, project, GivesWay(ends, workplace.store), _reporter(workplace))
+            ),
         )
         for waiting in workplace.store.projects.waiting_for_training():
             queue.wake_training(workplace.settings, waiting)
@@ -122,12 +124,14 @@ def predict(project_key: str) -> str:
 
 def ask(project_key: str) -> str:
     """Show items to the sources of others; give way to gold that waits for a training, and continue in a later job."""
-    with _opened() as workplace:
+    with _opened(Kind.ASK, project_key) as workplace:
         outcome = _run(
             workplace,
             Kind.ASK,
             project_key,
-            lambda project, _, ends: Done(ask_sources(workplace, project, GivesWay(ends, workplace.store), _report)),
+            lambda project, _, ends: Done(
+                ask_sources(workplace, project, GivesWay(ends, workplace.store), _reporter(workplace))
+            ),
         )
         for waiting in workplace.store.projects.waiting_for_training():
             queue.wake_training(workplace.settings, waiting)
@@ -139,6 +143,7 @@ def ask(project_key: str) -> str:
 def forget(project_key: str) -> str:
     """Forget the project if the age rule says so, or complete a forget that was interrupted."""
     with open_workplace() as workplace:
+        _log_as_job(workplace, Kind.FORGET, project_key)
         _enter(workplace, Kind.FORGET, project_key)
         return forgetting.by_rule(workplace, project_key)
 
@@ -146,7 +151,7 @@ def forget(project_key: str) -> str:
 def _train(workplace: Workplace, project: Project, lease: Lease, watch: Ends) -> Done:
     if not project.has_new_gold:
         return Done("nothing new")
-    stages = Stages(_report, project.last_training.get("seconds", {}))
+    stages = Stages(_reporter(workplace), project.last_training.get("seconds", {}))
     try:
         done = Done(train_project(workplace, project.key, lease, watch, stages))
         workplace.store.projects.note_training(project.key, stages.kept())
@@ -170,7 +175,7 @@ def _reconcile(workplace: Workplace, project: Project, lease: Lease, watch: Ends
             projects.begin_reconcile(project.key)
             projects.finish_reconcile(project.key, lease)
             return Done("no Label Studio is configured: set LABEL_STUDIO_URL to compare with it")
-        return Done(reconcile_project(workplace.store, client, project, lease, watch, _report))
+        return Done(reconcile_project(workplace.store, client, project, lease, watch, _reporter(workplace)))
     except (Interrupted, LeaseLost):
         raise
     # Label Studio is away, or the operator must change something.
@@ -204,30 +209,40 @@ def _run(workplace: Workplace, kind: Kind, project_key: str, work: Work) -> Outc
         lease, watch = held
         settings = workplace.settings
         ends = TakesTurns(watch, lambda: queue.others_wait(settings)) if kind in IN_TURNS else watch
-        try:
-            return work(project, lease, ends)
-        except (Interrupted, LeaseLost, Conflict) as stop:
-            return FORGOTTEN if projects.get(project_key) is None else Unfinished(str(stop))
-        except Exception:
-            # Whatever fails without the project's rows is no failure of the work.
-            if projects.get(project_key) is None:
-                return FORGOTTEN
-            raise
+        with workplace.tally.job(workplace.store, kind, project_key) as running:
+            try:
+                return running.end(work(project, lease, ends))
+            except (Interrupted, LeaseLost, Conflict) as stop:
+                return running.end(FORGOTTEN if projects.get(project_key) is None else Unfinished(str(stop)))
+            except Exception:
+                # Whatever fails without the project's rows is no failure of the work.
+                if projects.get(project_key) is None:
+                    return running.end(FORGOTTEN)
+                raise
 
 
 def _enter(workplace: Workplace, kind: Kind, project_key: str) -> Place:
-    """Prepare the log of a job, and return this process's place. Raises UserError for a job of another place."""
-    if get_current_job() is not None:
-        logs.configure(workplace.settings.work.log_json)
-        # RQ writes these lines itself, so they would be logged twice.
-        logging.getLogger("rq").propagate = False
+    """Return this process's place. Raises UserError for a job of another place."""
     place = Place.of(workplace.settings.paths)
     _require_place(workplace.settings, place, kind, project_key)
     return place
 
 
+def _log_as_job(workplace: Workplace, kind: Kind, project_key: str) -> None:
+    """Let each line of this process carry the ids of its job, and of the request that asked for the job."""
+    job = get_current_job()
+    if job is None:
+        return
+    ids = {"job": str(job.id), "kind": str(kind), "project": project_key}
+    if isinstance(request := job.meta.get(queue.ASKED_BY), str):
+        ids["request"] = request
+    logs.configure(workplace.settings.work.log_json, ids=ids)
+    # RQ writes these lines itself, so they would be logged twice.
+    logging.getLogger("rq").propagate = False
+
+
 @contextlib.contextmanager
-def _opened() -> Iterator[Workplace]:
+def _opened(kind: Kind, project_key: str) -> Iterator[Workplace]:
     """Open the workplace of a job. Raises UserError when this worker's settings cannot be used.
 
     RQ has taken the job by then. Nothing is lost, since the store has what is due: the pause leaves the next job to
@@ -236,6 +251,7 @@ def _opened() -> Iterator[Workplace]:
     with contextlib.ExitStack() as stack:
         try:
             workplace = stack.enter_context(open_workplace())
+            _log_as_job(workplace, kind, project_key)
             require_encoders(workplace.settings)
         except UserError:
             _leave_to_others(get_current_job())
@@ -299,6 +315,16 @@ def _leased(workplace: Workplace, place: Place, kind: Kind, project_key: str) ->
         # For the other kinds the store records further work, and the caller or the timer looks there.
         if woken and kind is Kind.ENCODE:
             queue.wake_encoding(workplace.settings, project_key)
+
+
+def _reporter(workplace: Workplace) -> Callable[[Mapping[str, Any]], None]:
+    """Return the function that a job tells its progress: it measures the stage, and reports it."""
+
+    def progressed(progress: Mapping[str, Any]) -> None:
+        workplace.tally.reach(workplace.store, str(progress["stage"]))
+        _report(progress)
+
+    return progressed
 
 
 def _report(progress: Mapping[str, Any]) -> None:

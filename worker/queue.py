@@ -8,9 +8,11 @@ backend's timer wakes the project again (docs/decisions/0039-coalescing.md).
 
 import json
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from redis import Redis
@@ -28,10 +30,12 @@ from redis.retry import Retry
 from rq import Queue, Worker
 from rq.exceptions import NoSuchJobError
 from rq.job import Job, JobStatus
-from rq.utils import as_text
+from rq.utils import as_text, utcparse
 from sqlalchemy.exc import SQLAlchemyError
+from structlog.contextvars import get_contextvars
 
 from labelstudio.project import file_name
+from tagloom_base import clock, logs
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
 from worker.place import Place
@@ -49,6 +53,8 @@ WAITING_TTL_S = 30 * 24 * 3600
 ANNOUNCED_S = 60
 # The key in a job's meta for the place at which the job was queued.
 ASKED_AT = "asked_at"
+# The key in a job's meta for the id of the request that asked for it.
+ASKED_BY = "asked_by"
 # Values of the running key: the job was not woken since it began, or it was woken again.
 ONCE, AGAIN = b"1", b"again"
 
@@ -204,6 +210,34 @@ def count_workers(settings: Settings) -> int:
         return int(Worker.count(queue=Queue(settings.work.queue, connection=connection)))
 
 
+class Figures(NamedTuple):
+    """The queue as it is now: waiting jobs by kind, seconds that the oldest has waited, workers, failed jobs kept."""
+
+    waiting: Mapping[str, int]
+    oldest_s: float
+    workers: int
+    failed: int
+
+
+def figures(settings: Settings) -> Figures | None:
+    """Return the figures of the queue; None while Redis is away."""
+    connection = redis_of(settings.work.redis_url)
+    queue = _queue(settings, connection)
+    try:
+        ids = [as_text(waiting) for waiting in connection.lrange(queue.key, 0, -1)]
+        with connection.pipeline(transaction=False) as pipeline:
+            for job_id in ids:
+                pipeline.hget(Job.key_for(job_id), "enqueued_at")
+            pipeline.zcard(queue.failed_job_registry.key)
+            *times, failed = pipeline.execute()
+        workers = int(Worker.count(queue=queue))
+    except RedisError:
+        return None
+    since = [utcparse(as_text(time)).timestamp() for time in times if time]
+    waiting = dict.fromkeys(map(str, Kind), 0) | Counter(job_id.partition("-")[0] for job_id in ids)
+    return Figures(waiting, max([0.0, *(clock.now() - at for at in since)]), workers, int(failed))
+
+
 def set_running(connection: Redis, place: Place, kind: Kind, project_key: str, seconds: float) -> None:
     """Set or extend the running key, which says that a job of this kind runs and will look for more work at its end."""
     key, milliseconds = _running_key(place, kind, project_key), max(1, int(seconds * 1000))
@@ -296,12 +330,13 @@ def _enqueue_once(queue: Queue, place: Place, kind: Kind, project_key: str) -> N
             # A job that a worker has taken does not count: it may have read the store already.
             if status == JobStatus.QUEUED.value.encode() and redis.lpos(queue.key, job_id) is not None:
                 return
+        meta = {ASKED_AT: place.note(), ASKED_BY: get_contextvars().get(logs.REQUEST)}
         # The number makes job ids unique, and `rq info` and the log show it.
         number = int(redis.incr(f"tagloom:number:{kind}:{project_key}"))
         job = queue.create_job(
             FUNCTIONS[kind],
             args=(project_key,),
-            meta={ASKED_AT: place.note()},
+            meta=meta,
             timeout=TIMEOUT_S,
             result_ttl=RESULT_TTL_S,
             failure_ttl=FAILURE_TTL_S,
@@ -315,6 +350,7 @@ def _enqueue_once(queue: Queue, place: Place, kind: Kind, project_key: str) -> N
             pipeline.execute()
         except WatchError:
             return  # another process queued a job at the same moment
+    LOG.info("queued %s", job.id)
 
 
 def _place_key(settings: Settings) -> str:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -23,6 +23,7 @@ from store.versions import Current
 from tagloom_base import logs
 from tagloom_base.settings import Settings
 from worker.encoders import settled
+from worker.measures import Tally, TimedExtractor
 
 # Tasks whose pictures are read together. On 2 cores that takes 2 to 8 s, and 0.4 s more for their candidate boxes.
 PART = 16
@@ -30,11 +31,15 @@ PART = 16
 
 @dataclass(frozen=True)
 class Workplace:
-    """The tools of one process. ``settings`` name the encoders, which are loaded when they are first used."""
+    """The tools of one process. ``settings`` name the encoders, which are loaded when they are first used.
+
+    ``tally`` holds what its job has measured.
+    """
 
     settings: Settings
     store: Store
     sites: Sites
+    tally: Tally = field(default_factory=Tally)
 
     @cached_property
     def extractor(self) -> FeatureExtractor:
@@ -49,9 +54,8 @@ class Workplace:
         claims = Claims(self.settings.paths.claims / self.extractor.space)
         # All pictures of a part are fetched at once, so that one that does not arrive delays no other.
         told = self.store.picture_notes.add
-        return TaskEncoder(
-            lambda *_: self.extractor, self.cache, self.sites, claims, batch=PART, share=THREADS, on_notes=told
-        )
+        timed = TimedExtractor(self.extractor, self.tally)
+        return TaskEncoder(lambda *_: timed, self.cache, self.sites, claims, batch=PART, share=THREADS, on_notes=told)
 
     def close(self) -> None:
         """Close the encoder, if it was used."""

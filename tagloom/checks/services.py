@@ -1,12 +1,12 @@
 """Checks of what runs beside Label Studio: database, backend, queue and workers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
-from pydantic import SecretStr
 
 from labelstudio.project import DEFAULT_CONNECTION
+from labelstudio.webhooks import secrets_of
 from tagloom.checks.finding import Finding, good, wrong
 from tagloom_base.errors import UserError
 from tagloom_base.groups import AccessSettings
@@ -69,6 +69,9 @@ def backend(settings: Settings) -> Iterator[Finding]:
             yield wrong(
                 f"it can't load {project['refused']}: free the disk or restore the file; it tries again every 30 s"
             )
+        if project.get("webhook"):
+            # Of a webhook that is missing, say; the words tell how to mend it.
+            yield wrong(f"{project.get('title') or project['project']} gets no labels by webhook: {project['webhook']}")
 
 
 def queue(settings: Settings) -> Iterator[Finding]:
@@ -108,25 +111,14 @@ def at(access: AccessSettings) -> str:
 def asked(settings: Settings, path: str, connection: str = DEFAULT_CONNECTION) -> httpx.Response:
     """Return the backend's answer, asked with a connection's URL secret and Basic auth. UserError when none arrives."""
     access = settings.access
-    held = url_secrets(settings, connection)
-    secret = f"/{held[0].get_secret_value()}" if held else ""
+    held = secrets_of(access, settings.studios, connection)
+    secret = f"/{held[0]}" if held else ""
     login = httpx.BasicAuth(access.basic_user, access.basic_password.get_secret_value()) if access.basic_user else None
     try:
         # The backend speaks no TLS, and no proxy of the environment knows this machine's ports.
         return httpx.get(f"{at(access)}{secret}{path}", auth=login, timeout=SECONDS, verify=False, trust_env=False)
     except httpx.HTTPError as away:
         raise UserError(f"none answers at {at(access)}: start `tagloom serve`") from away
-
-
-def url_secrets(settings: Settings, connection: str) -> Sequence[SecretStr]:
-    """Return the URL secrets of one connection."""
-    further = settings.studios.connections.get(connection)
-    return further.url_secrets if further else settings.access.url_secrets
-
-
-def bearer_of(settings: Settings, connection: str) -> SecretStr:
-    """Return the secret of the header that a connection's webhooks need; empty where their URL holds one."""
-    return SecretStr("") if url_secrets(settings, connection) else settings.access.webhook_secret
 
 
 def object_in(answer: httpx.Response) -> Mapping[str, Any]:

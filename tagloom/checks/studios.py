@@ -9,7 +9,6 @@ import httpx
 
 from tagloom.checks.finding import Finding, good, wrong
 from tagloom.checks.projects import looked_up
-from tagloom.checks.services import bearer_of, url_secrets
 from tagloom_base.errors import UserError
 from tagloom_base.settings import Settings
 
@@ -65,27 +64,27 @@ def webhooks(settings: Settings) -> Iterator[Finding]:
 
 def _missing(client: "LabelStudioClient", project: int, settings: Settings, connection: str) -> str:
     """Return what keeps a project's labels from the backend, and how to mend it; empty when nothing does."""
-    from labelstudio.entry import fault, is_at
+    from labelstudio.webhooks import bearer_of, fault, has_secret, place_of, secrets_of, target_of
 
-    secrets = {secret.get_secret_value() for secret in url_secrets(settings, connection)}
+    secrets = secrets_of(settings.access, settings.studios, connection)
     shown = f"{connection}/{project}" if settings.studios.connections else str(project)
     backends = client.backends(project)
     if not backends:
         return f"has no ML backend: run `tagloom init {shown}`, or connect this one in its Settings → Model"
-    own = [one for one in backends if not secrets or secrets & set(urlsplit(str(one.get("url"))).path.split("/"))]
+    own = [one for one in backends if not secrets or has_secret(one, secrets)]
     if not own:
         return (
             "has no ML backend with a secret of TAGLOOM_URL_SECRETS in its URL: "
             f"run `tagloom init {shown}`, or connect http://host:port/<secret>/"
         )
-    urls = {str(backend.get("url")).rstrip("/") + "/webhook" for backend in own}
-    hooks = [hook for hook in client.webhooks(project) if any(is_at(hook, url) for url in urls)]
+    urls = set(map(target_of, own))
+    hooks = [hook for hook in client.webhooks(project) if place_of(hook) in urls]
     if not hooks:
         return (
             f"has no webhook, so no label arrives: run `tagloom init {shown}`, or add {min(urls)} in its Settings → "
             "Webhooks; then Start training"
         )
-    faults = [fault(hook, bearer_of(settings, connection).get_secret_value()) for hook in hooks]
+    faults = [fault(hook, bearer_of(settings.access, settings.studios, connection)) for hook in hooks]
     if "" not in faults:
         return faults[0]
     if not any(_answers(client.connection.url, str(backend.get("url"))) for backend in own):

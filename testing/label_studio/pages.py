@@ -35,6 +35,9 @@ def build(
     async def all_projects(request: Request) -> Response:
         return JSONResponse({"count": 1, "next": None, "previous": None, "results": [project.body()]})
 
+    async def nothing(_request: Request) -> Response:
+        return JSONResponse([])
+
     async def tasks(request: Request) -> Response:
         page = _page(project, request)
         return JSONResponse(page) if page else _missing()
@@ -77,6 +80,8 @@ def build(
         "/api/tasks": tasks,
         "/api/tasks/{id:int}": one_task,
         "/api/tasks/{id:int}/annotations": annotations,
+        "/api/ml": nothing,
+        "/api/webhooks": nothing,
     }
     # Label Studio answers these addresses with and without a final slash.
     routes = [Route(path + end, guarded(page)) for path, page in pages.items() for end in ("", "/")]

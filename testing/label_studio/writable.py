@@ -47,6 +47,7 @@ class WritableLabelStudio(SimulatedLabelStudio):
                 "send_for_all_actions": True, "headers": {}, "is_active": True, "actions": [],
             }
         ]  # fmt: skip
+        self.refuses_webhooks = False
         self.sampling = "Sequential sampling"
         self.written: list[str] = []
         self.changed: list[str] = []
@@ -81,6 +82,7 @@ class WritableLabelStudio(SimulatedLabelStudio):
             Route(f"/api/projects/{number}/", self._project, methods=["GET", "PATCH"]),
             Route("/api/ml/", self._backends),
             Route("/api/webhooks/", self._webhooks),
+            Route("/api/webhooks/{id:int}/", self._webhook, methods=["PATCH"]),
             Route("/api/ml/{id:int}", self._backend, methods=["PATCH"]),
             Route(BUSY, _busy),
             Route(LATE + "/{seconds:float}/{name}", _late),
@@ -122,6 +124,15 @@ class WritableLabelStudio(SimulatedLabelStudio):
 
     async def _webhooks(self, _request: Request) -> Response:
         return JSONResponse(self.webhooks)
+
+    async def _webhook(self, request: Request) -> Response:
+        """Change a webhook. As in Label Studio, one that is sent without its actions loses them."""
+        changed = {"actions": [], **await request.json()}
+        (webhook,) = [one for one in self.webhooks if one["id"] == request.path_params["id"]]
+        if self.refuses_webhooks:
+            return JSONResponse({"detail": "not allowed"}, 403)
+        webhook.update(changed)
+        return JSONResponse(webhook)
 
     async def _backend(self, request: Request) -> Response:
         changed = await request.json()

@@ -3,6 +3,7 @@ from sqlalchemy import select
 
 from labelstudio.changes import change_of, tasks_of
 from store.leases import LeaseLost, lease_name
+from store.measures import Amount
 from store.source_opinions import Saying
 from store.store import Store
 from store.tables import LEASES, METADATA
@@ -26,6 +27,8 @@ def fill(store: Store, key: str) -> None:
     store.pictures.note(key, {1: "the host is not allowed"})
     store.source_opinions.keep(key, [Saying("ab", "model", "1", "l", {"labels": {"a": 0.5}})])
     store.source_opinions.make_due(key)
+    store.measures.begin_job("train", key, Amount("killed"))
+    store.webhooks.note(key, "missing", "add it")
     lease = store.leases.acquire(lease_name("train", key), "a", ttl=60)
     assert lease
     store.weak_labels.replace(key, [(2, {"a": WeakLabel(0.5, 0.5, {})})], space="s", gold_revision=1, lease=lease)

@@ -14,6 +14,7 @@ from store.projects import Project
 from store.store import Store
 from store.versions import Conflict, Current, NewVersion, State
 from worker.cold_start import version_folder
+from worker.measures import VERSIONS, count
 from worker.promotion.gate import Verdict
 
 LOG = logging.getLogger(__name__)
@@ -64,11 +65,13 @@ class Publisher:
                 self._decide(new, State.REFUSED, f"judged against a version that no longer serves ({conflict})")
                 raise
             self.promoted.append(new.version)
-        LOG.info("%s %s: %s", self.project.key, new.version, verdict.reason)
+            count(self.store, VERSIONS, "promoted")
+        LOG.info("%s %s: %s", self.project.key, new.version, verdict.reason, extra={"version": new.version})
         return new
 
     def _decide(self, new: NewVersion, state: State, reason: str, *, due_at: float = 0.0) -> None:
         self.store.versions.decide(self.project.key, new.number, self.lease, state=state, reason=reason, due_at=due_at)
+        count(self.store, VERSIONS, state)
 
     def _write(self, phase: str, tagger: Tagger, metrics: Mapping[str, Any]) -> NewVersion:
         key = self.project.key
@@ -116,9 +119,11 @@ def promote_due(store: Store, project_key: str, lease: Lease, promotion_seconds:
     if not is_over(store.now(), newest.due_at, promotion_seconds):
         return None
     try:
-        return store.versions.promote(
+        promoted = store.versions.promote(
             project_key, newest.number, lease, generation=newest.judged_generation, reason=newest.reason
         )
     except Conflict:
         # The next call compares the generations again.
         return None
+    count(store, VERSIONS, "promoted")
+    return promoted

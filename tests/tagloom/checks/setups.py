@@ -18,6 +18,7 @@ from sources.answers import Kind
 from store.database import Database
 from store.processes import BACKEND, WORKER
 from store.store import Store
+from store.webhooks import WebhookState
 from tagloom_base.running import FILE, Mark
 from tagloom_base.settings import Settings
 from testing.label_studio.writable import WritableLabelStudio
@@ -28,6 +29,7 @@ from tools.services.ports import free_port
 from tools.services.stack import Stack
 from worker import queue
 from worker.shared_settings import shared
+from worker.webhooks import trouble_of
 
 JSON = {"Content-Type": "application/json"}
 SECRET = "a-secret-of-the-url"
@@ -167,6 +169,9 @@ answering("the backend has other URL secrets or Basic auth", 401, {"detail": "Th
 answering("the backend still loads", 200, {"status": "UP", "ready": False})
 answering("the backend can't load its encoders", 503, {"status": "DOWN", "ready": False})
 answering("the backend at the port is another one", 200, {"status": "UP", "ready": True, "database": "other"})
+_TROUBLE = trouble_of(WebhookState(missed=3, missed_until=2.0), started=1.0)
+_SILENT = {"project": "default/2.1", "title": "Shoes", "webhook": _TROUBLE.words if _TROUBLE else ""}
+answering("no webhook arrives, though labels do", 200, {"status": "UP", "ready": True, "projects": [_SILENT]})
 
 
 @setup("Redis does not run")

@@ -285,7 +285,7 @@ class Service:
         guesses = labels.guesses(self.settings.paths.checkpoints, key, self.lexicon, config.names)
         return names.told(self.lexicon, config.names, guesses)
 
-    def webhook(self, key: str) -> tuple[str, float]:
+    def webhook_told(self, key: str) -> tuple[str, float]:
         """Return what is wrong with a project's webhook, in words, and when it was last switched on again, or 0."""
         trouble, state = self.webhooks.troubles.get(key), self.webhooks.states.get(key)
         return trouble.words if trouble else "", state.switched_on_at if state else 0.0

@@ -31,7 +31,7 @@ class Asked(Protocol):
     def labels_told(self, key: str, config: LabelConfig) -> dict[str, str]:
         """Return what each of a project's labels is taken for."""
 
-    def webhook(self, key: str) -> tuple[str, float]:
+    def webhook_told(self, key: str) -> tuple[str, float]:
         """Return what is wrong with a project's webhook, in words, and when it was last switched on again, or 0."""
 
 
@@ -119,7 +119,7 @@ def status_of(service: Asked, connection: str) -> Status:
         if not entry.key.startswith(f"{connection}/"):
             continue
         refusal = engine.refusals.get(entry.key) if engine else None
-        trouble, switched_on_at = service.webhook(entry.key)
+        trouble, switched_on_at = service.webhook_told(entry.key)
         metrics = _metrics(service, entry.key, current.get(entry.key))
         try:
             config = service.config(entry.label_config, entry.industry_keys)

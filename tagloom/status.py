@@ -124,7 +124,7 @@ class _Desk:
         guesses = kept_guesses(self.settings.paths.checkpoints, key, lexicon, config.names)
         return names.told(lexicon, config.names, guesses)
 
-    def webhook(self, key: str) -> tuple[str, float]:
+    def webhook_told(self, key: str) -> tuple[str, float]:
         from worker.webhooks import trouble_of
 
         state = self.store.webhooks.all().get(key)

@@ -85,7 +85,7 @@ def test_a_worker_that_lacks_a_setting_is_told_of_by_worker_backend_and_store(
     theirs = settings.changed(image_roots=(tmp_path,))
     store.processes.note("backend 1", BACKEND, shared(theirs))
     monkeypatch.setattr(worker.workplace, "open_extractor", shop.StubExtractor)
-    monkeypatch.setattr(SimpleWorker, "_install_signal_handlers", lambda _: None)  # they are pytest's here
+    monkeypatch.setattr(SimpleWorker, "_install_signal_handlers", lambda *_, **__: None)  # they are pytest's here
     for name, value in environment(settings).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(logs, "configure", lambda _: None)  # pytest collects the lines here

@@ -18,8 +18,8 @@ def annotations(count: int, draw: float, *, seed: int = 0) -> tuple[list[float],
 
 @pytest.mark.parametrize("draw", [7.0, 25.5])
 def test_two_hundred_annotations_tell_how_long_a_box_takes(draw: float) -> None:
-    measured = [draw_seconds(*annotations(200, draw, seed=seed)) for seed in range(4)]
-    assert measured == pytest.approx([draw] * 4, rel=0.2)
+    measured = [draw_seconds(*annotations(200, draw, seed=seed)) for seed in range(2)]
+    assert measured == pytest.approx([draw] * 2, rel=0.2)
 
 
 def test_few_annotations_change_the_usual_seconds_a_little() -> None:

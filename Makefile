@@ -48,7 +48,7 @@ types: env ## Types, strict
 	$(BIN)/mypy
 
 docs: env ## The pages of docs/ as a site in .site (open .site/index.html); any broken link ends it
-	$(BIN)/mkdocs build -q
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
 
 label-studio: ## Make Label Studio's own environment
 	@scripts/label-studio

@@ -31,7 +31,7 @@ def test_the_page_has_the_settings_of_the_code() -> None:
     for name in FIELDS:
         held = re.compile(rf"^\| `{variable_of(name)}` \|.*", re.MULTILINE)
         if REWRITES:
-            text = held.sub(lambda _, name=name: row(name), text)
+            text = held.sub(row(name).replace("\\", r"\\"), text)
         else:
             assert held.findall(text) == [row(name)]
     if REWRITES:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import click
 import pytest
-from rq.cli import main as rq
+from rq.cli.cli import main as rq
 
 from tagloom.cli import main as tagloom
 from tests.architecture import ROOT
-from tests.tools.test_site import PAGES, name_of
+from tests.pages import PAGES, name_of
 
 CODE = re.compile(r"^ *```(?:server|sh)?\n(.*?)^ *```$|`([^`]+)`", re.MULTILINE | re.DOTALL)
 # What may stand before a command: a prompt, variables, who runs it, where.

@@ -11,14 +11,10 @@ import pytest
 from pymdownx.slugs import slugify
 
 from tests.architecture import ROOT
-from tools.site import AROUND, DOCS, readers, reference
+from tests.pages import PAGES, name_of
+from tools.site import DOCS, readers, reference
 
-PAGES = [*sorted(DOCS.rglob("*.md")), *(ROOT / name for name in AROUND)]
 SLUG = slugify(case="lower")
-
-
-def name_of(page: Path) -> str:
-    return page.relative_to(ROOT).as_posix()
 
 
 @cache

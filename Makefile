@@ -47,6 +47,9 @@ lint: env ## Style
 types: env ## Types, strict
 	$(BIN)/mypy
 
+docs: env ## The pages of docs/ as a site in .site (open .site/index.html); any broken link ends it
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
+
 label-studio: ## Make Label Studio's own environment
 	@scripts/label-studio
 
@@ -61,6 +64,6 @@ lock: ## Resolve requirements/lock.txt anew
 	@scripts/lock
 
 clean: ## Remove environments and the demo's output (not .tagloom, which holds your labels' journal and models)
-	rm -rf .venv .venv-label-studio .demo
+	rm -rf .venv .venv-label-studio .demo .site
 
-.PHONY: help env demo up down test test-slow fuzz faults faults-long e2e lint types label-studio samples wheel lock clean
+.PHONY: help env demo up down test test-slow fuzz faults faults-long e2e lint types docs label-studio samples wheel lock clean

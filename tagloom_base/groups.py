@@ -90,10 +90,11 @@ class PathSettings(_Group):
 
     home: Annotated[Path, AfterValidator(values.home)] = Field(
         Path(".tagloom"),
-        description="Folder of the database, features, descriptions of pictures, checkpoints and logs.",
+        description="Folder of the database, features, descriptions of pictures, checkpoints, and the logs of `make "
+        "up`.",
     )
     database_url: Annotated[str, AfterValidator(values.database_url)] = Field(
-        "", description="SQLAlchemy URL; empty: SQLite in `home`."
+        "", description="SQLAlchemy URL; empty: SQLite in `TAGLOOM_HOME`."
     )
 
     @property
@@ -135,11 +136,13 @@ class AccessSettings(_Group):
     )
     port: int = Field(9090, ge=1, le=65535, description="Port the backend listens on.")
     basic_user: Annotated[str, AfterValidator(values.user)] = Field(
-        "", description="User that Label Studio sends by Basic auth; empty: not asked for."
+        "", description="User that Label Studio sends by Basic auth; empty: Basic auth is not required."
     )
-    basic_password: SecretStr = Field(SecretStr(""), description="Password of `basic_user`.")
+    basic_password: SecretStr = Field(SecretStr(""), description="Password of `TAGLOOM_BASIC_USER`.")
     url_secrets: Annotated[tuple[UrlSecret, ...], NoDecode] = Field(
-        (), description="Secret first parts of the backend's URL, by commas; all of them count, so one can be replaced."
+        (),
+        description="Secrets, any of which may be the first part of the backend's URL, by commas; give two while you "
+        "replace one.",
     )
     webhook_secret: Token = Field(
         SecretStr(""), description="Value of the header `Authorization: Bearer ...` that a webhook may carry instead."
@@ -165,12 +168,12 @@ class StudioSettings(_Group):
     label_studio_token: Token = Field(
         SecretStr(""),
         validation_alias="LABEL_STUDIO_API_KEY",
-        description="Legacy token or personal access token; sent to `label_studio_url` only.",
+        description="Legacy token or personal access token; sent to `LABEL_STUDIO_URL` only.",
     )
     label_studio_names: Annotated[tuple[WebUrl, ...], NoDecode] = Field(
         (),
-        description="Further URLs of the same Label Studio in task data, by commas, such as its `LABEL_STUDIO_HOST`; "
-        "their pictures are fetched from `label_studio_url`.",
+        description="Further URLs of the same Label Studio that stand in task data, by commas, such as its "
+        "`LABEL_STUDIO_HOST`; their pictures are fetched from `LABEL_STUDIO_URL`.",
     )
     connections: Annotated[dict[str, ConnectionSettings], NoDecode] = Field(
         {},
@@ -210,7 +213,7 @@ class WorkSettings(_Group):
     redis_url: Annotated[str, AfterValidator(values.redis_url)] = Field(
         "redis://127.0.0.1:6379/0",
         validation_alias="REDIS_URL",
-        description="Redis or Valkey that carries 'there is work' (environment variable REDIS_URL).",
+        description="Redis or Valkey that carries the queue of jobs.",
     )
     queue: Annotated[str, AfterValidator(values.queue)] = Field("tagloom", description="Name of the RQ queue.")
     reconcile_minutes: Pause = Field(
@@ -227,7 +230,7 @@ class ServingSettings(_Group):
 
     predict_budget: Seconds = Field(60.0, description="Seconds a /predict may take (Label Studio waits 100).")
     models_in_memory: AtLeastOne = Field(
-        8, description="Projects whose models stay loaded; least recently used leave first."
+        8, description="Projects whose models stay loaded; the least recently used is unloaded first."
     )
 
 
@@ -249,7 +252,9 @@ class PictureSettings(_Group):
     """Where pictures may come from, and how large they may be."""
 
     image_hosts: Annotated[tuple[Annotated[str, AfterValidator(values.host_pattern)], ...], NoDecode] = Field(
-        (), description="Public hosts that pictures may come from, by commas, e.g. `img.example.com,*.cdn.example.com`."
+        (),
+        description="Public hosts that pictures may be fetched from, by commas, e.g. "
+        "`img.example.com,*.cdn.example.com`. `tagloom doctor` names hosts that it lacks.",
     )
     image_roots: Annotated[tuple[Annotated[Path, AfterValidator(values.folder)], ...], NoDecode] = Field(
         (), description="Folders that `file://` pictures may lie in, by commas."
@@ -300,20 +305,21 @@ class TrainingSettings(_Group):
     )
     draw_seconds: Seconds | None = Field(
         None,
-        description="Seconds in which an annotator draws a box; only boxes that save time against that are shown. A "
-        "careful box takes 25.5, one by extreme clicking 7. Without it they are measured for each project by the lead "
-        "times of its annotations, and are 16 until these tell.",
+        description="Seconds in which your annotators draw a box: only boxes that save time against that are shown. A "
+        "careful box takes 25.5, one by extreme clicking 7. Without it each project's seconds are "
+        "measured by the lead times of its annotations, 16 until they tell "
+        "([annotators.md](annotators.md#boxes-by-few-keys)).",
     )
     training_threads: NotNegative = Field(0, description="Threads of a training; 0: half of the processors.")
     training_processes: AtLeastOne = Field(
-        1, description="Processes that train one project together; on `cuda` each has a GPU of its own."
+        1, description="Processes that share one training of a project; on `cuda` each has its own GPU."
     )
-    training_pool: NotNegative = Field(4000, description="Most tasks without gold that one training looks at.")
+    training_pool: NotNegative = Field(4000, description="Most tasks without gold that one training uses.")
     held_out_share: float = Field(
         0.2, ge=0, lt=1, description="Share of product families whose gold is never trained on."
     )
     settle_seconds: Pause = Field(
-        1.0, description="A training begins when no gold came for so long (at most five times that)."
+        1.0, description="A training begins when no gold arrived for so many seconds, after at most five times that."
     )
 
 
@@ -330,7 +336,7 @@ class SourceSettings(_Group):
         description="URL of an OpenAI-compatible API, such as http://127.0.0.1:11434/v1. Pictures, titles and "
         "industries are sent there; empty: nothing is.",
     )
-    vision_model: str = Field("", description="Model that is asked at `vision_url`.")
+    vision_model: str = Field("", description="Model that is asked at `TAGLOOM_VISION_URL`.")
     vision_key: Token = Field(SecretStr(""), description="Key of that API, sent as a bearer token.")
     vision_requests: NotNegative = Field(10_000, description="Most requests in all; 0: no limit.")
     vision_tokens: NotNegative = Field(0, description="Most tokens in all, of questions and answers; 0: no limit.")

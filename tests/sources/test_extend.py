@@ -1,6 +1,5 @@
-"""The worked example of docs/extend.md, as it stands there, loaded and asked."""
+"""The worked example of a source in docs/extend.md, as it stands there, loaded and asked."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,15 +10,14 @@ from sources.answers import Said
 from sources.interface import Item, Label, ReadBlock
 from sources.places import places
 from sources.process import ChildSource, Limits, SourceProcess, loaded
+from tests.pages import example as written
 
-EXTEND = Path(__file__).parents[2] / "docs" / "extend.md"
 LABELS = (Label("LOGO"), Label("赠品"))
 
 
 @pytest.fixture
 def example(tmp_path: Path) -> Iterator[dict[str, ChildSource]]:
-    (code,) = re.findall(r"```python\n(.+?)```", EXTEND.read_text("utf-8"), re.DOTALL)
-    (tmp_path / "shop.py").write_text(code, encoding="utf-8")
+    (tmp_path / "shop.py").write_text(written("extend.md", "A source of your own"), encoding="utf-8")
     (place,) = places(tmp_path)
     process = SourceProcess(place, Limits())
     yield {one.name: one for one in loaded(process, place, frozenset())}

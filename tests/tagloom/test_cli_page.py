@@ -17,7 +17,7 @@ from tests.tagloom.documents import KEYS, commands
 from tests.tagloom.snapshot import REWRITES
 
 PAGE = ROOT / "docs" / "cli.md"
-BEGIN, END = "<!-- commands -->\n", "<!-- end -->\n"
+BEGIN, END = "<!-- commands -->\n\n", "\n<!-- end -->\n"
 
 
 def rows() -> Iterator[str]:

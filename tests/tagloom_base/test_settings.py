@@ -4,20 +4,38 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from tagloom.command import settings
 from tagloom_base.errors import UserError
 from tagloom_base.groups import FIELDS
 from tagloom_base.settings import RETIRED, Settings, variable_of
+from tests.tagloom.snapshot import REWRITES
 
 SETTINGS = Path(__file__).parents[2] / "docs" / "settings.md"
 
 
-@pytest.mark.parametrize("name", FIELDS)
-def test_every_setting_is_explained(name: str) -> None:
+def row(name: str) -> str:
+    """A setting's row of the page: variable, default and description, as the code has them."""
     field = FIELDS[name]
-    variable = field.validation_alias or f"TAGLOOM_{name.upper()}"
-    assert f"| `{variable}` |" in SETTINGS.read_text(encoding="utf-8")
+    default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
+    shown = "empty" if default in ("", (), {}, None) else f"`{default}`"
+    return f"| `{variable_of(name)}` | {shown} | {field.description} |"
+
+
+def test_the_page_has_the_settings_of_the_code() -> None:
+    """``TAGLOOMTEST_REWRITE_SNAPSHOTS=1`` writes the rows of the page anew; a new setting needs a row to begin with."""
+    text = SETTINGS.read_text(encoding="utf-8")
+    told = re.findall(r"^\| `((?:TAGLOOM_|LABEL_STUDIO_|REDIS_)\w+)` \|.*", text, re.MULTILINE)
+    assert sorted(told) == sorted(map(variable_of, FIELDS))
+    for name in FIELDS:
+        held = re.compile(rf"^\| `{variable_of(name)}` \|.*", re.MULTILINE)
+        if REWRITES:
+            text = held.sub(row(name).replace("\\", r"\\"), text)
+        else:
+            assert held.findall(text) == [row(name)]
+    if REWRITES:
+        SETTINGS.write_text(text, encoding="utf-8")
 
 
 def test_lists_come_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:

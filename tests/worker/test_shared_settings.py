@@ -88,7 +88,7 @@ def test_a_worker_that_lacks_a_setting_is_told_of_by_worker_backend_and_store(
     monkeypatch.setattr(SimpleWorker, "_install_signal_handlers", lambda *_, **__: None)  # they are pytest's here
     for name, value in environment(settings).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(logs, "configure", lambda _: None)  # pytest collects the lines here
+    monkeypatch.setattr(logs, "configure", lambda *_, **__: None)  # pytest collects the lines here
     queue.wake_encoding(settings, KEY)
     lacking = SimpleWorker([settings.work.queue], name="lacking", connection=redis, serializer=JSONSerializer)
     lacking.work(burst=True, max_jobs=1)

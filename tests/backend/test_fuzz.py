@@ -291,6 +291,7 @@ HEADERS = st.builds(
 )
 
 
+@pytest.mark.slow
 @cases(PICTURE_SHARE)
 @given(pictures=st.lists(HEADERS, min_size=1, max_size=4))
 def test_pictures_whose_headers_lie(alive: Fuzzed, pictures: list[bytes]) -> None:

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 
 def _python(code: str) -> str:
     result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
@@ -10,6 +12,7 @@ def _python(code: str) -> str:
     return result.stdout.strip()
 
 
+@pytest.mark.slow
 def test_bert_and_torchvision_import_after_the_package() -> None:
     code = (
         "import model\n"

@@ -96,6 +96,7 @@ def check(words: list[str]) -> None:
             assert word[0] != "-" or word.partition("=")[0] in has, f"{' '.join(words)}: no {word}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", COMMAND_PAGES, ids=name_of)
 def test_the_commands_of_a_page_exist(page: Path) -> None:
     for words in commands(page):
@@ -115,6 +116,7 @@ def test_the_commands_are_found() -> None:
         assert one in found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -121,6 +121,7 @@ def test_an_encoder_that_is_not_on_this_machine_is_told_with_the_fix(
         require_encoders(settings.changed(image_encoder=image, text_encoder=text))
 
 
+@pytest.mark.slow
 def test_a_worker_that_lacks_the_homes_encoder_does_not_start(store: Store, settings: Settings, redis: Redis) -> None:
     store.encoders.replace({"image": "shipped", "text": "nobody/model"})
     lacking = Worker(settings, "--burst")

@@ -17,6 +17,7 @@ from worker import queue
 KEY = str(shop.KEY)
 
 
+@pytest.mark.slow
 def test_lines_of_a_job_carry_its_ids_and_the_request_that_asked(
     settings: Settings, store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,7 @@ def test_a_comparison_is_done_when_one_has_ended_that_began_after_the_request(se
     assert following.look(asked).is_done
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_is_told_with_its_reason(settings: Settings, store: Store) -> None:
     following = Following(settings, store, KEY, Kind.TRAIN)
     asked = operating.start_training(settings, store, KEY)

@@ -133,6 +133,7 @@ def test_a_sign_of_life_is_written_now_and_then(store: Store, moved: Callable[[f
     assert [process.name for process in store.processes.of_role(BACKEND)] == ["c"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("redis")
 def test_a_worker_that_starts_has_unread_pictures_tried_again_at_once(store: Store, settings: Settings) -> None:
     shop.open_shop(store, settings, tasks=2)

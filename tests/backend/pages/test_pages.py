@@ -90,6 +90,7 @@ def test_no_page_has_inline_script_or_style(desk: Desk) -> None:
         assert not re.search(r'(?:src|href|action)="(?:[a-z]+:(?!,)|/)', page), "links are relative"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_fifty_projects_and_ten_thousand_tasks_within_a_second(desk: Desk, language: str) -> None:
     desk.accounts.people[ANNA] = ("anna@shop.test", {number: f"Project {number}" for number in range(1, 51)})

@@ -32,6 +32,9 @@ from worker.forgotten import DAY_S, KILLED_S, LINGER_S, Mark
 from worker.lexicon import read_lexicon
 from worker.workplace import Workplace, open_workplace
 
+# Each begins with a project that was trained.
+pytestmark = pytest.mark.slow
+
 KEY = str(shop.KEY)
 OTHER = ProjectKey("default", 7, 1795288700)
 DAYS = 30

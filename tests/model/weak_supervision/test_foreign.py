@@ -46,6 +46,7 @@ def test_opinions_are_log_odds_within_bounds_and_zero_for_silence() -> None:
     assert heard_in(items) == ("a",)
 
 
+@pytest.mark.slow
 def test_trust_follows_accuracy_on_gold() -> None:
     """Right about LOGO 19 times in 20, about prices hardly more often than a coin, about gifts mostly wrong."""
     rates = {"LOGO": 0.95, "价格": 0.55, "赠品": 0.2}
@@ -67,6 +68,7 @@ def test_trust_follows_accuracy_on_gold() -> None:
     assert trust["主体"] == pytest.approx(FOREIGN_TRUST)
 
 
+@pytest.mark.slow
 def test_a_source_that_disappears_abstains_and_a_new_one_waits_for_a_training() -> None:
     pool, gold, families = SMALL.pool(80)
     told = [saying(item, {"a": erring(n, gold[n].labels, {"LOGO": 0.95})}) for n, item in enumerate(pool)]

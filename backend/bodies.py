@@ -57,6 +57,19 @@ def readers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(READERS, thread_name_prefix="body")
 
 
+async def received(request: Request, limit: int, too_large: str) -> bytes:
+    """Return a request's body. Raises HTTPException for one of more than ``limit`` bytes, or one that is cut off."""
+    parts = bytearray()
+    try:
+        async for part in request.stream():
+            parts += part
+            if len(parts) > limit:
+                raise HTTPException(413, too_large)
+    except ClientDisconnect:
+        raise HTTPException(400, "The request ended before its body was over.") from None
+    return bytes(parts)
+
+
 class _Bounded(Request):
     """A request whose body ``read`` has parsed and checked. FastAPI gets the finished model from ``json``."""
 
@@ -68,18 +81,8 @@ class _Bounded(Request):
         Raises HTTPException for a body that is too large, too deep or cut off, and RequestValidationError for one that
         is no JSON or does not fit the model.
         """
-        received = bytearray()
         path: str = self.scope["path"]
-        try:
-            async for part in self.stream():
-                received += part
-                if len(received) > limit:
-                    raise HTTPException(413, f"The request is larger than {limit:,} bytes, the most for {path}.")
-        except ClientDisconnect:
-            raise HTTPException(400, "The request ended before its body was over.") from None
-        body = bytes(received)
-        # A large body must not be in memory twice while it is parsed.
-        del received
+        body = await received(self, limit, f"The request is larger than {limit:,} bytes, the most for {path}.")
         self._body = body
         if not body or "json" not in self.headers.get("content-type", ""):
             # FastAPI answers that the body is missing.

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, HTTPException, Request, Response
-from starlette.requests import ClientDisconnect
 
 from backend.access import PAGES
+from backend.bodies import received
 from backend.pages import frame, sign_in
 from backend.pages.frame import FILES, Pages, Visit
 from backend.pages.now import now_of
@@ -102,15 +102,8 @@ async def _answered(request: Request, work: Callable[[Visit], Response]) -> Resp
 
 async def _form(request: Request) -> dict[str, str]:
     """Return the fields of a form. Raises HTTPException for one that is too large or cut off."""
-    received = bytearray()
+    body = await received(request, FORM_BYTES, f"The form is larger than {FORM_BYTES:,} bytes.")
     try:
-        async for part in request.stream():
-            received += part
-            if len(received) > FORM_BYTES:
-                raise HTTPException(413, f"The form is larger than {FORM_BYTES:,} bytes.")
-    except ClientDisconnect:
-        raise HTTPException(400, "The request ended before its form was over.") from None
-    try:
-        return dict(parse_qsl(received.decode(), max_num_fields=FIELDS))
+        return dict(parse_qsl(body.decode(), max_num_fields=FIELDS))
     except ValueError:
         raise HTTPException(422, "This is no form of the pages.") from None

@@ -103,6 +103,14 @@ def test_a_spoilt_label_is_seen_behind_the_gains_of_all_others() -> None:
     assert "may be worse, D is given wrongly more often" in verdict.reason
 
 
+def test_one_sure_error_of_a_label_is_no_spoilt_label() -> None:
+    truth = gold(40)
+    served, candidate = sure(truth, 0.9), sure(truth, 0.9)
+    candidate.given_NK[0, 3] = not truth[0, 3]
+    candidate.probability_NK[0, 3] = 0.03 if truth[0, 3] else 0.97
+    assert judge(evidence(truth, served, candidate), must_gain=False).accepted
+
+
 def test_one_label_may_be_too_sure_where_it_is_not_more_often_wrong() -> None:
     truth = gold(40)
     served = sure(with_errors(truth, 0.2, 1))

@@ -29,6 +29,7 @@ from tests.labelstudio.references import ODD_REFERENCES
 from tests.store import webhooks
 from tests.worker import label_studio, shop
 from worker import jobs
+from worker.corpus.draw_seconds import DrawSeconds
 from worker.training.run import RunState
 from worker.watch import Interrupted
 
@@ -114,6 +115,7 @@ def test_what_follows_a_cold_start_for_other_labels_serves_at_once_and_what_foll
     store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TAGLOOM_PROMOTION_SECONDS", "60")
+    monkeypatch.setattr(DrawSeconds, "of", lambda *_: DrawSeconds(7.0, 33))
     shop.open_shop(store, settings, tasks=60)
     shop.cold_start(settings, store, ["主体"])
     shop.annotate(store, range(1, 31))
@@ -122,6 +124,10 @@ def test_what_follows_a_cold_start_for_other_labels_serves_at_once_and_what_foll
     assert "promoted nothing" in jobs.train(KEY)
     newest = store.versions.list(KEY)[0]
     assert (newest.number, newest.state) == (3, State.ACCEPTED), newest.reason
+    assert newest.metrics["draw_seconds"] == {"seconds": 7.0, "annotations": 33}
+    box_model = checkpoint.load(settings.paths.checkpoints / newest.folder).box_model
+    assert box_model is not None
+    assert box_model.draw_seconds == 7.0
 
 
 @pytest.mark.slow

@@ -22,6 +22,9 @@ COLUMNS: dict[str, type] = {
 }  # fmt: skip
 """Columns and types. ``origin`` is gold, prediction or weak, ``kind`` tag or box; x to height are percent."""
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""The first characters of a text that spreadsheets take for a formula."""
+
 # Rows that are in memory before they are written as one group of a Parquet file.
 GROUP = 20_000
 
@@ -55,7 +58,10 @@ def rows(record: Record, labels: Labels) -> Iterator[dict[str, Any]]:
 
 
 class CsvWriter:
-    """Writes CSV in UTF-8 with a line of headings; cells that say nothing are empty."""
+    """Writes CSV in UTF-8 with a line of headings; cells that say nothing are empty.
+
+    Texts that a spreadsheet would run as a formula begin with an apostrophe (OWASP, CSV injection).
+    """
 
     def __init__(self, file: Path, labels: Labels, files: ExitStack) -> None:
         self._labels = labels
@@ -66,12 +72,17 @@ class CsvWriter:
 
     def write(self, record: Record) -> None:
         for row in rows(record, self._labels):
-            self._csv.writerow({name: int(value) if value is True or value is False else value
-                                for name, value in row.items()})  # fmt: skip
+            self._csv.writerow({name: _cell(value) for name, value in row.items()})
         self.counts.add(record, len(record.boxes()))
 
     def finish(self) -> None:
         """Nothing is left to write."""
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(FORMULA) else value
+    return int(value) if isinstance(value, bool) else value
 
 
 class ParquetWriter:

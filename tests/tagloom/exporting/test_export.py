@@ -8,7 +8,7 @@ import os
 import sys
 import weakref
 from collections.abc import Iterator
-from contextlib import redirect_stdout
+from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,14 @@ from pycocotools.coco import COCO
 
 import worker.workplace
 from labelstudio.changes import change_of
+from model.items import Gold
 from store.store import Store
 from store.tasks import Task
 from tagloom.cli import main
 from tagloom.exporting import written
 from tagloom.exporting.label_studio import LabelStudioWriter
 from tagloom.exporting.records import PAGE, Record
+from tagloom.exporting.tables import CsvWriter
 from tagloom_base.running import settings_in
 from tagloom_base.settings import Settings
 from testing.shop import LABELS
@@ -161,6 +163,16 @@ def test_csv_has_a_row_for_each_tag_box_and_weak_label(store: Store, tmp_path: P
     weak = [row for row in rows if row["origin"] == "weak"]
     assert [row["task"] for row in weak] == ["3", "4", "5", "6"]
     assert json.loads(weak[0]["sources"]) == {"nearest gold": 0.9, "LOGO: brand at the top": 0.4}
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_title_that_a_spreadsheet_would_run_is_a_text_in_csv(start: str, tmp_path: Path) -> None:
+    gold = Gold(frozenset({"LOGO"}))
+    record = Record(Task(1, {}, 0), "a.png", f"{start}HYPERLINK(1)", (9, 9), (), gold, "", None, None, {})
+    with ExitStack() as files:
+        CsvWriter(tmp_path / "out.csv", ("LOGO",), files).write(record)
+    (row,) = cells(tmp_path / "out.csv")
+    assert (row["title"], row["image"]) == (f"'{start}HYPERLINK(1)", "a.png")
 
 
 def test_parquet_holds_the_same_as_csv(store: Store, tmp_path: Path) -> None:

@@ -179,7 +179,6 @@ def print_ways(site: Site) -> None:
 
     ways = [
         Way("`PATCH` of `meta`", lambda: one_by_one("meta", "tagloom"), "meta.tagloom", ordered_by=wanted.__getitem__),
-        Way("the same, by the database's name", lambda: None, "meta__tagloom", ordered_by=wanted.__getitem__),
         Way("`PATCH` of `data`", lambda: one_by_one("data", "patched"), "data.patched", ordered_by=wanted.__getitem__),
         Way("action, 100 values", by_action, "data.by_action", ordered_by=wanted.__getitem__),
         Way("action, 2 values", two_values, "data.few", "Unknown", "yes", "equal", lambda task: -(task <= site.ids[99])),
@@ -192,17 +191,16 @@ def print_ways(site: Site) -> None:
     print("|---|---|---|---|---|---|---|---|")
     for way in ways:
         print(site.line(way), flush=True)
-    used = site.seconds()
-    api.call("GET", "/api/tasks/", params={"project": site.project, "page_size": TASKS})
-    print(f"reading the tasks without annotations: {(site.seconds() - used) / TASKS * 1000:.1f} ms a task")
-    for number in site.ids[:3]:
-        print(api.call("GET", f"/api/tasks/{number}/")["data"], api.call("GET", f"/api/tasks/{number}/")["meta"])
-    (first, *_), shown = site.ids, {}
-    api.call("POST", f"/api/tasks/{first}/annotations/", json={"result": []})
-    for kind in ("JSON", "JSON_MIN", "CSV"):
-        answer = api._client.get(f"/api/projects/{site.project}/export?exportType={kind}")
-        shown[kind] = answer.text[:300]
-    print(json.dumps(shown, indent=1))
+    for name, method, path, body in (
+        ("one page of the list without annotations", "GET", f"/api/tasks/?project={site.project}&page_size={TASKS}", None),
+        ("`summary/reset`", "POST", f"/api/projects/{site.project}/summary/reset/", {}),
+    ):
+        used = site.seconds()
+        api.call(method, path, json=body)
+        print(f"{name}: {(site.seconds() - used) / TASKS * 1000:.2f} ms a task")
+    api.call("POST", f"/api/tasks/{site.ids[0]}/annotations/", json={"result": []})
+    (exported,) = api.call("GET", f"/api/projects/{site.project}/export?exportType=JSON_MIN")
+    print(f"an export (JSON_MIN) has the keys {', '.join(exported)}")
 
 
 if __name__ == "__main__":

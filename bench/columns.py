@@ -16,8 +16,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from tagloom_base.errors import UserError
 from tools.services.child import family
 from tools.services.ports import free_port
@@ -119,7 +117,9 @@ class Site:
         moved = sum(task["updated_at"] != before[task["id"]] for task in self.tasks())
         columns = self.api.call("GET", f"/api/dm/columns?project={self.project}")["columns"]
         shown = next((one for one in columns if one["id"] == way.column.removeprefix("data.")), None)
-        column = f"{shown['type']}, {'shown' if shown['visibility_defaults']['explore'] else 'hidden'}" if shown else "no"
+        column = (
+            f"{shown['type']}, {'shown' if shown['visibility_defaults']['explore'] else 'hidden'}" if shown else "no"
+        )
         return (
             f"| {way.name} | {spent / TASKS * 1000:.1f} | {lasted / TASKS * 1000:.1f} | {heard} | {moved} | {column} | "
             f"{self.matching(way)} |"
@@ -174,14 +174,18 @@ def print_ways(site: Site) -> None:
         site.act("add_data_field", site.ids[100:], value_name="few", value_type="String", value="no")
 
     def predictions() -> None:
-        sent = [{"task": number, "result": [], "score": score, "model_version": "v1"} for number, score in wanted.items()]
+        sent = [
+            {"task": number, "result": [], "score": score, "model_version": "v1"} for number, score in wanted.items()
+        ]
         api.call("POST", f"/api/projects/{site.project}/import/predictions", json=sent)
 
     ways = [
         Way("`PATCH` of `meta`", lambda: one_by_one("meta", "tagloom"), "meta.tagloom", ordered_by=wanted.__getitem__),
         Way("`PATCH` of `data`", lambda: one_by_one("data", "patched"), "data.patched", ordered_by=wanted.__getitem__),
         Way("action, 100 values", by_action, "data.by_action", ordered_by=wanted.__getitem__),
-        Way("action, 2 values", two_values, "data.few", "Unknown", "yes", "equal", lambda task: -(task <= site.ids[99])),
+        Way(
+            "action, 2 values", two_values, "data.few", "Unknown", "yes", "equal", lambda task: -(task <= site.ids[99])
+        ),
         Way("predictions' `score`", predictions, "predictions_score", ordered_by=wanted.__getitem__),
         Way("the same, `model_version` of the project", by_name, "predictions_score", ordered_by=wanted.__getitem__),
         Way("predictions' `model_version`", lambda: None, "predictions_model_versions", "List", ["v1"], "contains"),
@@ -192,7 +196,12 @@ def print_ways(site: Site) -> None:
     for way in ways:
         print(site.line(way), flush=True)
     for name, method, path, body in (
-        ("one page of the list without annotations", "GET", f"/api/tasks/?project={site.project}&page_size={TASKS}", None),
+        (
+            "one page of the list without annotations",
+            "GET",
+            f"/api/tasks/?project={site.project}&page_size={TASKS}",
+            None,
+        ),
         ("`summary/reset`", "POST", f"/api/projects/{site.project}/summary/reset/", {}),
     ):
         used = site.seconds()

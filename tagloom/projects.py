@@ -209,7 +209,9 @@ def columns(project: str, remove: bool) -> Answer:
     with open_workplace(settings()) as workplace, operate.told(), progress("columns", "tasks") as moved:
         done = work(workplace, chosen, NeverEnds(), lambda report: moved(report["done"], report["total"]))
     if not remove and not done.tasks:
-        raise UserError(f"no answer of the version that serves {chosen.key} is kept yet: a worker keeps them; try later")
+        raise UserError(
+            f"no answer of the version that serves {chosen.key} is kept yet: a worker keeps them; try later"
+        )
     tell(str(done))
     return Answer({"project": chosen.key, **asdict(done)})
 

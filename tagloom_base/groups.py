@@ -375,7 +375,7 @@ class VersionSettings(_Group):
     )
     columns: bool = Field(
         False,
-        description="Write confidence, doubts and order into the tasks' data, as columns of Label Studio's Data Manager.",
+        description="Write confidence, doubts and order into tasks' data, as columns of Label Studio's Data Manager.",
     )
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from labelstudio.changes import task_state
 from labelstudio.columns import CHANGED, CONFIDENCE, DOUBTFUL, LOOK_ALIKES, NO_TURN, ORDER, differing, without_columns
-from labelstudio.tasks import item_key, reference_of
 from labelstudio.config import LabelConfig
+from labelstudio.tasks import item_key, reference_of
 
 FILLED: dict[str, Any] = {CONFIDENCE: 0.5, CHANGED: "yes", DOUBTFUL: "", LOOK_ALIKES: "12", ORDER: "003"}
 
@@ -39,7 +39,8 @@ def test_columns_are_no_data_to_tagloom() -> None:
     assert task_state({**body, "data": data | FILLED}).data == data
     shown = LabelConfig.parse(
         '<View><Image name="image" value="$image"/><Text name="t" value="$title"/>'
-        f'<Text name="c" value="${CONFIDENCE}"/><Choices name="tag" toName="image"><Choice value="LOGO"/></Choices></View>'
+        f'<Text name="c" value="${CONFIDENCE}"/>'
+        '<Choices name="tag" toName="image"><Choice value="LOGO"/></Choices></View>'
     )
     before, after = (reference_of(shown, {**body, "data": held}) for held in (data, data | FILLED))
     assert item_key("default", before) == item_key("default", after)

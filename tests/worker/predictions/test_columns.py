@@ -56,7 +56,9 @@ def keep(workplace: Workplace, studio: WritableLabelStudio, version: str, of: Ma
         held = usual | dict(of.get(task.id, {}))
         item = item_key(parsed.connection, reference_of(config, task.payload(), parsed))
         probabilities = dict.fromkeys(labels, max(held["score"], 0.1))
-        answers.append(Answer(task.id, version, item, held["score"], (), probabilities, (), held["look_alike"], held["changed"]))
+        answers.append(
+            Answer(task.id, version, item, held["score"], (), probabilities, (), held["look_alike"], held["changed"])
+        )
     lease = store.leases.acquire("answers", "test", 60)
     assert lease
     store.answers.begin(key, version, lease)

@@ -26,7 +26,7 @@ def test_only_what_differs_is_written_and_what_is_over_is_emptied() -> None:
     [(CONFIDENCE, "high"), (CONFIDENCE, 2), (CONFIDENCE, True), (CHANGED, "no"), (DOUBTFUL, 1), (LOOK_ALIKES, "a"),
      (LOOK_ALIKES, 12), (ORDER, "first"), (ORDER, None)],
 )  # fmt: skip
-def test_what_people_wrote_stays(name: str, value: object) -> None:
+def test_what_people_wrote_stays(name: str, value: Any) -> None:
     assert differing({name: value}, {CONFIDENCE: 0.5, CHANGED: "yes"} | {name: FILLED[name]}).keys() <= {
         CONFIDENCE, CHANGED,
     } - {name}  # fmt: skip

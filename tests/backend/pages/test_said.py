@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from backend.pages.said import in_chinese
 from backend.pages.texts import Texts
@@ -12,16 +13,19 @@ from worker.promotion.collapse import Shift
 from worker.promotion.gate import Answers, JudgedAnswers, judge
 
 
+def sure(given_NK: NDArray[np.bool_]) -> Answers:
+    return Answers(given_NK, np.where(given_NK, 0.95, 0.05))
+
+
 def judged(items: int, *, by_hand: int, wrong: int) -> str:
     """The gate's reason where the candidate answers one label wrongly on so many items."""
     gold_NK = np.ones((items, 2), dtype=bool)
     gold_NK[items // 2 :, 1] = False
     given_NK = gold_NK.copy()
     given_NK[:wrong, 0] = False
-    sure = lambda given: np.where(given, 0.95, 0.05)  # noqa: E731
     evidence = JudgedAnswers(
-        "out-of-fold", ["价格", "LOGO"], gold_NK, np.ones_like(gold_NK), Answers(gold_NK, sure(gold_NK)),
-        Answers(given_NK, sure(given_NK)), [str(row) for row in range(items)], np.arange(items) < by_hand,
+        "out-of-fold", ["价格", "LOGO"], gold_NK, np.ones_like(gold_NK), sure(gold_NK),
+        sure(given_NK), [str(row) for row in range(items)], np.arange(items) < by_hand,
     )  # fmt: skip
     return judge(evidence, must_gain=wrong == 0).reason
 

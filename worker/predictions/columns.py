@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -103,7 +104,7 @@ def values_of(answers: Mapping[int, Answer], doubtful: Collection[int]) -> dict[
 def candidates(answers: Mapping[int, Answer], labelled: Collection[int], kin: Kin, count: int) -> list[int]:
     """Return the tasks without annotation among which to choose: the least sure ones, of kin one before any second."""
     views: dict[str, int] = dict.fromkeys(kin.labelled, 1)
-    turns = []
+    turns: list[tuple[int, int, int]] = []
     for answer in sorted(answers.values(), key=lambda answer: (answer.score, answer.task_id)):
         if answer.task_id not in labelled:
             name = kin.of(answer.task_id)
@@ -155,13 +156,13 @@ class _Run:
         for task in self._listed():
             kept = without_columns(task["data"])
             if kept != task["data"]:
-                self._timed(lambda task=task, kept=kept: self._client.replace_data(task["id"], kept))
+                self._timed(partial(self._client.replace_data, task["id"], kept))
                 self.done.values += len(task["data"]) - len(kept)
             self._report(1)
         self._settle()
 
     def _write(self, ids: Sequence[int], name: str, value: Value) -> None:
-        self._timed(lambda: self._client.set_data(self._number, ids, name, value))
+        self._timed(partial(self._client.set_data, self._number, ids, name, value))
         self.done.values += len(ids)
 
     def _settle(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from labelstudio.changes import tasks_of
+from labelstudio.changes import annotations_of, tasks_of
 from labelstudio.columns import CHANGED, CONFIDENCE, DOUBTFUL, LOOK_ALIKES, NAMES, NO_TURN, ORDER
 from labelstudio.project import ProjectKey
 from labelstudio.tasks import item_key, reference_of
@@ -61,7 +61,7 @@ def keep(workplace: Workplace, studio: WritableLabelStudio, version: str, of: Ma
         )
     lease = store.leases.acquire("answers", "test", 60)
     assert lease
-    store.answers.begin(key, version, lease)
+    store.answers.begin(key, version, project.label_config, lease)
     store.answers.put(key, answers, lease)
     store.leases.release(lease)
 
@@ -175,8 +175,6 @@ def test_the_order_has_one_view_of_a_product_and_of_look_alikes_first_and_none_o
 
 
 def annotations(studio: WritableLabelStudio) -> list[Any]:
-    from labelstudio.changes import annotations_of
-
     return annotations_of([one.body() for task in studio.project.tasks.values() for one in task.annotations])
 
 

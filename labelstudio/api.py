@@ -166,12 +166,35 @@ class LabelStudioClient:
         filters = [_behind(task_id), ("total_predictions", "greater", "Number", 1)]
         return self._briefly(project_id, task_id, filters, unlabelled=unlabelled)
 
+    def tasks_data(self, project_id: int, task_id: int) -> tuple[list[dict[str, Any]], int]:
+        """Return the next tasks above ``task_id`` with their data as it is stored, like ``outdated_tasks``."""
+        return self._briefly(project_id, task_id, [_behind(task_id)], unlabelled=False, resolve_uri=False)
+
+    def set_data(self, project_id: int, task_ids: Sequence[int], key: str, value: float | str) -> None:
+        """Write one value into the data of these tasks, under a key. Their ``updated_at`` stays; no webhook is sent."""
+        kind = "String" if isinstance(value, str) else "Number"
+        chosen = {"selectedItems": {"all": False, "included": list(task_ids)}}
+        self._call(
+            "POST",
+            "/api/dm/actions",
+            params={"id": "add_data_field", "project": project_id},
+            json={**chosen, "value_name": key, "value_type": kind, "value": value},
+        )
+
+    def count_data(self, project_id: int) -> None:
+        """Have Label Studio look anew which keys the data of a project's tasks has: these are its columns."""
+        self._call("POST", f"/api/projects/{project_id}/summary/reset/", json={})
+
+    def replace_data(self, task_id: int, data: Mapping[str, Any]) -> None:
+        """Overwrite the data of a task; no webhook is sent."""
+        self._call("PATCH", f"/api/tasks/{task_id}/", json={"data": dict(data)})
+
     def _briefly(
-        self, project_id: int, task_id: int, filters: Sequence[Filter], *, unlabelled: bool
+        self, project_id: int, task_id: int, filters: Sequence[Filter], *, unlabelled: bool, **query: Any
     ) -> tuple[list[dict[str, Any]], int]:
         """Return one page of tasks without annotations and predictions, and how many tasks the filters leave in all."""
         chosen = [*filters, ("completed_at", "empty", "Datetime", True)] if unlabelled else filters
-        page = _object(self._filtered(project_id, chosen, page_size=BRIEF_TASKS_PER_PAGE))
+        page = _object(self._filtered(project_id, chosen, page_size=BRIEF_TASKS_PER_PAGE, **query))
         tasks = list(page.get("tasks") or [])
         _check_behind(tasks, task_id)
         return tasks, int(page.get("total") or 0)

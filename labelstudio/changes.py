@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeGuard, TypeVar
 
+from labelstudio.columns import without_columns
 from store.changes import AnnotationState, Change, TaskState, is_id
 from store.values import DEPTH, is_deep, microseconds_of, shortened, storable
 
@@ -28,7 +29,7 @@ def task_state(task: Mapping[str, Any]) -> TaskState:
     data = task.get("data")
     if is_deep(data):
         raise ValueError(f"its data is nested deeper than {DEPTH} levels")
-    return TaskState(_id(task), data if isinstance(data, dict) else {}, _microseconds(task))
+    return TaskState(_id(task), without_columns(data) if isinstance(data, dict) else {}, _microseconds(task))
 
 
 def annotation_state(annotation: Mapping[str, Any]) -> AnnotationState:

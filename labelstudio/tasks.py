@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from labelstudio.columns import without_columns
 from labelstudio.config import LabelConfig
 from labelstudio.project import ProjectKey
 from labelstudio.templates import filled
@@ -66,7 +67,7 @@ def reference_of(config: LabelConfig, task: Mapping[str, Any], project: ProjectK
     no text: from a storage, Label Studio puts the address under the first key of the config, whatever that shows.
     """
     data = task.get("data")
-    values: Mapping[str, Any] = data if isinstance(data, dict) else {}
+    values: Mapping[str, Any] = without_columns(data) if isinstance(data, dict) else {}
     task_id = task.get("id")
     image = filled(config.image_value, lambda key: _look_up(values, key))
     # Of a list of pictures the first one is read.

@@ -44,6 +44,13 @@ class Annotations:
             found[rows[number].task_id].append({**dated, **content})
         return dict(found)
 
+    def task_ids(self, project_key: str) -> set[int]:
+        """Return the ids of the tasks that have an annotation, a skipped one too."""
+        query = select(ANNOTATIONS.c.task_id).distinct()
+        own = query.where(ANNOTATIONS.c.project_key == project_key, ANNOTATIONS.c.deleted.is_(False))
+        with self._database.read() as connection:
+            return set(connection.execute(own).scalars())
+
     def apply(self, project_key: str, annotations: Sequence[AnnotationState], *, settled: float = NEVER) -> int:
         """Merge annotations that the API listed; return how many of them changed the gold (their events were missed).
 

@@ -61,8 +61,9 @@ def main() -> None:
     """
 
 
-for command in (backup, encoders, export, forget, init, projects.doubtful, projects.predict, projects.promote,
-                projects.reconcile, projects.rollback, projects.status, projects.train, projects.versions):  # fmt: skip
+for command in (backup, encoders, export, forget, init, projects.columns, projects.doubtful, projects.predict,
+                projects.promote, projects.reconcile, projects.rollback, projects.status, projects.train,
+                projects.versions):  # fmt: skip
     main.add_command(command)
 
 

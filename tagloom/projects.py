@@ -187,6 +187,35 @@ def predict(project: str, unlabelled: bool) -> Answer:
     return Answer({"project": chosen.key, **asdict(done), "repaired": repaired, "pictures": lines})
 
 
+@click.command(cls=Reporting)
+@project_option
+@click.option("--remove", is_flag=True, help="Take the columns out of all tasks again.")
+def columns(project: str, remove: bool) -> Answer:
+    """Write confidence, doubts and order into the tasks' data: columns of Label Studio's Data Manager.
+
+    With TAGLOOM_COLUMNS the worker does this by itself for each version; this does it once, for one project. Only what
+    differs is written, and what people have put into these columns stays.
+    """
+    from tagloom import operate
+    from worker.predictions import columns as filled
+    from worker.watch import NeverEnds
+    from worker.workplace import open_workplace
+
+    if remove and settings().versions.columns:
+        raise UserError("TAGLOOM_COLUMNS would write them again: set it to false for all workers first")
+    with opened_store() as store:
+        chosen = operate.chosen(store, project)
+    work = filled.remove if remove else filled.write
+    with open_workplace(settings()) as workplace, operate.told(), progress("columns", "tasks") as moved:
+        done = work(workplace, chosen, NeverEnds(), lambda report: moved(report["done"], report["total"]))
+    if not remove and not done.tasks:
+        raise UserError(
+            f"no answer of the version that serves {chosen.key} is kept yet: a worker keeps them; try later"
+        )
+    tell(str(done))
+    return Answer({"project": chosen.key, **asdict(done)})
+
+
 def _serving(project: "Project", version: str) -> Answer:
     tell(f"serving: {version}")
     return Answer({"project": project.key, "serving": version})

@@ -373,6 +373,10 @@ class VersionSettings(_Group):
     uncertainty_sampling: bool = Field(
         False, description="Let Label Studio's community edition ask next for the task that teaches most."
     )
+    columns: bool = Field(
+        False,
+        description="Write confidence, doubts and order into tasks' data, as columns of Label Studio's Data Manager.",
+    )
 
 
 GROUPS: dict[str, type[_Group]] = {

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 
+from backend.pages.said import Said, in_chinese
+
 LANGUAGES = ("en", "zh")
 """The first one is shown where a browser asks for none of them."""
 
@@ -23,6 +25,11 @@ class Texts:
     def __call__(self, name: str, /, **values: object) -> str:
         """Return a text with its values put in. Raises KeyError for a text or a value that is missing."""
         return self._texts[name][self.language].format_map(values)
+
+    def said(self, line: str) -> Said:
+        """Return what another part said in English in this language, or as it was said; see `backend.pages.said`."""
+        chinese = in_chinese(line) if self.language == "zh" else None
+        return Said(line, "en") if chinese is None else Said(chinese, "zh")
 
     def has(self, name: str) -> bool:
         """Return whether there is a text of this name."""

@@ -31,6 +31,7 @@ LATE = "/data/upload/late"
 class WritableLabelStudio(SimulatedLabelStudio):
     """Lists all writes in ``written`` and those to single predictions in ``changed`` (method and id), in their order.
 
+    ``data_written`` lists the writes into tasks' data: key, value and number of tasks, or the id of a single task.
     The write of predictions with the number ``fails_at``, counted from 1, is answered with 500; 0: none is.
     """
 
@@ -50,6 +51,7 @@ class WritableLabelStudio(SimulatedLabelStudio):
         self.refuses_webhooks = False
         self.sampling = "Sequential sampling"
         self.written: list[str] = []
+        self.data_written: list[str] = []
         self.changed: list[str] = []
         self.fails_at = 0
         self._server = ThreadedServer(self._pages())
@@ -80,6 +82,9 @@ class WritableLabelStudio(SimulatedLabelStudio):
         number = self.project.id
         routes = [
             Route(f"/api/projects/{number}/", self._project, methods=["GET", "PATCH"]),
+            Route(f"/api/projects/{number}/summary/reset/", self._count_data, methods=["POST"]),
+            Route("/api/dm/actions", self._act, methods=["POST"]),
+            Route("/api/tasks/{id:int}/", self._task, methods=["PATCH"]),
             Route("/api/ml/", self._backends),
             Route("/api/webhooks/", self._webhooks),
             Route("/api/webhooks/{id:int}/", self._webhook, methods=["PATCH"]),
@@ -118,6 +123,28 @@ class WritableLabelStudio(SimulatedLabelStudio):
             self.written.append(f"project goes by {self.project.model_version}")
             self.deliveries.send(payloads.project_event("PROJECT_UPDATED", self.project))
         return JSONResponse({**self.project.body(), "sampling": self.sampling})
+
+    async def _act(self, request: Request) -> Response:
+        """Write one value into the data of chosen tasks. As in Label Studio, their ``updated_at`` stays."""
+        asked = await request.json()
+        assert request.query_params["id"] == "add_data_field"
+        assert not asked["selectedItems"]["all"]
+        value = {"String": str, "Number": float}[asked["value_type"]](asked["value"])
+        chosen = asked["selectedItems"]["included"]
+        for number in chosen:
+            self.project.tasks[number].data[asked["value_name"]] = value
+        self.data_written.append(f"{asked['value_name']} {value} {len(chosen)}")
+        return JSONResponse({"response_code": 200, "detail": f"Updated {len(chosen)} tasks"})
+
+    async def _task(self, request: Request) -> Response:
+        task = self.project.tasks[request.path_params["id"]]
+        task.data = (await request.json())["data"]
+        self.data_written.append(str(task.id))
+        return JSONResponse(task.in_webhook())
+
+    async def _count_data(self, _request: Request) -> Response:
+        self.data_written.append("counted")
+        return Response(status_code=200)
 
     async def _backends(self, _request: Request) -> Response:
         return JSONResponse(self.backends)

@@ -92,6 +92,23 @@ class Annotator:
         shown = self._read()
         return int(self._page.evaluate("() => Htx.task.id")), shown
 
+    def rows(self, project: int, tab: int, most: int) -> list[int]:
+        """Open a tab of the task list; return the first tasks that it shows."""
+        self._page.goto(f"{self._url}/projects/{project}/data?tab={tab}")
+        shown = self._page.locator(".lsf-table-row")
+        shown.first.wait_for()
+        return [int(row.inner_text().split()[0]) for row in shown.all()[:most]]
+
+    def label_as_displayed(self) -> int:
+        """Choose "Label Tasks As Displayed" in the open tab; return the task that Label Studio chooses."""
+        button = self._page.locator("button", has_text=re.compile("Label All Tasks")).first.bounding_box()
+        assert button
+        # The arrow beside it has no name.
+        self._page.mouse.click(button["x"] + button["width"] + 10, button["y"] + button["height"] / 2)
+        self._page.get_by_text("Label Tasks As Displayed").first.click()
+        self._read()
+        return int(self._page.evaluate("() => Htx.task.id"))
+
     def untick(self, tag: str) -> None:
         """Take a tag away from the task that is open."""
         self._page.locator(f"input[name='{tag}']").first.click(force=True)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from labelstudio.columns import CONFIDENCE, DOUBTFUL, ORDER
 from labelstudio.project import ProjectKey
 from model import checkpoint
 from store.store import Store
@@ -15,6 +16,8 @@ from tests.backend.parts import publish
 from tests.e2e.browser import annotator
 from tests.e2e.checks import check_shown, prediction_of
 from tests.e2e.conftest import Running
+from tests.worker.label_studio import lease_of
+from worker.predictions import columns
 from worker.predictions.offer import offer
 from worker.watch import NeverEnds
 from worker.workplace import open_workplace
@@ -93,11 +96,77 @@ def tags_in(annotation: dict[str, Any]) -> frozenset[str]:
     return frozenset(tag for tags in chosen for tag in tags)
 
 
+def test_columns_are_filters_and_orders_and_cause_no_work(running: Running) -> None:
+    settings = settings_of(running, columns=True)
+    with (
+        open_workplace(settings) as workplace,
+        annotator(running.url, running.account.email, running.account.password) as person,
+    ):
+        (project,) = workplace.store.projects.all()
+        before = {task["id"]: task for task in running.tasks()}
+        offer(workplace, project, lease_of(workplace), NeverEnds(), lambda _: None)
+        kept = {one.task_id: one for one in workplace.store.answers.of_version(project.key, running.served_version())}
+        doubted = min(kept)
+        columns.write(workplace, project, NeverEnds(), lambda _: None, {doubted})
+        tasks = {task["id"]: task for task in running.tasks()}
+        assert {number: task["updated_at"] for number, task in tasks.items()} == {
+            number: task["updated_at"] for number, task in before.items()
+        }
+        assert {task["data"][CONFIDENCE] for task in tasks.values() if task["id"] in kept} == {
+            round(answer.score, 2) for answer in kept.values()
+        }
+        middle = sorted(answer.score for answer in kept.values())[len(kept) // 2]
+        unsure = {number for number, answer in kept.items() if round(answer.score, 2) < round(middle, 2)}
+        view = tab(running, [{"column": CONFIDENCE, "operator": "less", "type": "Number", "value": round(middle, 2)}])
+        assert listed(running, view) == unsure
+        assert listed(
+            running, tab(running, [{"column": DOUBTFUL, "operator": "equal", "type": "String", "value": "yes"}])
+        ) == {doubted}
+
+        shown_rows = person.rows(running.project, view, most=5)
+        turns = {number: tasks[number]["data"].get(ORDER, "") for number in unsure if not tasks[number]["annotations"]}
+        assert [turns[number] for number in shown_rows] == sorted(turns.values())[: len(shown_rows)]
+        person.screenshot(running.screenshots / "columns.png")
+        assert person.label_as_displayed() == shown_rows[0]
+        after = workplace.store.projects.get(project.key)
+        assert after
+        assert after.gold_revision == project.gold_revision
+        assert not any(CONFIDENCE in task.data for task in workplace.store.tasks.all(project.key))
+
+
+def tab(running: Running, filters: list[dict[str, Any]]) -> int:
+    """A tab of the Data Manager with these filters on columns, in Tagloom's order and without further columns."""
+    found = running.api.call("GET", f"/api/dm/columns?project={running.project}")["columns"]
+    names = [("data." if one.get("parent") == "data" else "") + one["id"] for one in found]
+    shown_names = ("id", "data.image", "data.title", f"data.{CONFIDENCE}", f"data.{DOUBTFUL}", f"data.{ORDER}")
+    hidden = [f"tasks:{name}" for name in names if name not in shown_names]
+    items = [{**one, "filter": f"filter:tasks:data.{one['column']}"} for one in filters]
+    data = {
+        "title": "Least sure",
+        "type": "list",
+        "target": "tasks",
+        "ordering": [f"tasks:data.{ORDER}"],
+        "columnsDisplayType": {f"tasks:data.{CONFIDENCE}": "Number"},
+        "hiddenColumns": {"explore": hidden, "labeling": hidden},
+        "filters": {"conjunction": "and", "items": items},
+    }
+    made = running.api.call(
+        "POST", f"/api/dm/views/?project={running.project}", json={"project": running.project, "data": data}
+    )
+    return int(made["id"])
+
+
+def listed(running: Running, view: int) -> set[int]:
+    """The tasks that a tab lists."""
+    found = running.api.call("GET", f"/api/tasks?project={running.project}&view={view}&page_size=1000")
+    return {task["id"] for task in found["tasks"]}
+
+
 def test_the_least_certain_task_comes_next_and_the_backend_is_still_asked(running: Running) -> None:
     settings = settings_of(running, uncertainty_sampling=True)
     with open_workplace(settings) as workplace:
         (project,) = workplace.store.projects.all()
-        offer(workplace, project, NeverEnds(), lambda _: None)
+        offer(workplace, project, lease_of(workplace), NeverEnds(), lambda _: None)
         version = served(workplace.store, project.key).version
         assert shown(running)["model_version"] == version
         next_task = running.api.call("GET", f"/api/projects/{running.project}/next")

@@ -37,6 +37,14 @@ def test_each_product_gives_one_view_before_any_gives_a_second() -> None:
         assert {families[row] for row in order[4 * turn : 4 * turn + 4]} == set("abcd")
 
 
+def test_of_a_labelled_product_further_views_come_with_the_second_ones() -> None:
+    likely_NK = torch.tensor([[0.5, 0.5], [0.4, 0.4], [0.3, 0.3], [0.2, 0.2]])
+    for seed in range(20):
+        order = order_of(likely_NK, vectors(0, 1, 2, 3), ["a", "b", "b", "c"], labelled=["a", "elsewhere"], seed=seed)
+        assert {order[0], order[1]} in ({1, 3}, {2, 3}), order
+    assert sorted(order_of(likely_NK, vectors(0, 1, 2, 3), ["a"] * 4, labelled=["a"])) == [0, 1, 2, 3]
+
+
 def test_the_same_arguments_give_the_same_order_and_a_count_its_beginning() -> None:
     likely_NK, vectors_ND = torch.full((5, 2), 0.4), vectors(0, 1, 2, 3, 4)
     whole = order_of(likely_NK, vectors_ND, list("abcde"), seed=3)

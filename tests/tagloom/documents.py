@@ -18,6 +18,7 @@ KEYS: dict[str, set[str]] = {
     "export": {
         "project", "format", "out", "tasks", "gold", "predicted", "unread", "boxes", "without_size",
     },
+    "columns": {"project", "tasks", "values", "requests", "foreign"},
     "down": {"ended"},
 }  # fmt: skip
 """The keys that programs may rely on; docs/cli.md has them, too."""

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 import worker.training.doubtful
 import worker.workplace
 from labelstudio.changes import tasks_of
+from labelstudio.columns import NAMES
 from model.features.item import ItemFeatures
 from model.items import Gold
 from model.training.phases import CONTINUATION
@@ -21,6 +22,8 @@ from testing.label_studio.payloads import Task
 from testing.shop import LABELS, SHOP
 from tests.worker import label_studio, shop
 from worker import jobs
+from worker.predictions.kept import keep
+from worker.watch import NeverEnds
 
 
 @pytest.fixture
@@ -116,6 +119,36 @@ def test_predict_writes_what_is_missing_and_says_how_far_it_is(
     away = run("predict")
     assert away.exit_code == 1
     assert away.stderr.splitlines()[-1].startswith("tagloom: Label Studio at")
+
+
+def test_columns_are_written_once_answers_are_kept_and_can_be_taken_away(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker.workplace, "open_extractor", label_studio.Encoders)
+    with label_studio.opened(tmp_path, tasks=3) as studio:
+        monkeypatch.setenv("LABEL_STUDIO_URL", studio.url)
+        monkeypatch.setenv("LABEL_STUDIO_API_KEY", studio.token)
+        label_studio.publish_next(Settings(), store, studio)
+        store.tasks.upsert(str(studio.key), tasks_of([task.in_webhook() for task in studio.project.tasks.values()]))
+        early = run("columns")
+        assert early.exit_code == 1
+        assert "no answer of the version" in early.stderr
+        run("predict")
+        with worker.workplace.open_workplace(Settings()) as place:
+            (project,) = store.projects.all()
+            keep(place, project, label_studio.lease_of(place), NeverEnds(), lambda _: None)
+        told = json.loads(run("columns", "--json").stdout)
+        assert (told["tasks"], told["values"]) == (3, sum(len(names(task)) for task in studio.project.tasks.values()))
+        monkeypatch.setenv("TAGLOOM_COLUMNS", "true")
+        assert "set it to false" in run("columns", "--remove").stderr
+        monkeypatch.setenv("TAGLOOM_COLUMNS", "false")
+        assert run("columns", "--remove").exit_code == 0
+        assert not any(names(task) for task in studio.project.tasks.values())
+
+
+def names(task: Task) -> set[str]:
+    """The columns that a task has."""
+    return set(task.data) & set(NAMES)
 
 
 def test_predict_tries_pictures_again_and_says_why_some_are_missing(

@@ -53,6 +53,7 @@ def test_each_setting_that_differs_is_named_and_no_secret_is_shown(tmp_path: Pat
         promotion_seconds=1.0,
         refresh_predictions=False,
         uncertainty_sampling=True,
+        columns=True,
     )
     lines = differences(shared(one), Process("w1", WORKER, shared(Settings(home=tmp_path)), 0.0))
     assert [line.split()[0] for line in lines] == list(shared(one))

@@ -65,12 +65,11 @@ class Answering:
         """
         found = self.predictions(tasks)
         if choice:
-            by_id = {task["id"]: task for task in tasks}
             sound = {number: entry for number, entry in found.items() if entry is not None}
             choice.note(
-                [by_id[number] for number in sound],
+                list(sound),
                 [entry.features for entry in sound.values()],
-                [entry.prediction for entry in sound.values()],
+                [entry.prediction.probabilities for entry in sound.values()],
             )
         return {number: self.written(number, entry) for number, entry in found.items()}
 

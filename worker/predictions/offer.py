@@ -15,7 +15,7 @@ from store.projects import Project
 from store.store import Store
 from tagloom_base.errors import UserError
 from tagloom_base.groups import VersionSettings
-from worker.predictions import sampling
+from worker.predictions import columns, sampling
 from worker.predictions.kept import keep
 from worker.predictions.preannotation import Progress, Scope, refresh
 from worker.watch import Ends, Interrupted
@@ -31,7 +31,7 @@ LONG_PAUSE_S = 600.0
 
 def is_wanted(versions: VersionSettings) -> bool:
     """Return whether Label Studio is to get any predictions that it has not asked for."""
-    return versions.refresh_predictions or versions.uncertainty_sampling
+    return versions.refresh_predictions or versions.uncertainty_sampling or versions.columns
 
 
 def due(versions: VersionSettings, store: Store) -> list[str]:
@@ -48,9 +48,11 @@ def offer(workplace: Workplace, project: Project, lease: Lease, watch: Ends, pro
     minutes.
     """
     told: list[str] = []
+    versions = workplace.settings.versions
     failure: LabelStudioError | UserError | None = None
     with _pausing(workplace.store, project.key):
-        if is_wanted(workplace.settings.versions):
+        generation = workplace.serving(project).generation
+        if versions.refresh_predictions or versions.uncertainty_sampling:
             try:
                 told.append(_offered(workplace, project, watch, progress))
             except (LabelStudioError, UserError) as error:
@@ -59,6 +61,10 @@ def offer(workplace: Workplace, project: Project, lease: Lease, watch: Ends, pro
         told.append(keep(workplace, project, lease, watch, progress))
         if failure is not None:
             raise failure
+        if versions.columns and workplace.client_of(project).connection.url:
+            told.append(str(columns.write(workplace, project, watch, progress)))
+        if is_wanted(versions):
+            workplace.store.projects.set_offered(project.key, generation)
     return "; ".join(told)
 
 
@@ -68,7 +74,6 @@ def _offered(workplace: Workplace, project: Project, watch: Ends, progress: Prog
     if not client.connection.url:
         if by_sampling:
             raise UserError("uncertainty sampling needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
-        workplace.store.projects.set_offered(project.key, workplace.serving(project).generation)
         return "no Label Studio is configured: set LABEL_STUDIO_URL to refresh its predictions"
     number = ProjectKey.parse(project.key).id
 
@@ -82,7 +87,6 @@ def _offered(workplace: Workplace, project: Project, watch: Ends, progress: Prog
     scope = Scope(unlabelled_only=True, stored_only=not by_sampling, by_choice=by_sampling)
     done = refresh(workplace, project, watch, progress, scope, on_written=go_by)
     go_by(done.version)
-    workplace.store.projects.set_offered(project.key, done.generation)
     return str(done)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from labelstudio.project import ProjectKey
 from store.projects import Project
+from worker.corpus.kin import kin_of
 from worker.predictions.answering import Answering
 from worker.predictions.choice import Choice
 from worker.predictions.stored import Answer, Stored, TaskObject
@@ -112,9 +113,12 @@ class _Refresh:
         self._scope = scope
         self._key = ProjectKey.parse(project.key)
         self._client = workplace.client_of(project)
-        settings = workplace.settings
-        self._choice = Choice(settings.tasks.family_key, settings.training.seed) if scope.by_choice else None
         self._answering = Answering(workplace, project)
+        self._choice = None
+        if scope.by_choice:
+            settings = workplace.settings
+            kin = kin_of(workplace.store, project, self._answering.config, settings.tasks.family_key)
+            self._choice = Choice(kin, settings.training.seed)
         self._stored = Stored(workplace, project, self._client)
         self._done = Refreshed(self._answering.version, self._answering.generation)
         self._total = 0

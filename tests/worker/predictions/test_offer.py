@@ -7,6 +7,8 @@ import pytest
 from redis import Redis
 from rq import Queue
 
+from labelstudio.changes import tasks_of
+from labelstudio.columns import CONFIDENCE
 from store.store import Store
 from tagloom_base.settings import Settings
 from testing.label_studio.writable import WritableLabelStudio
@@ -57,6 +59,24 @@ def test_tasks_that_label_studio_never_asked_for_are_left_to_it(
     publish_next(settings, store, studio)
     run(settings, studio)
     assert studio.written == []
+
+
+def test_columns_are_filled_alone_or_after_the_refresh_and_only_when_asked_for(
+    settings: Settings, store: Store, studio: WritableLabelStudio
+) -> None:
+    opened_in_label_studio(studio, publish_next(settings, store, studio))
+    version = publish_next(settings, store, studio)
+    store.tasks.upsert(str(studio.key), tasks_of([task.in_webhook() for task in studio.project.tasks.values()]))
+    run(settings, studio)
+    assert studio.data_written == []
+    only = {"refresh_predictions": False, "columns": True}
+    publish_next(settings, store, studio)
+    assert due(settings.changed(**only).versions, store) == [str(studio.key)]
+    told = run(settings, studio, **only)
+    assert "values written into the columns of 40 tasks" in told
+    assert all(CONFIDENCE in task.data for task in studio.project.tasks.values())
+    assert {tuple(studio.versions_of(task)) for task in studio.project.tasks} == {(version,)}, "not refreshed"
+    assert due(settings.changed(**only).versions, store) == []
 
 
 def test_it_may_be_switched_off(settings: Settings, store: Store, studio: WritableLabelStudio) -> None:

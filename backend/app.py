@@ -76,6 +76,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             app.state.readers.shutdown(wait=True, cancel_futures=True)
             for pool in app.state.pools.values():
                 pool.close(wait=True)
+            app.state.pages.close()
 
 
 async def _unreadable(_request: Request, error: Exception) -> Response:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.pages.accounts import Account, Accounts, Refused
 from backend.pages.failures import Failures
+from backend.pages.review_writing import Writer
 from backend.pages.sessions import COOKIE, FORM_COOKIE, Session, form_token, hash_of, opened
 from backend.pages.texts import Texts, language_of
 from backend.pages.times import Times
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 LOG = structlog.stdlib.get_logger(__name__)
 
-FILES = {"style.css": "text/css", "script.js": "text/javascript"}
+FILES = {"style.css": "text/css", "script.js": "text/javascript", "review.js": "text/javascript"}
 """What the pages load besides themselves → its type."""
 HEADERS = {
     # No inline script or style, nothing from other hosts, no page inside another site's.
@@ -66,12 +67,18 @@ class Pages:
 
     service: "Service"
     accounts: Accounts
+    writer: Writer
     failures: Failures = field(default_factory=Failures)
 
     @classmethod
     def of(cls, service: "Service") -> "Pages":
         """Return the pages of a service."""
-        return cls(service, Accounts(connections_of(service.settings.studios)))
+        accounts = Accounts(connections_of(service.settings.studios))
+        return cls(service, accounts, Writer(service.store, accounts))
+
+    def close(self) -> None:
+        """End what still writes."""
+        self.writer.close()
 
     def answer(self, visit: "Visit", work: "Callable[[Visit], Response]") -> Response:
         """Return the page that ``work`` makes, or one that says why there is none, with the headers that guard it."""

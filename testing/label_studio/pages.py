@@ -151,4 +151,4 @@ def _passes(task: Task, column: str, value: Any) -> bool:
 
 
 def _full(task: Task) -> Json:
-    return {**task.in_webhook(), **task.in_predict(), "drafts": []}
+    return {**task.in_webhook(), **task.in_predict(), "drafts": [], "draft_exists": task.drafts > 0}

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -9,9 +10,6 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from backend.access import PAGES
 from backend.bodies import received
 from backend.pages import frame, sign_in
-from backend.pages.frame import FILES, Pages, Visit
-from backend.pages.now import now_of
-from backend.pages.overview import overview
 from backend.pages.done import (
     ask_to_remove,
     ask_to_take_back,
@@ -21,6 +19,10 @@ from backend.pages.done import (
     remove_predictions,
     take_back,
 )
+from backend.pages.frame import FILES, Pages, Visit, Waits
+from backend.pages.now import now_of
+from backend.pages.overview import overview
+from backend.pages.picture import picture
 from backend.pages.project import choose, project_page, question, version_page
 from backend.pages.review import accept, review_page, strips
 
@@ -113,6 +115,14 @@ async def do_remove_predictions(request: Request) -> Response:
     return await _answered(request, remove_predictions)
 
 
+@ROUTER.get("/picture")
+async def show_picture(request: Request) -> Response:
+    try:
+        return await _answered(request, picture)
+    except Waits:
+        return await _answered(request, partial(picture, may_wait=True), "pictures")
+
+
 @ROUTER.get("/sign-in")
 async def show_sign_in(request: Request) -> Response:
     return await _answered(request, sign_in.form)
@@ -151,11 +161,11 @@ def _nothing(_: Visit) -> Response:
     raise frame.NotThere
 
 
-async def _answered(request: Request, work: Callable[[Visit], Response]) -> Response:
-    """Read the form, if one was sent, and make the page in one of the threads."""
+async def _answered(request: Request, work: Callable[[Visit], Response], pool: str = "pages") -> Response:
+    """Read the form, if one was sent, and make the page in one of the pool's threads. Raises Waits as ``work``."""
     pages: Pages = request.app.state.pages
     visit = Visit(pages, request, await _form(request) if request.method == "POST" else {})
-    future = request.app.state.pools["pages"].submit(visit.turn, lambda: pages.answer(visit, work))
+    future = request.app.state.pools[pool].submit(visit.turn, lambda: pages.answer(visit, work))
     response: Response = await asyncio.wrap_future(future)
     return response
 

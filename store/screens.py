@@ -56,16 +56,24 @@ class Screens:
         return [row.task_id for row in sorted(rows, key=lambda row: place[row.look_alike])][:most]
 
     def labels_of(self, project_key: str, version: str, task_ids: Collection[int]) -> dict[int, str]:
-        """Return the labels (JSON) of those of these tasks, at least one, that may be proposed now."""
-        query = select(ANSWERS.c.task_id, ANSWERS.c.labels).where(
-            _is_proposed(project_key, version), among(ANSWERS.c.task_id, task_ids)
-        )
+        """Return the labels (JSON) that a version gave to those of these tasks, at least one, that it answered."""
+        return self._labels(_of(project_key, version), task_ids)
+
+    def proposed(self, project_key: str, version: str, task_ids: Collection[int]) -> set[int]:
+        """Return those of these tasks, at least one, that may be proposed now."""
+        return set(self._labels(_is_proposed(project_key, version), task_ids))
+
+    def _labels(self, where: ColumnElement[bool], task_ids: Collection[int]) -> dict[int, str]:
+        query = select(ANSWERS.c.task_id, ANSWERS.c.labels).where(where, among(ANSWERS.c.task_id, task_ids))
         with self._database.read() as connection:
             return {row.task_id: row.labels for row in connection.execute(query)}
 
 
+def _of(project_key: str, version: str) -> ColumnElement[bool]:
+    return and_(ANSWERS.c.project_key == project_key, ANSWERS.c.version == version)
+
+
 def _is_proposed(project_key: str, version: str) -> ColumnElement[bool]:
-    mine = and_(ANSWERS.c.project_key == project_key, ANSWERS.c.version == version)
     is_there = exists().where(
         TASKS.c.project_key == project_key, TASKS.c.task_id == ANSWERS.c.task_id, TASKS.c.deleted.is_(False)
     )
@@ -83,4 +91,4 @@ def _is_proposed(project_key: str, version: str) -> ColumnElement[bool]:
             and_(BATCH_PICTURES.c.state != str(Fate.TAKEN_BACK), BATCH_PICTURES.c.labels == ANSWERS.c.labels),
         ),
     )
-    return and_(mine, is_there, ~is_labelled, ~is_decided)
+    return and_(_of(project_key, version), is_there, ~is_labelled, ~is_decided)

@@ -61,6 +61,7 @@ def continue_batch(visit: Visit) -> Response:
     """Go on with a batch that has stopped, as the person who asks."""
     visit.require_form(visit.person.id)
     project, batch = _batch(visit)
+    visit.pages.service.store.batches.note(batch.id, "")
     visit.pages.writer.start(visit.person, project.key, batch.id)
     return visit.lead(f"done?id={_id(project)}")
 
@@ -159,7 +160,7 @@ def _stamp(visit: Visit, project: Project) -> str:
     store = visit.pages.service.store
     parts = (
         [
-            (one.id, dict(one.counts), one.problem, one.taken_back_at)
+            (one.id, sorted(one.counts.items()), one.problem, one.taken_back_at)
             for one in store.batches.newest(project.key, BATCHES)
         ],
         store.prediction_removals.all(project.key),

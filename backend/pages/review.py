@@ -10,7 +10,7 @@ import structlog
 from fastapi import Response
 
 from backend.pages.frame import NotThere, Visit
-from backend.pages.review_screens import MOST, Part, Proposals, Screen, counts_of
+from backend.pages.review_screens import MOST, Part, Proposals, Screen, Shown, counts_of
 from labelstudio.config import ConfigError
 from labelstudio.project import ProjectKey
 from model.features.cache import FeatureCache
@@ -63,13 +63,9 @@ def accept(visit: Visit) -> Response:
     screen = proposals.screen_of(ids)
     if not screen.labels or screen.stamp != visit.asked("stamp"):
         return _page(visit, project, "review_changed", 409)
+    proposed = store.screens.proposed(project.key, screen.version, ids)
     exceptions = {number for number in ids if visit.form.get(f"x{number}")}
-    pictures = [
-        Picture(one.answer.task_id, Fate.EXCEPTION)
-        if one.answer.task_id in exceptions
-        else Picture(one.answer.task_id, Fate.WAITING, one.result)
-        for one in screen.pictures
-    ]
+    pictures = [_decided(one, exceptions, proposed) for one in screen.pictures]
     seconds = _seconds(visit) / len(pictures)
     new = NewBatch(form, visit.person.person, screen.version, screen.labels, round(seconds, 2), pictures)
     number, is_new = store.batches.begin(project.key, new)
@@ -79,8 +75,7 @@ def accept(visit: Visit) -> Response:
             project=project.key,
             person=visit.person.person,
             batch=number,
-            accepted=len(pictures) - len(exceptions),
-            exceptions=len(exceptions),
+            accepted=sum(picture.fate is Fate.WAITING for picture in pictures),
         )
         visit.pages.writer.start(visit.person, project.key, number)
     return visit.lead(lead)
@@ -166,6 +161,14 @@ def _part(visit: Visit) -> Part:
 
 def _id(project: Project) -> str:
     return project.key.partition("/")[2]
+
+
+def _decided(shown: Shown, exceptions: set[int], proposed: set[int]) -> Picture:
+    """Return what becomes of a picture of a screen that is accepted."""
+    number = shown.answer.task_id
+    if number in exceptions:
+        return Picture(number, Fate.EXCEPTION)
+    return Picture(number, Fate.WAITING, shown.result) if number in proposed else Picture(number, Fate.LABELLED)
 
 
 def _ids(text: str) -> list[int]:

@@ -42,7 +42,7 @@ class Part(StrEnum):
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture as proposed: the regions that accepting writes, and its rectangles (label, x, y, width, height in %)."""
+    """A picture as proposed: the regions that accepting writes, and its rectangles: label, x, y, width, height in %."""
 
     answer: Answer
     result: Sequence[Region]
@@ -105,10 +105,10 @@ class Proposals:
         return Screen(self.version, "", ())
 
     def screen_of(self, ids: Sequence[int]) -> Screen:
-        """Return the screen of these tasks, without those that may not be proposed any more."""
-        still = self.store.screens.labels_of(self.project_key, self.version, ids) if ids else {}
-        pictures = self.shown([number for number in ids if number in still])
-        labels = {still[one.answer.task_id] for one in pictures}
+        """Return the screen of these tasks as it was shown; without labels if they differ."""
+        given = self.store.screens.labels_of(self.project_key, self.version, ids)
+        pictures = self.shown([number for number in ids if number in given])
+        labels = {given[one.answer.task_id] for one in pictures}
         return Screen(self.version, labels.pop() if len(labels) == 1 else "", pictures)
 
     def shown(self, ids: Sequence[int]) -> list[Shown]:

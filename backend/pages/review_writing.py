@@ -173,8 +173,6 @@ class Writer:
             with closing(self._accounts.client(session)) as client:
                 desk = Desk(self._store, client, self._ending.is_set)
                 while (batch := batches.get(project_key, number)) and batch.is_open and not self._ending.is_set():
-                    if batch.problem:
-                        batches.note(number, "")
                     if batch.taken_back_at:
                         desk.take_back(batch)
                     else:

@@ -58,15 +58,15 @@ class PredictionRemovals:
             query = select(table.c.project_key).where(waiting).distinct().order_by(table.c.project_key)
             return list(connection.execute(query).scalars())
 
-    def progress(self, project_key: str, version: str, *, removed: int, kept: int, again_s: float = 0.0) -> None:
+    def progress(self, project_key: str, version: str, *, removed: int, kept: int, again_s: float | None) -> None:
         """Record so many further removed predictions, and how many stay.
 
-        With ``again_s`` the rest is tried again after so many seconds; without, the removal is done.
+        The rest is due again after ``again_s`` seconds; None says that nothing is left to do.
         """
         table = PREDICTION_REMOVALS
         mine = (table.c.project_key == project_key) & (table.c.version == version)
         with self._database.write() as connection:
             at = now(connection)
-            values = {"removed": table.c.removed + removed, "kept": kept, "due_at": at + again_s}
-            done = {} if again_s else {"done_at": at}
-            connection.execute(update(table).where(mine).values({**values, **done}))
+            values = {"removed": table.c.removed + removed, "kept": kept}
+            wait = {"done_at": at} if again_s is None else {"due_at": at + again_s}
+            connection.execute(update(table).where(mine).values({**values, **wait}))

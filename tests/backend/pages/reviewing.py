@@ -66,6 +66,17 @@ class Table:
         until(lambda: (batch := self.newest()) and (not batch.is_open or batch.problem))
         return self.newest()
 
+    def settle_of(self, batch: Batch) -> Batch:
+        """The same of a certain batch."""
+
+        def found() -> Batch:
+            one = self.store.batches.get(self.key, batch.id)
+            assert one
+            return one
+
+        until(lambda: not found().is_open or found().problem)
+        return found()
+
     def newest(self) -> Batch:
         return self.store.batches.newest(self.key, 1)[0]
 

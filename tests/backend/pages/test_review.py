@@ -205,7 +205,9 @@ def test_a_batch_that_stopped_in_the_middle_is_continued_and_writes_nothing_twic
     assert 0 < batch.count(Fate.WAITING) < 20
     assert "Continue" in table.browser.get(f"review-now?id={table.id}").text
     strip = table.browser.get(f"done?id={table.id}")
-    fields = dict(re.findall(r'name="(form_token|id|batch)" value="([^"]+)"', strip.text.rpartition("continue-batch")[2]))
+    fields = dict(
+        re.findall(r'name="(form_token|id|batch)" value="([^"]+)"', strip.text.rpartition("continue-batch")[2])
+    )
     table.browser.post("continue-batch", fields)
     batch = table.settle()
     assert batch.count(Fate.WRITTEN) == 20

@@ -19,7 +19,9 @@ COMPOSED = {
     "figure_": ["macro_f1", "macro_f1_by_hand", "log_loss"],
     "review_": [str(part) for part in Part],
     "review_nothing_": [str(part) for part in Part],
-    "fate_": [str(fate).replace(" ", "_") for fate in Fate if fate not in (Fate.WAITING, Fate.WRITTEN, Fate.TAKEN_BACK)],
+    "fate_": [
+        str(fate).replace(" ", "_") for fate in Fate if fate not in (Fate.WAITING, Fate.WRITTEN, Fate.TAKEN_BACK)
+    ],
     "problem_": ["token", "forbidden", "away", "failed"],
     "point_": ["served", "refused", "chosen"],
     "gate_": ["out_of_fold", "held_out", "few", "nothing"],

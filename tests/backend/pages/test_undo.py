@@ -17,7 +17,7 @@ from store.tables import ANSWERS
 from testing.label_studio.simulator import Upload
 from tests.backend.pages import reviewing
 from tests.backend.pages.office import form_token
-from tests.backend.pages.reviewing import Table, add_version, held_of, keep_answers, tasks_of
+from tests.backend.pages.reviewing import Table, add_version, keep_answers, tasks_of
 from worker.corpus.gold import project_gold
 
 QUICK, ALL = 6, 100  # sequences
@@ -165,7 +165,9 @@ class Model:
 
     held: dict[int, list[tuple[int, bool]]] = field(default_factory=dict)
     drafts: set[int] = field(default_factory=set)
-    peoples: set[int] = field(default_factory=set)  # ids of annotations that a person made or changed, and did not delete
+    peoples: set[int] = field(
+        default_factory=set
+    )  # ids of annotations that a person made or changed, and did not delete
 
     def accept(self, batch: int, tasks: set[int]) -> None:
         for task in tasks:

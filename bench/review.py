@@ -35,6 +35,11 @@ from tools.up.run import up
 LOOK_S, KEY_S, MISS = 0.6, 1.2, 0.05
 START_S, TRAINED_S = 600.0, 3600.0
 
+HEAD = (
+    "| part | pictures shown | screens | pictures/h | person, modelled | machine, measured | precision before | "
+    "after | all tags right | keys per 100 |"
+)
+
 _SCREEN = """() => ({
     given: [...document.querySelectorAll('.answer .tag:not(.none)')].map(tag => tag.textContent.trim()),
     pictures: [...document.querySelectorAll('.glance input')].map(box => [Number(box.id.slice(1)), box.dataset.key]),
@@ -84,24 +89,25 @@ def main() -> None:
         up(Settings(), samples, sorted({label for one in samples for label in one.labels}), port=options.up)
         return
     chance = random.Random(options.seed)
-    with running(options) as (api, project, settings), closing(Store.open(settings.paths.database)) as store:
+    with running(options) as (api, project, settings, backend), closing(Store.open(settings.paths.database)) as store:
         gold = _gold(api, project, samples)
-        labelled = _some_products(gold, options.gold, chance)
-        for number in labelled:
-            annotate(api, number, gold[number])
+        labelled = _labelled_already(api, project)
+        if not labelled:
+            labelled = _some_products(gold, options.gold, chance)
+            for number in labelled:
+                annotate(api, number, gold[number])
         (key,) = [one.key for one in store.projects.all()]
         _until(TRAINED_S, lambda: _is_settled(store, key, len(gold)))
         current = store.versions.current(key)
         assert current
         pool = len(gold) - len(labelled)
         print(f"{current.version} of {len(labelled)} labelled pictures; {pool} others")
-        print("| part | pictures shown | screens | pictures/h | person, modelled | machine, measured | precision before |"
-              " after | all tags right | keys per 100 |")  # fmt: skip
+        print(HEAD)
         print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
         with chromium() as browser:
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             account = Account.of(options.folder.resolve())
-            address = f"http://127.0.0.1:{settings.serving.port}/pages/"
+            address = f"{backend}/pages/"
             page.goto(address)
             page.fill("#token", account.token)
             page.keyboard.press("Enter")
@@ -164,7 +170,7 @@ def annotate(api: LabelStudio, task: int, sample: Sample) -> None:
 
 
 @contextmanager
-def running(options: argparse.Namespace) -> Iterator[tuple[LabelStudio, int, Settings]]:
+def running(options: argparse.Namespace) -> Iterator[tuple[LabelStudio, int, Settings, str]]:
     home = options.folder.resolve()
     home.mkdir(parents=True, exist_ok=True)
     port, backend_port = free_port(), free_port()
@@ -181,11 +187,8 @@ def running(options: argparse.Namespace) -> Iterator[tuple[LabelStudio, int, Set
             with closing(LabelStudio(url, account.token)) as api:
                 (project,) = [one for one in api.call("GET", "/api/projects/")["results"] if one["title"] == TITLE]
                 token = SecretStr(account.token)
-                yield (
-                    api,
-                    project["id"],
-                    Settings(home=home, port=backend_port, label_studio_url=url, label_studio_token=token),
-                )
+                settings = Settings(home=home, label_studio_url=url, label_studio_token=token)
+                yield api, project["id"], settings, f"http://127.0.0.1:{backend_port}"
         finally:
             process.terminate()
             process.wait(90)
@@ -202,6 +205,12 @@ def _gold(api: LabelStudio, project: int, samples: Sequence[Sample]) -> dict[int
     by_name = {sample.image.name: sample for sample in samples}
     tasks = api.call("GET", f"/api/tasks?project={project}&page_size=10000")["tasks"]
     return {task["id"]: by_name[Path(task["data"]["image"]).name.partition("-")[2]] for task in tasks}
+
+
+def _labelled_already(api: LabelStudio, project: int) -> list[int]:
+    """The tasks that an earlier run in this folder has labelled."""
+    tasks = api.call("GET", f"/api/tasks?project={project}&page_size=10000")["tasks"]
+    return [task["id"] for task in tasks if task["is_labeled"]]
 
 
 def _some_products(gold: Mapping[int, Sample], count: int, chance: random.Random) -> list[int]:
@@ -237,7 +246,8 @@ def _as_written(api: LabelStudio, project: int, gold: Mapping[int, Sample], labe
         regions = [region for region in task["annotations"][0]["result"] if region["type"] == "choices"]
         given = frozenset(name for region in regions for name in region["value"]["choices"])
         _count(written, given, frozenset(gold[task["id"]].labels))
-    return f"Label Studio holds {pictures} reviewed pictures, {twice} of them twice; precision of their tags {_share(written)}"
+    told = f"Label Studio holds {pictures} reviewed pictures, {twice} of them twice"
+    return f"{told}; precision of their tags {_share(written)}"
 
 
 def _count(counts: list[int], given: frozenset[str], right: frozenset[str]) -> None:

@@ -16,6 +16,7 @@ from labelstudio.project import ProjectKey
 from model.features.cache import FeatureCache
 from store.batches import Batch, Fate, NewBatch, Picture
 from store.projects import Project
+from store.screens import Group
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -116,9 +117,8 @@ def task_address(visit: Visit, project: Project, task_id: int) -> str:
 def _page(visit: Visit, project: Project, alert: str = "", status: int = 200) -> Response:
     service = visit.pages.service
     current = service.store.versions.current(project.key)
-    proposals = _proposals(visit, project, current.version if current else "")
     part = _part(visit)
-    groups = {one: proposals.groups(one) if proposals else [] for one in Part}
+    proposals, groups = _newest(visit, project, current.version if current else "")
     screen = proposals.next_screen(groups[part]) if proposals else Screen("", "", ())
     return visit.page(
         "review.html.jinja",
@@ -127,6 +127,7 @@ def _page(visit: Visit, project: Project, alert: str = "", status: int = 200) ->
         title=visit.title(project),
         alert=alert,
         version=current.version if current else "",
+        is_older=bool(current and screen.pictures and screen.version != current.version),
         part=part,
         counts={one: counts_of(groups[one]) for one in Part},
         screen=screen,
@@ -139,6 +140,24 @@ def _page(visit: Visit, project: Project, alert: str = "", status: int = 200) ->
         address=lambda task_id: task_address(visit, project, task_id),
         strips=strips_of(visit, project),
     )
+
+
+def _newest(visit: Visit, project: Project, version: str) -> tuple[Proposals | None, dict[Part, list[Group]]]:
+    """Return the proposals of the served version, and their groups by part.
+
+    While it has not answered all tasks yet, those of the version before are returned if they have any: a review goes
+    on while its own labels make one version after the other.
+    """
+    answers = visit.pages.service.store.answers
+    names = [version]
+    if version and project.key in answers.due():
+        names = [*(one for one in answers.versions(project.key) if one != version), version]
+    for name in names:
+        proposals = _proposals(visit, project, name)
+        groups = {one: proposals.groups(one) if proposals else [] for one in Part}
+        if any(groups.values()):
+            break
+    return proposals, groups
 
 
 def _proposals(visit: Visit, project: Project, version: str) -> Proposals | None:

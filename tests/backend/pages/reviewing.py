@@ -110,7 +110,7 @@ def tasks_of(page: httpx.Response) -> list[int]:
 
 
 def keep_answers(table: Table, answers: Sequence[Mapping[str, Any]], version: str = VERSION) -> None:
-    """Keep answers (``task``, ``labels``; perhaps ``score``, ``look_alike``, ``boxes``) with features of their tasks."""
+    """Keep answers (``task``, ``labels``; perhaps ``score``, ``look_alike``, ``boxes``) and features of their tasks."""
     cache = FeatureCache(table.backend.settings.paths.features, SPACE)
     rows = []
     for one in answers:

@@ -6,7 +6,6 @@ import pytest
 
 from backend.pages.review_screens import Part
 from backend.pages.texts import LANGUAGES, Texts, all_texts, language_of
-from store.batches import Fate
 from store.versions import State
 from worker.queue import Kind
 
@@ -19,9 +18,7 @@ COMPOSED = {
     "figure_": ["macro_f1", "macro_f1_by_hand", "log_loss"],
     "review_": [str(part) for part in Part],
     "review_nothing_": [str(part) for part in Part],
-    "fate_": [
-        str(fate).replace(" ", "_") for fate in Fate if fate not in (Fate.WAITING, Fate.WRITTEN, Fate.TAKEN_BACK)
-    ],
+    "fate_": ["exception", "labelled", "in_work", "gone", "refused", "changed"],
     "problem_": ["token", "forbidden", "away", "failed"],
     "point_": ["served", "refused", "chosen"],
     "gate_": ["out_of_fold", "held_out", "few", "nothing"],

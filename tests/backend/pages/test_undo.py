@@ -165,9 +165,7 @@ class Model:
 
     held: dict[int, list[tuple[int, bool]]] = field(default_factory=dict)
     drafts: set[int] = field(default_factory=set)
-    peoples: set[int] = field(
-        default_factory=set
-    )  # ids of annotations that a person made or changed, and did not delete
+    peoples: set[int] = field(default_factory=set)  # ids of annotations that people made or changed
 
     def accept(self, batch: int, tasks: set[int]) -> None:
         for task in tasks:

@@ -2,6 +2,7 @@ import pytest
 from sqlalchemy import select
 
 from labelstudio.changes import change_of, tasks_of
+from store.answers import Answer
 from store.batches import Fate, NewBatch, Picture
 from store.leases import LeaseLost, lease_name
 from store.measures import Amount
@@ -36,6 +37,7 @@ def fill(store: Store, key: str) -> None:
     lease = store.leases.acquire(lease_name("train", key), "a", ttl=60)
     assert lease
     store.weak_labels.replace(key, [(2, {"a": WeakLabel(0.5, 0.5, {})})], space="s", gold_revision=1, lease=lease)
+    store.answers.put(key, [Answer(1, "v0.abcd", "f", 0.5, ("a",), {"a": 0.5}, (), 1, changed=False)], lease)
 
 
 def rows(store: Store, key: str) -> dict[str, list[tuple[object, ...]]]:

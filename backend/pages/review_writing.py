@@ -90,10 +90,10 @@ class Desk:
             return _held(picture, self._created(accepted, task))
         except LabelStudioError as error:
             if error.status == DUPLICATE or error.is_missing:
-                (again,) = self.client.tasks_named(ProjectKey.parse(batch.project_key).id, [picture.task_id]) or [None]
-                if again is None:
+                found = self.client.tasks_named(ProjectKey.parse(batch.project_key).id, [picture.task_id])
+                if not found:
                     return replace(picture, fate=Fate.GONE, result=())
-                known = accepted.written(again, person)
+                known = accepted.written(found[0], person)
                 return _held(picture, known) if known is not None else replace(picture, fate=Fate.LABELLED, result=())
             if error.status != 400:
                 raise

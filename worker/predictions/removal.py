@@ -13,7 +13,7 @@ from typing import Any
 from store.fast_answers import SUFFIX
 from store.projects import Project
 from worker.predictions.answering import Answering
-from worker.predictions.stored import OPEN_S, Changes, Stored, TaskObject, changes, used_by
+from worker.predictions.stored import OPEN_S, Answer, Changes, Stored, TaskObject, changes, used_by
 from worker.watch import Ends
 from worker.workplace import Workplace
 
@@ -87,7 +87,7 @@ class _Removing:
             if self._free(task)
         }
         answers = self._answering.answers([task for task in tasks if task["id"] in todo])
-        due = []
+        due: list[tuple[TaskObject, Changes, Answer | None]] = []
         for task in tasks:
             if task["id"] in answers:
                 due.append((task, todo[task["id"]], answers[task["id"]]))

@@ -1,6 +1,5 @@
 """A backend with a person who reviews, over a Label Studio that keeps what is written into it."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,14 +9,16 @@ from typing import Any
 
 import httpx
 from PIL import Image
-from sqlalchemy import insert
 
+from backend.pages.review_screens import Proposals
 from labelstudio.changes import tasks_of as states_of
+from labelstudio.config import LabelConfig
 from labelstudio.project import ProjectKey
 from model.features.cache import FeatureCache
+from store.answers import Answer
 from store.batches import Batch
+from store.leases import lease_name
 from store.store import Store
-from store.tables import ANSWERS
 from store.versions import NewVersion
 from testing.features import features
 from testing.label_studio.simulator import Upload
@@ -115,24 +116,15 @@ def keep_answers(table: Table, answers: Sequence[Mapping[str, Any]], version: st
     rows = []
     for one in answers:
         number, item = one["task"], f"{one['task']:064x}"
-        # The numbers of look-alikes are the same, so that their features are alike.
-        cache.put(item, features(title=f"商品 {number}", seed=one.get("look_alike", number), size=(400, 400)))
-        content = [dict.fromkeys(LABELS, 0.99), one.get("boxes", [BOX])]
-        rows.append(
-            {
-                "project_key": table.key,
-                "task_id": number,
-                "version": version,
-                "item_key": item,
-                "score": one.get("score", 0.97),
-                "labels": json.dumps(one["labels"], ensure_ascii=False),
-                "content": json.dumps(content, ensure_ascii=False),
-                "look_alike": one.get("look_alike", number),
-                "changed": False,
-            }
-        )
-    with table.store._database.write() as connection:
-        connection.execute(insert(ANSWERS), rows)
+        # The features of look-alikes are the same.
+        alike = one.get("look_alike", number)
+        cache.put(item, features(title=f"商品 {number}", seed=alike, size=(400, 400)))
+        likely, boxes = dict.fromkeys(LABELS, 0.99), tuple(one.get("boxes", [BOX]))
+        score, labels = one.get("score", 0.97), tuple(one["labels"])
+        rows.append(Answer(number, version, item, score, labels, likely, boxes, alike, changed=False))
+    lease = table.store.leases.acquire(lease_name("predict", table.key), "test", 60)
+    assert lease
+    table.store.answers.put(table.key, rows, lease)
 
 
 def add_version(store: Store, key: str, number: int = 0, generation: int = 0) -> str:
@@ -164,9 +156,6 @@ def table(folder: Path, tasks: int, language: str = "en", **settings: Any) -> It
 
 def result_of_task(table: Table, number: int) -> list[dict[str, Any]]:
     """The regions that the version proposes for a task, as Label Studio stores a prediction."""
-    from backend.pages.review_screens import Proposals
-    from labelstudio.config import LabelConfig
-
     config = LabelConfig.parse(table.studio.project.label_config)
     cache = FeatureCache(table.backend.settings.paths.features, SPACE)
     (shown,) = Proposals(table.store, config, cache, table.key, VERSION).shown([number])

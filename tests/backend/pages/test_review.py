@@ -2,11 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from labelstudio.changes import annotation_state
+from labelstudio.changes import tasks_of as states_of
 from labelstudio.config import LabelConfig
 from labelstudio.gold import read_gold
 from labelstudio.lead_times import lead_time_of
@@ -15,7 +19,15 @@ from store.batches import Fate
 from testing.label_studio import payloads
 from testing.waiting import until
 from tests.backend.pages import reviewing
-from tests.backend.pages.reviewing import LABELS, VERSION, Table, add_version, fields_of, keep_answers, tasks_of
+from tests.backend.pages.reviewing import (
+    VERSION,
+    Table,
+    add_version,
+    fields_of,
+    keep_answers,
+    result_of_task,
+    tasks_of,
+)
 
 
 @pytest.fixture
@@ -70,8 +82,6 @@ def test_accepting_writes_what_the_editor_would_have_submitted(table: Table) -> 
 
 
 def test_its_lead_time_is_no_measure_of_a_person_who_draws(table: Table) -> None:
-    from labelstudio.changes import annotation_state
-
     keep_answers(table, [{"task": 1, "labels": ["主体"], "boxes": []}])
     table.accept(table.screen())
     table.settle()
@@ -86,8 +96,6 @@ def test_its_lead_time_is_no_measure_of_a_person_who_draws(table: Table) -> None
 def test_the_stored_prediction_that_was_accepted_is_named(table: Table) -> None:
     keep_answers(table, [{"task": number, "labels": ["主体"]} for number in (1, 2)])
     page = table.screen()
-    from tests.backend.pages.reviewing import result_of_task
-
     said = {"result": result_of_task(table, 1), "score": 0.9, "model_version": VERSION}
     stored = table.studio.project.keep(1, said)
     table.studio.project.keep(2, {**said, "model_version": "another"})
@@ -194,7 +202,7 @@ def test_a_batch_that_stopped_in_the_middle_is_continued_and_writes_nothing_twic
     table.studio.answers_lost = 0
     lost = table.studio.submit
 
-    def tenth(task: int, fields: dict[str, object], person: int) -> payloads.Annotation:
+    def tenth(task: int, fields: Mapping[str, Any], person: int = payloads.USER) -> payloads.Annotation:
         table.studio.answers_lost = int(task == 10)
         return lost(task, fields, person)
 
@@ -237,4 +245,38 @@ def test_two_people_on_one_screen_write_each_picture_once(table: Table) -> None:
     written = [task.annotations for task in table.studio.project.tasks.values()]
     assert [len(those) for those in written][:8] == [1] * 8
     assert {those[0].completed_by for those in written[:8]} == {1}
-    assert len(LABELS) == 3
+
+
+def test_a_review_goes_on_with_the_version_before_while_the_new_one_still_answers(table: Table) -> None:
+    keep_answers(table, [{"task": number, "labels": ["主体"]} for number in (1, 2, 3)])
+    lease = table.store.leases.acquire("predict", "test", 60)
+    assert lease
+    table.store.answers.begin(table.key, VERSION, lease)
+    newer = add_version(table.store, table.key, 1, generation=1)
+    table.store.answers.begin(table.key, newer, lease)
+    keep_answers(table, [{"task": 3, "labels": ["LOGO"]}], newer)
+    page = table.screen()
+    assert tasks_of(page) == [1, 2, 3]
+    assert f"{newer} serves, and still reads the pictures" in page.text
+    table.store.answers.finish(table.key, 2)
+    assert tasks_of(table.screen()) == [3]
+
+
+@pytest.mark.slow
+def test_ten_thousand_tasks_within_a_second(table: Table) -> None:
+    tasks = range(41, 10_041)
+    states = [{"id": number, "data": {}, "updated_at": "2026-11-30T00:00:00Z"} for number in tasks]
+    table.store.tasks.upsert(table.key, states_of(states))
+    combined = [["主体"], ["主体", "LOGO"], ["价格"], []]
+    answers = [
+        {"task": number, "labels": combined[number % 4], "look_alike": number // 40, "score": 0.4 + number % 60 / 100}
+        for number in tasks
+    ]
+    keep_answers(table, answers)
+    table.screen()
+    for place in (f"review?id={table.id}", f"review?id={table.id}&part=rest", f"done?id={table.id}"):
+        began = time.process_time()
+        assert table.browser.get(place).status_code == 200
+        seconds = time.process_time() - began
+        print(f"{place}: {seconds:.3f} s")
+        assert seconds < 1, place

@@ -203,8 +203,8 @@ def _sequence(table: Table, chance: random.Random, folder: Path) -> list[str]:
     with table.store._database.write() as connection:
         connection.execute(delete(ANSWERS))
     keep_answers(table, [{"task": one, "labels": ["主体"], "score": 0.91 + one % 7 / 100} for one in ids])
-    model, batches, told = Model({one: [] for one in ids}), [], []
-    steps = []
+    model, batches = Model({one: [] for one in ids}), list[Batch]()
+    told, steps = list[str](), list[str]()
     for _ in range(STEPS):
         steps.append(_step(table, chance, model, batches))
         is_held = {one: len(tasks[one].annotations) for one in ids}

@@ -81,6 +81,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("samples/data"))
     parser.add_argument("--tasks", type=int, default=640)
     parser.add_argument("--gold", type=int, default=60, help="pictures that are labelled before the review")
+    parser.add_argument("--pace", type=float, default=1.0, help="share of the person's modelled time that is waited")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--up", type=int, help=argparse.SUPPRESS)  # the port of Label Studio, in the child
     options = parser.parse_args()
@@ -113,13 +114,15 @@ def main() -> None:
             page.keyboard.press("Enter")
             page.wait_for_selector("#now")
             for part in ("sure", "rest"):
-                session = reviewed(page, f"{address}review?id={key.partition('/')[2]}&part={part}", gold, chance)
+                session = reviewed(
+                    page, f"{address}review?id={key.partition('/')[2]}&part={part}", gold, chance, options.pace
+                )
                 print(session.line(part, pool), flush=True)
         _until(120, lambda: not any(batch.is_open for batch in store.batches.newest(key, 1000)))
         print(_as_written(api, project, gold, labelled))
 
 
-def reviewed(page: Page, address: str, gold: Mapping[int, Sample], chance: random.Random) -> Session:
+def reviewed(page: Page, address: str, gold: Mapping[int, Sample], chance: random.Random, pace: float) -> Session:
     """Review screen after screen until none comes."""
     session = Session()
     page.goto(address)
@@ -130,6 +133,7 @@ def reviewed(page: Page, address: str, gold: Mapping[int, Sample], chance: rando
             return session
         given = frozenset(screen["given"])
         session.screens += 1
+        before = session.person_s
         for number, pressed in screen["pictures"]:
             right = frozenset(gold[number].labels)
             session.shown += 1
@@ -141,6 +145,7 @@ def reviewed(page: Page, address: str, gold: Mapping[int, Sample], chance: rando
             session.accepted += 1
             _count(session.kept, given, right)
             session.whole += given == right
+        time.sleep(pace * (session.person_s - before))
         began = time.monotonic()
         with page.expect_navigation():
             page.keyboard.press("Enter")

@@ -53,6 +53,16 @@
     event.preventDefault();
   }
 
+  // While the person looks, the browser gets the pictures that probably come next.
+  function loadNext() {
+    const shown = form().querySelector(".glance img");
+    for (const task of form().dataset.next.split(" ").filter(Boolean)) {
+      const address = new URL(shown.src);
+      address.searchParams.set("task", task);
+      new Image().src = address.href;
+    }
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
     if (!form()) return;
     tell();
@@ -63,6 +73,7 @@
       if (form().dataset.sent) event.preventDefault();
       form().dataset.sent = "yes";
     });
+    window.addEventListener("load", loadNext);
     // The browser may bring the screen back, ticks and all.
     window.addEventListener("pageshow", () => {
       delete form().dataset.sent;

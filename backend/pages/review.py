@@ -137,6 +137,7 @@ def _page(visit: Visit, project: Project, alert: str = "", status: int = 200) ->
         form=secrets.token_hex(16),
         shown_at=f"{service.store.now():.3f}",
         tasks=",".join(str(one.answer.task_id) for one in screen.pictures),
+        upcoming=proposals.upcoming(groups[part], screen) if proposals and screen.pictures else [],
         address=lambda task_id: task_address(visit, project, task_id),
         strips=strips_of(visit, project),
     )

@@ -104,6 +104,19 @@ class Proposals:
             left = [group for group in left if group not in chosen]
         return Screen(self.version, "", ())
 
+    def upcoming(self, groups: Sequence[Group], screen: Screen) -> list[int]:
+        """Return the tasks that probably come after a screen of these groups; the browser loads their pictures early."""
+        shown = {one.answer.task_id for one in screen.pictures}
+        alike = {one.answer.look_alike for one in screen.pictures}
+        here = [group for group in groups if group.labels == screen.labels and group.look_alike in alike]
+        for chosen in (here, next_groups([group for group in groups if group not in here])):
+            if chosen:
+                look_alikes = [group.look_alike for group in chosen]
+                asked = (self.project_key, self.version, chosen[0].labels, look_alikes, 2 * MOST)
+                if further := [number for number in self.store.screens.tasks(*asked) if number not in shown]:
+                    return further[:MOST]
+        return []
+
     def screen_of(self, ids: Sequence[int]) -> Screen:
         """Return the screen of these tasks as it was shown; without labels if they differ."""
         given = self.store.screens.labels_of(self.project_key, self.version, ids)

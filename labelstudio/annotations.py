@@ -74,16 +74,11 @@ class Acceptance:
                 return int(prediction["id"])
         return None
 
-    def written(self, task: Json, person: int) -> Json | None:
-        """Return the annotation of the task by which this person accepted this proposal; None if there is none."""
-        return next(
-            (
-                one
-                for one in task["annotations"]
-                if annotation_state(one).completed_by == person and one["result"] == list(self.result)
-            ),
-            None,
-        )
+    def written(self, task: Json) -> Json | None:
+        """Return the annotation of the task by which this proposal was accepted; None if there is none."""
+        mine = list(self.result)
+        found = (one for one in task["annotations"] if one.get("bulk_created") and one["result"] == mine)
+        return next(found, None)
 
 
 def submitted(result: Sequence[Region]) -> list[Region]:

@@ -105,7 +105,7 @@ class Proposals:
         return Screen(self.version, "", ())
 
     def upcoming(self, groups: Sequence[Group], screen: Screen) -> list[int]:
-        """Return the tasks that probably come after a screen of these groups; the browser loads their pictures early."""
+        """Return the tasks that probably come after a screen of these groups, so that their pictures load early."""
         shown = {one.answer.task_id for one in screen.pictures}
         alike = {one.answer.look_alike for one in screen.pictures}
         here = [group for group in groups if group.labels == screen.labels and group.look_alike in alike]

@@ -44,7 +44,7 @@ class Desk:
 
     def write(self, batch: Batch) -> None:
         """Write the annotations that wait. Ends early if the batch is taken back. Raises LabelStudioError."""
-        person, batches = int(self.client.person()["id"]), self.store.batches
+        batches = self.store.batches
         for part, tasks in self._parts(batch, (Fate.WAITING,)):
             now = batches.get(batch.project_key, batch.id)
             if now is None or now.taken_back_at:
@@ -52,16 +52,15 @@ class Desk:
             for picture in part:
                 if self.is_ending():
                     return
-                batches.settle(batch.id, self._written(batch, picture, tasks.get(picture.task_id), person))
+                batches.settle(batch.id, self._written(batch, picture, tasks.get(picture.task_id)))
 
     def take_back(self, batch: Batch) -> None:
         """Delete the annotations that nobody has changed since. Raises LabelStudioError."""
-        person = int(self.client.person()["id"])
         for part, tasks in self._parts(batch, OPEN):
             for picture in part:
                 if self.is_ending():
                     return
-                fate = self._taken_back(batch, picture, tasks.get(picture.task_id), person)
+                fate = self._taken_back(batch, picture, tasks.get(picture.task_id))
                 self.store.batches.settle(batch.id, replace(picture, fate=fate, result=()))
 
     def _parts(
@@ -74,13 +73,13 @@ class Desk:
             ids = [picture.task_id for picture in part]
             yield part, {task["id"]: task for task in self.client.tasks_named(number, ids)}
 
-    def _written(self, batch: Batch, picture: Picture, task: Json | None, person: int) -> Picture:
+    def _written(self, batch: Batch, picture: Picture, task: Json | None) -> Picture:
         """Write one annotation, unless the task has one, or somebody is at it; return what became of the picture."""
         if task is None:
             return replace(picture, fate=Fate.GONE, result=())
         accepted = _acceptance(batch, picture)
         # Written before this writer was interrupted, so that nobody knows yet.
-        if (known := accepted.written(task, person)) is not None:
+        if (known := accepted.written(task)) is not None:
             return _held(picture, known)
         if task["annotations"]:
             return replace(picture, fate=Fate.LABELLED, result=())
@@ -93,7 +92,7 @@ class Desk:
                 found = self.client.tasks_named(ProjectKey.parse(batch.project_key).id, [picture.task_id])
                 if not found:
                     return replace(picture, fate=Fate.GONE, result=())
-                known = accepted.written(found[0], person)
+                known = accepted.written(found[0])
                 return _held(picture, known) if known is not None else replace(picture, fate=Fate.LABELLED, result=())
             if error.status != 400:
                 raise
@@ -110,13 +109,13 @@ class Desk:
                 raise
         return self.client.create_annotation(accepted.task_id, accepted.fields(None))
 
-    def _taken_back(self, batch: Batch, picture: Picture, task: Json | None, person: int) -> Fate:
+    def _taken_back(self, batch: Batch, picture: Picture, task: Json | None) -> Fate:
         """Delete a picture's annotation if it is still as it was written; return what became of the picture."""
         if task is None:
             return Fate.TAKEN_BACK
         if picture.fate is Fate.WAITING:
             # Its writer was interrupted; perhaps it had been written.
-            known = _acceptance(batch, picture).written(task, person)
+            known = _acceptance(batch, picture).written(task)
             if known is None:
                 return Fate.TAKEN_BACK
             picture = _held(picture, known)

@@ -45,6 +45,7 @@ def test_a_screen_has_one_answer_look_alikes_together_and_the_surest_first(table
     assert tasks_of(page) == [*range(1, 25)], "a large group takes several screens, and comes before small ones"
     assert 'kind0">主体' in page.text
     assert 'kind2">LOGO' not in page.text.partition("glance")[0]
+    assert f'data-next="{" ".join(map(str, range(25, 31)))}"' in page.text, "their pictures are loaded early"
     table.accept(page)
     table.settle()
     second = table.screen()

@@ -52,5 +52,7 @@ def wait_until(condition: Callable[[], object], seconds: float = 90) -> None:
         time.sleep(0.5)
 
 
-def wait_for_strip(page: Page, words: str) -> None:
-    page.wait_for_function(f"() => document.querySelector('.strip')?.innerText.includes({words!r})", timeout=60_000)
+def wait_until_written(page: Page, count: int) -> None:
+    """Wait until the newest batch says that so many are written, and nothing is still being written."""
+    told = f"const told = document.querySelector('.strip')?.innerText ?? ''; return / {count} written/.test(' ' + told)"
+    page.wait_for_function(f"() => {{ {told} && !/ of \\d+ written/.test(told); }}", timeout=60_000)

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page
 from tests.e2e.browser import chromium
 from tests.e2e.conftest import Running
 from tests.e2e.gold import annotate
-from tests.e2e.reviewing import held, open_screen, shown_tasks, wait_for_strip, wait_until
+from tests.e2e.reviewing import held, open_screen, shown_tasks, wait_until, wait_until_written
 from tools.up.project import TITLE
 
 pytestmark = pytest.mark.e2e
@@ -171,7 +171,7 @@ def test_by_keyboard_alone_look_alikes_are_accepted_and_taken_back(running: Runn
     page.keyboard.press("1")
     assert page.inner_text(".taken").startswith("1 taken out")
     page.keyboard.press("Enter")
-    wait_for_strip(page, f"{len(shown) - 1} written")
+    wait_until_written(page, len(shown) - 1)
     assert not set(shown) & set(shown_tasks(page))
     after = {task["id"]: task for task in running.tasks() if task["id"] in shown}
     assert [task["is_labeled"] for task in (after[number] for number in shown)].count(False) == 1
@@ -184,7 +184,9 @@ def test_by_keyboard_alone_look_alikes_are_accepted_and_taken_back(running: Runn
     page.keyboard.press("Backspace")
     page.wait_for_selector("form[action=take-back]")
     page.keyboard.press("Enter")
-    page.wait_for_function(f"() => document.querySelector('tbody').innerText.includes('{len(shown) - 1} taken back')")
+    page.wait_for_function(
+        f"() => document.querySelector('tbody').innerText.includes('{len(shown) - 1} taken back')", timeout=60_000
+    )
     assert held(running, shown) == before
 
 
@@ -193,7 +195,7 @@ def test_what_a_person_changed_in_label_studio_outlives_the_taking_back(running:
     shown = open_screen(page, running)
     before = held(running, shown)
     page.keyboard.press("Enter")
-    wait_for_strip(page, f"{len(shown)} written")
+    wait_until_written(page, len(shown))
     changed, drafted, deleted = shown[:3]
     mine = {task["id"]: task["annotations"][0]["id"] for task in running.tasks() if task["id"] in shown}
     running.api.call("PATCH", f"/api/annotations/{mine[changed]}/", json={"result": []})
@@ -202,7 +204,9 @@ def test_what_a_person_changed_in_label_studio_outlives_the_taking_back(running:
     running.api.call("DELETE", f"/api/annotations/{mine[deleted]}/")
     page.click("a[data-undo]")
     page.click("form[action=take-back] button")
-    page.wait_for_function("() => document.querySelector('tbody').innerText.includes('2 left for Label Studio')")
+    told = f"{len(shown) - 2} taken back"
+    page.wait_for_function(f"() => document.querySelector('tbody').innerText.includes('{told}')", timeout=60_000)
+    assert "2 left for Label Studio" in page.inner_text("tbody")
     after = held(running, shown)
     assert [len(after[number]["annotations"]) for number in (changed, drafted, deleted)] == [1, 1, 0]
     rest = set(shown) - {changed, drafted}
@@ -230,6 +234,7 @@ def test_predictions_of_a_version_are_removed_without_touching_what_was_made_fro
     running.api.call("POST", f"/api/tasks/{beside['id']}/annotations/", json=made)
     page.goto(running.backend_url)
     press_until(page, TITLE)
+    page.wait_for_selector("#serving")
     press_until(page, "What was done")
     page.wait_for_selector("#removals")
     press_until(page, "Go back to")
@@ -275,5 +280,6 @@ def test_without_script_a_screen_is_a_form(running: Running, browser: Browser) -
     others = page.locator(".glance input").count() - 1
     first.check(force=True)
     page.click("#screen button")
-    wait_until(lambda: page.reload() and f"{others} written" in page.inner_text(".strips"))
+    wait_until(lambda: page.reload() and f"of {others}" not in page.inner_text(".strips"))
+    assert f"{others} written" in page.inner_text(".strips")
     assert not held(running, [task])[task]["is_labeled"]

@@ -238,6 +238,7 @@ def test_predictions_of_a_version_are_removed_without_touching_what_was_made_fro
     press_until(page, "What was done")
     page.wait_for_selector("#removals")
     press_until(page, "Go back to")
+    page.wait_for_selector("form[action=choose]")
     press_until(page, "Let v")
     page.wait_for_selector("#serving")
     press_until(page, "What was done")

@@ -245,7 +245,7 @@ def test_predictions_of_a_version_are_removed_without_touching_what_was_made_fro
     page.wait_for_selector("#removals")
     page.click(f"tr:has(th:text-is('{version}')) a:has-text('Remove')")
     page.click("form[action=remove-predictions] button")
-    wait_until(lambda: not of_version(beside["id"]) and not of_version(free["id"]))
+    wait_until(lambda: not of_version(beside["id"]) and not of_version(free["id"]), seconds=240)
     assert of_version(named["id"]) == [parent]
     (annotation,) = running.api.call("GET", f"/api/tasks/{named['id']}/annotations/")
     assert annotation["parent_prediction"] == parent

@@ -196,18 +196,19 @@ def test_a_token_that_may_not_annotate_is_told_so(table: Table) -> None:
     assert "does not let you annotate in this project (403)" in table.browser.get(f"review-now?id={table.id}").text
 
 
-def test_a_batch_that_stopped_in_the_middle_is_continued_and_writes_nothing_twice(table: Table) -> None:
+def test_a_batch_that_stopped_in_the_middle_is_continued_and_writes_nothing_twice(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keep_answers(table, [{"task": number, "labels": ["主体"]} for number in range(1, 21)])
     # The tenth is written, but its answer is lost; nobody knows whether it was.
     page = table.screen()
-    table.studio.answers_lost = 0
     lost = table.studio.submit
 
     def tenth(task: int, fields: Mapping[str, Any], person: int = payloads.USER) -> payloads.Annotation:
         table.studio.answers_lost = int(task == 10)
         return lost(task, fields, person)
 
-    table.studio.submit = tenth  # type: ignore[method-assign]
+    monkeypatch.setattr(table.studio, "submit", tenth)
     table.accept(page)
     batch = table.settle()
     assert batch.problem.startswith("away: ")

@@ -22,8 +22,8 @@ LOG = structlog.stdlib.get_logger(__name__)
 
 # The longest time that a person is taken to look at one screen, in seconds; whoever takes longer was away.
 LONGEST_S = 600.0
-# Batches above the screen: the newest ones of the person.
-STRIPS = 3
+# Batches that are told above the screen: the newest one of the person, and some that are not finished.
+STRIPS = 4
 # Seconds for which a finished batch stays there.
 SHOWN_S = 600.0
 _FORM = re.compile("[0-9a-f]{32}")
@@ -37,6 +37,11 @@ class Strip:
 
     batch: Batch
     left: Sequence[tuple[Picture, str]]
+
+    @property
+    def is_news(self) -> bool:
+        """Whether pictures were left that the person did not take out."""
+        return any(picture.fate is not Fate.EXCEPTION for picture, _ in self.left)
 
 
 def review_page(visit: Visit) -> Response:
@@ -95,7 +100,8 @@ def strips_of(visit: Visit, project: Project) -> list[Strip]:
     store = visit.pages.service.store
     now, person = store.now(), visit.person.person
     mine = [batch for batch in store.batches.newest(project.key, MOST) if batch.person == person]
-    shown = [one for one in mine if one.is_open or now - max(one.at, one.taken_back_at) < SHOWN_S][:STRIPS]
+    newest = [one for one in mine[:1] if now - max(one.at, one.taken_back_at) < SHOWN_S]
+    shown = [one for one in mine if one.is_open or one in newest][:STRIPS]
     return [Strip(batch, left_of(visit, project, batch)) for batch in shown]
 
 

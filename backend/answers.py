@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import islice
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from backend.inference import Inference
 from backend.interactive import DrawnTagger, Interaction
 from backend.metrics import Metrics
+from backend.remembered import Asked, Memory, Remembered
 from backend.schemas import TaskIn, TaskPrediction
 from backend.versions import Served
 from labelstudio.config import LabelConfig
@@ -71,6 +73,10 @@ class _Evidence:
     version: str
     outcome: str
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        return self.features.size if self.features else None
+
 
 @dataclass(frozen=True)
 class _Output:
@@ -81,15 +87,28 @@ class _Output:
 
 
 @dataclass(frozen=True)
+class _Reply:
+    """What is written for one task: the version's name, how it was answered, and what the model says.
+
+    ``size`` is the upright picture's width and height in pixels; None where nothing could be asked.
+    """
+
+    version: str
+    outcome: str
+    prediction: Prediction | None
+    size: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
 class Answered:
-    """The answers in the order of the tasks, and the features that were read for them.
+    """The answers in the order of the tasks, and the keys of the features that they were given from.
 
     ``unfinished``: a picture is still unread, or a fast answer has to be replaced, so the worker must be woken.
     ``unread`` maps each task whose picture could not be read, other than for lack of time, to the reason.
     """
 
     results: list[TaskPrediction]
-    features: list[ItemFeatures]
+    keys: list[str]
     unfinished: bool
     unread: Mapping[int, str] = field(default_factory=dict)
 
@@ -104,7 +123,9 @@ class Answers:
         metrics: Metrics,
         fast: FastAnswers,
         opinions: SourceOpinions,
+        memory: Memory,
     ) -> None:
+        self._memory = memory
         self._encoder = encoder
         self._opinions = opinions
         self._inference = inference
@@ -126,10 +147,27 @@ class Answers:
         if question.is_silent:
             return self._silence(question, served)
         payloads = [task.payload() for task in question.tasks]
+        if (known := self._remembered(question, served, payloads)) is not None:
+            return known
         found = self._encoder.kept(question.project, question.config, payloads)
         if found is None:
             return None
         return self._answered(question, served, self._heard(question, served, found), [False] * len(found))
+
+    def _remembered(self, question: Question, served: Served, payloads: Sequence[Mapping[str, Any]]) -> Answered | None:
+        """Return the answers if those to all tasks are remembered, else None."""
+        if not _may_remember(question, served):
+            return None
+        keys = self._encoder.keys(question.project, question.config, payloads)
+        known = self._memory.find(_asked(question, served), [task.id for task in question.tasks], keys)
+        if not all(known):
+            return None
+        results = [
+            self._result(question, task, _Reply(served.version, "full", entry.prediction, entry.size))
+            for task, entry in zip(question.tasks, known, strict=True)
+            if entry is not None
+        ]
+        return Answered(results, keys, unfinished=False)
 
     def _heard(
         self, question: Question, served: Served, found: Sequence[ItemFeatures | Failure]
@@ -160,12 +198,24 @@ class Answers:
                 outputs[place] = output
         evidence = self._with_fast_names(question, served.version, found, evidence, outputs)
         results = [
-            self._result(question, task, entry, output.prediction)
+            self._result(
+                question,
+                task,
+                _Reply(
+                    entry.version, entry.outcome, output.prediction, entry.features.size if entry.features else None
+                ),
+            )
             for task, entry, output in zip(question.tasks, evidence, outputs, strict=True)
         ]
+        keys = self._encoder.keys(question.project, question.config, [task.payload() for task in question.tasks])
+        if _may_remember(question, served):
+            for key, entry, output in zip(keys, evidence, outputs, strict=True):
+                # Only what is whole: with the picture where there is one, and with boxes if they are asked for.
+                if key and entry.features and entry.outcome == "full" and output.complete and output.prediction:
+                    self._memory.keep(_asked(question, served), key, Remembered(output.prediction, entry.features.size))
         return Answered(
             results,
-            [entry for entry in found if isinstance(entry, ItemFeatures)],
+            [key for key, entry in zip(keys, found, strict=True) if key and isinstance(entry, ItemFeatures)],
             any(entry.outcome == "fast" for entry in evidence)
             or any(isinstance(entry, Failure) and not entry.permanent for entry in found),
             {
@@ -253,28 +303,35 @@ class Answers:
             for place, entry in enumerate(evidence)
         ]
 
-    def _result(
-        self, question: Question, task: TaskIn, evidence: _Evidence, prediction: Prediction | None
-    ) -> TaskPrediction:
+    def _result(self, question: Question, task: TaskIn, reply: _Reply) -> TaskPrediction:
         """Return the prediction in Label Studio's format, or an empty answer where none can be given."""
-        features, config = evidence.features, question.config
-        if prediction is None or features is None:
-            return self._empty(evidence.version, evidence.outcome if features is None else "empty")
-        seed = region_seed(question.project, task.id, evidence.version)
+        config, prediction = question.config, reply.prediction
+        if prediction is None or reply.size is None:
+            return self._empty(reply.version, reply.outcome if reply.size is None else "empty")
+        seed = region_seed(question.project, task.id, reply.version)
         try:
             if question.interaction:
-                result = question.interaction.result(prediction, features.size, seed)
+                result = question.interaction.result(prediction, reply.size, seed)
             else:
-                result = result_of(config, prediction, features.size, seed)
+                result = result_of(config, prediction, reply.size, seed)
             answer = checked(config, result, prediction.score)
         except Exception as error:
             # Whatever the error is, the other tasks of the request must keep their answers.
             LOG.error("an answer was held back", project=str(question.project), task=task.id, reason=repr(error)[:500])
             self._metrics.problems.labels("invalid").inc()
-            return self._empty(evidence.version, "empty")
-        self._metrics.tasks.labels(evidence.outcome).inc()
-        return TaskPrediction(**answer, model_version=evidence.version)
+            return self._empty(reply.version, "empty")
+        self._metrics.tasks.labels(reply.outcome).inc()
+        return TaskPrediction(**answer, model_version=reply.version)
 
     def _empty(self, version: str, outcome: str) -> TaskPrediction:
         self._metrics.tasks.labels(outcome).inc()
         return TaskPrediction(result=[], score=0.0, model_version=version)
+
+
+def _may_remember(question: Question, served: Served) -> bool:
+    """Return whether answers depend on version and features alone: not on a drawn region, nor on sources of others."""
+    return question.context is None and not served.tagger.sources.foreign
+
+
+def _asked(question: Question, served: Served) -> Asked:
+    return Asked(str(question.project), served.version, bool(question.config.rectangles))

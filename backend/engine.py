@@ -12,10 +12,12 @@ import structlog
 from PIL import Image
 from sqlalchemy.exc import SQLAlchemyError
 
-from backend.answers import Answers
+from backend.ahead import Ahead
+from backend.answers import Answered, Answers, Question
 from backend.hot_swap import RETRY_SECONDS, Follower
 from backend.inference import Inference
 from backend.metrics import Metrics
+from backend.remembered import Memory
 from backend.ties import Dependencies
 from backend.versions import RefusedVersionError, Served, Shelf, VersionLoader
 from labelstudio.claims import Claims
@@ -76,12 +78,14 @@ class Engine:
         unkept = metrics.unkept.labels("features").inc
         told = store.picture_notes.add
         self.encoder = TaskEncoder(self.inference.of, cache, sites, claims, on_unkept=unkept, on_notes=told)
-        self.answers = Answers(self.encoder, self.inference, metrics, store.fast_answers, store.source_opinions)
+        memory = Memory(store.answers)
+        self.answers = Answers(self.encoder, self.inference, metrics, store.fast_answers, store.source_opinions, memory)
         self.shelf = Shelf(settings.serving.models_in_memory)
         metrics.models.set_function(lambda: len(self.shelf.all()))
         self.refusals: Kept[str, Refusal] = Kept(MOST, MOST)
         self._loader = VersionLoader(settings.paths.checkpoints, self.extractor.space)
-        self._canaries = _Canaries()
+        self._canaries = _Canaries(cache)
+        self._ahead = Ahead(self.answers, store.tasks)
         # Project → the `clock.monotonic` from which saving its first version is tried again.
         self._unkept_until: Kept[str, float] = Kept(MOST, MOST)
         self._follower = Follower(
@@ -130,12 +134,14 @@ class Engine:
             except (OSError, SQLAlchemyError, Conflict) as error:
                 self.shelf.put(str(project), self._unkept(project, config, current, error))
 
-    def remember(self, project: ProjectKey, features: Sequence[ItemFeatures]) -> None:
-        """Keep some of the items that were just answered: the project's next version must answer them first."""
-        self._canaries.add(str(project), features)
+    def remember(self, question: Question, answered: Answered) -> None:
+        """Note what was just answered: the project's next version must answer some of it, and what may come next."""
+        self._canaries.add(str(question.project), answered.keys)
+        self._ahead.note(question)
 
     def close(self) -> None:
         self._follower.close()
+        self._ahead.close()
         self.encoder.close()
         self.inference.close()
 
@@ -191,9 +197,10 @@ class Engine:
         version = checkpoint.version_name(0, tagger)
         return Served(tagger.named(version), version, current.generation if current else 0, tagger.labels)
 
-    def _swapped(self, project: str, _served: Served) -> None:
+    def _swapped(self, project: str, served: Served) -> None:
         self.refusals.drop(project)
         self._metrics.swaps.inc()
+        self._ahead.answer(project, served)
 
     def _refused(self, project: str, version: str, reason: str) -> None:
         self.refusals.put(project, Refusal(version, reason), 1)
@@ -202,20 +209,23 @@ class Engine:
 
 
 class _Canaries:
-    """The last ``CANARIES`` items of each project, for the projects used last. Threads may share it."""
+    """The keys of the last ``CANARIES`` items of each project, for the projects used last. Threads may share it."""
 
-    def __init__(self) -> None:
-        self._items: OrderedDict[str, deque[ItemFeatures]] = OrderedDict()
+    def __init__(self, cache: FeatureCache) -> None:
+        self._cache = cache
+        self._items: OrderedDict[str, deque[str]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def add(self, project: str, features: Sequence[ItemFeatures]) -> None:
+    def add(self, project: str, keys: Sequence[str]) -> None:
         with self._lock:
             kept = self._items.setdefault(project, deque(maxlen=CANARIES))
-            kept.extend(features[-CANARIES:])
+            kept.extend(keys[-CANARIES:])
             self._items.move_to_end(project)
             if len(self._items) > CANARY_PROJECTS:
                 self._items.popitem(last=False)
 
     def of(self, project: str) -> list[ItemFeatures]:
+        """Return the features of these items, without those that are gone from the cache."""
         with self._lock:
-            return list(self._items.get(project, ()))
+            keys = list(self._items.get(project, ()))
+        return [features for key in keys if (features := self._cache.get(key)) is not None]

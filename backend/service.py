@@ -223,7 +223,7 @@ class Service:
         if question.context is None:
             key = str(question.project)
             payloads = [task.payload() for task in question.tasks]
-            engine.remember(question.project, answered.features)
+            engine.remember(question, answered)
             errand = f"learn {[(task.id, task.updated_at) for task in question.tasks]}"
             self._waker.ask(errand, key, lambda: self.store.tasks.upsert(key, tasks_of(payloads)))
             if answered.unread:

@@ -150,6 +150,11 @@ class TaskEncoder:
         asked = _of(project, config, tasks)
         return [not self._cache.has(item_key(project.connection, reference)) for reference in asked]
 
+    def keys(self, project: ProjectKey, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Return the key of each task's features; "" for a task without picture and texts, which has none."""
+        asked = _of(project, config, tasks)
+        return ["" if one.is_empty else item_key(project.connection, one) for one in asked]
+
     def kept(
         self, project: ProjectKey, config: LabelConfig, tasks: Sequence[Mapping[str, Any]]
     ) -> list[ItemFeatures | Failure] | None:

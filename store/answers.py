@@ -3,6 +3,7 @@
 Pages filter by them, and people compare two versions by them. A worker computes them (`worker.predictions.kept`).
 """
 
+import hashlib
 import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class Answer:
         labels: the given labels, in the order of the labelling config.
         look_alike: the id of the task that its group of look-alikes began with; its own id for the first one.
         changed: whether the version before gave other labels or boxes. False where it has no answer.
+        size: width and height of the upright picture in pixels; (0, 0) without one.
     """
 
     task_id: int
@@ -42,6 +44,7 @@ class Answer:
     boxes: tuple[ShownBox, ...]
     look_alike: int
     changed: bool
+    size: tuple[int, int] = (0, 0)
 
 
 class Answers:
@@ -99,31 +102,37 @@ class Answers:
 
     def versions(self, project_key: str) -> list[str]:
         """Return the versions of which answers are kept, the one whose answers came last first."""
-        query = select(PROJECTS.c.answered_versions).where(PROJECTS.c.key == project_key)
-        with self._database.read() as connection:
-            found = connection.execute(query).scalar()
-        return list(json.loads(found)) if found else []
+        return self._begun(project_key)[1]
 
-    def begin(self, project_key: str, version: str, lease: Lease) -> str:
-        """Begin to keep the answers of a version; return the version before, or "".
+    def begin(self, project_key: str, version: str, config: str, lease: Lease) -> str:
+        """Begin to keep the answers of a version to a labelling config; return the version before, or "".
 
-        The answers of all other versions are deleted.
+        The answers of all other versions, and those to other configs, are deleted.
         """
-        kept = [version, *(other for other in self.versions(project_key) if other != version)][:2]
+        digest = hashlib.blake2b(config.encode(), digest_size=8).hexdigest()
+        asked, known = self._begun(project_key)
+        known = known if asked == digest else []
+        kept = [version, *(other for other in known if other != version)][:2]
         with self._database.write() as connection:
             verify(connection, lease)
-            mine = PROJECTS.c.key == project_key
-            connection.execute(update(PROJECTS).where(mine).values(answered_versions=json.dumps(kept)))
-        older = (ANSWERS.c.project_key == project_key) & ANSWERS.c.version.not_in(kept)
+            begun = json.dumps([digest, kept])
+            connection.execute(update(PROJECTS).where(PROJECTS.c.key == project_key).values(answers_begun=begun))
+        older = (ANSWERS.c.project_key == project_key) & ANSWERS.c.version.not_in(kept if known else ())
         some = select(ANSWERS.c.task_id).where(older).limit(BULK)
         while True:
             with self._database.write() as connection:
                 verify(connection, lease)
                 ids = list(connection.execute(some).scalars())
                 if not ids:
-                    break
+                    return kept[1] if len(kept) > 1 else ""
                 connection.execute(delete(ANSWERS).where(older, among(ANSWERS.c.task_id, ids)))
-        return kept[1] if len(kept) > 1 else ""
+
+    def _begun(self, project_key: str) -> tuple[str, list[str]]:
+        """Return the digest of the labelling config that was asked about, and the versions that are kept."""
+        query = select(PROJECTS.c.answers_begun).where(PROJECTS.c.key == project_key)
+        with self._database.read() as connection:
+            digest, versions = json.loads(connection.execute(query).scalar() or '["", []]')
+        return digest, versions
 
     def drop(self, project_key: str, task_ids: Collection[int], lease: Lease) -> None:
         """Delete the answers to these tasks."""
@@ -162,7 +171,7 @@ class Answers:
             rows = connection.execute(query.order_by(ANSWERS.c.task_id)).all()
         found = []
         for row in rows:
-            probabilities, boxes = json.loads(row.content)
+            probabilities, boxes, size = json.loads(row.content)
             found.append(
                 Answer(
                     task_id=row.task_id,
@@ -174,6 +183,7 @@ class Answers:
                     boxes=tuple((label, *numbers) for label, *numbers in boxes),
                     look_alike=row.look_alike,
                     changed=row.changed,
+                    size=tuple(size),
                 )
             )
         return found
@@ -184,7 +194,7 @@ def _of(project_key: str, version: str) -> Select[Any]:
 
 
 def _content(answer: Answer) -> str:
-    """Return probabilities and boxes as compact JSON, with five decimals."""
+    """Return probabilities, boxes and size as compact JSON, with five decimals."""
     probabilities = {label: round(value, 5) for label, value in answer.probabilities.items()}
     boxes = [[label, *(round(number, 5) for number in numbers)] for label, *numbers in answer.boxes]
-    return json.dumps([probabilities, boxes], ensure_ascii=False, separators=(",", ":"))
+    return json.dumps([probabilities, boxes, answer.size], ensure_ascii=False, separators=(",", ":"))

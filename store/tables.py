@@ -78,7 +78,7 @@ PROJECTS = Table(
     Column("address_notes", Words, nullable=False, server_default="{}"),
     Column("last_training", Words, nullable=False, server_default="{}"),
     Column("answered_generation", BigInteger, nullable=False, server_default="-1"),
-    Column("answered_versions", Words, nullable=False, server_default="[]"),
+    Column("answers_begun", Words, nullable=False, server_default=""),
 )
 
 EVENTS = Table(

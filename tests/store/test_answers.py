@@ -19,6 +19,7 @@ ANSWER = Answer(
     boxes=(("LOGO", 0.1, 0.2, 0.3, 0.4, 0.5),),
     look_alike=1,
     changed=False,
+    size=(640, 480),
 )
 
 
@@ -45,17 +46,26 @@ def test_answers_come_back_as_they_were(store: Store, lease: Lease) -> None:
 
 
 def test_of_older_versions_nothing_is_left(store: Store, lease: Lease) -> None:
-    assert store.answers.begin(KEY, "v1.a", lease) == ""
+    assert store.answers.begin(KEY, "v1.a", "<View/>", lease) == ""
     store.answers.put(KEY, answers("v1.a", *range(1, 1203)), lease)
-    assert store.answers.begin(KEY, "v2.b", lease) == "v1.a"
+    assert store.answers.begin(KEY, "v2.b", "<View/>", lease) == "v1.a"
     store.answers.put(KEY, answers("v2.b", 1), lease)
     assert store.answers.versions(KEY) == ["v2.b", "v1.a"]
     # Back to the former one: nothing is asked anew.
-    assert store.answers.begin(KEY, "v1.a", lease) == "v2.b"
+    assert store.answers.begin(KEY, "v1.a", "<View/>", lease) == "v2.b"
     assert len(list(store.answers.of_version(KEY, "v1.a"))) == 1202
-    assert store.answers.begin(KEY, "v3.c", lease) == "v1.a"
+    assert store.answers.begin(KEY, "v3.c", "<View/>", lease) == "v1.a"
     assert list(store.answers.of_version(KEY, "v2.b")) == []
-    assert store.answers.begin(KEY, "v4.d", lease) == "v3.c"
+    assert store.answers.begin(KEY, "v4.d", "<View/>", lease) == "v3.c"
+    assert list(store.answers.of_version(KEY, "v1.a")) == []
+
+
+def test_answers_to_another_labelling_config_are_none(store: Store, lease: Lease) -> None:
+    store.answers.begin(KEY, "v1.a", "<View/>", lease)
+    store.answers.put(KEY, answers("v1.a", 1), lease)
+    store.answers.begin(KEY, "v1.a", "<View/>", lease)
+    assert list(store.answers.of_version(KEY, "v1.a"))
+    assert store.answers.begin(KEY, "v1.a", "<View><Header/></View>", lease) == ""
     assert list(store.answers.of_version(KEY, "v1.a")) == []
 
 
@@ -70,7 +80,7 @@ def test_a_lost_lease_writes_nothing(store: Store, lease: Lease) -> None:
     store.leases.revoke(lease.name)
     for write in (
         lambda: store.answers.put(KEY, [ANSWER], lease),
-        lambda: store.answers.begin(KEY, "v1.a", lease),
+        lambda: store.answers.begin(KEY, "v1.a", "<View/>", lease),
         lambda: store.answers.drop(KEY, [1], lease),
     ):
         with pytest.raises(LeaseLost):

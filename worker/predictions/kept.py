@@ -59,7 +59,7 @@ class _Keeping:
         self._answering = Answering(workplace, project)
         self._answers, self._key, self._lease = workplace.store.answers, ProjectKey.parse(project.key), lease
         self.version, self.generation, self.kept = self._answering.version, self._answering.generation, 0
-        self._before = self._answers.begin(project.key, self.version, lease)
+        self._before = self._answers.begin(project.key, self.version, project.label_config, lease)
         file = workplace.settings.paths.look_alikes / f"{file_name(project.key)}.safetensors"
         self.groups = Groups(file, workplace.extractor.space)
 
@@ -93,6 +93,7 @@ class _Keeping:
                 boxes=tuple(_shown(entry)),
                 look_alike=look_alike,
                 changed=False,
+                size=entry.features.size,
             )
             answers.append(replace(answer, changed=number in before and _differ(before[number], answer)))
         self._answers.put(str(self._key), answers, self._lease)

@@ -30,4 +30,4 @@ def upgrade() -> None:
     op.create_index("answers_by_score", "answers", ["project_key", "version", "score"])
     op.create_index("answers_by_look_alike", "answers", ["project_key", "version", "look_alike"])
     op.add_column("projects", sa.Column("answered_generation", sa.BigInteger(), nullable=False, server_default="-1"))
-    op.add_column("projects", sa.Column("answered_versions", sa.Text(), nullable=False, server_default="[]"))
+    op.add_column("projects", sa.Column("answers_begun", sa.Text(), nullable=False, server_default=""))

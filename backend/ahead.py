@@ -1,0 +1,66 @@
+"""Answer ahead: after a swap, the tasks that annotators probably open next, so that they cost a look-up.
+
+Label Studio shows tasks in the order of their ids unless it samples by uncertainty; then the worker has written the
+predictions of the next ones already.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from backend.answers import Answers, Question
+from backend.schemas import TaskIn
+from backend.versions import Served
+from labelstudio.config import LabelConfig
+from labelstudio.kept import Kept
+from labelstudio.project import ProjectKey
+from store.tasks import Tasks
+
+LOG = structlog.stdlib.get_logger(__name__)
+
+# Tasks that are answered ahead, and seconds until nobody waits for them any more.
+NEXT, PATIENCE_S = 16, 30.0
+# Projects whose last request is remembered.
+MOST = 10_000
+
+
+class Ahead:
+    """Answers ahead in a thread of its own, one task at a time, so that requests wait for one task at most."""
+
+    def __init__(self, answers: Answers, tasks: Tasks) -> None:
+        self._answers = answers
+        self._tasks = tasks
+        # Project → its labelling config, and the last task that was asked for.
+        self._last: Kept[str, tuple[LabelConfig, int]] = Kept(MOST, MOST)
+        self._closed = threading.Event()
+        self._pool = ThreadPoolExecutor(1, "ahead")
+
+    def close(self) -> None:
+        self._closed.set()
+        self._pool.shutdown(cancel_futures=True)
+
+    def note(self, question: Question) -> None:
+        """Note which task was asked for. A request for several tasks says nothing about an annotator's place."""
+        if len(question.tasks) == 1 and (number := question.tasks[0].id) is not None:
+            self._last.put(str(question.project), (question.config, number), 1)
+
+    def answer(self, project: str, served: Served) -> None:
+        """Begin to answer the tasks after the last one with a version that has just begun to serve."""
+        if (last := self._last.get(project)) is not None and not self._closed.is_set():
+            self._pool.submit(self._run, project, served, *last)
+
+    def _run(self, project: str, served: Served, config: LabelConfig, last: int) -> None:
+        try:
+            end = time.monotonic() + PATIENCE_S
+            for task in self._tasks.page(project, last, NEXT):
+                if self._closed.is_set() or time.monotonic() > end:
+                    return
+                payload: Mapping[str, object] = task.payload()
+                question = Question(ProjectKey.parse(project), config, [TaskIn.model_validate(payload)], end, end)
+                self._answers.kept(question, served)
+        # Whatever fails here, the request itself will be answered, and tells its error.
+        except Exception as error:
+            LOG.warning("nothing is answered ahead", project=project, error=repr(error))

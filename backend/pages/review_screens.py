@@ -134,15 +134,14 @@ class Proposals:
         return found
 
     def _one(self, answer: Answer) -> Shown | None:
-        features = self.cache.get(answer.item_key)
         # Boxes cannot be written without the picture's size.
-        if features is None and answer.boxes:
+        if answer.boxes and not all(answer.size):
             return None
+        features = self.cache.get(answer.item_key)
         seed = region_seed(ProjectKey.parse(self.project_key), answer.task_id, self.version)
-        size = features.size if features is not None else (0, 0)
         prediction = _prediction(answer)
         try:
-            result = result_of(self.config, prediction, size, seed)
+            result = result_of(self.config, prediction, answer.size, seed)
             checked(self.config, result, prediction.score)
         except InvalidResultError:
             return None

@@ -97,7 +97,9 @@ def test_the_least_certain_task_comes_next_and_the_backend_is_still_asked(runnin
     settings = settings_of(running, uncertainty_sampling=True)
     with open_workplace(settings) as workplace:
         (project,) = workplace.store.projects.all()
-        offer(workplace, project, NeverEnds(), lambda _: None)
+        lease = workplace.store.leases.acquire("predict:test", "test", 60)
+        assert lease
+        offer(workplace, project, lease, NeverEnds(), lambda _: None)
         version = served(workplace.store, project.key).version
         assert shown(running)["model_version"] == version
         next_task = running.api.call("GET", f"/api/projects/{running.project}/next")

@@ -121,7 +121,7 @@ def keep_answers(table: Table, answers: Sequence[Mapping[str, Any]], version: st
         cache.put(item, features(title=f"商品 {number}", seed=alike, size=(400, 400)))
         likely, boxes = dict.fromkeys(LABELS, 0.99), tuple(one.get("boxes", [BOX]))
         score, labels = one.get("score", 0.97), tuple(one["labels"])
-        rows.append(Answer(number, version, item, score, labels, likely, boxes, alike, changed=False))
+        rows.append(Answer(number, version, item, score, labels, likely, boxes, alike, False, (400, 400)))
     lease = table.store.leases.acquire(lease_name("predict", table.key), "test", 60)
     assert lease
     table.store.answers.put(table.key, rows, lease)

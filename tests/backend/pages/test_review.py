@@ -250,12 +250,12 @@ def test_two_people_on_one_screen_write_each_picture_once(table: Table) -> None:
 
 
 def test_a_review_goes_on_with_the_version_before_while_the_new_one_still_answers(table: Table) -> None:
-    keep_answers(table, [{"task": number, "labels": ["主体"]} for number in (1, 2, 3)])
-    lease = table.store.leases.acquire("predict", "test", 60)
+    lease, config = table.store.leases.acquire("predict", "test", 60), table.studio.project.label_config
     assert lease
-    table.store.answers.begin(table.key, VERSION, lease)
+    table.store.answers.begin(table.key, VERSION, config, lease)
+    keep_answers(table, [{"task": number, "labels": ["主体"]} for number in (1, 2, 3)])
     newer = add_version(table.store, table.key, 1, generation=1)
-    table.store.answers.begin(table.key, newer, lease)
+    table.store.answers.begin(table.key, newer, config, lease)
     keep_answers(table, [{"task": 3, "labels": ["LOGO"]}], newer)
     page = table.screen()
     assert tasks_of(page) == [1, 2, 3]

@@ -27,7 +27,16 @@ LOG = structlog.stdlib.get_logger(__name__)
 # Pool → its number of threads, and how many of them one project may hold. Webhooks ("events") wait for no other
 # requests. Answers from cached features ("kept") do not wait for those that read pictures ("read"). And one project's
 # slow pictures never hold all threads. The pages of one person hold few, since their Label Studio may be slow.
-THREADS = {"events": (16, 8), "setup": (16, 4), "kept": (16, 4), "read": (16, 3), "reports": (4, 4), "pages": (8, 2)}
+# Pictures that pages show are fetched in threads of their own, few of them, since each may wait for a slow host.
+THREADS = {
+    "events": (16, 8),
+    "setup": (16, 4),
+    "kept": (16, 4),
+    "read": (16, 3),
+    "reports": (4, 4),
+    "pages": (8, 2),
+    "pictures": (4, 2),
+}
 
 
 def create_app(
@@ -73,9 +82,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
             yield
         finally:
+            app.state.pages.pictures.close()
             app.state.readers.shutdown(wait=True, cancel_futures=True)
             for pool in app.state.pools.values():
                 pool.close(wait=True)
+            app.state.pages.close()
 
 
 async def _unreadable(_request: Request, error: Exception) -> Response:

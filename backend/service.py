@@ -94,7 +94,7 @@ class Service:
         self.lexicon = read_lexicon(settings.training.lexicon)
         # As they are now: the lexicon's file may change, but what was read of it stays.
         self.shared = shared(settings)
-        self._sites = sites
+        self.sites = sites
         self._dependencies = dependencies
         self._known = KnownProjects(store.projects)
         self._asked_keys = AskedKeys()
@@ -124,7 +124,7 @@ class Service:
         if self.engine.done():
             check_readable(config)
         if token:
-            self._sites.client(project.connection).offer_token(token)
+            self.sites.client(project.connection).offer_token(token)
         changed = self._learn_project(project, config, industry_keys, known)
         if str(project) not in self._told:
             self._told.add(str(project))

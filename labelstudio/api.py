@@ -161,6 +161,12 @@ class LabelStudioClient:
         filters += [("total_predictions", "greater", "Number", 0)] if stored else []
         return self._briefly(project_id, task_id, filters, unlabelled=unlabelled)
 
+    def tasks_predicted_by(self, project_id: int, task_id: int, version: str) -> list[int]:
+        """Return the ids of the next tasks above ``task_id`` with a prediction whose version's name contains this."""
+        filters: list[Filter] = [_behind(task_id), ("predictions_model_versions", "contains", "List", [version])]
+        tasks, _ = self._briefly(project_id, task_id, filters, unlabelled=False)
+        return [task["id"] for task in tasks]
+
     def crowded_tasks(self, project_id: int, task_id: int, *, unlabelled: bool) -> tuple[list[dict[str, Any]], int]:
         """Return the next tasks above ``task_id`` that have several predictions, like ``outdated_tasks``."""
         filters = [_behind(task_id), ("total_predictions", "greater", "Number", 1)]

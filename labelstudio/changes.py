@@ -46,7 +46,8 @@ def annotation_state(annotation: Mapping[str, Any]) -> AnnotationState:
         ground_truth=bool(annotation.get("ground_truth")),
         updated_us=_microseconds(annotation),
         completed_by=_person(annotation.get("completed_by")),
-        lead_seconds=_seconds(annotation.get("lead_time")),
+        # Annotations that were made many at a time tell nothing of the time that one takes.
+        lead_seconds=None if annotation.get("bulk_created") else _seconds(annotation.get("lead_time")),
     )
 
 

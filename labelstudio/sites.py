@@ -1,6 +1,8 @@
 """The configured Label Studios, with an API client and a picture fetcher for each."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 
 from labelstudio.api import LabelStudioClient
 from labelstudio.connection import Connection
@@ -10,17 +12,29 @@ from tagloom_base.errors import UserError
 from tagloom_base.groups import PictureSettings, StudioSettings
 
 
+@dataclass(frozen=True)
+class PersonsReader:
+    """Fetches pictures as one person: Label Studio gives what it shows to that person's token, and no more."""
+
+    client: LabelStudioClient
+    fetcher: ImageFetcher
+
+    def close(self) -> None:
+        """Close all connections; a fetch that runs fails."""
+        self.fetcher.close()
+        self.client.close()
+
+
 class Sites:
     """API clients and picture fetchers by connection name. Created once per process."""
 
     def __init__(self, studios: StudioSettings, pictures: PictureSettings) -> None:
         limits = ImageLimits(pictures.image_max_bytes, pictures.image_max_pixels, pictures.image_seconds)
-        hosts, roots = pictures.image_hosts, pictures.image_roots
+        self._new_fetcher = partial(
+            ImageFetcher, allowed_hosts=pictures.image_hosts, roots=pictures.image_roots, limits=limits
+        )
         self._clients = {name: LabelStudioClient(entry) for name, entry in connections_of(studios).items()}
-        self._fetchers = {
-            name: ImageFetcher(client, allowed_hosts=hosts, roots=roots, limits=limits)
-            for name, client in self._clients.items()
-        }
+        self._fetchers = {name: self._new_fetcher(client) for name, client in self._clients.items()}
 
     @property
     def names(self) -> frozenset[str]:
@@ -34,6 +48,17 @@ class Sites:
     def fetcher(self, connection: str) -> ImageFetcher:
         """Return a connection's picture fetcher. Raises UserError if the connection is not configured."""
         return self._fetchers[self._known(connection)]
+
+    def reader(self, connection: str, token: str) -> PersonsReader:
+        """Return a new reader of pictures for a person's token. Raises UserError if the connection is not configured.
+
+        The caller closes it.
+        """
+        configured = self._clients[self._known(connection)].connection
+        client = LabelStudioClient(replace(configured, token=type(configured.token)("")))
+        # Offered, not configured: the token is kept out of the logs for a while, and in no list that grows for ever.
+        client.offer_token(token)
+        return PersonsReader(client, self._new_fetcher(client))
 
     def close(self) -> None:
         """Close the network connections of all fetchers and clients."""

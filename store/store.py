@@ -2,6 +2,7 @@
 
 from store.annotations import Annotations
 from store.answers import Answers
+from store.batches import Batches
 from store.database import PATIENCE_S, Database, now
 from store.encoders import Encoders
 from store.fast_answers import FastAnswers
@@ -10,9 +11,11 @@ from store.leases import Leases
 from store.measures import Measures
 from store.picture_notes import PictureNotes
 from store.pictures import UnreadPictures
+from store.prediction_removals import PredictionRemovals
 from store.processes import Processes
 from store.projects import Projects
 from store.removal import Removal
+from store.screens import Screens
 from store.sessions import Sessions
 from store.source_opinions import SourceOpinions
 from store.sources import Sources
@@ -46,6 +49,9 @@ class Store:
         self.sessions = Sessions(database)
         self.measures = Measures(database)
         self.webhooks = Webhooks(database)
+        self.batches = Batches(database)
+        self.screens = Screens(database)
+        self.prediction_removals = PredictionRemovals(database)
 
     @classmethod
     def open(cls, url: str, patience: float = PATIENCE_S, *, makes: bool = True) -> "Store":

@@ -315,4 +315,49 @@ SESSIONS = Table(
     Column("expires_at", Float, nullable=False, index=True),
 )
 
+BATCHES = Table(
+    "batches",
+    METADATA,
+    Column("id", WIDE, primary_key=True, autoincrement=True),
+    Column("project_key", Name(200), nullable=False),
+    Column("form", Name(64), nullable=False),
+    Column("person", Name(200), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("version", Name(64), nullable=False),
+    Column("labels", Words, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("problem", Words, nullable=False),
+    Column("taken_back_by", Name(200), nullable=False),
+    Column("taken_back_at", Float, nullable=False),
+    Index("batches_of_project", "project_key", "form", unique=True),
+)
+
+BATCH_PICTURES = Table(
+    "batch_pictures",
+    METADATA,
+    Column("batch", WIDE, primary_key=True, autoincrement=False),
+    Column("task_id", WIDE, primary_key=True, autoincrement=False),
+    Column("project_key", Name(200), nullable=False),
+    Column("labels", Words, nullable=False),
+    Column("state", Name(16), nullable=False),
+    Column("result", Words, nullable=False),
+    Column("annotation_id", BigInteger, nullable=False),
+    Column("updated_at", Name(40), nullable=False),
+    Column("digest", Name(64), nullable=False),
+    Index("batch_pictures_of_task", "project_key", "task_id"),
+)
+
+PREDICTION_REMOVALS = Table(
+    "prediction_removals",
+    METADATA,
+    Column("project_key", Name(200), primary_key=True),
+    Column("version", Name(64), primary_key=True),
+    Column("person", Name(200), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("done_at", Float, nullable=False),
+    Column("removed", Integer, nullable=False),
+    Column("kept", Integer, nullable=False),
+)
+
 IDENTITY = Table("identity", METADATA, Column("id", Name(32), primary_key=True))

@@ -78,6 +78,18 @@ class Tasks:
         read = read_rows(((number, row.data) for number, row in rows.items()), "task")
         return [Task(number, data, rows[number].updated_us) for number, data in read]
 
+    def some(self, project_key: str, ids: Collection[int]) -> dict[int, Task]:
+        """Return those of these tasks that there are, by id."""
+        if not ids:
+            return {}
+        query = select(TASKS).where(
+            TASKS.c.project_key == project_key, TASKS.c.deleted.is_(False), among(TASKS.c.task_id, ids)
+        )
+        with self._database.read() as connection:
+            rows = {row.task_id: row for row in connection.execute(query)}
+        read = read_rows(((number, row.data) for number, row in rows.items()), "task")
+        return {number: Task(number, data, rows[number].updated_us) for number, data in read}
+
     def count(self, project_key: str) -> int:
         """Return the number of tasks."""
         query = select(func.count()).where(TASKS.c.project_key == project_key, TASKS.c.deleted.is_(False))

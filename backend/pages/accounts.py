@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from backend.pages.sessions import Session
-from labelstudio.api import LabelStudioClient, LabelStudioError
+from labelstudio.annotations import AnnotationClient
+from labelstudio.api import LabelStudioError
 from labelstudio.connection import Connection
 from labelstudio.kept import Kept
 from labelstudio.project import ProjectKey
@@ -76,6 +77,12 @@ class Accounts:
         self._kept.put(session.hash, account, 1)
         return account
 
+    def client(self, session: Session) -> AnnotationClient:
+        """Return a client that asks as this person; the caller closes it. Raises Refused without such a connection."""
+        if session.connection not in self.connections:
+            raise Refused
+        return _client(self.connections[session.connection], session.token)
+
     def forget(self, session: Session) -> None:
         """Forget what a person saw who signs out."""
         self._kept.drop(session.hash)
@@ -85,17 +92,22 @@ class _Asking:
     """The context of a client with a person's token, which no other request uses."""
 
     def __init__(self, connection: Connection, token: str) -> None:
-        self._client = LabelStudioClient(replace(connection, token=type(connection.token)("")), timeout=TIMEOUT_S)
-        # Offered, not configured: the token is kept out of the logs for a while, and in no list that grows for ever.
-        self._client.offer_token(token)
+        self._client = _client(connection, token)
 
-    def __enter__(self) -> LabelStudioClient:
+    def __enter__(self) -> AnnotationClient:
         return self._client
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self._client.close()
         if isinstance(error, LabelStudioError) and error.status in (400, 401, 403):
             raise Refused from error
+
+
+def _client(connection: Connection, token: str) -> AnnotationClient:
+    client = AnnotationClient(replace(connection, token=type(connection.token)("")), timeout=TIMEOUT_S)
+    # Offered, not configured: the token is kept out of the logs for a while, and in no list that grows for ever.
+    client.offer_token(token)
+    return client
 
 
 def _named(project: Mapping[str, Any], connection: str) -> tuple[str, str]:

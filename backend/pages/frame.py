@@ -16,20 +16,24 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.pages.accounts import Account, Accounts, Refused
 from backend.pages.failures import Failures
+from backend.pages.pictures import Pictures
+from backend.pages.review_writing import Writer
 from backend.pages.sessions import COOKIE, FORM_COOKIE, Session, form_token, hash_of, opened
 from backend.pages.texts import Texts, language_of
 from backend.pages.times import Times
 from labelstudio.api import LabelStudioError
 from labelstudio.sites import connections_of
 from store.projects import Project
+from store.tasks import Task
 
 if TYPE_CHECKING:
     from backend.service import Service
 
 LOG = structlog.stdlib.get_logger(__name__)
 
-FILES = {"style.css": "text/css", "script.js": "text/javascript"}
+FILES = {"style.css": "text/css", "script.js": "text/javascript", "review.js": "text/javascript"}
 """What the pages load besides themselves → its type."""
+LONGEST_ID = 18  # digits of a task's id
 HEADERS = {
     # No inline script or style, nothing from other hosts, no page inside another site's.
     "Content-Security-Policy": (
@@ -46,6 +50,10 @@ HEADERS = {
 
 class NotThere(Exception):  # noqa: N818 - it says what happened
     """What the address names does not exist, or is not for this account; nobody can tell which."""
+
+
+class Waits(Exception):  # noqa: N818 - it says what happens
+    """The answer has to wait for others. It is asked for again in threads that may wait, so that no page waits too."""
 
 
 class SignedOut(Exception):  # noqa: N818 - it says what happened
@@ -66,17 +74,29 @@ class Pages:
 
     service: "Service"
     accounts: Accounts
+    pictures: Pictures
+    writer: Writer
     failures: Failures = field(default_factory=Failures)
 
     @classmethod
     def of(cls, service: "Service") -> "Pages":
         """Return the pages of a service."""
-        return cls(service, Accounts(connections_of(service.settings.studios)))
+        accounts = Accounts(connections_of(service.settings.studios))
+        return cls(service, accounts, Pictures(service.sites), Writer(service.store, accounts))
+
+    def close(self) -> None:
+        """End what still writes."""
+        self.writer.close()
 
     def answer(self, visit: "Visit", work: "Callable[[Visit], Response]") -> Response:
-        """Return the page that ``work`` makes, or one that says why there is none, with the headers that guard it."""
+        """Return the page that ``work`` makes, or one that says why there is none, with the headers that guard it.
+
+        Raises Waits where ``work`` does.
+        """
         try:
             response = work(visit)
+        except Waits:
+            raise
         except SignedOut as out:
             response = visit.lead(f"sign-in?why={out.why}" if out.why else "sign-in")
         except NotThere:
@@ -166,6 +186,15 @@ class Visit:
             raise NotThere
         return project
 
+    def task(self, project: Project) -> Task:
+        """Return the task of a project that the address or the form names. Raises NotThere."""
+        asked = self.asked("task")
+        number = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) <= LONGEST_ID else 0
+        task = self.pages.service.store.tasks.some(project.key, [number]).get(number)
+        if task is None:
+            raise NotThere
+        return task
+
     def title(self, project: Project) -> str:
         """Return a project's title, as Label Studio has it now."""
         return self.account.projects.get(project.key) or project.title or project.key
@@ -181,7 +210,11 @@ class Visit:
             raise OldForm
 
     def page(self, template: str, status: int = 200, **values: object) -> Response:
-        """Return a page. Its template gets the visit, the texts, and these values."""
+        """Return a page of `rendered`."""
+        return HTMLResponse(self.rendered(template, **values), status)
+
+    def rendered(self, template: str, **values: object) -> str:
+        """Return a filled template, which gets the visit, the texts, and these values."""
         names = {
             "visit": self,
             "t": self.text,
@@ -191,7 +224,7 @@ class Visit:
         }
         if self.session:
             names["form_token"] = form_token(self.session.id)
-        return HTMLResponse(_environment().get_template(template).render(names), status)
+        return _environment().get_template(template).render(names)
 
     def problem(self, status: int, title: str, advice: str, detail: str = "") -> Response:
         """Return a page that says what is wrong, and what to do."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -9,15 +10,26 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from backend.access import PAGES
 from backend.bodies import received
 from backend.pages import frame, sign_in
-from backend.pages.frame import FILES, Pages, Visit
+from backend.pages.done import (
+    ask_to_remove,
+    ask_to_take_back,
+    continue_batch,
+    done_now,
+    done_page,
+    remove_predictions,
+    take_back,
+)
+from backend.pages.frame import FILES, Pages, Visit, Waits
 from backend.pages.now import now_of
 from backend.pages.overview import overview
+from backend.pages.picture import picture
 from backend.pages.project import choose, project_page, question, version_page
+from backend.pages.review import accept, review_page, strips
 
 ROUTER = APIRouter(prefix=PAGES, include_in_schema=False)
 
 # Bytes of a form, and the number of its fields.
-FORM_BYTES, FIELDS = 16_000, 10
+FORM_BYTES, FIELDS = 16_000, 40
 
 
 @ROUTER.get("")
@@ -51,6 +63,64 @@ async def ask_to_choose(request: Request) -> Response:
 @ROUTER.post("/choose")
 async def choose_version(request: Request) -> Response:
     return await _answered(request, choose)
+
+
+@ROUTER.get("/review")
+async def show_review(request: Request) -> Response:
+    return await _answered(request, review_page)
+
+
+@ROUTER.post("/review")
+async def do_accept(request: Request) -> Response:
+    return await _answered(request, accept)
+
+
+@ROUTER.get("/review-now")
+async def show_strips(request: Request) -> Response:
+    return await _answered(request, strips)
+
+
+@ROUTER.get("/done")
+async def show_done(request: Request) -> Response:
+    return await _answered(request, done_page)
+
+
+@ROUTER.get("/done-now")
+async def show_done_now(request: Request) -> Response:
+    return await _answered(request, done_now)
+
+
+@ROUTER.post("/continue-batch")
+async def do_continue(request: Request) -> Response:
+    return await _answered(request, continue_batch)
+
+
+@ROUTER.get("/take-back")
+async def ask_take_back(request: Request) -> Response:
+    return await _answered(request, ask_to_take_back)
+
+
+@ROUTER.post("/take-back")
+async def do_take_back(request: Request) -> Response:
+    return await _answered(request, take_back)
+
+
+@ROUTER.get("/remove-predictions")
+async def ask_remove_predictions(request: Request) -> Response:
+    return await _answered(request, ask_to_remove)
+
+
+@ROUTER.post("/remove-predictions")
+async def do_remove_predictions(request: Request) -> Response:
+    return await _answered(request, remove_predictions)
+
+
+@ROUTER.get("/picture")
+async def show_picture(request: Request) -> Response:
+    try:
+        return await _answered(request, picture)
+    except Waits:
+        return await _answered(request, partial(picture, may_wait=True), "pictures")
 
 
 @ROUTER.get("/sign-in")
@@ -91,11 +161,11 @@ def _nothing(_: Visit) -> Response:
     raise frame.NotThere
 
 
-async def _answered(request: Request, work: Callable[[Visit], Response]) -> Response:
-    """Read the form, if one was sent, and make the page in one of the threads."""
+async def _answered(request: Request, work: Callable[[Visit], Response], pool: str = "pages") -> Response:
+    """Read the form, if one was sent, and make the page in one of the pool's threads. Raises Waits as ``work``."""
     pages: Pages = request.app.state.pages
     visit = Visit(pages, request, await _form(request) if request.method == "POST" else {})
-    future = request.app.state.pools["pages"].submit(visit.turn, lambda: pages.answer(visit, work))
+    future = request.app.state.pools[pool].submit(visit.turn, lambda: pages.answer(visit, work))
     response: Response = await asyncio.wrap_future(future)
     return response
 

@@ -122,7 +122,7 @@ def _page(project: Project, request: Request) -> Json | None:
     number = int(request.query_params.get("page", "1"))
     size = int(request.query_params.get("page_size", "100"))
     filters = json.loads(request.query_params.get("query", "{}")).get("filters", {"items": []})["items"]
-    wanted = [(one["filter"].removeprefix("filter:tasks:"), one["value"]) for one in filters]
+    wanted = [(one["filter"].removeprefix("filter:tasks:"), one["operator"], one["value"]) for one in filters]
     ordered = [task for task in project.tasks.values() if all(_passes(task, *column) for column in wanted)]
     chosen = ordered[(number - 1) * size : number * size]
     if number > 1 and not chosen:
@@ -136,7 +136,7 @@ def _page(project: Project, request: Request) -> Json | None:
     }
 
 
-def _passes(task: Task, column: str, value: Any) -> bool:
+def _passes(task: Task, column: str, operator: str, value: Any) -> bool:
     """Return whether a task passes a filter of the data manager. Only the filters that Tagloom uses are known."""
     match column:
         case "id":
@@ -146,9 +146,10 @@ def _passes(task: Task, column: str, value: Any) -> bool:
         case "total_predictions":
             return len(task.predictions) > int(value)
         case "predictions_model_versions":
-            return not any(part in one.model_version for one in task.predictions for part in value)
+            contains = any(part in one.model_version for one in task.predictions for part in value)
+            return contains == (operator == "contains")
     raise ValueError(f"Label Studio's filter {column!r} is not simulated")
 
 
 def _full(task: Task) -> Json:
-    return {**task.in_webhook(), **task.in_predict(), "drafts": []}
+    return {**task.in_webhook(), **task.in_predict(), "drafts": [], "draft_exists": task.drafts > 0}

@@ -33,6 +33,8 @@ class Annotation:
     ground_truth: bool = False
     lead_time: float = 3.5
     parent_prediction: int | None = None
+    bulk_created: bool = False
+    completed_by: int = USER
     unique_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def body(self) -> Json:
@@ -50,11 +52,11 @@ class Annotation:
             "unique_id": self.unique_id,
             "import_id": None,
             "last_action": None,
-            "bulk_created": False,
+            "bulk_created": self.bulk_created,
             "task": self.task,
             "project": self.project,
-            "completed_by": USER,
-            "updated_by": USER,
+            "completed_by": self.completed_by,
+            "updated_by": self.completed_by,
             "parent_prediction": self.parent_prediction,
             "parent_annotation": None,
             "last_created_by": None,
@@ -111,6 +113,7 @@ class Task:
     updated_at: str
     annotations: list[Annotation] = field(default_factory=list)
     predictions: list[StoredPrediction] = field(default_factory=list)
+    drafts: int = 0  # of the task or of its annotations
 
     @property
     def is_labeled(self) -> bool:

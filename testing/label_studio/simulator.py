@@ -134,16 +134,19 @@ class SimulatedLabelStudio:
 
     def annotate(self, task_id: int, result: list[Json], *, skip: bool = False) -> int:
         """Submit (or skip) a task, send ANNOTATION_CREATED, and return the id of the annotation."""
+        return self.submit(task_id, {"result": [] if skip else result, "was_cancelled": skip}).id
+
+    def submit(self, task_id: int, fields: Mapping[str, Any], person: int = payloads.USER) -> Annotation:
+        """Create an annotation with these fields, send ANNOTATION_CREATED, and return the annotation."""
         with self._changing:
             self._last_annotation += 1
-            now = _now()
-            annotation = Annotation(
-                self._last_annotation, task_id, self.project.id, [] if skip else result, now, now, was_cancelled=skip
-            )
+            number, now = self._last_annotation, _now()
+            annotation = Annotation(number, task_id, self.project.id, created_at=now, updated_at=now, **fields)
+            annotation.completed_by = person
             self.project.tasks[task_id].annotations.append(annotation)
             event = self._annotation_event("ANNOTATION_CREATED", annotation)
         self.deliveries.send(event)
-        return annotation.id
+        return annotation
 
     def update(self, annotation_id: int, result: list[Json]) -> None:
         """Change an annotation and send ANNOTATION_UPDATED."""

@@ -32,7 +32,9 @@ class WritableLabelStudio(SimulatedLabelStudio):
     """Lists all writes in ``written`` and those to single predictions in ``changed`` (method and id), in their order.
 
     ``data_written`` lists the writes into tasks' data: key, value and number of tasks, or the id of a single task.
-    The write of predictions with the number ``fails_at``, counted from 1, is answered with 500; 0: none is.
+    The write of predictions or annotations with the number ``fails_at``, counted from 1, is answered with 500; 0: none
+    is. ``answers_lost`` further annotations are kept, but answered with 500. ``annotators`` maps tokens to the id and
+    address of a person; all of them see the project.
     """
 
     def __init__(self, label_config: str, backend_url: str = "http://127.0.0.1:1") -> None:
@@ -54,6 +56,9 @@ class WritableLabelStudio(SimulatedLabelStudio):
         self.data_written: list[str] = []
         self.changed: list[str] = []
         self.fails_at = 0
+        self.annotators = {self.token: (payloads.USER, "anna@shop.test")}
+        self.refuses_annotations = False
+        self.answers_lost = 0
         self._server = ThreadedServer(self._pages())
 
     @property
@@ -89,6 +94,9 @@ class WritableLabelStudio(SimulatedLabelStudio):
             Route("/api/webhooks/", self._webhooks),
             Route("/api/webhooks/{id:int}/", self._webhook, methods=["PATCH"]),
             Route("/api/ml/{id:int}", self._backend, methods=["PATCH"]),
+            Route("/api/current-user/whoami", self._who),
+            Route("/api/tasks/{id:int}/annotations/", self._annotate, methods=["POST"]),
+            Route("/api/annotations/{id:int}/", self._one_annotation, methods=["GET", "DELETE"]),
             Route(BUSY, _busy),
             Route(LATE + "/{seconds:float}/{name}", _late),
             Mount("/", build(self.project, self._pictures, self.token)),
@@ -98,11 +106,19 @@ class WritableLabelStudio(SimulatedLabelStudio):
     async def _noted(self, request: Request, answer: RequestResponseEndpoint) -> Response:
         """Record writes of predictions; answer 500 to the one with the number ``fails_at``."""
         path = request.url.path
-        if "predictions" not in path or request.method == "GET":
+        is_known = request.headers.get("authorization", "").removeprefix("Token ") in self.annotators
+        if is_known:
+            # The pages below know one token.
+            request.scope["tagloom"] = request.headers["authorization"].removeprefix("Token ")
+            others = [pair for pair in request.scope["headers"] if pair[0] != b"authorization"]
+            request.scope["headers"] = [*others, (b"authorization", f"Token {self.token}".encode())]
+        if ("predictions" not in path and "annotations" not in path) or request.method == "GET":
             return await answer(request)
         self.fails_at -= 1
         if self.fails_at == 0:
             return Response(status_code=500)
+        if "annotations" in path:
+            return await answer(request)
         if request.method == "POST":
             self.written.append(f"{len(await request.json())} predictions")
         else:
@@ -145,6 +161,46 @@ class WritableLabelStudio(SimulatedLabelStudio):
     async def _count_data(self, _request: Request) -> Response:
         self.data_written.append("counted")
         return Response(status_code=200)
+
+    async def _who(self, request: Request) -> Response:
+        if self.is_away or "tagloom" not in request.scope:
+            return JSONResponse({}, 503 if self.is_away else 401)
+        number, address = self.annotators[request.scope["tagloom"]]
+        return JSONResponse({"id": number, "email": address})
+
+    async def _annotate(self, request: Request) -> Response:
+        """Create an annotation as the person of the token. As in Label Studio, its unique id is unique."""
+        if self.is_away or "tagloom" not in request.scope:
+            return JSONResponse({}, 503 if self.is_away else 401)
+        if self.refuses_annotations:
+            return JSONResponse({"detail": "You do not have permission to perform this action."}, 403)
+        fields, task = await request.json(), self.project.tasks.get(request.path_params["id"])
+        if task is None:
+            return JSONResponse({"detail": "Not found."}, 404)
+        parent = fields.get("parent_prediction")
+        if parent is not None and parent not in {one.id for one in task.predictions}:
+            return JSONResponse({"validation_errors": {"parent_prediction": ["Invalid pk"]}}, 400)
+        held = {one.unique_id for each in self.project.tasks.values() for one in each.annotations}
+        if fields["unique_id"] in held:
+            return JSONResponse({"detail": "Annotation with this unique id already exists"}, 409)
+        # In another thread: the backend may ask for pages while it takes the webhook.
+        made = await asyncio.to_thread(self.submit, task.id, fields, self.annotators[request.scope["tagloom"]][0])
+        if self.answers_lost:
+            self.answers_lost -= 1
+            return Response(status_code=500)
+        return JSONResponse(made.body(), 201)
+
+    async def _one_annotation(self, request: Request) -> Response:
+        number = request.path_params["id"]
+        found = [one for task in self.project.tasks.values() for one in task.annotations if one.id == number]
+        if self.is_away or not found:
+            return JSONResponse({"detail": "Not found."}, 503 if self.is_away else 404)
+        if request.method == "DELETE":
+            # Also the drafts of those who were changing it, as Label Studio does.
+            self.project.tasks[found[0].task].drafts = 0
+            await asyncio.to_thread(self.delete, [number])
+            return Response(status_code=204)
+        return JSONResponse(found[0].body())
 
     async def _backends(self, _request: Request) -> Response:
         return JSONResponse(self.backends)

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page
 from tests.e2e.browser import chromium
 from tests.e2e.conftest import Running
 from tests.e2e.gold import annotate
+from tests.e2e.reviewing import held, open_screen, shown_tasks, wait_until, wait_until_written
 from tools.up.project import TITLE
 
 pytestmark = pytest.mark.e2e
@@ -155,3 +156,131 @@ def test_without_script_the_pages_say_the_same(running: Running, browser: Browse
     page.click(f"text={TITLE}")
     assert page.locator("#serving").count() == 1
     assert page.locator("#now").count() == 1
+
+
+def test_by_keyboard_alone_look_alikes_are_accepted_and_taken_back(running: Running, browser: Browser) -> None:
+    page = signed_in(browser, running)
+    shown = open_screen(page, running)
+    before = held(running, shown)
+    given = set(page.eval_on_selector_all(".answer .tag:not(.none)", "all => all.map(one => one.textContent)"))
+    page.screenshot(path=str(running.screenshots / "pages-review.png"))
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    page.keyboard.press("l")
+    page.keyboard.press("1")  # the first one, which is out already, comes back, and goes again
+    page.keyboard.press("1")
+    assert page.inner_text(".taken").startswith("1 taken out")
+    page.keyboard.press("Enter")
+    wait_until_written(page, len(shown) - 1)
+    assert not set(shown) & set(shown_tasks(page))
+    after = {task["id"]: task for task in running.tasks() if task["id"] in shown}
+    assert [task["is_labeled"] for task in (after[number] for number in shown)].count(False) == 1
+    for task in after.values():
+        for annotation in task["annotations"]:
+            chosen = [region["value"]["choices"] for region in annotation["result"] if region["type"] == "choices"]
+            assert {name for names in chosen for name in names} == given
+            assert {region["origin"] for region in annotation["result"]} <= {"prediction"}
+            assert annotation["bulk_created"]
+    page.keyboard.press("Backspace")
+    page.wait_for_selector("form[action=take-back]")
+    page.keyboard.press("Enter")
+    page.wait_for_function(
+        f"() => document.querySelector('tbody').innerText.includes('{len(shown) - 1} taken back')", timeout=60_000
+    )
+    assert held(running, shown) == before
+
+
+def test_what_a_person_changed_in_label_studio_outlives_the_taking_back(running: Running, browser: Browser) -> None:
+    page = signed_in(browser, running)
+    shown = open_screen(page, running)
+    before = held(running, shown)
+    page.keyboard.press("Enter")
+    wait_until_written(page, len(shown))
+    changed, drafted, deleted = shown[:3]
+    mine = {task["id"]: task["annotations"][0]["id"] for task in running.tasks() if task["id"] in shown}
+    running.api.call("PATCH", f"/api/annotations/{mine[changed]}/", json={"result": []})
+    draft = {"result": [], "lead_time": 1.0}
+    running.api.call("POST", f"/api/tasks/{drafted}/annotations/{mine[drafted]}/drafts", json=draft)
+    running.api.call("DELETE", f"/api/annotations/{mine[deleted]}/")
+    page.click("a[data-undo]")
+    page.click("form[action=take-back] button")
+    told = f"{len(shown) - 2} taken back"
+    page.wait_for_function(f"() => document.querySelector('tbody').innerText.includes('{told}')", timeout=60_000)
+    assert "2 left for Label Studio" in page.inner_text("tbody")
+    after = held(running, shown)
+    assert [len(after[number]["annotations"]) for number in (changed, drafted, deleted)] == [1, 1, 0]
+    rest = set(shown) - {changed, drafted}
+    assert {number: after[number] for number in rest} == {number: before[number] for number in rest}
+
+
+def test_predictions_of_a_version_are_removed_without_touching_what_was_made_from_them(
+    running: Running, browser: Browser
+) -> None:
+    page = signed_in(browser, running)
+    tasks = [task for task in running.tasks() if not task["annotations"]][:3]
+    version = running.served_version()
+    path = f"/api/dm/actions?id=retrieve_tasks_predictions&project={running.project}"
+    chosen = {"all": False, "included": [task["id"] for task in tasks]}
+    running.api.call("POST", path, json={"selectedItems": chosen})
+    named, beside, free = (running.api.call("GET", f"/api/tasks/{task['id']}") for task in tasks)
+
+    def of_version(task: int) -> list[int]:
+        found = running.api.call("GET", f"/api/tasks/{task}")["predictions"]
+        return [one["id"] for one in found if one["model_version"].removesuffix("+fast") == version]
+
+    (parent,) = of_version(named["id"])
+    made = {"result": named["predictions"][0]["result"], "lead_time": 4.0}
+    running.api.call("POST", f"/api/tasks/{named['id']}/annotations/", json={**made, "parent_prediction": parent})
+    running.api.call("POST", f"/api/tasks/{beside['id']}/annotations/", json=made)
+    page.goto(running.backend_url)
+    press_until(page, TITLE)
+    page.wait_for_selector("#serving")
+    press_until(page, "What was done")
+    page.wait_for_selector("#removals")
+    press_until(page, "Go back to")
+    page.wait_for_selector("form[action=choose]")
+    press_until(page, "Let v")
+    page.wait_for_selector("#serving")
+    press_until(page, "What was done")
+    page.wait_for_selector("#removals")
+    page.click(f"tr:has(th:text-is('{version}')) a:has-text('Remove')")
+    page.click("form[action=remove-predictions] button")
+    wait_until(lambda: not of_version(beside["id"]) and not of_version(free["id"]), seconds=240)
+    assert of_version(named["id"]) == [parent]
+    (annotation,) = running.api.call("GET", f"/api/tasks/{named['id']}/annotations/")
+    assert annotation["parent_prediction"] == parent
+    page.wait_for_function("() => document.querySelector('#main').innerText.includes('stay because annotations')")
+
+
+@pytest.mark.parametrize(("scheme", "locale"), [("light", "en-GB"), ("dark", "zh-CN")])
+def test_a_phone_shows_review_and_history_and_axe_finds_nothing_grave(
+    running: Running, browser: Browser, scheme: str, locale: str
+) -> None:
+    page = signed_in(browser, running, viewport=PHONE, color_scheme=scheme, locale=locale, has_touch=True)
+    axe = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+    open_screen(page, running)
+    page.locator(".glance label").first.tap()
+    page.locator(".accept summary").tap()
+    _look(page, axe, f"{running.screenshots}/review-{locale}.png")
+    page.locator(".tabs .aside").tap()
+    page.wait_for_selector("#removals")
+    _look(page, axe, f"{running.screenshots}/done-{locale}.png")
+
+
+def test_without_script_a_screen_is_a_form(running: Running, browser: Browser) -> None:
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.goto(running.backend_url)
+    page.fill("#token", running.account.token)
+    page.click("button")
+    page.click(f"text={TITLE}")
+    page.click("text=Review look-alikes")
+    if not page.locator(".glance input").count():
+        page.click(".tabs a >> nth=1")
+    first = page.locator(".glance input").first
+    task = int(str(first.get_attribute("id"))[1:])
+    others = page.locator(".glance input").count() - 1
+    first.check(force=True)
+    page.click("#screen button")
+    wait_until(lambda: page.reload() and f"of {others}" not in page.inner_text(".strips"))
+    assert f"{others} written" in page.inner_text(".strips")
+    assert not held(running, [task])[task]["is_labeled"]

@@ -3,6 +3,7 @@ from sqlalchemy import select
 
 from labelstudio.changes import change_of, tasks_of
 from store.answers import Answer
+from store.batches import Fate, NewBatch, Picture
 from store.leases import LeaseLost, lease_name
 from store.measures import Amount
 from store.source_opinions import Saying
@@ -30,6 +31,9 @@ def fill(store: Store, key: str) -> None:
     store.source_opinions.make_due(key)
     store.measures.begin_job("train", key, Amount("killed"))
     store.webhooks.note(key, "missing", "add it")
+    pictures = [Picture(1, Fate.WAITING, [{"id": "r"}])]
+    store.batches.begin(key, NewBatch(f"form of {key}", "anna", "v0.abcd", '["a"]', 1.0, pictures))
+    store.prediction_removals.ask(key, "v0.abcd", "anna")
     lease = store.leases.acquire(lease_name("train", key), "a", ttl=60)
     assert lease
     store.weak_labels.replace(key, [(2, {"a": WeakLabel(0.5, 0.5, {})})], space="s", gold_revision=1, lease=lease)

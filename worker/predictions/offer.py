@@ -18,6 +18,7 @@ from tagloom_base.groups import VersionSettings
 from worker.predictions import columns, sampling
 from worker.predictions.kept import keep
 from worker.predictions.preannotation import Progress, Scope, refresh
+from worker.predictions.removal import remove_due
 from worker.watch import Ends, Interrupted
 from worker.workplace import Workplace
 
@@ -36,7 +37,8 @@ def is_wanted(versions: VersionSettings) -> bool:
 
 def due(versions: VersionSettings, store: Store) -> list[str]:
     """Return the keys of projects whose served version was not kept or offered yet, and whose pause is over."""
-    waiting = [*store.answers.due(), *(store.projects.waiting_for_offer() if is_wanted(versions) else ())]
+    offers = store.projects.waiting_for_offer() if is_wanted(versions) else ()
+    waiting = [*store.prediction_removals.due(), *store.answers.due(), *offers]
     return [key for key in dict.fromkeys(waiting) if not store.leases.held(lease_name(PAUSE, key), LONG_PAUSE_S)]
 
 
@@ -52,11 +54,12 @@ def offer(workplace: Workplace, project: Project, lease: Lease, watch: Ends, pro
     failure: LabelStudioError | UserError | None = None
     with _pausing(workplace.store, project.key):
         generation = workplace.serving(project).generation
-        if versions.refresh_predictions or versions.uncertainty_sampling:
-            try:
+        try:
+            told += remove_due(workplace, project, watch)
+            if versions.refresh_predictions or versions.uncertainty_sampling:
                 told.append(_offered(workplace, project, watch, progress))
-            except (LabelStudioError, UserError) as error:
-                failure = error
+        except (LabelStudioError, UserError) as error:
+            failure = error
         # Keeping needs no Label Studio.
         told.append(keep(workplace, project, lease, watch, progress))
         if failure is not None:

@@ -77,6 +77,10 @@ class Stored:
         """Read these tasks from Label Studio."""
         return list(self._client.tasks_named(self._number, ids))
 
+    def predicted_by(self, after: int, version: str) -> list[int]:
+        """Return the ids of the next tasks above ``after`` that may have a prediction of this version."""
+        return self._client.tasks_predicted_by(self._number, after, version)
+
     def is_ours(self, prediction: Mapping[str, Any]) -> bool:
         return _version(prediction) in self._ours
 

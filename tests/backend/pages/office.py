@@ -1,11 +1,13 @@
 """A Label Studio with accounts, and a backend whose store holds projects of them, with versions."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 from starlette.applications import Starlette
@@ -13,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from labelstudio.changes import tasks_of
 from store.leases import Lease, lease_name
 from store.store import Store
 from store.versions import NewVersion, State
@@ -28,12 +31,21 @@ ANNA, BEN = "anna-token-0123456789abcdef0123456789abcd", "ben-token-0123456789ab
 
 @dataclass
 class Accounts:
-    """Which token is whose, and which projects (id → title) it sees. ``asked`` keeps the paths of requests."""
+    """Which token is whose, and which projects (id → title) it sees. ``asked`` keeps the paths of requests.
+
+    ``files`` are pictures (path → type and content) that are shown to those who see the project in their path
+    (``/data/upload/<project>/<name>``); ``gate`` holds their answers back while it is not set.
+    """
 
     people: dict[str, tuple[str, dict[int, str]]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     is_away: bool = False
     access: dict[str, str] = field(default_factory=dict)
+    files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
 
     def app(self) -> Starlette:
         def guarded(request: Request) -> tuple[str, dict[int, str]] | None:
@@ -68,7 +80,16 @@ class Accounts:
             rows = [{name: row[name] for name in fields} for row in rows]
             return JSONResponse({"results": rows, "next": None})
 
+        async def upload(request: Request) -> Response:
+            person, path = guarded(request), request.url.path
+            await asyncio.wait_for(self.gate.wait(), 20)
+            if person is None or path not in self.files or int(path.split("/")[3]) not in person[1]:
+                return JSONResponse({}, 404)
+            kind, content = self.files[path]
+            return Response(content, media_type=kind)
+
         pages = [Route("/api/current-user/whoami", who), Route("/api/projects/", projects)]
+        pages.append(Route("/data/upload/{project}/{name}", upload))
         return Starlette(routes=[*pages, Route("/api/token/refresh", refresh, methods=["POST"])])
 
 
@@ -100,8 +121,9 @@ class Browser:
         self.cookies: dict[str, str] = {}
         self.at = "/pages/"
 
-    def get(self, place: str, follow: bool = True) -> httpx.Response:
-        return self._send("GET", place, follow, {})
+    def get(self, place: str, follow: bool = True, *, if_none_match: str = "", **asked: str) -> httpx.Response:
+        headers = {"headers": {**self._headers, "if-none-match": if_none_match}} if if_none_match else {}
+        return self._send("GET", f"{place}?{urlencode(asked)}" if asked else place, follow, headers)
 
     def post(self, place: str, fields: dict[str, str], follow: bool = True) -> httpx.Response:
         return self._send("POST", place, follow, {"data": fields})
@@ -114,7 +136,7 @@ class Browser:
         url = httpx.URL(f"http://testserver{self.at}").join(place)
         self._client.cookies.clear()
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        headers = {**self._headers, **({"cookie": cookie} if cookie else {})}
+        headers = {**body.pop("headers", self._headers), **({"cookie": cookie} if cookie else {})}
         answer: httpx.Response = self._client.request(method, str(url), headers=headers, follow_redirects=False, **body)
         for line in answer.headers.get_list("set-cookie"):
             name, _, rest = line.partition("=")
@@ -122,7 +144,7 @@ class Browser:
             self.cookies.pop(name, None)
             if value:
                 self.cookies[name] = value
-        if follow and answer.is_redirect:
+        if follow and answer.has_redirect_location:
             target = url.join(answer.headers["location"])
             return self._send("GET", str(target), follow, {})
         return answer
@@ -163,6 +185,12 @@ def add_project(store: Store, number: int, title: str = "", versions: int = 0, *
         add_version(store, key, version, lease, labels)
     store.leases.release(lease)
     return key
+
+
+def add_task(store: Store, number: int, task: int, image: str, **data: str) -> None:
+    """A task of a project, with a picture's address and further data."""
+    payload = {"id": task, "data": {"image": image, "title": "保温杯", **data}, "updated_at": CREATED}
+    store.tasks.upsert(key_of(number), tasks_of([payload]))
 
 
 def add_version(store: Store, key: str, number: int, lease: Lease, labels: tuple[str, ...] = LABELS) -> None:

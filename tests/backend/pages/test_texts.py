@@ -4,6 +4,7 @@ from string import Formatter
 
 import pytest
 
+from backend.pages.review_screens import Part
 from backend.pages.texts import LANGUAGES, Texts, all_texts, language_of
 from store.versions import State
 from worker.queue import Kind
@@ -15,6 +16,10 @@ COMPOSED = {
     "state_": [str(state) for state in State],
     "decision_": [str(state) for state in State],
     "figure_": ["macro_f1", "macro_f1_by_hand", "log_loss"],
+    "review_": [str(part) for part in Part],
+    "review_nothing_": [str(part) for part in Part],
+    "fate_": ["exception", "labelled", "in_work", "gone", "refused", "changed"],
+    "problem_": ["token", "forbidden", "away", "failed"],
     "point_": ["served", "refused", "chosen"],
     "gate_": ["out_of_fold", "held_out", "few", "nothing"],
     "why_": ["expired", "refused"],

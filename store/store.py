@@ -1,6 +1,7 @@
 """The store: all tables of one database as one object."""
 
 from store.annotations import Annotations
+from store.answers import Answers
 from store.database import PATIENCE_S, Database, now
 from store.encoders import Encoders
 from store.fast_answers import FastAnswers
@@ -32,6 +33,7 @@ class Store:
         self.annotations = Annotations(database)
         self.weak_labels = WeakLabelTable(database)
         self.versions = Versions(database)
+        self.answers = Answers(database)
         self.leases = Leases(database)
         self.fast_answers = FastAnswers(database)
         self.picture_notes = PictureNotes(database)

@@ -77,6 +77,8 @@ PROJECTS = Table(
     Column("pictures_pause", Float, nullable=False, server_default="0"),
     Column("address_notes", Words, nullable=False, server_default="{}"),
     Column("last_training", Words, nullable=False, server_default="{}"),
+    Column("answered_generation", BigInteger, nullable=False, server_default="-1"),
+    Column("answered_versions", Words, nullable=False, server_default="[]"),
 )
 
 EVENTS = Table(
@@ -166,6 +168,22 @@ SWITCHES = Table(
     Column("number", Integer, nullable=False),
     Column("at", Float, nullable=False),
     Column("chosen_by", Name(200), nullable=False),
+)
+
+ANSWERS = Table(
+    "answers",
+    METADATA,
+    Column("project_key", Name(200), primary_key=True),
+    Column("task_id", WIDE, primary_key=True, autoincrement=False),
+    Column("version", Name(64), primary_key=True),
+    Column("item_key", Name(64), nullable=False),
+    Column("score", Float, nullable=False),
+    Column("labels", Words, nullable=False),
+    Column("content", Words, nullable=False),
+    Column("look_alike", WIDE, nullable=False),
+    Column("changed", Boolean, nullable=False),
+    Index("answers_by_score", "project_key", "version", "score"),
+    Index("answers_by_look_alike", "project_key", "version", "look_alike"),
 )
 
 FAST_ANSWERS = Table(

@@ -127,6 +127,10 @@ class PathSettings(_Group):
     def neighbours(self) -> Path:
         return self.home / "neighbours"
 
+    @property
+    def look_alikes(self) -> Path:
+        return self.home / "look-alikes"
+
 
 class AccessSettings(_Group):
     """Where the backend listens, and which credentials requests need."""

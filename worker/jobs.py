@@ -84,8 +84,9 @@ def encode(project_key: str) -> str:
             # What was read so far, or labels that are new, are to be shown to the sources.
             workplace.store.source_opinions.make_due(project_key)
             queue.wake_asking(workplace.settings, project_key)
-        if not isinstance(outcome, Unfinished) and offer.is_wanted(workplace.settings.versions):
+        if not isinstance(outcome, Unfinished):
             # Tasks that are new, or whose pictures were late, can be predicted now.
+            workplace.store.answers.make_due(project_key)
             queue.wake_predicting(workplace.settings, project_key)
         return str(outcome)
 
@@ -105,14 +106,14 @@ def reconcile(project_key: str) -> str:
 
 
 def predict(project_key: str) -> str:
-    """Offer the served version to Label Studio; give way to gold that waits for a training, and continue later."""
+    """Keep the served version's answers and offer it to Label Studio; give way to gold, and continue in a later job."""
     with _opened(Kind.PREDICT, project_key) as workplace:
         outcome = _run(
             workplace,
             Kind.PREDICT,
             project_key,
-            lambda project, _, ends: Done(
-                offer.offer(workplace, project, GivesWay(ends, workplace.store), _reporter(workplace))
+            lambda project, lease, ends: Done(
+                offer.offer(workplace, project, lease, GivesWay(ends, workplace.store), _reporter(workplace))
             ),
         )
         for waiting in workplace.store.projects.waiting_for_training():

@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image
 from pydantic import SecretStr
 
+from store.leases import Lease
 from store.store import Store
 from tagloom_base.settings import Settings
 from testing.label_studio.simulator import Upload
@@ -15,6 +16,7 @@ from testing.label_studio.writable import WritableLabelStudio
 from testing.shop import LABELS
 from tests.backend.parts import CheapEncoders, cold, publish
 from tests.worker import shop
+from worker.workplace import Workplace
 
 
 class Encoders(CheapEncoders):
@@ -57,3 +59,10 @@ def publish_next(settings: Settings, store: Store, studio: WritableLabelStudio, 
     number = before.number + 1 if before else 0
     tagger = cold(labels, seed=number)
     return publish(settings, store, key, tagger, number, before.generation if before else 0).version
+
+
+def lease_of(workplace: Workplace) -> Lease:
+    """The lease of a predicting job."""
+    lease = workplace.store.leases.acquire("predict:test", "test", 60)
+    assert lease is not None
+    return lease

@@ -1,16 +1,22 @@
-"""Offer served versions to Label Studio: refresh its stored predictions, and set its uncertainty sampling."""
+"""Offer served versions to Label Studio, and keep what they say of all tasks.
+
+Label Studio's stored predictions are refreshed, and its uncertainty sampling is set.
+"""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 from labelstudio.api import LabelStudioError
 from labelstudio.project import ProjectKey
-from store.leases import lease_name
+from store.leases import Lease, LeaseLost, lease_name
 from store.projects import Project
 from store.store import Store
 from tagloom_base.errors import UserError
 from tagloom_base.groups import VersionSettings
 from worker.predictions import sampling
+from worker.predictions.kept import keep
 from worker.predictions.preannotation import Progress, Scope, refresh
 from worker.watch import Ends, Interrupted
 from worker.workplace import Workplace
@@ -29,45 +35,66 @@ def is_wanted(versions: VersionSettings) -> bool:
 
 
 def due(versions: VersionSettings, store: Store) -> list[str]:
-    """Return the keys of projects whose served version was not offered yet and whose pause is over."""
-    if not is_wanted(versions):
-        return []
-    return [
-        key for key in store.projects.waiting_for_offer() if not store.leases.held(lease_name(PAUSE, key), LONG_PAUSE_S)
-    ]
+    """Return the keys of projects whose served version was not kept or offered yet, and whose pause is over."""
+    waiting = [*store.answers.due(), *(store.projects.waiting_for_offer() if is_wanted(versions) else ())]
+    return [key for key in dict.fromkeys(waiting) if not store.leases.held(lease_name(PAUSE, key), LONG_PAUSE_S)]
 
 
-def offer(workplace: Workplace, project: Project, watch: Ends, progress: Progress) -> str:
-    """Offer the served version to Label Studio; return one line about the result.
+def offer(workplace: Workplace, project: Project, lease: Lease, watch: Ends, progress: Progress) -> str:
+    """Offer the served version to Label Studio, and keep its answers; return one line about the result.
 
-    An interrupted run is continued by the next one. Raises the exceptions of `refresh`, and UserError when sampling is
-    wanted but Label Studio asks another backend. After a failure `due` leaves the project out for some minutes.
+    An interrupted run is continued by the next one. Raises the exceptions of `refresh` and `keep`, and UserError when
+    sampling is wanted but Label Studio asks another backend. After a failure `due` leaves the project out for some
+    minutes.
     """
+    told: list[str] = []
+    failure: LabelStudioError | UserError | None = None
+    with _pausing(workplace.store, project.key):
+        if is_wanted(workplace.settings.versions):
+            try:
+                told.append(_offered(workplace, project, watch, progress))
+            except (LabelStudioError, UserError) as error:
+                failure = error
+        # Keeping needs no Label Studio.
+        told.append(keep(workplace, project, lease, watch, progress))
+        if failure is not None:
+            raise failure
+    return "; ".join(told)
+
+
+def _offered(workplace: Workplace, project: Project, watch: Ends, progress: Progress) -> str:
+    """Refresh stored predictions and set the sampling; return one line about the result."""
+    client, by_sampling = workplace.client_of(project), workplace.settings.versions.uncertainty_sampling
+    if not client.connection.url:
+        if by_sampling:
+            raise UserError("uncertainty sampling needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
+        workplace.store.projects.set_offered(project.key, workplace.serving(project).generation)
+        return "no Label Studio is configured: set LABEL_STUDIO_URL to refresh its predictions"
+    number = ProjectKey.parse(project.key).id
+
+    @lru_cache
+    def go_by(version: str) -> None:
+        if by_sampling:
+            ours = {entry.version for entry in workplace.store.versions.list(project.key)}
+            sampling.go_by(client, number, version, ours)
+
+    # Sampling uses the new version as soon as some predictions are written: those that are best labelled next are.
+    scope = Scope(unlabelled_only=True, stored_only=not by_sampling, by_choice=by_sampling)
+    done = refresh(workplace, project, watch, progress, scope, on_written=go_by)
+    go_by(done.version)
+    workplace.store.projects.set_offered(project.key, done.generation)
+    return str(done)
+
+
+@contextmanager
+def _pausing(store: Store, project_key: str) -> Iterator[None]:
+    """Hold the lease of a pause after an error of the block, except where the block gave way."""
     try:
-        client, by_sampling = workplace.client_of(project), workplace.settings.versions.uncertainty_sampling
-        if not client.connection.url:
-            if by_sampling:
-                raise UserError("uncertainty sampling needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
-            workplace.store.projects.set_offered(project.key, workplace.serving(project).generation)
-            return "no Label Studio is configured: set LABEL_STUDIO_URL to refresh its predictions"
-        number = ProjectKey.parse(project.key).id
-
-        @lru_cache
-        def go_by(version: str) -> None:
-            if by_sampling:
-                ours = {entry.version for entry in workplace.store.versions.list(project.key)}
-                sampling.go_by(client, number, version, ours)
-
-        # Sampling uses the new version as soon as some predictions are written: those that are best labelled next are.
-        scope = Scope(unlabelled_only=True, stored_only=not by_sampling, by_choice=by_sampling)
-        done = refresh(workplace, project, watch, progress, scope, on_written=go_by)
-        go_by(done.version)
-        workplace.store.projects.set_offered(project.key, done.generation)
-        return str(done)
-    except Interrupted:
+        yield
+    except (Interrupted, LeaseLost):
         raise
     except Exception as error:
         is_away = isinstance(error, LabelStudioError) and (error.status is None or error.status >= 500)
         holder = f"{os.uname().nodename}:{os.getpid()}"
-        workplace.store.leases.acquire(lease_name(PAUSE, project.key), holder, PAUSE_S if is_away else LONG_PAUSE_S)
+        store.leases.acquire(lease_name(PAUSE, project_key), holder, PAUSE_S if is_away else LONG_PAUSE_S)
         raise

@@ -11,7 +11,7 @@ from store.store import Store
 from tagloom_base.settings import Settings
 from testing.label_studio.writable import WritableLabelStudio
 from tests.worker import label_studio
-from tests.worker.label_studio import publish_next
+from tests.worker.label_studio import lease_of, publish_next
 from worker import jobs, queue, timer
 from worker.predictions.offer import due, offer
 from worker.watch import GivesWay, Interrupted, NeverEnds
@@ -33,7 +33,7 @@ def run(settings: Settings, studio: WritableLabelStudio, **changed: Any) -> str:
     with open_workplace(settings.changed(**changed)) as workplace:
         project = workplace.store.projects.get(str(studio.key))
         assert project
-        return offer(workplace, project, NeverEnds(), lambda _: None)
+        return offer(workplace, project, lease_of(workplace), NeverEnds(), lambda _: None)
 
 
 def test_stored_predictions_follow_each_promotion(
@@ -60,7 +60,10 @@ def test_tasks_that_label_studio_never_asked_for_are_left_to_it(
 
 
 def test_it_may_be_switched_off(settings: Settings, store: Store, studio: WritableLabelStudio) -> None:
-    publish_next(settings, store, studio)
+    opened_in_label_studio(studio, publish_next(settings, store, studio))
+    version = publish_next(settings, store, studio)
+    assert run(settings, studio, refresh_predictions=False) == f"0 answers of {version} kept"
+    assert studio.written == []
     assert due(settings.changed(refresh_predictions=False).versions, store) == []
 
 
@@ -76,7 +79,9 @@ def test_gold_comes_first_but_the_next_tasks_are_refreshed(
             assert project
             if rounds < 3:
                 with pytest.raises(Interrupted, match="gold"):
-                    offer(workplace, project, GivesWay(NeverEnds(), workplace.store), lambda _: None)
+                    offer(
+                        workplace, project, lease_of(workplace), GivesWay(NeverEnds(), workplace.store), lambda _: None
+                    )
         fresh = [task for task in studio.project.tasks if studio.versions_of(task) == [version]]
         assert fresh == list(range(1, 16 * min(rounds, 2) + 1))
     assert due(settings.versions, store) == [str(studio.key)]

@@ -1,0 +1,190 @@
+"""The answers of each project's served version, and of the version before, for all tasks whose picture was read.
+
+Pages filter by them, and people compare two versions by them. A worker computes them (`worker.predictions.kept`).
+"""
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, delete, select, update
+
+from store.database import Database, among, upsert
+from store.leases import Lease, verify
+from store.state import chunks
+from store.tables import ANSWERS, CURRENT, PROJECTS
+
+BULK = 500  # rows of one transaction, so that other writers do not wait long
+
+ShownBox = tuple[str, float, float, float, float, float]
+"""A box: label, left, top, right and bottom in fractions of the picture, and its confidence in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one version says of one task.
+
+    Args:
+        item_key: the key of the features that were asked about; they change with the task's data.
+        score: the probability in [0, 1] that all labels are right.
+        labels: the given labels, in the order of the labelling config.
+        look_alike: the id of the task that its group of look-alikes began with; its own id for the first one.
+        changed: whether the version before gave other labels or boxes. False where it has no answer.
+    """
+
+    task_id: int
+    version: str
+    item_key: str
+    score: float
+    labels: tuple[str, ...]
+    probabilities: dict[str, float]
+    boxes: tuple[ShownBox, ...]
+    look_alike: int
+    changed: bool
+
+
+class Answers:
+    """The table of answers, and the projects whose answers are due."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, project_key: str, answers: Sequence[Answer], lease: Lease) -> None:
+        """Keep answers, in place of older ones. Raises LeaseLost if another holder has taken the lease."""
+        rows = [
+            {
+                "project_key": project_key,
+                "task_id": answer.task_id,
+                "version": answer.version,
+                "item_key": answer.item_key,
+                "score": answer.score,
+                "labels": json.dumps(answer.labels, ensure_ascii=False),
+                "content": _content(answer),
+                "look_alike": answer.look_alike,
+                "changed": answer.changed,
+            }
+            for answer in answers
+        ]
+        for start in range(0, len(rows), BULK):
+            with self._database.write() as connection:
+                verify(connection, lease)
+                upsert(connection, ANSWERS, rows[start : start + BULK])
+
+    def of_tasks(self, project_key: str, version: str, task_ids: Collection[int]) -> dict[int, Answer]:
+        """Return a version's answers to these tasks by id, without those that it has none for."""
+        found: dict[int, Answer] = {}
+        for part in chunks(sorted(task_ids)):
+            query = _of(project_key, version).where(among(ANSWERS.c.task_id, part))
+            found |= {answer.task_id: answer for answer in self._read(query)}
+        return found
+
+    def of_version(self, project_key: str, version: str) -> Iterator[Answer]:
+        """Yield all answers of a version, in the order of task ids."""
+        after = -1
+        while part := self._read(_of(project_key, version).where(ANSWERS.c.task_id > after).limit(BULK)):
+            yield from part
+            after = part[-1].task_id
+
+    def keys(self, project_key: str, version: str, task_ids: Collection[int]) -> dict[int, str]:
+        """Return the keys of the features that a version was asked about, by task id."""
+        own = (ANSWERS.c.project_key == project_key) & (ANSWERS.c.version == version)
+        query = select(ANSWERS.c.task_id, ANSWERS.c.item_key).where(own)
+        with self._database.read() as connection:
+            return {
+                row.task_id: row.item_key
+                for part in chunks(sorted(task_ids))
+                for row in connection.execute(query.where(among(ANSWERS.c.task_id, part)))
+            }
+
+    def versions(self, project_key: str) -> list[str]:
+        """Return the versions of which answers are kept, the one whose answers came last first."""
+        query = select(PROJECTS.c.answered_versions).where(PROJECTS.c.key == project_key)
+        with self._database.read() as connection:
+            found = connection.execute(query).scalar()
+        return list(json.loads(found)) if found else []
+
+    def begin(self, project_key: str, version: str, lease: Lease) -> str:
+        """Begin to keep the answers of a version; return the version before, or "".
+
+        The answers of all other versions are deleted.
+        """
+        kept = [version, *(other for other in self.versions(project_key) if other != version)][:2]
+        with self._database.write() as connection:
+            verify(connection, lease)
+            mine = PROJECTS.c.key == project_key
+            connection.execute(update(PROJECTS).where(mine).values(answered_versions=json.dumps(kept)))
+        older = (ANSWERS.c.project_key == project_key) & ANSWERS.c.version.not_in(kept)
+        some = select(ANSWERS.c.task_id).where(older).limit(BULK)
+        while True:
+            with self._database.write() as connection:
+                verify(connection, lease)
+                ids = list(connection.execute(some).scalars())
+                if not ids:
+                    break
+                connection.execute(delete(ANSWERS).where(older, among(ANSWERS.c.task_id, ids)))
+        return kept[1] if len(kept) > 1 else ""
+
+    def drop(self, project_key: str, task_ids: Collection[int], lease: Lease) -> None:
+        """Delete the answers to these tasks."""
+        for part in chunks(sorted(task_ids)):
+            with self._database.write() as connection:
+                verify(connection, lease)
+                own = (ANSWERS.c.project_key == project_key) & among(ANSWERS.c.task_id, part)
+                connection.execute(delete(ANSWERS).where(own))
+
+    def task_ids(self, project_key: str, after: int, upto: int) -> set[int]:
+        """Return the tasks with ids in (after, upto] to which any version has an answer."""
+        own = (ANSWERS.c.project_key == project_key) & (ANSWERS.c.task_id > after) & (ANSWERS.c.task_id <= upto)
+        with self._database.read() as connection:
+            return set(connection.execute(select(ANSWERS.c.task_id).where(own)).scalars())
+
+    def make_due(self, project_key: str) -> None:
+        """Let the next job look for tasks without an answer, for example because pictures were read."""
+        with self._database.write() as connection:
+            connection.execute(update(PROJECTS).where(PROJECTS.c.key == project_key).values(answered_generation=-1))
+
+    def finish(self, project_key: str, generation: int) -> None:
+        """Record that all tasks whose pictures are read have an answer of this generation of CURRENT."""
+        with self._database.write() as connection:
+            mine = PROJECTS.c.key == project_key
+            connection.execute(update(PROJECTS).where(mine).values(answered_generation=generation))
+
+    def due(self) -> list[str]:
+        """Return the keys of projects whose served version has not answered all tasks yet."""
+        query = select(PROJECTS.c.key).join(CURRENT, CURRENT.c.project_key == PROJECTS.c.key)
+        behind = query.where(CURRENT.c.generation > PROJECTS.c.answered_generation, PROJECTS.c.gone_at == 0)
+        with self._database.read() as connection:
+            return list(connection.execute(behind.order_by(PROJECTS.c.key)).scalars())
+
+    def _read(self, query: Select[Any]) -> list[Answer]:
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(ANSWERS.c.task_id)).all()
+        found = []
+        for row in rows:
+            probabilities, boxes = json.loads(row.content)
+            found.append(
+                Answer(
+                    task_id=row.task_id,
+                    version=row.version,
+                    item_key=row.item_key,
+                    score=row.score,
+                    labels=tuple(json.loads(row.labels)),
+                    probabilities=probabilities,
+                    boxes=tuple((label, *numbers) for label, *numbers in boxes),
+                    look_alike=row.look_alike,
+                    changed=row.changed,
+                )
+            )
+        return found
+
+
+def _of(project_key: str, version: str) -> Select[Any]:
+    return select(ANSWERS).where(ANSWERS.c.project_key == project_key, ANSWERS.c.version == version)
+
+
+def _content(answer: Answer) -> str:
+    """Return probabilities and boxes as compact JSON, with five decimals."""
+    probabilities = {label: round(value, 5) for label, value in answer.probabilities.items()}
+    boxes = [[label, *(round(number, 5) for number in numbers)] for label, *numbers in answer.boxes]
+    return json.dumps([probabilities, boxes], ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,78 @@
+"""The answers of two versions are kept, and projects whose answers are due are found."""
+
+from dataclasses import replace
+
+import pytest
+
+from store.answers import Answer
+from store.leases import Lease, LeaseLost
+from store.store import Store
+
+KEY = "default/2.1"
+ANSWER = Answer(
+    task_id=1,
+    version="v1.a",
+    item_key="f" * 64,
+    score=0.75,
+    labels=("LOGO", "价格"),
+    probabilities={"LOGO": 0.9, "价格": 0.8},
+    boxes=(("LOGO", 0.1, 0.2, 0.3, 0.4, 0.5),),
+    look_alike=1,
+    changed=False,
+)
+
+
+@pytest.fixture
+def lease(store: Store) -> Lease:
+    store.projects.ensure(KEY, "<View/>")
+    taken = store.leases.acquire("predict:x", "a", ttl=60)
+    assert taken
+    return taken
+
+
+def answers(version: str, *task_ids: int) -> list[Answer]:
+    return [replace(ANSWER, version=version, task_id=number) for number in task_ids]
+
+
+def test_answers_come_back_as_they_were(store: Store, lease: Lease) -> None:
+    store.answers.put(KEY, answers("v1.a", 3, 1), lease)
+    assert store.answers.of_tasks(KEY, "v1.a", [1, 2]) == {1: ANSWER}
+    assert list(store.answers.of_version(KEY, "v1.a")) == answers("v1.a", 1, 3)
+    assert store.answers.keys(KEY, "v1.a", []) == {}
+    better = replace(ANSWER, score=0.9, boxes=(), changed=True)
+    store.answers.put(KEY, [better], lease)
+    assert store.answers.of_tasks(KEY, "v1.a", [1]) == {1: better}
+
+
+def test_of_older_versions_nothing_is_left(store: Store, lease: Lease) -> None:
+    assert store.answers.begin(KEY, "v1.a", lease) == ""
+    store.answers.put(KEY, answers("v1.a", *range(1, 1203)), lease)
+    assert store.answers.begin(KEY, "v2.b", lease) == "v1.a"
+    store.answers.put(KEY, answers("v2.b", 1), lease)
+    assert store.answers.versions(KEY) == ["v2.b", "v1.a"]
+    # Back to the former one: nothing is asked anew.
+    assert store.answers.begin(KEY, "v1.a", lease) == "v2.b"
+    assert len(list(store.answers.of_version(KEY, "v1.a"))) == 1202
+    assert store.answers.begin(KEY, "v3.c", lease) == "v1.a"
+    assert list(store.answers.of_version(KEY, "v2.b")) == []
+    assert store.answers.begin(KEY, "v4.d", lease) == "v3.c"
+    assert list(store.answers.of_version(KEY, "v1.a")) == []
+
+
+def test_answers_of_tasks_that_are_gone_are_dropped(store: Store, lease: Lease) -> None:
+    store.answers.put(KEY, [*answers("v1.a", 1, 2, 9), *answers("v2.b", 2)], lease)
+    assert store.answers.task_ids(KEY, 0, 8) == {1, 2}
+    store.answers.drop(KEY, [2], lease)
+    assert store.answers.task_ids(KEY, -1, 99) == {1, 9}
+
+
+def test_a_lost_lease_writes_nothing(store: Store, lease: Lease) -> None:
+    store.leases.revoke(lease.name)
+    for write in (
+        lambda: store.answers.put(KEY, [ANSWER], lease),
+        lambda: store.answers.begin(KEY, "v1.a", lease),
+        lambda: store.answers.drop(KEY, [1], lease),
+    ):
+        with pytest.raises(LeaseLost):
+            write()
+    assert (store.answers.task_ids(KEY, -1, 9), store.answers.versions(KEY)) == (set(), [])

@@ -1,0 +1,119 @@
+"""The worker keeps the served version's answers to all tasks whose pictures were read."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from labelstudio.changes import tasks_of
+from store.answers import Answer
+from store.changes import TaskState
+from store.projects import Project
+from store.store import Store
+from tagloom_base.settings import Settings
+from testing.label_studio.writable import WritableLabelStudio
+from testing.shop import LABELS
+from tests.worker import label_studio
+from tests.worker.label_studio import lease_of, publish_next
+from worker.predictions.kept import LOADED, keep
+from worker.predictions.offer import due
+from worker.watch import Ends, Interrupted, NeverEnds
+from worker.workplace import Workplace, open_workplace
+
+TASKS = LOADED + 6
+NEVER = NeverEnds()
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WritableLabelStudio]:
+    monkeypatch.setattr("worker.workplace.open_extractor", label_studio.Encoders)
+    with label_studio.opened(tmp_path, TASKS) as opened:
+        yield opened
+
+
+@pytest.fixture
+def settings(tmp_path: Path, studio: WritableLabelStudio) -> Settings:
+    return label_studio.settings_of(tmp_path, studio)
+
+
+@pytest.fixture
+def workplace(settings: Settings, store: Store, studio: WritableLabelStudio) -> Iterator[Workplace]:
+    """All tasks are known, and their pictures read."""
+    publish_next(settings, store, studio)
+    with open_workplace(settings) as opened:
+        listed, _ = opened.client_of(project_of(opened, studio)).tasks_after(studio.key.id, 0)
+        opened.store.tasks.upsert(str(studio.key), tasks_of(listed))
+        read_pictures(opened, studio)
+        yield opened
+
+
+def project_of(workplace: Workplace, studio: WritableLabelStudio) -> Project:
+    project = workplace.store.projects.get(str(studio.key))
+    assert project is not None
+    return project
+
+
+def read_pictures(workplace: Workplace, studio: WritableLabelStudio) -> None:
+    tasks = [task.payload() for task in workplace.store.tasks.all(str(studio.key))]
+    workplace.encoder.features(studio.key, workplace.config_of(project_of(workplace, studio)), tasks)
+
+
+def run(workplace: Workplace, studio: WritableLabelStudio, ends: Ends = NEVER) -> str:
+    return keep(workplace, project_of(workplace, studio), lease_of(workplace), ends, lambda _: None)
+
+
+def kept(workplace: Workplace, studio: WritableLabelStudio, version: str) -> dict[int, Answer]:
+    return {answer.task_id: answer for answer in workplace.store.answers.of_version(str(studio.key), version)}
+
+
+def test_every_read_task_has_the_answer_that_the_backend_would_give(
+    workplace: Workplace, settings: Settings, studio: WritableLabelStudio
+) -> None:
+    key = str(studio.key)
+    version = workplace.serving(project_of(workplace, studio)).version
+    assert due(settings.changed(refresh_predictions=False).versions, workplace.store) == [key]
+    assert run(workplace, studio) == f"{TASKS} answers of {version} kept"
+    found = kept(workplace, studio, version)
+    assert list(found) == sorted(studio.project.tasks)
+    assert due(settings.changed(refresh_predictions=False).versions, workplace.store) == []
+    assert all(set(answer.probabilities) == set(LABELS) and not answer.changed for answer in found.values())
+    assert any("价格" in answer.labels for answer in found.values()), "the read price speaks for it"
+    # Tasks with the same title and picture are look-alikes, and lead to the first of them.
+    titles = {number: task.data["title"] for number, task in studio.project.tasks.items()}
+    first = {title: min(n for n in titles if titles[n] == title) for title in titles.values()}
+    assert {found[number].look_alike for number in titles} <= set(first.values())
+    assert run(workplace, studio) == f"0 answers of {version} kept"
+
+
+def test_a_job_that_gave_way_is_continued(workplace: Workplace, studio: WritableLabelStudio) -> None:
+    class GoldWaits:
+        def check(self) -> None:
+            raise Interrupted("gold waits")
+
+    with pytest.raises(Interrupted):
+        run(workplace, studio, GoldWaits())
+    assert workplace.store.answers.due() == [str(studio.key)]
+    assert run(workplace, studio).startswith(f"{TASKS - LOADED} answers")
+
+
+def test_a_new_version_tells_what_it_changed_and_data_that_changed_is_asked_anew(
+    workplace: Workplace, settings: Settings, studio: WritableLabelStudio
+) -> None:
+    run(workplace, studio)
+    version = publish_next(settings, workplace.store, studio, LABELS[:2])
+    assert run(workplace, studio) == f"{TASKS} answers of {version} kept"
+    found = kept(workplace, studio, version)
+    changed = {number for number, answer in found.items() if answer.changed}
+    (before,) = set(workplace.store.answers.versions(str(studio.key))) - {version}
+    old = kept(workplace, studio, before)
+    assert changed == {number for number in found if set(old[number].labels) != set(found[number].labels)}
+    assert changed
+    # One task gets another title, another one is deleted.
+    workplace.store.tasks.delete(str(studio.key), [2])
+    renamed = workplace.store.tasks.all(str(studio.key))[0]
+    state = TaskState(renamed.id, {**renamed.data, "title": "全新的标题"}, renamed.updated_us + 1)
+    workplace.store.tasks.upsert(str(studio.key), [state])
+    read_pictures(workplace, studio)
+    assert run(workplace, studio) == f"1 answers of {version} kept"
+    assert 2 not in kept(workplace, studio, version)
+    assert not kept(workplace, studio, version)[renamed.id].changed

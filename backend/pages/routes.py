@@ -10,11 +10,14 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from backend.access import PAGES
 from backend.bodies import received
 from backend.pages import frame, sign_in
+from backend.pages.doubts import dismiss, doubts
 from backend.pages.frame import FILES, Pages, Visit, Waits
+from backend.pages.gallery import gallery
 from backend.pages.now import now_of
 from backend.pages.overview import overview
 from backend.pages.picture import picture
 from backend.pages.project import choose, project_page, question, version_page
+from backend.pages.task import task_page
 
 ROUTER = APIRouter(prefix=PAGES, include_in_schema=False)
 
@@ -53,6 +56,26 @@ async def ask_to_choose(request: Request) -> Response:
 @ROUTER.post("/choose")
 async def choose_version(request: Request) -> Response:
     return await _answered(request, choose)
+
+
+@ROUTER.get("/gallery")
+async def show_gallery(request: Request) -> Response:
+    return await _answered(request, gallery)
+
+
+@ROUTER.get("/task")
+async def show_task(request: Request) -> Response:
+    return await _answered(request, task_page)
+
+
+@ROUTER.get("/doubts")
+async def show_doubts(request: Request) -> Response:
+    return await _answered(request, doubts)
+
+
+@ROUTER.post("/dismiss")
+async def dismiss_doubt(request: Request) -> Response:
+    return await _answered(request, dismiss)
 
 
 @ROUTER.get("/picture")

@@ -81,6 +81,16 @@ class Inference:
             found += job.result.result()
         return found
 
+    def explain(
+        self, project: str, run: Callable[[Sequence[ItemFeatures]], Sequence[Out]], features: ItemFeatures
+    ) -> Out | None:
+        """Return what ``run`` computes of one known picture, in the turn of its project; None where it fails."""
+        # Equal to no other job's, so that it shares no batch.
+        job = _Job(run, object(), [features])
+        self._known.put(project, job)
+        (found,) = job.result.result()
+        return found  # type: ignore[no-any-return]
+
     def extract(self, project: str, items: Sequence[Item], deadline: float | None = None) -> list[ItemFeatures]:
         """Return the features of the items, in order.
 

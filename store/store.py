@@ -4,8 +4,10 @@ from store.annotations import Annotations
 from store.answers import Answers
 from store.batches import Batches
 from store.database import PATIENCE_S, Database, now
+from store.doubts import Doubts
 from store.encoders import Encoders
 from store.fast_answers import FastAnswers
+from store.gallery import Gallery
 from store.journal import Journal
 from store.leases import Leases
 from store.measures import Measures
@@ -37,6 +39,8 @@ class Store:
         self.weak_labels = WeakLabelTable(database)
         self.versions = Versions(database)
         self.answers = Answers(database)
+        self.gallery = Gallery(database)
+        self.doubts = Doubts(database)
         self.leases = Leases(database)
         self.fast_answers = FastAnswers(database)
         self.picture_notes = PictureNotes(database)

@@ -186,6 +186,41 @@ ANSWERS = Table(
     Index("answers_by_look_alike", "project_key", "version", "look_alike"),
 )
 
+ANSWER_LABELS = Table(
+    "answer_labels",
+    METADATA,
+    Column("project_key", Name(200), primary_key=True),
+    Column("version", Name(64), primary_key=True),
+    Column("task_id", WIDE, primary_key=True, autoincrement=False),
+    Column("label", Name(200), primary_key=True),
+    Column("given", Boolean, nullable=False),
+    Column("source", Name(200), nullable=False),
+)
+
+GOLD_LABELS = Table(
+    "gold_labels",
+    METADATA,
+    Column("project_key", Name(200), primary_key=True),
+    Column("task_id", WIDE, primary_key=True, autoincrement=False),
+    Column("label", Name(200), primary_key=True),
+    Column("there", Boolean, nullable=False),
+)
+
+DOUBTS = Table(
+    "doubts",
+    METADATA,
+    Column("project_key", Name(200), primary_key=True),
+    Column("task_id", WIDE, primary_key=True, autoincrement=False),
+    Column("label", Name(200), primary_key=True),
+    Column("given", Boolean, nullable=False),
+    Column("probability", Float, nullable=False),
+    Column("because", Words, nullable=False),
+    Column("gold", Name(64), nullable=False),
+    Column("stands", Boolean, nullable=False),
+    Column("dismissed_at", Float, nullable=False),
+    Column("dismissed_by", Name(200), nullable=False),
+)
+
 FAST_ANSWERS = Table(
     "fast_answers",
     METADATA,

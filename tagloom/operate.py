@@ -20,7 +20,7 @@ from worker.pictures import picture_lines
 from worker.promotion.gate import FEWEST_ITEMS
 
 if TYPE_CHECKING:
-    from worker.training.doubtful import Doubt
+    from store.doubts import Doubt
 
 _HEADINGS = ("version", "state", "phase", "gold", "weak", "macro-F1", "measured on", "difference", "made (UTC)", "")
 _DOUBT_HEADINGS = ("task", "label", "gold says", "model says", "")

@@ -137,20 +137,20 @@ def reconcile(project: str, wait: bool) -> Answer:
 @project_option
 @click.option("--most", type=click.IntRange(1), default=50, show_default=True, help="Lines to show.")
 def doubtful(project: str, most: int) -> Answer:
-    """List gold labels that the model, its neighbours and the cues all speak against.
+    """List gold labels that the model, its neighbours and the cues all speak against, as the last training found them.
 
-    The model that is asked has not seen the item (out-of-fold answers), so this trains four short times and takes as
-    long. Nothing is changed: correct in Label Studio what is wrong.
+    The model that was asked has not seen the item (out-of-fold answers). Doubts that somebody dismissed on the pages
+    are left out. Nothing is changed: correct in Label Studio what is wrong.
     """
+    from labelstudio.project import ProjectKey
+    from labelstudio.sites import connections_of
     from tagloom import operate
-    from worker.training.doubtful import doubtful as find
-    from worker.workplace import open_workplace
 
     with opened_store() as store:
         chosen = operate.chosen(store, project)
-    with open_workplace(settings()) as workplace, operate.told():
-        found = find(workplace, chosen.key)
-        url = workplace.client_of(chosen).connection.url
+        found = [kept.doubt for kept in store.doubts.of(chosen.key) if not kept.dismissed_at]
+    connection = connections_of(settings().studios).get(ProjectKey.parse(chosen.key).connection)
+    url = connection.url if connection else ""
     rows = operate.doubt_rows(found[:most], chosen, url)
     tell(*operate.doubt_lines(rows, chosen))
     return Answer({"project": chosen.key, "doubtful": rows, "found": len(found)})

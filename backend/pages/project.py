@@ -2,11 +2,13 @@
 
 from fastapi import Response
 
+from backend.pages.cards import answered, cards_of
 from backend.pages.curve import curve_of
 from backend.pages.figures import classes_of, compared, is_measured, score_of, sources_of
 from backend.pages.frame import NotThere, Visit
 from backend.pages.now import now_of
 from backend.pages.problems import problems_of
+from store.gallery import Wanted
 from store.projects import Project
 from store.versions import State, Version
 from tagloom_base.errors import UserError
@@ -14,6 +16,8 @@ from worker.promotion.choosing import promote, served_before
 
 # Most versions that the table of a project shows, the newest.
 MOST = 50
+# Most pictures that show what the last version changed.
+CHANGED = 12
 # Most changes of the served version that are listed.
 SWITCHES = 20
 
@@ -24,6 +28,9 @@ def project_page(visit: Visit) -> Response:
     versions, switches = store.versions.list(project.key), store.versions.switches(project.key)
     serving = next((version for version in versions if version.state is State.CURRENT), None)
     weak = project.last_training.get("weak", {})
+    answers, before = answered(visit, project)
+    changed = Wanted(changed=True)
+    places = store.gallery.page(project.key, answers, changed, CHANGED)
     return visit.page(
         "project.html.jinja",
         project=project,
@@ -35,6 +42,11 @@ def project_page(visit: Visit) -> Response:
         since=switches[-1] if switches else None,
         score=score_of(serving.metrics) if serving else "",
         tasks=store.tasks.count(project.key),
+        answers=answers,
+        answers_before=before,
+        changed=cards_of(visit, project, answers, [place.task_id for place in places], before),
+        changed_count=store.gallery.count(project.key, answers, changed),
+        doubts=store.doubts.count(project.key),
         curve=curve_of(versions, switches, visit.text),
         classes=classes_of(serving, weak) if serving else [],
         sources=sources_of(serving) if serving else [],

@@ -19,12 +19,15 @@ from backend.pages.done import (
     remove_predictions,
     take_back,
 )
+from backend.pages.doubts import dismiss, doubts
 from backend.pages.frame import FILES, Pages, Visit, Waits
+from backend.pages.gallery import gallery
 from backend.pages.now import now_of
 from backend.pages.overview import overview
 from backend.pages.picture import picture
 from backend.pages.project import choose, project_page, question, version_page
 from backend.pages.review import accept, review_page, strips
+from backend.pages.task import task_page
 
 ROUTER = APIRouter(prefix=PAGES, include_in_schema=False)
 
@@ -113,6 +116,26 @@ async def ask_remove_predictions(request: Request) -> Response:
 @ROUTER.post("/remove-predictions")
 async def do_remove_predictions(request: Request) -> Response:
     return await _answered(request, remove_predictions)
+
+
+@ROUTER.get("/gallery")
+async def show_gallery(request: Request) -> Response:
+    return await _answered(request, gallery)
+
+
+@ROUTER.get("/task")
+async def show_task(request: Request) -> Response:
+    return await _answered(request, task_page)
+
+
+@ROUTER.get("/doubts")
+async def show_doubts(request: Request) -> Response:
+    return await _answered(request, doubts)
+
+
+@ROUTER.post("/dismiss")
+async def dismiss_doubt(request: Request) -> Response:
+    return await _answered(request, dismiss)
 
 
 @ROUTER.get("/picture")

@@ -94,6 +94,19 @@ class CueSet:
         """Return (B, F) flags: 1 where a read block meets a cue's conditions on a single block, otherwise 0."""
         return self._facts_of(item).flag_BF
 
+    def fired(self, item: ItemFeatures) -> list[tuple[int, str, float, tuple[str, ...]]]:
+        """Return the cues that fire on an item: class, name, log-odds that it adds, and the read texts that meet it."""
+        facts, contrast = self._facts_of(item), item.contrast
+        found = []
+        for f, (k, cue) in enumerate(self.cues):
+            seen = cue.where == "picture" and contrast is not None and contrast < cue.contrast_below
+            if facts.fires_F[f] or seen:
+                texts = [
+                    block.text for block, met in zip(item.blocks, facts.flag_BF[:, f].tolist(), strict=True) if met
+                ]
+                found.append((k, cue.name, cue.weight, tuple(texts)))
+        return found
+
     def block_support(self, item: ItemFeatures) -> Tensor:
         """Return the (B, K) log-odds that firing cues of positive weight add because of each read block."""
         facts = self._facts_of(item)

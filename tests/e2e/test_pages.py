@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from importlib.resources import files
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
+from store.doubts import Doubt
+from store.store import Store
 from tests.e2e.browser import chromium
 from tests.e2e.conftest import Running
 from tests.e2e.gold import annotate
@@ -90,6 +93,51 @@ def test_a_training_is_seen_to_begin_and_its_version_to_serve(running: Running, 
     page.wait_for_function("() => !document.querySelector('#now').innerText.includes('Training')", timeout=VERSION_MS)
 
 
+def test_by_keyboard_alone_a_person_looks_at_pictures_and_settles_a_doubt(running: Running, browser: Browser) -> None:
+    doubted = put_in_doubt(running)
+    page = signed_in(browser, running)
+    press_until(page, TITLE)
+    page.wait_for_selector("#serving")
+    press_until(page, "Look at the pictures")
+    page.wait_for_selector(".pictured .box")
+    page.wait_for_function("() => document.querySelector('.pictured img').naturalWidth > 0")
+    assert page.locator(".pictured").count() == 24
+    page.select_option("#verdict", "right")
+    press_until(page, "Show")
+    page.wait_for_selector(".tags .right")
+    press_until(page, "Why")
+    page.wait_for_selector("#attention ~ .pictures .heat")
+    page.wait_for_function("() => document.querySelector('.large img').naturalWidth > 480")
+    assert page.locator("#nearest ~ .pictures .pictured").count() > 0
+    press_until(page, TITLE)
+    page.wait_for_selector("#serving")
+    press_until(page, "Doubtful labels (")
+    page.wait_for_selector(".doubt")
+    press_until(page, "The label is right: dismiss")
+    page.wait_for_selector("#dismissed")
+    assert running.account.email in page.inner_text("main")
+    press_until(page, "Undo")
+    page.wait_for_selector(".doubt")
+    assert f"task={doubted}" in page.content()
+
+
+def put_in_doubt(running: Running) -> int:
+    """A doubt of a labelled task, as a training would find it where a label is wrong; the task's id."""
+    with closing(Store.open(f"sqlite:///{running.home}/tagloom.db", makes=False)) as store:
+        (project,) = store.projects.all()
+        deadline = time.monotonic() + 60
+        while not (versions := store.answers.versions(project.key)) or project.key in store.answers.due():
+            assert time.monotonic() < deadline, "the answers are kept after the training"
+            time.sleep(0.5)
+        first, near = sorted(store.annotations.of_project(project.key))[:2]
+        answer = store.answers.of_tasks(project.key, versions[0], [first])[first]
+        doubt = Doubt(first, answer.labels[0], True, 0.12, "e2e", (("boxes", -1.2),), ((near, 0.81, False),))
+        lease = store.leases.acquire("test", "test", ttl=60)
+        assert lease
+        store.doubts.replace(project.key, [doubt], lease)
+    return first
+
+
 def test_by_keyboard_alone_a_person_goes_back_and_forth(running: Running, browser: Browser) -> None:
     page = signed_in(browser, running)
     press_until(page, TITLE)
@@ -135,6 +183,11 @@ def test_a_phone_shows_all_pages_without_scrolling_sideways_and_axe_finds_nothin
         page.goto(f"{running.backend_url}/pages/{places[-1]}")
     _look(page, axe, f"{running.screenshots}/pages-{locale}-{len(places)}.png")
     assert len(places) >= 3
+    project = places[1].partition("?")[2]
+    task = running.tasks()[0]["id"]
+    for place in ("gallery", "task", "doubts"):
+        page.goto(f"{running.backend_url}/pages/{place}?{project}&task={task}")
+        _look(page, axe, f"{running.screenshots}/pages-{locale}-{place}.png")
     assert messages == [], "the guarding headers hold nothing back"
 
 

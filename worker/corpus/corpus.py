@@ -39,7 +39,7 @@ class Corpus:
 
     ``keys`` are the items' keys in the cache of features. ``draw`` is how long a drawn box takes. ``unread`` is the
     number of tasks with gold whose picture could not be read. ``notes`` maps each note about the gold to the number of
-    its tasks.
+    its tasks. ``gold`` is that of all tasks by id, also of tasks that are no part of the problem.
     """
 
     task_ids: tuple[int, ...]
@@ -48,6 +48,7 @@ class Corpus:
     draw: DrawSeconds = field(default_factory=DrawSeconds)
     unread: int = 0
     notes: Mapping[str, int] = field(default_factory=dict)
+    gold: Mapping[int, Gold] = field(default_factory=dict)
 
 
 def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch: Ends) -> Corpus:
@@ -82,7 +83,7 @@ def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch:
     unread = sum(not workplace.cache.has(keys[number]) for number in gold)
     problem = Problem(features, by_row, families, held_out)
     draw = DrawSeconds.of(workplace.store.annotations, project.key, config, settings.training.draw_seconds)
-    return Corpus(ids, tuple(keys[number] for number in ids), problem, draw, unread, read.notes)
+    return Corpus(ids, tuple(keys[number] for number in ids), problem, draw, unread, read.notes, gold)
 
 
 def _features(

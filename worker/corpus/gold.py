@@ -11,6 +11,7 @@ from labelstudio.gold import read_gold, was_misread
 from labelstudio.proposals import Mark, proposed_by
 from model.items import Gold
 from store.fast_answers import SUFFIX
+from store.leases import Lease
 from store.projects import Project
 from store.store import Store
 
@@ -57,6 +58,19 @@ def project_gold(
         else:
             notes[UNREAD] += 1
     return ProjectGold(by_task, dict(notes))
+
+
+def note_gold(
+    store: Store, project: Project, config: LabelConfig, lease: Lease, gold: Mapping[int, Gold] | None = None
+) -> None:
+    """Record the labels of all gold, by which pages filter; ``gold`` is that of all tasks, where it is read already."""
+    if gold is None:
+        gold = project_gold(store, project, config, {task.id for task in store.tasks.all(project.key)}).by_task
+    said = {
+        number: {label: there for label in config.labels if (there := one.says(label)) is not None}
+        for number, one in gold.items()
+    }
+    store.gallery.set_gold(project.key, said, lease)
 
 
 def mark_misread(store: Store, project: Project, config: LabelConfig) -> None:

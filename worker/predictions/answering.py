@@ -99,6 +99,19 @@ class Answering:
             found[number] = Predicted(usable[number], prediction) if prediction is not None else None
         return found
 
+    def speaking(self, features: Sequence[ItemFeatures]) -> list[dict[str, str]]:
+        """Return for each item, by label, the source that adds most to the label's log-odds; "" where none adds any."""
+        tagger = self._tagger
+        weak = tagger.label_model.weak_labels(tagger.opinions(features), tagger.correction(features))
+        most_NK, source_NK = weak.provenance_SNK.max(0)
+        return [
+            {
+                label: weak.sources[source] if most > 0 else ""
+                for label, most, source in zip(tagger.labels, most_K, source_K, strict=True)
+            }
+            for most_K, source_K in zip(most_NK.tolist(), source_NK.tolist(), strict=True)
+        ]
+
     def written(self, number: int, found: "Predicted | None") -> dict[str, Any]:
         """Return what the model says of a task in the form of Label Studio; an empty answer for None."""
         answer: dict[str, Any] = {"result": [], "score": 0.0}

@@ -4,15 +4,18 @@ The work continues where an interrupted job stopped: a task is asked about if th
 other features. Nothing is written into Label Studio.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from labelstudio.config import LabelConfig
 from labelstudio.project import ProjectKey, file_name
 from labelstudio.tasks import item_key, reference_of
 from store.answers import Answer, ShownBox
+from store.gallery import LabelAnswer
 from store.leases import Lease
 from store.projects import Project
 from store.tasks import Task
+from worker.corpus.gold import note_gold
 from worker.predictions.answering import Answering, Predicted
 from worker.predictions.look_alikes import Groups
 from worker.predictions.preannotation import Progress
@@ -46,6 +49,8 @@ def keep(workplace: Workplace, project: Project, lease: Lease, watch: Ends, prog
                 watch.check()
                 progress({"stage": "keeping answers", "done": done + start, "total": total})
             done, after = done + len(page), last
+        note_gold(workplace.store, project, keeping.config, lease)
+        workplace.store.gallery.count_rows()
         answers.finish(project.key, keeping.generation)
     finally:
         keeping.groups.save()
@@ -60,8 +65,14 @@ class _Keeping:
         self._answers, self._key, self._lease = workplace.store.answers, ProjectKey.parse(project.key), lease
         self.version, self.generation, self.kept = self._answering.version, self._answering.generation, 0
         self._before = self._answers.begin(project.key, self.version, project.label_config, lease)
+        self._gallery = workplace.store.gallery
+        self._gallery.keep_versions(project.key, [self.version, self._before], lease)
         file = workplace.settings.paths.look_alikes / f"{file_name(project.key)}.safetensors"
         self.groups = Groups(file, workplace.extractor.space)
+
+    @property
+    def config(self) -> LabelConfig:
+        return self._answering.config
 
     def due(self, page: Sequence[Task]) -> list[tuple[Task, str]]:
         """Return the tasks that have features and no answer to them, each with the key of its features."""
@@ -79,6 +90,7 @@ class _Keeping:
         sound = {number: entry for number, entry in found.items() if entry is not None}
         if not sound:
             return
+        self._keep_labels(sound)
         alike = self.groups.join(list(sound), [entry.features for entry in sound.values()])
         before = self._answers.of_tasks(str(self._key), self._before, sound) if self._before else {}
         answers = []
@@ -98,6 +110,19 @@ class _Keeping:
             answers.append(replace(answer, changed=number in before and _differ(before[number], answer)))
         self._answers.put(str(self._key), answers, self._lease)
         self.kept += len(answers)
+
+    def _keep_labels(self, sound: Mapping[int, Predicted]) -> None:
+        """Keep which labels are given, and what speaks for them; before the answers, which are not asked for again."""
+        speaking = self._answering.speaking([entry.features for entry in sound.values()])
+        self._gallery.put(
+            str(self._key),
+            self.version,
+            {
+                number: [LabelAnswer(label, label in entry.prediction.labels, source) for label, source in by.items()]
+                for (number, entry), by in zip(sound.items(), speaking, strict=True)
+            },
+            self._lease,
+        )
 
 
 def _shown(entry: Predicted) -> list[ShownBox]:

@@ -4,71 +4,87 @@ Confident learning (Northcutt, Jiang and Chuang, 2021) per class, on out-of-fold
 the probability of its opposite is at least the mean of that probability over the items where the opposite is the gold.
 The sources must contradict the label too.
 
-Shape suffixes: N items, K classes.
+The probabilities are those of the gate's out-of-fold trainings, so that a training needs no further one. Where held-out
+gold judges, there are none, and the out-of-fold log-odds of label model and regression stand in for them.
+
+Shape suffixes: N items, K classes, S sources.
 """
 
-from dataclasses import dataclass, replace
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model import checkpoint
-from model.training.boxes import learn_boxes
-from model.training.config import TrainConfig
-from model.training.phases import CONTINUATION
-from model.training.progressive import out_of_fold
+from model.items import Gold
+from model.problem import Problem
+from model.tagger import Tagger
 from model.training.supervision import supervise
-from worker.corpus.corpus import assemble
-from worker.watch import NeverEnds
-from worker.workplace import Workplace
+from store.doubts import Doubt
+from worker.corpus.corpus import Corpus
+
+TOLD = 3  # sources and nearest tasks that are kept of a doubt
 
 
-@dataclass(frozen=True)
-class Doubt:
-    """One doubtful label of one task: whether annotators gave it, and its out-of-fold probability."""
+def doubtful(
+    corpus: Corpus, tagger: Tagger, problem: Problem, probabilities: Mapping[int, Sequence[float]]
+) -> list[Doubt]:
+    """Return a corpus' doubtful gold, the most doubtful first.
 
-    task_id: int
-    label: str
-    given: bool
-    probability: float
-
-    @property
-    def strength(self) -> float:
-        """The out-of-fold probability that this gold is wrong."""
-        return 1 - self.probability if self.given else self.probability
-
-
-def doubtful(workplace: Workplace, project_key: str) -> list[Doubt]:
-    """Return a project's doubtful gold, the most doubtful first.
-
-    Raises ValueError when the project is unknown, or no version with this workplace's encoders serves it.
+    ``problem`` is the corpus' problem with the boxes that the tagger learned from. ``probabilities`` are the
+    out-of-fold ones by task id, in the order of the tagger's labels; where there are none, the sources' count alone.
     """
-    project = workplace.store.projects.get(project_key)
-    if project is None:
-        raise ValueError(f"no project {project_key!r}: `tagloom versions` names those there are")
-    config, settings = workplace.config_of(project), workplace.settings
-    corpus = assemble(workplace, project, config, NeverEnds())
-    rows = sorted(corpus.problem.gold)
+    rows = sorted(problem.gold)
     if not rows:
         return []
-    current = workplace.serving(project)
-    served = checkpoint.load(settings.paths.checkpoints / current.folder)
     # Held-out gold is included, since each item is answered by models that were not trained on its family.
-    problem = replace(corpus.problem, held_out=frozenset())
-    problem = replace(problem, boxes=learn_boxes(served, problem, seed=settings.training.seed))
-    weak = supervise(served, problem).weak
-    short = TrainConfig(seed=settings.training.seed, first=CONTINUATION)
-    trained = out_of_fold(served, problem, short)
-    table = problem.table(served.labels)
-    known_NK = ~table.labels_NK[rows].isnan().numpy()
-    gold_NK = table.labels_NK[rows].numpy() > 0.5
-    probability_NK, sources_NK = trained.probability_NK[rows].numpy(), weak.probability_NK[rows].numpy()
+    weak = supervise(tagger, replace(problem, held_out=frozenset())).weak
+    sources_NK = weak.probability_NK[rows].numpy()
+    told = [probabilities.get(corpus.task_ids[row]) for row in rows]
+    probability_NK = np.array([own if one is None else one for one, own in zip(told, sources_NK, strict=True)])
+    labels_NK = problem.table(tagger.labels).labels_NK[rows]
+    known_NK, gold_NK = ~labels_NK.isnan().numpy(), labels_NK.numpy() > 0.5
     against_NK = unlikely(gold_NK, known_NK, probability_NK) & ((sources_NK > 0.5) != gold_NK)
-    found = [
-        Doubt(corpus.task_ids[rows[n]], served.labels[k], bool(gold_NK[n, k]), float(probability_NK[n, k]))
-        for n, k in zip(*np.nonzero(against_NK), strict=True)
-    ]
+    found = []
+    for n, k in zip(*np.nonzero(against_NK), strict=True):
+        row, given = rows[n], bool(gold_NK[n, k])
+        contradicting = [(name, share) for name, share in weak.because(row, int(k)) if (share < 0) is given]
+        found.append(
+            Doubt(
+                task_id=corpus.task_ids[row],
+                label=tagger.labels[k],
+                given=given,
+                probability=float(probability_NK[n, k]),
+                gold=digest(problem.gold[row]),
+                sources=tuple((name, round(share, 3)) for name, share in contradicting[:TOLD]),
+                nearest=_nearest(corpus, problem, row, tagger.labels[k]),
+            )
+        )
     return sorted(found, key=lambda doubt: -doubt.strength)
+
+
+def digest(gold: Gold) -> str:
+    """Return a digest of the labels of a task's gold, by which it is known whether people changed them."""
+    said = [sorted(gold.labels), sorted(gold.unknown)]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
+
+
+def _nearest(corpus: Corpus, problem: Problem, row: int, label: str) -> tuple[tuple[int, float, bool], ...]:
+    """Return the nearest gold tasks of other products that know the label: id, similarity, whether it is there."""
+    if problem.index is None:
+        return ()
+    neighbours = problem.index.neighbours
+    pairs = zip(neighbours.gold_NM[row].tolist(), neighbours.similarity_NM[row].tolist(), strict=True)
+    found = [
+        (corpus.task_ids[other], round(similarity, 3), says)
+        for other, similarity in pairs
+        if other >= 0
+        and problem.families[other] != problem.families[row]
+        and (says := problem.gold[other].says(label)) is not None
+    ]
+    return tuple(found[:TOLD])
 
 
 def unlikely(

@@ -72,6 +72,19 @@ def kept_index(file: Path, space: str, corpus: Corpus) -> Index:
     return nearest.index
 
 
+def nearest_gold(file: Path, space: str, task_id: int, most: int) -> list[tuple[int, float]]:
+    """Return the gold tasks that were nearest to a task when the project was last trained, with their similarities.
+
+    The most similar comes first. There is none for a task that is newer.
+    """
+    kept = _read(file, space)
+    row = next((row for row, (task, _) in enumerate(kept.keys) if task == task_id), None) if kept else None
+    if kept is None or row is None:
+        return []
+    pairs = zip(kept.gold_NM[row].tolist(), kept.similarity_NM[row].tolist(), strict=True)
+    return [(kept.keys[gold][0], similarity) for gold, similarity in pairs if gold >= 0][:most]
+
+
 @dataclass(frozen=True)
 class _Kept:
     """The contents of the file: the neighbours of each row, and the item of each row."""

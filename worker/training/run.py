@@ -4,7 +4,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from store.weak_labels import WeakLabel
 from tagloom_base.files import replaced
 from worker.cold_start import ColdStart, ensure_cold_start
 from worker.corpus.corpus import Corpus, assemble
-from worker.corpus.gold import mark_misread
+from worker.corpus.gold import mark_misread, note_gold
 from worker.pictures import MOST, counted
 from worker.promotion.classes import class_figures
 from worker.promotion.gate import JudgedAnswers, Verdict, judge
@@ -33,6 +33,7 @@ from worker.promotion.pruning import EVIDENCE
 from worker.promotion.publication import Publisher, promote_due
 from worker.promotion.referee import Answer, Referee
 from worker.training.companions import Order, training_together
+from worker.training.doubtful import doubtful
 from worker.training.index import kept_index
 from worker.training.inheritance import parent_for_new_labels, with_draw_seconds, with_lexicon
 from worker.training.recovery import readable
@@ -71,6 +72,7 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Ends, pro
 
     progress({"stage": "reading features"})
     corpus = assemble(workplace, project, config, watch)
+    note_gold(store, project, config, lease, corpus.gold)
     for note, count in corpus.notes.items():
         LOG.warning("%s: in %d tasks with gold: %s", project_key, count, note)
     finish = partial(store.projects.finish_training, project_key, project.gold_revision, lease)
@@ -92,6 +94,7 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Ends, pro
     trained = run.work()
     progress({"stage": "writing weak labels"})
     progress({"weak": _write_weak_labels(workplace, project, corpus, trained, run.problem.boxes, lease)})
+    store.doubts.replace(project.key, doubtful(corpus, trained, run.problem, run.out_of_fold), lease)
     finish()
     # Deleted last: a training that is killed before this continues from this state.
     run.state.clear()
@@ -99,7 +102,10 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Ends, pro
 
 
 class _Run:
-    """The training on one corpus, and the judging of the versions that it makes."""
+    """The training on one corpus, and the judging of the versions that it makes.
+
+    ``out_of_fold`` are the gate's out-of-fold probabilities by task id, where it needed some.
+    """
 
     def __init__(
         self,
@@ -129,6 +135,7 @@ class _Run:
         self._referee = Referee(corpus, self._served, self._config, evidence)
         self._index_file = workplace.settings.paths.neighbours / f"{self.state.file.parent.name}.safetensors"
         self.problem = corpus.problem
+        self.out_of_fold: Mapping[int, Sequence[float]] = {}
         # The note of a version is a warning: it learned from misread gold.
         self._is_misled = bool(publisher.current.note)
         self._begun = False
@@ -168,6 +175,7 @@ class _Run:
             answers: Mapping[int, Answer] = {}
             if not self._referee.can_judge_early:
                 answers = self._referee.out_of_fold(self._parent, self.problem, self._watch.check)
+                self.out_of_fold = {task: answer.probability for task, answer in answers.items()}
             self._watch.check()
             evidence = self._referee.evidence(tagger, answers)
             verdict = self._judged(tagger, evidence, must_gain=False)

@@ -8,6 +8,7 @@ import pytest
 from labelstudio.changes import tasks_of
 from store.answers import Answer
 from store.changes import TaskState
+from store.gallery import Verdict, Wanted
 from store.projects import Project
 from store.store import Store
 from tagloom_base.settings import Settings
@@ -78,6 +79,11 @@ def test_every_read_task_has_the_answer_that_the_backend_would_give(
     assert due(settings.changed(refresh_predictions=False).versions, workplace.store) == []
     assert all(set(answer.probabilities) == set(LABELS) and not answer.changed for answer in found.values())
     assert any("价格" in answer.labels for answer in found.values()), "the read price speaks for it"
+    gallery = workplace.store.gallery
+    (labels,) = gallery.labels(key, version, [min(found)]).values()
+    assert {label for label, one in labels.items() if one.given} == set(found[min(found)].labels)
+    assert labels["价格"].source.startswith("价格: "), "one of its cues"
+    assert gallery.count(key, version, Wanted(verdict=Verdict.UNLABELLED)) == TASKS
     # Tasks with the same title and picture are look-alikes, and lead to the first of them.
     titles = {number: task.data["title"] for number, task in studio.project.tasks.items()}
     first = {title: min(n for n in titles if titles[n] == title) for title in titles.values()}

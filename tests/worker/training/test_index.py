@@ -19,7 +19,7 @@ from model.weak_supervision.boxes import LearnedBoxes
 from model.weak_supervision.propagation import Embedding, Index, Neighbours
 from testing.shop import LABELS, Shop
 from worker.corpus.corpus import Corpus
-from worker.training.index import kept_index
+from worker.training.index import kept_index, nearest_gold
 
 SPACE = "5" * 16
 TASKS = 16
@@ -175,3 +175,17 @@ def test_where_nothing_can_be_written_it_works_all_the_same(tmp_path: Path, capl
     corpus = corpus_of({1, 2, 3}, {1}, set())
     check(kept_index(tmp_path / "file" / "below" / "nearest.safetensors", SPACE, corpus), corpus)
     assert "not kept" in caplog.text
+
+
+def test_the_file_tells_the_nearest_gold_of_a_task(tmp_path: Path) -> None:
+    file, gold = tmp_path / "index.safetensors", {2, 5, 9}
+    assert nearest_gold(file, SPACE, 1, 3) == []
+    corpus = corpus_of(set(range(1, TASKS)), gold, set())
+    neighbours = kept_index(file, SPACE, corpus).neighbours
+    row = corpus.task_ids.index(1)
+    expected = [corpus.task_ids[other] for other in neighbours.gold_NM[row].tolist()[:2]]
+    found = nearest_gold(file, SPACE, 1, 2)
+    assert [task for task, _ in found] == expected
+    assert found[0][1] >= found[1][1]
+    assert {task for task, _ in nearest_gold(file, SPACE, 2, 9)} == gold - {2}, "no task is its own neighbour"
+    assert nearest_gold(file, SPACE, 99, 3) == nearest_gold(file, "6" * 16, 1, 3) == []

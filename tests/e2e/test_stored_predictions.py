@@ -9,9 +9,11 @@ from pydantic import SecretStr
 from labelstudio.columns import CONFIDENCE, DOUBTFUL, ORDER
 from labelstudio.project import ProjectKey
 from model import checkpoint
+from store.doubts import Doubt
 from store.store import Store
 from store.versions import Current
 from tagloom_base.settings import Settings
+from testing.shop import LABELS
 from tests.backend.parts import publish
 from tests.e2e.browser import annotator
 from tests.e2e.checks import check_shown, prediction_of
@@ -107,7 +109,9 @@ def test_columns_are_filters_and_orders_and_cause_no_work(running: Running) -> N
         offer(workplace, project, lease_of(workplace), NeverEnds(), lambda _: None)
         kept = {one.task_id: one for one in workplace.store.answers.of_version(project.key, running.served_version())}
         doubted = min(kept)
-        columns.write(workplace, project, NeverEnds(), lambda _: None, {doubted})
+        doubt = Doubt(doubted, LABELS[0], given=True, probability=0.1, gold="")
+        workplace.store.doubts.replace(project.key, [doubt], lease_of(workplace))
+        columns.write(workplace, project, NeverEnds(), lambda _: None)
         tasks = {task["id"]: task for task in running.tasks()}
         assert {number: task["updated_at"] for number, task in tasks.items()} == {
             number: task["updated_at"] for number, task in before.items()

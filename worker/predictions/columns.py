@@ -57,10 +57,8 @@ class Written:
         return f"{self.values} values written into the columns of {self.tasks} tasks, by {self.requests} requests{kept}"
 
 
-def write(
-    workplace: Workplace, project: Project, watch: Ends, progress: Progress, doubtful: Collection[int] = ()
-) -> Written:
-    """Bring the columns of all tasks up to the kept answers of the served version; ``doubtful`` are tasks by id.
+def write(workplace: Workplace, project: Project, watch: Ends, progress: Progress) -> Written:
+    """Bring the columns of all tasks up to the kept answers of the served version, and to the doubts that stand.
 
     Without answers of that version nothing is written. Raises LabelStudioError when Label Studio does not answer,
     Interrupted when the job must end, and ValueError if no version serves or the labelling config cannot be used.
@@ -69,7 +67,8 @@ def write(
     version = workplace.serving(project).version
     answers = {answer.task_id: answer for answer in workplace.store.answers.of_version(project.key, version)}
     if answers:
-        wanted = values_of(answers, set(doubtful))
+        doubts = workplace.store.doubts.of(project.key)
+        wanted = values_of(answers, {kept.doubt.task_id for kept in doubts if not kept.dismissed_at})
         for place, number in enumerate(_order(workplace, project, answers)):
             wanted[number][ORDER] = f"{place // SHARED + 1:03}"
         run.write(wanted)

@@ -12,10 +12,12 @@ from labelstudio.columns import CHANGED, CONFIDENCE, DOUBTFUL, LOOK_ALIKES, NAME
 from labelstudio.project import ProjectKey
 from labelstudio.tasks import item_key, reference_of
 from store.answers import Answer
+from store.doubts import Doubt
 from store.projects import Project
 from store.store import Store
 from tagloom_base.settings import Settings
 from testing.label_studio.writable import WritableLabelStudio
+from testing.shop import LABELS
 from tests.worker import label_studio
 from tests.worker.label_studio import publish_next
 from worker.corpus.kin import Kin
@@ -69,7 +71,9 @@ def keep(workplace: Workplace, studio: WritableLabelStudio, version: str, of: Ma
 def run(
     workplace: Workplace, project: Project, watch: Ends | None = None, doubtful: frozenset[int] = frozenset()
 ) -> columns.Written:
-    return write(workplace, project, watch or NeverEnds(), lambda _: None, doubtful)
+    doubts = [Doubt(number, LABELS[0], given=True, probability=0.1, gold="") for number in doubtful]
+    workplace.store.doubts.replace(project.key, doubts, label_studio.lease_of(workplace))
+    return write(workplace, project, watch or NeverEnds(), lambda _: None)
 
 
 def data_of(studio: WritableLabelStudio, task: int) -> dict[str, Any]:

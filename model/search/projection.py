@@ -17,12 +17,12 @@ Shape suffixes: N items, D the 512 columns, C width of a picture's vector, P of 
 directions, R random ones.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import HashingVectorizer
@@ -62,8 +62,8 @@ class Query:
 class Projection:
     """A map from items to vectors of one width, made of some items and fixed from then on.
 
-        projection = Projection.of(items)
-        vectors_ND = projection.vectors(items)
+    projection = Projection.of(items)
+    vectors_ND = projection.vectors(items)
     """
 
     mean_C: Tensor
@@ -228,7 +228,7 @@ def _weighted(texts: Sequence[str], rareness_B: Tensor) -> csr_matrix:
     return found
 
 
-def _random(rows: int) -> np.ndarray:
+def _random(rows: int) -> NDArray[np.float32]:
     signs = np.random.default_rng(SEED).integers(0, 2, (rows, BUCKETS)).astype(np.float32)
     return 2 * signs - 1
 
@@ -238,8 +238,3 @@ def _industries(items: Sequence[ItemFeatures]) -> Tensor:
     width = PARTS["industry"]
     # Two halves of the hash share the columns.
     return normalize(hashed[:, :width] + hashed[:, width : 2 * width], dim=1)
-
-
-def name_of(space: str, projection: Projection) -> str:
-    """Return the name under which vectors of a space and a projection are kept."""
-    return hashlib.sha256(f"{space} {projection.digest}".encode()).hexdigest()[:16]

@@ -19,9 +19,9 @@ BYTES = 2  # of one number
 class VectorFile:
     """The rows of one file, which need not be there yet.
 
-        file = VectorFile(path)
-        file.append(0, vectors_ND)
-        vectors_ND = file.rows(len(vectors_ND))
+    file = VectorFile(path)
+    file.append(0, vectors_ND)
+    vectors_ND = file.rows(len(vectors_ND))
     """
 
     def __init__(self, path: Path, width: int = WIDTH) -> None:

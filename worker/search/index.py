@@ -53,7 +53,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class State:
-    """What the rows belong to. ``stamp`` grows with every change, ``rows`` is how many rows of the file count or did."""
+    """What the rows belong to. ``stamp`` grows with every change; ``rows`` of the file count, or did."""
 
     space: str = ""
     projection: str = ""
@@ -277,7 +277,7 @@ class Rows:
                 connection.execute("SELECT row, task_id, family, hash FROM items").fetchall() if state.file else [],
                 dtype=torch.int64,
             ).reshape(-1, 4)
-        columns = [torch.full((state.rows,), -1), *(torch.zeros(state.rows, dtype=torch.int64) for _ in range(2))]
-        for number, column in enumerate(columns):
-            column[found[:, 0]] = found[:, number + 1]
-        return cls(state, *columns, vectors_ND)
+        known_N3 = torch.tensor([-1, 0, 0]).repeat(state.rows, 1)
+        known_N3[found[:, 0]] = found[:, 1:]
+        task_N, family_N, hash_N = known_N3.T.contiguous()
+        return cls(state, task_N, family_N, hash_N, vectors_ND)

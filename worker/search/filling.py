@@ -68,7 +68,8 @@ def fill(workplace: Workplace, project: Project, watch: Ends) -> Filled:
     with index.writing() as writer:
         writer.begin(workplace.extractor.space, projection.digest)
         held = writer.held()
-        gone = held.keys() - wanted.keys()
+        # A task that was changed and is not read again yet is not found by what it was.
+        gone = {number for number, name in held.items() if wanted.get(number) != name} - set(fresh)
         writer.remove(gone)
     left = [number for number in sorted({*kept, *fresh}) if held.get(number) != wanted[number]]
     added = 0

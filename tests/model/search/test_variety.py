@@ -7,7 +7,9 @@ from model.search.variety import interest, relevance, varied
 
 
 def test_equal_candidates_do_not_follow_each_other() -> None:
-    candidates_ND = normalize(torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.01, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]]), dim=1)
+    candidates_ND = normalize(
+        torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.01, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]]), dim=1
+    )
     relevance_N = torch.tensor([0.9, 0.89, 0.8, 0.1])
     assert varied(candidates_ND, relevance_N, 3, share=1.0) == [0, 1, 2]
     assert varied(candidates_ND, relevance_N, 3, share=0.5) == [0, 2, 3]

@@ -13,6 +13,7 @@ from backend.pages.frame import FILES, Pages, Visit
 from backend.pages.now import now_of
 from backend.pages.overview import overview
 from backend.pages.project import choose, project_page, question, version_page
+from backend.pages.similar import similar_page
 
 ROUTER = APIRouter(prefix=PAGES, include_in_schema=False)
 
@@ -41,6 +42,11 @@ async def show_project(request: Request) -> Response:
 @ROUTER.get("/version")
 async def show_version(request: Request) -> Response:
     return await _answered(request, version_page)
+
+
+@ROUTER.get("/similar")
+async def show_similar(request: Request) -> Response:
+    return await _answered(request, similar_page)
 
 
 @ROUTER.get("/choose")

@@ -41,6 +41,7 @@ from tagloom_base.settings import Settings
 from worker import labels
 from worker.cold_start import ColdStart
 from worker.lexicon import read_lexicon
+from worker.search.finding import Finder
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -83,6 +84,7 @@ class Engine:
         self.shelf = Shelf(settings.serving.models_in_memory)
         metrics.models.set_function(lambda: len(self.shelf.all()))
         self.refusals: Kept[str, Refusal] = Kept(MOST, MOST)
+        self.finder = Finder(store, settings.paths.search, self.extractor.space)
         self._loader = VersionLoader(settings.paths.checkpoints, self.extractor.space)
         self._canaries = _Canaries(cache)
         self._ahead = Ahead(self.answers, store.tasks)

@@ -6,11 +6,11 @@ Blocking work runs in the app's thread pools.
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
 import structlog
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from backend.access import PAGES, is_page
@@ -30,12 +30,22 @@ from backend.schemas import (
     WebhookResponse,
 )
 from backend.service import PredictCall, Service
+from backend.similar import (
+    LoadingError,
+    RecommendRequest,
+    SimilarQuery,
+    SimilarRequest,
+    SimilarResponse,
+    recommend,
+    similar,
+)
 from backend.status import Status, status_of
 from labelstudio.config import ConfigError
 from labelstudio.events import BadEventError, ids_of
 from labelstudio.project import ProjectKey
 from labelstudio.turns import FairPool
 from store.journal import JournalError
+from tagloom_base.errors import UserError
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -140,6 +150,28 @@ async def webhook(request: Request, body: WebhookRequest) -> Response:
     return JSONResponse(WebhookResponse(job=job).model_dump())
 
 
+@ROUTER.get("/similar", responses=PROBLEMS, response_model=SimilarResponse)
+async def similar_of_query(request: Request, query: Annotated[SimilarQuery, Query()]) -> Response:
+    """Return items of this connection that are like a task, or that words name."""
+    service, connection = _service(request), _connection(request)
+    return await _found(request, "kept", lambda: similar(service, connection, query))
+
+
+@ROUTER.post("/similar", responses=PROBLEMS, response_model=SimilarResponse)
+async def similar_of_body(request: Request, body: SimilarRequest) -> Response:
+    """Return items of this connection that are like a task or a picture, or that words name."""
+    service, connection = _service(request), _connection(request)
+    pool = "read" if body.picture else "kept"
+    return await _found(request, pool, lambda: similar(service, connection, body))
+
+
+@ROUTER.post("/recommend", responses=PROBLEMS, response_model=SimilarResponse)
+async def recommended(request: Request, body: RecommendRequest) -> Response:
+    """Return what somebody may like who looked at tasks of a project."""
+    service, connection = _service(request), _connection(request)
+    return await _found(request, "kept", lambda: recommend(service, connection, body))
+
+
 @ROUTER.get("/versions", responses=PROBLEMS)
 async def versions(request: Request) -> VersionList:
     """Return the versions of all projects of this connection: Label Studio's request names no project."""
@@ -176,6 +208,17 @@ async def _run(request: Request, pool: str, project: str, work: Callable[[], Out
     """Run blocking work in one of the app's pools, when it is the project's turn, and return its result."""
     pools: dict[str, FairPool] = request.app.state.pools
     return await asyncio.wrap_future(pools[pool].submit(project, work))
+
+
+async def _found(request: Request, pool: str, work: Callable[[], SimilarResponse]) -> Response:
+    """Return what was found, or why nothing can be: 422 for what cannot be looked for, 503 while the models load."""
+    try:
+        found = await _run(request, pool, _connection(request), work)
+    except UserError as wrong:
+        return JSONResponse({"detail": str(wrong)}, 422)
+    except LoadingError as loading:
+        return JSONResponse({"detail": str(loading)}, 503)
+    return JSONResponse(found.model_dump())
 
 
 def _answer(results: list[TaskPrediction], version: str) -> tuple[Response, str]:

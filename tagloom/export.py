@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from tagloom.progress import Told
     from worker.workplace import Workplace
 
-FORMATS = ("labelstudio", "coco", "yolo", "csv", "parquet")
+FORMATS = ("labelstudio", "coco", "yolo", "csv", "parquet", "items", "items-parquet")
+WITH_VECTORS = ("items", "items-parquet")
 
 
 @click.command(cls=Reporting)
@@ -42,8 +43,9 @@ def export(project: str, form: str, out: Path, only: "Only") -> Answer:
     """Write PROJECT's labels: gold, the served version's answers with confidences, weak labels with their sources.
 
     labelstudio is a file that Label Studio imports; coco and yolo hold the best known boxes (gold where there is some);
-    csv and parquet hold a row for each tag, box and weak label. Pictures that were not read yet are read for it. The
-    file appears when it is complete, in the place of an older one.
+    csv and parquet hold a row for each tag, box and weak label; items (JSON Lines) and items-parquet hold a row for
+    each task with tags, boxes, confidence and vector, for an ad or search index. Pictures that were not read yet are
+    read for it. The file appears when it is complete, in the place of an older one.
     """
     from tagloom import operate
     from worker.workplace import open_workplace
@@ -74,12 +76,19 @@ def write(workplace: "Workplace", project: "Project", form: str, out: Path, only
     """
     from tagloom.exporting.records import records
     from worker.predictions.answering import Answering
+    from worker.search.filling import fill
+    from worker.search.finding import Finder
+    from worker.watch import NeverEnds
 
     answering = Answering(workplace, project)
+    finder = None
+    if form in WITH_VECTORS:
+        fill(workplace, project, NeverEnds())
+        finder = Finder(workplace.store, workplace.settings.paths.search, workplace.extractor.space)
     total = workplace.store.tasks.count(project.key)
     try:
         with _opened(form, out, answering.config.labels) as writer:
-            for record, seen in records(workplace, project, answering, only):
+            for record, seen in records(workplace, project, answering, only, finder):
                 writer.write(record)
                 moved(seen, max(seen, total))
     except OSError as failed:
@@ -92,13 +101,14 @@ def write(workplace: "Workplace", project: "Project", form: str, out: Path, only
 def _opened(form: str, out: Path, labels: "Labels") -> Iterator["Writer"]:
     """Yield the writer; what it writes becomes ``out`` when the block ends."""
     from tagloom.exporting.coco import CocoWriter
+    from tagloom.exporting.items import ItemsParquetWriter, ItemsWriter
     from tagloom.exporting.label_studio import LabelStudioWriter
     from tagloom.exporting.tables import CsvWriter, ParquetWriter
     from tagloom.exporting.yolo import YoloWriter
 
     writers: dict[str, Callable[[Path, Labels, ExitStack], Writer]] = {
         "labelstudio": LabelStudioWriter, "coco": CocoWriter, "yolo": YoloWriter, "csv": CsvWriter,
-        "parquet": ParquetWriter,
+        "parquet": ParquetWriter, "items": ItemsWriter, "items-parquet": ItemsParquetWriter,
     }  # fmt: skip
     if out.is_dir() and form != "yolo":
         raise UserError(f"{out} is a folder: name a file by --out")

@@ -124,6 +124,11 @@ class PathSettings(_Group):
         return self.home / "runs"
 
     @property
+    def search(self) -> Path:
+        """The vectors and words by which items are found."""
+        return self.home / "search"
+
+    @property
     def neighbours(self) -> Path:
         return self.home / "neighbours"
 

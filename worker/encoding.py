@@ -1,6 +1,7 @@
 """Compute missing features and candidate boxes, in small steps that give way to trainings."""
 
 import logging
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from worker.labels import project_lexicon
 from worker.pictures import MOST, note_unread, place_note
 from worker.predictions.fast import replace_due
 from worker.predictions.repair import repair
+from worker.search.filling import fill
 from worker.watch import Ends, GivesWay, Interrupted
 from worker.workplace import PART, Workplace
 
@@ -38,7 +40,7 @@ def encode(workplace: Workplace, project: Project, watch: Ends, progress: Progre
     Raises Interrupted when gold waits for a training, or when it is another job's turn. The next job continues after
     the last task that was tried, so that pictures that never arrive do not delay the tasks after them. Before the first
     step and between steps, fast predictions are replaced by full ones, and predictions that were made without a
-    picture that is read by now are rewritten.
+    picture that is read by now are rewritten. At the end the project's search index is filled.
     """
     workplace.store.pictures.begin_round(project.key)
     run = _Run(workplace, project, watch, progress)
@@ -58,7 +60,14 @@ def encode(workplace: Workplace, project: Project, watch: Ends, progress: Progre
             workplace.store.projects.request_training(project.key)
     repaired = f"{run.repaired} predictions without a picture rewritten, " if run.repaired else ""
     told = f"{run.read} tasks encoded, {len(run.failed)} without a picture"
-    return f"{told}, {repaired}{run.replaced} fast predictions replaced"
+    try:
+        found = fill(workplace, project, watch)
+        findable = f", {found.total} items can be found" if found.added or found.removed else ""
+    # What was read is kept all the same, and the next job fills the index.
+    except (OSError, sqlite3.Error) as error:
+        LOG.error("%s: items that were read cannot be found yet: %s", project.key, error)
+        findable = ""
+    return f"{told}, {repaired}{run.replaced} fast predictions replaced{findable}"
 
 
 class _Run:

@@ -184,6 +184,7 @@ def _folders(paths: PathSettings, project_key: str) -> dict[str, Path]:
         "checkpoints": paths.checkpoints / project_key,
         "runs": paths.runs / name,
         "neighbours": paths.neighbours / f"{name}.safetensors",
+        "search": paths.search / name,
         "look-alikes": paths.look_alikes / f"{name}.safetensors",
     }
 

@@ -27,6 +27,7 @@ from backend.pages.overview import overview
 from backend.pages.picture import picture
 from backend.pages.project import choose, project_page, question, version_page
 from backend.pages.review import accept, review_page, strips
+from backend.pages.similar import similar_page
 from backend.pages.task import task_page
 
 ROUTER = APIRouter(prefix=PAGES, include_in_schema=False)
@@ -56,6 +57,11 @@ async def show_project(request: Request) -> Response:
 @ROUTER.get("/version")
 async def show_version(request: Request) -> Response:
     return await _answered(request, version_page)
+
+
+@ROUTER.get("/similar")
+async def show_similar(request: Request) -> Response:
+    return await _answered(request, similar_page)
 
 
 @ROUTER.get("/choose")

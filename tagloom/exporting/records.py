@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from torch import Tensor
+
 from labelstudio.controls.rectangle_labels import is_number
 from labelstudio.project import ProjectKey
 from labelstudio.tasks import reference_of
@@ -16,6 +18,7 @@ from store.tasks import Task
 from store.weak_labels import WeakLabel
 from worker.corpus.gold import project_gold
 from worker.predictions.answering import Answering, Predicted
+from worker.search.finding import Finder
 from worker.workplace import Workplace
 
 PAGE = 64
@@ -37,7 +40,8 @@ class PlacedBox:
 class Record:
     """One task. ``answer`` is the served version's in Label Studio's form, None where its picture could not be read.
 
-    ``size`` is the picture's width and height in pixels, (0, 0) where nobody knows it.
+    ``size`` is the picture's width and height in pixels, (0, 0) where nobody knows it. ``vector_D`` are the 512
+    half-precision numbers by which the item is found; None where they were not asked for, or are not there.
     """
 
     task: Task
@@ -50,6 +54,7 @@ class Record:
     answer: Mapping[str, Any] | None
     predicted: Predicted | None
     weak: Mapping[str, WeakLabel]
+    vector_D: Tensor | None = None
 
     @property
     def origin(self) -> str:
@@ -80,10 +85,12 @@ class Record:
         return [PlacedBox(one.label, one.box, one.score, self.version) for one in allowed]
 
 
-def records(workplace: Workplace, project: Project, answering: Answering, only: Only) -> Iterator[tuple[Record, int]]:
+def records(
+    workplace: Workplace, project: Project, answering: Answering, only: Only, finder: Finder | None = None
+) -> Iterator[tuple[Record, int]]:
     """Yield each task's record, with the number of tasks that were looked at by then, in the order of ids.
 
-    ``only`` leaves out tasks without gold, or tasks that have an annotation.
+    ``only`` leaves out tasks without gold, or tasks that have an annotation. ``finder`` knows the items' vectors.
     """
     store, config = workplace.store, answering.config
     after = seen = 0
@@ -98,6 +105,7 @@ def records(workplace: Workplace, project: Project, answering: Answering, only: 
         elif only == "unlabelled":
             page = [task for task in page if task.id not in annotations]
         found = answering.predictions([task.payload() for task in page]) if page else {}
+        vectors = finder.vectors_of(project, ids) if finder else {}
         for task in page:
             predicted = found.get(task.id)
             reference = reference_of(config, task.payload(), ProjectKey.parse(project.key))
@@ -113,6 +121,7 @@ def records(workplace: Workplace, project: Project, answering: Answering, only: 
                 answer=answering.written(task.id, predicted) if task.id in found else None,
                 predicted=predicted,
                 weak=weak.get(task.id, {}),
+                vector_D=vectors.get(task.id),
             )
             yield record, seen + ids.index(task.id) + 1
         seen += len(ids)

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,14 +89,8 @@ class ParquetWriter:
     """Writes Parquet. Raises UserError where pyarrow is missing."""
 
     def __init__(self, file: Path, labels: Labels, files: ExitStack) -> None:
-        try:
-            from pyarrow import parquet
-        except ImportError as missing:
-            raise UserError(
-                "Parquet needs pyarrow, the extra `parquet`: run `pip install pyarrow`, or choose --format csv"
-            ) from missing
-        self._labels, self._schema = labels, schema()
-        self._writer = files.enter_context(parquet.ParquetWriter(file, self._schema))
+        self._labels = labels
+        self._writer = opened_parquet(file, schema, files)
         self._rows: list[dict[str, Any]] = []
         self.counts = Counts()
 
@@ -112,8 +106,19 @@ class ParquetWriter:
     def _flush(self) -> None:
         import pyarrow
 
-        self._writer.write_table(pyarrow.Table.from_pylist(self._rows, schema=self._schema))
+        self._writer.write_table(pyarrow.Table.from_pylist(self._rows, schema=schema()))
         self._rows = []
+
+
+def opened_parquet(file: Path, columns: "Callable[[], Schema]", files: ExitStack) -> Any:
+    """Return pyarrow's writer of a file with these columns. Raises UserError where pyarrow is missing."""
+    try:
+        from pyarrow import parquet
+    except ImportError as missing:
+        raise UserError(
+            "Parquet needs pyarrow, the extra `parquet`: run `pip install pyarrow`, or choose --format csv or items"
+        ) from missing
+    return files.enter_context(parquet.ParquetWriter(file, columns()))
 
 
 def schema() -> "Schema":

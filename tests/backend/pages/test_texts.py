@@ -23,6 +23,7 @@ COMPOSED = {
     "point_": ["served", "refused", "chosen"],
     "gate_": ["out_of_fold", "held_out", "few", "nothing"],
     "why_": ["expired", "refused"],
+    "fold_": ["copies", "products", "nothing"],
     "part_": ["studio", "queue", "database", "disk", "encoders"],
     "wrong_": ["gone", "training", "version", "note", "pictures", "config", "left_out", "settings", "source"],
 }

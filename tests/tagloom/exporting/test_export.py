@@ -246,7 +246,7 @@ def test_without_pyarrow_the_extra_is_named(store: Store, tmp_path: Path, monkey
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     done = run(tmp_path / "out.parquet", "parquet")
     assert done.exit_code == 1
-    assert "run `pip install pyarrow`, or choose --format csv" in done.stderr
+    assert "run `pip install pyarrow`, or choose --format csv or items" in done.stderr
 
 
 def test_a_page_of_tasks_is_in_memory_at_a_time(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,3 +264,23 @@ def test_a_page_of_tasks_is_in_memory_at_a_time(store: Store, tmp_path: Path, mo
     assert len(json.loads(exported(tmp_path / "out.json", "labelstudio").read_text("utf-8"))) == 3 * PAGE - 1
     assert len(met) == 3 * PAGE - 1
     assert max(alive) <= PAGE + 1
+
+
+def test_items_hold_a_row_for_each_task_with_its_vector(store: Store, tmp_path: Path) -> None:
+    lines = exported(tmp_path / "out.jsonl", "items").read_text("utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["task"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    first, last = rows[0], rows[-1]
+    assert (first["origin"], first["confidence"]) == ("gold", 1.0)
+    (drawn,) = first["boxes"]
+    assert {side: drawn[side] for side in DRAWN} == pytest.approx(DRAWN, abs=0.01)
+    assert (drawn["label"], drawn["confidence"]) == ("LOGO", 1.0)
+    assert last["origin"].startswith("v0.")
+    assert 0 < last["confidence"] < 1
+    assert all(0 < tag["confidence"] <= 1 for row in rows for tag in row["tags"])
+    table = pyarrow.parquet.read_table(exported(tmp_path / "out.parquet", "items-parquet")).to_pylist()
+    for row, held in zip(rows, table, strict=True):
+        assert {**held, "vector": None} == {**row, "vector": None}
+        assert len(row["vector"]) == 512
+        assert row["vector"] == pytest.approx([float(number) for number in held["vector"]], abs=1e-3)
+        assert sum(number**2 for number in row["vector"]) == pytest.approx(1.0, abs=0.1)

@@ -1,0 +1,1 @@
+"""Search over items: vectors of one width for all encoders, exact nearest ones, look-alikes, and variety."""

@@ -1,0 +1,52 @@
+"""Copies of one picture: saved again, made smaller, compressed, cut at its edges, or with something laid over it.
+
+Two signs speak for a copy. Cut pictures keep what the encoder sees: the picture's parts of their vectors are very
+similar. Pictures with a banner keep their coarse light and dark: few bits of their difference hashes differ (each bit
+says whether a cell of a 9 × 8 raster is lighter than its left neighbour; N. Krawetz, "Kind of like that", 2013), while
+the encoder still sees much the same.
+
+Shape suffixes: A and B items, P columns of the picture's part.
+"""
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from model.features.item import ItemFeatures
+
+ALIKE = 0.85
+"""Cosine of two pictures' parts from which they are copies, whatever their hashes."""
+ROUGHLY_ALIKE, BITS = 0.65, 8
+"""The least cosine of two copies whose hashes differ in at most so many of 64 bits."""
+COLUMNS, ROWS = 9, 8
+
+
+def picture_hash(item: ItemFeatures) -> int:
+    """Return the difference hash of an item's picture, as a signed number of 64 bits; 0 without a picture."""
+    if not item.thumbnail_HW3.numel():
+        return 0
+    picture = Image.fromarray(item.thumbnail_HW3.numpy()).convert("L").resize((COLUMNS, ROWS), Image.Resampling.BOX)
+    grey = np.asarray(picture, dtype=np.int16)
+    return int(np.packbits(grey[:, 1:] > grey[:, :-1]).view(">i8")[0])
+
+
+def are_copies(parts_AP: Tensor, hashes_A: Tensor, parts_BP: Tensor, hashes_B: Tensor) -> Tensor:
+    """Return (A, B): whether two pictures are copies of one.
+
+    The parts are of unit length, or zero for an item without a picture, which is a copy of nothing; hashes are int64.
+    """
+    cosine_AB = parts_AP @ parts_BP.T
+    differing = np.bitwise_xor.outer(hashes_A.numpy().view(np.uint64), hashes_B.numpy().view(np.uint64))
+    bits_AB = torch.from_numpy(np.bitwise_count(differing).astype(np.int64))
+    return (cosine_AB >= ALIKE) | ((cosine_AB >= ROUGHLY_ALIKE) & (bits_AB <= BITS))
+
+
+def grouped(parts_AP: Tensor, hashes_A: Tensor) -> list[int]:
+    """Return for each item, in order, the first item that it is a copy of; its own place if there is none before."""
+    copies_AA = are_copies(parts_AP, hashes_A, parts_AP, hashes_A)
+    firsts: list[int] = []
+    for place in range(len(parts_AP)):
+        leaders = [first for first in dict.fromkeys(firsts) if copies_AA[place, first]]
+        firsts.append(leaders[0] if leaders else place)
+    return firsts

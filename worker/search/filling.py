@@ -1,0 +1,120 @@
+"""Keep a project's index up to date: rows of tasks whose features are there, and none of tasks that are gone."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from labelstudio.project import ProjectKey, file_name
+from labelstudio.tasks import item_key, reference_of
+from model.features.item import ItemFeatures
+from model.search.copies import picture_hash
+from model.search.projection import MOST, SEED, Projection, reading_of, title_of
+from store.projects import Project
+from store.tasks import Task
+from worker.corpus.families import family_of
+from worker.search.index import Entry, Index, State, family_number
+from worker.search.projections import Projections
+from worker.watch import Ends
+from worker.workplace import Workplace
+
+PART = 128
+"""Items that become rows in one transaction."""
+
+
+@dataclass(frozen=True)
+class Filled:
+    """How many items were added or renewed, and how many removed; ``total`` are in the index now."""
+
+    added: int
+    removed: int
+    total: int
+
+
+def index_of(workplace: Workplace, project_key: str) -> Index:
+    """Return a project's index, which need not be there."""
+    return Index(workplace.settings.paths.search / file_name(project_key))
+
+
+def fill(workplace: Workplace, project: Project, watch: Ends) -> Filled:
+    """Bring a project's index up to date with its tasks and their features.
+
+    It costs the reading of the tasks, and beyond that only what is new. Raises Interrupted between two parts when the
+    job must end; what was added by then counts.
+    """
+    key, config = ProjectKey.parse(project.key), workplace.config_of(project)
+    cache, index = workplace.cache, index_of(workplace, project.key)
+    tasks = {task.id: task for task in workplace.store.tasks.all(project.key)}
+    references = {number: reference_of(config, task.payload(), key) for number, task in tasks.items()}
+    wanted = {number: item_key(key.connection, reference) for number, reference in references.items()}
+    before = index.state()
+    held = _held(index) if before.space == workplace.extractor.space else {}
+    kept = {number for number, name in wanted.items() if held.get(number) == name}
+    fresh = [number for number, name in wanted.items() if number not in kept and cache.has(name)]
+    if not fresh and held.keys() == kept:
+        return Filled(0, 0, len(held))
+
+    def sample() -> Sequence[ItemFeatures]:
+        here = [*sorted(kept), *fresh]
+        order = np.random.default_rng(SEED).permutation(len(here)).tolist()
+        loaded = (cache.get(wanted[here[place]]) for place in order)
+        return list(islice((item for item in loaded if item is not None), MOST))
+
+    projections = Projections(workplace.settings.paths.search, workplace.extractor.space)
+    projection = projections.for_items(len(kept) + len(fresh), sample)
+    if projection is None:
+        return Filled(0, 0, 0)
+    with index.writing() as writer:
+        writer.begin(workplace.extractor.space, projection.digest)
+        held = writer.held()
+        # A task that was changed and is not read again yet is not found by what it was.
+        gone = {number for number, name in held.items() if wanted.get(number) != name} - set(fresh)
+        writer.remove(gone)
+    left = [number for number in sorted({*kept, *fresh}) if held.get(number) != wanted[number]]
+    added = 0
+    for start in range(0, len(left), PART):
+        if added:
+            watch.check()
+        entries, items = [], []
+        for number in left[start : start + PART]:
+            item = cache.get(wanted[number])
+            if item is not None:
+                entries.append(_entry(tasks[number], wanted[number], item, workplace.settings.tasks.family_key))
+                items.append(item)
+        added += _added(index, projection, entries, items)
+    if index.state().projection != before.projection:
+        projections.prune({projection.digest, *_used(workplace)})
+    return Filled(added, len(gone), len(_held(index)))
+
+
+def _added(index: Index, projection: Projection, entries: Sequence[Entry], items: Sequence[ItemFeatures]) -> int:
+    """Add one part, unless another job has begun the index anew with another projection."""
+    vectors_ND = projection.vectors(items)
+    with index.writing() as writer:
+        if writer.state.projection != projection.digest:
+            return 0
+        writer.add(entries, vectors_ND)
+    return len(entries)
+
+
+def _entry(task: Task, key: str, item: ItemFeatures, family_key: str) -> Entry:
+    family = family_of(item.title, task.data, task.id, family_key)
+    return Entry(
+        task.id, key, family_number(family), picture_hash(item), title_of(item), reading_of(item), item.industry
+    )  # fmt: skip
+
+
+def _held(index: Index) -> dict[int, str]:
+    if not index.is_there():
+        return {}
+    with index.reading() as connection:
+        return dict(connection.execute("SELECT task_id, item_key FROM items"))
+
+
+def _used(workplace: Workplace) -> Iterator[str]:
+    """Yield the digests of the projections that projects use."""
+    for folder in workplace.settings.paths.search.glob("*/items.db"):
+        state: State = Index(folder.parent).state()
+        if state.projection:
+            yield state.projection

@@ -1,0 +1,27 @@
+"""The labels of items by which a search filters: gold where there is some, else what the served version says."""
+
+from collections.abc import Collection
+
+from labelstudio.config import LabelConfig
+from store.projects import Project
+from store.store import Store
+from worker.corpus.gold import project_gold
+
+
+def labels_of(
+    store: Store, project: Project, config: LabelConfig, task_ids: Collection[int]
+) -> dict[int, tuple[str, ...]]:
+    """Return the labels of these tasks, in the order of the labelling config; tasks without any are missing."""
+    found = {}
+    if versions := store.answers.versions(project.key):
+        answers = store.answers.of_tasks(project.key, versions[0], task_ids)
+        found = {number: answer.labels for number, answer in answers.items()}
+    for number, gold in project_gold(store, project, config, task_ids, page=task_ids).by_task.items():
+        found[number] = tuple(label for label in config.labels if label in (gold.labels or ()))
+    return {number: labels for number, labels in found.items() if labels}
+
+
+def labelled(store: Store, project: Project) -> set[int]:
+    """Return the tasks that have an annotation that was not skipped."""
+    annotations = store.annotations.of_project(project.key)
+    return {number for number, found in annotations.items() if not all(one.get("was_cancelled") for one in found)}

@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from sklearn.feature_extraction.text import TfidfVectorizer
 from torch import Tensor
@@ -82,7 +83,7 @@ def bare(item: ItemFeatures) -> ItemFeatures:
     return replace(item, title="", texts={}, industry=())
 
 
-def recalls(shop: Shop, scores: Scores) -> np.ndarray:
+def recalls(shop: Shop, scores: Scores) -> NDArray[np.float64]:
     """Recall@10 of each query: its product's other views among the ten best, its own picture left out."""
     scores = scores.clone()
     scores[torch.arange(len(shop.asked)), shop.asked] = -torch.inf
@@ -151,7 +152,7 @@ def views_table(shop: Shop, name: str, asks: Callable[[ItemFeatures], ItemFeatur
     print(f"| Tagloom − {best} | {difference:+.3f} [{low:+.3f}, {high:+.3f}] |")
 
 
-def interval(shop: Shop, each: np.ndarray) -> tuple[float, float]:
+def interval(shop: Shop, each: NDArray[np.float64]) -> tuple[float, float]:
     """The 95 % bootstrap interval of a mean over queries, drawn by products."""
     random = np.random.default_rng(0)
     products = np.array([shop.products[row] for row in shop.asked])

@@ -13,6 +13,7 @@ import worker.workplace
 from tagloom.cli import main
 from tagloom_base.running import settings_in
 from tagloom_base.settings import Settings
+from testing.shop import SHOP
 from tests.tagloom.store_of import filled
 from tests.worker import shop
 
@@ -21,7 +22,7 @@ class Reads(shop.StubExtractor):
     """Sees in any picture what is in that of task 2."""
 
     def extract(self, wanted: object) -> list[object]:
-        return [shop.SHOP.item(2)[0]]
+        return [SHOP.item(2)[0]]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -4,6 +4,7 @@ import base64
 import io
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -49,7 +50,7 @@ def fill(desk: Desk, number: int, labels: tuple[str, ...] = LABELS) -> str:
     for task, given in GOLD.items():
         annotate(desk, key, task, tuple(labels[LABELS.index(label)] for label in given))
     for version in ("v1.0001", "v2.0002"):
-        desk.store.answers.begin(key, version, lease)
+        desk.store.answers.begin(key, version, "<View/>", lease)
         keep(desk, key, version, labels, lease)
     gold = {task: {label: label in given for label in LABELS} for task, given in GOLD.items()}
     if labels == LABELS:
@@ -102,7 +103,7 @@ def signed_in(desk: Desk, token: str = ANNA, language: str = "en") -> Browser:
     return browser
 
 
-def shown(browser: Browser, **asked: str) -> list[int]:
+def shown(browser: Browser, **asked: Any) -> list[int]:
     """The tasks of the pictures on a page of the gallery."""
     page = browser.get("gallery", id=ID, **asked)
     assert page.status_code == 200

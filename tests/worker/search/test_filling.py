@@ -4,6 +4,7 @@ import pytest
 
 import worker.search.filling
 from labelstudio.changes import tasks_of
+from model.features.item import ItemFeatures
 from tests.store import webhooks
 from tests.worker import shop
 from tests.worker.search.conftest import KEY, TASKS, filled
@@ -27,7 +28,12 @@ def test_new_tasks_are_added_and_nothing_else_is_computed(
     shop.add_tasks(workplace.store, workplace.settings, [100, 101])
     loaded: list[str] = []
     get = workplace.cache.get
-    monkeypatch.setattr(workplace.cache, "get", lambda key: loaded.append(key) or get(key))
+
+    def noted(key: str) -> ItemFeatures | None:
+        loaded.append(key)
+        return get(key)
+
+    monkeypatch.setattr(workplace.cache, "get", noted)
     assert filled(workplace) == Filled(2, 0, TASKS + 2)
     assert len(loaded) == 2
     assert tasks_in(workplace) == {*range(1, TASKS + 1), 100, 101}

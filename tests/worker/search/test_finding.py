@@ -7,6 +7,7 @@ import torch
 
 from labelstudio.changes import tasks_of
 from tagloom_base.errors import UserError
+from testing.shop import SHOP
 from tests.worker import shop
 from tests.worker.search.conftest import KEY, TASKS, filled, finder_of, searched
 from worker.search.finding import Finder, Only, Searched, Wanted
@@ -54,7 +55,7 @@ def test_pages_continue_each_other_and_end(finder: Finder, here: list[Searched])
 def test_a_picture_finds_itself_and_words_find_titles(
     workplace: Workplace, finder: Finder, here: list[Searched]
 ) -> None:
-    item = shop.SHOP.item(7)[0]
+    item = SHOP.item(7)[0]
     (first, *_) = finder.search(here, Wanted(features=item, fold="nothing")).found
     assert (first.task, round(first.score, 2)) == (7, 1.0)
     title = first.title
@@ -75,10 +76,10 @@ def test_views_of_a_product_are_one_result(finder: Finder, here: list[Searched])
 
 
 def test_copies_are_one_result(workplace: Workplace, here: list[Searched]) -> None:
-    item = shop.SHOP.item(3)[0]
+    item = SHOP.item(3)[0]
     shown = torch.randint(0, 255, (16, 16, 3), generator=torch.Generator().manual_seed(3)).byte()
     copy = replace(item, thumbnail_HW3=shown)
-    shop.add_tasks(workplace.store, workplace.settings, [200, 201], lambda _: (copy, shop.SHOP.item(3)[1]))
+    shop.add_tasks(workplace.store, workplace.settings, [200, 201], lambda _: (copy, SHOP.item(3)[1]))
     filled(workplace)
     found = finder_of(workplace).search(here, Wanted(features=copy, count=3)).found
     assert {found[0].task, *found[0].folded} >= {3, 200, 201}
@@ -90,17 +91,17 @@ def test_filters_leave_out_all_others(workplace: Workplace, finder: Finder, here
 
     assert only(labelled=True) == [5, 6]
     assert len(only(labelled=False)) == TASKS - 3
-    gold = {number: shop.SHOP.item(number)[1].labels or frozenset() for number in (5, 6)}
+    gold = {number: SHOP.item(number)[1].labels or frozenset() for number in (5, 6)}
     (label, *_) = sorted(gold[5] | gold[6])
     assert only(tags=(label,)) == [number for number in (5, 6) if label in gold[number]]
-    levels = {task.id: shop.SHOP.item(task.id)[0].industry for task in workplace.store.tasks.all(KEY)}
+    levels = {task.id: SHOP.item(task.id)[0].industry for task in workplace.store.tasks.all(KEY)}
     one = levels[5][0]
     assert only(industry=one) == [task for task, path in levels.items() if one in path and task != 4]
     assert only(industry="no such") == []
 
 
 def test_the_name_of_a_tag_finds_what_has_it(finder: Finder, here: list[Searched]) -> None:
-    labels = shop.SHOP.item(5)[1].labels
+    labels = SHOP.item(5)[1].labels
     assert labels
     (label, *_) = sorted(labels)
     assert finder.search(here, Wanted(text=label, fold="nothing")).found[0].task in (5, 6)
@@ -114,8 +115,8 @@ def test_a_changed_index_is_read_again(workplace: Workplace, finder: Finder, her
 
 
 def test_recommended_items_were_not_seen_and_are_no_copies(workplace: Workplace, here: list[Searched]) -> None:
-    item = shop.SHOP.item(3)[0]
-    shop.add_tasks(workplace.store, workplace.settings, [200], lambda _: (item, shop.SHOP.item(3)[1]))
+    item = SHOP.item(3)[0]
+    shop.add_tasks(workplace.store, workplace.settings, [200], lambda _: (item, SHOP.item(3)[1]))
     filled(workplace)
     results = finder_of(workplace).recommend(here[0], [3, 8, 9, 9999], bought=[8], count=10)
     found = [one.task for one in results.found]

@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from model.boxes.metrics import GoldPicture, box_scores
 from model.boxes.model import BoxModel
 from model.features.item import ItemFeatures
+from model.items import Box, Gold, LabelledBox, PredictedBox
 from model.problem import Problem
 from model.tagger import Tagger
 from model.weak_supervision.boxes import BoxSource, LearnedBoxes, logit_of
@@ -50,10 +52,14 @@ def learn_boxes(
     # Families that no model was trained on have no entry in ``unseen``: the served model has not seen them either.
     models = dict.fromkeys(range(len(pool)), model) | {row: unseen.get(families[row], model) for row in rows}
     best: list[Tensor] = []
-    for item, one in zip(pool, models.values(), strict=True):
+    drawn: dict[int, Sequence[PredictedBox]] = {}
+    for (row, one), item in zip(models.items(), pool, strict=True):
         if len(best) % SAMPLED == 0:
             between()
-        best.append(one.best(one.see([item])))
+        seen = one.see([item])
+        best.append(one.best(seen))
+        if row in gold and gold[row].boxes is not None and families[row] in unseen:
+            (drawn[row],) = one.drawn(seen, faint=True)
     logit_NK = logit_of(torch.cat(best))
     sample = sample_of([item for row, item in enumerate(pool) if row not in gold])
 
@@ -69,4 +75,12 @@ def learn_boxes(
         excess_K = (torch.stack([usual(one) for one in partial]).mean(0) - usual(model)).nan_to_num(0.0)
     logit_NK[[row for row in rows if families[row] in unseen]] -= excess_K
     centre_K = logit_NK.nanmean(0).nan_to_num(0.0)
-    return LearnedBoxes(model, BoxSource(centre_K), (logit_NK - centre_K).nan_to_num(0.0))
+    scores = box_scores(list(drawn.values()), [_judged(gold[row]) for row in drawn], model.labels)
+    mean_ap = scores.mean if scores.average_precision else None
+    return LearnedBoxes(model, BoxSource(centre_K), (logit_NK - centre_K).nan_to_num(0.0), mean_ap)
+
+
+def _judged(gold: Gold) -> GoldPicture:
+    """Return what boxes are compared with; of a label that may have more boxes than the gold shows, none is wrong."""
+    anywhere = tuple(LabelledBox(label, Box(0.0, 0.0, 1.0, 1.0)) for label in sorted(gold.unknown_boxes | gold.unknown))
+    return GoldPicture(tuple(gold.boxes or ()), anywhere)

@@ -46,12 +46,14 @@ class BoxSource:
 class LearnedBoxes:
     """The box model after training on gold, boxes as a source, and the (N, K) opinions of the source on the pool.
 
-    Without a box model, ``source`` is None too and all opinions are 0.
+    Without a box model, ``source`` is None too and all opinions are 0. ``mean_ap`` is the mean average precision of
+    boxes on gold pictures that the model which drew them has not seen; None where no gold has boxes.
     """
 
     model: BoxModel | None
     source: BoxSource | None
     opinions_NK: Tensor
+    mean_ap: float | None = None
 
     @classmethod
     def silent(cls, items: int, classes: int) -> "LearnedBoxes":
@@ -60,7 +62,7 @@ class LearnedBoxes:
 
     def rows(self, index: Sequence[int]) -> "LearnedBoxes":
         """Return the same model with the opinions on these rows of the pool."""
-        return LearnedBoxes(self.model, self.source, self.opinions_NK[list(index)])
+        return LearnedBoxes(self.model, self.source, self.opinions_NK[list(index)], self.mean_ap)
 
 
 def logit_of(quality_NK: Tensor) -> Tensor:

@@ -222,7 +222,7 @@ class _Run:
         missing = gold.unlearnable(tagger.labels)
         for label, reason in missing.items():
             LOG.info("%s: %s cannot be learned yet: %s", self._publisher.project.key, label, reason)
-        learned = {
+        learned: dict[str, Any] = {
             "unlearnable": missing,
             "source_accuracy": tagger.label_model.accuracies(tagger.labels),
             "gold_notes": dict(corpus.notes),
@@ -230,6 +230,8 @@ class _Run:
             # Kept here, since the version's own reason changes when a person chooses it.
             "verdict": verdict.reason,
         }
+        if self.problem.boxes is not None and self.problem.boxes.mean_ap is not None:
+            learned["mean_ap"] = self.problem.boxes.mean_ap
         verdict = replace(verdict, metrics={**verdict.metrics, **learned})
         version = self._publisher.publish(phase, tagger, verdict, partial(self._referee.keep, answers)).version
         # Later phases are compared with this version if it was promoted.

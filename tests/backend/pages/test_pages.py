@@ -4,6 +4,7 @@ import logging
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -224,5 +225,12 @@ def test_the_curve_marks_what_served_what_was_refused_and_what_people_chose(desk
         "v6.0006": "refused",
     }
     assert [version.number for version in versions if version.state is State.REFUSED] == [6, 3]
-    assert len(plot.lines[0].points) == 4
+    assert [(line.name, len(line.points)) for line in plot.lines] == [("", 4)], "none of them has drawn boxes"
+    drew = [replace(version, metrics={**version.metrics, "mean_ap": 0.5}) for version in versions]
+    both = curve_of(drew, switches, Texts("en"))
+    assert both is not None
+    assert [(line.name, line.dashed, len(line.points)) for line in both.lines] == [
+        ("macro-F1", False, 4),
+        ("mAP", True, 4),
+    ]
     assert curve_of(versions[-2:], switches, Texts("en")) is None, "one version makes no curve"

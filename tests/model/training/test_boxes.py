@@ -161,3 +161,20 @@ def test_without_a_box_model_boxes_are_silent(cold: Tagger) -> None:
 def test_a_box_of_a_label_that_the_project_does_not_have_teaches_nothing_and_breaks_nothing(cold: Tagger) -> None:
     foreign = {row: Gold(frozenset({"消失了"}), (LabelledBox("消失了", Box(0.1, 0.1, 0.2, 0.2)),)) for row in DRAWN}
     assert learned(cold, foreign).opinions_NK.isfinite().all()
+
+
+def test_boxes_are_measured_on_pictures_that_their_model_has_not_seen(cold: Tagger, boxes: LearnedBoxes) -> None:
+    assert boxes.mean_ap is not None
+    assert boxes.mean_ap > 0.8, "the pictures are alike"
+    # What is right in the pictures of the others says nothing of these: their gold is elsewhere.
+    astray = learned(cold, {**DRAWN, **dict.fromkeys(FAMILY, ELSEWHERE)})
+    assert astray.mean_ap is not None
+    assert astray.mean_ap < 0.7
+    assert learned(cold, TAGGED).mean_ap is None, "nobody drew a box"
+    # Where a label may have more boxes than people drew, no box of it is wrong.
+    half = {row: Gold(one.labels, (one.boxes or ())[:1]) for row, one in DRAWN.items()}
+    more = {row: replace(one, unknown_boxes=frozenset({"主体"})) for row, one in half.items()}
+    strict, lenient = learned(cold, half).mean_ap, learned(cold, more).mean_ap
+    assert strict is not None
+    assert lenient is not None
+    assert lenient >= strict

@@ -4,6 +4,8 @@ from sqlalchemy import select
 from labelstudio.changes import change_of, tasks_of
 from store.answers import Answer
 from store.batches import Fate, NewBatch, Picture
+from store.doubts import Doubt
+from store.gallery import LabelAnswer
 from store.leases import LeaseLost, lease_name
 from store.measures import Amount
 from store.source_opinions import Saying
@@ -38,6 +40,9 @@ def fill(store: Store, key: str) -> None:
     assert lease
     store.weak_labels.replace(key, [(2, {"a": WeakLabel(0.5, 0.5, {})})], space="s", gold_revision=1, lease=lease)
     store.answers.put(key, [Answer(1, "v0.abcd", "f", 0.5, ("a",), {"a": 0.5}, (), 1, changed=False)], lease)
+    store.gallery.put(key, "v0.abcd", {1: [LabelAnswer("a", given=True, source="cues")]}, lease)
+    store.gallery.set_gold(key, {1: {"a": True}}, lease)
+    store.doubts.replace(key, [Doubt(1, "a", given=True, probability=0.1, gold="")], lease)
 
 
 def rows(store: Store, key: str) -> dict[str, list[tuple[object, ...]]]:

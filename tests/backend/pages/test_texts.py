@@ -6,6 +6,7 @@ import pytest
 
 from backend.pages.review_screens import Part
 from backend.pages.texts import LANGUAGES, Texts, all_texts, language_of
+from store.gallery import Order, Verdict
 from store.versions import State
 from worker.queue import Kind
 
@@ -24,6 +25,11 @@ COMPOSED = {
     "gate_": ["out_of_fold", "held_out", "few", "nothing"],
     "why_": ["expired", "refused"],
     "fold_": ["copies", "products", "nothing"],
+    "verdict_": [str(verdict) for verdict in Verdict],
+    "order_": [order.name.lower() for order in Order],
+    "tag_": ["right", "wrong", "missed"],
+    "dismiss": ["_of"],
+    "undo": ["_of"],
     "part_": ["studio", "queue", "database", "disk", "encoders"],
     "wrong_": ["gone", "training", "version", "note", "pictures", "config", "left_out", "settings", "source"],
 }

@@ -107,7 +107,7 @@ def test_by_keyboard_alone_a_person_looks_at_pictures_and_settles_a_doubt(runnin
     page.wait_for_selector(".tags .right")
     press_until(page, "Why")
     page.wait_for_selector("#attention ~ .pictures .heat")
-    page.wait_for_function("() => document.querySelector('.large img').naturalWidth > 480")
+    page.wait_for_function("() => document.querySelector('.large img').naturalWidth > 0")
     assert page.locator("#nearest ~ .pictures .pictured").count() > 0
     press_until(page, TITLE)
     page.wait_for_selector("#serving")

@@ -183,14 +183,14 @@ def publish_next(settings: Settings, store: Store, key: str) -> str:
 
 def test_columns_are_filters_and_orders_and_cause_no_work(running: Running) -> None:
     # The last test: the task that is opened here stays locked, and Label Studio would offer it first.
-    settings = settings_of(running, columns=True)
     with (
-        open_workplace(settings) as workplace,
+        open_workplace(settings_of(running)) as workplace,
         annotator(running.url, running.account.email, running.account.password) as person,
     ):
         (project,) = workplace.store.projects.all()
-        before = {task["id"]: task for task in running.tasks()}
+        # First the predictions of the served version, whose writing moves the tasks' dates.
         offer(workplace, project, lease_of(workplace), NeverEnds(), lambda _: None)
+        before = {task["id"]: task for task in running.tasks()}
         kept = {one.task_id: one for one in workplace.store.answers.of_version(project.key, running.served_version())}
         doubted = min(kept)
         doubt = Doubt(doubted, LABELS[0], given=True, probability=0.1, gold="")

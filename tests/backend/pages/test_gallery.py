@@ -112,7 +112,7 @@ def shown(browser: Browser, **asked: Any) -> list[int]:
 
 def test_the_gallery_shows_pictures_page_by_page(browser: Browser) -> None:
     page = browser.get("gallery", id=ID)
-    assert "30 pictures" in page.text
+    assert "Pictures: 30" in page.text
     assert page.text.count('class="box c0"') == 24
     (more,) = re.findall(r'href="(gallery\?[^"]*after=[^"]*)"', page.text)
     rest = browser.get(more.replace("&amp;", "&"))
@@ -239,5 +239,5 @@ def test_a_doubt_is_dismissed_and_stands_again(desk: Desk, browser: Browser) -> 
     assert "No label that model and sources all speak against" in after.text or "anna@shop.test" in after.text
     assert "anna@shop.test</td>" in after.text
     again = browser.post("dismiss", {**fields, "form_token": token, "again": "1"})
-    assert "1 doubtful labels" in again.text
+    assert "the most doubtful first: 1" in again.text
     assert browser.post("dismiss", {**fields, "label": "x", "form_token": token}).status_code == 404

@@ -4,12 +4,15 @@ Shape suffixes: N items, K classes.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from model.boxes.model import BoxModel
 from model.features.item import ItemFeatures
+from model.knowledge.learning import ShopGold, learn
+from model.knowledge.shop import Shop
 from model.problem import Problem
 from model.tagger import Tagger
 from model.weak_supervision.boxes import BoxSource, LearnedBoxes, logit_of
@@ -38,10 +41,11 @@ def learn_boxes(
     0.
     """
     pool, gold, families = problem.pool, problem.trainable, problem.families
+    shop, shop_FNK = _shop(parent, problem)
     if parent.box_model is None:
-        return LearnedBoxes.silent(len(pool), len(parent.labels))
+        return replace(LearnedBoxes.silent(len(pool), len(parent.labels)), shop=shop, shop_FNK=shop_FNK)
     rows = sorted(gold)
-    model, unseen = parent.box_model.fit(
+    model, unseen = replace(parent.box_model, looks=shop.looks if shop else None).fit(
         [pool[row] for row in rows],
         [gold[row] for row in rows],
         families=[families[row] for row in rows],
@@ -69,4 +73,16 @@ def learn_boxes(
         excess_K = (torch.stack([usual(one) for one in partial]).mean(0) - usual(model)).nan_to_num(0.0)
     logit_NK[[row for row in rows if families[row] in unseen]] -= excess_K
     centre_K = logit_NK.nanmean(0).nan_to_num(0.0)
-    return LearnedBoxes(model, BoxSource(centre_K), (logit_NK - centre_K).nan_to_num(0.0))
+    return LearnedBoxes(model, BoxSource(centre_K), (logit_NK - centre_K).nan_to_num(0.0), shop, shop_FNK)
+
+
+def _shop(parent: Tagger, problem: Problem) -> tuple[Shop | None, Tensor | None]:
+    """Return what the gold that is not held out, and people, teach of the shop, with its opinions on the pool."""
+    if problem.people is None:
+        return None, None
+    gold, tasks = problem.trainable, problem.people.tasks
+    lexicon = parent.sources.cues.lexicon
+    lesson = learn(ShopGold(problem.pool, gold, problem.families, tasks), parent.labels, lexicon, problem.people.said)
+    families = {tasks[row]: problem.families[row] for row in gold}
+    shop = Shop.of(lesson.looks, lesson.knowledge, parent.labels, lexicon, families)
+    return shop.measured(problem.pool, problem.families, sorted(gold))

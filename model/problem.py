@@ -79,7 +79,7 @@ class Problem:
             trained on by weak labels, like items without gold.
         index: the index of the pool if the caller keeps one between trainings. If None, a new one is made.
         boxes: the boxes that `learn_boxes` learned from this problem. If None, `fit` learns them.
-        people: what people said of the shop. If None, what is known of the shop is no source.
+        people: what people said of the shop. If None, nothing that is known of the shop is used.
 
     Raises ValueError if the parts do not fit each other.
 

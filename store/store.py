@@ -5,6 +5,7 @@ from store.database import PATIENCE_S, Database, now
 from store.encoders import Encoders
 from store.fast_answers import FastAnswers
 from store.journal import Journal
+from store.knowledge import KnowledgeTable
 from store.leases import Leases
 from store.measures import Measures
 from store.picture_notes import PictureNotes
@@ -44,6 +45,7 @@ class Store:
         self.sessions = Sessions(database)
         self.measures = Measures(database)
         self.webhooks = Webhooks(database)
+        self.knowledge = KnowledgeTable(database)
 
     @classmethod
     def open(cls, url: str, patience: float = PATIENCE_S, *, makes: bool = True) -> "Store":

@@ -16,6 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -27,6 +28,9 @@ from model.boxes.nms import ious, to_tensor
 from model.features.item import ItemFeatures
 from model.items import Box
 from model.state import State, prefixed
+
+Doubles = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int_]
 
 ROWS, COLUMNS = 8, 16
 """The raster of a crop's grey pixels."""
@@ -119,11 +123,11 @@ class Looks:
                 continue
             similarity_NP = crops(pool[row], boxes_N4, mean_C) @ found.vector_PD.T
             for column in columns:
-                own = drawn.get((row, column), [])
+                rectangles = drawn.get((row, column), [])
                 if column not in known:
                     is_other_N = torch.zeros(len(boxes_N4), dtype=torch.bool)
-                elif own:
-                    is_other_N = ious(boxes_N4, to_tensor(own)).max(1).values < QUALITY_FROM
+                elif rectangles:
+                    is_other_N = ious(boxes_N4, to_tensor(rectangles)).max(1).values < QUALITY_FROM
                 else:
                     is_other_N = torch.ones(len(boxes_N4), dtype=torch.bool)
                 similarity_NP[~is_other_N[:, None] & (column_P == column)] = UNLIKE
@@ -222,7 +226,7 @@ def crops(item: ItemFeatures, boxes_N4: Tensor, mean_C: Tensor) -> Tensor:
     sums_NC, cells_N = box_sums(plane, boxes_N4.numpy())
     grid_NC = normalize(torch.from_numpy(sums_NC / cells_N[:, None]).float(), dim=1)
     grey_ND = normalize(_grey(item.thumbnail_HW3, boxes_N4), dim=1)
-    return torch.cat([grid_NC, grey_ND], dim=1) * 0.5**0.5
+    return torch.cat([grid_NC, grey_ND], dim=1) / 2**0.5
 
 
 def _grey(thumbnail_HW3: Tensor, boxes_N4: Tensor) -> Tensor:
@@ -240,7 +244,7 @@ def _grey(thumbnail_HW3: Tensor, boxes_N4: Tensor) -> Tensor:
     return torch.from_numpy(cells_ND - cells_ND.mean(1, keepdims=True)).float()
 
 
-def _edges(start_N1: np.ndarray, end_N1: np.ndarray, parts: int, pixels: int) -> tuple[np.ndarray, np.ndarray]:
+def _edges(start_N1: Doubles, end_N1: Doubles, parts: int, pixels: int) -> tuple[Places, Places]:
     """Return the first and the last pixel edge of each part of a side; each part touches at least one pixel."""
     step_N1, number = (end_N1 - start_N1) / parts, np.arange(parts)
     low = np.floor((start_N1 + number * step_N1) * pixels).astype(int).clip(0, pixels - 1)

@@ -92,7 +92,8 @@ class BoxModel:
         """Return all that was learned."""
         learned = {**(self.head.state() if self.head else {}), **(self.pooling.state() if self.pooling else {})}
         facts = {"with_boxes": True, "draw_seconds": self.draw_seconds}
-        return State(prefixed("boxes.", {"threshold": self.threshold_K, **learned}), facts)
+        own = State(prefixed("boxes.", {"threshold": self.threshold_K, **learned}), facts)
+        return State.joined([own, self.looks.state()]) if self.looks else own
 
     def see(self, features: Sequence[ItemFeatures]) -> list[Seen]:
         """Return all candidates of each item with their quality for each label."""

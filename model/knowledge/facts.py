@@ -20,6 +20,10 @@ class Relation(StrEnum):
     COPY = "copy of seasons"
 
 
+PLACED = (Relation.LOGO, Relation.GIFT_LOOK)
+"""The relations whose objects are places in tasks."""
+
+
 @dataclass(frozen=True, order=True)
 class Fact:
     """One fact. ``object`` is a name, a label, words, or a place in a task (`place_of`).
@@ -120,7 +124,11 @@ def industry_name(path: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class People:
-    """What people said of a shop, and the task of each row of the pool, by which they name the places of looks."""
+    """What people said of a shop, and the task of each row of the pool, by which they name the places of looks.
+
+    If it ``speaks``, what is known of the shop is a source of opinions on tags too, not only on boxes.
+    """
 
     said: Mapping[Fact, bool]
     tasks: tuple[int, ...]
+    speaks: bool = True

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
+from torch import Tensor
 
 from model.boxes.described import RECENT
 from model.boxes.looks import Looks, Shown, crops
 from model.boxes.roles import RoleReader
 from model.features.item import ItemFeatures
 from model.items import Box, Gold, TextBlock
-from model.knowledge.facts import Contradiction, Fact, Knowledge, Learned, Relation, disputes, industry_name, place_of
+from model.knowledge.facts import PLACED, Contradiction, Fact, Learned, Relation, industry_name, place_of
 from model.knowledge.words import gift_name, names_read, season_of, title_names
 from model.lexicon.cues import names_brand
 from model.lexicon.lexicon import Lexicon
@@ -38,65 +40,121 @@ class ShopGold:
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """What gold taught: the looks of logos and gifts, None without any rectangle, and facts about the shop."""
+    """What the gold of a shop teaches about the labels that are taken for logos, gifts and copy.
 
-    looks: Looks | None
-    knowledge: Knowledge
-
-
-def learn(shop: ShopGold, labels: Sequence[str], lexicon: Lexicon, said: Mapping[Fact, bool]) -> Lesson:
-    """Return what the gold of a shop teaches about labels that are taken for logos, gifts and copy.
-
-    ``said`` is what people said: a look that they deny is no prototype.
+    lesson = Lesson(shop, labels, lexicon)
+    knowledge, looks = Knowledge(lesson.facts(), said), lesson.looks(said)
     """
-    kinds = [kind.name for kind in lexicon.kinds_of(labels)]
-    shown = [
-        Shown(row, labels.index(entry.label), entry.box)
-        for row, gold in sorted(shop.gold.items())
-        for entry in gold.boxes or ()
-        if entry.label in labels and kinds[labels.index(entry.label)] in LOOKED
-    ]
-    logos = _brands(shop, [one for one in shown if kinds[one.column] == "logo"])
-    gifts = _gifts(shop, [one for one in shown if kinds[one.column] == "gift"])
-    learned: dict[Fact, list[int]] = {}
-    denied = set()
-    for one, (brand, names) in logos.items():
-        task = shop.tasks[one.row]
-        look = Fact(Relation.LOGO, brand, place_of(task, _edges(one.box)))
-        for fact in (look, *(Fact(Relation.ALIAS, brand, name) for name in names if name != brand)):
-            learned.setdefault(fact, []).append(task)
-        if said.get(look) is False:
-            denied.add(one)
-    for one, gift in gifts.items():
-        item, task = shop.pool[one.row], shop.tasks[one.row]
-        look = Fact(Relation.GIFT_LOOK, gift, place_of(task, _edges(one.box)))
-        product = (item.title or shop.families[one.row])[:LONGEST_TITLE]
-        facts = [look, Fact(Relation.FAMILY_GIFT, product, gift)]
-        facts += [Fact(Relation.INDUSTRY_GIFT, industry_name(item.industry), gift)] if item.industry else []
-        for fact in facts:
-            learned.setdefault(fact, []).append(task)
-        if said.get(look) is False:
-            denied.add(one)
-    counted = _elements(shop, labels)
-    for row, gold in sorted(shop.gold.items()):
-        if any(kind == "copy" and gold.says(label) for kind, label in zip(kinds, labels, strict=True)):
-            for block in shop.pool[row].blocks:
-                if season := season_of(block.text):
-                    words = " ".join(block.text[:LONGEST].split())[:LONGEST_COPY]
-                    learned.setdefault(Fact(Relation.COPY, season, words), []).append(shop.tasks[row])
-    facts = {fact: Learned(tuple(sorted(set(tasks)))) for fact, tasks in learned.items()}
-    knowledge = Knowledge(facts | counted, said)
-    columns = [k for k, kind in enumerate(kinds) if kind in LOOKED]
-    reader = RoleReader(lexicon)
-    others = {
-        row: (RECENT.of(shop.pool[row], reader).boxes_N4, frozenset(k for k in columns if _knows(gold, labels[k])))
-        for row, gold in sorted(shop.gold.items())
-        if columns and shown
-    }
-    kept = [one for one in shown if one not in denied]
-    looks = Looks.learn(shop.pool, kept, others, shop.families, columns, [k for k in columns if kinds[k] == "gift"])
-    found = (*disputes(knowledge), *_two_names(shop, logos), *_denied_looks(shop, labels, logos, reader))
-    return Lesson(looks, Knowledge(knowledge.learned, said, found))
+
+    shop: ShopGold
+    labels: tuple[str, ...]
+    lexicon: Lexicon
+
+    def facts(self) -> dict[Fact, Learned]:
+        """Return all facts, each with the tasks that say so."""
+        shop, taught = self.shop, dict[Fact, list[int]]()
+        for one, (brand, names) in self._logos.items():
+            facts = [Fact(Relation.LOGO, brand, self._place(one))]
+            facts += [Fact(Relation.ALIAS, brand, name) for name in names if name != brand]
+            for fact in facts:
+                taught.setdefault(fact, []).append(shop.tasks[one.row])
+        for one, gift in self._gifts.items():
+            item = shop.pool[one.row]
+            product = (item.title or shop.families[one.row])[:LONGEST_TITLE]
+            facts = [Fact(Relation.GIFT_LOOK, gift, self._place(one)), Fact(Relation.FAMILY_GIFT, product, gift)]
+            facts += [Fact(Relation.INDUSTRY_GIFT, industry_name(item.industry), gift)] if item.industry else []
+            for fact in facts:
+                taught.setdefault(fact, []).append(shop.tasks[one.row])
+        for row, gold in sorted(shop.gold.items()):
+            if any(kind == "copy" and gold.says(label) for kind, label in zip(self._kinds, self.labels, strict=True)):
+                for block in shop.pool[row].blocks:
+                    if season := season_of(block.text):
+                        words = " ".join(block.text[:LONGEST].split())[:LONGEST_COPY]
+                        taught.setdefault(Fact(Relation.COPY, season, words), []).append(shop.tasks[row])
+        learned = {fact: Learned(tuple(sorted(set(tasks)))) for fact, tasks in taught.items()}
+        return learned | _elements(shop, self.labels)
+
+    def looks(self, said: Mapping[Fact, bool]) -> Looks | None:
+        """Return the looks of logos and gifts without those that people deny; None where gold has no rectangle."""
+        shop, kept = self.shop, {fact.object for fact, holds in said.items() if holds}
+        columns = [k for k, kind in enumerate(self._kinds) if kind in LOOKED]
+        # A look that people gave to another brand or gift is denied of the one that gold names.
+        gone = {fact.object for fact, holds in said.items() if fact.relation in PLACED and not holds} - kept
+        shown = [one for one in self._shown if self._place(one) not in gone]
+        if not shown:
+            return None
+        reader = RoleReader(self.lexicon)
+        others = {
+            row: (
+                RECENT.of(shop.pool[row], reader).boxes_N4,
+                frozenset(k for k in columns if _knows(gold, self.labels[k])),
+            )
+            for row, gold in sorted(shop.gold.items())
+        }
+        gifts = [k for k in columns if self._kinds[k] == "gift"]
+        return Looks.learn(shop.pool, shown, others, shop.families, columns, gifts)
+
+    def contradictions(self) -> tuple[Contradiction, ...]:
+        """Return logos that look the same under two names, and pictures that look like a logo that gold denies."""
+        seen = [(one, brand) for one, (brand, _) in self._logos.items() if len(self.shop.pool[one.row].grid_RC)]
+        if not seen:
+            return ()
+        look_PD = torch.stack([_look(self.shop, one) for one, _ in seen])
+        return (*self._two_names(seen, look_PD), *self._denied(seen, look_PD))
+
+    @cached_property
+    def _kinds(self) -> list[str]:
+        return [kind.name for kind in self.lexicon.kinds_of(self.labels)]
+
+    @cached_property
+    def _shown(self) -> list[Shown]:
+        """The gold rectangles of logos and gifts."""
+        column_of = {label: k for k, label in enumerate(self.labels) if self._kinds[k] in LOOKED}
+        return [
+            Shown(row, column_of[entry.label], entry.box)
+            for row, gold in sorted(self.shop.gold.items())
+            for entry in gold.boxes or ()
+            if entry.label in column_of
+        ]
+
+    @cached_property
+    def _logos(self) -> dict[Shown, tuple[str, tuple[str, ...]]]:
+        return _brands(self.shop, [one for one in self._shown if self._kinds[one.column] == "logo"])
+
+    @cached_property
+    def _gifts(self) -> dict[Shown, str]:
+        return _gifts(self.shop, [one for one in self._shown if self._kinds[one.column] == "gift"])
+
+    def _place(self, one: Shown) -> str:
+        return place_of(self.shop.tasks[one.row], _edges(one.box))
+
+    def _two_names(self, seen: Sequence[tuple[Shown, str]], look_PD: Tensor) -> list[Contradiction]:
+        told: dict[tuple[str, str], set[int]] = {}
+        for pair in ((look_PD @ look_PD.T) >= ALIKE).triu(1).nonzero().tolist():
+            first, second = sorted({seen[place][1] for place in pair} | {""})[-2:]
+            if first:
+                told.setdefault((first, second), set()).update(self.shop.tasks[seen[place][0].row] for place in pair)
+        return [
+            Contradiction(f"{Relation.LOGO}: one look with two names, {one} and {other}", tuple(sorted(tasks)))
+            for (one, other), tasks in sorted(told.items())
+        ]
+
+    def _denied(self, seen: Sequence[tuple[Shown, str]], look_PD: Tensor) -> list[Contradiction]:
+        shop, reader, found = self.shop, RoleReader(self.lexicon), []
+        for row, gold in sorted(shop.gold.items()):
+            item = shop.pool[row]
+            own = [p for p, (one, _) in enumerate(seen) if gold.says(self.labels[one.column]) is False]
+            boxes_N4 = RECENT.of(item, reader).boxes_N4 if own and len(item.grid_RC) else torch.zeros(0, 4)
+            if not len(boxes_N4):
+                continue
+            crop_ND = crops(item, boxes_N4, torch.zeros(item.grid_RC.shape[1]))
+            alike_P = (crop_ND @ look_PD[own].T).max(0).values
+            if float(alike_P.max()) >= ALIKE:
+                one, brand = seen[own[int(alike_P.argmax())]]
+                words = f"gold denies {self.labels[one.column]}, but something looks like {brand} of task"
+                told = f"{Relation.LOGO}: {words} {shop.tasks[one.row]}"
+                found.append(Contradiction(told, (shop.tasks[row],)))
+        return found
 
 
 def _edges(box: Box) -> tuple[float, float, float, float]:
@@ -152,17 +210,15 @@ def _brands(shop: ShopGold, shown: Sequence[Shown]) -> dict[Shown, tuple[str, tu
 def _gifts(shop: ShopGold, shown: Sequence[Shown]) -> dict[Shown, str]:
     """Return what each gift is called: by the text on it, by that of a gift that looks the same, or by its task."""
     named = {one: gift_name(_beside(shop.pool[one.row].blocks, one.box)) for one in shown}
-    seen = {one: _look(shop, one) for one in shown if len(shop.pool[one.row].grid_RC)}
+    known = [one for one in shown if named[one] and len(shop.pool[one.row].grid_RC)]
+    known_PD = torch.stack([_look(shop, one) for one in known]) if known else None
     found: dict[Shown, str] = {}
     for one in shown:
-        alike = [
-            (float(seen[one] @ seen[other]), name)
-            for other, name in (named | found).items()
-            if name and other is not one and one in seen and other in seen
-        ]
-        nearest = max(alike, default=(0.0, ""))
-        borrowed = nearest[1] if nearest[0] >= ALIKE else f"gift of task {shop.tasks[one.row]}"
-        found[one] = named[one] or borrowed
+        found[one] = named[one] or f"gift of task {shop.tasks[one.row]}"
+        if not named[one] and known_PD is not None and len(shop.pool[one.row].grid_RC):
+            alike_P = known_PD @ _look(shop, one)
+            if float(alike_P.max()) >= ALIKE:
+                found[one] = named[known[int(alike_P.argmax())]]
     return found
 
 
@@ -186,54 +242,3 @@ def _elements(shop: ShopGold, labels: Sequence[str]) -> dict[Fact, Learned]:
                     if says:
                         tasks.setdefault(Fact(Relation.ELEMENT, subject, label), []).append(shop.tasks[row])
     return {fact: Learned(tuple(ids), known[fact.subject, fact.object]) for fact, ids in tasks.items()}
-
-
-def _two_names(shop: ShopGold, logos: Mapping[Shown, tuple[str, tuple[str, ...]]]) -> list[Contradiction]:
-    """Return pairs of logos that look the same and have the names of different brands."""
-    seen = [(one, brand) for one, (brand, _) in logos.items() if len(shop.pool[one.row].grid_RC)]
-    if not seen:
-        return []
-    look_PD = torch.stack([_look(shop, one) for one, _ in seen])
-    pairs = ((look_PD @ look_PD.T) >= ALIKE).triu(1).nonzero().tolist()
-    told: dict[tuple[str, str], set[int]] = {}
-    for one, other in pairs:
-        names = sorted({seen[one][1], seen[other][1]})
-        if len(names) == 2:
-            tasks = {shop.tasks[seen[one][0].row], shop.tasks[seen[other][0].row]}
-            told.setdefault((names[0], names[1]), set()).update(tasks)
-    return [
-        Contradiction(f"{Relation.LOGO}: one look with two names, {one} and {other}", tuple(sorted(tasks)))
-        for (one, other), tasks in sorted(told.items())
-    ]
-
-
-def _denied_looks(
-    shop: ShopGold,
-    labels: Sequence[str],
-    logos: Mapping[Shown, tuple[str, tuple[str, ...]]],
-    reader: RoleReader,
-) -> list[Contradiction]:
-    """Return pictures of which gold denies a logo although something in them looks like a known one."""
-    seen = [(one, brand) for one, (brand, _) in logos.items() if len(shop.pool[one.row].grid_RC)]
-    if not seen:
-        return []
-    look_PD = torch.stack([_look(shop, one) for one, _ in seen])
-    found = []
-    for row, gold in sorted(shop.gold.items()):
-        item = shop.pool[row]
-        columns = {one.column for one, _ in seen if gold.says(labels[one.column]) is False}
-        if not columns or not len(item.grid_RC):
-            continue
-        boxes_N4 = RECENT.of(item, reader).boxes_N4
-        if not len(boxes_N4):
-            continue
-        alike_P = (crops(item, boxes_N4, torch.zeros(item.grid_RC.shape[1])) @ look_PD.T).max(0).values
-        places = [p for p, (one, _) in enumerate(seen) if one.column in columns and float(alike_P[p]) >= ALIKE]
-        if places:
-            one, brand = seen[max(places, key=lambda p: float(alike_P[p]))]
-            words = (
-                f"{Relation.LOGO}: gold denies {labels[one.column]}, but something looks like {brand} "
-                f"of task {shop.tasks[one.row]}"
-            )
-            found.append(Contradiction(words, (shop.tasks[row],)))
-    return found

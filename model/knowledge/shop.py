@@ -212,12 +212,13 @@ class Shop:
             label: Words(dict.fromkeys(one["words"], _PEOPLE), one["alone"]) for label, one in facts["words"].items()
         }
         rules = {Fact(Relation(relation), subject, told): holds for relation, subject, told, holds in facts["rules"]}
-        lexicon = Lexicon.from_dict(state.facts["lexicon"])
+        own, lexicon = state.under("shop."), Lexicon.from_dict(state.facts["lexicon"])
         return cls(
             tuple(state.facts["labels"]),
             lexicon,
             Looks.from_state(state),
-            **state.under("shop."),
-            words=words,
-            rules=rules,
+            own["centre_L"],
+            own["scale_L"],
+            words,
+            rules,
         )

@@ -9,9 +9,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from model.boxes.looks import Looks
 from model.boxes.model import BoxModel
 from model.features.item import ItemFeatures
-from model.knowledge.learning import ShopGold, learn
+from model.knowledge.facts import Knowledge
+from model.knowledge.learning import Lesson, ShopGold
 from model.knowledge.shop import Shop
 from model.problem import Problem
 from model.tagger import Tagger
@@ -41,11 +43,11 @@ def learn_boxes(
     0.
     """
     pool, gold, families = problem.pool, problem.trainable, problem.families
-    shop, shop_FNK = _shop(parent, problem)
+    looks, shop, shop_FNK = _shop(parent, problem)
     if parent.box_model is None:
         return replace(LearnedBoxes.silent(len(pool), len(parent.labels)), shop=shop, shop_FNK=shop_FNK)
     rows = sorted(gold)
-    model, unseen = replace(parent.box_model, looks=shop.looks if shop else None).fit(
+    model, unseen = replace(parent.box_model, looks=looks).fit(
         [pool[row] for row in rows],
         [gold[row] for row in rows],
         families=[families[row] for row in rows],
@@ -76,13 +78,20 @@ def learn_boxes(
     return LearnedBoxes(model, BoxSource(centre_K), (logit_NK - centre_K).nan_to_num(0.0), shop, shop_FNK)
 
 
-def _shop(parent: Tagger, problem: Problem) -> tuple[Shop | None, Tensor | None]:
-    """Return what the gold that is not held out, and people, teach of the shop, with its opinions on the pool."""
+def _shop(parent: Tagger, problem: Problem) -> tuple[Looks | None, Shop | None, Tensor | None]:
+    """Return what the gold that is not held out, and people, teach of the shop: its looks, and it as a source.
+
+    The source comes with its opinions on the pool. All are None where nothing of the kind is to be used.
+    """
     if problem.people is None:
-        return None, None
+        return None, None, None
     gold, tasks = problem.trainable, problem.people.tasks
     lexicon = parent.sources.cues.lexicon
-    lesson = learn(ShopGold(problem.pool, gold, problem.families, tasks), parent.labels, lexicon, problem.people.said)
+    lesson = Lesson(ShopGold(problem.pool, gold, problem.families, tasks), parent.labels, lexicon)
+    looks = lesson.looks(problem.people.said)
+    if not problem.people.speaks:
+        return looks, None, None
+    knowledge = Knowledge(lesson.facts(), problem.people.said)
     families = {tasks[row]: problem.families[row] for row in gold}
-    shop = Shop.of(lesson.looks, lesson.knowledge, parent.labels, lexicon, families)
-    return shop.measured(problem.pool, problem.families, sorted(gold))
+    shop = Shop.of(looks, knowledge, parent.labels, lexicon, families)
+    return looks, *shop.measured(problem.pool, problem.families, sorted(gold))

@@ -96,8 +96,8 @@ class Sources:
         """Make the sources again from the tagger's ``state()``."""
         cues = CueSet(tuple(state.facts["labels"]), Lexicon.from_dict(state.facts["lexicon"]))
         foreign = tuple(state.facts.get("foreign", ()))
-        memory, industry, shop = (kind.from_state(state) for kind in (Memory, IndustryPrior, Shop))
-        return cls(cues, memory, industry, foreign, shop)
+        memory, industry = Memory.from_state(state), IndustryPrior.from_state(state)
+        return cls(cues, memory, industry, foreign, Shop.from_state(state))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -100,7 +100,7 @@ def _entries(text: str, labels: Collection[str]) -> Iterator[tuple[Fact, str, in
         ) from wrong
     for section, subjects in _pairs(root, "the sections, such as brand names:"):
         line = section.start_mark.line + 1
-        if section.value not in Relation:
+        if section.value not in [*Relation]:
             raise WrongLineError(line, f"{section.value!r} is no section: use one of {', '.join(Relation)}")
         relation = Relation(section.value)
         for subject, objects in _pairs(subjects, f"NAME: below {relation}:"):

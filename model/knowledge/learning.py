@@ -1,6 +1,6 @@
 """Learn facts about a shop from its gold: names and looks of brands, gift sets, elements, and the copy of seasons."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -123,7 +123,9 @@ class Lesson:
 
     @cached_property
     def _gifts(self) -> dict[Shown, str]:
-        return _gifts(self.shop, [one for one in self._shown if self._kinds[one.column] == "gift"])
+        shown = [one for one in self._shown if self._kinds[one.column] == "gift"]
+        negation = self.lexicon.kinds["gift"].negation if shown else None
+        return _gifts(self.shop, shown, negation.taken_out_of if negation else str)
 
     def _place(self, one: Shown) -> str:
         return place_of(self.shop.tasks[one.row], _edges(one.box))
@@ -207,9 +209,9 @@ def _brands(shop: ShopGold, shown: Sequence[Shown]) -> dict[Shown, tuple[str, tu
     }
 
 
-def _gifts(shop: ShopGold, shown: Sequence[Shown]) -> dict[Shown, str]:
+def _gifts(shop: ShopGold, shown: Sequence[Shown], left: Callable[[str], str]) -> dict[Shown, str]:
     """Return what each gift is called: by the text on it, by that of a gift that looks the same, or by its task."""
-    named = {one: gift_name(_beside(shop.pool[one.row].blocks, one.box)) for one in shown}
+    named = {one: gift_name(_beside(shop.pool[one.row].blocks, one.box), left) for one in shown}
     known = [one for one in shown if named[one] and len(shop.pool[one.row].grid_RC)]
     known_PD = torch.stack([_look(shop, one) for one in known]) if known else None
     found: dict[Shown, str] = {}

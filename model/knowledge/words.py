@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from model.features.item import ItemFeatures
@@ -16,7 +16,9 @@ _CAMPAIGN = re.compile(r"^(\s*【[^】]*】)+")
 _FIRST = re.compile(r"[\s/|·()（）]+")
 _RUN = re.compile(r"[a-z]{3,}|[\u4e00-\u9fff]{2,}")
 _GIFT = re.compile(r"(?:赠品|赠送|好礼|[送赠贈]|gifts?\b|free\b)[:：！!]?\s*", re.IGNORECASE)
-_NO_GIFT = re.compile(r"送货|包邮|送达|送礼|[¥￥]?\d+元?|[\W_]+")
+_NO_NAME = re.compile(r"[¥￥]?\d+元?|[\W_]+")
+_OFFER = re.compile(r"^(下单|随单|随机|拍下?|买|咨询|客服|免费|[即就再附得享立加领])+|(免费|[即就再得享领发])+$")
+_SHOP = re.compile(r"(官方)?(旗舰店?|专卖店|专营店|直营|自营|授权)$")
 SEASONS = (
     *("双11", "双十一", "双12", "双十二", "618", "年货节", "春节", "新年", "元旦", "情人节", "女神节", "妇女节"),
     *("母亲节", "父亲节", "儿童节", "端午", "七夕", "中秋", "国庆", "开学季", "圣诞", "春季", "夏季", "秋季", "冬季"),
@@ -67,14 +69,22 @@ def title_names(title: str) -> tuple[str, ...]:
 def names_read(blocks: Collection[TextBlock]) -> tuple[str, ...]:
     """Return the names in short texts, in the order in which they stand."""
     texts = [folded(block.text) for block in blocks if block.is_text]
-    return tuple(dict.fromkeys(run for text in texts if len(text) <= SHORT for run in _RUN.findall(text)))
+    runs = [_SHOP.sub("", run) for text in texts if len(text) <= SHORT for run in _RUN.findall(text)]
+    return tuple(dict.fromkeys(run for run in runs if len(run) > 1))
 
 
-def gift_name(blocks: Collection[TextBlock]) -> str:
-    """Return what a gift is called by the texts on it, without words such as "free gift"; "" if they do not say."""
+def gift_name(blocks: Collection[TextBlock], left: Callable[[str], str] = str) -> str:
+    """Return what a gift is called by the texts on it, without words such as "free gift"; "" if they do not say.
+
+    ``left`` takes out of a text what is no gift, such as free shipping (`Kind.negation`).
+    """
     for block in blocks:
-        if block.is_text and len(block.text) <= 2 * SHORT:
-            name = _NO_GIFT.sub("", _GIFT.sub("", folded(block.text)))
+        text = folded(block.text)
+        offer = left(text)
+        # A text that lost some words and has no word for gifts left was about something else.
+        is_offer = offer == text or _GIFT.search(offer)
+        if block.is_text and is_offer and len(text) <= 2 * SHORT:
+            name = _OFFER.sub("", _NO_NAME.sub("", _GIFT.sub("", offer)))
             if 2 <= len(name) <= SHORT:
                 return name
     return ""

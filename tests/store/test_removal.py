@@ -32,6 +32,7 @@ def fill(store: Store, key: str) -> None:
     lease = store.leases.acquire(lease_name("train", key), "a", ttl=60)
     assert lease
     store.weak_labels.replace(key, [(2, {"a": WeakLabel(0.5, 0.5, {})})], space="s", gold_revision=1, lease=lease)
+    store.knowledge.say(key, [["brand names", "nova", "诺瓦", True]], is_used=False)
 
 
 def rows(store: Store, key: str) -> dict[str, list[tuple[object, ...]]]:

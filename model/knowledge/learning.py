@@ -24,6 +24,8 @@ NEAR = 0.03
 """A text this far from a rectangle, in sides of the picture, still belongs to it."""
 ALIKE = 0.9
 """Crops this similar show the same thing: an unnamed gift takes the name of such a one, and two names are told."""
+NEWEST = 2000
+"""The most logos that are compared for contradictions, those of the newest tasks."""
 LONGEST_COPY = 40
 LONGEST_TITLE = 80
 
@@ -99,6 +101,7 @@ class Lesson:
         seen = [(one, brand) for one, (brand, _) in self._logos.items() if len(self.shop.pool[one.row].grid_RC)]
         if not seen:
             return ()
+        seen = seen[-NEWEST:]
         look_PD = torch.stack([_look(self.shop, one) for one, _ in seen])
         return (*self._two_names(seen, look_PD), *self._denied(seen, look_PD))
 

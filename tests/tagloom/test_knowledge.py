@@ -77,7 +77,7 @@ def test_an_edit_is_written_read_and_taken_back(store: Store, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("brand names:\n  nova:\n    a: yes\n    b: perhaps\n".encode(), ", line 4: 'perhaps' behind 'b': write yes or no"),
+        (b"brand names:\n  nova:\n    a: yes\n    b: perhaps\n", ", line 4: 'perhaps' behind 'b': write yes or no"),
         (b"brand names:\n  nova:\n    \xff: yes\n", ", line 3: this is no UTF-8 text"),
     ],
 )  # fmt: skip

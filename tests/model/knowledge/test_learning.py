@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+from model.features.item import ItemFeatures
 from model.items import Box, Gold
 from model.knowledge.facts import PLACED, Fact, Learned, Relation, place_of
 from model.knowledge.learning import Lesson, ShopGold
@@ -10,12 +11,14 @@ LEXICON = Lexicon.load()
 NONE = Gold(frozenset(), ())
 
 
-def lesson(*items: tuple[object, Gold], labels: tuple[str, ...] = LABELS, lexicon: Lexicon = LEXICON) -> Lesson:
+def lesson(*items: tuple[ItemFeatures, Gold], labels: tuple[str, ...] = LABELS, lexicon: Lexicon = LEXICON) -> Lesson:
     """What pictures with gold teach; task n is in row n - 1, and each is of a product of its own."""
+    numbers = range(len(items))
+    gold_of = {row: one for row, (_, one) in enumerate(items)}
     pool = [item for item, _ in items]
-    shop = ShopGold(pool, {row: one for row, (_, one) in enumerate(items)}, [f"p{row}" for row in range(len(items))],
-                    range(1, len(items) + 1))  # type: ignore[arg-type]  # fmt: skip
-    return Lesson(shop, labels, lexicon)
+    return Lesson(
+        ShopGold(pool, gold_of, [f"p{row}" for row in numbers], [row + 1 for row in numbers]), labels, lexicon
+    )
 
 
 def test_a_brand_gets_its_names_in_both_scripts_and_the_places_of_its_logos() -> None:

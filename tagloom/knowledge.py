@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tagloom.command import Answer, Reporting, ReportingGroup, opened_store, settings, tell
+from tagloom.command import Answer, Reporting, opened_store, settings, tell
 from tagloom_base.errors import UserError
 from tagloom_base.files import replaced
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOST = 12
 
 
-@click.group(cls=ReportingGroup)
+@click.group()
 def knowledge() -> None:
     """Show or change what is known of a shop: brands and their logos, gift sets, elements, words of seasons."""
 

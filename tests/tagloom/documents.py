@@ -19,6 +19,9 @@ KEYS: dict[str, set[str]] = {
         "project", "format", "out", "tasks", "gold", "predicted", "unread", "boxes", "without_size",
     },
     "down": {"ended"},
+    "knowledge show": {"project", "facts", "contradictions"},
+    "knowledge export": {"project", "out", "learned", "said"},
+    "knowledge import": {"project", "said", "changed", "taken_back"},
 }  # fmt: skip
 """The keys that programs may rely on; docs/cli.md has them, too."""
 

@@ -64,8 +64,8 @@ def main() -> None:
 
 
 for command in (backup, encoders, export, forget, init, knowledge, projects.columns, projects.doubtful,
-                projects.predict, projects.promote, projects.reconcile, projects.rollback, projects.status, projects.train,
-                projects.versions, recommend, similar):  # fmt: skip
+                projects.predict, projects.promote, projects.reconcile, projects.rollback, projects.status,
+                projects.train, projects.versions, recommend, similar):  # fmt: skip
     main.add_command(command)
 
 

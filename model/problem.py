@@ -11,6 +11,7 @@ from torch import Tensor
 
 from model.features.item import ItemFeatures
 from model.items import Gold
+from model.knowledge.facts import People
 from model.weak_supervision.boxes import LearnedBoxes
 from model.weak_supervision.propagation import Index
 
@@ -78,6 +79,7 @@ class Problem:
             trained on by weak labels, like items without gold.
         index: the index of the pool if the caller keeps one between trainings. If None, a new one is made.
         boxes: the boxes that `learn_boxes` learned from this problem. If None, `fit` learns them.
+        people: what people said of the shop. If None, nothing that is known of the shop is used.
 
     Raises ValueError if the parts do not fit each other.
 
@@ -91,6 +93,7 @@ class Problem:
     held_out: frozenset[int] = field(default_factory=frozenset)
     index: Index | None = None
     boxes: LearnedBoxes | None = None
+    people: People | None = None
 
     def __post_init__(self) -> None:
         if len(self.families) != len(self.pool):
@@ -103,6 +106,8 @@ class Problem:
             raise ValueError(f"an index of {len(self.index.neighbours.vectors_ND)} items is not of this pool")
         if self.boxes and len(self.boxes.opinions_NK) != len(self.pool):
             raise ValueError(f"boxes of {len(self.boxes.opinions_NK)} items are not of this pool")
+        if self.people and len(self.people.tasks) != len(self.pool):
+            raise ValueError(f"{len(self.people.tasks)} tasks are not those of this pool")
 
     @property
     def trainable(self) -> dict[int, Gold]:
@@ -127,4 +132,5 @@ class Problem:
             [self.families[row] for row in rows],
             frozenset(place[row] for row in self.held_out if row in place),
             boxes=self.boxes.rows(rows) if self.boxes else None,
+            people=replace(self.people, tasks=tuple(self.people.tasks[row] for row in rows)) if self.people else None,
         )

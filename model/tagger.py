@@ -5,7 +5,7 @@ A tagger never changes after it is made, so that many threads may use it at once
 Shape suffixes: N items, K classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -117,6 +117,11 @@ class Tagger:
     def named(self, version: str) -> "Tagger":
         """Return the same tagger under the name of its version."""
         return replace(self, version=version)
+
+    def unaware_of(self, families: Collection[str]) -> "Tagger":
+        """Return the tagger without what these product families taught of the shop, for answers to their own gold."""
+        shop = self.sources.shop
+        return self if shop is None else replace(self, sources=replace(self.sources, shop=shop.without(families)))
 
     def predict(self, features: Sequence[ItemFeatures], *, boxes: bool = True) -> list[Prediction]:
         """Return one answer for each item, in order. Without ``boxes``, the answers have no boxes."""

@@ -9,6 +9,7 @@ from store.encoders import Encoders
 from store.fast_answers import FastAnswers
 from store.gallery import Gallery
 from store.journal import Journal
+from store.knowledge import KnowledgeTable
 from store.leases import Leases
 from store.measures import Measures
 from store.picture_notes import PictureNotes
@@ -56,6 +57,7 @@ class Store:
         self.batches = Batches(database)
         self.screens = Screens(database)
         self.prediction_removals = PredictionRemovals(database)
+        self.knowledge = KnowledgeTable(database)
 
     @classmethod
     def open(cls, url: str, patience: float = PATIENCE_S, *, makes: bool = True) -> "Store":

@@ -333,6 +333,14 @@ LEASES = Table(
     Column("expires_at", Float, nullable=False),
 )
 
+KNOWLEDGE = Table(
+    "knowledge",
+    METADATA,
+    Column("project_key", Name(200), primary_key=True),
+    Column("part", Name(16), primary_key=True),
+    Column("content", Words, nullable=False),
+)
+
 ENCODERS = Table(
     "encoders",
     METADATA,

@@ -14,6 +14,7 @@ from tagloom.encoders import encoders
 from tagloom.export import export
 from tagloom.forget import forget
 from tagloom.init import init
+from tagloom.knowledge import knowledge
 from tagloom.similar import recommend, similar
 from tagloom_base.errors import UsageError, UserError
 
@@ -62,9 +63,9 @@ def main() -> None:
     """
 
 
-for command in (backup, encoders, export, forget, init, projects.columns, projects.doubtful, projects.predict,
-                projects.promote, projects.reconcile, projects.rollback, projects.status, projects.train,
-                projects.versions, recommend, similar):  # fmt: skip
+for command in (backup, encoders, export, forget, init, knowledge, projects.columns, projects.doubtful,
+                projects.predict, projects.promote, projects.reconcile, projects.rollback, projects.status,
+                projects.train, projects.versions, recommend, similar):  # fmt: skip
     main.add_command(command)
 
 

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -318,6 +318,11 @@ class TrainingSettings(_Group):
         "careful box takes 25.5, one by extreme clicking 7. Without it each project's seconds are "
         "measured by the lead times of its annotations, 16 until they tell "
         "([annotators.md](annotators.md#boxes-by-few-keys)).",
+    )
+    shop_knowledge: Literal["off", "boxes", "all"] = Field(
+        "off",
+        description="Whether trainings use what is known of a shop ([knowledge.md](knowledge.md)): `boxes` for boxes "
+        "of logos and gifts, `all` for tags too, `off` for nothing. It is learned and shown in any case.",
     )
     training_threads: NotNegative = Field(0, description="Threads of a training; 0: half of the processors.")
     training_processes: AtLeastOne = Field(

@@ -29,6 +29,7 @@ from model.boxes.drawn import Drawn, clicked, label_of, tightened
 from model.boxes.effort import CAREFUL
 from model.boxes.forest import Floats
 from model.boxes.head import MOST_BAGS, Bag, BoxHead, Example
+from model.boxes.looks import Looks
 from model.boxes.pooling import Pooling
 from model.boxes.prior import drawn_forest
 from model.boxes.roles import RoleReader
@@ -56,8 +57,9 @@ class Seen:
 class BoxModel:
     """Predicts boxes of ``labels``; immutable and safe to call from several threads. See the module for examples.
 
-    ``head`` and ``pooling`` are None for the cold start; ``threshold_K`` is the threshold of each label, from which a
-    shown box saves time where an annotator draws a box in ``draw_seconds``.
+    ``head`` and ``pooling`` are None for the cold start, ``looks`` where what is known of a
+    shop's logos and gifts is no source; ``threshold_K`` is the threshold of each label, from which a shown box saves
+    time where an annotator draws a box in ``draw_seconds``.
     """
 
     labels: tuple[str, ...]
@@ -66,6 +68,7 @@ class BoxModel:
     head: BoxHead | None = None
     pooling: Pooling | None = None
     draw_seconds: float = DRAW
+    looks: Looks | None = None
 
     @classmethod
     def cold_start(cls, labels: Sequence[str], lexicon: Lexicon, *, draw_seconds: float = DRAW) -> "BoxModel":
@@ -83,19 +86,20 @@ class BoxModel:
         labels, lexicon = tuple(state.facts["labels"]), Lexicon.from_dict(state.facts["lexicon"])
         # Checkpoints that do not say so were made for careful boxes.
         draw = state.facts.get("draw_seconds", CAREFUL)
-        return cls(labels, lexicon, own["threshold"], head, Pooling.from_state(own), draw)
+        return cls(labels, lexicon, own["threshold"], head, Pooling.from_state(own), draw, Looks.from_state(state))
 
     def state(self) -> State:
         """Return all that was learned."""
         learned = {**(self.head.state() if self.head else {}), **(self.pooling.state() if self.pooling else {})}
         facts = {"with_boxes": True, "draw_seconds": self.draw_seconds}
-        return State(prefixed("boxes.", {"threshold": self.threshold_K, **learned}), facts)
+        own = State(prefixed("boxes.", {"threshold": self.threshold_K, **learned}), facts)
+        return State.joined([own, self.looks.state()]) if self.looks else own
 
     def see(self, features: Sequence[ItemFeatures]) -> list[Seen]:
         """Return all candidates of each item with their quality for each label."""
         seen = []
         for item in features:
-            described = RECENT.of(item, self._reader)
+            described = self._described(item)
             quality_NK: Floats = np.zeros((0, len(self.labels)), dtype=np.float32)
             if len(described.boxes_N4):
                 quality_NK = self._quality(item, described)
@@ -167,8 +171,8 @@ class BoxModel:
         others = sorted(set(range(len(gold))) - set(drawn))
         tagged = [i for i in others if gold[i].says_something(self.labels)][:MOST_BAGS]
         learner = replace(self, pooling=Pooling.fit([features[i] for i in (*drawn, *tagged)], seed=seed))
-        examples = [learner._example(features[i], gold[i], names[i]) for i in drawn]
-        bags = [learner._bag(features[i], gold[i], names[i]) for i in tagged]
+        examples = [learner._without(names[i])._example(features[i], gold[i], names[i]) for i in drawn]
+        bags = [learner._without(names[i])._bag(features[i], gold[i], names[i]) for i in tagged]
         if not sum(len(example.inputs_ND) for example in examples) + sum(len(bag.inputs_ND) for bag in bags):
             return self, {}
         head, unseen = BoxHead.fit(examples, self.labels, seed=seed, bags=bags)
@@ -186,7 +190,7 @@ class BoxModel:
             unknown=[entry.unknown for entry in judged],
         )
         learned = replace(learned, threshold_K=torch.tensor(lowest))
-        return learned, {family: replace(learned, head=part) for family, part in unseen.items()}
+        return learned, {family: replace(learned, head=part)._without(family) for family, part in unseen.items()}
 
     def classify_regions(
         self, item: ItemFeatures, drawn: Sequence[Drawn], probabilities_K: Tensor | None = None
@@ -217,6 +221,14 @@ class BoxModel:
                 answers.append(PredictedBox(self.labels[column], box, float(own_K[column])))
         return answers
 
+    def _without(self, family: str) -> "BoxModel":
+        """Return the model without the looks of this product family."""
+        return self if self.looks is None else replace(self, looks=self.looks.without({family}))
+
+    def _described(self, item: ItemFeatures) -> Described:
+        """Return the item's candidates, with the places where known looks are found again."""
+        return RECENT.of(self.looks.proposing(item) if self.looks else item, self._reader)
+
     def _decoded(self, boxes_N4: Tensor, quality_NK: Floats) -> list[PredictedBox]:
         return decode(
             boxes_N4, quality_NK, self.labels, by_votes=self.head is not None and self.head.forest is not None
@@ -232,22 +244,25 @@ class BoxModel:
         return self.head.quality(self._inputs(item, described), cold_NK) if self.head else cold_NK
 
     def _example(self, item: ItemFeatures, gold: Gold, family: str) -> Example:
-        described = RECENT.of(item, self._reader)
+        described = self._described(item)
         inputs_ND = self._inputs(item, described)
         boxes = gold.boxes or ()
         return Example(described.boxes_N4, inputs_ND, self._cold(described), boxes, family, gold.unknown_boxes)
 
     def _bag(self, item: ItemFeatures, gold: Gold, family: str) -> Bag:
-        described = RECENT.of(item, self._reader)
+        described = self._described(item)
         tags = [gold.says(label) for label in self.labels]
         tag_K = np.array([np.nan if given is None else float(given) for given in tags], dtype=np.float32)
         return Bag(self._inputs(item, described), self._cold(described), tag_K, family)
 
     def _inputs(self, item: ItemFeatures, described: Described) -> Floats:
-        """Return the descriptors (N, D), with pooled features where the model has a pooling."""
-        if self.pooling is None:
-            return described.inputs_ND
-        return np.concatenate([described.inputs_ND, self.pooling.pooled(item, described.boxes_N4)], axis=1)
+        """Return the descriptors (N, D), with pooled features and margins to known looks where the model has them."""
+        parts = [described.inputs_ND]
+        if self.pooling is not None:
+            parts.append(self.pooling.pooled(item, described.boxes_N4))
+        if self.looks is not None:
+            parts.append(self.looks.margins(item, described.boxes_N4))
+        return np.concatenate(parts, axis=1)
 
     def _cold(self, described: Described) -> Floats:
         """Return the cold start's scores (N, K) for each label; 0 for a label that means no kind of the lexicon.

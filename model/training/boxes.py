@@ -4,14 +4,19 @@ Shape suffixes: N items, K classes.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from model.boxes.looks import Looks
 from model.boxes.metrics import GoldPicture, box_scores
 from model.boxes.model import BoxModel
 from model.features.item import ItemFeatures
 from model.items import Box, Gold, LabelledBox, PredictedBox
+from model.knowledge.facts import Knowledge
+from model.knowledge.learning import Lesson, ShopGold
+from model.knowledge.shop import Shop
 from model.problem import Problem
 from model.tagger import Tagger
 from model.weak_supervision.boxes import BoxSource, LearnedBoxes, logit_of
@@ -40,10 +45,11 @@ def learn_boxes(
     0.
     """
     pool, gold, families = problem.pool, problem.trainable, problem.families
+    looks, shop, shop_FNK = _shop(parent, problem)
     if parent.box_model is None:
-        return LearnedBoxes.silent(len(pool), len(parent.labels))
+        return replace(LearnedBoxes.silent(len(pool), len(parent.labels)), shop=shop, shop_FNK=shop_FNK)
     rows = sorted(gold)
-    model, unseen = parent.box_model.fit(
+    model, unseen = replace(parent.box_model, looks=looks).fit(
         [pool[row] for row in rows],
         [gold[row] for row in rows],
         families=[families[row] for row in rows],
@@ -77,10 +83,29 @@ def learn_boxes(
     centre_K = logit_NK.nanmean(0).nan_to_num(0.0)
     scores = box_scores(list(drawn.values()), [_judged(gold[row]) for row in drawn], model.labels)
     mean_ap = scores.mean if scores.average_precision else None
-    return LearnedBoxes(model, BoxSource(centre_K), (logit_NK - centre_K).nan_to_num(0.0), mean_ap)
+    return LearnedBoxes(model, BoxSource(centre_K), (logit_NK - centre_K).nan_to_num(0.0), mean_ap, shop, shop_FNK)
 
 
 def _judged(gold: Gold) -> GoldPicture:
     """Return what boxes are compared with; of a label that may have more boxes than the gold shows, none is wrong."""
     anywhere = tuple(LabelledBox(label, Box(0.0, 0.0, 1.0, 1.0)) for label in sorted(gold.unknown_boxes | gold.unknown))
     return GoldPicture(tuple(gold.boxes or ()), anywhere)
+
+
+def _shop(parent: Tagger, problem: Problem) -> tuple[Looks | None, Shop | None, Tensor | None]:
+    """Return what the gold that is not held out, and people, teach of the shop: its looks, and it as a source.
+
+    The source comes with its opinions on the pool. All are None where nothing of the kind is to be used.
+    """
+    if problem.people is None:
+        return None, None, None
+    gold, tasks = problem.trainable, problem.people.tasks
+    lexicon = parent.sources.cues.lexicon
+    lesson = Lesson(ShopGold(problem.pool, gold, problem.families, tasks), parent.labels, lexicon)
+    looks = lesson.looks(problem.people.said)
+    if not problem.people.speaks:
+        return looks, None, None
+    knowledge = Knowledge(lesson.facts(), problem.people.said)
+    families = {tasks[row]: problem.families[row] for row in gold}
+    shop = Shop.of(looks, knowledge, parent.labels, lexicon, families)
+    return looks, *shop.measured(problem.pool, problem.families, sorted(gold))

@@ -359,6 +359,8 @@ def out_of_fold(
         tagger = fit(cold, rest, config, on_epoch=on_epoch) if rest.gold else cold
         # The tagger's box model was trained on these rows. The opinions in ``boxes`` come from models that were not.
         boxes_NK = boxes.opinions_NK[rows] if tagger.box_source is not None else None
+        # What these rows taught of the shop must not answer them either.
+        tagger = tagger.unaware_of({problem.families[row] for row in rows})
         probability_NK[rows] = tagger.probabilities([pool[row] for row in rows], boxes_NK)
         given_NK[rows] = tagger.calibration.decide(probability_NK[rows])
     return OutOfFold(probability_NK, given_NK)

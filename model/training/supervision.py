@@ -112,13 +112,14 @@ def _opinions(cues: CueSet, problem: Problem, gold: GoldTable, config: TrainConf
         vectors_GD = index.neighbours.vectors_ND[gold.rows].half()
         memory = Memory(index.embedding, vectors_GD, gold.labels_NK[gold.rows].float())
     prior = IndustryPrior.of(industries, gold.labels_NK) if config.use_industry else None
-    sources = Sources(cues, memory, prior, heard_in(pool))
+    sources = Sources(cues, memory, prior, heard_in(pool), problem.boxes.shop)
     # A source that is switched off keeps its place with opinions of 0, so that the label model has all sources.
     opinions = sources.together(
         pool,
         votes(index.neighbours, gold.labels_NK, families) if config.use_neighbours else silent_NK,
         opinions_among(industries, gold.labels_NK, families) if config.use_industry else silent_NK,
         problem.boxes.opinions_NK if config.use_boxes else silent_NK,
+        problem.boxes.shop_FNK,
     )
     return sources, opinions
 

@@ -11,12 +11,13 @@ Shape suffixes: N items, K classes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from model.boxes.model import BoxModel
+from model.knowledge.shop import Shop
 from model.state import State
 
 LEAST = 0.02
@@ -47,13 +48,17 @@ class LearnedBoxes:
     """The box model after training on gold, boxes as a source, and the (N, K) opinions of the source on the pool.
 
     Without a box model, ``source`` is None too and all opinions are 0. ``mean_ap`` is the mean average precision of
-    boxes on gold pictures that the model which drew them has not seen; None where no gold has boxes.
+    boxes on gold pictures that the model which drew them has not seen; None where no gold has boxes. ``shop`` is what
+    gold rectangles and people teach of the shop, with its (F, N, K) opinions on the pool; both are None where that is
+    no source.
     """
 
     model: BoxModel | None
     source: BoxSource | None
     opinions_NK: Tensor
     mean_ap: float | None = None
+    shop: Shop | None = None
+    shop_FNK: Tensor | None = None
 
     @classmethod
     def silent(cls, items: int, classes: int) -> "LearnedBoxes":
@@ -62,7 +67,9 @@ class LearnedBoxes:
 
     def rows(self, index: Sequence[int]) -> "LearnedBoxes":
         """Return the same model with the opinions on these rows of the pool."""
-        return LearnedBoxes(self.model, self.source, self.opinions_NK[list(index)], self.mean_ap)
+        rows = list(index)
+        shop_FNK = None if self.shop_FNK is None else self.shop_FNK[:, rows]
+        return replace(self, opinions_NK=self.opinions_NK[rows], shop_FNK=shop_FNK)
 
 
 def logit_of(quality_NK: Tensor) -> Tensor:

@@ -43,6 +43,7 @@ def fill(store: Store, key: str) -> None:
     store.gallery.put(key, "v0.abcd", {1: [LabelAnswer("a", given=True, source="cues")]}, lease)
     store.gallery.set_gold(key, {1: {"a": True}}, lease)
     store.doubts.replace(key, [Doubt(1, "a", given=True, probability=0.1, gold="")], lease)
+    store.knowledge.say(key, [["brand names", "nova", "诺瓦", True]], is_used=False)
 
 
 def rows(store: Store, key: str) -> dict[str, list[tuple[object, ...]]]:

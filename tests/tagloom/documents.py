@@ -20,6 +20,9 @@ KEYS: dict[str, set[str]] = {
     },
     "columns": {"project", "tasks", "values", "requests", "foreign"},
     "down": {"ended"},
+    "knowledge show": {"project", "facts", "contradictions"},
+    "knowledge export": {"project", "out", "learned", "said"},
+    "knowledge import": {"project", "said", "changed", "taken_back"},
 }  # fmt: skip
 """The keys that programs may rely on; docs/cli.md has them, too."""
 

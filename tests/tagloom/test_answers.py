@@ -81,7 +81,7 @@ def test_what_programs_read(home: Path, name: str) -> None:
     snapshot.check(f"{name}.json", told, home)
 
 
-SILENT = {"completion", "serve", "up"}
+SILENT = {"knowledge", "completion", "serve", "up"}
 """Commands without --json: one prints a script, the others run until they are stopped."""
 
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from sqlalchemy.exc import SQLAlchemyError
 
 from labelstudio.reachability import trusted
-from model.weak_supervision.sources import OWN
+from model.weak_supervision.sources import RESERVED
 from sources.answers import Asked, Kind
 from sources.answers import SourceTrouble as Trouble
 from sources.places import places
@@ -80,7 +80,7 @@ def opened_sources(settings: Settings, noted: Sources, check: Callable[[], None]
             process = SourceProcess(place, limits_of(own), check)
             stack.callback(process.close)
             try:
-                found += loaded(process, place, frozenset({*OWN, *(one.name for one in found)}))
+                found += loaded(process, place, frozenset({*RESERVED, *(one.name for one in found)}))
             except Trouble as trouble:
                 broken.add(place.shown)
                 tell(noted, place.shown, trouble.kind, trouble.text)

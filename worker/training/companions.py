@@ -50,6 +50,7 @@ LOOK_S = 0.1
 ASKED = (signal.SIGTERM, signal.SIGINT)
 ORDER, PARENT, TENSORS, STATE = "order.json", "parent", "tensors.safetensors", "state.safetensors"
 BOXES = "boxes"
+SHOP = "shop"
 
 
 class CompanionDied(Exception):  # noqa: N818 - names what happened
@@ -167,8 +168,10 @@ def _write(folder: Path, order: Order) -> None:
     # Only the work horse learns boxes.
     if boxes.source:
         parent = replace(parent, box_model=boxes.model, box_source=boxes.source)
+    parent = replace(parent, sources=replace(parent.sources, shop=boxes.shop))
     checkpoint.save(parent, folder / PARENT, version=order.parent.version or "v0.0000")
     tensors = {**index.neighbours.tensors(), **prefixed("mean.", index.embedding.means), BOXES: boxes.opinions_NK}
+    tensors |= {} if boxes.shop_FNK is None else {SHOP: boxes.shop_FNK}
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / TENSORS)
     if order.state.exists():
         shutil.copyfile(order.state, folder / STATE)
@@ -219,7 +222,8 @@ def _read_order(folder: Path, about: Mapping[str, Any]) -> tuple[Tagger, Problem
     embedding = Embedding(State(tensors).under("mean."))
     vectors_ND, gold_rows = embedding.vectors(features), tuple(tensors["gold"].tolist())
     neighbours = Neighbours(vectors_ND, gold_rows, tensors["gold_NM"], tensors["similarity_NM"])
-    boxes = LearnedBoxes(parent.box_model, parent.box_source, tensors[BOXES])
+    own = LearnedBoxes(parent.box_model, parent.box_source, tensors[BOXES])
+    boxes = replace(own, shop=parent.sources.shop, shop_FNK=tensors.get(SHOP))
     held_out = frozenset(about["held_out"])
     problem = Problem(features, gold, about["families"], held_out, Index(embedding, neighbours), boxes)
     return parent, problem, TrainConfig(**config)

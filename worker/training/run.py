@@ -12,6 +12,7 @@ from typing import Any
 
 from labelstudio.project import file_name
 from model import checkpoint
+from model.knowledge.facts import People
 from model.lexicon.lexicon import Lexicon
 from model.tagger import Tagger
 from model.training.boxes import learn_boxes
@@ -23,6 +24,7 @@ from store.projects import Project
 from store.versions import Current
 from store.weak_labels import WeakLabel
 from tagloom_base.files import replaced
+from worker import knowledge
 from worker.cold_start import ColdStart, ensure_cold_start
 from worker.corpus.corpus import Corpus, assemble
 from worker.corpus.gold import mark_misread, note_gold
@@ -73,6 +75,10 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Ends, pro
     progress({"stage": "reading features"})
     corpus = assemble(workplace, project, config, watch)
     note_gold(store, project, config, lease, corpus.gold)
+    if (use := settings.training.shop_knowledge) != "off":
+        said = knowledge.said_by_people(store.knowledge.of(project_key))
+        people = People(said, corpus.task_ids, speaks=use == "all")
+        corpus = replace(corpus, problem=replace(corpus.problem, people=people))
     for note, count in corpus.notes.items():
         LOG.warning("%s: in %d tasks with gold: %s", project_key, count, note)
     finish = partial(store.projects.finish_training, project_key, project.gold_revision, lease)
@@ -95,6 +101,7 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Ends, pro
     progress({"stage": "writing weak labels"})
     progress({"weak": _write_weak_labels(workplace, project, corpus, trained, run.problem.boxes, lease)})
     store.doubts.replace(project.key, doubtful(corpus, trained, run.problem, run.out_of_fold), lease)
+    knowledge.grow(store.knowledge, project_key, corpus, config.labels, wanted.lexicon, lease)
     finish()
     # Deleted last: a training that is killed before this continues from this state.
     run.state.clear()

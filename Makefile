@@ -36,6 +36,9 @@ faults: env ## Processes killed, disk filled, files spoilt; then everything comp
 faults-long: env ## The same with 300 kills and 1,000 annotations (under 35 minutes)
 	@$(BIN)/python -m bench.faults --long $(ARGS)
 
+bench: env ## How fast it is on this machine: the short form of every question of bench/speed (under 10 minutes)
+	@$(BIN)/python -m bench.speed
+
 e2e: env label-studio ## Tagloom against a real Label Studio in a real browser
 	@scripts/browser
 	$(BIN)/python -m pytest -m e2e --timeout 900 tests/e2e $(ARGS)
@@ -66,4 +69,4 @@ lock: ## Resolve requirements/lock.txt anew
 clean: ## Remove environments and the demo's output (not .tagloom, which holds your labels' journal and models)
 	rm -rf .venv .venv-label-studio .demo .site
 
-.PHONY: help env demo up down test test-slow fuzz faults faults-long e2e lint types docs label-studio samples wheel lock clean
+.PHONY: help env demo up down test test-slow fuzz faults faults-long bench e2e lint types docs label-studio samples wheel lock clean

@@ -13,6 +13,7 @@ from store.doubts import Kept
 LOG = structlog.stdlib.get_logger(__name__)
 
 MOST = 30  # doubts on a page, and dismissed ones
+ENOUGH = 100  # labelled tasks below which the page says that doubts are often mistaken
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ def doubts(visit: Visit) -> Response:
     """Return the doubts of a project, the strongest first, and those that were dismissed."""
     project, store = visit.project(), visit.pages.service.store
     version, _ = answered(visit, project)
+    serving = store.versions.all_served().get(project.key)
     kept = store.doubts.of(project.key)
     open_ones = [one for one in kept if not one.dismissed_at]
     dismissed = sorted((one for one in kept if one.dismissed_at), key=lambda one: -one.dismissed_at)
@@ -52,6 +54,8 @@ def doubts(visit: Visit) -> Response:
         count=len(open_ones),
         dismissed=dismissed[:MOST],
         trained=bool(project.trained_revision),
+        gold=serving.gold_count if serving else 0,
+        enough=ENOUGH,
     )
 
 

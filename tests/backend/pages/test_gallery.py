@@ -136,12 +136,12 @@ def test_tags_say_what_is_right_wrong_and_missed(browser: Browser) -> None:
     [
         ({"verdict": "right"}, [1]),
         ({"verdict": "wrong"}, [2]),
-        ({"verdict": "unlabelled", "to": "0.04"}, [3, 4]),
-        ({"from": "0.29"}, [29, 30]),
-        ({"changed": "1", "to": "0.06"}, [2, 4, 6]),
+        ({"verdict": "unlabelled", "to": "4"}, [3, 4]),
+        ({"from": "29"}, [29, 30]),
+        ({"changed": "1", "to": "6"}, [2, 4, 6]),
         ({"alike": "1", "order": "-score"}, [3, 2, 1]),
         ({"label": "价格"}, []),
-        ({"source": "cue", "to": "0.01"}, [1]),
+        ({"source": "cue", "to": "1"}, [1]),
         ({"source": "' OR 1=1 --"}, []),
     ],
 )

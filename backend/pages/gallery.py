@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from fastapi import Response
 
-from backend.pages.cards import answered, cards_of, config_of
+from backend.pages.cards import answered, cards_of, config_of, overtaken
 from backend.pages.frame import Visit
 from store.gallery import Order, Place, Verdict, Wanted
 
@@ -28,6 +28,7 @@ def gallery(visit: Visit) -> Response:
         project=project,
         title=visit.title(project),
         version=version,
+        newer=overtaken(visit, project, version),
         before=before,
         wanted=wanted,
         labels=config.labels if config else (),

@@ -102,10 +102,11 @@ _PIECES = [
 
 
 _NAMES = {
-    # Sources: `model.weak_supervision.sources` and `model.knowledge.shop`.
+    # Sources: `model.weak_supervision` and `model.knowledge.shop`.
     "nearest gold": "最相近的标注",
     "industry prior": "行业先验",
     "boxes": "边框",
+    "regression on the evidence": "证据回归",
     "brand memory": "品牌记忆",
     "gift sets": "赠品组合",
     "shop rules": "店铺规则",

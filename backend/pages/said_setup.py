@@ -1,4 +1,4 @@
-"""Chinese for lines about the set-up: Label Studio, labelling configs, encoders, and what cannot be learned or found."""
+"""Chinese for lines about the set-up: Label Studio, labelling configs, encoders, what cannot be learned or found."""
 
 _VARIABLE = r"(?P<name>[A-Z][A-Z0-9_]+)"
 _STUDIO = r"Label Studio at (?P<place>\S+)"
@@ -10,11 +10,15 @@ SETUP = (
         rf"{_STUDIO} does not answer \((?P<error>\w+)\): start it, or correct {_VARIABLE}",
         "{place} 的 Label Studio 没有响应（{error}）：请启动它，或更正 {name}",
     ),
-    (rf"{_STUDIO} redirects to (?P<to>\S+): set {_VARIABLE} to \S+", "{place} 的 Label Studio 重定向到 {to}：请将 {name} 设为该地址"),
+    (
+        rf"{_STUDIO} redirects to (?P<to>\S+): set {_VARIABLE} to \S+",
+        "{place} 的 Label Studio 重定向到 {to}：请将 {name} 设为该地址",
+    ),
     (
         rf"{_STUDIO} has a certificate that is not trusted here \((?P<why>[^)]*)\): set SSL_CERT_FILE, for the backend "
         "and all workers, to a file with the certificate of who signed it",
-        "{place} 的 Label Studio 的证书在此不受信任（{why}）：请为后端和所有 worker 将 SSL_CERT_FILE 设为含签发者证书的文件",
+        "{place} 的 Label Studio 的证书在此不受信任（{why}）：请为后端和所有 worker 将 SSL_CERT_FILE 设为"
+        "含签发者证书的文件",
     ),
     (
         rf"{_STUDIO} does not speak TLS: set {_VARIABLE} to (?P<to>\S+) if it is served without",
@@ -44,7 +48,10 @@ SETUP = (
     (r"Tagloom has no such control", "Tagloom 不支持此控件"),
     (r"it needs both a name and a toName that names an <Image> tag", "需要 name，以及指向 <Image> 标签的 toName"),
     (r"it asks about single regions \(perRegion\)", "它针对单个区域提问（perRegion）"),
-    (r"no tag has the name (?P<tag>\"[^\"]*\"): add it or change toName", "没有名为 {tag} 的标签：请添加，或修改 toName"),
+    (
+        r"no tag has the name (?P<tag>\"[^\"]*\"): add it or change toName",
+        "没有名为 {tag} 的标签：请添加，或修改 toName",
+    ),
     (r"it needs an (?P<tag><Image [^>]*>) to draw on: add one", "需要 {tag} 才能画框：请添加"),
     (r"it belongs to another object than the picture that Tagloom reads", "它所属的对象不是 Tagloom 读取的图片"),
     (r"it lists no labels: write each as (?P<tag><[^>]*>) inside it", "其中没有标签：请在其内部逐个写为 {tag}"),
@@ -103,7 +110,8 @@ SETUP = (
         "{project} 中暂时找不到商品：正在读取图片，或没有运行中的 worker（`tagloom status` 会说明）",
     ),
     (
-        r"(?P<project>\S+) has no task (?P<task>\d+) that was read: see its id in Label Studio, or wait until it is read",
+        r"(?P<project>\S+) has no task (?P<task>\d+) that was read: see its id in Label Studio, or wait until it is "
+        "read",
         "{project} 中没有已读取的任务 {task}：请在 Label Studio 中查看其编号，或等待读取",
     ),
     (r"; ", "；"),

@@ -114,9 +114,7 @@ def add_gold(desk: Desk, key: str, lease: Lease) -> None:
         tags |= {"value": {"choices": list(LABELS[: (task + task % 3) % 4])}}  # type: ignore[dict-item]
         states.append(AnnotationState(task, task, [tags], was_cancelled=False, ground_truth=False, updated_us=1))
     desk.store.annotations.apply(key, states)
-    gold = {
-        task: {label: label in LABELS[: (task + task % 3) % 4] for label in LABELS} for task in range(1, GOLD + 1)
-    }
+    gold = {task: {label: label in LABELS[: (task + task % 3) % 4] for label in LABELS} for task in range(1, GOLD + 1)}
     desk.store.gallery.set_gold(key, gold, lease)
     doubts = [
         Doubt(task, LABELS[1], given=True, probability=task / GOLD, gold="g", sources=(("cue", -1.5),),

@@ -14,6 +14,7 @@ from labelstudio.decoding import ImageUnavailableError, decode
 from labelstudio.images import ImageLimits
 from model.encoders.auto import advice
 from model.lexicon.lexicon import Lexicon
+from model.weak_supervision.label_model import REGRESSION
 from model.weak_supervision.sources import RESERVED
 from testing.pictures import png
 from tests.labelstudio.studio import Fetching, Studio
@@ -134,7 +135,7 @@ def test_our_sources_and_cues_have_chinese_names() -> None:
     chinese, english = Texts("zh"), Texts("en")
     cues = {cue.name for kind in Lexicon.load().kinds.values() for cue in kind.cues}
     assert len(cues) > 20
-    for name in [*RESERVED, *(f"价格: {cue}" for cue in cues)]:
+    for name in [*RESERVED, REGRESSION, *(f"价格: {cue}" for cue in cues)]:
         assert not re.search("[A-Za-z]", chinese.named(name)), name
         assert english.named(name) == name
     assert chinese.named("their source") == "their source"

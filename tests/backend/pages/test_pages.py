@@ -196,7 +196,9 @@ def test_problems_stand_on_the_overview_with_what_to_do(desk: Desk) -> None:
     desk.store.sources.trouble("vision", "key", "the key is refused: correct TAGLOOM_VISION_KEY")
     assert "The source vision" in signed_in(desk).get("./").text
     desk.store.projects.note_presence(key, False)
-    assert "Label Studio has no such project any more" in signed_in(desk).get("./").text
+    gone = signed_in(desk).get("./").text
+    assert "Label Studio has no such project any more" in gone
+    assert "<code>tagloom forget</code>" in gone
 
 
 def test_gold_that_waits_is_shown_at_once_and_the_stamp_changes_with_the_version(desk: Desk) -> None:

@@ -20,6 +20,7 @@ from testing.waiting import until
 from tests.worker import shop
 from tests.worker.crew import Worker, environment
 from worker import jobs, queue, timer
+from worker.encoding import encode as encode_project
 from worker.shared_settings import SHARED, backend_of, differences, shared, workers_apart
 from worker.timer import Timer
 
@@ -166,7 +167,7 @@ def test_a_worker_that_outlived_an_emptied_redis_counts_again_with_its_next_job(
         counted.append(queue.count_workers(settings))
         return real_encode(*given)
 
-    real_enter, real_encode = jobs._enter, jobs.encode_project
+    real_enter, real_encode = jobs._enter, encode_project
     monkeypatch.setattr(jobs, "_enter", enter)
     monkeypatch.setattr(jobs, "encode_project", encode)
     queue.wake_encoding(settings, KEY)

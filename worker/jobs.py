@@ -197,7 +197,7 @@ def _run(workplace: Workplace, kind: Kind, project_key: str, work: Work) -> Outc
             f"the project {project_key} is not in {place.shown}: does this worker have the backend's TAGLOOM_HOME and "
             "TAGLOOM_DATABASE_URL?"
         )
-    _compare_settings(workplace, kind)
+    _note_worker(workplace, kind)
     with _leased(workplace, place, kind, project_key) as held:
         if held is None:
             return Done("another worker is at it")
@@ -283,11 +283,12 @@ def _require_place(settings: Settings, place: Place, kind: Kind, project_key: st
         raise
 
 
-def _compare_settings(workplace: Workplace, kind: Kind) -> None:
-    """Record this worker's shared settings, and log those that are not the backend's where they matter."""
+def _note_worker(workplace: Workplace, kind: Kind) -> None:
+    """Record this worker and its shared settings, and log those that are not the backend's where they matter."""
     job = get_current_job()
     if job is None or not (name := job.worker_name):
         return
+    queue.list_worker(workplace.settings, name)
     mine, store = Process(name, WORKER, shared(workplace.settings), 0.0), workplace.store
     is_new = store.processes.note(name, WORKER, mine.settings)
     if (is_new or kind in (Kind.TRAIN, Kind.ENCODE)) and (backend := backend_of(store)):

@@ -10,6 +10,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -31,6 +32,7 @@ from rq import Queue, Worker
 from rq.exceptions import NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.utils import as_text, utcparse
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.contextvars import get_contextvars
 
@@ -208,6 +210,19 @@ def count_workers(settings: Settings) -> int:
     """Return how many workers listen to the queue. Raises RedisError when Redis is away."""
     with Redis.from_url(settings.work.redis_url, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)) as connection:
         return int(Worker.count(queue=Queue(settings.work.queue, connection=connection)))
+
+
+def list_worker(settings: Settings, name: str) -> None:
+    """Put a worker back among those that listen to the queue.
+
+    RQ does so only as a worker starts: after Redis was emptied it would work on and not be counted.
+    """
+    key = f"{Worker.redis_worker_namespace_prefix}{name}"
+    # While Redis is away nobody is counted; the worker's next job lists it.
+    with suppress(RedisError), redis_of(settings.work.redis_url).pipeline() as pipeline:
+        pipeline.sadd(Worker.redis_workers_keys, key)
+        pipeline.sadd(WORKERS_BY_QUEUE_KEY % settings.work.queue, key)
+        pipeline.execute()
 
 
 class Figures(NamedTuple):

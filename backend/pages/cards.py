@@ -11,6 +11,7 @@ from store.answers import Answer
 from store.projects import Project
 from worker.corpus.gold import project_gold
 
+LITTLE = 0.05  # log-odds below which a source says nothing worth telling
 COLOURS = 8  # classes of the style sheet for labels; further labels begin anew
 
 
@@ -74,6 +75,12 @@ def answered(visit: Visit, project: Project) -> tuple[str, str]:
     serving = current.version if current else ""
     version = serving if serving in kept else next(iter(kept), "")
     return version, next((other for other in kept if other != version), "")
+
+
+def overtaken(visit: Visit, project: Project, version: str) -> str:
+    """Return the version that serves, where pages still show the answers of ``version``; "" where they are its own."""
+    current = visit.pages.service.store.versions.current(project.key)
+    return current.version if current and version and current.version != version else ""
 
 
 def cards_of(visit: Visit, project: Project, version: str, tasks: Sequence[int], before: str = "") -> list[Card]:

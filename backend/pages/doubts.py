@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import structlog
 from fastapi import Response
 
-from backend.pages.cards import Card, answered, cards_of, studio_task
+from backend.pages.cards import LITTLE, Card, answered, cards_of, studio_task
 from backend.pages.frame import NotThere, Visit
 from store.doubts import Kept
 
 LOG = structlog.stdlib.get_logger(__name__)
 
 MOST = 30  # doubts on a page, and dismissed ones
+ENOUGH = 100  # labelled tasks below which the page says that most doubts are mistaken
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,18 @@ class Row:
     nearest: Sequence[tuple[Card, float, bool]]
     place: str
 
+    @property
+    def sources(self) -> Sequence[tuple[str, float]]:
+        """The sources that say something worth telling against the label, with the log-odds that each adds."""
+        return [one for one in self.kept.doubt.sources if abs(one[1]) >= LITTLE]
+
 
 def doubts(visit: Visit) -> Response:
     """Return the doubts of a project, the strongest first, and those that were dismissed."""
     project, store = visit.project(), visit.pages.service.store
     version, _ = answered(visit, project)
+    serving = store.versions.all_served().get(project.key)
+    gold = serving.gold_count if serving else 0
     kept = store.doubts.of(project.key)
     open_ones = [one for one in kept if not one.dismissed_at]
     dismissed = sorted((one for one in kept if one.dismissed_at), key=lambda one: -one.dismissed_at)
@@ -52,6 +60,8 @@ def doubts(visit: Visit) -> Response:
         count=len(open_ones),
         dismissed=dismissed[:MOST],
         trained=bool(project.trained_revision),
+        gold=gold,
+        is_early=gold < ENOUGH,
     )
 
 

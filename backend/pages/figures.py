@@ -20,6 +20,11 @@ class ClassRow:
     gold: str
     weak: str
 
+    @property
+    def is_known(self) -> bool:
+        """Whether a training has told anything of the class."""
+        return any((self.f1, self.threshold, self.gold, self.weak))
+
 
 @dataclass(frozen=True)
 class Comparison:

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from fastapi import Response
 
-from backend.pages.cards import answered, cards_of, config_of
+from backend.pages.cards import answered, cards_of, config_of, overtaken
 from backend.pages.frame import Visit
 from store.gallery import Order, Place, Verdict, Wanted
 
@@ -28,6 +28,7 @@ def gallery(visit: Visit) -> Response:
         project=project,
         title=visit.title(project),
         version=version,
+        newer=overtaken(visit, project, version),
         before=before,
         wanted=wanted,
         labels=config.labels if config else (),
@@ -46,8 +47,8 @@ def wanted_of(visit: Visit) -> Wanted:
     verdict, order = visit.asked("verdict"), visit.asked("order")
     wanted = Wanted(
         label=visit.asked("label"),
-        low=_share(visit.asked("from"), 0.0),
-        high=_share(visit.asked("to"), 1.0),
+        low=_percent(visit.asked("from"), 0.0) / 100,
+        high=_percent(visit.asked("to"), 100.0) / 100,
         source=visit.asked("source"),
         verdict=Verdict(verdict) if verdict in set(Verdict) else None,
         changed=bool(visit.asked("changed")),
@@ -65,8 +66,8 @@ def asked_of(wanted: Wanted) -> dict[str, str]:
     """Return the address's part that asks for this again."""
     fields = {
         "label": wanted.label,
-        "from": f"{wanted.low:g}" if wanted.low > 0 else "",
-        "to": f"{wanted.high:g}" if wanted.high < 1 else "",
+        "from": f"{100 * wanted.low:g}" if wanted.low > 0 else "",
+        "to": f"{100 * wanted.high:g}" if wanted.high < 1 else "",
         "source": wanted.source,
         "verdict": wanted.verdict or "",
         "changed": "1" if wanted.changed else "",
@@ -86,9 +87,9 @@ def after_of(visit: Visit) -> Place | None:
     return place if place and math.isfinite(place.score) else None
 
 
-def _share(text: str, otherwise: float) -> float:
+def _percent(text: str, otherwise: float) -> float:
     try:
         value = float(text)
     except ValueError:
         return otherwise
-    return min(max(value, 0.0), 1.0) if math.isfinite(value) else otherwise
+    return min(max(value, 0.0), 100.0) if math.isfinite(value) else otherwise

@@ -15,7 +15,11 @@ from worker.queue import Kind
 
 @dataclass(frozen=True)
 class Job:
-    """A job that runs. ``share`` is how much of it is done, from 0 to 1; None if that cannot be said."""
+    """A job that runs.
+
+    ``share`` is how much of it is done, from 0 to 1; None if that cannot be said. ``left`` are the seconds that it
+    still takes; None where nothing measured tells, as for the first training of a project (``is_first``).
+    """
 
     project: Project
     kind: str
@@ -23,6 +27,7 @@ class Job:
     share: float | None
     left: float | None
     since: float
+    is_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,8 @@ def _job(visit: Visit, task: Task, project: Project) -> Job:
     spent = max(time.time() - task.since, 0.0)
     left = _left(progress)
     share = _share(progress) if left is None else spent / (spent + left)
-    return Job(project, str(task.kind), shown, share, left, task.since)
+    is_first = task.kind is Kind.TRAIN and not project.last_training
+    return Job(project, str(task.kind), shown, share, left, task.since, is_first)
 
 
 def _left(progress: Mapping[str, Any]) -> float | None:

@@ -59,6 +59,8 @@ def _headers(name: str) -> dict[str, str]:
 
 def _missing(visit: Visit, reason: str) -> Response:
     """Return a picture of the words that say why there is none."""
-    lines = textwrap.wrap(reason, LINE, max_lines=6, placeholder=" …")
-    drawing = visit.rendered("picture_missing.svg.jinja", lines=lines, reason=reason)
+    said = visit.text.said(reason)
+    # A Chinese character is twice as wide as a letter.
+    lines = textwrap.wrap(said.words, LINE if said.language == "en" else LINE // 2, max_lines=6, placeholder=" …")
+    drawing = visit.rendered("picture_missing.svg.jinja", lines=lines, reason=said.words)
     return Response(drawing, media_type="image/svg+xml", headers={"Cache-Control": "private, max-age=30"})

@@ -2,7 +2,7 @@
 
 from fastapi import Response
 
-from backend.pages.cards import answered, cards_of
+from backend.pages.cards import answered, cards_of, overtaken
 from backend.pages.curve import curve_of
 from backend.pages.figures import classes_of, compared, is_measured, score_of, sources_of
 from backend.pages.frame import NotThere, Visit
@@ -44,6 +44,7 @@ def project_page(visit: Visit) -> Response:
         tasks=store.tasks.count(project.key),
         answers=answers,
         answers_before=before,
+        newer=overtaken(visit, project, answers),
         changed=cards_of(visit, project, answers, [place.task_id for place in places], before),
         changed_count=store.gallery.count(project.key, answers, changed),
         doubts=store.doubts.count(project.key),

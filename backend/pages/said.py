@@ -7,6 +7,9 @@ an error of another program, the whole line stays as it was said.
 import re
 from typing import NamedTuple
 
+from backend.pages.said_pictures import PICTURES
+from backend.pages.said_setup import SETUP
+
 
 class Said(NamedTuple):
     """Words, and the language that they are in."""
@@ -22,6 +25,8 @@ _TASKS = r"(?P<count>\d+) tasks?"
 _PIECES = [
     (re.compile(pattern), chinese)
     for pattern, chinese in (
+        *PICTURES,
+        *SETUP,
         (r"may be worse, ", "可能变差："),
         (r"no gain: ", "没有提升："),
         (r"no gold to judge it by", "没有可用于评判的标注"),
@@ -71,11 +76,6 @@ _PIECES = [
         (rf"{_TASKS} without picture for other reasons: the log has them", "另有 {count} 个任务缺少图片，原因见日志"),
         (rf"{_TASKS} without picture: ", "{count} 个任务缺少图片："),
         (
-            r"host '(?P<host>[^']+)' is not allowed: add it to TAGLOOM_IMAGE_HOSTS",
-            "不允许访问主机 {host}：请将其加入 TAGLOOM_IMAGE_HOSTS",
-        ),
-        (r"set LABEL_STUDIO_URL so that its pictures can be fetched", "请设置 LABEL_STUDIO_URL，以便获取图片"),
-        (
             r"(?P<name>[A-Z_]+) differs between the backend and worker (?P<worker>\S+): give both the same and start "
             "them again",
             "后端与 worker {worker} 的 {name} 不一致：请设为相同并重新启动",
@@ -99,6 +99,50 @@ _PIECES = [
         (r": ", "："),
     )
 ]
+
+
+_NAMES = {
+    # Sources: `model.weak_supervision` and `model.knowledge.shop`.
+    "nearest gold": "最相近的标注",
+    "industry prior": "行业先验",
+    "boxes": "边框",
+    "regression on the evidence": "证据回归",
+    "brand memory": "品牌记忆",
+    "gift sets": "赠品组合",
+    "shop rules": "店铺规则",
+    # Cues of the lexicon that comes with Tagloom.
+    "rating plate or manual": "铭牌或说明书",
+    "page of text": "整页文字",
+    "nothing stands out": "没有突出的主体",
+    "gift announced": "宣布有赠品",
+    "gift announced in Japanese or Korean": "用日语或韩语宣布有赠品",
+    "gift announced in a Romance language": "用罗曼语族语言宣布有赠品",
+    "gift announced in another European language": "用其他欧洲语言宣布有赠品",
+    "gift announced in another language": "用其他语言宣布有赠品",
+    "brand at the top": "顶部有品牌",
+    "brand elsewhere": "其他位置有品牌",
+    "name-like text in a corner at the top": "上方角落有类似名称的文字",
+    "short text in a corner at the top": "上方角落有短文字",
+    "shop or platform mark": "店铺或平台标识",
+    "two Chinese characters": "至少两个汉字",
+    "six Chinese characters": "至少六个汉字",
+    "English words of a sale": "英语促销用语",
+    "words of a sale in other languages": "其他语言的促销用语",
+    "four Latin words": "四个拉丁文单词",
+    "a sentence in another script": "其他文字的句子",
+    "amount of something": "带数量的内容",
+    "amount of money": "金额",
+    "word of a price": "价格用语",
+    "number after the word of a price": "价格用语后的数字",
+    "large lone number": "单独的大号数字",
+    "currency alone": "单独的货币符号",
+}
+
+
+def named_in_chinese(source: str) -> str:
+    """Return the name of a source, or of a cue behind its label, in Chinese; a name that is not ours stays."""
+    label, colon, cue = source.partition(": ")
+    return f"{label}：{_NAMES.get(cue, cue)}" if colon else _NAMES.get(source, source)
 
 
 def in_chinese(line: str) -> str | None:

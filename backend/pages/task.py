@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fastapi import Response
 
 from backend.engine import Engine
-from backend.pages.cards import COLOURS, Card, answered, cards_of, config_of, gold_of, studio_task
+from backend.pages.cards import COLOURS, LITTLE, Card, answered, cards_of, config_of, gold_of, studio_task
 from backend.pages.frame import Visit
 from labelstudio.config import LabelConfig
 from labelstudio.project import ProjectKey, file_name
@@ -22,7 +22,6 @@ from worker.training.index import nearest_gold
 
 NEAREST = 6  # gold tasks that are shown
 SOURCES = 6  # sources of a label that are told
-LITTLE = 0.05  # log-odds below which a source says nothing worth telling
 
 
 @dataclass(frozen=True)

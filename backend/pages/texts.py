@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 
-from backend.pages.said import Said, in_chinese
+from backend.pages.said import Said, in_chinese, named_in_chinese
 
 LANGUAGES = ("en", "zh")
 """The first one is shown where a browser asks for none of them."""
@@ -30,6 +30,10 @@ class Texts:
         """Return what another part said in English in this language, or as it was said; see `backend.pages.said`."""
         chinese = in_chinese(line) if self.language == "zh" else None
         return Said(line, "en") if chinese is None else Said(chinese, "zh")
+
+    def named(self, source: str) -> str:
+        """Return the name of a source or a cue in this language, or as it is; see `backend.pages.said`."""
+        return named_in_chinese(source) if self.language == "zh" else source
 
     def has(self, name: str) -> bool:
         """Return whether there is a text of this name."""

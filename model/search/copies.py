@@ -44,9 +44,11 @@ def are_copies(parts_AP: Tensor, hashes_A: Tensor, parts_BP: Tensor, hashes_B: T
 
 def grouped(parts_AP: Tensor, hashes_A: Tensor) -> list[int]:
     """Return for each item, in order, the first item that it is a copy of; its own place if there is none before."""
-    copies_AA = are_copies(parts_AP, hashes_A, parts_AP, hashes_A)
+    copies_AA = are_copies(parts_AP, hashes_A, parts_AP, hashes_A).numpy()
+    leads_A = np.zeros(len(parts_AP), dtype=bool)
     firsts: list[int] = []
     for place in range(len(parts_AP)):
-        leaders = [first for first in dict.fromkeys(firsts) if copies_AA[place, first]]
-        firsts.append(leaders[0] if leaders else place)
+        of_A = copies_AA[place, :place] & leads_A[:place]
+        leads_A[place] = not of_A.any()
+        firsts.append(place if leads_A[place] else int(of_A.argmax()))
     return firsts

@@ -98,7 +98,7 @@ def workers(settings: Settings) -> Iterator[Finding]:
         raise UserError("can't be counted while the queue does not answer: mend that first") from away
     if not count:
         line = f"RQ_CONFIG=worker.rq_settings rq worker -S json {settings.work.queue}"
-        raise UserError(f"none listens to {settings.work.queue}: start one with `{line}`")
+        raise UserError(f"none listens to {settings.work.queue}: start one with `{line}`, and give it half a minute")
     yield good(f"{count} listen to {settings.work.queue}")
 
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ import pytest
 from tagloom.datasets.dataset import load
 from tagloom_base.settings import Settings
 from testing.waiting import until
+from tests.architecture import ROOT
 from tools.services.child import Child
 from tools.services.ports import free_port
 from tools.services.stack import Stack
@@ -29,6 +32,10 @@ GOLD = 3
 SECRET = "a-secret-of-the-url"
 WORK_SECONDS = 300
 DRAWN = {"x": 10, "y": 20, "width": 30, "height": 40, "rotation": 0, "rectanglelabels": ["LOGO"]}
+# Commands of the guide that are not carried out, and why.
+NOT_HERE = {"encoders fetch": "no model hub can be reached"}
+# What is typed where a command asks, and the code that it ends with. The encoders stay: all would be read anew.
+TYPED = {"forget": ("y\n", 0), "encoders use": ("n\n", 1)}
 
 
 @dataclass(frozen=True)
@@ -144,6 +151,45 @@ def test_what_is_exported_can_be_imported(place: Place) -> None:
         assert [one["result"] for one in again["annotations"]] == [one["result"] for one in task["annotations"]]
         assert again["predictions"][0]["result"]
         assert again["meta"]["tagloom"]["task"] == task["id"]
+
+
+def test_the_operators_guide_is_carried_out_by_its_letter(place: Place) -> None:
+    title = str(place.api.call("GET", f"/api/projects/{place.project}")["title"])
+    versions = [one["version"] for one in place.run("versions", "--project", title)["projects"][0]["versions"]]
+    copies = place.folder / "copies"
+    page = (ROOT / "docs" / "operators.md").read_text("utf-8")
+    told = re.findall(r"^ {4}(tagloom .*)$", page, re.MULTILINE)
+    assert len(told) > 25
+    environment = {**os.environ, **place.stack.environment, "TAGLOOM_URL_SECRETS": SECRET}
+    known = {"NAME": title, "My project": title, "v3": versions[0], "v2": versions[-1]}
+    # Those that the guide names have to be fetched before.
+    known |= {"torchvision:resnet50": "shipped", "bert-base-chinese": "shipped"}
+    # The guide says to delete it in Label Studio first.
+    goes = _deleted_project(place)
+    for line in dict.fromkeys(told):
+        _, *words = shlex.split(line)
+        if any(line.startswith(f"tagloom {name}") for name in NOT_HERE):
+            continue
+        names = {**known, "NAME": goes} if words[0] == "forget" else known
+        words = [names.get(word, word.replace("/var/backups", str(copies))) for word in words]
+        typed, code = next((one for name, one in TYPED.items() if line.startswith(f"tagloom {name}")), ("", 0))
+        done = subprocess.run(
+            [sys.executable, "-m", "tagloom.cli", *words],
+            env=environment, input=typed, capture_output=True, text=True, timeout=WORK_SECONDS,
+        )  # fmt: skip
+        assert done.returncode == code, f"{line}\n{done.stdout}{done.stderr}"
+    assert (copies / "tagloom" / "tagloom.db").exists()
+    assert [one["title"] for one in place.run("versions")["projects"]] == [title], "the other one is forgotten"
+
+
+def _deleted_project(place: Place) -> str:
+    """Connect one more project, and delete it in Label Studio; return its title."""
+    title = "Deleted"
+    body = {"title": title, "label_config": _config(place)}
+    number = int(place.api.call("POST", "/api/projects/", json=body)["id"])
+    place.run("init", title)
+    place.api.call("DELETE", f"/api/projects/{number}/")
+    return title
 
 
 def test_a_label_studio_that_calls_no_private_address_is_told(place: Place) -> None:

@@ -17,9 +17,11 @@ from store.database import Database
 from tagloom.backup import Part, back_up
 from tagloom.cli import main
 from tagloom_base.errors import UserError
+from tagloom_base.groups import PathSettings
 from tagloom_base.settings import Settings
 from testing.waiting import until
 from tests import captured
+from tests.architecture import ROOT
 from tests.backend.parts import Backend, running
 from tests.backend.questions import question, ready
 from tests.backend.swaps import next_version, wait_for
@@ -198,3 +200,13 @@ def test_a_folder_that_is_missing_takes_nothing_from_the_backup(tmp_path: Path, 
         paths.checkpoints.mkdir()
     assert Part("checkpoints", "none there, so the copies of before stay") in list(back_up(paths, copy))
     assert (copy / "checkpoints" / version).read_bytes() == b"weights"
+
+
+def test_the_page_says_of_each_folder_of_a_home_what_it_holds() -> None:
+    page = (ROOT / "docs" / "backup.md").read_text("utf-8")
+    paths = PathSettings(home=Path("home"))
+    found = [getattr(paths, name) for name, kind in vars(PathSettings).items() if isinstance(kind, property)]
+    folders = [path.name for path in found if isinstance(path, Path)]
+    assert len(folders) >= 8
+    for folder in folders:
+        assert f"\n| `{folder}/` |" in page, folder

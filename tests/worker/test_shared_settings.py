@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -18,7 +19,8 @@ from tagloom_base.settings import Settings
 from testing.waiting import until
 from tests.worker import shop
 from tests.worker.crew import Worker, environment
-from worker import queue, timer
+from worker import jobs, queue, timer
+from worker.encoding import encode as encode_project
 from worker.shared_settings import SHARED, backend_of, differences, shared, workers_apart
 from worker.timer import Timer
 
@@ -143,3 +145,31 @@ def test_a_worker_that_starts_has_unread_pictures_tried_again_at_once(store: Sto
     started = Worker(settings, "--burst")
     assert started.wait() == 0
     assert store.pictures.due() == [KEY]
+
+
+def test_a_worker_that_outlived_an_emptied_redis_counts_again_with_its_next_job(
+    store: Store, settings: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.open_shop(store, settings, tasks=4)
+    monkeypatch.setattr(worker.workplace, "open_extractor", shop.StubExtractor)
+    monkeypatch.setattr(SimpleWorker, "_install_signal_handlers", lambda *_, **__: None)  # they are pytest's here
+    for name, value in environment(settings).items():
+        monkeypatch.setenv(name, value)
+    counted = []
+
+    def enter(*given: Any) -> Any:
+        # What an emptied Redis lacks of a worker that goes on.
+        redis.delete("rq:workers", f"rq:workers:{settings.work.queue}")
+        counted.append(queue.count_workers(settings))
+        return real_enter(*given)
+
+    def encode(*given: Any) -> Any:
+        counted.append(queue.count_workers(settings))
+        return real_encode(*given)
+
+    real_enter, real_encode = jobs._enter, encode_project
+    monkeypatch.setattr(jobs, "_enter", enter)
+    monkeypatch.setattr(jobs, "encode_project", encode)
+    queue.wake_encoding(settings, KEY)
+    SimpleWorker([settings.work.queue], connection=redis, serializer=JSONSerializer).work(burst=True, max_jobs=1)
+    assert counted == [0, 1]

@@ -4,6 +4,7 @@ import base64
 import io
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -136,12 +137,12 @@ def test_tags_say_what_is_right_wrong_and_missed(browser: Browser) -> None:
     [
         ({"verdict": "right"}, [1]),
         ({"verdict": "wrong"}, [2]),
-        ({"verdict": "unlabelled", "to": "0.04"}, [3, 4]),
-        ({"from": "0.29"}, [29, 30]),
-        ({"changed": "1", "to": "0.06"}, [2, 4, 6]),
+        ({"verdict": "unlabelled", "to": "4"}, [3, 4]),
+        ({"from": "29"}, [29, 30]),
+        ({"changed": "1", "to": "6"}, [2, 4, 6]),
         ({"alike": "1", "order": "-score"}, [3, 2, 1]),
         ({"label": "价格"}, []),
-        ({"source": "cue", "to": "0.01"}, [1]),
+        ({"source": "cue", "to": "1"}, [1]),
         ({"source": "' OR 1=1 --"}, []),
     ],
 )
@@ -231,6 +232,7 @@ def test_a_doubt_is_dismissed_and_stands_again(desk: Desk, browser: Browser) -> 
     page = browser.get("doubts", id=ID)
     assert "Is there really 价格?" in page.text
     assert "20 % probable" in page.text
+    assert "Only 80 tasks are labelled so far" in page.text
     assert "has no 价格" in page.text, "the nearest"
     fields = {"id": ID, "task": "2", "label": LABELS[1]}
     assert browser.post("dismiss", {**fields, "form_token": "0" * 64}).status_code == 403
@@ -241,3 +243,29 @@ def test_a_doubt_is_dismissed_and_stands_again(desk: Desk, browser: Browser) -> 
     again = browser.post("dismiss", {**fields, "form_token": token, "again": "1"})
     assert "the most doubtful first: 1" in again.text
     assert browser.post("dismiss", {**fields, "label": "x", "form_token": token}).status_code == 404
+
+
+def test_doubts_among_many_labels_come_without_a_warning_and_faint_sources_are_not_told(tmp_path: Path) -> None:
+    with office.desk(tmp_path / "home") as desk:
+        key = add_project(desk.store, 1, versions=4)
+        lease = desk.store.leases.acquire(f"predict:{key}", "test", ttl=600)
+        assert lease
+        add_task(desk.store, 1, 1, inline_picture())
+        doubt = Doubt(1, LABELS[1], given=True, probability=0.2, gold="g", sources=(("boxes", -1.5), ("faint", 0.01)))
+        desk.store.doubts.replace(key, [doubt], lease)
+        page = signed_in(desk).get("doubts", id=ID).text
+        assert "tasks are labelled so far" not in page
+        assert "boxes (-1.5)" in page
+        assert "faint" not in page
+        assert "边框 (-1.5)" in signed_in(desk, language="zh").get("doubts", id=ID).text
+
+
+def test_pages_say_that_they_show_the_answers_of_the_version_before(tmp_path: Path) -> None:
+    with office.desk(tmp_path / "home") as desk:
+        key = fill(desk, 1)
+        browser = signed_in(desk)
+        said = "until then this page shows what v2.0002 says"
+        assert said not in browser.get("gallery", id=ID).text
+        desk.store.versions.override(key, "v0.0000")
+        assert said in browser.get("gallery", id=ID).text
+        assert said in browser.get("project", id=ID).text

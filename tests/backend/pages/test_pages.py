@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from backend.pages import now
 from backend.pages.curve import curve_of
 from backend.pages.texts import Texts
 from labelstudio.changes import tasks_of
@@ -17,6 +18,8 @@ from store.versions import State
 from tests.backend.pages import office
 from tests.backend.pages.office import ANNA, CREATED_S, Browser, Desk, add_project, form_token, key_of
 from tests.store import webhooks
+from worker.at_work import AtWork, Task
+from worker.queue import Kind
 
 SECONDS = 1.0  # for a page
 ODD = '"><img src=x onerror=alert(1)>'
@@ -60,6 +63,7 @@ def test_a_project_before_its_first_training(desk: Desk) -> None:
     assert "v0.0000" in page
     assert "too few labels to say" in page
     assert "The curve begins with" in page
+    assert "The first training tells which labels are known" in page
     assert "Go back" not in page
     desk.store.projects.ensure(key_of(2), "<View/>", "bare")
     bare = signed_in(desk).get(f"project?id=2.{CREATED_S}").text
@@ -192,7 +196,9 @@ def test_problems_stand_on_the_overview_with_what_to_do(desk: Desk) -> None:
     desk.store.sources.trouble("vision", "key", "the key is refused: correct TAGLOOM_VISION_KEY")
     assert "The source vision" in signed_in(desk).get("./").text
     desk.store.projects.note_presence(key, False)
-    assert "Label Studio has no such project any more" in signed_in(desk).get("./").text
+    gone = signed_in(desk).get("./").text
+    assert "Label Studio has no such project any more" in gone
+    assert "<code>tagloom forget</code>" in gone
 
 
 def test_gold_that_waits_is_shown_at_once_and_the_stamp_changes_with_the_version(desk: Desk) -> None:
@@ -207,6 +213,20 @@ def test_gold_that_waits_is_shown_at_once_and_the_stamp_changes_with_the_version
     assert stamp.findall(before) == stamp.findall(waiting)
     desk.store.versions.override(key, "v1.0001")
     assert stamp.findall(browser.get("now").text) != stamp.findall(before)
+
+
+def test_a_first_training_says_that_no_time_is_known(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = add_project(desk.store, 1)
+    browser = signed_in(desk)
+    told: dict[str, object] = {"stage": "learning boxes"}
+    running = AtWork((Task(Kind.TRAIN, key, time.time(), told),), (), 1)
+    monkeypatch.setattr(now, "at_work", lambda *_: running)
+    assert "the first training: how long it takes is not known yet" in browser.get("now").text
+    desk.store.projects.note_training(key, {"seconds": {"learning boxes": 20.0}, "weak": {}})
+    told |= {"seconds_left": 40.0, "reported_at": time.time()}
+    later = browser.get("now").text
+    assert "first training" not in later
+    assert "seconds left" in later
 
 
 def test_the_curve_marks_what_served_what_was_refused_and_what_people_chose(desk: Desk) -> None:

@@ -9,6 +9,15 @@ from numpy.typing import NDArray
 from backend.pages.said import in_chinese
 from backend.pages.texts import Texts
 from labelstudio import opinion
+from labelstudio.config import ConfigError, LabelConfig
+from labelstudio.decoding import ImageUnavailableError, decode
+from labelstudio.images import ImageLimits
+from model.encoders.auto import advice
+from model.lexicon.lexicon import Lexicon
+from model.weak_supervision.label_model import REGRESSION
+from model.weak_supervision.sources import RESERVED
+from testing.pictures import png
+from tests.labelstudio.studio import Fetching, Studio
 from worker.promotion.collapse import Shift
 from worker.promotion.gate import Answers, JudgedAnswers, judge
 
@@ -51,7 +60,14 @@ def test_all_reasons_of_the_gate_are_in_chinese(items: int, by_hand: int, wrong:
         "cold start",
         "overtaken while it waited",
         "nothing to train on: 1 task with gold, but without picture",
-        "3 tasks without picture: host 'img.example.com' is not allowed: add it to TAGLOOM_IMAGE_HOSTS",
+        "3 tasks without picture: host 'img.example.com' is not allowed: add it to TAGLOOM_IMAGE_HOSTS if its pictures "
+        "may be fetched",
+        "none of 40 gold items has it",
+        "Label Studio at http://127.0.0.1:8080 does not answer (ConnectError): start it, or correct LABEL_STUDIO_URL",
+        "GET /api/projects/ at Label Studio: 500: its log says why",
+        "EfficientNet-Lite0 (trained on photographs, ImageNet)",
+        "shipped small BERT (trained on generated titles and copy only)",
+        *advice("shipped", "shipped"),
         "TAGLOOM_SEED differs between the backend and worker w1: give both the same and start them again",
         Shift(("价格",), np.ones((9, 1), dtype=bool), np.zeros((9, 1), dtype=bool)).reason(0, 2),
         opinion.TAG_REMOVED,
@@ -73,3 +89,54 @@ def test_known_lines_are_in_chinese(line: str) -> None:
 )
 def test_free_text_stays_as_it_was_said(line: str) -> None:
     assert Texts("zh").said(line) == (line, "en")
+
+
+def test_all_reasons_of_missing_pictures_are_in_chinese() -> None:
+    found = []
+    with Studio() as studio, Fetching(studio.url, studio.token, limits=ImageLimits(300, 50, 1.0)) as fetching:
+        studio.default = None
+        studio.files |= {"/large.png": b"x" * 400, "/page.png": b"<html>", "/svg.png": b"<svg/>", "/empty.png": b""}
+        studio.files |= {"/odd.png": b"odd"}
+        for place in ("", "a.png", "/missing.png", "s3://b/c.png", "http://img.example.com/a.png", "http://a@b.com/c.png",
+                      "http://[", "data:x", "data:;base64,é", "file:///nowhere/a.png", *studio.files):  # fmt: skip
+            found.append(str(fetching.refusal(place, task_id=1)))
+    with Studio() as studio, Fetching(studio.url, "wrong") as fetching:
+        found.append(str(fetching.refusal("/a.png")))
+    with Fetching("http://127.0.0.1:9") as fetching:
+        found.append(str(fetching.refusal("/a.png")))
+    with Fetching("") as fetching:
+        found.append(str(fetching.refusal("/a.png")))
+    with pytest.raises(ImageUnavailableError) as large:
+        decode(png(), 10)
+    found.append(str(large.value))
+    assert len(set(found)) > 15
+    for reason in found:
+        assert Texts("zh").said(reason).language == "zh", reason
+
+
+@pytest.mark.parametrize(
+    "control",
+    [
+        '<Ranker name="x" toName="i"/>',
+        '<Choices name="x" toName="j"><Choice value="a"/></Choices>',
+        '<Choices name="x"><Choice value="a"/></Choices>',
+        '<RectangleLabels name="x" toName="i" value="$labels"/>',
+        '<RectangleLabels name="x" toName="i"/>',
+        '<Choices name="x" toName="i" perRegion="true"><Choice value="a"/></Choices>',
+    ],
+)
+def test_why_a_control_is_left_to_the_annotator_is_in_chinese(control: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        LabelConfig.parse(f'<View><Image name="i" value="$image"/>{control}</View>')
+    assert Texts("zh").said(str(refused.value)).language == "zh", str(refused.value)
+
+
+def test_our_sources_and_cues_have_chinese_names() -> None:
+    chinese, english = Texts("zh"), Texts("en")
+    cues = {cue.name for kind in Lexicon.load().kinds.values() for cue in kind.cues}
+    assert len(cues) > 20
+    for name in [*RESERVED, REGRESSION, *(f"价格: {cue}" for cue in cues)]:
+        assert not re.search("[A-Za-z]", chinese.named(name)), name
+        assert english.named(name) == name
+    assert chinese.named("their source") == "their source"
+    assert chinese.named("LOGO: their cue") == "LOGO：their cue"

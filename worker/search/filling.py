@@ -49,7 +49,7 @@ def fill(workplace: Workplace, project: Project, watch: Ends) -> Filled:
     references = {number: reference_of(config, task.payload(), key) for number, task in tasks.items()}
     wanted = {number: item_key(key.connection, reference) for number, reference in references.items()}
     before = index.state()
-    held = _held(index) if before.space == workplace.extractor.space else {}
+    held = held_by(index) if before.space == workplace.extractor.space else {}
     kept = {number for number, name in wanted.items() if held.get(number) == name}
     fresh = [number for number, name in wanted.items() if number not in kept and cache.has(name)]
     if not fresh and held.keys() == kept:
@@ -85,7 +85,7 @@ def fill(workplace: Workplace, project: Project, watch: Ends) -> Filled:
         added += _added(index, projection, entries, items)
     if index.state().projection != before.projection:
         projections.prune({projection.digest, *_used(workplace)})
-    return Filled(added, len(gone), len(_held(index)))
+    return Filled(added, len(gone), len(held_by(index)))
 
 
 def _added(index: Index, projection: Projection, entries: Sequence[Entry], items: Sequence[ItemFeatures]) -> int:
@@ -105,7 +105,8 @@ def _entry(task: Task, key: str, item: ItemFeatures, family_key: str) -> Entry:
     )  # fmt: skip
 
 
-def _held(index: Index) -> dict[int, str]:
+def held_by(index: Index) -> dict[int, str]:
+    """Return the item keys of all tasks that an index holds, by task id."""
     if not index.is_there():
         return {}
     with index.reading() as connection:

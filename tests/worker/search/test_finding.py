@@ -65,6 +65,21 @@ def test_a_picture_finds_itself_and_words_find_titles(
     assert finder.search(here, both).found[0].title == found[-1].title
 
 
+def test_weight_shares_between_picture_and_words(finder: Finder, here: list[Searched]) -> None:
+    def scores(wanted: Wanted) -> dict[int, float]:
+        return {one.task: one.score for one in finder.search(here, replace(wanted, fold="nothing", count=50)).found}
+
+    picture, text = Wanted(features=SHOP.item(7)[0]), finder.search(here, replace(LIKE_4, count=20)).found[-1].title
+    both = replace(picture, text=text)
+    like, said = scores(picture), scores(Wanted(text=text))
+    assert scores(replace(both, weight=1.0)) == pytest.approx(like, abs=1e-3)
+    assert scores(replace(both, weight=0.0)) == pytest.approx(said, abs=1e-3)
+    between = scores(replace(both, weight=0.5))
+    assert between[7] < like[7]
+    (best, *_) = said
+    assert like[best] < between[best] < said[best]
+
+
 def test_views_of_a_product_are_one_result(finder: Finder, here: list[Searched]) -> None:
     found = finder.search(here, replace(LIKE_4, fold="products", count=50)).found
     folded = {one.task: one.folded for one in found}

@@ -37,8 +37,9 @@ def encoders(context: click.Context) -> Answer | None:
 def fetch(names: tuple[str, ...]) -> Answer:
     """Download encoders: without a NAME, ResNet50 for pictures and bert-base-chinese for texts.
 
-    joint:NAME is a model by which words find what is seen in pictures: CLIP, Chinese-CLIP or SigLIP. All come from torchvision's server and from the Hugging Face hub, into these libraries' caches. What is running is
-    not changed: `tagloom encoders use` does that.
+    joint:NAME is a model by which words find what is seen in pictures: CLIP, Chinese-CLIP or SigLIP. They all come from
+    torchvision's server and from the Hugging Face hub, into these libraries' caches. What is running is not changed:
+    `tagloom encoders use` does that, and TAGLOOM_JOINT_ENCODER.
     """
     from model.encoders.auto import IMAGES, TEXTS
     from model.encoders.catalogue import fetch_image_encoder, fetch_joint_encoder, fetch_text_encoder

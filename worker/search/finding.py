@@ -144,6 +144,9 @@ class Finder:
         if not 0 <= wanted.weight <= 1:
             raise UserError("weight is a share from 0 (words alone) to 1 (the picture alone)")
         opened = self._opened(projects)
+        labels = list(dict.fromkeys(label for one in opened for label in one.config.labels))
+        if wanted.only.tags and not set(wanted.only.tags) & set(labels):
+            raise UserError(f"no project here has the tag {wanted.only.tags[0]!r}: its tags are {', '.join(labels)}")
         own_D = self._own(opened, wanted)
         need = (wanted.count * wanted.page + 1) * SPARE
         results = [(one, row, score) for one in opened for row, score in self._ranked(one, wanted, own_D, text, need)]

@@ -51,7 +51,7 @@ class RecommendRequest(Loose):
 
     project: ProjectUid
     seen: list[TaskId] = Field(description=f"1 to {MOST_SEEN:,} tasks.")
-    bought: list[TaskId] = []
+    bought: list[TaskId] = Field([])
     count: int = Field(10, ge=1, le=MOST)
 
 

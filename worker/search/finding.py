@@ -25,7 +25,7 @@ from store.projects import Project
 from store.store import Store
 from tagloom_base.errors import UserError
 from worker.search.index import Index, Rows, State, by_words, levels
-from worker.search.labels import labelled, labels_of
+from worker.search.labels import labelled, labels_of, tagged
 from worker.search.projections import Projections
 from worker.search.seeing import joint_index, shown_best
 
@@ -317,18 +317,16 @@ class Finder:
             known = torch.tensor(sorted(labelled(self._store, one.project)), dtype=torch.int64)
             allowed_N &= torch.isin(rows.task_N, known) == only.labelled
         if only.tags:
-            labels = labels_of(self._store, one.project, one.config, rows.task_N[rows.task_N >= 0].tolist())
-            tagged = [task for task, given in labels.items() if set(given) & set(only.tags)]
-            allowed_N &= torch.isin(rows.task_N, torch.tensor(tagged, dtype=torch.int64))
+            found = torch.tensor(tagged(self._store, one.project, only.tags), dtype=torch.int64)
+            allowed_N &= torch.isin(rows.task_N, found)
         return allowed_N
 
     def _tagged(self, one: _Open, text: str) -> list[int]:
         """Return the rows of items with a tag of which the text is the name."""
         if text not in one.config.labels:
             return []
-        labels = labels_of(self._store, one.project, one.config, one.rows.task_N[one.rows.task_N >= 0].tolist())
-        tagged = torch.tensor([task for task, given in labels.items() if text in given], dtype=torch.int64)
-        found: list[int] = torch.isin(one.rows.task_N, tagged).nonzero()[:, 0].tolist()
+        tasks = torch.tensor(tagged(self._store, one.project, [text]), dtype=torch.int64)
+        found: list[int] = torch.isin(one.rows.task_N, tasks).nonzero()[:, 0].tolist()
         return found
 
     def _told(self, shown: Sequence[tuple["_Result", Sequence[int]]]) -> Iterator[Found]:

@@ -312,13 +312,14 @@ class Finder:
             with one.index.reading() as connection:
                 query = "SELECT row FROM items WHERE instr(industry, char(31) || ? || char(31))"
                 within = [row for (row,) in connection.execute(query, (only.industry,))]
-            allowed_N &= torch.isin(torch.arange(len(allowed_N)), torch.tensor(within, dtype=torch.int64))
+            are_within_N = torch.zeros_like(allowed_N)
+            are_within_N[torch.tensor([row for row in within if row < len(allowed_N)], dtype=torch.int64)] = True
+            allowed_N &= are_within_N
         if only.labelled is not None:
             known = torch.tensor(sorted(labelled(self._store, one.project)), dtype=torch.int64)
-            allowed_N &= torch.isin(rows.task_N, known) == only.labelled
+            allowed_N &= rows.of_tasks(known) == only.labelled
         if only.tags:
-            found = torch.tensor(tagged(self._store, one.project, only.tags), dtype=torch.int64)
-            allowed_N &= torch.isin(rows.task_N, found)
+            allowed_N &= rows.of_tasks(torch.tensor(tagged(self._store, one.project, only.tags), dtype=torch.int64))
         return allowed_N
 
     def _tagged(self, one: _Open, text: str) -> list[int]:
@@ -326,7 +327,7 @@ class Finder:
         if text not in one.config.labels:
             return []
         tasks = torch.tensor(tagged(self._store, one.project, [text]), dtype=torch.int64)
-        found: list[int] = torch.isin(one.rows.task_N, tasks).nonzero()[:, 0].tolist()
+        found: list[int] = one.rows.of_tasks(tasks).nonzero()[:, 0].tolist()
         return found
 
     def _told(self, shown: Sequence[tuple["_Result", Sequence[int]]]) -> Iterator[Found]:
@@ -348,7 +349,7 @@ class Finder:
 def _places(rows: Rows, task_ids: Collection[int]) -> dict[int, int]:
     """Return the rows of those of these tasks that have one."""
     asked = torch.tensor([task for task in task_ids if 0 <= task < 2**63], dtype=torch.int64)
-    places = torch.isin(rows.task_N, asked).nonzero()[:, 0].tolist()
+    places = rows.of_tasks(asked).nonzero()[:, 0].tolist()
     return dict(zip(rows.task_N[places].tolist(), places, strict=True))
 
 

@@ -279,6 +279,15 @@ class Rows:
         """The rows in the order of their tasks' ids."""
         return self.task_N.argsort()
 
+    def of_tasks(self, tasks: Tensor) -> Tensor:
+        """Return (N,) which rows are of these tasks (int64, in any order)."""
+        are_N = torch.zeros(len(self.task_N), dtype=torch.bool)
+        if len(self.task_N):
+            at = torch.searchsorted(self.task_N, tasks, sorter=self.in_order).clamp(max=len(self.task_N) - 1)
+            rows = self.in_order[at]
+            are_N[rows[self.task_N[rows] == tasks]] = True
+        return are_N
+
     @classmethod
     def of(cls, index: Index) -> "Rows":
         """Read the rows of an index."""

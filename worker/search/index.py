@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS items (
   row INTEGER PRIMARY KEY, task_id INTEGER NOT NULL UNIQUE, item_key TEXT NOT NULL, family INTEGER NOT NULL,
   hash INTEGER NOT NULL, title TEXT NOT NULL, industry TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS dates (task_id INTEGER PRIMARY KEY, updated_us INTEGER NOT NULL);
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(title, reading, tokenize = 'unicode61 remove_diacritics 2');
 """
 # Latin words and numbers, or runs of any other letters, such as Chinese ones.
@@ -42,9 +43,13 @@ _RUNS = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*|[^\W\d_a-z]+")
 
 @dataclass(frozen=True)
 class Entry:
-    """One item as it is kept. ``family`` is a number that the views of one product share (`family_number`)."""
+    """One item as it is kept. ``family`` is a number that the views of one product share (`family_number`).
+
+    ``updated_us`` is when its task was changed.
+    """
 
     task_id: int
+    updated_us: int
     item_key: str
     family: int
     hash: int
@@ -105,7 +110,7 @@ class Index:
     def state_in(self, connection: sqlite3.Connection) -> State:
         """Return the state that a connection sees; an empty one where vectors are missing."""
         values: Mapping[str, str] = dict(connection.execute("SELECT name, value FROM state"))
-        if not values:
+        if "space" not in values:
             return State()
         state = State(
             values["space"], values["projection"], values["file"], int(values["rows"]), int(values["stamp"])
@@ -139,6 +144,21 @@ class Writer:
         """Return the item keys of all tasks that are held, by task id."""
         return dict(self._connection.execute("SELECT task_id, item_key FROM items"))
 
+    def dates(self, reading: str) -> dict[int, int]:
+        """Return when the tasks that are held were changed, by task id; none if they were read in another way.
+
+        ``reading`` tells ways of reading tasks apart, such as labelling configs.
+        """
+        query = "SELECT value FROM state WHERE name = 'reading'"
+        if self._connection.execute(query).fetchone() != (reading,):
+            self._connection.execute("DELETE FROM dates")
+            self._connection.execute("INSERT OR REPLACE INTO state VALUES ('reading', ?)", (reading,))
+        return dict(self._connection.execute("SELECT task_id, updated_us FROM dates JOIN items USING (task_id)"))
+
+    def note(self, dates: Mapping[int, int]) -> None:
+        """Note when tasks were changed that are held as they should be."""
+        self._connection.executemany("INSERT OR REPLACE INTO dates VALUES (?, ?)", list(dates.items()))
+
     def begin(self, space: str, projection: str) -> None:
         """Drop all rows where they are of another space or projection, or where vectors are missing."""
         if (self.state.space, self.state.projection) == (space, projection) and self.state.file:
@@ -168,6 +188,7 @@ class Writer:
                 for row, one in zip(rows, entries, strict=True)
             ],
         )
+        self.note({one.task_id: one.updated_us for one in entries})
         self.state = State(self.state.space, self.state.projection, self.state.file, rows.stop, self.state.stamp)
         self._is_changed = True
 
@@ -178,6 +199,7 @@ class Writer:
         before = self._connection.total_changes
         self._connection.executemany("DELETE FROM items WHERE task_id = ?", ids)
         self._is_changed |= self._connection.total_changes > before
+        self._connection.executemany("DELETE FROM dates WHERE task_id = ?", ids)
 
     def finish(self) -> None:
         """Copy the rows that count if most do not, and write down the state."""

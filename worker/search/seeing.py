@@ -67,7 +67,7 @@ def see(workplace: Workplace, project: Project, watch: Ends) -> int:
             with index.writing() as writer:
                 if writer.state.space != joint.fingerprint:
                     break
-                writer.add([Entry(number, keys[number], 0, 0, "", "", ()) for number in fetched], vectors_NJ.half())
+                writer.add([Entry(number, 0, keys[number], 0, 0, "", "", ()) for number in fetched], vectors_NJ.half())
             added += len(fetched)
     return added
 

@@ -30,6 +30,7 @@ from labelstudio.sites import Sites
 from model import checkpoint
 from model.boxes.worth import DRAW
 from model.encoders.auto import advice
+from model.encoders.joint import open_joint
 from model.features.cache import FeatureCache
 from model.features.item import ItemFeatures
 from model.items import Item
@@ -84,7 +85,8 @@ class Engine:
         self.shelf = Shelf(settings.serving.models_in_memory)
         metrics.models.set_function(lambda: len(self.shelf.all()))
         self.refusals: Kept[str, Refusal] = Kept(MOST, MOST)
-        self.finder = Finder(store, settings.paths.search, self.extractor.space)
+        joint = open_joint(settings.encoders)
+        self.finder = Finder(store, settings.paths.search, self.extractor.space, joint)
         self._loader = VersionLoader(settings.paths.checkpoints, self.extractor.space)
         self._canaries = _Canaries(cache)
         self._ahead = Ahead(self.answers, store.tasks)
@@ -103,7 +105,8 @@ class Engine:
         xml = '<View><Image name="i" value="$i"/><Choices name="c" toName="i"><Choice value="a"/></Choices></View>'
         checked(LabelConfig.parse(xml), [], 0.0)
         labels.warm(read_lexicon(settings.training.lexicon))
-        LOG.info("ready", space=self.extractor.space, **self.extractor.describe())
+        loaded = {**self.extractor.describe(), **({"joint": joint.describe()} if joint else {})}
+        LOG.info("ready", space=self.extractor.space, **loaded)
         for line in self.better_encoders:
             LOG.info("better encoders can be had", what=line)
         self._follower.start()

@@ -50,8 +50,8 @@ class RecommendRequest(Loose):
     """Tasks of a project that somebody looked at, in this order, and those of them that were bought."""
 
     project: ProjectUid
-    seen: list[TaskId] = Field(min_length=1, max_length=MOST_SEEN)
-    bought: list[TaskId] = Field([], max_length=MOST_SEEN)
+    seen: list[TaskId] = Field(description=f"1 to {MOST_SEEN:,} tasks.")
+    bought: list[TaskId] = Field([])
     count: int = Field(10, ge=1, le=MOST)
 
 

@@ -108,7 +108,7 @@ def by_title(shop: Shop) -> Scores:
         index = Index(Path(folder))
         with index.writing() as writer:
             writer.begin("bench", "none")
-            entries = [Entry(row, "", 0, 0, item.title, "", ()) for row, item in enumerate(shop.items)]
+            entries = [Entry(row, 0, "", 0, 0, item.title, "", ()) for row, item in enumerate(shop.items)]
             writer.add(entries, torch.zeros(len(entries), 512))
         with index.reading() as connection:
             for place, row in enumerate(shop.asked):

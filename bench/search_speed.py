@@ -79,7 +79,7 @@ def added(index: Index, start: int, count: int) -> float:
     noise = torch.Generator().manual_seed(start)
     vectors_ND = normalize(torch.randn(count, WIDTH, generator=noise), dim=1).half()
     entries = [
-        Entry(task, f"{task:064x}", task % 9973, task, f"item {task % 5000}", "", ("shop",))
+        Entry(task, task, f"{task:064x}", task % 9973, task, f"item {task % 5000}", "", ("shop",))
         for task in range(start, start + count)
     ]
     began = time.perf_counter()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Box:
         return width * height / self.area if width > 0 and height > 0 and self.area > 0 else 0.0
 
 
+MOST_SQUARES = 32
+"""The most squares of a long picture that are encoded."""
 LONG = 2.5
 """Pictures whose longer side exceeds this many shorter sides are long: pages of shops, and banners."""
 
@@ -55,6 +58,16 @@ LONG = 2.5
 def is_long(size: tuple[int, int]) -> bool:
     """Return whether a picture of this width and height in pixels is looked at in parts instead of as a whole."""
     return max(size) > LONG * min(size)
+
+
+def squares_of(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
+    """Return the nearly square parts of a long picture, one after another: left, top, right, bottom in pixels."""
+    width, height = size
+    count = min(MOST_SQUARES, round(max(size) / min(size)))
+    edges = [round(max(size) * number / count) for number in range(count + 1)]
+    return [
+        (0, start, width, end) if height > width else (start, 0, end, height) for start, end in pairwise(edges)
+    ]  # fmt: skip
 
 
 MISREAD = 0.4

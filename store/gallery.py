@@ -4,12 +4,12 @@ Two tables belong to the answers. One has a row for each label of each answer: w
 speaks most for it. The other has the labels of gold, as the last training or keeping of answers read it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, text
+from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, text, union_all
 
 from store.database import Database, among, upsert
 from store.leases import Lease, verify
@@ -180,6 +180,17 @@ class Gallery:
         )
         with self._database.read() as connection:
             return {group: int(n) for group, n in connection.execute(query.group_by(ANSWERS.c.look_alike))}
+
+    def with_labels(self, project_key: str, version: str, labels: Collection[str]) -> list[int]:
+        """Return the tasks with one of these labels: by gold where there is some, else by the version's answer."""
+        gold = select(GOLD_LABELS.c.task_id).where(GOLD_LABELS.c.project_key == project_key)
+        there = gold.where(GOLD_LABELS.c.label.in_(labels), GOLD_LABELS.c.there)
+        mine = (ANSWER_LABELS.c.project_key == project_key) & (ANSWER_LABELS.c.version == version)
+        answered = select(ANSWER_LABELS.c.task_id).where(
+            mine, ANSWER_LABELS.c.label.in_(labels), ANSWER_LABELS.c.given, ANSWER_LABELS.c.task_id.not_in(gold)
+        )
+        with self._database.read() as connection:
+            return list(connection.execute(union_all(there.distinct(), answered)).scalars())
 
     def labels(self, project_key: str, version: str, tasks: Sequence[int]) -> dict[int, dict[str, LabelAnswer]]:
         """Return the labels of the answers to these tasks: task → label → answer."""

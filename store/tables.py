@@ -195,6 +195,7 @@ ANSWER_LABELS = Table(
     Column("label", Name(200), primary_key=True),
     Column("given", Boolean, nullable=False),
     Column("source", Name(200), nullable=False),
+    Index("answer_labels_given", "project_key", "version", "label", "given", "task_id"),
 )
 
 GOLD_LABELS = Table(

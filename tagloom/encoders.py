@@ -37,17 +37,21 @@ def encoders(context: click.Context) -> Answer | None:
 def fetch(names: tuple[str, ...]) -> Answer:
     """Download encoders: without a NAME, ResNet50 for pictures and bert-base-chinese for texts.
 
-    They come from torchvision's server and from the Hugging Face hub, into these libraries' caches. What is running is
-    not changed: `tagloom encoders use` does that.
+    joint:NAME is a model by which words find what is seen in pictures: CLIP, Chinese-CLIP or SigLIP. They all come from
+    torchvision's server and from the Hugging Face hub, into these libraries' caches. What is running is not changed:
+    `tagloom encoders use` does that, and TAGLOOM_JOINT_ENCODER.
     """
     from model.encoders.auto import IMAGES, TEXTS
-    from model.encoders.catalogue import fetch_image_encoder, fetch_text_encoder
+    from model.encoders.catalogue import fetch_image_encoder, fetch_joint_encoder, fetch_text_encoder
 
     faults, here = [], []
     for name in names or (IMAGES[0].name, TEXTS[0].name):
         try:
-            # The name of a text encoder has no library before it.
-            (fetch_image_encoder if ":" in name else fetch_text_encoder)(name)
+            if name.startswith("joint:"):
+                fetch_joint_encoder(name.removeprefix("joint:"))
+            else:
+                # The name of a text encoder has no library before it.
+                (fetch_image_encoder if ":" in name else fetch_text_encoder)(name)
             tell(f"{name} is on this machine")
             here.append(name)
         except ValueError as failed:
@@ -136,6 +140,8 @@ def known(settings: "Settings") -> dict[str, Any]:
         for part, entries in CHOICES.items()
         for choice in entries
     ]
+    if used.joint_encoder:
+        uses["joint"] = {"name": used.joint_encoder, "source": f"set by {variable_of('joint_encoder')}"}
     better = list(advice(used.image_encoder, used.text_encoder))
     return {"home": operate.place(settings.paths), "uses": uses, "known": choices, "better": better}
 
@@ -145,6 +151,8 @@ def shown(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"{found['home']} uses:"
     for part, entry in found["uses"].items():
         yield f"  {part}: {entry['name']} ({entry['source']})"
+    if "joint" not in found["uses"]:
+        yield "  joint: none: words find what was read and written, not what is seen (docs/search.md)"
     yield "on this machine:"
     for choice in found["known"]:
         yield f"  {choice['part']}: {choice['name']}, {choice['title']}{'' if choice['here'] else ': not here'}"

@@ -107,7 +107,7 @@ def _ready(workplace: "Workplace", projects: "Sequence[Project]") -> "tuple[Find
 
     for project in projects:
         fill(workplace, project, NeverEnds())
-    finder = Finder(workplace.store, workplace.settings.paths.search, workplace.extractor.space)
+    finder = Finder(workplace.store, workplace.settings.paths.search, workplace.extractor.space, workplace.joint)
     return finder, [Searched(project, workplace.config_of(project)) for project in projects]
 
 

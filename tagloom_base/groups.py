@@ -293,11 +293,17 @@ class EncoderSettings(_Group):
         description="`auto` (the home's), `shipped`, `ngrams` (character n-grams, nothing trained), a transformers "
         "model name, or a local folder.",
     )
+    joint_encoder: str = Field(
+        "",
+        description="Encoder of pictures and texts by which words find what is seen "
+        "([search.md](search.md#words-for-what-is-seen)): a folder, or a name on the hub, of CLIP, Chinese-CLIP or "
+        "SigLIP; empty: none.",
+    )
     device: Annotated[str, AfterValidator(values.device)] = Field(
         "cpu", description="Where encoders run and training happens: `cpu`, `cuda` or `cuda:1`."
     )
 
-    @field_validator("image_encoder", "text_encoder")
+    @field_validator("image_encoder", "text_encoder", "joint_encoder")
     @classmethod
     def _at_home(cls, value: str) -> str:
         """Replace ``~`` at the beginning of a path inside the encoder's name."""

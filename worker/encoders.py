@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy.exc import OperationalError
 
+from model.encoders import joint
 from model.encoders.auto import AUTO, best
 from model.encoders.catalogue import require_image_encoder, require_text_encoder
 from store.database import Database
@@ -64,6 +65,14 @@ def require_encoders(settings: Settings) -> None:
             raise UserError(
                 f"the {part} encoder of this home is not on this machine: {missing}; or change it for the whole home "
                 f"by `tagloom encoders use`, or by {variable_of(field)} if that is set"
+            ) from missing
+    if settings.encoders.joint_encoder:
+        try:
+            joint.require(settings.encoders.joint_encoder)
+        except ValueError as missing:
+            raise UserError(
+                f"{variable_of('joint_encoder')} names what is not on this machine: {missing}; or take the variable "
+                "away for the backend and all workers: then words find what was read and written"
             ) from missing
 
 

@@ -21,6 +21,7 @@ from worker.pictures import MOST, note_unread, place_note
 from worker.predictions.fast import replace_due
 from worker.predictions.repair import repair
 from worker.search.filling import fill
+from worker.search.seeing import see
 from worker.watch import Ends, GivesWay, Interrupted
 from worker.workplace import PART, Workplace
 
@@ -40,7 +41,8 @@ def encode(workplace: Workplace, project: Project, watch: Ends, progress: Progre
     Raises Interrupted when gold waits for a training, or when it is another job's turn. The next job continues after
     the last task that was tried, so that pictures that never arrive do not delay the tasks after them. Before the first
     step and between steps, fast predictions are replaced by full ones, and predictions that were made without a
-    picture that is read by now are rewritten. At the end the project's search index is filled.
+    picture that is read by now are rewritten. At the end the project's search index is filled, and pictures are
+    encoded by the joint encoder if there is one.
     """
     workplace.store.pictures.begin_round(project.key)
     run = _Run(workplace, project, watch, progress)
@@ -63,8 +65,10 @@ def encode(workplace: Workplace, project: Project, watch: Ends, progress: Progre
     try:
         found = fill(workplace, project, watch)
         findable = f", {found.total} items can be found" if found.added or found.removed else ""
+        if seen := see(workplace, project, run.gold_first):
+            findable += f", {seen} by what is seen"
     # What was read is kept all the same, and the next job fills the index.
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, ValueError) as error:
         LOG.error("%s: items that were read cannot be found yet: %s", project.key, error)
         findable = ""
     return f"{told}, {repaired}{run.replaced} fast predictions replaced{findable}"
@@ -75,12 +79,12 @@ class _Run:
 
     def __init__(self, workplace: Workplace, project: Project, watch: Ends, progress: Progress) -> None:
         self._workplace, self._project, self._watch, self._progress = workplace, project, watch, progress
-        self._gold_first = GivesWay(watch, workplace.store)
+        self.gold_first = GivesWay(watch, workplace.store)
         self.config, self._key = workplace.config_of(project), ProjectKey.parse(project.key)
         self.read, self.failed = 0, set[int]()
-        self.replaced = replace_due(workplace, project, self._gold_first)
+        self.replaced = replace_due(workplace, project, self.gold_first)
         # An earlier job, or the backend, may have read pictures that were unread before.
-        self.repaired = repair(workplace, project, self._gold_first)
+        self.repaired = repair(workplace, project, self.gold_first)
 
     def go_through(self, after: int, seconds: float, *, is_second: bool) -> None:
         """Encode tasks with ids above ``after`` that have no features; wait ``seconds`` for each part's pictures."""
@@ -96,8 +100,8 @@ class _Run:
             last = left[done - 1].id
             projects.reach_in_encoding(self._project.key, -last if is_second else last)
             tried, left = left[:done], left[done:]
-            self.repaired += repair(self._workplace, self._project, self._gold_first, tried)
-            self.replaced += replace_due(self._workplace, self._project, self._gold_first)
+            self.repaired += repair(self._workplace, self._project, self.gold_first, tried)
+            self.replaced += replace_due(self._workplace, self._project, self.gold_first)
             stage = "reading pictures that were late" if is_second else "reading pictures"
             self._progress({"stage": stage, "done": total - len(left), "total": total, "failed": len(self.failed)})
 

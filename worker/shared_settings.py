@@ -19,8 +19,9 @@ from worker import queue
 
 SHARED = (
     "label_studio_url", "label_studio_token", "label_studio_names", "connections", "industry_keys", "image_hosts",
-    "image_roots", "image_max_bytes", "image_max_pixels", "image_seconds", "image_encoder", "text_encoder", "lexicon",
-    "seed", "draw_seconds", "promotion_seconds", "refresh_predictions", "uncertainty_sampling", "columns",
+    "image_roots", "image_max_bytes", "image_max_pixels", "image_seconds", "image_encoder", "text_encoder",
+    "joint_encoder", "lexicon", "seed", "draw_seconds", "promotion_seconds", "refresh_predictions",
+    "uncertainty_sampling", "columns",
 )  # fmt: skip
 """The fields of the settings that backend and workers both use. Folder, database and queue: see ``worker.place``."""
 

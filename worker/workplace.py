@@ -15,6 +15,7 @@ from labelstudio.encoding import THREADS, TaskEncoder
 from labelstudio.project import ProjectKey
 from labelstudio.sites import Sites
 from model.boxes.described import RECENT
+from model.encoders.joint import JointEncoder, open_joint
 from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor, open_extractor
 from store.projects import Project
@@ -44,6 +45,10 @@ class Workplace:
     @cached_property
     def extractor(self) -> FeatureExtractor:
         return open_extractor(self.settings.encoders)
+
+    @cached_property
+    def joint(self) -> JointEncoder | None:
+        return open_joint(self.settings.encoders)
 
     @cached_property
     def cache(self) -> FeatureCache:

@@ -21,6 +21,7 @@ from backend.pages.review_writing import Writer
 from backend.pages.sessions import COOKIE, FORM_COOKIE, Session, form_token, hash_of, opened
 from backend.pages.texts import Texts, language_of
 from backend.pages.times import Times
+from backend.pages.uploads import Uploads
 from labelstudio.api import LabelStudioError
 from labelstudio.sites import connections_of
 from store.projects import Project
@@ -77,6 +78,7 @@ class Pages:
     pictures: Pictures
     writer: Writer
     failures: Failures = field(default_factory=Failures)
+    uploads: Uploads = field(default_factory=Uploads)
 
     @classmethod
     def of(cls, service: "Service") -> "Pages":
@@ -121,11 +123,12 @@ class Pages:
 
 @dataclass(frozen=True)
 class Visit:
-    """One request to the pages: what it asks for, and the form that it sent, if any."""
+    """One request to the pages: what it asks for, and the form that it sent, if any, with its files."""
 
     pages: Pages
     request: Request
     form: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
     @cached_property
     def text(self) -> Texts:

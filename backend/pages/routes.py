@@ -6,6 +6,7 @@ from functools import partial
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, HTTPException, Request, Response
+from starlette.requests import ClientDisconnect
 
 from backend.access import PAGES
 from backend.bodies import received
@@ -27,8 +28,10 @@ from backend.pages.overview import overview
 from backend.pages.picture import picture
 from backend.pages.project import choose, project_page, question, version_page
 from backend.pages.review import accept, review_page, strips
-from backend.pages.similar import similar_page
+from backend.pages.sessions import COOKIE
+from backend.pages.similar import find, similar_page, too_large
 from backend.pages.task import task_page
+from backend.pages.uploads import TooLarge, form_with_files
 
 ROUTER = APIRouter(prefix=PAGES, include_in_schema=False)
 
@@ -62,6 +65,24 @@ async def show_version(request: Request) -> Response:
 @ROUTER.get("/similar")
 async def show_similar(request: Request) -> Response:
     return await _answered(request, similar_page)
+
+
+@ROUTER.post("/similar")
+async def find_by_form(request: Request) -> Response:
+    """Take the form of the page, with a picture or without. Only those who are signed in may send large ones."""
+    pages: Pages = request.app.state.pages
+    most = pages.service.settings.pictures.image_max_bytes
+    try:
+        limit = most + FORM_BYTES if request.cookies.get(COOKIE) else FORM_BYTES
+        visit = Visit(pages, request, *await form_with_files(request, limit))
+    except TooLarge:
+        return await _made(Visit(pages, request), partial(too_large, most=most), "pages")
+    except ClientDisconnect:
+        raise HTTPException(400, "The request ended before its body was over.") from None
+    except ValueError:
+        raise HTTPException(422, "This is no form of the pages.") from None
+    # A thread that may wait: reading and encoding a picture takes half a second.
+    return await _made(visit, find, "pictures")
 
 
 @ROUTER.get("/choose")
@@ -192,9 +213,13 @@ def _nothing(_: Visit) -> Response:
 
 async def _answered(request: Request, work: Callable[[Visit], Response], pool: str = "pages") -> Response:
     """Read the form, if one was sent, and make the page in one of the pool's threads. Raises Waits as ``work``."""
-    pages: Pages = request.app.state.pages
-    visit = Visit(pages, request, await _form(request) if request.method == "POST" else {})
-    future = request.app.state.pools[pool].submit(visit.turn, lambda: pages.answer(visit, work))
+    form = await _form(request) if request.method == "POST" else {}
+    return await _made(Visit(request.app.state.pages, request, form), work, pool)
+
+
+async def _made(visit: Visit, work: Callable[[Visit], Response], pool: str) -> Response:
+    """Make the page in one of the pool's threads. Raises Waits as ``work``."""
+    future = visit.request.app.state.pools[pool].submit(visit.turn, lambda: visit.pages.answer(visit, work))
     response: Response = await asyncio.wrap_future(future)
     return response
 

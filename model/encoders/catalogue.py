@@ -5,7 +5,8 @@ Names of picture encoders are ``shipped``, ``efficientnet-lite0``, ``torchvision
 ``@WEIGHTS``: a file, or for torchvision also the name of one of the library's weights. Names of text encoders are
 ``shipped``, ``ngrams`` (hashed character n-grams), a local folder, and a name on the Hugging Face hub.
 
-An encoder is made from local files alone; `fetch_image_encoder` and `fetch_text_encoder` download them.
+An encoder is made from local files alone; `fetch_image_encoder`, `fetch_text_encoder` and `fetch_joint_encoder`
+download them.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from model.encoders import efficientnet_lite0, timm_grid, torchvision_grid, transformer_text, transformers_grid
+from model.encoders import efficientnet_lite0, joint, timm_grid, torchvision_grid, transformer_text, transformers_grid
 from model.encoders.character_ngrams import CharacterNgrams
 from model.encoders.grid import GridEncoder
 from model.encoders.protocols import TextEncoder
@@ -101,6 +102,11 @@ def fetch_image_encoder(name: str) -> None:
 def fetch_text_encoder(name: str) -> None:
     """Download what a text encoder needs into the hub's cache, unless it is on this machine. Raises ValueError."""
     _fetch(name, lambda: require_text_encoder(name), lambda: transformer_text.fetch(name))
+
+
+def fetch_joint_encoder(name: str) -> None:
+    """Download what a joint encoder needs into the hub's cache, unless it is on this machine. Raises ValueError."""
+    _fetch(name, lambda: joint.require(name), lambda: joint.fetch(name))
 
 
 def _fetch(name: str, require: Callable[[], object], fetch: Callable[[], object]) -> None:

@@ -14,7 +14,10 @@ from transformers import AutoModel
 from transformers.utils import logging
 
 Loaded = TypeVar("Loaded")
-PICTURES, TEXTS = "picture encoder", "text encoder"
+PICTURES, TEXTS, JOINT = "picture encoder", "text encoder", "joint encoder"
+# How each kind is named where it is fetched, and what to do without it.
+FETCHED = {PICTURES: "transformers:{}", TEXTS: "{}", JOINT: "joint:{}"}
+INSTEAD = {PICTURES: "use 'shipped'", TEXTS: "use 'shipped'", JOINT: "take TAGLOOM_JOINT_ENCODER away"}
 # The errors of loading: a missing file or model, a config that is not one, weights of another shape, a broken file.
 FAULTS = (OSError, ValueError, RuntimeError, SafetensorError)
 
@@ -27,10 +30,9 @@ def require(what: str, name: str, needs: str, *, weights: bool = True) -> Path:
     """
     folder = Path(name) if Path(name).is_dir() else _cached(name)
     if folder is None:
-        form = f"transformers:{name}" if what == PICTURES else name
         raise ValueError(
-            f"the {what} {name!r} is neither a folder nor in the hub's cache: `tagloom encoders fetch {form}` gets it "
-            f"from the hub; or give a folder with {needs}"
+            f"the {what} {name!r} is neither a folder nor in the hub's cache: `tagloom encoders fetch "
+            f"{FETCHED[what].format(name)}` gets it from the hub; or give a folder with {needs}"
         )
     if weights and not any(folder.glob("*.safetensors")):
         raise ValueError(_fault(what, name, needs, "no weights"))
@@ -50,7 +52,7 @@ def _fault(what: str, name: str, needs: str, why: object) -> str:
     where = f"the folder {name}" if Path(name).is_dir() else f"the hub's cache of {name}"
     return (
         f"{where} holds no transformers model with safetensors that serves as {what} ({why}): give one with {needs}, "
-        "as save_pretrained writes them, or use 'shipped'"
+        f"as save_pretrained writes them, or {INSTEAD[what]}"
     )
 
 

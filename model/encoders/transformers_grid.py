@@ -50,15 +50,7 @@ def transformers_encoder(name: str, source: str, device: str) -> GridEncoder:
     title = Path(name).name if Path(name).is_dir() else name
     origin = f"weights of {Path(source).name}" if source else "its own weights"
     try:
-        size = processor.crop_size if getattr(processor, "do_center_crop", False) else processor.size
-        side = size.get("height") or size.get("shortest_edge")
-        if not side or size.get("width", side) != side:
-            raise ValueError(f"it wants pictures of {dict(size)}, not squares")
-        if getattr(processor, "do_flip_channel_order", False):
-            raise ValueError("it wants blue before red")
-        preprocessing = Preprocessing(side, (0.0,) * 3, (1.0,) * 3)
-        if getattr(processor, "do_normalize", False):
-            preprocessing = Preprocessing(side, tuple(processor.image_mean), tuple(processor.image_std))
+        preprocessing = preprocessing_of(processor)
         network = _Grid(_pictures_side(model), preprocessing.size)
         return GridEncoder(network, preprocessing, f"transformers {title}, {origin}", device)
     except (AttributeError, TypeError, ValueError) as error:
@@ -66,6 +58,30 @@ def transformers_encoder(name: str, source: str, device: str) -> GridEncoder:
             f"transformers' {name} makes no grid of pictures ({error}): name a ViT, DINOv2, Swin, ConvNeXt or ResNet "
             "whose preprocessor_config.json gives the size that it was trained at"
         ) from error
+
+
+def preprocessing_of(processor: Any) -> Preprocessing:
+    """Return the preparation of pictures that an image processor describes. Raises ValueError for one of another kind.
+
+    AttributeError and TypeError where it has no such description.
+    """
+    size = processor.crop_size if getattr(processor, "do_center_crop", False) else processor.size
+    side = size.get("height") or size.get("shortest_edge")
+    if not side or size.get("width", side) != side:
+        raise ValueError(f"it wants pictures of {dict(size)}, not squares")
+    if getattr(processor, "do_flip_channel_order", False):
+        raise ValueError("it wants blue before red")
+    if getattr(processor, "do_normalize", False):
+        return Preprocessing(side, tuple(processor.image_mean), tuple(processor.image_std))
+    return Preprocessing(side, (0.0,) * 3, (1.0,) * 3)
+
+
+def image_processor(name: str | Path, *, local_files_only: bool = True) -> Any:
+    """Return the image processor of a model's folder or name, which describes the preparation of its pictures."""
+    with pretrained.quiet():
+        return AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]
+            name, local_files_only=local_files_only
+        )
 
 
 def whole_state(name: str, source: str, network: nn.Module) -> dict[str, Tensor]:
@@ -87,7 +103,7 @@ def require(name: str, source: str) -> None:
 def fetch(name: str) -> None:
     """Download a model of the hub into its cache; an error of the libraries where that fails."""
     pretrained.model(name, local_files_only=False)
-    _processor(name, local_files_only=False)
+    image_processor(name, local_files_only=False)
 
 
 def _loaded(name: str, source: str) -> tuple[Any, Any]:
@@ -97,14 +113,14 @@ def _loaded(name: str, source: str) -> tuple[Any, Any]:
             pretrained.PICTURES,
             name,
             f"{NEEDS} and model.safetensors",
-            lambda folder: (pretrained.model(folder), _processor(folder)),
+            lambda folder: (pretrained.model(folder), image_processor(folder)),
         )
     state = weights.load(Path(source))
     config, processor = pretrained.loaded(
         pretrained.PICTURES,
         name,
         NEEDS,
-        lambda folder: (AutoConfig.from_pretrained(folder, local_files_only=True), _processor(folder)),
+        lambda folder: (AutoConfig.from_pretrained(folder, local_files_only=True), image_processor(folder)),
         weights=False,
     )
     try:
@@ -114,13 +130,6 @@ def _loaded(name: str, source: str) -> tuple[Any, Any]:
             f"the weights of {source} are not those of transformers' {name} ({error}): name the model that they were "
             "saved from, or leave out @… to use its own"
         ) from error
-
-
-def _processor(name: str | Path, *, local_files_only: bool = True) -> Any:
-    with pretrained.quiet():
-        return AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]
-            name, local_files_only=local_files_only
-        )
 
 
 def _pictures_side(model: Any) -> Any:

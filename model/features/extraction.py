@@ -6,7 +6,6 @@ Shape suffixes as in ``model.features.item``; N pictures.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from model.encoders import fingerprints
 from model.encoders.catalogue import image_encoder, text_encoder
 from model.encoders.protocols import EncodedText, ImageEncoder, TextEncoder
 from model.features.item import FORMAT, ItemFeatures
-from model.items import Item, TextBlock, is_long
+from model.items import Item, TextBlock, is_long, squares_of
 from model.reading.reader import Reader, Reading
 from tagloom_base.groups import EncoderSettings
 
@@ -29,8 +28,6 @@ READ_TOKENS = 96
 # Pixels of a thumbnail's long side; of a long picture's short side at most, and its pixels at most.
 THUMBNAIL_SIDE = 128
 LONG_THUMBNAIL = 4 * THUMBNAIL_SIDE**2
-# The most squares of a long picture that are encoded.
-MOST_SQUARES = 32
 # Items that are encoded at a time, which limits the memory of pictures and grids.
 BATCH = 32
 
@@ -113,19 +110,12 @@ class FeatureExtractor:
         return [grid_RC for grid_RC, _ in seen], [image_C for _, image_C in seen]
 
     def _in_squares(self, picture: Image.Image) -> tuple[Tensor, Tensor]:
-        width, height = picture.size
-        is_tall = height > width
-        count = min(MOST_SQUARES, round(max(picture.size) / min(picture.size)))
-        edges = [round(max(picture.size) * number / count) for number in range(count + 1)]
-        parts = [
-            picture.crop((0, start, width, end) if is_tall else (start, 0, end, height))
-            for start, end in pairwise(edges)
-        ]
+        parts = [picture.crop(box) for box in squares_of(picture.size)]
         grid_PRC, image_PC = self._images.encode(parts)
         rows, columns = self._images.grid_shape
         # One map of all squares, one after another.
-        map_PRKC = grid_PRC.reshape(count, rows, columns, -1)
-        joined = torch.cat(list(map_PRKC), dim=0 if is_tall else 1).permute(2, 0, 1)
+        map_PRKC = grid_PRC.reshape(len(parts), rows, columns, -1)
+        joined = torch.cat(list(map_PRKC), dim=0 if picture.height > picture.width else 1).permute(2, 0, 1)
         pooled_CRK = functional.adaptive_avg_pool2d(joined[None], (rows, columns))[0]
         return pooled_CRK.flatten(1).T.contiguous(), image_PC.mean(0)
 

@@ -50,15 +50,6 @@ VERSION = "1"
 
 
 @dataclass(frozen=True)
-class Query:
-    """What is looked for: a picture's features, words, or both; ``weight`` is the picture's share of the vector."""
-
-    features: ItemFeatures | None = None
-    text: str = ""
-    weight: float = 0.5
-
-
-@dataclass(frozen=True)
 class Projection:
     """A map from items to vectors of one width, made of some items and fixed from then on.
 
@@ -100,21 +91,10 @@ class Projection:
         }
         return _joined(parts)
 
-    def query(self, query: Query) -> Tensor:
-        """Return the (512,) float32 vector of what is looked for, in the units of ``vectors``.
-
-        Words are looked for in titles and in read text alike. ``weight`` shares between the picture's item and the
-        words where both are given.
-        """
-        seen_D, said_D = torch.zeros(WIDTH), torch.zeros(WIDTH)
-        if query.features is not None:
-            seen_D = self.vectors([query.features])[0].float()
-        if query.text:
-            words_1 = self._texts([query.text])
-            said_D = _joined({"reading": words_1, "title": words_1})[0].float()
-        if query.features is None or not query.text:
-            return seen_D + said_D
-        return 2 * (query.weight * seen_D + (1 - query.weight) * said_D)
+    def words(self, text: str) -> Tensor:
+        """Return the (512,) float16 vector of words, which are looked for in titles and in read text alike."""
+        words_1 = self._texts([text])
+        return _joined({"reading": words_1, "title": words_1})[0]
 
     def state(self) -> dict[str, Tensor]:
         """Return the tensors for a file."""

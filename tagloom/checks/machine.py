@@ -45,6 +45,7 @@ def encoders(settings: Settings) -> Iterator[Finding]:
     """Load the encoders on their device, and tell which they are and which better ones can be had."""
     from model.encoders.auto import advice
     from model.encoders.device import require_device
+    from model.encoders.joint import open_joint
     from model.features.extraction import open_extractor
     from tagloom.encoders import home_settings
     from worker.encoders import require_encoders
@@ -54,7 +55,9 @@ def encoders(settings: Settings) -> Iterator[Finding]:
     require_encoders(settings)
     chosen = settings.encoders
     extractor = open_extractor(chosen)
-    yield good("; ".join(f"{part}: {text}" for part, text in extractor.describe().items()))
+    joint = open_joint(chosen)
+    described = {**extractor.describe(), **({"joint": joint.describe()} if joint else {})}
+    yield good("; ".join(f"{part}: {text}" for part, text in described.items()))
     yield from (good(f"better: {line}") for line in advice(chosen.image_encoder, chosen.text_encoder))
 
 

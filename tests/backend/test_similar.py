@@ -109,8 +109,8 @@ def test_recommended_items_were_not_seen(desk: Backend) -> None:
         ("similar", {"picture": base64.b64encode(b"no picture").decode()}, "the picture cannot be read"),
         ("similar", {"text": "a", "weight": 2}, "weight"),
         ("similar", {"text": "a", "fold": "all"}, "fold"),
-        ("recommend", {"project": "2.1795288797", "seen": []}, "seen"),
-        ("recommend", {"project": "2.1795288797", "seen": [*range(10_001)]}, "at most 10000 items"),
+        ("recommend", {"project": "2.1795288797", "seen": []}, "say which tasks"),
+        ("recommend", {"project": "2.1795288797", "seen": [*range(10_001)]}, "at most 10,000 looked-at"),
         ("recommend", {"project": "2.1795288797", "seen": [99]}, "none of the looked-at tasks"),
     ],
 )  # fmt: skip

@@ -57,6 +57,10 @@ def test_pictures_are_found_by_label_verdict_and_source(store: Store, lease: Lea
     assert ids(store, Wanted(source="x", label="b")) == []
     assert store.gallery.sources(KEY, VERSION) == ["x"]
     assert store.gallery.labels(KEY, VERSION, [2])[2]["a"] == LabelAnswer("a", True, "x")
+    assert sorted(store.gallery.with_labels(KEY, VERSION, ["a"])) == [1, 2, 3]
+    assert sorted(store.gallery.with_labels(KEY, VERSION, ["b"])) == [4], "gold overrules the answer"
+    assert sorted(store.gallery.with_labels(KEY, VERSION, ["a", "b"])) == [1, 2, 3, 4]
+    assert store.gallery.with_labels(KEY, "v2", ["b"]) == []
 
 
 def test_unknown_gold_judges_nothing(store: Store, lease: Lease) -> None:

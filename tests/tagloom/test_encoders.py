@@ -84,6 +84,15 @@ def test_what_is_kept_and_what_a_variable_names_is_told_apart(store: Store, monk
     assert (chosen.image_encoder, chosen.text_encoder) == ("shipped", "ngrams")
 
 
+def test_a_joint_encoder_is_shown_and_fetched_by_its_own_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "joint: none: words find what was read" in run().output
+    monkeypatch.setenv("TAGLOOM_JOINT_ENCODER", "some/clip")
+    assert "joint: some/clip (set by TAGLOOM_JOINT_ENCODER)" in run().output
+    fetched = run("fetch", "joint:some/clip")
+    assert fetched.exit_code == 1
+    assert "some/clip can't be downloaded" in fetched.output
+
+
 def test_the_costs_are_said_before_it_is_asked_and_no_changes_nothing(store: Store) -> None:
     told = run("use", "shipped", answer="n\n")
     assert told.exit_code == 1

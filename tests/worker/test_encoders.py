@@ -122,6 +122,13 @@ def test_an_encoder_that_is_not_on_this_machine_is_told_with_the_fix(
 
 
 @pytest.mark.slow
+def test_a_joint_encoder_that_is_not_here_is_told_with_the_fix(store: Store, settings: Settings) -> None:
+    named = settled(settings.changed(joint_encoder="no/such"), store.encoders)
+    with pytest.raises(UserError, match=r"TAGLOOM_JOINT_ENCODER names what is not .* or take the variable"):
+        require_encoders(named)
+    assert differences(shared(named), Process("w", WORKER, shared(settled(settings, store.encoders)), 0.0))
+
+
 def test_a_worker_that_lacks_the_homes_encoder_does_not_start(store: Store, settings: Settings, redis: Redis) -> None:
     store.encoders.replace({"image": "shipped", "text": "nobody/model"})
     lacking = Worker(settings, "--burst")

@@ -49,6 +49,7 @@ def test_each_setting_that_differs_is_named_and_no_secret_is_shown(tmp_path: Pat
         image_seconds=1.0,
         image_encoder=f"torchvision:resnet50@{tmp_path}/weights.pth",
         text_encoder="ngrams",
+        joint_encoder=f"{tmp_path}/clip",
         lexicon=words,
         seed=1,
         draw_seconds=7.0,

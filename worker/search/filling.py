@@ -1,5 +1,6 @@
 """Keep a project's index up to date: rows of tasks whose features are there, and none of tasks that are gone."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -12,7 +13,6 @@ from model.features.item import ItemFeatures
 from model.search.copies import picture_hash
 from model.search.projection import MOST, SEED, Projection, reading_of, title_of
 from store.projects import Project
-from store.tasks import Task
 from worker.corpus.families import family_of
 from worker.search.index import Entry, Index, State, family_number
 from worker.search.projections import Projections
@@ -40,19 +40,32 @@ def index_of(workplace: Workplace, project_key: str) -> Index:
 def fill(workplace: Workplace, project: Project, watch: Ends) -> Filled:
     """Bring a project's index up to date with its tasks and their features.
 
-    It costs the reading of the tasks, and beyond that only what is new. Raises Interrupted between two parts when the
+    It costs what is new or changed, and a look at the dates of all tasks. Raises Interrupted between two parts when the
     job must end; what was added by then counts.
     """
     key, config = ProjectKey.parse(project.key), workplace.config_of(project)
     cache, index = workplace.cache, index_of(workplace, project.key)
-    tasks = {task.id: task for task in workplace.store.tasks.all(project.key)}
-    references = {number: reference_of(config, task.payload(), key) for number, task in tasks.items()}
-    wanted = {number: item_key(key.connection, reference) for number, reference in references.items()}
     before = index.state()
-    held = _held(index) if before.space == workplace.extractor.space else {}
+    held = held_by(index) if before.space == workplace.extractor.space else {}
+    reading = _reading(workplace, project)
+    dates = workplace.store.tasks.dates(project.key)
+    known: dict[int, int] = {}
+    if held:
+        with index.writing() as writer:
+            known = writer.dates(reading)
+    unlike = [number for number, date in dates.items() if known.get(number) != date]
+    tasks = workplace.store.tasks.some(project.key, unlike)
+    wanted = {number: held[number] for number in dates.keys() & known.keys() - set(unlike)}
+    for number, task in tasks.items():
+        wanted[number] = item_key(key.connection, reference_of(config, task.payload(), key))
     kept = {number for number, name in wanted.items() if held.get(number) == name}
     fresh = [number for number, name in wanted.items() if number not in kept and cache.has(name)]
+    # Tasks that changed in what nobody searches.
+    same = {number: dates[number] for number in tasks if number in kept}
     if not fresh and held.keys() == kept:
+        if same:
+            with index.writing() as writer:
+                writer.note(same)
         return Filled(0, 0, len(held))
 
     def sample() -> Sequence[ItemFeatures]:
@@ -67,25 +80,30 @@ def fill(workplace: Workplace, project: Project, watch: Ends) -> Filled:
         return Filled(0, 0, 0)
     with index.writing() as writer:
         writer.begin(workplace.extractor.space, projection.digest)
+        writer.dates(reading)
         held = writer.held()
         # A task that was changed and is not read again yet is not found by what it was.
         gone = {number for number, name in held.items() if wanted.get(number) != name} - set(fresh)
         writer.remove(gone)
+        writer.note({number: date for number, date in same.items() if number in held})
     left = [number for number in sorted({*kept, *fresh}) if held.get(number) != wanted[number]]
     added = 0
     for start in range(0, len(left), PART):
         if added:
             watch.check()
         entries, items = [], []
-        for number in left[start : start + PART]:
+        for number, task in workplace.store.tasks.some(project.key, left[start : start + PART]).items():
             item = cache.get(wanted[number])
             if item is not None:
-                entries.append(_entry(tasks[number], wanted[number], item, workplace.settings.tasks.family_key))
+                # The date that was seen first: a task that changed since is looked at again.
+                family = family_of(item.title, task.data, number, workplace.settings.tasks.family_key)
+                about = (family_number(family), picture_hash(item), title_of(item), reading_of(item), item.industry)
+                entries.append(Entry(number, dates[number], wanted[number], *about))
                 items.append(item)
         added += _added(index, projection, entries, items)
     if index.state().projection != before.projection:
         projections.prune({projection.digest, *_used(workplace)})
-    return Filled(added, len(gone), len(_held(index)))
+    return Filled(added, len(gone), len(held_by(index)))
 
 
 def _added(index: Index, projection: Projection, entries: Sequence[Entry], items: Sequence[ItemFeatures]) -> int:
@@ -98,14 +116,15 @@ def _added(index: Index, projection: Projection, entries: Sequence[Entry], items
     return len(entries)
 
 
-def _entry(task: Task, key: str, item: ItemFeatures, family_key: str) -> Entry:
-    family = family_of(item.title, task.data, task.id, family_key)
-    return Entry(
-        task.id, key, family_number(family), picture_hash(item), title_of(item), reading_of(item), item.industry
-    )  # fmt: skip
+def _reading(workplace: Workplace, project: Project) -> str:
+    """Return a name for the way in which the project's tasks are read: another one makes other items of them."""
+    tasks = workplace.settings.tasks
+    way = (project.label_config, project.industry_keys or tasks.industry_keys, tasks.family_key)
+    return hashlib.sha256(repr(way).encode()).hexdigest()[:16]
 
 
-def _held(index: Index) -> dict[int, str]:
+def held_by(index: Index) -> dict[int, str]:
+    """Return the item keys of all tasks that an index holds, by task id."""
     if not index.is_there():
         return {}
     with index.reading() as connection:

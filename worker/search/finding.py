@@ -15,17 +15,19 @@ from torch import Tensor
 
 from labelstudio.config import LabelConfig
 from labelstudio.project import file_name
+from model.encoders.joint import JointEncoder
 from model.features.item import ItemFeatures
 from model.search.copies import are_copies, grouped
 from model.search.nearest import nearest
-from model.search.projection import Query, picture_part
+from model.search.projection import picture_part
 from model.search.variety import interest, relevance, varied
 from store.projects import Project
 from store.store import Store
 from tagloom_base.errors import UserError
-from worker.search.index import Index, Rows, by_words, levels
-from worker.search.labels import labelled, labels_of
+from worker.search.index import Index, Rows, State, by_words, levels
+from worker.search.labels import labelled, labels_of, tagged
 from worker.search.projections import Projections
+from worker.search.seeing import joint_index, shown_best
 
 MOST = 1_000
 """The last place of a result, over all pages."""
@@ -35,6 +37,8 @@ BY_WORDS = 2_000
 """The items with the best words that are ranked for a text."""
 WORDS = 0.5
 """The share of exact words in the score of a text; the rest is its vector's (docs/results.md)."""
+SEEN = 0.4
+"""The share of what is seen, by a joint encoder, in the score of a text. Not measured: its weights could not be had."""
 MOST_SEEN = 10_000
 OPEN = 50
 """Projects whose rows are held at a time."""
@@ -107,6 +111,7 @@ class _Open:
     config: LabelConfig
     index: Index
     rows: Rows
+    seen: Rows | None
 
 
 _Result: TypeAlias = tuple[_Open, int, float]
@@ -114,12 +119,16 @@ _Result: TypeAlias = tuple[_Open, int, float]
 
 
 class Finder:
-    """Finds items. Threads may share it; it holds the rows of the projects that were searched last."""
+    """Finds items. Threads may share it; it holds the rows of the projects that were searched last.
 
-    def __init__(self, store: Store, folder: Path, space: str) -> None:
+    With a joint encoder, words find what is seen too, in projects whose pictures it has encoded.
+    """
+
+    def __init__(self, store: Store, folder: Path, space: str, joint: JointEncoder | None = None) -> None:
         self._store, self._folder, self._space = store, folder, space
+        self._joint = joint
         self._projections = Projections(folder, space)
-        self._rows: OrderedDict[str, Rows] = OrderedDict()
+        self._rows: OrderedDict[Path, Rows] = OrderedDict()
         self._lock = Lock()
 
     def search(self, projects: Sequence[Searched], wanted: Wanted) -> Results:
@@ -135,6 +144,9 @@ class Finder:
         if not 0 <= wanted.weight <= 1:
             raise UserError("weight is a share from 0 (words alone) to 1 (the picture alone)")
         opened = self._opened(projects)
+        labels = list(dict.fromkeys(label for one in opened for label in one.config.labels))
+        if wanted.only.tags and not set(wanted.only.tags) & set(labels):
+            raise UserError(f"no project here has the tag {wanted.only.tags[0]!r}: its tags are {', '.join(labels)}")
         own_D = self._own(opened, wanted)
         need = (wanted.count * wanted.page + 1) * SPARE
         results = [(one, row, score) for one in opened for row, score in self._ranked(one, wanted, own_D, text, need)]
@@ -197,8 +209,8 @@ class Finder:
         opened, reasons = [], []
         for one in projects:
             try:
-                index, rows = self._index(one.project), self._fresh(one.project)
-                opened.append(_Open(one.project, one.config, index, rows))
+                index = self._index(one.project)
+                opened.append(_Open(one.project, one.config, index, self._fresh(one.project), self._seen(index)))
             except UserError as empty:
                 reasons.append(str(empty))
         if not opened:
@@ -217,13 +229,25 @@ class Finder:
                 f"no item of {project.key} can be found yet: its pictures are being read, or no worker runs "
                 "(`tagloom status` says which)"
             )
+        return self._held(index, state)
+
+    def _seen(self, index: Index) -> Rows | None:
+        """Return the vectors of the joint encoder; None without one, or where a worker has made none by it yet."""
+        if self._joint is None:
+            return None
+        joint = joint_index(index, self._joint)
+        state = joint.state()
+        return self._held(joint, state) if state.space == self._joint.fingerprint and state.rows else None
+
+    def _held(self, index: Index, state: State) -> Rows:
+        """Return the rows of this state, which are read if others are held."""
         with self._lock:
-            held = self._rows.get(project.key)
+            held = self._rows.get(index.folder)
         if held is None or held.state != state:
             held = Rows.of(index)
         with self._lock:
-            self._rows[project.key] = held
-            self._rows.move_to_end(project.key)
+            self._rows[index.folder] = held
+            self._rows.move_to_end(index.folder)
             if len(self._rows) > OPEN:
                 self._rows.popitem(last=False)
         return held
@@ -247,30 +271,36 @@ class Finder:
         rows = one.rows
         allowed_N = self._allowed(one, wanted)
         projection = self._projections.get(rows.state.projection)
-        words_share = 0.0
-        query_D = torch.zeros(rows.vectors_ND.shape[1]) if own_D is None else own_D
-        if (wanted.features is not None or text) and projection is not None:
-            query_D = projection.query(Query(wanted.features, text, wanted.weight))
-            if own_D is not None:
-                query_D = 2 * (wanted.weight * own_D + (1 - wanted.weight) * projection.query(Query(text=text)))
-        if text:
-            alone = own_D is None and wanted.features is None
-            words_share = WORDS * (1.0 if alone else 1 - wanted.weight)
-        scale = max(float(query_D.half().double().square().sum()), 1e-9)
-        found, scores = nearest(rows.vectors_ND, query_D, max(need, BY_WORDS if text else 0), allowed_N)
-        total = {row: (1 - words_share) * score / scale for row, score in zip(found, scores, strict=True)}
-        if text:
-            with one.index.reading() as connection:
-                by_word = by_words(connection, text, BY_WORDS)
-            named = [row for row in by_word if row < len(allowed_N) and bool(allowed_N[row])]
-            exact_Q = rows.vectors_ND[named].double() @ query_D.half().double()
-            for row, score in zip(named, exact_Q.tolist(), strict=True):
-                total[row] = (1 - words_share) * score / scale + words_share * by_word[row]
-            for row in self._tagged(one, text):
-                if bool(allowed_N[row]):
-                    score = float(rows.vectors_ND[row].double() @ query_D.half().double()) / scale
-                    total[row] = (1 - words_share) * score + words_share
-        return sorted(total.items(), key=lambda pair: (-pair[1], pair[0]))[:need]
+        # The inner product with both, each by its share; 1 for an item that is what is looked for.
+        share = (0.0 if own_D is None and wanted.features is None else wanted.weight) if text else 1.0
+        like_D = said_D = torch.zeros(rows.vectors_ND.shape[1])
+        if own_D is not None:
+            like_D = own_D
+        elif wanted.features is not None and projection is not None:
+            like_D = projection.vectors([wanted.features])[0].float()
+        if text and projection is not None:
+            said_D = projection.words(text).float()
+        query_D = (share * like_D + (1 - share) * said_D).half()
+        lengths = share * like_D.double().square().sum() + (1 - share) * said_D.double().square().sum()
+        scale = max(float(lengths), 1e-9)
+        if not text:
+            found, scores = nearest(rows.vectors_ND, query_D, need, allowed_N)
+            return [(row, score / scale) for row, score in zip(found, scores, strict=True)]
+        found, _ = nearest(rows.vectors_ND, query_D, max(need, BY_WORDS), allowed_N)
+        with one.index.reading() as connection:
+            by_word = by_words(connection, text, BY_WORDS) | dict.fromkeys(self._tagged(one, text), 1.0)
+        by_look: dict[int, float] = {}
+        if self._joint is not None and one.seen is not None:
+            by_look = shown_best(self._joint.texts([text])[0], one.seen, rows, allowed_N, BY_WORDS)
+        places = torch.tensor([row for row in {*found, *by_word, *by_look} if row < len(allowed_N)], dtype=torch.int64)
+        places = places[allowed_N[places]]
+        vector_Q = rows.vectors_ND[places].double() @ query_D.double() / scale
+        said, seen = (1 - share) * WORDS, (1 - share) * SEEN if by_look else 0.0
+        total = [
+            (row, (1 - seen) * ((1 - said) * score + said * by_word.get(row, 0.0)) + seen * by_look.get(row, 0.0))
+            for row, score in zip(places.tolist(), vector_Q.tolist(), strict=True)
+        ]
+        return sorted(total, key=lambda pair: (-pair[1], pair[0]))[:need]
 
     def _allowed(self, one: _Open, wanted: Wanted) -> Tensor:
         """Return which rows may be found: those that count, without the task itself, and as ``only`` says."""
@@ -282,23 +312,22 @@ class Finder:
             with one.index.reading() as connection:
                 query = "SELECT row FROM items WHERE instr(industry, char(31) || ? || char(31))"
                 within = [row for (row,) in connection.execute(query, (only.industry,))]
-            allowed_N &= torch.isin(torch.arange(len(allowed_N)), torch.tensor(within, dtype=torch.int64))
+            are_within_N = torch.zeros_like(allowed_N)
+            are_within_N[torch.tensor([row for row in within if row < len(allowed_N)], dtype=torch.int64)] = True
+            allowed_N &= are_within_N
         if only.labelled is not None:
             known = torch.tensor(sorted(labelled(self._store, one.project)), dtype=torch.int64)
-            allowed_N &= torch.isin(rows.task_N, known) == only.labelled
+            allowed_N &= rows.of_tasks(known) == only.labelled
         if only.tags:
-            labels = labels_of(self._store, one.project, one.config, rows.task_N[rows.task_N >= 0].tolist())
-            tagged = [task for task, given in labels.items() if set(given) & set(only.tags)]
-            allowed_N &= torch.isin(rows.task_N, torch.tensor(tagged, dtype=torch.int64))
+            allowed_N &= rows.of_tasks(torch.tensor(tagged(self._store, one.project, only.tags), dtype=torch.int64))
         return allowed_N
 
     def _tagged(self, one: _Open, text: str) -> list[int]:
         """Return the rows of items with a tag of which the text is the name."""
         if text not in one.config.labels:
             return []
-        labels = labels_of(self._store, one.project, one.config, one.rows.task_N[one.rows.task_N >= 0].tolist())
-        tagged = torch.tensor([task for task, given in labels.items() if text in given], dtype=torch.int64)
-        found: list[int] = torch.isin(one.rows.task_N, tagged).nonzero()[:, 0].tolist()
+        tasks = torch.tensor(tagged(self._store, one.project, [text]), dtype=torch.int64)
+        found: list[int] = one.rows.of_tasks(tasks).nonzero()[:, 0].tolist()
         return found
 
     def _told(self, shown: Sequence[tuple["_Result", Sequence[int]]]) -> Iterator[Found]:
@@ -320,7 +349,7 @@ class Finder:
 def _places(rows: Rows, task_ids: Collection[int]) -> dict[int, int]:
     """Return the rows of those of these tasks that have one."""
     asked = torch.tensor([task for task in task_ids if 0 <= task < 2**63], dtype=torch.int64)
-    places = torch.isin(rows.task_N, asked).nonzero()[:, 0].tolist()
+    places = rows.of_tasks(asked).nonzero()[:, 0].tolist()
     return dict(zip(rows.task_N[places].tolist(), places, strict=True))
 
 

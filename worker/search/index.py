@@ -13,11 +13,13 @@ import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from model.search.projection import WIDTH
 from model.search.vectors import VectorFile
 
 WAIT_S = 30.0
@@ -32,6 +34,7 @@ CREATE TABLE IF NOT EXISTS items (
   row INTEGER PRIMARY KEY, task_id INTEGER NOT NULL UNIQUE, item_key TEXT NOT NULL, family INTEGER NOT NULL,
   hash INTEGER NOT NULL, title TEXT NOT NULL, industry TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS dates (task_id INTEGER PRIMARY KEY, updated_us INTEGER NOT NULL);
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(title, reading, tokenize = 'unicode61 remove_diacritics 2');
 """
 # Latin words and numbers, or runs of any other letters, such as Chinese ones.
@@ -40,9 +43,13 @@ _RUNS = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*|[^\W\d_a-z]+")
 
 @dataclass(frozen=True)
 class Entry:
-    """One item as it is kept. ``family`` is a number that the views of one product share (`family_number`)."""
+    """One item as it is kept. ``family`` is a number that the views of one product share (`family_number`).
+
+    ``updated_us`` is when its task was changed.
+    """
 
     task_id: int
+    updated_us: int
     item_key: str
     family: int
     hash: int
@@ -63,10 +70,11 @@ class State:
 
 
 class Index:
-    """The index of one project, in a folder of its own that need not be there yet."""
+    """The index of one project, in a folder of its own that need not be there yet, of vectors of one width."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, width: int = WIDTH) -> None:
         self.folder = folder
+        self._width = width
         self._path = folder / "items.db"
 
     def is_there(self) -> bool:
@@ -77,7 +85,7 @@ class Index:
         if not self.is_there():
             return State()
         with self.reading() as connection:
-            return _state(connection, self.folder)
+            return self.state_in(connection)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -93,15 +101,32 @@ class Index:
         with closing(self._opened()) as connection:
             connection.executescript(_SCHEMA)
             connection.execute("BEGIN IMMEDIATE")
-            writer = Writer(self.folder, connection)
+            writer = Writer(self, connection)
             yield writer
             writer.finish()
             connection.commit()
             writer.clean()
 
+    def state_in(self, connection: sqlite3.Connection) -> State:
+        """Return the state that a connection sees; an empty one where vectors are missing."""
+        values: Mapping[str, str] = dict(connection.execute("SELECT name, value FROM state"))
+        if "space" not in values:
+            return State()
+        state = State(
+            values["space"], values["projection"], values["file"], int(values["rows"]), int(values["stamp"])
+        )  # fmt: skip
+        if self.file(state).holds() < state.rows:
+            # Somebody has deleted or cut the file: nothing of it counts, and all is computed again.
+            return State(stamp=state.stamp)
+        return state
+
+    def file(self, state: State) -> VectorFile:
+        """Return the file of a state's vectors."""
+        return VectorFile(self.folder / state.file, self._width)
+
     def vectors(self, state: State) -> Tensor:
-        """Return the (N, 512) vectors of all rows of a state, mapped from the file."""
-        return VectorFile(self.folder / state.file).rows(state.rows) if state.file else VectorFile(self.folder).rows(0)
+        """Return the (N, D) vectors of all rows of a state, mapped from the file."""
+        return self.file(state).rows(state.rows)
 
     def _opened(self) -> sqlite3.Connection:
         return sqlite3.connect(self._path, timeout=WAIT_S, isolation_level=None, check_same_thread=False)
@@ -110,14 +135,29 @@ class Index:
 class Writer:
     """Changes an index within one transaction."""
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
-        self._folder, self._connection = folder, connection
-        self.state = _state(connection, folder)
+    def __init__(self, index: Index, connection: sqlite3.Connection) -> None:
+        self._index, self._connection = index, connection
+        self.state = index.state_in(connection)
         self._is_changed = False
 
     def held(self) -> dict[int, str]:
         """Return the item keys of all tasks that are held, by task id."""
         return dict(self._connection.execute("SELECT task_id, item_key FROM items"))
+
+    def dates(self, reading: str) -> dict[int, int]:
+        """Return when the tasks that are held were changed, by task id; none if they were read in another way.
+
+        ``reading`` tells ways of reading tasks apart, such as labelling configs.
+        """
+        query = "SELECT value FROM state WHERE name = 'reading'"
+        if self._connection.execute(query).fetchone() != (reading,):
+            self._connection.execute("DELETE FROM dates")
+            self._connection.execute("INSERT OR REPLACE INTO state VALUES ('reading', ?)", (reading,))
+        return dict(self._connection.execute("SELECT task_id, updated_us FROM dates JOIN items USING (task_id)"))
+
+    def note(self, dates: Mapping[int, int]) -> None:
+        """Note when tasks were changed that are held as they should be."""
+        self._connection.executemany("INSERT OR REPLACE INTO dates VALUES (?, ?)", list(dates.items()))
 
     def begin(self, space: str, projection: str) -> None:
         """Drop all rows where they are of another space or projection, or where vectors are missing."""
@@ -132,7 +172,7 @@ class Writer:
         if not entries:
             return
         self.remove([entry.task_id for entry in entries])
-        VectorFile(self._folder / self.state.file).append(self.state.rows, vectors_ND)
+        self._index.file(self.state).append(self.state.rows, vectors_ND)
         rows = range(self.state.rows, self.state.rows + len(entries))
         self._connection.executemany(
             "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -148,6 +188,7 @@ class Writer:
                 for row, one in zip(rows, entries, strict=True)
             ],
         )
+        self.note({one.task_id: one.updated_us for one in entries})
         self.state = State(self.state.space, self.state.projection, self.state.file, rows.stop, self.state.stamp)
         self._is_changed = True
 
@@ -158,6 +199,7 @@ class Writer:
         before = self._connection.total_changes
         self._connection.executemany("DELETE FROM items WHERE task_id = ?", ids)
         self._is_changed |= self._connection.total_changes > before
+        self._connection.executemany("DELETE FROM dates WHERE task_id = ?", ids)
 
     def finish(self) -> None:
         """Copy the rows that count if most do not, and write down the state."""
@@ -172,19 +214,19 @@ class Writer:
 
     def clean(self) -> None:
         """Delete vectors' files that no state names. Whoever still reads one keeps it until then."""
-        for file in self._folder.glob("vectors-*"):
+        for file in self._index.folder.glob("vectors-*"):
             if file.name != self.state.file:
                 file.unlink(missing_ok=True)
 
     def _compact(self) -> None:
         rows = [row for (row,) in self._connection.execute("SELECT row FROM items ORDER BY row")]
-        vectors_ND = VectorFile(self._folder / self.state.file).rows(self.state.rows)[rows]
+        vectors_ND = self._index.file(self.state).rows(self.state.rows)[rows]
         # New numbers are at most the old ones, and in their order: no two rows have one number at any time.
         numbers = [(new, old) for new, old in enumerate(rows) if new != old]
         self._connection.executemany("UPDATE items SET row = ? WHERE row = ?", numbers)
         self._connection.executemany("UPDATE words SET rowid = ? WHERE rowid = ?", numbers)
         self._restart(State(self.state.space, self.state.projection, stamp=self.state.stamp))
-        VectorFile(self._folder / self.state.file).append(0, vectors_ND)
+        self._index.file(self.state).append(0, vectors_ND)
         self.state = State(
             self.state.space, self.state.projection, self.state.file, len(rows), self.state.stamp
         )  # fmt: skip
@@ -192,22 +234,9 @@ class Writer:
     def _restart(self, state: State) -> None:
         """Begin a new file of vectors."""
         name = f"vectors-{state.stamp + 1}.f16"
-        (self._folder / name).unlink(missing_ok=True)
+        (self._index.folder / name).unlink(missing_ok=True)
         self.state = State(state.space, state.projection, name, 0, state.stamp)
         self._is_changed = True
-
-
-def _state(connection: sqlite3.Connection, folder: Path) -> State:
-    values: Mapping[str, str] = dict(connection.execute("SELECT name, value FROM state"))
-    if not values:
-        return State()
-    state = State(
-        values["space"], values["projection"], values["file"], int(values["rows"]), int(values["stamp"])
-    )  # fmt: skip
-    if VectorFile(folder / state.file).holds() < state.rows:
-        # Somebody has deleted or cut the file: nothing of it counts, and all is computed again.
-        return State(stamp=state.stamp)
-    return state
 
 
 def words_of(text: str) -> list[str]:
@@ -267,11 +296,25 @@ class Rows:
     hash_N: Tensor
     vectors_ND: Tensor
 
+    @cached_property
+    def in_order(self) -> Tensor:
+        """The rows in the order of their tasks' ids."""
+        return self.task_N.argsort()
+
+    def of_tasks(self, tasks: Tensor) -> Tensor:
+        """Return (N,) which rows are of these tasks (int64, in any order)."""
+        are_N = torch.zeros(len(self.task_N), dtype=torch.bool)
+        if len(self.task_N):
+            at = torch.searchsorted(self.task_N, tasks, sorter=self.in_order).clamp(max=len(self.task_N) - 1)
+            rows = self.in_order[at]
+            are_N[rows[self.task_N[rows] == tasks]] = True
+        return are_N
+
     @classmethod
     def of(cls, index: Index) -> "Rows":
         """Read the rows of an index."""
         with index.reading() as connection:
-            state = _state(connection, index.folder)
+            state = index.state_in(connection)
             vectors_ND = index.vectors(state)
             found = torch.tensor(
                 connection.execute("SELECT row, task_id, family, hash FROM items").fetchall() if state.file else [],

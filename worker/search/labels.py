@@ -21,6 +21,15 @@ def labels_of(
     return {number: labels for number, labels in found.items() if labels}
 
 
+def tagged(store: Store, project: Project, labels: Collection[str]) -> list[int]:
+    """Return the tasks with one of these labels, as the last training or keeping of answers knew them.
+
+    The database finds them, so that it does not take the reading of all answers.
+    """
+    versions = store.answers.versions(project.key)
+    return store.gallery.with_labels(project.key, versions[0] if versions else "", labels)
+
+
 def labelled(store: Store, project: Project) -> set[int]:
     """Return the tasks that have an annotation that was not skipped."""
     annotations = store.annotations.of_project(project.key)

@@ -125,8 +125,10 @@ class Browser:
         headers = {"headers": {**self._headers, "if-none-match": if_none_match}} if if_none_match else {}
         return self._send("GET", f"{place}?{urlencode(asked)}" if asked else place, follow, headers)
 
-    def post(self, place: str, fields: dict[str, str], follow: bool = True) -> httpx.Response:
-        return self._send("POST", place, follow, {"data": fields})
+    def post(
+        self, place: str, fields: dict[str, str], follow: bool = True, files: dict[str, Any] | None = None
+    ) -> httpx.Response:
+        return self._send("POST", place, follow, {"data": fields, **({"files": files} if files else {})})
 
     def sign_in(self, token: str, connection: str = "default") -> httpx.Response:
         page = self.get("sign-in")

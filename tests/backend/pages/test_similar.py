@@ -1,10 +1,13 @@
 """The page that finds items: for whom, what it shows, and what it says where it finds nothing."""
 
 import html
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+from PIL import Image
 
 import worker.workplace
 from labelstudio.changes import tasks_of
@@ -14,7 +17,7 @@ from labelstudio.tasks import item_key, reference_of
 from model.features.cache import FeatureCache
 from model.items import Item
 from tests.backend.pages import office
-from tests.backend.pages.office import ANNA, CREATED_S, Browser, Desk, add_project
+from tests.backend.pages.office import ANNA, CREATED_S, Browser, Desk, add_project, form_token
 from tests.backend.parts import SPACE, features_of
 from worker.search.filling import fill
 from worker.watch import NeverEnds
@@ -77,7 +80,7 @@ def test_pages_lead_to_each_other(browser: Browser) -> None:
     first = browser.get(at(task="1", fold="nothing"))
     assert "page=2" in first.text
     second = browser.get(at(task="1", fold="nothing", page="2"))
-    assert "page=1" in second.text
+    assert f'href="{at(task="1", fold="nothing").replace("&", "&amp;")}"' in second.text
     assert "page=3" not in second.text
     assert browser.get(at(task="1", page="0x")).status_code == 200
 
@@ -93,6 +96,94 @@ def test_what_cannot_be_found_is_told(browser: Browser) -> None:
         assert words in html.unescape(answer.text)
     empty = browser.get(f"similar?id=2.{CREATED_S}&text=a")
     assert "can be found yet" in empty.text
+
+
+def sent(browser: Browser, content: bytes = b"", **fields: str) -> httpx.Response:
+    """The form of the page, as a browser sends it: with a file, or with an empty one."""
+    token = form_token(browser.get(at()))
+    filled = {"form_token": token, "id": f"1.{CREATED_S}", "text": "", "task": "", "weight": "50", **fields}
+    return browser.post("similar", filled, files={"file": ("photo.png" if content else "", content)})
+
+
+def picture_file(size: tuple[int, int] = (40, 30), form: str = "PNG") -> bytes:
+    made = io.BytesIO()
+    Image.new("RGB", size, "teal").save(made, form)
+    return made.getvalue()
+
+
+def test_the_form_leads_to_an_address_that_can_be_kept(browser: Browser) -> None:
+    page = sent(browser, text="保温杯", labelled="no", industry="", weight="30")
+    assert page.status_code == 200
+    assert page.request.method == "GET"
+    assert page.url.params["text"] == "保温杯"
+    assert "task" not in page.url.params
+    assert '<option value="no" selected>' in page.text
+    assert 'value="30"' in page.text
+    assert page.text.index("不锈钢保温杯") < page.text.index("保温饭盒")
+
+
+def test_a_picture_is_taken_kept_for_its_session_and_taken_away(browser: Browser) -> None:
+    for form in ("PNG", "JPEG", "WEBP"):
+        page = sent(browser, picture_file(form=form), text="保温杯")
+        assert page.status_code == 200, page.text
+        assert "Found among" in page.text
+        assert 'src="data:image/webp;base64,' in page.text
+        assert page.text.index("不锈钢保温杯") < page.text.index("保温饭盒")
+    name = page.url.params["picture"]
+    again = browser.get(at(picture=name, text="保温饭盒"))
+    assert again.text.index("保温饭盒") < again.text.index("不锈钢保温杯"), "other words, the same picture"
+    words = sent(browser, text="保温杯", picture=name, without_picture="1")
+    assert "picture" not in words.url.params
+    assert "data:image" not in words.text
+    other = Browser(browser._client, "en")
+    assert other.sign_in(ANNA).status_code == 200
+    gone = other.get(at(picture=name))
+    assert gone.status_code == 422
+    assert "choose the file again" in gone.text
+
+
+def test_files_that_are_no_pictures_are_told(browser: Browser) -> None:
+    many = io.BytesIO()
+    Image.new("1", (9_000, 9_000)).save(many, "PNG")
+    for content, words in (
+        (b"no picture", "the file is no picture that can be read"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG pictures cannot be read"),
+        (many.getvalue(), "pixels"),
+    ):
+        page = sent(browser, content, text="保温杯")
+        assert page.status_code == 422
+        assert words in html.unescape(page.text)
+        assert 'value="保温杯"' in page.text, "the rest of the form stays"
+    large = sent(browser, picture_file() + b"\0" * 30_100_000)
+    assert large.status_code == 413
+    assert "At most 30,000,000 bytes are taken" in large.text
+    assert sent(browser, picture_file(), task="1").status_code == 422
+    assert sent(browser, text="a", weight="101").status_code == 422
+
+
+def test_a_form_of_another_site_or_of_nobody_is_refused(browser: Browser) -> None:
+    fields = {"id": f"1.{CREATED_S}", "text": "保温杯"}
+    file = {"file": ("photo.png", picture_file())}
+    assert browser.post("similar", {**fields, "form_token": "0" * 64}, files=file).status_code == 403
+    assert browser.post("similar", fields, files=file).status_code == 403
+    token = form_token(browser.get(at()))
+    other = {**fields, "id": f"3.{CREATED_S}", "form_token": token}
+    assert browser.post("similar", other, files=file).status_code == 404, "another account's project"
+    assert browser.post("similar", {**fields, "form_token": token}).status_code == 422, "no form with files"
+    stranger = Browser(browser._client, "en")
+    assert "Your Label Studio token" in stranger.post("similar", fields, files=file).text
+    assert stranger.post("similar", fields, files={"file": ("a", b"0" * 20_000)}).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"--x", b"--x\r\n\r\n--x--", b"--x\r\nContent-Disposition: form-data\r\n\r\na\r\n--x--", b"\xff" * 100,
+     b'--x\r\nContent-Disposition: form-data; name="id"\r\n\r\n\xff\r\n--x--'],
+)  # fmt: skip
+def test_broken_forms_are_answered(browser: Browser, body: bytes) -> None:
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    answer = browser._send("POST", "similar", True, {"content": body, "headers": headers})
+    assert answer.status_code in (403, 422)
 
 
 def test_titles_are_escaped_and_others_projects_are_not_there(browser: Browser) -> None:

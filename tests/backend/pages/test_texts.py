@@ -25,6 +25,7 @@ COMPOSED = {
     "gate_": ["out_of_fold", "held_out", "few", "nothing"],
     "why_": ["expired", "refused"],
     "fold_": ["copies", "products", "nothing"],
+    "labelled_": ["yes", "no"],
     "verdict_": [str(verdict) for verdict in Verdict],
     "order_": [order.name.lower() for order in Order],
     "tag_": ["right", "wrong", "missed"],

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from model.features.item import ItemFeatures
-from model.search.projection import PARTS, WEIGHTS, WIDTH, Projection, Query, picture_part
+from model.search.projection import PARTS, WEIGHTS, WIDTH, Projection, picture_part
 from testing.features import block, features
 
 TITLES = ("不锈钢保温杯 500ml", "真皮商务腰带", "儿童连衣裙 夏季", "无线蓝牙耳机 Pro", "平板液晶电视 55寸")
@@ -61,20 +61,12 @@ def test_few_items_leave_room_for_pictures_of_another_kind(made: Projection) -> 
 
 
 def test_words_find_titles_and_read_text(pool: list[ItemFeatures], made: Projection) -> None:
-    asked_D = made.query(Query(text="保温杯"))
+    asked_D = made.words("保温杯").float()
     scores_N = made.vectors(pool).float() @ asked_D
     assert {pool[place].title for place in scores_N.topk(8).indices.tolist()} == {TITLES[0]}
     unseen = [item(0, title="绿色仙人掌盆栽"), *pool[:4]]
-    best = (made.vectors(unseen).float() @ made.query(Query(text="仙人掌"))).argmax()
+    best = (made.vectors(unseen).float() @ made.words("仙人掌").float()).argmax()
     assert best == 0, "words that no item had when the projection was made"
-
-
-def test_weight_shares_between_picture_and_words(pool: list[ItemFeatures], made: Projection) -> None:
-    bare = replace(pool[7], title="", texts={}, blocks=(), industry=())
-    picture_D, words_D = made.query(Query(bare)), made.query(Query(text="腰带"))
-    assert torch.equal(made.query(Query(bare, "腰带", 1.0)), 2 * picture_D)
-    assert torch.equal(made.query(Query(bare, "腰带", 0.0)), 2 * words_D)
-    assert made.query(Query(bare, "腰带", 0.5)) == pytest.approx(picture_D + words_D)
 
 
 def test_the_same_items_make_the_same_projection(pool: list[ItemFeatures], made: Projection) -> None:

@@ -1,10 +1,13 @@
 """The index follows the project's tasks and their features."""
 
+from collections.abc import Collection
+
 import pytest
 
 import worker.search.filling
 from labelstudio.changes import tasks_of
 from model.features.item import ItemFeatures
+from store.tasks import Task
 from tests.store import webhooks
 from tests.worker import shop
 from tests.worker.search.conftest import KEY, TASKS, filled
@@ -37,6 +40,29 @@ def test_new_tasks_are_added_and_nothing_else_is_computed(
     assert filled(workplace) == Filled(2, 0, TASKS + 2)
     assert len(loaded) == 2
     assert tasks_in(workplace) == {*range(1, TASKS + 1), 100, 101}
+
+
+def test_only_tasks_that_changed_are_looked_at(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(workplace)
+    asked: list[int] = []
+    some = workplace.store.tasks.some
+
+    def noted(key: str, ids: Collection[int]) -> dict[int, Task]:
+        asked.extend(ids)
+        return some(key, ids)
+
+    monkeypatch.setattr(workplace.store.tasks, "some", noted)
+    assert filled(workplace) == Filled(0, 0, TASKS)
+    assert asked == []
+    later = {**shop.payload(2), "updated_at": webhooks.stamp(9)}
+    workplace.store.tasks.upsert(KEY, tasks_of([later]))
+    assert filled(workplace) == Filled(0, 0, TASKS), "its picture and texts are as they were"
+    assert asked == [2]
+    assert filled(workplace) == Filled(0, 0, TASKS)
+    assert asked == [2], "its new date is known"
+    workplace.store.projects.ensure(KEY, shop.CONFIG.replace("$title", "$name"), "shop")
+    assert filled(workplace).total < TASKS, "another labelling config reads other items from the same tasks"
+    assert set(asked) == {*range(1, TASKS + 1)}
 
 
 def test_tasks_without_features_wait(workplace: Workplace) -> None:

@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from labelstudio.changes import tasks_of
+from store.leases import lease_name
 from tagloom_base.errors import UserError
 from testing.shop import SHOP
 from tests.worker import shop
 from tests.worker.search.conftest import KEY, TASKS, filled, finder_of, searched
+from worker.corpus.gold import note_gold
 from worker.search.finding import Finder, Only, Searched, Wanted
 from worker.workplace import Workplace
 
@@ -17,6 +19,7 @@ from worker.workplace import Workplace
 @pytest.fixture
 def finder(workplace: Workplace) -> Finder:
     shop.annotate(workplace.store, [5, 6])
+    noted(workplace)
     filled(workplace)
     return finder_of(workplace)
 
@@ -24,6 +27,14 @@ def finder(workplace: Workplace) -> Finder:
 @pytest.fixture
 def here(workplace: Workplace) -> list[Searched]:
     return [searched(workplace)]
+
+
+def noted(workplace: Workplace) -> None:
+    """What a training or a keeping of answers does at its end."""
+    lease = workplace.store.leases.acquire(lease_name("train", KEY), "test", ttl=60)
+    here = searched(workplace)
+    assert lease
+    note_gold(workplace.store, here.project, here.config, lease)
 
 
 def tasks(finder: Finder, here: list[Searched], wanted: Wanted) -> list[int]:
@@ -63,6 +74,21 @@ def test_a_picture_finds_itself_and_words_find_titles(
     assert found[0].title == title
     both = Wanted(features=item, text=found[-1].title, weight=0.1, fold="nothing")
     assert finder.search(here, both).found[0].title == found[-1].title
+
+
+def test_weight_shares_between_picture_and_words(finder: Finder, here: list[Searched]) -> None:
+    def scores(wanted: Wanted) -> dict[int, float]:
+        return {one.task: one.score for one in finder.search(here, replace(wanted, fold="nothing", count=50)).found}
+
+    picture, text = Wanted(features=SHOP.item(7)[0]), finder.search(here, replace(LIKE_4, count=20)).found[-1].title
+    both = replace(picture, text=text)
+    like, said = scores(picture), scores(Wanted(text=text))
+    assert scores(replace(both, weight=1.0)) == pytest.approx(like, abs=1e-3)
+    assert scores(replace(both, weight=0.0)) == pytest.approx(said, abs=1e-3)
+    between = scores(replace(both, weight=0.5))
+    assert between[7] < like[7]
+    (best, *_) = said
+    assert like[best] < between[best] < said[best]
 
 
 def test_views_of_a_product_are_one_result(finder: Finder, here: list[Searched]) -> None:
@@ -139,6 +165,7 @@ BAD = [
     (Wanted(task=(KEY, -1)), "no task -1"),
     (Wanted(text="杯", count=0), "ask for a lower page"),
     (Wanted(text="杯", page=101), "results end at place 1,000"),
+    (Wanted(text="杯", only=Only(tags=("no such",))), "no project here has the tag 'no such': its tags are 主体"),
     (Wanted(text="杯", weight=1.5), "weight is a share"),
 ]
 

@@ -14,7 +14,7 @@ SPACE, PROJECTION = "space", "projection"
 
 
 def entry(task: int, title: str = "", key: str = "", reading: str = "") -> Entry:
-    return Entry(task, key or f"key{task}", family_number(title), task, title, reading, ("日用", "杯"))
+    return Entry(task, 0, key or f"key{task}", family_number(title), task, title, reading, ("日用", "杯"))
 
 
 def vectors(*numbers: int) -> Tensor:

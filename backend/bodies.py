@@ -87,7 +87,8 @@ class _Bounded(Request):
         if not body or "json" not in self.headers.get("content-type", ""):
             # FastAPI answers that the body is missing.
             return
-        if len(body) <= SMALL:
+        self.state.is_small = len(body) <= SMALL
+        if self.state.is_small:
             self._checked = _checked(body, model)
         else:
             pool = self.app.state.readers

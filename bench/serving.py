@@ -81,6 +81,9 @@ def surroundings(settings: Settings) -> dict[str, str]:
         "TAGLOOM_SETTLE_SECONDS": "0",
         "TAGLOOM_PROMOTION_SECONDS": "0",
         "TAGLOOM_RECONCILE_MINUTES": "0",
+        # Not those that happen to be on this machine.
+        "TAGLOOM_IMAGE_ENCODER": "shipped",
+        "TAGLOOM_TEXT_ENCODER": "shipped",
     }
 
 

@@ -52,7 +52,7 @@ from tools.services.stack import Stack
 CLIENTS, MANY = 4, 50
 EVERY_S = 1.0
 """Seconds between two swaps."""
-COLD = 200
+COLD = 100
 """Requests that a server is asked right after its start."""
 FASTEST = 1_500
 """Requests a second that no server reaches: so many new tasks are made for each second."""
@@ -174,7 +174,7 @@ def started(name: str, settings: Settings, tasks: Tasks) -> Iterator[tuple[Serve
             time.sleep(0.05)
         first = server.ask(tasks.new(1), 1, 60, again=False)
         ready = time.monotonic() - began
-        cold = server.ask(tasks.new(COLD), 1, 60, again=False)
+        cold = server.ask(tasks.new(COLD), 1, 20, again=False)
         yield (
             server,
             {

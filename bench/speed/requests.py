@@ -3,10 +3,11 @@
     python -m bench.speed.requests [--short]
 
 Both servers run on one home with a trained version of the sample pictures, whose features are there; every request is
-for one task. They are asked in turn: for tasks that nobody asked for before, for tasks that were asked for, by many
-clients at once, while versions are swapped in, and while a stock RQ worker trains another project. A task that nobody
-asked for has the features of a sample picture under another title. One light client process asks over connections that
-it keeps (`bench.speed.client`); the table tells its share of all cores.
+for one task. They are asked in turn: for tasks that nobody asked for before, for such tasks whose answer a worker has
+kept in the store, for tasks that were asked for, by many clients at once, while versions are swapped in, and while a
+stock RQ worker trains another project. A task that nobody asked for has the features of a sample picture under another
+title. One light client process asks over connections that it keeps (`bench.speed.client`); the table tells its share of
+all cores, and the milliseconds that a server computed for each request.
 """
 
 import json
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
@@ -38,10 +39,12 @@ from model import checkpoint
 from model.boxes.described import RECENT
 from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor
+from model.items import Prediction
 from model.problem import Problem
 from model.tagger import Tagger
 from model.training.config import TrainConfig
 from model.training.progressive import fit
+from store.answers import Answer
 from store.store import Store
 from store.versions import NewVersion
 from tagloom.datasets import dataset
@@ -56,6 +59,16 @@ COLD = 100
 """Requests that a server is asked right after its start."""
 FASTEST = 1_500
 """Requests a second that no server reaches: so many new tasks are made for each second."""
+PARTS = (
+    "first time",
+    "kept by a worker",
+    "again",
+    f"again, {MANY} clients",
+    "first time, swaps",
+    "again, swaps",
+    "first time, a worker trains",
+    "again, a worker trains",
+)
 MIB = 2**20
 
 
@@ -75,11 +88,12 @@ LONG, SHORT = Size(60, 10.0, 3, 100_000), Size(24, 2.0, 2, 5_000)
 class Tasks:
     """Tasks of the sample pictures, and as many as wanted that nobody has asked for, whose features are there."""
 
-    def __init__(self, settings: Settings, xml: str, tasks: Sequence[dict[str, Any]], space: str) -> None:
-        self._xml = xml
-        self._config = LabelConfig.parse(xml)
-        self._folder = settings.paths.features / space
-        self._known = tasks
+    def __init__(self, settings: Settings, prepared: "Prepared") -> None:
+        self._settings = settings
+        self._prepared = prepared
+        self._config = LabelConfig.parse(prepared.xml)
+        self._folder = settings.paths.features / prepared.space
+        self._known = prepared.tasks
         self._numbers = count(1_000_000)
 
     def known(self) -> list[dict[str, Any]]:
@@ -97,13 +111,45 @@ class Tasks:
             bodies.append(self._body(task))
         return bodies
 
+    def kept(self, many: int) -> list[dict[str, Any]]:
+        """New ones, whose answers a worker has kept in the store."""
+        bodies = self.new(many)
+        store = Store.open(self._settings.paths.database)
+        current, lease = store.versions.current(KEY), store.leases.acquire("predict:bench", "bench", 600)
+        assert current is not None
+        assert lease is not None
+        answers = []
+        for (task,) in (body["tasks"] for body in bodies):
+            said, size = self._prepared.answers[task["id"] % len(self._known)]
+            boxes = tuple(
+                (one.label, one.box.left, one.box.top, one.box.right, one.box.bottom, one.score) for one in said.boxes
+            )
+            answers.append(
+                Answer(
+                    task["id"],
+                    current.version,
+                    self.file(task).stem,
+                    said.score,
+                    said.labels,
+                    said.probabilities,
+                    boxes,
+                    task["id"],
+                    changed=False,
+                    size=size,
+                )
+            )
+        store.answers.put(KEY, answers, lease)
+        store.leases.release(lease)
+        store.close()
+        return bodies
+
     def file(self, task: Mapping[str, Any]) -> Path:
         """Return the file of a task's features."""
         key = item_key("default", reference_of(self._config, task, ProjectKey.of_request(PROJECT)))
         return self._folder / key[:2] / f"{key}.safetensors"
 
     def _body(self, task: dict[str, Any]) -> dict[str, Any]:
-        return {"tasks": [task], "project": PROJECT, "label_config": self._xml, "params": {"context": None}}
+        return {"tasks": [task], "project": PROJECT, "label_config": self._prepared.xml, "params": {"context": None}}
 
 
 @dataclass
@@ -113,22 +159,29 @@ class Server:
     name: str
     url: str
     process: psutil.Process
+    # What was seen in each part, and the milliseconds that the server computed for each request.
     seen: dict[str, list[Seen]] = field(default_factory=dict)
+    computed: dict[str, list[float]] = field(default_factory=dict)
 
-    def ask(self, bodies: Iterable[dict[str, Any]], clients: int, seconds: float, *, again: bool) -> Seen:
-        """Let a client ask, in a process of its own."""
+    def ask(self, part: str, bodies: Iterable[dict[str, Any]], clients: int, seconds: float = 60.0) -> Seen:
+        """Let a client ask, in a process of its own; one whose ``part`` asks again begins anew after the last task."""
         load = {
             "port": int(self.url.rpartition(":")[2]),
             "bodies": list(bodies),
             "connections": clients,
             "seconds": seconds,
-            "again": again,
+            "again": part.startswith("again"),
         }
+        before = sum(self.process.cpu_times()[:2])
         done = subprocess.run(
             [sys.executable, "-m", "bench.speed.client"], input=json.dumps(load), stdout=subprocess.PIPE, text=True,
             check=True,
         )  # fmt: skip
-        return Seen(**json.loads(done.stdout))
+        seen = Seen(**json.loads(done.stdout))
+        computed = sum(self.process.cpu_times()[:2]) - before
+        self.computed.setdefault(part, []).append(1000 * computed / max(len(seen.milliseconds), 1))
+        self.seen.setdefault(part, []).append(seen)
+        return seen
 
     @property
     def memory(self) -> float:
@@ -136,8 +189,18 @@ class Server:
         return float(self.process.memory_info().rss) / MIB
 
 
-def prepare(settings: Settings, pictures: int) -> tuple[str, list[dict[str, Any]], str]:
-    """Read the pictures, and train a version that serves; return the labelling config, the tasks and the space."""
+@dataclass(frozen=True)
+class Prepared:
+    """Labelling config, tasks, space of the features, and what the version says of each task and its picture's size."""
+
+    xml: str
+    tasks: Sequence[dict[str, Any]]
+    space: str
+    answers: Sequence[tuple[Prediction, tuple[int, int]]]
+
+
+def prepare(settings: Settings, pictures: int) -> Prepared:
+    """Read the pictures, and train a version that serves."""
     samples = dataset.load(FOLDER)
     samples = replace(samples, samples=samples.samples[:pictures])
     extractor = FeatureExtractor.from_names("shipped", "shipped")
@@ -148,6 +211,7 @@ def prepare(settings: Settings, pictures: int) -> tuple[str, list[dict[str, Any]
         gold = corpus.gold_of(range(len(corpus.features)))
         cold = Tagger.cold_start(config.labels, space=extractor.space, seed=7)
         tagger = fit(cold, Problem(corpus.features, gold, corpus.families), TrainConfig())
+        said = tagger.predict(corpus.features)
     cache = FeatureCache(settings.paths.features, extractor.space)
     for task, features in zip(tasks, corpus.features, strict=True):
         cache.put(item_key("default", reference_of(config, task, ProjectKey.of_request(PROJECT))), features)
@@ -161,7 +225,8 @@ def prepare(settings: Settings, pictures: int) -> tuple[str, list[dict[str, Any]
     store.versions.install(KEY, new, generation=0)
     store.close()
     annotate(settings, samples.samples, xml, tasks)
-    return xml, tasks, extractor.space
+    sizes = [features.size for features in corpus.features]
+    return Prepared(xml, tasks, extractor.space, list(zip(said, sizes, strict=True)))
 
 
 @contextmanager
@@ -172,9 +237,11 @@ def started(name: str, settings: Settings, tasks: Tasks) -> Iterator[tuple[Serve
         server = Server(name, running.url, psutil.Process(running.process.pid))
         while not httpx.get(f"{running.url}/health", timeout=60).json().get("ready", True):
             time.sleep(0.05)
-        first = server.ask(tasks.new(1), 1, 60, again=False)
+        first = server.ask("the first", tasks.new(1), 1)
         ready = time.monotonic() - began
-        cold = server.ask(tasks.new(COLD), 1, 20, again=False)
+        cold = server.ask("cold", tasks.new(COLD), 1, 20)
+        for _ in range(2):
+            server.ask("warm", tasks.known(), 1)
         yield (
             server,
             {
@@ -196,22 +263,25 @@ def at(times: Sequence[float], share: float) -> float:
 def measure(servers: Sequence[Server], settings: Settings, tasks: Tasks, size: Size) -> None:
     """Ask the servers in turn, part by part."""
 
-    def turn(part: str, clients: int, *, again: bool) -> None:
+    def turn(part: str, made: Callable[[int], list[dict[str, Any]]], clients: int = CLIENTS) -> None:
         click.echo(part, err=True)
         for server in servers:
-            bodies = tasks.known() if again else tasks.new(int(size.seconds * FASTEST))
-            server.seen.setdefault(part, []).append(server.ask(bodies, clients, size.seconds, again=again))
+            server.ask(part, made(int(size.seconds * FASTEST)), clients, size.seconds)
+
+    def known(_: int) -> list[dict[str, Any]]:
+        return tasks.known()
 
     for _ in range(size.turns):
-        turn("first time", CLIENTS, again=False)
-        turn("again", CLIENTS, again=True)
-        turn(f"again, {MANY} clients", MANY, again=True)
+        turn("first time", tasks.new)
+        turn("kept by a worker", tasks.kept)
+        turn("again", known)
+        turn(f"again, {MANY} clients", known, MANY)
         with swapping(settings, EVERY_S):
-            turn("first time, swaps", CLIENTS, again=False)
-            turn("again, swaps", CLIENTS, again=True)
+            turn("first time, swaps", tasks.new)
+            turn("again, swaps", known)
         with training(settings):
-            turn("first time, a worker trains", CLIENTS, again=False)
-            turn("again, a worker trains", CLIENTS, again=True)
+            turn("first time, a worker trains", tasks.new)
+            turn("again, a worker trains", known)
 
 
 def memory(server: Server, tasks: Tasks, requests: int) -> list[float]:
@@ -220,7 +290,7 @@ def memory(server: Server, tasks: Tasks, requests: int) -> list[float]:
     for _ in range(10):
         known, part = tasks.known(), requests // 10
         bodies = [*tasks.new(part // 10), *(known[number % len(known)] for number in range(part - part // 10))]
-        server.ask(bodies, CLIENTS, 3_600, again=False)
+        server.ask("memory", bodies, CLIENTS, 3_600)
         held.append(server.memory)
     return held
 
@@ -228,7 +298,8 @@ def memory(server: Server, tasks: Tasks, requests: int) -> list[float]:
 def rows(server: Server) -> dict[str, dict[str, float]]:
     """Return a server's figures of each part: medians of the turns; failures are added up."""
     figures: dict[str, dict[str, float]] = {}
-    for part, turns in server.seen.items():
+    for part in PARTS:
+        turns = server.seen[part]
         steady = server.seen[part.partition(",")[0]]
         rates = [len(seen.milliseconds) / seen.seconds for seen in turns]
         p99s = [at(seen.milliseconds, 0.99) for seen in turns]
@@ -241,6 +312,7 @@ def rows(server: Server) -> dict[str, dict[str, float]]:
             "p99 to steady": median(p99s) / median([at(seen.milliseconds, 0.99) for seen in steady]),
             "failed": sum(seen.failed for seen in turns),
             "versions": max(len(seen.versions) for seen in turns),
+            "server's ms": median(server.computed[part]),
             "client %": 100 * median([seen.busy / seen.seconds for seen in turns]) / (os.cpu_count() or 1),
         }
     return figures
@@ -258,7 +330,7 @@ def main(short: bool) -> None:
         stack.start_worker()
         settings = Settings(home=own.paths.home, redis_url=stack.environment["REDIS_URL"])
         click.echo("pictures are read, and a version is trained", err=True)
-        tasks = Tasks(settings, *prepare(settings, size.pictures))
+        tasks = Tasks(settings, prepare(settings, size.pictures))
         click.echo("servers start", err=True)
         starts, servers = {}, []
         for name in SERVERS:
@@ -270,7 +342,7 @@ def main(short: bool) -> None:
     print("\n**Answering requests**\n")
     heads = list(next(iter(figures[servers[0].name].values())))
     print(f"| server | part | {' | '.join(heads)} |\n|---|---|{'---:|' * len(heads)}")
-    for part in servers[0].seen:
+    for part in PARTS:
         for server in servers:
             cells = [f"{value:.4g}" for value in figures[server.name][part].values()]
             print(f"| {server.name} | {part} | {' | '.join(cells)} |")

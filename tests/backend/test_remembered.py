@@ -6,12 +6,12 @@ import pytest
 
 from backend import known_projects
 from backend.ahead import NEXT
+from backend.versions import Served
 from labelstudio.project import ProjectKey
 from labelstudio.tasks import item_key, reference_of
 from labelstudio.turns import FairPool
 from model.tagger import Tagger
 from store.answers import Answer
-from testing.waiting import until
 from tests import captured
 from tests.backend.parts import Backend
 from tests.backend.questions import TAGS, question, ready
@@ -149,10 +149,19 @@ def test_the_next_tasks_are_answered_ahead_after_a_swap(backend: Backend, monkey
     count = NEXT + 3
     ask(backend, question(count))
     ask(backend, question(1))
+    engine = backend.service.engine.result()
+    known: dict[str, int] = {}
+    put = engine.shelf.put
+
+    def noting(project: str, served: Served) -> None:
+        kept = list(engine.answers._memory._kept._entries)
+        known[served.version] = sum(asked.version == served.version for asked, _ in kept)
+        put(project, served)
+
+    monkeypatch.setattr(engine.shelf, "put", noting)
     new = next_version(backend, 3)
     wait_for(new, backend)
-    memory = backend.service.engine.result().answers._memory
-    until(lambda: sum(asked.version == new for asked, _ in list(memory._kept._entries)) >= NEXT, seconds=20)
+    assert known[new] == 1 + NEXT, "before it serves"
     silence_model(monkeypatch)
     tasks = question(count)["tasks"]
     assert ask(backend, {**question(0), "tasks": [tasks[1]]})[0]["result"], "the next one"

@@ -3,9 +3,10 @@
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
+from itertools import islice
 from typing import Any
 
+import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.waker import Waker
@@ -14,8 +15,12 @@ from labelstudio.kept import Kept
 from store.database import is_locked
 from store.tasks import Tasks
 
+LOG = structlog.stdlib.get_logger(__name__)
+
 # Tasks of which it is remembered that they are stored.
 MOST = 100_000
+# Seconds for which tasks gather before they are stored. Errands behind them wait as long.
+GATHER_S = 0.05
 # Tasks of one project that wait for a locked database; more are dropped, until they are asked for again.
 MOST_WAITING = 50_000
 # Seconds after which a task that is asked for is stored again: its project may have been forgotten meanwhile.
@@ -47,19 +52,31 @@ class Learner:
         if new:
             with self._lock:
                 self._waiting.setdefault(project, {}).update(new)
-            self._waker.ask("learn", project, partial(self._run, project))
+            self._waker.ask("learn", "", self._run)
 
-    def _run(self, project: str) -> None:
+    def _run(self) -> None:
+        if not self._waiting:
+            return
+        time.sleep(GATHER_S)
         with self._lock:
-            waiting = self._waiting.pop(project, {})
-        try:
-            self._tasks.upsert(project, tasks_of(waiting.values()))
-        except SQLAlchemyError as error:
-            # The waker tries again while the database is locked. What has come meanwhile is newer.
-            if is_locked(error) and len(waiting) <= MOST_WAITING:
+            waiting, self._waiting = self._waiting, {}
+        locked: SQLAlchemyError | None = None
+        for project, tasks in waiting.items():
+            try:
+                self._tasks.upsert(project, tasks_of(tasks.values()))
+            except SQLAlchemyError as error:
+                if not is_locked(error):
+                    LOG.error("tasks are not stored", project=project, tasks=len(tasks), error=str(error))
+                    continue
+                locked = error
                 with self._lock:
-                    self._waiting[project] = {**waiting, **self._waiting.get(project, {})}
-            raise
-        at = time.monotonic()
-        for number, task in waiting.items():
-            self._stored.put((project, number), (task["updated_at"], at), 1)
+                    # What has come meanwhile is newer.
+                    again = {**tasks, **self._waiting.get(project, {})}
+                    self._waiting[project] = dict(islice(again.items(), MOST_WAITING))
+                continue
+            at = time.monotonic()
+            for number, task in tasks.items():
+                self._stored.put((project, number), (task["updated_at"], at), 1)
+        if locked:
+            # The waker tries again for a while.
+            raise locked

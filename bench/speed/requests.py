@@ -285,11 +285,11 @@ def measure(servers: Sequence[Server], settings: Settings, tasks: Tasks, size: S
 
 
 def memory(server: Server, tasks: Tasks, requests: int) -> list[float]:
-    """Return the MiB that a server holds before, and after each tenth of so many requests; a tenth are new tasks."""
+    """Return the MiB that a server holds before, and after each tenth of so many requests; a fiftieth are new tasks."""
     held = [server.memory]
     for _ in range(10):
         known, part = tasks.known(), requests // 10
-        bodies = [*tasks.new(part // 10), *(known[number % len(known)] for number in range(part - part // 10))]
+        bodies = [*tasks.new(part // 50), *(known[number % len(known)] for number in range(part - part // 50))]
         server.ask("memory", bodies, CLIENTS, 3_600)
         held.append(server.memory)
     return held

@@ -61,7 +61,7 @@ def test_what_waits_is_stored_together_and_what_is_stored_is_not_stored_again(er
     learner.learn("p", [task(2), task(1)])
     learner.learn("other", [task(1)])
     errands.run()
-    assert [one for one in stored.writes if one] == [[1, 2], [1]]
+    assert stored.writes == [[1, 2], [1]]
     learner.learn("p", [task(1), task(2)])
     assert not errands.asked
     learner.learn("p", [task(1), task(2, "2026-11-30T00:00:01Z")])
@@ -83,12 +83,30 @@ def test_what_was_stored_long_ago_is_stored_again(errands: Errands, monkeypatch:
 def test_a_locked_database_loses_nothing(errands: Errands) -> None:
     stored = Stored()
     learner = Learner(stored, errands)
-    locked = Exception("locked")
-    locked.sqlite_errorcode = 5  # type: ignore[attr-defined]
-    stored.refuses = OperationalError("", {}, locked)
+    stored.refuses = refusal(5)
     learner.learn("p", [task(1)])
+    learner.learn("other", [task(3)])
     with pytest.raises(OperationalError):
         errands.run()
+    assert stored.writes == [[3]], "another project does not wait"
     learner.learn("p", [task(2)])
     errands.run()
-    assert stored.writes == [[1, 2]]
+    assert stored.writes == [[3], [1, 2]]
+
+
+def test_what_the_database_refuses_for_good_is_told(errands: Errands, caplog: pytest.LogCaptureFixture) -> None:
+    stored = Stored()
+    learner = Learner(stored, errands)
+    stored.refuses = refusal(13)  # the disk is full
+    learner.learn("p", [task(1)])
+    errands.run()
+    assert "tasks are not stored" in caplog.text
+    learner.learn("p", [task(1)])
+    errands.run()
+    assert stored.writes == [[1]], "the next request tries again"
+
+
+def refusal(code: int) -> OperationalError:
+    reason = Exception("no")
+    reason.sqlite_errorcode = code  # type: ignore[attr-defined]
+    return OperationalError("", {}, reason)

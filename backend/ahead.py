@@ -1,4 +1,4 @@
-"""Answer ahead: after a swap, the tasks that annotators probably open next, so that they cost a look-up.
+"""Answer ahead: before a swap, the tasks that annotators probably open next, so that they cost a look-up.
 
 Label Studio shows tasks in the order of their ids unless it samples by uncertainty; then the worker has written the
 predictions of the next ones already.
@@ -7,7 +7,6 @@ predictions of the next ones already.
 import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
@@ -21,14 +20,14 @@ from store.tasks import Tasks
 
 LOG = structlog.stdlib.get_logger(__name__)
 
-# Tasks that are answered ahead, and seconds until nobody waits for them any more.
-NEXT, PATIENCE_S = 16, 30.0
+# Tasks that are answered ahead, and the most seconds that a new version waits for that.
+NEXT, PATIENCE_S = 16, 1.0
 # Projects whose last request is remembered.
 MOST = 10_000
 
 
 class Ahead:
-    """Answers ahead in a thread of its own, one task at a time, so that requests wait for one task at most."""
+    """Answers ahead in the thread that swaps, one task at a time, so that requests wait for one task at most."""
 
     def __init__(self, answers: Answers, tasks: Tasks) -> None:
         self._answers = answers
@@ -36,11 +35,9 @@ class Ahead:
         # Project → its labelling config, and the last task that was asked for.
         self._last: Kept[str, tuple[LabelConfig, int]] = Kept(MOST, MOST)
         self._closed = threading.Event()
-        self._pool = ThreadPoolExecutor(1, "ahead")
 
     def close(self) -> None:
         self._closed.set()
-        self._pool.shutdown(cancel_futures=True)
 
     def note(self, question: Question) -> None:
         """Note which task was asked for. A request for several tasks says nothing about an annotator's place."""
@@ -48,14 +45,13 @@ class Ahead:
             self._last.put(str(question.project), (question.config, number), 1)
 
     def answer(self, project: str, served: Served) -> None:
-        """Begin to answer the tasks after the last one with a version that has just begun to serve."""
-        if (last := self._last.get(project)) is not None and not self._closed.is_set():
-            self._pool.submit(self._run, project, served, *last)
-
-    def _run(self, project: str, served: Served, config: LabelConfig, last: int) -> None:
+        """Answer the last task that was asked for and those after it with a version that is about to serve."""
+        if (last := self._last.get(project)) is None:
+            return
+        config, number = last
         try:
             end = time.monotonic() + PATIENCE_S
-            for task in self._tasks.page(project, last, NEXT):
+            for task in self._tasks.page(project, number - 1, 1 + NEXT):
                 if self._closed.is_set() or time.monotonic() > end:
                     return
                 payload: Mapping[str, object] = task.payload()

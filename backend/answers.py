@@ -16,8 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from backend.inference import Inference
 from backend.interactive import DrawnTagger, Interaction
 from backend.metrics import Metrics
-from backend.remembered import Asked, Memory, Remembered
-from backend.schemas import TaskIn, TaskPrediction
+from backend.remembered import Asked, Memory, Remembered, Written
+from backend.schemas import TaskIn, TaskPrediction, json_of
 from backend.versions import Served
 from labelstudio.config import LabelConfig
 from labelstudio.encoding import Failure, TaskEncoder
@@ -90,13 +90,15 @@ class _Output:
 class _Reply:
     """What is written for one task: the version's name, how it was answered, and what the model says.
 
-    ``size`` is the upright picture's width and height in pixels; None where nothing could be asked.
+    ``size`` is the upright picture's width and height in pixels; None where nothing could be asked. ``kept_as`` is set
+    where the answer may be given again.
     """
 
     version: str
     outcome: str
     prediction: Prediction | None
     size: tuple[int, int] | None
+    kept_as: Written | None = None
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,20 @@ class Answers:
             return None
         return self._answered(question, served, self._heard(question, served, found), [False] * len(found))
 
+    def written(self, question: Question, served: Served) -> tuple[list[bytes], list[str]] | None:
+        """Return the JSON of each task's answer, and the keys of their features, if all were given before, else None.
+
+        Takes microseconds, so that the event loop may call it.
+        """
+        if not _may_remember(question, served):
+            return None
+        keys = self._encoder.keys(question.project, question.config, [task.payload() for task in question.tasks])
+        found = self._memory.written(_written(question, served, keys))
+        if found is None:
+            return None
+        self._metrics.tasks.labels("full").inc(len(found))
+        return found, keys
+
     def _remembered(self, question: Question, served: Served, payloads: Sequence[Mapping[str, Any]]) -> Answered | None:
         """Return the answers if those to all tasks are remembered, else None."""
         if not _may_remember(question, served):
@@ -163,8 +179,8 @@ class Answers:
         if not all(known):
             return None
         results = [
-            self._result(question, task, _Reply(served.version, "full", entry.prediction, entry.size))
-            for task, entry in zip(question.tasks, known, strict=True)
+            self._result(question, task, _Reply(served.version, "full", entry.prediction, entry.size, kept_as))
+            for task, entry, kept_as in zip(question.tasks, known, _written(question, served, keys), strict=True)
             if entry is not None
         ]
         return Answered(results, keys, unfinished=False)
@@ -197,22 +213,25 @@ class Answers:
             for place, output in zip(places, predicted, strict=True):
                 outputs[place] = output
         evidence = self._with_fast_names(question, served.version, found, evidence, outputs)
-        results = [
-            self._result(
-                question,
-                task,
-                _Reply(
-                    entry.version, entry.outcome, output.prediction, entry.features.size if entry.features else None
-                ),
-            )
-            for task, entry, output in zip(question.tasks, evidence, outputs, strict=True)
-        ]
         keys = self._encoder.keys(question.project, question.config, [task.payload() for task in question.tasks])
-        if _may_remember(question, served):
-            for key, entry, output in zip(keys, evidence, outputs, strict=True):
-                # Only what is whole: with the picture where there is one, and with boxes if they are asked for.
-                if key and entry.features and entry.outcome == "full" and output.complete and output.prediction:
-                    self._memory.keep(_asked(question, served), key, Remembered(output.prediction, entry.features.size))
+        may_remember = _may_remember(question, served)
+        results = []
+        for task, entry, output, kept_as in zip(
+            question.tasks, evidence, outputs, _written(question, served, keys), strict=True
+        ):
+            # Only what is whole: with the picture where there is one, and with boxes if they are asked for.
+            is_whole = bool(kept_as.item_key) and entry.outcome == "full" and output.complete
+            if may_remember and is_whole and entry.features and output.prediction:
+                remembered = Remembered(output.prediction, entry.features.size)
+                self._memory.keep(kept_as.asked, kept_as.item_key, remembered)
+            reply = _Reply(
+                entry.version,
+                entry.outcome,
+                output.prediction,
+                entry.size,
+                kept_as if may_remember and is_whole else None,
+            )
+            results.append(self._result(question, task, reply))
         return Answered(
             results,
             [key for key, entry in zip(keys, found, strict=True) if key and isinstance(entry, ItemFeatures)],
@@ -321,7 +340,10 @@ class Answers:
             self._metrics.problems.labels("invalid").inc()
             return self._empty(reply.version, "empty")
         self._metrics.tasks.labels(reply.outcome).inc()
-        return TaskPrediction(**answer, model_version=reply.version)
+        written = TaskPrediction(**answer, model_version=reply.version)
+        if reply.kept_as:
+            self._memory.write(reply.kept_as, json_of(written))
+        return written
 
     def _empty(self, version: str, outcome: str) -> TaskPrediction:
         self._metrics.tasks.labels(outcome).inc()
@@ -335,3 +357,9 @@ def _may_remember(question: Question, served: Served) -> bool:
 
 def _asked(question: Question, served: Served) -> Asked:
     return Asked(str(question.project), served.version, bool(question.config.rectangles))
+
+
+def _written(question: Question, served: Served, keys: Sequence[str]) -> list[Written]:
+    """Return under what the answer to each task is remembered; ``keys`` are those of the tasks' features."""
+    asked = _asked(question, served)
+    return [Written(asked, question.config.xml, key, task.id) for task, key in zip(question.tasks, keys, strict=True)]

@@ -43,11 +43,13 @@ def create_app(
     settings: Settings,
     dependencies: Dependencies | None = None,
     *,
+    settle: Callable[[], object] = lambda: None,
     when_loaded: Callable[[object], None] = lambda _: None,
 ) -> FastAPI:
     """Return the backend for these settings, with the real encoders and worker unless ``dependencies`` are given.
 
-    ``when_loaded`` is called once the models are loaded, or have failed to load. Raises UserError for settings that
+    ``settle`` is called when the models are loaded, before /health says so; ``when_loaded`` afterwards, also when they
+    have failed to load. Raises UserError for settings that
     cannot work.
     """
     guards = Guards.of(settings.access, settings.studios)
@@ -57,6 +59,7 @@ def create_app(
     )
     app.state.settings = settings
     app.state.metrics = metrics
+    app.state.settle = settle
     app.state.when_loaded = when_loaded
     app.state.dependencies = dependencies or dependencies_of(settings)
     app.include_router(ROUTER)
@@ -73,7 +76,7 @@ def create_app(
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Start the service, the pools and the body parser; end them when the server stops."""
-    with running(app.state.settings, app.state.dependencies, app.state.metrics) as service:
+    with running(app.state.settings, app.state.dependencies, app.state.metrics, app.state.settle) as service:
         app.state.service = service
         service.engine.add_done_callback(app.state.when_loaded)
         app.state.pages = Pages.of(service)

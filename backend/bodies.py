@@ -84,10 +84,11 @@ class _Bounded(Request):
         path: str = self.scope["path"]
         body = await received(self, limit, f"The request is larger than {limit:,} bytes, the most for {path}.")
         self._body = body
+        self.state.is_small = len(body) <= SMALL
         if not body or "json" not in self.headers.get("content-type", ""):
             # FastAPI answers that the body is missing.
             return
-        if len(body) <= SMALL:
+        if self.state.is_small:
             self._checked = _checked(body, model)
         else:
             pool = self.app.state.readers

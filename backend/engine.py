@@ -6,6 +6,7 @@ CURRENT is the store's record of which version of a project serves.
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import structlog
@@ -97,11 +98,13 @@ class Engine:
             self.shelf,
             self._loader,
             self._canaries.of,
+            self._ahead.answer,
             self._swapped,
             self._refused,
         )
         # Text reader and validator load when they are first used: here, and not in the first request.
-        self.inference.extract("", [Item(Image.new("RGB", (320, 320), "white"), "tagloom")])
+        (blank,) = self.inference.extract("", [Item(Image.new("RGB", (320, 320), "white"), "tagloom")])
+        self._warm(blank)
         xml = '<View><Image name="i" value="$i"/><Choices name="c" toName="i"><Choice value="a"/></Choices></View>'
         checked(LabelConfig.parse(xml), [], 0.0)
         labels.warm(read_lexicon(settings.training.lexicon))
@@ -145,10 +148,24 @@ class Engine:
         self._ahead.note(question)
 
     def close(self) -> None:
-        self._follower.close()
         self._ahead.close()
+        self._follower.close()
         self.encoder.close()
         self.inference.close()
+
+    def _warm(self, item: ItemFeatures) -> None:
+        """Load the trained versions that were made last, and let each answer this item: a first answer is slow."""
+        try:
+            current = self._store.versions.all_current()
+        except SQLAlchemyError as error:
+            LOG.warning("no version is loaded ahead", error=str(error))
+            return
+        trained = [entry for entry in current.items() if not entry[1].is_cold_start]
+        newest = sorted(trained, key=lambda entry: entry[1].since)[-self._settings.serving.models_in_memory :]
+        for project, wanted in newest:
+            # The first request of the project says why a version cannot be loaded, and gets an earlier one.
+            with suppress(RefusedVersionError):
+                self.shelf.put(project, self._loader.load(wanted, [item]))
 
     def _is_try_due(self, project: ProjectKey) -> bool:
         """Return whether the project's version could not be saved and the next try is due."""
@@ -202,10 +219,9 @@ class Engine:
         version = checkpoint.version_name(0, tagger)
         return Served(tagger.named(version), version, current.generation if current else 0, tagger.labels)
 
-    def _swapped(self, project: str, served: Served) -> None:
+    def _swapped(self, project: str, _served: Served) -> None:
         self.refusals.drop(project)
         self._metrics.swaps.inc()
-        self._ahead.answer(project, served)
 
     def _refused(self, project: str, version: str, reason: str) -> None:
         self.refusals.put(project, Refusal(version, reason), 1)

@@ -27,8 +27,9 @@ RETRY_SECONDS = 30.0
 class Follower:
     """A thread that reads CURRENT every LOOK_S and brings the shelf of served versions up to date.
 
-    ``canary`` returns the items that a project's new version has to answer before it serves. ``on_swap`` is called with
-    a project and its new version, ``on_refusal`` with a project, a version and the reason.
+    ``canary`` returns the items that a project's new version has to answer before it serves; ``ahead`` lets the version
+    answer the tasks that are probably next, then too. ``on_swap`` is called with a project and its new version,
+    ``on_refusal`` with a project, a version and the reason.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Follower:
         shelf: Shelf,
         loader: VersionLoader,
         canary: Callable[[str], Sequence[ItemFeatures]],
+        ahead: Callable[[str, Served], None],
         on_swap: Callable[[str, Served], None],
         on_refusal: Callable[[str, str, str], None],
     ) -> None:
@@ -44,6 +46,7 @@ class Follower:
         self._shelf = shelf
         self._loader = loader
         self._canary = canary
+        self._ahead = ahead
         self._on_swap = on_swap
         self._on_refusal = on_refusal
         # Project → the refused generation, and the `clock.monotonic` from which it may be tried again.
@@ -84,6 +87,8 @@ class Follower:
                 self._on_refusal(project, wanted.version, str(error))
                 continue
             self._refused.drop(project)
+            # It answers the next tasks before it serves: afterwards, requests would wait for that.
+            self._ahead(project, served)
             self._shelf.put(project, served)
             seconds = round(time.monotonic() - began, 3)
             LOG.info("serving a new version", project=project, version=served.version, seconds=seconds)

@@ -1,5 +1,7 @@
 """Read projects from the store, and from memory while the database is away."""
 
+import time
+
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -10,6 +12,8 @@ LOG = structlog.stdlib.get_logger(__name__)
 
 MOST = 10_000  # projects that are remembered
 CHARACTERS = 20_000_000  # most characters of their labelling configs
+# Seconds for which answers may rely on a project as it was read: what another process writes counts that much later.
+RECENT_S = 1.0
 
 
 class KnownProjects:
@@ -17,8 +21,14 @@ class KnownProjects:
 
     def __init__(self, projects: Projects) -> None:
         self._projects = projects
-        self._last: Kept[str, Project] = Kept(MOST, CHARACTERS)
+        # Each project with the `time.monotonic` at which it was read.
+        self._last: Kept[str, tuple[Project, float]] = Kept(MOST, CHARACTERS)
         self._away = False
+
+    def recent(self, key: str) -> Project | None:
+        """Return the project if it was read within the last RECENT_S, else None. Never waits."""
+        known = self._last.get(key)
+        return known[0] if known and time.monotonic() - known[1] < RECENT_S else None
 
     def get(self, key: str) -> Project | None:
         """Return the project, or None when it is not in the store and no earlier call found it.
@@ -31,8 +41,11 @@ class KnownProjects:
             if not self._away:
                 LOG.error("the database is away; answering by what was known last", error=str(error))
             self._away = True
-            return self._last.get(key)
+            last = self._last.get(key)
+            return last[0] if last else None
         self._away = False
         if known is not None:
-            self._last.put(key, known, len(known.label_config))
+            self._last.put(key, (known, time.monotonic()), len(known.label_config))
+        else:
+            self._last.drop(key)
         return known

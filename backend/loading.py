@@ -4,6 +4,7 @@ The old models serve until the new ones are loaded, and a request that they have
 """
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -29,13 +30,17 @@ LOOK_S = 3.0
 
 @dataclass
 class Loading:
-    """The thread that gives a service its models. ``settings`` are those of the environment, with ``auto``."""
+    """The thread that gives a service its models. ``settings`` are those of the environment, with ``auto``.
+
+    ``settle`` is called before the first models are given to the service: what it does would delay answers afterwards.
+    """
 
     settings: Settings
     service: Service
     timer: Timer
     sites: Sites
     dependencies: Dependencies
+    settle: Callable[[], object]
     _stop: threading.Event = field(default_factory=threading.Event)
     # The encoders that were loaded last, or could not be loaded.
     _tried: EncoderSettings | None = None
@@ -53,7 +58,9 @@ class Loading:
     def _run(self) -> None:
         first = self.service.engine
         try:
-            first.set_result(self._loaded(settled(self.settings, self.service.store.encoders)))
+            engine = self._loaded(settled(self.settings, self.service.store.encoders))
+            self.settle()
+            first.set_result(engine)
         except Exception as error:
             # /health reports it; the operator has to change the encoders, or the settings and restart.
             LOG.error("the models cannot be loaded: no predictions until this is put right", error=str(error))

@@ -19,6 +19,8 @@ LOG = structlog.stdlib.get_logger(__name__)
 
 # Answers, and boxes of all answers together: some 100 MB.
 MOST, MOST_BOXES = 50_000, 500_000
+# Answers as they were written, and their bytes.
+MOST_WRITTEN, MOST_BYTES = 20_000, 32_000_000
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,36 @@ class Asked:
     with_boxes: bool
 
 
+@dataclass(frozen=True)
+class Written:
+    """What an answer as it was written depends on: who was asked, the labelling config, the item and the task's id."""
+
+    asked: Asked
+    label_config: str
+    item_key: str
+    task_id: int | None
+
+
 class Memory:
     """The answers of this process, and those of the store. Threads may share it."""
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
         self._kept: Kept[tuple[Asked, str], Remembered] = Kept(MOST, MOST_BOXES)
+        self._written: Kept[Written, bytes] = Kept(MOST_WRITTEN, MOST_BYTES)
+
+    def written(self, answers: Sequence[Written]) -> list[bytes] | None:
+        """Return the JSON of these answers if all of them were written before, else None. Never waits."""
+        found = []
+        for one in answers:
+            if (content := self._written.get(one)) is None:
+                return None
+            found.append(content)
+        return found
+
+    def write(self, answer: Written, content: bytes) -> None:
+        """Remember the JSON of an answer."""
+        self._written.put(answer, content, len(content))
 
     def find(
         self, asked_of: Asked, task_ids: Sequence[int | None], item_keys: Sequence[str]

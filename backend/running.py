@@ -1,6 +1,6 @@
 """Start and end a service. Store and connections open at once; the models load in another thread."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 import structlog
@@ -59,9 +59,12 @@ def warn_of_missing(settings: Settings) -> None:
 
 
 @contextmanager
-def running(settings: Settings, dependencies: Dependencies, metrics: Metrics) -> Iterator[Service]:
+def running(
+    settings: Settings, dependencies: Dependencies, metrics: Metrics, settle: Callable[[], object] = lambda: None
+) -> Iterator[Service]:
     """Yield the service. When the block ends, do the work that still waits and close everything.
 
+    ``settle`` is called when the models are loaded, before the service uses them.
     Raises UserError for a lexicon that cannot be used.
     """
     logs.guard(settings.secrets)
@@ -83,7 +86,7 @@ def running(settings: Settings, dependencies: Dependencies, metrics: Metrics) ->
     sites = Sites(settings.studios, settings.pictures)
     webhooks = WebhookWatch(named, store, sites)
     service, timer = Service(named, store, sites, metrics, dependencies, webhooks), Timer(named, store)
-    loading = Loading(settings, service, timer, sites, dependencies)
+    loading = Loading(settings, service, timer, sites, dependencies, settle)
     try:
         with loading, closing(service), timer, webhooks, RECENT.kept_in(settings.paths.descriptions):
             yield service

@@ -3,6 +3,7 @@
 Unknown keys are ignored, because Label Studio's payloads grow with its releases.
 """
 
+import json
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -102,6 +103,11 @@ class PredictResponse(BaseModel):
 
     results: list[TaskPrediction]
     model_version: str
+
+
+def json_of(answer: TaskPrediction) -> bytes:
+    """Return one task's answer as /predict writes it."""
+    return json.dumps(answer.model_dump(), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 class SetupRequest(Loose):

@@ -26,12 +26,11 @@ def run(settings: Settings) -> None:
     require_startable(settings)
 
     def loaded(_: object) -> None:
-        memory.settle()
         warn_of_missing(settings)
 
     note_backend(settings.paths.home.resolve())
     uvicorn.run(
-        create_app(settings, when_loaded=loaded),
+        create_app(settings, settle=memory.settle, when_loaded=loaded),
         host=settings.access.host,
         port=settings.access.port,
         log_config=None,

@@ -17,6 +17,7 @@ from backend.answers import Answered, Question
 from backend.engine import Engine
 from backend.industry_keys import AskedKeys
 from backend.known_projects import KnownProjects
+from backend.learning import Learner
 from backend.metrics import Metrics
 from backend.presence import Presence
 from backend.schemas import TaskIn, TaskPrediction
@@ -24,7 +25,6 @@ from backend.ties import Dependencies
 from backend.training_requests import TrainingRequests
 from backend.waker import Waker
 from labelstudio import events
-from labelstudio.changes import tasks_of
 from labelstudio.config import ConfigError, LabelConfig
 from labelstudio.events import Action
 from labelstudio.extra_params import industry_keys_of
@@ -100,6 +100,7 @@ class Service:
         self._asked_keys = AskedKeys()
         self._configs: Kept[tuple[str, tuple[str, ...]], LabelConfig] = Kept(1_000, CONFIG_CHARACTERS)
         self._waker = Waker()
+        self._learner = Learner(store.tasks, self._waker)
         self._presence = Presence(store, sites)
         self._training = TrainingRequests(settings.access.training_requests_per_minute)
         # Projects whose missing pictures this process has told of.
@@ -142,7 +143,7 @@ class Service:
         engine = self._wait(max(self._deadline(call) - time.monotonic(), 0.0))
         if engine is None:
             return self._empty(call.tasks, "the encoders are not loaded"), NO_VERSION
-        known = self._known.get(str(call.project))
+        known = self._known.recent(str(call.project)) or self._known.get(str(call.project))
         try:
             config = self._config_of(call, known)
         except ConfigError as error:
@@ -155,11 +156,36 @@ class Service:
         self._follow_answers(question, answered, engine)
         return answered.results, served.version
 
+    def predict_written(self, call: PredictCall) -> tuple[list[bytes], str] | None:
+        """Return the JSON of each answer, and their version, if all were given before by the version that serves.
+
+        Returns None for everything else. Reads no file and no database, so that the event loop may call it.
+        """
+        engine = self._wait(0.0)
+        served = engine.in_memory(call.project) if engine else None
+        known = self._known.recent(str(call.project))
+        if engine is None or served is None or known is None:
+            return None
+        keys = known.industry_keys or self.settings.tasks.industry_keys
+        config = self._configs.get((call.label_config or known.label_config, keys))
+        if config is None:
+            return None
+        question = self._question(call, config)
+        found = engine.answers.written(question, served)
+        if found is None:
+            return None
+        answers, item_keys = found
+        self._follow_answers(question, Answered([], item_keys, unfinished=False), engine)
+        return answers, served.version
+
     def predict_kept(self, call: PredictCall) -> tuple[list[TaskPrediction], str] | None:
         """Return the same as ``predict`` if model, project and features are in memory or cached; else None, at once."""
         engine = self._wait(0.0)
         served = engine.in_memory(call.project) if engine else None
-        if engine is None or served is None or (known := self._known.get(str(call.project))) is None:
+        if engine is None or served is None:
+            return None
+        known = self._known.recent(str(call.project)) or self._known.get(str(call.project))
+        if known is None:
             return None
         try:
             config = self._config_of(call, known)
@@ -222,10 +248,8 @@ class Service:
         """Store the tasks in another thread, and wake the worker for pictures that are still unread."""
         if question.context is None:
             key = str(question.project)
-            payloads = [task.payload() for task in question.tasks]
             engine.remember(question, answered)
-            errand = f"learn {[(task.id, task.updated_at) for task in question.tasks]}"
-            self._waker.ask(errand, key, lambda: self.store.tasks.upsert(key, tasks_of(payloads)))
+            self._learner.learn(key, [task.payload() for task in question.tasks])
             if answered.unread:
                 errand = f"unread {sorted(answered.unread)}"
                 self._waker.ask(errand, key, partial(note_unread, self.store, key, answered.unread))

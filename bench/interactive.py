@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from bench.boxes import Data, data_parser, read, splits
-from bench.serve import FOLDER, PROJECT, SERVERS, project_of, serving, surroundings
+from bench.serving import FOLDER, PROJECT, SERVERS, project_of, serving, surroundings
 from labelstudio.controls.rectangle_labels import percent
 from model import checkpoint
 from model.boxes.drawn import Drawn
@@ -141,7 +141,10 @@ def latency(tagger: Tagger, requests: int) -> None:
             settings = Settings(home=own.paths.home, redis_url=stack.environment["REDIS_URL"])
             xml, tasks = project_of(items)
             publish(tagger, settings, xml)
-            with serving(SERVERS["tagloom"], settings) as url, httpx.Client(base_url=url, timeout=60) as client:
+            with (
+                serving(SERVERS["tagloom"], settings) as running,
+                httpx.Client(base_url=running.url, timeout=60) as client,
+            ):
                 seen, unseen = items[: len(items) // 4], items[-NEVER_SEEN:]
                 numbers = {sample.image: task for sample, task in zip(items, tasks, strict=True)}
                 for sample in seen:

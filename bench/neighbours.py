@@ -24,7 +24,7 @@ from typing import Any
 import click
 import httpx
 
-from bench.serve import FOLDER, SERVERS, project_of, serving
+from bench.serving import FOLDER, SERVERS, project_of, serving
 from tagloom.datasets import dataset
 from tagloom_base.settings import Settings
 
@@ -123,8 +123,8 @@ def main(seconds: float) -> None:
     with tempfile.TemporaryDirectory() as folder, hanging() as away:
         settings = Settings(home=Path(folder), redis_url="redis://127.0.0.1:1/0", label_studio_url=away)
         os.environ |= {"LABEL_STUDIO_URL": away, "TAGLOOM_PREDICT_BUDGET": "20"}
-        with serving(SERVERS["tagloom"], settings) as url:
-            asker = Asker(url, xml, tasks)
+        with serving(SERVERS["tagloom"], settings) as running:
+            asker = Asker(running.url, xml, tasks)
             for project in (NEIGHBOUR, OTHER):
                 asker.ask(project, tasks[:1])
             parts: dict[str, AbstractContextManager[None]] = {

@@ -135,7 +135,10 @@ class BlockReader:
 
     def places(self, network: Network, batch: Batch) -> Places:
         """Return which places show which labels."""
-        block_NTD, region_NRD = network.states(batch)
+        return self.shown(batch, *network.states(batch))
+
+    def shown(self, batch: Batch, block_NTD: Tensor, region_NRD: Tensor) -> Places:
+        """Return which places show which labels, from the network's states of the batch."""
         text_NT, cell_NR = _masks(batch)
         block_NTK = ((block_NTD - self.mean_D) / self.scale_D) @ self.block_DK + self.block_bias_K
         region_NRK = ((region_NRD - self.region_mean_D) / self.region_scale_D) @ self.region_DK + self.region_bias_K

@@ -200,7 +200,15 @@ class Network(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the logits (B, K)."""
-        sides, industry_BD = self._sides(batch), self._industry(batch)
+        return self._logits(batch, self._sides(batch))
+
+    def answers(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the logits (B, K) and what `states` returns, for the cost of one of them."""
+        sides = self._sides(batch)
+        return self._logits(batch, sides), sides.token_BTD[:, : batch.segment_mask_NT.shape[1]], sides.region_BRD
+
+    def _logits(self, batch: Batch, sides: _Sides) -> Tensor:
+        industry_BD = self._industry(batch)
         has_industry_B = batch.level_mask_NL.any(1) & self.config.use_industry
         there_BM = torch.stack([sides.region_mask_BR.any(1), sides.token_mask_BT.any(1), has_industry_B], dim=1)
         pooled_BMD = torch.stack(

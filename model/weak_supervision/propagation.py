@@ -187,9 +187,29 @@ def votes(
     allowed_NM = (gold_NM >= 0) & ~own_NM
     # The nearest come first, so that counting from the left finds the nearest that may vote.
     allowed_NM &= allowed_NM.cumsum(1) <= of
-    known_K = (~labels_NK[gold].isnan()).sum(0)
-    share_K = ((labels_NK[gold].nan_to_num(0.0).sum(0) + 1) / (known_K + 2)).double()
-    weight_NM = torch.exp(sharpness * (neighbours.similarity_NM.double() - 1)).masked_fill(~allowed_NM, 0.0)
+    return _log_odds(
+        gold_NM, neighbours.similarity_NM.masked_fill(~allowed_NM, -torch.inf), labels_NK, labels_NK[gold], sharpness
+    )
+
+
+def votes_on_new(
+    vectors_ND: Tensor, gold_GD: Tensor, labels_GK: Tensor, *, of: int = 10, sharpness: float = 8.0
+) -> Tensor:
+    """Return what ``votes`` says of items that are of no family with gold, at the cost of N × G inner products."""
+    if not len(gold_GD):
+        return torch.zeros(len(vectors_ND), labels_GK.shape[1], dtype=torch.float64)
+    similarity_NM, gold_NM = (vectors_ND @ gold_GD.T).topk(min(of, len(gold_GD)), dim=1)
+    return _log_odds(gold_NM, similarity_NM, labels_GK, labels_GK, sharpness)
+
+
+def _log_odds(gold_NM: Tensor, similarity_NM: Tensor, labels_NK: Tensor, labels_GK: Tensor, sharpness: float) -> Tensor:
+    """Return the log-odds of the votes of each item's neighbours; one whose similarity is -inf has none.
+
+    ``gold_NM`` are rows of ``labels_NK``, and ``labels_GK`` the labels of all gold.
+    """
+    known_K = (~labels_GK.isnan()).sum(0)
+    share_K = ((labels_GK.nan_to_num(0.0).sum(0) + 1) / (known_K + 2)).double()
+    weight_NM = torch.exp(sharpness * (similarity_NM.double() - 1))
     votes_NMK = labels_NK[gold_NM.clamp(min=0)].double()
     weight_NMK = weight_NM[:, :, None] * ~votes_NMK.isnan()
     prior = torch.exp(torch.tensor(-sharpness / 2, dtype=torch.float64))

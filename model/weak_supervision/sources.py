@@ -20,7 +20,7 @@ from model.state import State, prefixed
 from model.weak_supervision.foreign import FOREIGN_TRUST, opinions_said
 from model.weak_supervision.industry import IndustryPrior
 from model.weak_supervision.label_model import Opinions
-from model.weak_supervision.propagation import Embedding, Neighbours, votes
+from model.weak_supervision.propagation import Embedding, votes_on_new
 
 NEAREST = "nearest gold"
 INDUSTRY = "industry prior"
@@ -59,13 +59,7 @@ class Memory:
 
     def votes(self, items: Sequence[ItemFeatures]) -> Tensor:
         """Return the (N, K) log-odds from each new item's nearest gold."""
-        vectors_ND = torch.cat([self.vectors_GD.float(), self.embedding.vectors(items)])
-        gold = len(self.vectors_GD)
-        unknown_NK = torch.full((len(items), self.labels_GK.shape[1]), torch.nan)
-        found = Neighbours.empty(vectors_ND).add(range(gold))
-        # A new item is of no family with gold, so that all neighbours may vote.
-        families = [str(n) for n in range(len(vectors_ND))]
-        return votes(found, torch.cat([self.labels_GK, unknown_NK]), families)[gold:]
+        return votes_on_new(self.embedding.vectors(items), self.vectors_GD.float(), self.labels_GK)
 
 
 @dataclass(frozen=True)

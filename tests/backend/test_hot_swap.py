@@ -144,6 +144,17 @@ def test_a_fresh_process_falls_back_until_current_can_be_read(
         assert ready(fresh) == new
 
 
+def test_a_backend_that_starts_has_loaded_what_serves_before_anybody_asks(tmp_path: Path) -> None:
+    with running(tmp_path) as backend:
+        ready(backend)
+        new = next_version(backend, 3)
+        wait_for(new, backend)
+    with running(tmp_path) as backend:
+        served = backend.service.engine.result(20).shelf.peek(KEY)
+    assert served is not None
+    assert served.version == new
+
+
 def test_requests_in_flight_end_on_their_version() -> None:
     shelf = Shelf(4)
     old = Served(cold(("a",)), "v1", 1, ("a",))

@@ -146,3 +146,18 @@ def test_while_the_database_is_away_nothing_is_said_of_encoders(
         until(lambda: len(looks) > 2, seconds=10)
         assert "encoders cannot be loaded" not in caplog.text
         assert client.get("/health").json()["ready"]
+
+
+def test_what_would_delay_answers_is_done_before_the_models_are_given(tmp_path: Path) -> None:
+    settings, nothing = Settings(home=tmp_path, redis_url=NO_REDIS), lambda _: None
+    cheap, given = CheapEncoders(), list[bool]()
+
+    def settle() -> None:
+        until(lambda: hasattr(app.state, "service"), seconds=20)
+        given.append(app.state.service.engine.done())
+
+    dependencies = Dependencies(lambda _: cheap, dependencies_of(settings).cold_start, nothing, nothing, nothing)
+    app = create_app(settings, dependencies, settle=settle)
+    with TestClient(app, client=("127.0.0.1", 1)):
+        app.state.service.engine.result(20)
+    assert given == [False]

@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
+from backend import known_projects
 from backend.ahead import NEXT
+from backend.versions import Served
 from labelstudio.project import ProjectKey
 from labelstudio.tasks import item_key, reference_of
+from labelstudio.turns import FairPool
 from model.tagger import Tagger
 from store.answers import Answer
-from testing.waiting import until
 from tests import captured
 from tests.backend.parts import Backend
 from tests.backend.questions import TAGS, question, ready
@@ -73,6 +75,39 @@ def test_a_task_that_is_asked_for_again_is_not_computed_again(
     assert [result["result"] for result in ask(backend, question(1, "别的标题"))] == [[]]
 
 
+def test_what_was_answered_is_given_again_without_a_thread_and_without_the_database(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready(backend)
+    first = backend.client.post("/predict", json=question(2))
+    backend.settle()
+    backend.client.post("/predict", json=question(1))
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("somebody waits")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FairPool, "submit", fails)
+        patch.setattr(backend.store.projects, "get", fails)
+        again = backend.client.post("/predict", json=question(2))
+    assert again.content == first.content
+    assert again.headers["content-type"] == first.headers["content-type"]
+    # A project that was read too long ago is read again, and a task that nobody asked for has no answer yet.
+    monkeypatch.setattr(known_projects, "RECENT_S", -1.0)
+    assert backend.client.post("/predict", json=question(2)).content == first.content
+    monkeypatch.undo()
+    assert len(backend.client.post("/predict", json=question(3)).json()["results"]) == 3
+
+
+def test_what_was_written_for_one_config_is_not_given_to_another(backend: Backend) -> None:
+    ready(backend)
+    ask(backend, question(1))
+    renamed = TAGS.replace('name="elements"', 'name="renamed"')
+    (region, *_) = ask(backend, question(1, label_config=renamed))[0]["result"]
+    assert region["from_name"] == "renamed"
+    assert ask(backend, question(1))[0]["result"][0]["from_name"] == "elements"
+
+
 def test_a_new_version_is_asked_anew(backend: Backend) -> None:
     old = ready(backend)
     ask(backend, question(2))
@@ -114,10 +149,19 @@ def test_the_next_tasks_are_answered_ahead_after_a_swap(backend: Backend, monkey
     count = NEXT + 3
     ask(backend, question(count))
     ask(backend, question(1))
+    engine = backend.service.engine.result()
+    known: dict[str, int] = {}
+    put = engine.shelf.put
+
+    def noting(project: str, served: Served) -> None:
+        kept = list(engine.answers._memory._kept._entries)
+        known[served.version] = sum(asked.version == served.version for asked, _ in kept)
+        put(project, served)
+
+    monkeypatch.setattr(engine.shelf, "put", noting)
     new = next_version(backend, 3)
     wait_for(new, backend)
-    memory = backend.service.engine.result().answers._memory
-    until(lambda: sum(asked.version == new for asked, _ in list(memory._kept._entries)) >= NEXT, seconds=20)
+    assert known[new] == 1 + NEXT, "before it serves"
     silence_model(monkeypatch)
     tasks = question(count)["tasks"]
     assert ask(backend, {**question(0), "tasks": [tasks[1]]})[0]["result"], "the next one"

@@ -1,11 +1,15 @@
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from model import tagger
+from model.attention.batching import Batch, collate
 from model.attention.fusion import FUSIONS
 from model.calibration import USUAL
 from model.checkpoint import (
@@ -20,6 +24,7 @@ from model.checkpoint import (
     save,
     version_name,
 )
+from model.features.item import ItemFeatures
 from model.problem import Problem
 from model.tagger import Tagger, whole_task_confidence
 from model.training.config import TrainConfig
@@ -121,6 +126,32 @@ def test_probabilities_are_the_same_with_boxes_and_without_and_however_they_are_
         assert [list(answer.probabilities.values()) for answer in answers] == asked.tolist()
         assert any(answer.boxes for answer in answers) == with_boxes
     assert trained.predict([]) == trained.predict([], boxes=False) == []
+
+
+def test_an_answer_is_what_its_parts_say_each_by_itself(trained: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def counted(items: Sequence[ItemFeatures], *given: Any) -> Batch:
+        made.append(len(items))
+        return collate(items, *given)
+
+    places = trained.places(ITEMS)
+    assert places is not None
+    assert trained.blocks is not None
+    shown_NK, wanted_NK = trained.blocks.tags(places).double(), trained.probabilities(ITEMS)
+    wanted = [
+        whole_task_confidence(probability_K, (probability_K - shown_K).abs())
+        for probability_K, shown_K in zip(wanted_NK, shown_NK, strict=True)
+    ]
+    assert trained.box_model is not None
+    boxes = trained.box_model.predict(ITEMS, wanted_NK, trained.calibration.decide(wanted_NK))
+    monkeypatch.setattr(tagger, "collate", counted)
+    answers = trained.predict(ITEMS)
+    assert made == [len(ITEMS)], "the network's inputs are made once"
+    assert [answer.score for answer in answers] == pytest.approx(wanted, abs=1e-6)
+    assert [answer.boxes for answer in answers] == boxes
+    for answer, probability_K in zip(answers, wanted_NK, strict=True):
+        assert list(answer.probabilities.values()) == pytest.approx(probability_K.tolist(), abs=1e-6)
 
 
 def test_many_threads_get_the_same_answers(trained: Tagger) -> None:

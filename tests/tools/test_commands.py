@@ -129,7 +129,7 @@ def test_the_commands_are_found() -> None:
         "rq worker --serialiser json",
         "bench.nothing",
         "bench.interactive --request 3",
-        "bench.serve --gold",
+        "bench.speed.requests --gold",
     ],
 )
 def test_a_wrong_command_is_noticed(wrong: str) -> None:

@@ -7,7 +7,7 @@ from model.attention.batching import GRID, collate, kept_blocks
 from model.attention.blocks import BlockReader
 from model.items import Gold, LabelledBox
 from model.problem import Problem
-from model.tagger import Tagger
+from model.tagger import Tagger, whole_task_confidence
 from model.training.config import TrainConfig
 from model.training.progressive import fit
 from testing.shop import CLEAR, LABELS, WORDS
@@ -101,7 +101,8 @@ def test_a_conflict_is_seen_first(by_rectangles: Tagger) -> None:
     # Where most labels conflict, the task comes earlier: Label Studio serves the lowest score first.
     assert sum(other.score < one.score for one, other in zip(usual, contrary, strict=True)) > 35
     without = replace(by_rectangles, blocks=None)
-    assert not without.conflicts(NEW, without.probabilities(NEW)).any()
+    sure = [whole_task_confidence(probability_K) for probability_K in without.probabilities(NEW)]
+    assert [one.score for one in without.predict(NEW)] == pytest.approx(sure)
 
 
 def test_a_label_that_all_gold_has_or_none_has_is_told_by_its_share() -> None:

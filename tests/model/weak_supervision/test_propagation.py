@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
 from model.features.item import hashed_industry
-from model.weak_supervision.propagation import Embedding, Neighbours, votes
+from model.weak_supervision.propagation import Embedding, Neighbours, votes, votes_on_new
 from testing.features import features
 from testing.shop import SMALL
 
@@ -53,6 +53,19 @@ def test_items_that_come_later_are_searched_too() -> None:
     vectors_ND = vectors(1)
     grown = Neighbours.empty(vectors_ND[:25], neighbours=4).add(range(10)).extend(vectors_ND[25:]).add([30])
     assert torch.allclose(grown.similarity_NM, scratch(vectors_ND, {*range(10), 30}, 4), atol=1e-4)
+
+
+@pytest.mark.parametrize("gold", [0, 1, 7, 25])
+def test_votes_on_new_items_are_those_of_items_without_family(gold: int) -> None:
+    vectors_ND = vectors(3)
+    chance = torch.Generator().manual_seed(4)
+    labels_NK = torch.randint(0, 2, (ITEMS, 3), generator=chance).float()
+    labels_NK[::5, 1] = torch.nan
+    labels_NK[gold:] = torch.nan
+    among_all = votes(Neighbours.empty(vectors_ND).add(range(gold)), labels_NK, [str(n) for n in range(ITEMS)])
+    new = votes_on_new(vectors_ND[gold:], vectors_ND[:gold], labels_NK[:gold])
+    assert new.shape == (ITEMS - gold, 3)
+    assert torch.allclose(new, among_all[gold:], atol=1e-6)
 
 
 def test_votes_follow_the_near_and_their_own_family_is_silent_on_gold() -> None:

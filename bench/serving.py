@@ -1,26 +1,14 @@
-"""Measure the speed of /predict, steady, during swaps and during training, and compare with label-studio-ml 1.0.9.
-
-    python -m bench.serve --seconds 30 --clients 4
-
-Both servers have the same model. They run in separate processes on the same home, one after the other, on pictures
-whose features the worker has cached. Every request is for one task. A stock RQ worker in a separate process trains
-another project of the same home without pause, so that all swaps of the measured project are those of the benchmark.
-Prints a Markdown table.
-"""
+"""What measurements of servers have in common: a project of sample pictures, servers, swaps, and trainings beside."""
 
 import os
-import platform
-import random
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +22,14 @@ from model.tagger import Tagger
 from store.leases import lease_name
 from store.store import Store
 from store.versions import Current, NewVersion
-from tagloom.datasets import dataset
 from tagloom.datasets.dataset import Sample
 from tagloom_base.settings import Settings
-from tools.services.stack import Stack
 from worker import queue
 
 FOLDER = Path(__file__).parents[1] / "samples" / "data"
 PROJECT = "1.1700000000"
 KEY = f"default/{PROJECT}"
 TRAINED_KEY = "default/2.1700000001"  # the project that is trained beside
-WARM_TASKS = 16  # pictures of one warming request
 TRAINING_SECONDS = 300  # until one must have begun, or ended
 XML = (
     '<View><Image name="image" value="$image"/><Text name="title" value="$title"/>'
@@ -62,61 +47,15 @@ SERVERS = {
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Of one run: requests a second, latencies in ms, failures, and how many versions were seen in answers."""
+class Running:
+    """A server that answers, and its process."""
 
-    rate: float
-    p50: float
-    p99: float
-    failed: int
-    versions: int
-
-
-class Load:
-    """Several clients that ask without pause."""
-
-    def __init__(self, url: str, tasks: list[dict[str, Any]], xml: str, clients: int) -> None:
-        self._url = url
-        self._tasks = tasks
-        self._xml = xml
-        self._clients = clients
-
-    def run(self, seconds: float) -> Figures:
-        end = time.monotonic() + seconds
-        seen: list[tuple[float, str | None]] = []
-        threads = [threading.Thread(target=self._ask, args=(end, seen, seed)) for seed in range(self._clients)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        times = sorted(taken for taken, _ in seen)
-        versions = {version for _, version in seen if version}
-        failed = sum(version is None for _, version in seen)
-        return Figures(len(seen) / seconds, _at(times, 0.5), _at(times, 0.99), failed, len(versions))
-
-    def _ask(self, end: float, seen: list[tuple[float, str | None]], seed: int) -> None:
-        chance = random.Random(seed)
-        with httpx.Client(base_url=self._url, timeout=60) as client:
-            while time.monotonic() < end:
-                body = {
-                    "tasks": [chance.choice(self._tasks)],
-                    "project": PROJECT,
-                    "label_config": self._xml,
-                    "params": {},
-                }
-                began = time.perf_counter()
-                answer = client.post("/predict", json=body)
-                taken = (time.perf_counter() - began) * 1000
-                whole = answer.status_code == 200 and len(answer.json()["results"]) == 1
-                seen.append((taken, answer.json()["results"][0]["model_version"] if whole else None))
-
-
-def _at(times: list[float], share: float) -> float:
-    return times[min(int(len(times) * share), len(times) - 1)] if times else float("nan")
+    url: str
+    process: "subprocess.Popen[bytes]"
 
 
 @contextmanager
-def serving(code: str, settings: Settings) -> Iterator[str]:
+def serving(code: str, settings: Settings) -> Iterator[Running]:
     """A server process on a free port; its log goes to the home folder."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -128,7 +67,7 @@ def serving(code: str, settings: Settings) -> Iterator[str]:
     try:
         url = f"http://127.0.0.1:{port}"
         _wait(url, process)
-        yield url
+        yield Running(url, process)
     finally:
         process.terminate()
         process.wait(60)
@@ -142,6 +81,9 @@ def surroundings(settings: Settings) -> dict[str, str]:
         "TAGLOOM_SETTLE_SECONDS": "0",
         "TAGLOOM_PROMOTION_SECONDS": "0",
         "TAGLOOM_RECONCILE_MINUTES": "0",
+        # Not those that happen to be on this machine.
+        "TAGLOOM_IMAGE_ENCODER": "shipped",
+        "TAGLOOM_TEXT_ENCODER": "shipped",
     }
 
 
@@ -269,59 +211,3 @@ def project_of(items: Sequence[Sample]) -> tuple[str, list[dict[str, Any]]]:
         for number, item in enumerate(items, 1)
     ]
     return xml, tasks
-
-
-def measure(name: str, settings: Settings, items: Sequence[Sample], seconds: float, clients: int, every: float) -> None:
-    """Run one server through all parts and print a line of each."""
-    xml, tasks = project_of(items)
-    with serving(SERVERS[name], settings) as url:
-        setup = {"project": PROJECT, "schema": xml, "hostname": "", "access_token": ""}
-        httpx.post(f"{url}/setup", json=setup, timeout=60).raise_for_status()
-        for start in range(0, len(tasks), WARM_TASKS):  # until every picture is read
-            warm = {"tasks": tasks[start : start + WARM_TASKS], "project": PROJECT, "label_config": xml, "params": {}}
-            httpx.post(f"{url}/predict", json=warm, timeout=600).raise_for_status()
-        annotate(settings, items, xml, tasks)
-        load = Load(url, tasks, xml, clients)
-        load.run(min(2.0, seconds))
-        swaps = f"swap every {every:g} s"
-        for beside, together in (("", nullcontext()), ("worker trains", training(settings))):
-            with together:
-                steady = load.run(seconds)
-                _print(name, beside or "steady", steady, steady)
-                with swapping(settings, every):
-                    _print(name, f"{beside}, {swaps}" if beside else swaps, load.run(seconds), steady)
-
-
-def _print(name: str, part: str, figures: Figures, steady: Figures) -> None:
-    cells = (
-        name, part, f"{figures.rate:.1f}", f"{figures.p50:.1f}", f"{figures.p99:.1f}",
-        f"{figures.p99 / steady.p99:.2f}", str(figures.failed), str(figures.versions),
-    )  # fmt: skip
-    click.echo(f"| {' | '.join(cells)} |")
-
-
-@click.command(help=__doc__)
-@click.option("--pictures", default=60, show_default=True)
-@click.option("--seconds", default=30.0, show_default=True, help="Of each part.")
-@click.option("--clients", default=4, show_default=True)
-@click.option("--every", default=1.0, show_default=True, help="Seconds between swaps.")
-def main(pictures: int, seconds: float, clients: int, every: float) -> None:
-    items = list(dataset.load(FOLDER).samples)[:pictures]
-    with tempfile.TemporaryDirectory() as folder:
-        own = Settings(home=Path(folder))
-        with Stack(own, surroundings(own)) as stack:
-            stack.start_queue()
-            stack.start_worker()
-            settings = Settings(home=own.paths.home, redis_url=stack.environment["REDIS_URL"])
-            click.echo(
-                f"{pictures} pictures, {clients} clients, {seconds:g} s a part; {os.cpu_count()} cores, "
-                f"Python {platform.python_version()}, {datetime.now(UTC):%d %B %Y}\n"
-            )
-            heads = ("server", "part", "req/s", "p50 ms", "p99 ms", "p99 to without swaps", "failed", "versions seen")
-            click.echo(f"| {' | '.join(heads)} |\n|{'---|' * 2}{'---:|' * 6}")
-            for name in SERVERS:
-                measure(name, settings, items, seconds, clients, every)
-
-
-if __name__ == "__main__":
-    main()

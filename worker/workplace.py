@@ -15,6 +15,7 @@ from labelstudio.encoding import THREADS, TaskEncoder
 from labelstudio.project import ProjectKey
 from labelstudio.sites import Sites
 from model.boxes.described import RECENT
+from model.encoders.kept import PLACES
 from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor, open_extractor
 from store.projects import Project
@@ -96,4 +97,5 @@ def open_workplace(settings: Settings | None = None) -> Iterator[Workplace]:
         workplace = Workplace(settled(settings, store.encoders), store, sites)
         stack.callback(workplace.close)
         stack.enter_context(RECENT.kept_in(settings.paths.descriptions))
+        stack.enter_context(PLACES.kept_in(settings.paths.ways))
         yield workplace

@@ -9,9 +9,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from model.boxes.described import RECENT
-from model.encoders.kept import PLACES
 from model.boxes.effort import Seconds
 from model.boxes.worth import DRAW
+from model.encoders.kept import PLACES
 from model.evaluation.boxes import BoxResult
 from model.evaluation.corpus import LabelledCorpus, families_at, require_share
 from model.evaluation.run import Result, RunPlan, run, steps

@@ -65,8 +65,10 @@ class GridEncoder:
         self._description = description
         self.fingerprint = fingerprints.of_module(network, preprocessing)
         self.network = network.eval().requires_grad_(False).to(self.device)
+        # On a GPU there is one way.
+        self.runtime: Runtime | None = None
         if self.device.type == "cpu":
-            self._runtime = Runtime(self.network, self.fingerprint, description, _regions_and_mean)
+            self.runtime = Runtime(self.network, self.fingerprint, description, _regions_and_mean)
         else:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
         size = preprocessing.size
@@ -115,8 +117,8 @@ class GridEncoder:
 
     def _grids(self, pixels_N3HW: Tensor) -> Tensor:
         """Return grids (N, R, C) on the CPU."""
-        if self.device.type == "cpu":
-            map_NCHW = self._runtime(pixels_N3HW)
+        if self.runtime:
+            map_NCHW = self.runtime(pixels_N3HW)
         else:
             map_NCHW = _map(self.network, pixels_N3HW.to(self.device, memory_format=torch.channels_last)).cpu()
         return _grid(map_NCHW)

@@ -69,7 +69,7 @@ class Runtime:
     def __init__(
         self, network: nn.Module, fingerprint: str, description: str, vectors: Vectors, ways: Sequence[Way] = WAYS
     ) -> None:
-        self._network, self._vectors = network, vectors
+        self._network, self.vectors = network, vectors
         self._fingerprint, self._description = fingerprint, description
         self._ways = {way.name: way for way in ways}
         self._eager = eager(network)
@@ -196,7 +196,7 @@ class Runtime:
 
     def _agreement(self, run: Run, sample: Sample) -> float:
         """Return the least cosine between a vector of this way and the same in single precision."""
-        pair = [self._vectors(sample.inputs, output) for output in (run(*sample.inputs), sample.output)]
+        pair = [self.vectors(sample.inputs, output) for output in (run(*sample.inputs), sample.output)]
         # A vector of zeros has no direction; it must be zeros in both.
         cosine_M = cosine_similarity(*pair, dim=-1)
         cosine_M[(pair[0] == 0).all(-1) & (pair[1] == 0).all(-1)] = 1.0

@@ -19,7 +19,7 @@ from transformers import AutoTokenizer
 from model.encoders import fingerprints, pretrained
 from model.encoders.precision import autocast
 from model.encoders.protocols import EncodedText
-from model.encoders.runtime import Runtime
+from model.encoders.runtime import Runtime, Vectors
 
 NEEDS = "config.json, model.safetensors and tokenizer files"
 # Tokens of a text that are encoded; titles of shops are shorter.
@@ -30,7 +30,7 @@ MASK = "attention_mask"
 BATCH = 64
 
 
-class _States(nn.Module):
+class States(nn.Module):
     """The last states (N, T, E) of a transformer, called with its inputs in the order of ``names``."""
 
     def __init__(self, network: nn.Module, names: Sequence[str]) -> None:
@@ -40,6 +40,20 @@ class _States(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         states: Tensor = self.network(**dict(zip(self.names, inputs, strict=True))).last_hidden_state
         return states
+
+
+def token_vectors(mask: int) -> Vectors:
+    """Return what gives the vectors of all tokens, and the mean of each text's (M, E).
+
+    ``mask`` is the place of the mask among the inputs: what is computed for padding does not count.
+    """
+
+    def vectors(inputs: tuple[Tensor, ...], states_NTE: Tensor) -> Tensor:
+        inside_NT = inputs[mask].bool()
+        mean_NE = (states_NTE * inside_NT[..., None]).sum(1) / inside_NT.sum(1, keepdim=True)
+        return torch.cat([states_NTE[inside_NT], mean_NE])
+
+    return vectors
 
 
 class TransformerTextEncoder:
@@ -103,11 +117,11 @@ class TransformerTextEncoder:
 
     def _encoded(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Return the same as `states` of this encoder's network, on the CPU."""
-        if self._device.type != "cpu":
+        if self.runtime is None:
             states_NTE, length_N = self.states(self.network, texts)
             return states_NTE.cpu(), length_N
         inputs = self._inputs(texts)
-        return self._runtime(*inputs.values()), inputs[MASK].sum(dim=1)
+        return self.runtime(*inputs.values()), inputs[MASK].sum(dim=1)
 
     def _inputs(self, texts: Sequence[str]) -> dict[str, Tensor]:
         """Return the network's inputs (N, T) by name."""
@@ -122,18 +136,11 @@ class TransformerTextEncoder:
         self.fingerprint = fingerprints.of_module(network, vocabulary, LONGEST)
         self.width = int(network.config.hidden_size)
         self.network = network.eval().requires_grad_(False).to(self._device)
+        self.runtime: Runtime | None = None
         if self._device.type == "cpu":
             names = list(self._inputs(["a"]))
-            mask = names.index(MASK)
-
-            def vectors(inputs: tuple[Tensor, ...], states_NTE: Tensor) -> Tensor:
-                """Return the vectors of all tokens, and the mean of each text's (M, E)."""
-                inside_NT = inputs[mask].bool()
-                means_NE = (states_NTE * inside_NT[..., None]).sum(1) / inside_NT.sum(1, keepdim=True)
-                return torch.cat([states_NTE[inside_NT], means_NE])
-
-            states = _States(self.network, names).eval()
-            self._runtime = Runtime(states, self.fingerprint, description, vectors)
+            states = States(self.network, names).eval()
+            self.runtime = Runtime(states, self.fingerprint, description, token_vectors(names.index(MASK)))
 
 
 def require(name: str) -> None:

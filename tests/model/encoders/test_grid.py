@@ -84,7 +84,7 @@ def test_pictures_are_scaled_as_pillow_does_it() -> None:
         scaled = np.asarray(picture.resize((64, 64), Image.Resampling.BICUBIC)).astype(np.float32)
         levels = (255 * pixels_3HW.permute(1, 2, 0) - torch.from_numpy(scaled)).abs()
         assert levels.max() < 3.1
-        assert levels.mean() < 0.11
+        assert levels.mean() < 0.2
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK"])

@@ -181,6 +181,9 @@ class Runtime:
         _go_on()
         if name not in self._ways:
             return None, "there is no such way any more", 0.0
+        needs = self._ways[name].needs
+        if needs and not needs & set(this_machine().instructions):
+            return None, f"the processor has none of {', '.join(sorted(needs))}", 0.0
         try:
             run = self._ways[name].prepare(frozen)
             _go_on()

@@ -40,10 +40,15 @@ class Frozen:
 
 @dataclass(frozen=True)
 class Way:
-    """A way by its name. ``prepare`` may take seconds, and raise anything where the machine or network lacks it."""
+    """A way by its name. ``prepare`` may take seconds, and raise anything where the machine or network lacks it.
+
+    ``needs`` are instructions (`machine.INSTRUCTIONS`) of which the processor must have one, if any are named: without
+    them a way may work, a hundred times as slow.
+    """
 
     name: str
     prepare: Callable[[Frozen], Run]
+    needs: frozenset[str] = frozenset()
 
 
 def eager(network: nn.Module) -> Run:
@@ -81,9 +86,6 @@ def _by_openvino(precision: str) -> Callable[[Frozen], Run]:
         import openvino
 
         core = openvino.Core()
-        known = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        if precision == "bf16" and "BF16" not in known:
-            raise RuntimeError("OpenVINO computes no bfloat16 on this processor")
         options = {
             "INFERENCE_PRECISION_HINT": precision,
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
@@ -139,10 +141,11 @@ def _open(example: Tensor) -> list[int]:
     return [-1, -1] if example.dim() == 2 else [-1, *example.shape[1:]]
 
 
+_BFLOAT16 = frozenset({"amx_bf16", "avx512_bf16"})
 WAYS: Sequence[Way] = (
-    Way("PyTorch bfloat16", _in_bfloat16),
+    Way("PyTorch bfloat16", _in_bfloat16, _BFLOAT16),
     Way("OpenVINO float32", _by_openvino("f32")),
-    Way("OpenVINO bfloat16", _by_openvino("bf16")),
+    Way("OpenVINO bfloat16", _by_openvino("bf16"), _BFLOAT16),
 )
 """What may be faster than `eager`."""
 EAGER = "PyTorch float32"

@@ -11,7 +11,6 @@ from tqdm import tqdm
 from model.boxes.described import RECENT
 from model.boxes.effort import Seconds
 from model.boxes.worth import DRAW
-from model.encoders.kept import PLACES
 from model.evaluation.boxes import BoxResult
 from model.evaluation.corpus import LabelledCorpus, families_at, require_share
 from model.evaluation.run import Result, RunPlan, run, steps
@@ -93,8 +92,7 @@ def evaluate(plan: Plan, settings: Settings, say: Say) -> tuple[list[Result], st
         )
         tell_notes(samples, say)
         lexicon = read_lexicon(settings.training.lexicon)
-        with PLACES.kept_in(plan.out / "ways"):
-            corpus = corpus_of(samples, extractor, plan.out, lexicon, settings.pictures.image_max_pixels)
+        corpus = corpus_of(samples, extractor, plan.out, lexicon, settings.pictures.image_max_pixels)
         corpus = replace(corpus, draw_seconds=settings.training.draw_seconds or DRAW)
         corpus = with_sources(corpus, samples, settings, plan.out, say)
         with RECENT.kept_in(plan.out / "descriptions"):

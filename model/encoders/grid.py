@@ -100,10 +100,8 @@ class GridEncoder:
             rows, columns = self.grid_shape
             return torch.zeros(0, rows * columns, self.width), torch.zeros(0, self.width)
         batches = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
-        with torch.inference_mode():
-            grids = [self._grids(pixels_N3HW) for pixels_N3HW in self._prepared(batches)]
-        # Outside of inference mode, so that the caller can use the result in training.
-        grid_NRC = torch.cat(grids)
+        # Joined outside of inference mode, so that the caller can use the result in training.
+        grid_NRC = torch.cat([self._grids(pixels_N3HW) for pixels_N3HW in self._prepared(batches)])
         return grid_NRC, grid_NRC.mean(dim=1)
 
     def _prepared(self, batches: Sequence[Sequence[Image.Image]]) -> Iterator[Tensor]:
@@ -121,7 +119,8 @@ class GridEncoder:
         if self.runtime:
             map_NCHW = self.runtime(pixels_N3HW)
         else:
-            map_NCHW = _map(self.network, pixels_N3HW.to(self.device, memory_format=torch.channels_last)).cpu()
+            with torch.inference_mode():
+                map_NCHW = _map(self.network, pixels_N3HW.to(self.device, memory_format=torch.channels_last)).cpu()
         return _grid(map_NCHW)
 
 

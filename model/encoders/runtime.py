@@ -110,7 +110,6 @@ class Runtime:
             if self._thread is not None:
                 return
             self._seen += len(output)
-            # Outside of inference mode, as other threads use them.
             kept = Sample(tuple(each[:SAMPLE_ROWS].clone() for each in inputs), output[:SAMPLE_ROWS].clone())
             self._samples = [*self._samples[1 - SAMPLES :], kept]
             if self._seen < HANDFUL and ways.get(self._fingerprint) is None:

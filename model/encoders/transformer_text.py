@@ -106,19 +106,19 @@ class TransformerTextEncoder:
         encoded = {"": EncodedText(torch.zeros(0, self.width), torch.zeros(self.width))}
         for start in range(0, len(distinct), BATCH):
             batch = distinct[start : start + BATCH]
-            with torch.inference_mode():
-                states_NTE, length_N = self._encoded(batch)
-                for text, states_TE, length in zip(batch, states_NTE, length_N.tolist(), strict=True):
-                    # Tokens are [CLS] … [SEP]; the end token has no content and is left out.
-                    content_TE = states_TE[1 : length - 1]
-                    pooled_E = content_TE.mean(dim=0) if len(content_TE) else torch.zeros(self.width)
-                    encoded[text] = EncodedText(states_TE[: length - 1].clone(), pooled_E)
+            states_NTE, length_N = self._encoded(batch)
+            for text, states_TE, length in zip(batch, states_NTE, length_N.tolist(), strict=True):
+                # Tokens are [CLS] … [SEP]; the end token has no content and is left out.
+                content_TE = states_TE[1 : length - 1]
+                pooled_E = content_TE.mean(dim=0) if len(content_TE) else torch.zeros(self.width)
+                encoded[text] = EncodedText(states_TE[: length - 1].clone(), pooled_E)
         return [encoded[text if text.strip() else ""] for text in texts]
 
     def _encoded(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Return the same as `states` of this encoder's network, on the CPU."""
         if self.runtime is None:
-            states_NTE, length_N = self.states(self.network, texts)
+            with torch.inference_mode():
+                states_NTE, length_N = self.states(self.network, texts)
             return states_NTE.cpu(), length_N
         inputs = self._inputs(texts)
         return self.runtime(*inputs.values()), inputs[MASK].sum(dim=1)

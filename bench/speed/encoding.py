@@ -83,7 +83,9 @@ def measured(subject: Subject, ways: Ways, machine: dict[str, float], *, repeats
     alone = eager(subject.network)
     runs: dict[str, Run] = {"PyTorch float32 (as the examples)": alone, "Tagloom": _settled(subject)}
     frozen = Frozen(subject.network, tuple(each[:1] for each in subject.inputs), ways.model_file(subject.fingerprint))
-    candidates = [*((way.name, way.prepare) for way in WAYS), ("PyTorch bfloat16, channels first", _autocast)]
+    candidates = [(way.name, way.prepare) for way in WAYS]
+    if subject.unit == "pictures":
+        candidates.append(("PyTorch bfloat16, channels first", _autocast))
     if compiler and shutil.which("g++"):
         candidates.append(("torch.compile bfloat16, frozen", _compiled))
     if find_spec("nncf"):

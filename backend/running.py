@@ -12,6 +12,7 @@ from backend.service import Service
 from backend.ties import Dependencies
 from labelstudio.sites import Sites, connections_of
 from model.boxes.described import RECENT
+from model.encoders.kept import PLACES
 from store.store import Store
 from tagloom_base import logs
 from tagloom_base.errors import UserError
@@ -88,7 +89,10 @@ def running(
     service, timer = Service(named, store, sites, metrics, dependencies, webhooks), Timer(named, store)
     loading = Loading(settings, service, timer, sites, dependencies, settle)
     try:
-        with loading, closing(service), timer, webhooks, RECENT.kept_in(settings.paths.descriptions):
+        with (
+            loading, closing(service), timer, webhooks,
+            RECENT.kept_in(settings.paths.descriptions), PLACES.kept_in(settings.paths.ways),
+        ):  # fmt: skip
             yield service
     finally:
         sites.close()

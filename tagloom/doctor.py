@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tagloom.checks import machine, projects, services, sources, studios
+from tagloom.checks import machine, projects, services, sources, speed, studios
 from tagloom.checks.finding import Check, Finding, found_by
 from tagloom_base import logs
 from tagloom_base.errors import UserError
@@ -19,6 +19,7 @@ from tagloom_base.values import trimmed
 SETTINGS = "settings"
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("machine", machine.machine),
+    ("speed of this machine", speed.speed),
     (SETTINGS, machine.chosen),
     ("home", machine.home),
     ("store", services.database),

@@ -129,6 +129,11 @@ class PathSettings(_Group):
         return self.home / "search"
 
     @property
+    def ways(self) -> Path:
+        """The ways in which encoders run fastest, by machine."""
+        return self.home / "ways"
+
+    @property
     def neighbours(self) -> Path:
         return self.home / "neighbours"
 

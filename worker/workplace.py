@@ -16,6 +16,7 @@ from labelstudio.project import ProjectKey
 from labelstudio.sites import Sites
 from model.boxes.described import RECENT
 from model.encoders.joint import JointEncoder, open_joint
+from model.encoders.kept import PLACES
 from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor, open_extractor
 from store.projects import Project
@@ -101,4 +102,5 @@ def open_workplace(settings: Settings | None = None) -> Iterator[Workplace]:
         workplace = Workplace(settled(settings, store.encoders), store, sites)
         stack.callback(workplace.close)
         stack.enter_context(RECENT.kept_in(settings.paths.descriptions))
+        stack.enter_context(PLACES.kept_in(settings.paths.ways))
         yield workplace

@@ -6,7 +6,7 @@ import time
 
 from bench.speed.machine import described, peaks
 
-QUESTIONS: tuple[str, ...] = ("requests",)
+QUESTIONS: tuple[str, ...] = ("encoding", "reading", "requests", "propagation")
 
 
 def main() -> None:

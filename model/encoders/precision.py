@@ -1,4 +1,4 @@
-"""The precision in which encoders compute."""
+"""The precision in which encoders compute on a GPU, and while they are trained. Else see `runtime`."""
 
 import torch
 

@@ -58,7 +58,8 @@ class Live:
         self.images, self.texts = images, texts
         self.reduction = Reduction(*(part.to(device) for part in astuple(reduction)))
         chosen = {IMAGE: images, TEXT: texts}
-        copies = {name: copy.deepcopy(encoder.network) for name, encoder in chosen.items() if encoder}
+        # A copy of the networks that torchvision traces comes in training mode.
+        copies = {name: copy.deepcopy(encoder.network).eval() for name, encoder in chosen.items() if encoder}
         self.encoders = nn.ModuleDict({name: learning(network, share) for name, network in copies.items()})
 
     def seen_anew(self, batch: Batch, rows: Tensor) -> Batch:

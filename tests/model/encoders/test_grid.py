@@ -1,10 +1,18 @@
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
-from model.encoders.grid import GridEncoder, Preprocessing
+from model.encoders.catalogue import image_encoder
+from model.encoders.grid import BATCH, GridEncoder, Preprocessing
+from model.encoders.kept import PLACES
+from model.encoders.runtime import HANDFUL
 from model.encoders.small_resnet import SmallResNet
+from model.encoders.ways import EAGER, WAYS, Frozen
+from tagloom.datasets.dataset import load
 
 PREPROCESSING = Preprocessing(64, (0.5, 0.4, 0.3), (0.25, 0.2, 0.1))
 
@@ -65,3 +73,69 @@ def test_a_network_without_a_grid_is_refused() -> None:
     pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     with pytest.raises(ValueError, match="grid of regions"):
         GridEncoder(pooled, PREPROCESSING, "pooled")
+
+
+def test_pictures_are_scaled_as_pillow_does_it() -> None:
+    samples = [sample.open() for sample in load("samples/data").samples[:4]]
+    shapes = [(1200, 900), (500, 500), (64, 64), (40, 1000), (7, 5), (1, 1)]
+    pictures = [sample.resize(shape) for sample in samples for shape in shapes]
+    plain = Preprocessing(64, (0.0,) * 3, (1.0,) * 3)
+    for picture, pixels_3HW in zip(pictures, plain(pictures), strict=True):
+        scaled = np.asarray(picture.resize((64, 64), Image.Resampling.BICUBIC)).astype(np.float32)
+        levels = (255 * pixels_3HW.permute(1, 2, 0) - torch.from_numpy(scaled)).abs()
+        assert levels.max() < 3.1
+        assert levels.mean() < 0.2
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK"])
+def test_pictures_of_other_modes_are_encoded(mode: str) -> None:
+    picture = Image.new("RGB", (30, 20), (255, 0, 0)).convert(mode)
+    assert torch.allclose(PREPROCESSING([picture]), PREPROCESSING([picture.convert("RGB")]))
+
+
+def test_pictures_keep_their_order_over_several_batches() -> None:
+    encoder, pictures = _encoder(), _pictures(3 * BATCH + 2)
+    together = encoder.encode(pictures)[0]
+    for index in (0, BATCH - 1, BATCH, 2 * BATCH + 3, 3 * BATCH + 1):
+        assert torch.allclose(encoder.encode([pictures[index]])[0][0], together[index], atol=1e-5)
+
+
+def test_an_error_in_preparing_a_later_batch_is_raised() -> None:
+    class Broken(Image.Image):
+        mode = "RGB"
+
+        def tobytes(self, *_: object) -> bytes:
+            raise OSError("the file is gone")
+
+    pictures: list[Image.Image] = [*_pictures(BATCH), Broken()]
+    with pytest.raises(OSError, match="gone"):
+        _encoder().encode(pictures)
+
+
+def test_each_way_that_is_chosen_agrees_on_real_pictures(tmp_path: Path) -> None:
+    """Of the ways that this machine has, each either agrees in all vectors or is refused."""
+    pictures = [sample.open() for sample in load("samples/data").samples[: HANDFUL + BATCH]]
+    encoder = image_encoder("shipped")
+    assert encoder.runtime
+    expected = encoder.encode(pictures)
+    with PLACES.kept_in(tmp_path):
+        encoder.encode(pictures)
+        assert encoder.runtime.settled(60)
+    found = encoder.encode(pictures)
+    for before, after in zip(expected, found, strict=True):
+        # .999 in all vectors of the samples that were compared; others may lie a little below.
+        cosine = torch.cosine_similarity(before, after, dim=-1)
+        assert cosine.mean() > 0.999
+        assert cosine.min() > 0.99
+    assert encoder.fingerprint == image_encoder("shipped").fingerprint
+    assert encoder.runtime.way in {EAGER, *(way.name for way in WAYS)}
+
+
+def test_openvino_in_single_precision_gives_the_same_features(tmp_path: Path) -> None:
+    (way,) = (each for each in WAYS if each.name == "OpenVINO float32")
+    encoder = image_encoder("shipped")
+    pixels_N3HW = encoder.preprocessing([sample.open() for sample in load("samples/data").samples[:6]])
+    run = way.prepare(Frozen(encoder.network, (pixels_N3HW[:1],), tmp_path / "form.xml"))
+    assert encoder.runtime
+    pair = [encoder.runtime.vectors((), output) for output in (encoder.runtime(pixels_N3HW), run(pixels_N3HW))]
+    assert torch.cosine_similarity(*pair, dim=-1).min() > 0.9999

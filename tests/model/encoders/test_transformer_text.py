@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from model.encoders.catalogue import text_encoder
+from model.encoders.kept import PLACES
+from model.encoders.runtime import HANDFUL
 from model.encoders.transformer_text import LONGEST, TransformerTextEncoder
 from tests.model.encoders.folders import bert_folder
 
@@ -69,3 +71,20 @@ def test_bert_base_from_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     encoded = TransformerTextEncoder(bert_folder(tmp_path, 768, 12, 12)).encode(["买一送一"])[0]
     assert (encoded.tokens_TE.shape, encoded.pooled_E.shape) == ((5, 768), (768,))
+
+
+def test_the_way_that_is_chosen_agrees_for_texts_of_any_length(folder: str, tmp_path: Path) -> None:
+    encoder = TransformerTextEncoder(folder)
+    assert encoder.runtime
+    expected = encoder.encode(TEXTS)
+    titles = [f"连衣裙 {number} 夏季新款" + "正品" * (number % 7) for number in range(2 * HANDFUL)]
+    with PLACES.kept_in(tmp_path):
+        for start in range(0, len(titles), 4):
+            encoder.encode(titles[start : start + 4])
+        assert encoder.runtime.settled(60)
+    for before, after in zip(expected, encoder.encode(TEXTS), strict=True):
+        assert before.tokens_TE.shape == after.tokens_TE.shape
+        for one, other in ((before.tokens_TE, after.tokens_TE), (before.pooled_E[None], after.pooled_E[None])):
+            shown = one.any(1)
+            assert (torch.cosine_similarity(one, other, dim=-1)[shown] > 0.999).all()
+    assert encoder.fingerprint == TransformerTextEncoder(folder).fingerprint

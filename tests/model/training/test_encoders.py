@@ -8,11 +8,13 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
+from torchvision import models
 
 from model.attention.batching import Batch, collate
 from model.encoders.catalogue import save_text_encoder
 from model.encoders.grid import GridEncoder, Preprocessing
 from model.encoders.small_resnet import SmallResNet
+from model.encoders.torchvision_grid import until_pooling
 from model.encoders.transformer_text import TransformerTextEncoder
 from model.features.extraction import FeatureExtractor
 from model.features.item import ItemFeatures
@@ -304,3 +306,17 @@ def test_what_is_missing_is_told(
             EncoderPair({"": None, "other": wide}.get(asks, images), None),
             replace(QUICK, training=replace(TRAIN, network={})) if asks == "form" else QUICK,
         )
+
+
+def test_a_network_that_torchvision_traces_trains_in_evaluation_mode(
+    tagger: Tagger, pool: Sequence[ItemFeatures]
+) -> None:
+    """Its copies come in training mode: batch normalisation would take the batch's statistics."""
+    torch.manual_seed(1)
+    traced = until_pooling(models.get_model("resnet18", weights=None).eval())
+    images = GridEncoder(traced, Preprocessing(64, (0.5,) * 3, (0.25,) * 3), "traced")
+    live = live_of(tagger, pool, images=images)
+    assert not any(module.training for module in live.encoders[IMAGE].modules())
+    pixels_N3HW = images.preprocessing(PICTURES[:4])
+    with torch.no_grad():
+        assert torch.equal(live.encoders[IMAGE](pixels_N3HW), images.network(pixels_N3HW))

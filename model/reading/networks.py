@@ -30,9 +30,9 @@ def opened(name: str) -> openvino.Model:
 
 
 def precision() -> openvino.Type:
-    """Return the type in which networks compute here: bfloat16 where the processor has it, otherwise float32."""
+    """Return bfloat16 where OpenVINO computes in it because the processor can, otherwise float32."""
     kind: openvino.Type = openvino.Core().get_property("CPU", "INFERENCE_PRECISION_HINT")
-    return kind
+    return kind if kind == openvino.Type.bf16 else openvino.Type.f32
 
 
 class Network:

@@ -9,7 +9,7 @@ Shape suffixes: H, W pixels; 3 colours; B lines of a batch; T steps along a line
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import cv2
 import numpy as np
@@ -65,13 +65,15 @@ class Recognizer:
         share_BT: Array = np.zeros(best_BT.shape, dtype=np.float32)
         share_BT[begins_BT] = 1 / np.exp(logit_NV - logit_NV.max(1, keepdims=True)).sum(1)
         decoded, _ = self._decoder.decode(best_BT, share_BT, remove_duplicate=True)
-        return [Line(text, float(score)) for text, score in cast("list[tuple[str, float]]", decoded)]
+        return [Line(text, float(score)) for text, score in decoded]
 
 
 def largest(value_BTV: Array) -> Array:
-    """Return the first place (B, T) of the largest value; bfloat16, which numpy does not know, is float16 by name."""
+    """Return the first place (B, T) of the largest value, given float32, or bfloat16 that goes by the name float16."""
+    best_BT: Array
     if value_BTV.dtype == np.float32:
-        return value_BTV.argmax(2)
+        best_BT = value_BTV.argmax(2)
+        return best_BT
     # Seen as whole numbers, positive bfloat16 are in order. Negative ones are in reverse order.
     bits_BTV = value_BTV.view(np.int16)
     best_BT = bits_BTV.argmax(2)
@@ -81,11 +83,8 @@ def largest(value_BTV: Array) -> Array:
 
 
 def as_float(value: Array) -> Array:
-    """Return float32 or bfloat16 as float32."""
-    if value.dtype == np.float32:
-        return value
-    single: Array = (value.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
-    return single
+    """Return float32, or bfloat16 that goes by the name float16, as float32."""
+    return value if value.dtype == np.float32 else (value.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
 
 
 def batches_of(widths: Sequence[float]) -> list[Batch]:

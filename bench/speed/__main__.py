@@ -6,7 +6,7 @@ import time
 
 from bench.speed.machine import described, peaks
 
-QUESTIONS: tuple[str, ...] = ()
+QUESTIONS: tuple[str, ...] = ("reading",)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ all are read a second time, turned, because single lines of an upright picture a
 readings count if they explain at least half of the doubtful lines: any text has letters that look alike when turned.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,22 +44,22 @@ def recognised(
 
     ``read`` is the recogniser. It gets the lines of all pictures at once, and then those that are read turned.
     """
-    said = iter(read([crop for crops in pictures for crop in crops]))
+
+    def answers(crops: list[Pixels]) -> Iterator[Line]:
+        return iter(read(crops) if crops else ())
+
+    said = answers([crop for crops in pictures for crop in crops])
     found = [[next(said) for _ in crops] for crops in pictures]
     doubtful = [
         {place for place, line in enumerate(lines) if _is_doubtful(line, crops[place])}
         for lines, crops in zip(found, pictures, strict=True)
     ]
     again = [bool(few) and 2 * len(few) >= len(lines) for few, lines in zip(doubtful, found, strict=True)]
-    said = iter(
-        read(
-            [np.ascontiguousarray(crop[::-1, ::-1]) for crops, due in zip(pictures, again, strict=True) if due
-             for crop in crops]
-        )
-    )  # fmt: skip
+    due = [crops for crops, is_due in zip(pictures, again, strict=True) if is_due]
+    said = answers([np.ascontiguousarray(crop[::-1, ::-1]) for crops in due for crop in crops])
     return [
-        _best(lines, [next(said) for _ in crops], few, crops) if due else (lines, ())
-        for lines, crops, few, due in zip(found, pictures, doubtful, again, strict=True)
+        _best(lines, [next(said) for _ in crops], few, crops) if is_due else (lines, ())
+        for lines, crops, few, is_due in zip(found, pictures, doubtful, again, strict=True)
     ]
 
 

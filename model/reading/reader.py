@@ -58,7 +58,7 @@ class Reader:
         What a picture says does not depend on the others. Several pictures take less time than one after another.
         """
         with self._lock:
-            return [reading for part in _parts(images) for reading in self._read(part)]
+            return [reading for part in parts_of(images) for reading in self._read(part)]
 
     def _read(self, images: Sequence[Image.Image]) -> list[Reading]:
         found = self._looker.found(images)
@@ -73,7 +73,7 @@ class Reader:
         return Looker(self._threads)
 
 
-def _parts(images: Sequence[Image.Image]) -> Iterator[Sequence[Image.Image]]:
+def parts_of(images: Sequence[Image.Image]) -> Iterator[Sequence[Image.Image]]:
     """Yield the pictures in parts of AT_A_TIME at most; a long one, which has the pixels of many, by itself."""
     start = 0
     for place, image in enumerate(images):

@@ -6,7 +6,7 @@ all are read a second time, turned, because single lines of an upright picture a
 readings count if they explain at least half of the doubtful lines: any text has letters that look alike when turned.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,16 +37,36 @@ class Line:
     score: float
 
 
-def recognised(crops: list[Pixels], read: Callable[[list[Pixels]], list[Line]]) -> tuple[list[Line], tuple[str, ...]]:
-    """Return what stands in each line, given its pixels, and what is to be told of the picture's text.
+def recognised(
+    pictures: Sequence[Sequence[Pixels]], read: Callable[[list[Pixels]], list[Line]]
+) -> list[tuple[list[Line], tuple[str, ...]]]:
+    """Return what stands in the lines of each picture, given their pixels, and what is to be told of its text.
 
-    ``read`` is the recogniser.
+    ``read`` is the recogniser. It gets the lines of all pictures at once, and then those that are read turned.
     """
-    lines = read(crops) if crops else []
-    doubtful = {place for place, line in enumerate(lines) if _is_doubtful(line, crops[place])}
-    if not doubtful or 2 * len(doubtful) < len(lines):
-        return lines, ()
-    turned = read([np.ascontiguousarray(crop[::-1, ::-1]) for crop in crops])
+
+    def answers(crops: list[Pixels]) -> Iterator[Line]:
+        return iter(read(crops) if crops else ())
+
+    said = answers([crop for crops in pictures for crop in crops])
+    found = [[next(said) for _ in crops] for crops in pictures]
+    doubtful = [
+        {place for place, line in enumerate(lines) if _is_doubtful(line, crops[place])}
+        for lines, crops in zip(found, pictures, strict=True)
+    ]
+    again = [bool(few) and 2 * len(few) >= len(lines) for few, lines in zip(doubtful, found, strict=True)]
+    due = [crops for crops, is_due in zip(pictures, again, strict=True) if is_due]
+    said = answers([np.ascontiguousarray(crop[::-1, ::-1]) for crops in due for crop in crops])
+    return [
+        _best(lines, [next(said) for _ in crops], few, crops) if is_due else (lines, ())
+        for lines, crops, few, is_due in zip(found, pictures, doubtful, again, strict=True)
+    ]
+
+
+def _best(
+    lines: list[Line], turned: list[Line], doubtful: set[int], crops: Sequence[Pixels]
+) -> tuple[list[Line], tuple[str, ...]]:
+    """Return the lines of a picture as they are or turned, and what is to be told of them."""
     better = {
         place: line
         for place, (line, before) in enumerate(zip(turned, lines, strict=True))

@@ -32,41 +32,59 @@ def test_upright_lines_are_read_once() -> None:
         calls.append(len(crops))
         return [UPRIGHT, UPRIGHT, STRAY][: len(crops)]
 
-    assert recognised(_crops(3), read) == ([UPRIGHT, UPRIGHT, STRAY], ())
+    assert recognised([_crops(3)], read) == [([UPRIGHT, UPRIGHT, STRAY], ())]
     assert calls == [3]
-    assert recognised([], read) == ([], ())
+    assert recognised([[], []], read) == [([], ()), ([], ())]
     assert calls == [3]
 
 
 def test_lines_upside_down_are_read_turned() -> None:
-    lines, notes = recognised(_crops(2), _reader([STRAY, Line("", 0.0)], [UPRIGHT, UPRIGHT]))
+    ((lines, notes),) = recognised([_crops(2)], _reader([STRAY, Line("", 0.0)], [UPRIGHT, UPRIGHT]))
     assert lines == [UPRIGHT, UPRIGHT]
     assert notes == (TURNED,)
 
 
 def test_a_line_that_looks_sure_is_read_turned_with_the_others() -> None:
     alike = Line("NEWSON一二", 0.95)
-    lines, notes = recognised(_crops(3), _reader([STRAY, alike, STRAY], [UPRIGHT, UPRIGHT, UPRIGHT]))
+    ((lines, notes),) = recognised([_crops(3)], _reader([STRAY, alike, STRAY], [UPRIGHT, UPRIGHT, UPRIGHT]))
     assert lines == [UPRIGHT] * 3
     assert notes == (TURNED,)
 
 
 def test_a_few_lines_that_look_alike_turned_prove_nothing() -> None:
-    lines, notes = recognised(_crops(3), _reader([STRAY] * 3, [UPRIGHT, STRAY, STRAY]))
+    ((lines, notes),) = recognised([_crops(3)], _reader([STRAY] * 3, [UPRIGHT, STRAY, STRAY]))
     assert lines == [STRAY] * 3
     assert notes == (UNREADABLE,)
 
 
 def test_a_turned_line_counts_only_if_it_is_sure_and_says_more() -> None:
     unsure, shorter = Line("十个字的一行文案在此", 0.85), Line("口", 0.99)
-    lines, notes = recognised(_crops(2), _reader([STRAY, STRAY], [unsure, shorter]))
+    ((lines, notes),) = recognised([_crops(2)], _reader([STRAY, STRAY], [unsure, shorter]))
     assert lines == [STRAY, STRAY]
     assert notes == (UNREADABLE,)
 
 
 def test_most_of_the_text_must_be_doubtful() -> None:
-    assert recognised(_crops(3), _reader([UPRIGHT, UPRIGHT, STRAY], [UPRIGHT] * 3))[1] == ()
+    assert recognised([_crops(3)], _reader([UPRIGHT, UPRIGHT, STRAY], [UPRIGHT] * 3))[0][1] == ()
 
 
 def test_a_single_line_that_cannot_be_read_is_not_told() -> None:
-    assert recognised(_crops(1), _reader([STRAY], [STRAY])) == ([STRAY], ())
+    assert recognised([_crops(1)], _reader([STRAY], [STRAY])) == [([STRAY], ())]
+
+
+def test_of_several_pictures_only_the_doubtful_one_is_read_turned() -> None:
+    calls: list[int] = []
+
+    def read(crops: list[Pixels]) -> list[Line]:
+        calls.append(len(crops))
+        said = _reader([STRAY, UPRIGHT, UPRIGHT], [UPRIGHT, STRAY, STRAY])
+        return said(crops)
+
+    upright, doubtful = _crops(3)[1:], _crops(1)
+    assert recognised([upright, doubtful, [], upright], read) == [
+        ([UPRIGHT, UPRIGHT], ()),
+        ([UPRIGHT], (TURNED,)),
+        ([], ()),
+        ([UPRIGHT, UPRIGHT], ()),
+    ]
+    assert calls == [5, 1]

@@ -31,12 +31,12 @@ def up(settings: Settings, samples: Sequence[Sample], labels: Sequence[str], *, 
     require_disk(settings.paths.home, NEEDED_MB)
     require_writable(settings.paths.home)
     require_pictures(sample.image for sample in samples)
-    # When its port is taken, Label Studio silently takes the next one.
-    require_free(port, "127.0.0.1", "--label-studio-port")
     account = Account.of(settings.paths.home.resolve())
     url = f"http://127.0.0.1:{port}"
     access = {"LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": account.token}
     with Stack(settings, access, command="tagloom up") as stack:
+        # After what a killed run left has ended. When its port is taken, Label Studio silently takes the next one.
+        require_free(port, "127.0.0.1", "--label-studio-port")
         project_id = _start(stack, samples, labels, url, account)
         click.echo(
             f"""

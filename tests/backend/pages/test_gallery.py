@@ -269,3 +269,12 @@ def test_pages_say_that_they_show_the_answers_of_the_version_before(tmp_path: Pa
         desk.store.versions.override(key, "v0.0000")
         assert said in browser.get("gallery", id=ID).text
         assert said in browser.get("project", id=ID).text
+
+
+def test_links_lead_to_the_first_name_of_label_studio(tmp_path: Path) -> None:
+    names = ("https://label.example.com", "http://old.example.com:8080")
+    with office.desk(tmp_path / "home", label_studio_names=names) as desk:
+        fill(desk, 1)
+        page = signed_in(desk).get("gallery", id=ID).text
+        assert "https://label.example.com/projects/1/data?task=1" in page
+        assert "old.example.com" not in page

@@ -13,7 +13,6 @@ from tests.architecture import ARROWS, CHECKOUT, ROOT, imported
 
 BY_NAME = {
     "torchvision": "fixed by the product's first users; models are also loaded by it",
-    "openvino": "rapidocr runs its models on it",
     "uvicorn": "the server; its extras (httptools, uvloop) are found by it",
     "psycopg": "SQLAlchemy's driver for postgresql:// addresses",
     "label-studio-sdk": "validates configs and results by Label Studio's own code",

@@ -212,8 +212,10 @@ def _int8(inputs: tuple[Tensor, ...]) -> Callable[[Frozen], Run]:
 
 def _agreement(subject: Subject, expected: Tensor, run: Run) -> tuple[float, float]:
     """Return the least and the mean cosine between vectors of this way and of PyTorch in single precision."""
-    pair = [subject.runtime.vectors(subject.inputs, output) for output in (expected, run(*subject.inputs))]
-    cosine_M = cosine_similarity(*pair, dim=-1)
+    expected_MC, found_MC = (
+        subject.runtime.vectors(subject.inputs, output) for output in (expected, run(*subject.inputs))
+    )
+    cosine_M = cosine_similarity(expected_MC, found_MC, dim=-1)
     return round(float(cosine_M.min()), 5), round(float(cosine_M.mean()), 5)
 
 

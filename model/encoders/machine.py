@@ -31,14 +31,15 @@ def this_machine() -> Machine:
     quota, _, period = _read(_GROUP / "cpu.max").partition(" ")
     if quota.isdigit():
         cores = max(1, min(cores, int(quota) // int(period)))
-    limit = _read(_GROUP / "memory.max")
-    memory = min(psutil.virtual_memory().total, int(limit) if limit.isdigit() else psutil.virtual_memory().total)
+    memory, limit = int(psutil.virtual_memory().total), _read(_GROUP / "memory.max")
+    if limit.isdigit():
+        memory = min(memory, int(limit))
     return Machine(_processor(), tuple(name for name in INSTRUCTIONS if known.get(name)), cores, memory)
 
 
 def free_memory() -> int:
     """Return the bytes that this process can still take without driving others out of memory."""
-    free = psutil.virtual_memory().available
+    free = int(psutil.virtual_memory().available)
     limit, used = _read(_GROUP / "memory.max"), _read(_GROUP / "memory.current")
     return min(free, int(limit) - int(used)) if limit.isdigit() and used.isdigit() else free
 

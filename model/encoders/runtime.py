@@ -104,7 +104,7 @@ class Runtime:
     def _note(self, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         """Keep the last batches as samples, and begin to choose when there is enough to go by."""
         ways = PLACES.ways
-        if self._thread is not None or ways is None:
+        if ways is None:
             return
         with self._lock:
             if self._thread is not None:
@@ -198,10 +198,11 @@ class Runtime:
 
     def _agreement(self, run: Run, sample: Sample) -> float:
         """Return the least cosine between a vector of this way and the same in single precision."""
-        pair = [self.vectors(sample.inputs, output) for output in (run(*sample.inputs), sample.output)]
+        found_MC = self.vectors(sample.inputs, run(*sample.inputs))
+        expected_MC = self.vectors(sample.inputs, sample.output)
+        cosine_M = cosine_similarity(found_MC, expected_MC, dim=-1)
         # A vector of zeros has no direction; it must be zeros in both.
-        cosine_M = cosine_similarity(*pair, dim=-1)
-        cosine_M[(pair[0] == 0).all(-1) & (pair[1] == 0).all(-1)] = 1.0
+        cosine_M[~found_MC.any(-1) & ~expected_MC.any(-1)] = 1.0
         return float(cosine_M.min())
 
     def _use(self, name: str, run: Run) -> None:

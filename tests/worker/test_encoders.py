@@ -11,6 +11,7 @@ from redis import Redis
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
+from model.encoders.kept import PLACES
 from store.processes import WORKER, Process
 from store.store import Store
 from tagloom_base.errors import UserError
@@ -41,6 +42,13 @@ def test_the_default_is_settled_once_and_stays(
     assert names(foreseen(settings, store.encoders)) == ("efficientnet-lite0", "shipped")
     with open_workplace(settings) as workplace:
         assert names(workplace.settings) == ("efficientnet-lite0", "shipped")
+
+
+def test_encoders_keep_their_ways_in_the_home_of_the_workplace(store: Store, settings: Settings) -> None:
+    with open_workplace(settings):
+        assert PLACES.ways is not None
+        assert PLACES.ways.model_file("abc").parent == settings.paths.ways
+    assert PLACES.ways is None
 
 
 def test_a_name_in_the_environment_wins_and_keeps_nothing(store: Store, settings: Settings) -> None:

@@ -137,5 +137,5 @@ def test_openvino_in_single_precision_gives_the_same_features(tmp_path: Path) ->
     pixels_N3HW = encoder.preprocessing([sample.open() for sample in load("samples/data").samples[:6]])
     run = way.prepare(Frozen(encoder.network, (pixels_N3HW[:1],), tmp_path / "form.xml"))
     assert encoder.runtime
-    pair = [encoder.runtime.vectors((), output) for output in (encoder.runtime(pixels_N3HW), run(pixels_N3HW))]
-    assert torch.cosine_similarity(*pair, dim=-1).min() > 0.9999
+    expected, found = (encoder.runtime.vectors((), each(pixels_N3HW)) for each in (encoder.runtime, run))
+    assert torch.cosine_similarity(expected, found, dim=-1).min() > 0.9999

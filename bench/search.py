@@ -28,15 +28,17 @@ from torch.nn.functional import normalize
 
 from bench import search_speed
 from model.encoders.catalogue import image_encoder, text_encoder
+from model.encoders.joint import JointEncoder
 from model.features.extraction import FeatureExtractor
 from model.features.item import ItemFeatures
 from model.search.copies import BITS, are_copies, picture_hash
-from model.search.projection import Projection, picture_part, reading_of
+from model.search.projection import WEIGHTS, Projection, picture_part, reading_of
 from model.search.variety import relevance, varied
 from tagloom.datasets.dataset import Dataset
 from tagloom.evaluation.corpus import corpus_of
 from tagloom.evaluation.data import read
 from tagloom.opening import opened
+from worker.search.finding import SEEN, WORDS
 from worker.search.index import Entry, Index, by_words
 
 AT = 10
@@ -83,14 +85,16 @@ def bare(item: ItemFeatures) -> ItemFeatures:
     return replace(item, title="", texts={}, industry=())
 
 
-def recalls(shop: Shop, scores: Scores) -> NDArray[np.float64]:
-    """Recall@10 of each query: its product's other views among the ten best, its own picture left out."""
+def recalls(shop: Shop, scores: Scores, *, own: bool = False) -> NDArray[np.float64]:
+    """Recall@10 of each query: its product's other views among the ten best, its own picture left out, or ``own``."""
     scores = scores.clone()
-    scores[torch.arange(len(shop.asked)), shop.asked] = -torch.inf
+    if not own:
+        scores[torch.arange(len(shop.asked)), shop.asked] = -torch.inf
     best = scores.argsort(dim=1, descending=True, stable=True)[:, :AT].tolist()
     found = []
     for row, top in zip(shop.asked, best, strict=True):
-        views = {other for other, product in enumerate(shop.products) if product == shop.products[row]} - {row}
+        views = {other for other, product in enumerate(shop.products) if product == shop.products[row]}
+        views -= set() if own else {row}
         found.append(len(views & set(top)) / min(len(views), AT))
     return np.array(found)
 
@@ -101,18 +105,18 @@ def centred(rows: Sequence[Tensor]) -> Tensor:
     return normalize(raw - raw[there].mean(0), dim=1) * there[:, None]
 
 
-def by_title(shop: Shop) -> Scores:
-    """BM25 of titles, by the index that the worker fills."""
-    scores = torch.zeros(len(shop.asked), len(shop.items))
+def by_words_of(asked: Sequence[str], texts: Sequence[tuple[str, str]]) -> Scores:
+    """BM25 of titles and read texts, by the index that the worker fills."""
+    scores = torch.zeros(len(asked), len(texts))
     with TemporaryDirectory() as folder:
         index = Index(Path(folder))
         with index.writing() as writer:
             writer.begin("bench", "none")
-            entries = [Entry(row, 0, "", 0, 0, item.title, "", ()) for row, item in enumerate(shop.items)]
+            entries = [Entry(row, 0, "", 0, 0, title, read, ()) for row, (title, read) in enumerate(texts)]
             writer.add(entries, torch.zeros(len(entries), 512))
         with index.reading() as connection:
-            for place, row in enumerate(shop.asked):
-                for found, score in by_words(connection, shop.items[row].title, len(shop.items)).items():
+            for place, text in enumerate(asked):
+                for found, score in by_words(connection, text, len(texts)).items():
                     scores[place, found] = score
     return scores
 
@@ -137,7 +141,9 @@ def views_table(shop: Shop, name: str, asks: Callable[[ItemFeatures], ItemFeatur
     parts["concatenation"] = torch.cat(joined, dim=1)
     scores = {method: vectors[shop.asked] @ vectors.T for method, vectors in parts.items()}
     scores["title alone (BM25)" if with_titles else "read text alone (TF-IDF)"] = (
-        by_title(shop) if with_titles else by_reading(shop)
+        by_words_of([shop.items[row].title for row in shop.asked], [(item.title, "") for item in shop.items])
+        if with_titles
+        else by_reading(shop)
     )
     projection = Projection.of(shop.items)
     asked = projection.vectors([asks(shop.items[row]) for row in shop.asked]).float()
@@ -150,6 +156,34 @@ def views_table(shop: Shop, name: str, asks: Callable[[ItemFeatures], ItemFeatur
     low, high = interval(shop, found["Tagloom"] - found[best])
     difference = (found["Tagloom"] - found[best]).mean()
     print(f"| Tagloom − {best} | {difference:+.3f} [{low:+.3f}, {high:+.3f}] |")
+
+
+def words_table(shop: Shop, joint_name: str) -> None:
+    """Print how pictures without titles are found by the words of their product's title: one query a product."""
+    asked = list({shop.products[row]: row for row in reversed(shop.asked)}.values())
+    bared = replace(shop, items=[bare(item) for item in shop.items], asked=asked)
+    projection = Projection.of(shop.items)
+    titles = [shop.items[row].title for row in asked]
+    words = torch.stack([projection.words(title) for title in titles]).float()
+    by_vector = words @ projection.vectors(bared.items).float().T
+    by_word = by_words_of(titles, [("", reading_of(item)) for item in bared.items])
+    scores = {"exact words (BM25)": by_word, "vector": by_vector, "both, as `text`": _even(by_vector, by_word)}
+    if joint_name:
+        joint = JointEncoder(joint_name)
+        pictures = [opened(path).image if path else Image.new("RGB", (32, 32)) for path in shop.pictures]
+        cosine = joint.texts(titles) @ joint.pictures(pictures).T
+        best, mean = cosine.max(1, keepdim=True).values, cosine.mean(1, keepdim=True)
+        scores["joint encoder"] = ((cosine - mean) / (best - mean)).clamp(min=0)
+        scores["both and joint, as `text`"] = (1 - SEEN) * scores["both, as `text`"] + SEEN * scores["joint encoder"]
+    print(f"\nA title's words, pictures without titles: {len(asked)} queries, {len(shop.items)} items")
+    print(f"\n| method | recall@{AT} |\n|---|---|")
+    for method, one in scores.items():
+        print(f"| {method} | {recalls(bared, one, own=True).mean():.3f} |")
+
+
+def _even(by_vector: Scores, by_word: Scores) -> Scores:
+    """Both in the units of the finder: vectors by the length of a whole item's words, words by the best."""
+    return (1 - WORDS) * by_vector / (WEIGHTS["reading"] + WEIGHTS["title"]) + WORDS * by_word
 
 
 def interval(shop: Shop, each: NDArray[np.float64]) -> tuple[float, float]:
@@ -280,6 +314,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("samples/data"))
     parser.add_argument("--image-encoder", default="shipped")
     parser.add_argument("--cache", type=Path, default=Path(".evaluation"))
+    parser.add_argument("--joint-encoder", default="", help="also find pictures by words through this one")
     parser.add_argument("--split", default="labelled")
     parser.add_argument("--speed", action="store_true", help="measure the speed of the exact search instead")
     parser.add_argument("--items", type=int, default=1_000_000, help="with --speed: how many vectors")
@@ -292,6 +327,7 @@ def main() -> None:
     shop = shop_of(read(chosen.data), chosen.image_encoder, chosen.cache, chosen.split)
     views_table(shop, "A picture without title", bare, with_titles=False)
     views_table(shop, "An item, titles as they are", lambda item: item, with_titles=True)
+    words_table(shop, chosen.joint_encoder)
     for share in (0.5, 0.25):
         random = np.random.default_rng(0)
         items = [replace(item, title=as_another_seller(item.title, share, random)) for item in shop.items]

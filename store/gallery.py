@@ -192,6 +192,12 @@ class Gallery:
         with self._database.read() as connection:
             return list(connection.execute(union_all(there.distinct(), answered)).scalars())
 
+    def gold_tasks(self, project_key: str) -> set[int]:
+        """Return the tasks of which the labels of gold are known."""
+        query = select(GOLD_LABELS.c.task_id).where(GOLD_LABELS.c.project_key == project_key).distinct()
+        with self._database.read() as connection:
+            return set(connection.execute(query).scalars())
+
     def labels(self, project_key: str, version: str, tasks: Sequence[int]) -> dict[int, dict[str, LabelAnswer]]:
         """Return the labels of the answers to these tasks: task → label → answer."""
         query = select(ANSWER_LABELS).where(ANSWER_LABELS.c.project_key == project_key)

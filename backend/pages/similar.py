@@ -65,7 +65,7 @@ def _page(visit: Visit, project: Project, asked: Mapping[str, str], why: str = "
     number = int(page) if page.isdecimal() and page.isascii() and len(page) < 4 and int(page) else 1
     fold = next((fold for fold in FOLDS if fold == asked["fold"]), FOLDS[0])
     asked = {**asked, "id": project.key.partition("/")[2], "fold": fold}
-    found, shown, labels = None, "", ()
+    found, shown, labels = None, "", tuple[str, ...]()
     service = visit.pages.service
     try:
         (searched,) = searched_in(service, project.key.partition("/")[0], [project.key])

@@ -4,11 +4,12 @@ Both networks were trained together on pictures with their captions, such that a
 its caption: Radford et al., "Learning transferable visual models from natural language supervision", 2021; Yang et al.,
 "Chinese CLIP", 2022; Zhai et al., "Sigmoid loss for language image pre-training", 2023. The library's models are used.
 
-Shape suffixes: N pictures or texts, J width of the space.
+Shape suffixes: N pictures or texts, P squares of pictures, J width of the space.
 """
 
 import threading
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,9 @@ class JointEncoder:
         found = [self._pictures(squares[start : start + BATCH]) for start in range(0, len(squares), BATCH)]
         if not found:
             return torch.zeros(0, self.width)
-        split = torch.cat(found).split([len(part) for part in parts])
-        return normalize(torch.stack([part_PJ.mean(0) for part_PJ in split]), dim=1)
+        square_PJ = iter(torch.cat(found))
+        mean_NJ = torch.stack([torch.stack(list(islice(square_PJ, len(part)))).mean(0) for part in parts])
+        return normalize(mean_NJ, dim=1)
 
     def texts(self, texts: Sequence[str]) -> Tensor:
         """Return the (N, J) vectors of texts, float32 on the CPU and of unit length."""

@@ -319,14 +319,16 @@ class Finder:
             known = torch.tensor(sorted(labelled(self._store, one.project)), dtype=torch.int64)
             allowed_N &= rows.of_tasks(known) == only.labelled
         if only.tags:
-            allowed_N &= rows.of_tasks(torch.tensor(tagged(self._store, one.project, only.tags), dtype=torch.int64))
+            allowed_N &= rows.of_tasks(
+                torch.tensor(tagged(self._store, one.project, one.config, only.tags), dtype=torch.int64)
+            )
         return allowed_N
 
     def _tagged(self, one: _Open, text: str) -> list[int]:
         """Return the rows of items with a tag of which the text is the name."""
         if text not in one.config.labels:
             return []
-        tasks = torch.tensor(tagged(self._store, one.project, [text]), dtype=torch.int64)
+        tasks = torch.tensor(tagged(self._store, one.project, one.config, [text]), dtype=torch.int64)
         found: list[int] = one.rows.of_tasks(tasks).nonzero()[:, 0].tolist()
         return found
 

@@ -21,13 +21,20 @@ def labels_of(
     return {number: labels for number, labels in found.items() if labels}
 
 
-def tagged(store: Store, project: Project, labels: Collection[str]) -> list[int]:
-    """Return the tasks with one of these labels, as the last training or keeping of answers knew them.
+def tagged(store: Store, project: Project, config: LabelConfig, labels: Collection[str]) -> list[int]:
+    """Return the tasks with one of these labels.
 
-    The database finds them, so that it does not take the reading of all answers.
+    The database finds them by the labels that the last training or keeping of answers noted, so that it does not take
+    the reading of all answers; gold of tasks that had none then is read now.
     """
     versions = store.answers.versions(project.key)
-    return store.gallery.with_labels(project.key, versions[0] if versions else "", labels)
+    found = set(store.gallery.with_labels(project.key, versions[0] if versions else "", labels))
+    if new := store.annotations.task_ids(project.key) - store.gallery.gold_tasks(project.key):
+        for number, gold in project_gold(store, project, config, new, page=new).by_task.items():
+            found.discard(number)
+            if set(gold.labels or ()) & set(labels):
+                found.add(number)
+    return list(found)
 
 
 def labelled(store: Store, project: Project) -> set[int]:

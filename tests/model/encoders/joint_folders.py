@@ -40,7 +40,7 @@ MODELS = {
 def joint_folder(kind: str, folder: Path, seed: int = 0) -> str:
     """A model of this kind with random weights, its tokenizer and its image processor; its folder."""
     torch.manual_seed(seed)
-    model = MODELS[kind]()
+    model = MODELS[kind]()  # type: ignore[no-untyped-call]
     # Random weights as small as the library's make all vectors alike.
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -62,7 +62,7 @@ def _by_character(folder: Path) -> None:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
-    whole = PreTrainedTokenizerFast(
+    whole = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", bos_token="[CLS]", eos_token="[SEP]",
         model_input_names=["input_ids"],
     )  # fmt: skip

@@ -120,6 +120,10 @@ def test_filters_leave_out_all_others(workplace: Workplace, finder: Finder, here
     gold = {number: SHOP.item(number)[1].labels or frozenset() for number in (5, 6)}
     (label, *_) = sorted(gold[5] | gold[6])
     assert only(tags=(label,)) == [number for number in (5, 6) if label in gold[number]]
+    shop.annotate(workplace.store, [7])
+    gold[7] = SHOP.item(7)[1].labels or frozenset()
+    fresh = [number for number in (5, 6, 7) if label in gold[number]]
+    assert only(tags=(label,)) == fresh, "gold that no training has read yet"
     levels = {task.id: SHOP.item(task.id)[0].industry for task in workplace.store.tasks.all(KEY)}
     one = levels[5][0]
     assert only(industry=one) == [task for task, path in levels.items() if one in path and task != 4]

@@ -20,9 +20,10 @@ import torch
 from torch import Tensor
 
 from model.boxes.candidates import Candidates, candidates
-from model.boxes.describe import describe, kind_scores
+from model.boxes.describe import KINDS, describe, kind_scores
 from model.boxes.forest import Floats
 from model.boxes.nms import to_tensor
+from model.boxes.prior import drawn_forest
 from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
 from model.features.folder import TensorFolder
@@ -44,7 +45,8 @@ logger = logging.getLogger(__name__)
 class Described:
     """The candidates of one picture: their edges, their descriptors, and the scores of the cold start.
 
-    ``cold_NL`` has one column for each kind of the lexicon, in the order of ``RoleReader.kinds``.
+    ``cold_NL`` has one column for each kind of the lexicon, in the order of ``RoleReader.kinds``. A score is the mean
+    of what the cues say and of what drawn pictures taught. The latter knows no kinds of the user's own.
     """
 
     boxes_N4: Tensor
@@ -54,7 +56,12 @@ class Described:
     @classmethod
     def of(cls, found: Candidates) -> "Described":
         """Return the description of these candidates."""
-        return cls(found.boxes_N4, describe(found), kind_scores(found, found.scene.kinds))
+        inputs_ND, cold_NL = describe(found), kind_scores(found, found.scene.kinds)
+        drawn_NL = drawn_forest().predict(inputs_ND)
+        for column, kind in enumerate(found.scene.kinds):
+            if kind in KINDS:
+                cold_NL[:, column] = (cold_NL[:, column] + drawn_NL[:, KINDS.index(kind)]) / 2
+        return cls(found.boxes_N4, inputs_ND, cold_NL)
 
     def cold(self, kinds: Sequence[str], wanted: str) -> Floats:
         """Return the cold start's scores (N,) for the kind ``wanted``; zeros where ``kinds`` do not hold the name."""

@@ -23,7 +23,6 @@ import torch
 from torch import Tensor
 
 from model.boxes.decode import decode, given
-from model.boxes.describe import KINDS
 from model.boxes.described import RECENT, Described, described_with
 from model.boxes.drawn import Drawn, clicked, label_of, tightened
 from model.boxes.effort import CAREFUL
@@ -31,7 +30,6 @@ from model.boxes.forest import Floats
 from model.boxes.head import MOST_BAGS, Bag, BoxHead, Example
 from model.boxes.looks import Looks
 from model.boxes.pooling import Pooling
-from model.boxes.prior import drawn_forest
 from model.boxes.roles import RoleReader
 from model.boxes.worth import DRAW, thresholds
 from model.features.item import ItemFeatures
@@ -265,15 +263,6 @@ class BoxModel:
         return np.concatenate(parts, axis=1)
 
     def _cold(self, described: Described) -> Floats:
-        """Return the cold start's scores (N, K) for each label; 0 for a label that means no kind of the lexicon.
-
-        They are the mean of what the cues say and of what drawn pictures taught. The latter knows no kinds of the
-        user's own.
-        """
-        drawn_NL = drawn_forest().predict(described.inputs_ND)
-        columns = []
-        for label in self.labels:
-            kind = self.lexicon.kind_of(label).name
-            cued_N = described.cold(self._reader.kinds, kind)
-            columns.append((cued_N + drawn_NL[:, KINDS.index(kind)]) / 2 if kind in KINDS else cued_N)
-        return np.stack(columns, axis=1)
+        """Return the cold start's scores (N, K) for each label; 0 for a label that means no kind of the lexicon."""
+        kinds = [self.lexicon.kind_of(label).name for label in self.labels]
+        return np.stack([described.cold(self._reader.kinds, kind) for kind in kinds], axis=1)

@@ -17,11 +17,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from model.features.item import ItemFeatures, hashed_industry
+from model.weak_supervision.best import Best, GoldVectors, best_among
 
 NEIGHBOURS = 24
 """Gold items kept for each item. Fewer of them vote, so that enough are left where the item's own family may not."""
-BLOCK = 4096
-"""Items whose inner products are computed at a time, which bounds the memory."""
 PARTS = ("image", "reading", "title", "industry")
 WEIGHTS = {"image": 0.4, "reading": 0.4, "title": 0.1, "industry": 0.1}
 """The weight of each part in the inner product. The picture and the read text differ between the views of one product;
@@ -86,16 +85,17 @@ class Neighbours:
     @classmethod
     def empty(cls, vectors_ND: Tensor, *, neighbours: int = NEIGHBOURS) -> "Neighbours":
         """Return the neighbours of items without any gold."""
-        shape = (len(vectors_ND), neighbours)
-        return cls(vectors_ND, (), torch.full(shape, -1, dtype=torch.int64), torch.full(shape, -torch.inf))
+        none = Best.none(len(vectors_ND), neighbours)
+        return cls(vectors_ND, (), none.rows_NM, none.similarity_NM)
 
     def add(self, gold: Iterable[int]) -> "Neighbours":
         """Return the neighbours with these gold rows added, at the cost of N × ΔG inner products."""
         new = sorted(set(gold) - set(self.gold))
         if not new:
             return self
-        gold_NM, similarity_NM = self._merged(torch.arange(len(self.vectors_ND)), new, self.gold_NM, self.similarity_NM)
-        return replace(self, gold=tuple(sorted((*self.gold, *new))), gold_NM=gold_NM, similarity_NM=similarity_NM)
+        found = self._merged(torch.arange(len(self.vectors_ND)), new, Best(self.gold_NM, self.similarity_NM))
+        gold = tuple(sorted((*self.gold, *new)))
+        return replace(self, gold=gold, gold_NM=found.rows_NM, similarity_NM=found.similarity_NM)
 
     def remove(self, gold: Iterable[int]) -> "Neighbours":
         """Return the neighbours without these gold rows.
@@ -109,40 +109,33 @@ class Neighbours:
         hit_N = torch.isin(self.gold_NM, torch.tensor(sorted(gone))).any(1)
         rows = hit_N.nonzero()[:, 0]
         gold_NM, similarity_NM = self.gold_NM.clone(), self.similarity_NM.clone()
-        blank = Neighbours.empty(self.vectors_ND[rows], neighbours=gold_NM.shape[1])
-        gold_NM[rows], similarity_NM[rows] = self._merged(rows, left, blank.gold_NM, blank.similarity_NM)
+        found = self._merged(rows, left, Best.none(len(rows), gold_NM.shape[1]))
+        gold_NM[rows], similarity_NM[rows] = found.rows_NM, found.similarity_NM
         return replace(self, gold=left, gold_NM=gold_NM, similarity_NM=similarity_NM)
 
     def extend(self, vectors_ND: Tensor) -> "Neighbours":
         """Return the neighbours with these items appended, for which all gold is searched."""
-        blank = Neighbours.empty(vectors_ND, neighbours=self.gold_NM.shape[1])
-        grown = Neighbours(
-            torch.cat([self.vectors_ND, vectors_ND]),
+        blank = Best.none(len(vectors_ND), self.gold_NM.shape[1])
+        everything_ND = torch.cat([self.vectors_ND, vectors_ND])
+        rows = torch.arange(len(self.vectors_ND), len(everything_ND))
+        found = replace(self, vectors_ND=everything_ND)._merged(rows, self.gold, blank)
+        return Neighbours(
+            everything_ND,
             self.gold,
-            torch.cat([self.gold_NM, blank.gold_NM]),
-            torch.cat([self.similarity_NM, blank.similarity_NM]),
+            torch.cat([self.gold_NM, found.rows_NM]),
+            torch.cat([self.similarity_NM, found.similarity_NM]),
         )
-        rows = torch.arange(len(self.vectors_ND), len(grown.vectors_ND))
-        found_NM, similarity_NM = grown._merged(rows, self.gold, blank.gold_NM, blank.similarity_NM)
-        gold_NM, all_NM = grown.gold_NM.clone(), grown.similarity_NM.clone()
-        gold_NM[rows], all_NM[rows] = found_NM, similarity_NM
-        return replace(grown, gold_NM=gold_NM, similarity_NM=all_NM)
 
     def with_gold(self, gold: Iterable[int]) -> "Neighbours":
         """Return the neighbours among exactly these gold rows. Only added and removed rows cost time."""
         wanted = set(gold)
         return self.remove(set(self.gold) - wanted).add(wanted)
 
-    def _merged(
-        self, rows: Tensor, gold: Sequence[int], old_NM: Tensor, old_similarity_NM: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return the new ``gold_NM`` and ``similarity_NM`` of these rows, block by block."""
+    def _merged(self, rows: Tensor, gold: Sequence[int], known: Best) -> Best:
+        """Return the best of what is known of these rows and of this gold."""
         if not gold or not len(rows):
-            return old_NM, old_similarity_NM
-        gold_G = torch.tensor(list(gold))
-        blocks = [slice(at, at + BLOCK) for at in range(0, len(rows), BLOCK)]
-        merged = [_best(rows[b], self.vectors_ND, gold_G, old_NM[b], old_similarity_NM[b]) for b in blocks]
-        return torch.cat([found for found, _ in merged]), torch.cat([similarity for _, similarity in merged])
+            return known
+        return best_among(GoldVectors.of(gold, self.vectors_ND), rows, self.vectors_ND, known)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the tensors for a safetensors file, without the vectors, which are made again from the features."""
@@ -169,19 +162,6 @@ class Index:
     def with_gold(self, gold: Iterable[int]) -> "Index":
         """Return the index of exactly these gold rows of the pool."""
         return replace(self, neighbours=self.neighbours.with_gold(gold))
-
-
-def _best(
-    rows: Tensor, vectors_ND: Tensor, gold_G: Tensor, old_NM: Tensor, old_similarity_NM: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return the M most similar of the old neighbours and the gold for some rows, and their similarities."""
-    similarity_NG = vectors_ND[rows] @ vectors_ND[gold_G].T
-    # No item is its own neighbour.
-    similarity_NG = similarity_NG.masked_fill(rows[:, None] == gold_G[None, :], -torch.inf)
-    gold_NG = gold_G.expand(len(rows), -1).masked_fill(similarity_NG == -torch.inf, -1)
-    all_NJ, similarity_NJ = torch.cat([old_NM, gold_NG], 1), torch.cat([old_similarity_NM, similarity_NG], 1)
-    similarity_NM, places_NM = similarity_NJ.topk(old_NM.shape[1], dim=1)
-    return all_NJ.gather(1, places_NM), similarity_NM
 
 
 def votes(

@@ -1,6 +1,7 @@
 import itertools
 import json
 import random
+import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from sqlalchemy import event, func, select
 from labelstudio.changes import MOST_ENTRIES, MOST_REGIONS, change_of
 from store import journal
 from store.changes import Change
+from store.database import PATIENCE_S
 from store.journal import Journal, JournalError
 from store.state import lock_project
 from store.store import Store
@@ -350,8 +352,13 @@ def test_a_locked_project_holds_up_itself_alone(store: Store) -> None:
         for change in [change_of(key, body) for key in keys] * 100:  # more than a group holds
             with pytest.raises(JournalError, match="not durable"):
                 store.journal.record(change, timeout=0)
+        waited = []
         for _ in range(5):
-            store.journal.record(change_of(OTHER, body), timeout=0.8)
+            began = time.monotonic()
+            store.journal.record(change_of(OTHER, body), timeout=PATIENCE_S)
+            waited.append(time.monotonic() - began)
+        # Label Studio waits for a second. One of five may meet a machine that stands still for a moment.
+        assert statistics.median(waited) < 0.8
     store.journal.close()
     assert [list(labels(store, key)) for key in (*keys, OTHER)] == [[1]] * 5
 

@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
-from model.boxes.describe import KINDS
+from model.boxes.candidates import candidates
+from model.boxes.describe import KINDS, kind_scores
 from model.boxes.described import RECENT
 from model.boxes.model import BoxModel
 from model.boxes.prior import drawn_forest
 from model.boxes.roles import RoleReader
+from model.boxes.scene import Scene
 from model.features.item import ItemFeatures
 from model.lexicon.lexicon import Lexicon
 from testing.features import block, features
@@ -36,7 +38,7 @@ def test_drawings_teach_one_quality_for_each_kind(item: ItemFeatures) -> None:
 def test_the_cold_start_is_the_mean_of_cues_and_drawings(item: ItemFeatures) -> None:
     (seen,) = BoxModel.cold_start(["价格", "水印"], LEXICON).see([item])
     described = RECENT.of(item, RoleReader(LEXICON))
-    cued_N = described.cold(RoleReader(LEXICON).kinds, "price")
+    cued_N = kind_scores(candidates(Scene.of(item, RoleReader(LEXICON))), ["price"])[:, 0]
     drawn_N = drawn_forest().predict(described.inputs_ND)[:, KINDS.index("price")]
     assert np.allclose(seen.quality_NK[:, 0], (cued_N + drawn_N) / 2)
     # A label that means no kind has no cold start.

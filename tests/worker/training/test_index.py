@@ -15,6 +15,7 @@ from model.problem import Problem
 from model.tagger import Tagger
 from model.tensor_files import read
 from model.training.supervision import supervise
+from model.weak_supervision.best import Best, GoldVectors, best_among
 from model.weak_supervision.boxes import LearnedBoxes
 from model.weak_supervision.propagation import Embedding, Index, Neighbours
 from testing.shop import LABELS, Shop
@@ -107,15 +108,12 @@ def test_items_that_could_not_be_read_once_leave_no_trace(tmp_path: Path) -> Non
 def products(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Inner products of each search from now on."""
     counted: list[int] = []
-    search = model.weak_supervision.propagation._best
 
-    def counting(
-        rows: Tensor, vectors_ND: Tensor, gold_G: Tensor, old_NM: Tensor, old_similarity_NM: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        counted.append(len(rows) * len(gold_G))
-        return search(rows, vectors_ND, gold_G, old_NM, old_similarity_NM)
+    def counting(gold: GoldVectors, rows: Tensor, vectors_ND: Tensor, known: Best) -> Best:
+        counted.append(len(rows) * len(gold.rows_G))
+        return best_among(gold, rows, vectors_ND, known)
 
-    monkeypatch.setattr(model.weak_supervision.propagation, "_best", counting)
+    monkeypatch.setattr(model.weak_supervision.propagation, "best_among", counting)
     return counted
 
 

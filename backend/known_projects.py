@@ -12,8 +12,9 @@ LOG = structlog.stdlib.get_logger(__name__)
 
 MOST = 10_000  # projects that are remembered
 CHARACTERS = 20_000_000  # most characters of their labelling configs
-# Seconds for which answers may rely on a project as it was read: what another process writes counts that much later.
-RECENT_S = 1.0
+# Seconds after which a project is read again, and for which answers may rely on it as it was read. What another process
+# writes counts that much later.
+RECENT_S, LATEST_S = 1.0, 5.0
 
 
 class KnownProjects:
@@ -26,9 +27,14 @@ class KnownProjects:
         self._away = False
 
     def recent(self, key: str) -> Project | None:
-        """Return the project if it was read within the last RECENT_S, else None. Never waits."""
+        """Return the project if it was read within the last LATEST_S, else None. Never waits."""
         known = self._last.get(key)
-        return known[0] if known and time.monotonic() - known[1] < RECENT_S else None
+        return known[0] if known and time.monotonic() - known[1] < LATEST_S else None
+
+    def is_due(self, key: str) -> bool:
+        """Return whether a project should be read again, so that it stays recent."""
+        known = self._last.get(key)
+        return known is not None and time.monotonic() - known[1] >= RECENT_S
 
     def get(self, key: str) -> Project | None:
         """Return the project, or None when it is not in the store and no earlier call found it.

@@ -143,7 +143,7 @@ class Service:
         engine = self._wait(max(self._deadline(call) - time.monotonic(), 0.0))
         if engine is None:
             return self._empty(call.tasks, "the encoders are not loaded"), NO_VERSION
-        known = self._known.recent(str(call.project)) or self._known.get(str(call.project))
+        known = self._recent(str(call.project)) or self._known.get(str(call.project))
         try:
             config = self._config_of(call, known)
         except ConfigError as error:
@@ -163,7 +163,7 @@ class Service:
         """
         engine = self._wait(0.0)
         served = engine.in_memory(call.project) if engine else None
-        known = self._known.recent(str(call.project))
+        known = self._recent(str(call.project))
         if engine is None or served is None or known is None:
             return None
         keys = known.industry_keys or self.settings.tasks.industry_keys
@@ -184,7 +184,7 @@ class Service:
         served = engine.in_memory(call.project) if engine else None
         if engine is None or served is None:
             return None
-        known = self._known.recent(str(call.project)) or self._known.get(str(call.project))
+        known = self._recent(str(call.project)) or self._known.get(str(call.project))
         if known is None:
             return None
         try:
@@ -232,6 +232,12 @@ class Service:
         """
         keys = industry_keys or self.settings.tasks.industry_keys
         return self._configs.made((xml, keys), len(xml), lambda: LabelConfig.parse(xml, keys))
+
+    def _recent(self, key: str) -> Project | None:
+        """Return the project as it was read a moment ago, and have it read again in time; None if it was not read."""
+        if self._known.is_due(key):
+            self._waker.ask("read the project", key, partial(self._known.get, key))
+        return self._known.recent(key)
 
     def _config_of(self, call: PredictCall, known: Project | None) -> LabelConfig:
         xml = call.label_config or (known.label_config if known else "")

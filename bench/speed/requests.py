@@ -53,8 +53,10 @@ from tagloom_base.settings import Settings
 from tools.services.stack import Stack
 
 CLIENTS, MANY = 4, 50
-EVERY_S = 1.0
+EVERY_S = 2.0
 """Seconds between two swaps."""
+SETTLING_S = 2.0
+"""Seconds that the last swap may take."""
 COLD = 100
 """Requests that a server is asked right after its start."""
 FASTEST = 1_500
@@ -82,7 +84,7 @@ class Size:
     requests: int
 
 
-LONG, SHORT = Size(60, 10.0, 3, 100_000), Size(24, 2.0, 2, 5_000)
+LONG, SHORT = Size(60, 10.0, 3, 100_000), Size(24, 1.5, 2, 5_000)
 
 
 class Tasks:
@@ -279,6 +281,9 @@ def measure(servers: Sequence[Server], settings: Settings, tasks: Tasks, size: S
         with swapping(settings, EVERY_S):
             turn("first time, swaps", tasks.new)
             turn("again, swaps", known)
+        time.sleep(SETTLING_S)
+        for server in servers:
+            server.ask("warm", tasks.known(), 1)
         with training(settings):
             turn("first time, a worker trains", tasks.new)
             turn("again, a worker trains", known)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import create_engine
 
+from backend import known_projects
 from backend.known_projects import KnownProjects
 from store.store import Store
 from tests import captured
@@ -70,3 +71,22 @@ def test_the_log_says_it_once(backend: Backend, caplog: pytest.LogCaptureFixture
     found = known.get(KEY)
     with database_away(backend.store):
         assert known.get(KEY) == found is not None
+
+
+def test_what_another_process_writes_counts_soon_and_nobody_waits_for_it(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend.setup(SETUP)
+    backend.client.post("/predict", json=question(1))
+    backend.settle()
+    backend.store.projects.set_industry_keys(KEY, ("other",))
+    monkeypatch.setattr(known_projects, "RECENT_S", -1.0)
+    known = backend.service._known
+    before = known.recent(KEY)
+    assert before is not None
+    assert before.industry_keys != ("other",), "nobody has read it again yet"
+    backend.client.post("/predict", json=question(1))
+    backend.settle()
+    after = known.recent(KEY)
+    assert after is not None
+    assert after.industry_keys == ("other",)

@@ -93,7 +93,7 @@ def test_what_was_answered_is_given_again_without_a_thread_and_without_the_datab
     assert again.content == first.content
     assert again.headers["content-type"] == first.headers["content-type"]
     # A project that was read too long ago is read again, and a task that nobody asked for has no answer yet.
-    monkeypatch.setattr(known_projects, "RECENT_S", -1.0)
+    monkeypatch.setattr(known_projects, "LATEST_S", -1.0)
     assert backend.client.post("/predict", json=question(2)).content == first.content
     monkeypatch.undo()
     assert len(backend.client.post("/predict", json=question(3)).json()["results"]) == 3

@@ -174,7 +174,7 @@ def plain() -> Any:
     """
     stages = ("Det", "Cls", "Rec")
     settings: dict[str, Any] = {"Global.log_level": "critical", "Global.use_cls": False}
-    engine = RapidOCR(params=settings | {f"{stage}.engine_type": EngineType.OPENVINO for stage in stages})
+    engine: Any = RapidOCR(params=settings | {f"{stage}.engine_type": EngineType.OPENVINO for stage in stages})
     engine.cfg.Rec.rec_batch_num = 1
     recognizer: Any = engine._load_rec_model()
     inner = recognizer.resize_norm_img

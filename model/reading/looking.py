@@ -119,4 +119,4 @@ def _pixels(image: Image.Image) -> Pixels:
 
 def _crops(pixels_HW3: Pixels, corners_L42: Corners) -> list[Pixels]:
     """Return the pixels of each line, straightened."""
-    return [get_rotate_crop_image(pixels_HW3, corners_42) for corners_42 in list(corners_L42.copy())]
+    return [get_rotate_crop_image(pixels_HW3, corners_L42[line]) for line in range(len(corners_L42))]

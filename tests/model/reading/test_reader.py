@@ -13,6 +13,7 @@ from model.reading import tiles
 from model.reading.lines import TOO_LONG, TURNED, UNREADABLE
 from model.reading.looking import Found, Looker
 from model.reading.reader import AT_A_TIME, Reader, Reading, parts_of
+from model.reading.recognition import BATCHES, HEIGHT
 
 SAMPLES = Path(__file__).parents[3] / "samples/data/images"
 WORDS = "SALE 299"
@@ -167,12 +168,23 @@ def test_text_in_a_script_without_a_model_is_told(reader: Reader) -> None:
 
 @pytest.fixture(scope="module")
 def plain() -> Any:
-    """rapidocr itself, with OpenVINO: one picture after another, with networks that know no shape."""
+    """rapidocr itself, with OpenVINO: a picture and a line at a time, with its softmax, in networks of any shape.
+
+    Only the widths are ours.
+    """
     stages = ("Det", "Cls", "Rec")
     settings: dict[str, Any] = {"Global.log_level": "critical", "Global.use_cls": False}
-    engine = RapidOCR(params=settings | {f"{stage}.engine_type": EngineType.OPENVINO for stage in stages})
-    # One line at a time, so that each is padded to its own width.
+    engine: Any = RapidOCR(params=settings | {f"{stage}.engine_type": EngineType.OPENVINO for stage in stages})
     engine.cfg.Rec.rec_batch_num = 1
+    recognizer: Any = engine._load_rec_model()
+    inner = recognizer.resize_norm_img
+
+    def padded(line: np.ndarray[Any, Any], ratio: float) -> np.ndarray[Any, Any]:
+        width = next((width for width in BATCHES if HEIGHT * ratio <= width), max(BATCHES))
+        line_3HW: np.ndarray[Any, Any] = inner(line, width / HEIGHT)
+        return line_3HW
+
+    recognizer.resize_norm_img = padded
     return engine
 
 
@@ -197,21 +209,20 @@ def test_a_picture_of_ordinary_shape_is_read_as_rapidocr_reads_it(
     expected = _as_rapidocr(plain, page) if min(size) > 100 else []
     found = reader.read([page])[0].blocks
     assert [block.text for block in found] == [block.text for block in expected]
-    assert [block.score for block in found] == pytest.approx([block.score for block in expected], abs=0.01)
+    assert [block.score for block in found] == pytest.approx([block.score for block in expected], abs=1e-3)
     assert all(one.box.iou(other.box) > 0.99 for one, other in zip(found, expected, strict=True))
 
 
 def test_the_samples_are_read_as_rapidocr_reads_them(plain: Any) -> None:
-    pictures = [Image.open(path).convert("RGB") for path in sorted(SAMPLES.glob("*-1.webp"))[:160:10]]
+    pictures = [Image.open(path).convert("RGB") for path in sorted(SAMPLES.glob("*-1.webp"))[:100:10]]
     expected = [_as_rapidocr(plain, picture) for picture in pictures]
     found = [reading.blocks for reading in Reader(threads=2).read(pictures)]
-    # rapidocr leaves a line that is wider than usual at its width, while here it is padded to one of few widths.
     same = sum(
         any(block.text == other.text and block.box.iou(other.box) > 0.95 for other in others)
         for blocks, others in zip(found, expected, strict=True)
         for block in blocks
     )
-    assert sum(map(len, expected)) > 60
+    assert sum(map(len, expected)) > 30
     assert same >= 0.98 * max(sum(map(len, expected)), sum(map(len, found)))
 
 

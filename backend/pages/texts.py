@@ -27,7 +27,12 @@ class Texts:
         return self._texts[name][self.language].format_map(values)
 
     def said(self, line: str) -> Said:
-        """Return what another part said in English in this language, or as it was said; see `backend.pages.said`."""
+        """Return what another part said in English in this language, or as it was said; see `backend.pages.said`.
+
+        A line that is a text of this language already stays so.
+        """
+        if any(text[self.language] == line for text in self._texts.values()):
+            return Said(line, self.language)
         chinese = in_chinese(line) if self.language == "zh" else None
         return Said(line, "en") if chinese is None else Said(chinese, "zh")
 

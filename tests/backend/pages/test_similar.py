@@ -98,6 +98,16 @@ def test_what_cannot_be_found_is_told(browser: Browser) -> None:
     assert "can be found yet" in empty.text
 
 
+def test_what_cannot_be_found_is_told_in_chinese_too(browser: Browser) -> None:
+    chinese = type(browser)(browser._client, "zh-CN")
+    chinese.cookies = browser.cookies
+    for query, words in (({"task": "99"}, "default/1"), ({"task": "x"}, "任务编号只含数字")):
+        answer = chinese.get(at(**query))
+        told = html.unescape(answer.text).partition('role="alert" lang="zh">')[2].partition("</p>")[0]
+        assert words in told
+        assert "that was read" not in told
+
+
 def sent(browser: Browser, content: bytes = b"", **fields: str) -> httpx.Response:
     """The form of the page, as a browser sends it: with a file, or with an empty one."""
     token = form_token(browser.get(at()))

@@ -20,7 +20,7 @@ up: env label-studio ## Label Studio with the sample project, backend and worker
 down: env ## Stop what an interrupted `make up` left running
 	@$(BIN)/tagloom down
 
-test: env ## The quick tests, two processes at a time (5 to 6 minutes on 2 cores)
+test: env ## The quick tests, two processes at a time (about 5 minutes on 2 cores)
 	@scripts/fonts
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not gpu and not e2e" $(ARGS)
 

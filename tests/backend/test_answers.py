@@ -60,6 +60,7 @@ def test_no_answer_is_computed_after_the_time_is_over(tmp_path: Path, monkeypatc
         assert results[-1]["model_version"] == f"{version}+fast", "Label Studio asks for it again"
 
 
+@pytest.mark.slow
 def test_late_pictures_get_a_fast_answer_once_and_the_worker_is_woken(tmp_path: Path, studio: Studio) -> None:
     slow = CheapEncoders()
     slow.pause = 0.4

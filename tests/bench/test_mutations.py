@@ -32,6 +32,7 @@ def test_what_does_not_stand_exactly_once_is_told(source: str) -> None:
         Mutation("kept", "part.py", "a = 1", "a = 2", ()).applied(source)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("test", "verdict"),
     [

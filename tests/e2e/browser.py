@@ -11,6 +11,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from model.items import Box, LabelledBox
+from tests.e2e.conftest import Running
 
 # No sandbox: CI runs as root. The rest keeps Chromium from calling hosts of its own.
 _ARGUMENTS = [
@@ -222,3 +223,15 @@ def annotator(url: str, email: str, password: str) -> Iterator[Annotator]:
         person = Annotator(page, url)
         person.log_in(email, password)
         yield person
+
+
+def signed_in(browser: Browser, running: Running, **options: Any) -> Page:
+    """A page of the overview, signed in by keyboard: the field for the token has the focus."""
+    page = browser.new_context(**options).new_page()
+    page.set_default_timeout(30_000)
+    page.goto(running.backend_url)
+    page.wait_for_function("() => document.activeElement.id === 'token'")
+    page.keyboard.type(running.account.token)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#now")
+    return page

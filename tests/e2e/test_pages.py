@@ -4,14 +4,13 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from importlib.resources import files
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from store.doubts import Doubt
 from store.store import Store
-from tests.e2e.browser import chromium
+from tests.e2e.browser import chromium, signed_in
 from tests.e2e.conftest import Running
 from tests.e2e.gold import annotate
 from tests.e2e.reviewing import held, open_screen, shown_tasks, wait_until, wait_until_written
@@ -31,18 +30,6 @@ GRAVE = {"serious", "critical"}
 def browser() -> Iterator[Browser]:
     with chromium() as made:
         yield made
-
-
-def signed_in(browser: Browser, running: Running, **options: Any) -> Page:
-    """A page of the overview, signed in by keyboard: the field for the token has the focus."""
-    page = browser.new_context(**options).new_page()
-    page.set_default_timeout(30_000)
-    page.goto(running.backend_url)
-    page.wait_for_function("() => document.activeElement.id === 'token'")
-    page.keyboard.type(running.account.token)
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#now")
-    return page
 
 
 def press_until(page: Page, text: str) -> None:

@@ -6,10 +6,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.e2e.browser import chromium
+from tests.e2e.browser import chromium, signed_in
 from tests.e2e.conftest import Running
 from tests.e2e.reviewing import wait_until
-from tests.e2e.test_pages import signed_in
 
 pytestmark = pytest.mark.e2e
 

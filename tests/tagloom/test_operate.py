@@ -61,6 +61,7 @@ def test_doubtful_gold_is_listed_with_where_to_look_at_it(store: Store) -> None:
     assert set(told["doubtful"][0]) == {"task", "label", "gold", "probability", "address"}
 
 
+@pytest.mark.slow
 def test_versions_tell_what_was_learned_and_what_could_not_be(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "open_workplace", lambda: worker.workplace.open_workplace(Settings()))
     shop.open_shop(store, Settings(), tasks=12)

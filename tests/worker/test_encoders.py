@@ -137,6 +137,7 @@ def test_a_joint_encoder_that_is_not_here_is_told_with_the_fix(store: Store, set
     assert differences(shared(named), Process("w", WORKER, shared(settled(settings, store.encoders)), 0.0))
 
 
+@pytest.mark.slow
 def test_a_worker_that_lacks_the_homes_encoder_does_not_start(store: Store, settings: Settings, redis: Redis) -> None:
     store.encoders.replace({"image": "shipped", "text": "nobody/model"})
     lacking = Worker(settings, "--burst")

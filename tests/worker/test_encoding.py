@@ -132,6 +132,7 @@ def test_a_picture_that_cannot_be_had_makes_no_training(shop: tuple[Workplace, s
     assert not is_training_due(workplace, key)
 
 
+@pytest.mark.slow
 def test_pictures_that_never_come_keep_none_behind_them_waiting(
     shop: tuple[Workplace, str, LabelConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:

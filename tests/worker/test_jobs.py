@@ -106,6 +106,7 @@ def test_tasks_that_come_while_others_are_read_are_read_next(
     assert "worker.jobs.encode" not in [job.func_name for job in queued(settings, redis)]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_gold_becomes_a_version_that_serves(store: Store, settings: Settings) -> None:
     shop.open_shop(store, settings, tasks=60)

@@ -53,6 +53,7 @@ def work(settings: Settings, redis: Redis, patch: pytest.MonkeyPatch) -> Job:
     return job
 
 
+@pytest.mark.slow
 def test_a_worker_with_wrong_settings_does_nothing_and_gold_stays_due(
     store: Store, settings: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,6 +74,7 @@ def test_a_worker_with_wrong_settings_does_nothing_and_gold_stays_due(
     assert store.projects.waiting_for_training() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("variable", "value"), [("TAGLOOM_IMAGE_HOST", "img.example.com"), ("TAGLOOM_DEVICE", "cuda")])
 def test_a_worker_with_wrong_settings_does_not_start(settings: Settings, variable: str, value: str) -> None:
     chosen = {**os.environ, **environment(settings), "RQ_CONFIG": "worker.rq_settings", "CUDA_VISIBLE_DEVICES": ""}
@@ -83,6 +85,7 @@ def test_a_worker_with_wrong_settings_does_not_start(settings: Settings, variabl
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_worker_of_another_home_fails_loudly_and_a_right_one_does_the_work(
     store: Store, settings: Settings, other: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -303,6 +303,7 @@ def test_nothing_drawn_gives_nothing(learned: BoxModel) -> None:
     assert learned.classify_regions(PICTURES[11], []) == []
 
 
+@pytest.mark.slow
 def test_what_is_unknown_of_a_label_teaches_nothing_of_it(learned: BoxModel) -> None:
     """Half of the gold was read only in part: its missing prices are no evidence that there are none."""
     unread = [told(*(box for box in boxes if box.label != "价格")) for boxes in GOLD[:10]]

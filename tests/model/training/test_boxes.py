@@ -163,6 +163,7 @@ def test_a_box_of_a_label_that_the_project_does_not_have_teaches_nothing_and_bre
     assert learned(cold, foreign).opinions_NK.isfinite().all()
 
 
+@pytest.mark.slow
 def test_boxes_are_measured_on_pictures_that_their_model_has_not_seen(cold: Tagger, boxes: LearnedBoxes) -> None:
     assert boxes.mean_ap is not None
     assert boxes.mean_ap > 0.8, "the pictures are alike"

@@ -82,6 +82,7 @@ def test_a_source_that_disappears_abstains_and_a_new_one_waits_for_a_training() 
     assert again.sources.foreign == ("b",)
 
 
+@pytest.mark.slow
 def test_a_version_keeps_the_names_and_one_of_an_earlier_release_has_none(tmp_path: Path) -> None:
     pool, gold, families = SMALL.pool(40)
     told = [saying(item, {"a": {"LOGO": 0.9}}) for item in pool]

@@ -249,6 +249,7 @@ def test_without_pyarrow_the_extra_is_named(store: Store, tmp_path: Path, monkey
     assert "run `pip install pyarrow`, or choose --format csv or items" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_page_of_tasks_is_in_memory_at_a_time(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.add_tasks(store, Settings(), range(7, 3 * PAGE))
     met: list[weakref.ref[Task]] = []

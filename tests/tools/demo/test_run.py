@@ -67,6 +67,7 @@ def test_a_demo_that_runs_already_is_respected(tmp_path: Path) -> None:
         fresh_home(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_backend_that_answers_nothing_fails_with_code_1(tmp_path: Path) -> None:
     data = folder_of(tmp_path, 60)
     stub = StubBackend(lambda task, version: [], every=10)

@@ -211,6 +211,7 @@ def test_gold_with_odd_pictures_dates_or_annotations_does_not_stop_the_training(
     assert not project.has_new_gold
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_gold_without_pictures_is_told_and_trained_on_once_they_can_be_read(
     store: Store,

@@ -106,8 +106,8 @@ def faiss_work(found_ND: Tensor, gold_GD: Tensor) -> dict[str, Callable[[], obje
 
 
 def added(items: int, *, repeats: int) -> None:
-    """Add gold to a project that has some, whose vectors are kept in half precision."""
-    vectors_ND = made_up(items).bfloat16() if multiplies_bfloat16() else made_up(items)
+    """Add gold to a project that has some."""
+    vectors_ND = made_up(items)
     known = Neighbours.empty(vectors_ND).add(range(GOLD))
     new = range(GOLD, GOLD + NEW)
     gold_GD = vectors_ND[new.start : new.stop]

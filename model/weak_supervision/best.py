@@ -62,8 +62,7 @@ class GoldVectors:
         """Take the vectors of these rows."""
         rows_G = torch.tensor(sorted(rows), dtype=torch.int64)
         exact_GD = vectors_ND[rows_G].float()
-        is_much = len(rows_G) >= MUCH or vectors_ND.dtype == torch.bfloat16
-        if not is_much or not multiplies_bfloat16():
+        if len(rows_G) < MUCH or not multiplies_bfloat16():
             return cls(rows_G, exact_GD, exact_GD)
         rough_GD = exact_GD.bfloat16()
         off_G = vector_norm(exact_GD - rough_GD.float(), dim=1)
@@ -138,8 +137,7 @@ def _part(gold: GoldVectors, rows_N: Tensor, items_ND: Tensor, known: Best) -> B
     rough_ND = items_ND.bfloat16()
     length_N = vector_norm(rough_ND, dim=1, dtype=torch.float32)
     bound_N = length_N * (gold.farthest + SUM * items_ND.shape[1] * gold.longest)
-    if items_ND.dtype != torch.bfloat16:
-        bound_N += vector_norm(items_ND.float() - rough_ND.float(), dim=1) * gold.longest
+    bound_N += vector_norm(items_ND.float() - rough_ND.float(), dim=1) * gold.longest
     roughly = _compared(gold, rows_N, rough_ND, known.least_N - bound_N, ROUGHLY * known.rows_NM.shape[1])
     count_N = (roughly.rows_NM >= 0).sum(1)
     exact_NR = torch.full_like(roughly.similarity_NM, -torch.inf)

@@ -339,7 +339,11 @@ class TrainingSettings(_Group):
     training_processes: AtLeastOne = Field(
         1, description="Processes that share one training of a project; on `cuda` each has its own GPU."
     )
-    training_pool: NotNegative = Field(4000, description="Most tasks without gold that one training uses.")
+    training_pool: NotNegative = Field(
+        4000,
+        description="Most tasks without gold that one training uses "
+        "([training.md](training.md#tasks-without-gold) says what fewer cost).",
+    )
     held_out_share: float = Field(
         0.2, ge=0, lt=1, description="Share of product families whose gold is never trained on."
     )

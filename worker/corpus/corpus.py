@@ -66,7 +66,13 @@ def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch:
         tasks.keys() - gold.keys(),
         key=lambda number: hashlib.blake2b(f"{project.key}:{number}".encode(), digest_size=8).digest(),
     )
-    chosen = [tasks[number] for number in sorted([*gold, *others[: settings.training.training_pool]])]
+    most = settings.training.training_pool
+    if len(others) > most:
+        LOG.info(
+            "%s: this training uses %d of %d tasks without gold (TAGLOOM_TRAINING_POOL, see docs/training.md)",
+            project.key, most, len(others),
+        )  # fmt: skip
+    chosen = [tasks[number] for number in sorted([*gold, *others[:most]])]
     key = ProjectKey.parse(project.key)
     keys = {task.id: item_key(key.connection, reference_of(config, task.payload(), key)) for task in chosen}
     found = _features(workplace, key, config, chosen, keys, gold, watch)

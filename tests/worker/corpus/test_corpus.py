@@ -1,5 +1,6 @@
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from labelstudio.config import LabelConfig
 from labelstudio.project import ProjectKey
 from model.features.cache import taken_apart
 from model.features.folder import to_bytes
+from tagloom_base.settings import Settings
 from testing.label_studio.writable import LATE
 from tests.store import webhooks
 from tests.worker import label_studio
@@ -54,6 +56,21 @@ def test_features_that_cannot_be_read_are_made_again_so_that_the_pool_stays_the_
     assert after.task_ids == before.task_ids
     for one, other in zip(before.problem.pool, after.problem.pool, strict=True):
         assert to_bytes(*taken_apart(one)) == to_bytes(*taken_apart(other))
+
+
+def test_it_is_told_that_more_tasks_have_no_gold_than_are_used(
+    shop: tuple[Workplace, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    workplace, key = shop
+    project = workplace.store.projects.get(key)
+    assert project
+    config, given = LabelConfig.parse(project.label_config), workplace.settings.values_set()
+    caplog.set_level("INFO")
+    assemble(workplace, project, config, NeverEnds())
+    assert "tasks without gold" not in caplog.text
+    limited = replace(workplace, settings=Settings(**{**given, "training_pool": 1}))
+    assert len(assemble(limited, project, config, NeverEnds()).task_ids) <= 1
+    assert "this training uses 1 of 3 tasks without gold" in caplog.text
 
 
 def test_gold_whose_pictures_never_come_holds_a_training_for_a_while_only(

@@ -26,7 +26,7 @@ from model.tagger import Tagger
 from model.training.boxes import learn_boxes
 from model.training.config import TrainConfig
 from model.training.phases import STUDY, Phase
-from model.training.progressive import Course, no_publication, nothing_to_do
+from model.training.progressive import Course, nothing_to_do
 from model.training.supervision import family_folds, supervise
 
 SILENT: Mapping[str, Any] = {"use_industry": False, "use_boxes": False, "use_regression": False}
@@ -81,6 +81,6 @@ def _trained(split: Split, problem: Problem, changes: Mapping[str, Any]) -> Tens
     # The network's inputs hold the cues' flags, although no cue spoke for the weak labels.
     cold = replace(split.cold_start(), reduction=Reduction.of(problem.pool, config.seed))
     course = Course(cold, problem.pool, replace(supervision, sources=cold.sources), config)
-    tagger = course.run(lambda network, _: replace(cold, network=network), nothing_to_do, no_publication)
+    tagger = course.run(lambda network, _: replace(cold, network=network), nothing_to_do)
     assert tagger.network is not None
     return course.logits(tagger.network).sigmoid()

@@ -25,6 +25,7 @@ class TrainConfig:
         device: the device that the network is trained on: ``cpu``, ``cuda`` or ``cuda:1``.
         use_neighbours, use_industry, use_boxes: whether nearest gold, industry prior and boxes are sources.
         use_regression: whether the regression corrects the label model.
+        use_blocks: whether it is learned which read blocks and regions show which labels (`model.attention.blocks`).
         use_network: whether the network's log-odds are averaged with those of the models before it.
         network: the fields of `NetworkConfig` that differ from its defaults.
 
@@ -46,5 +47,6 @@ class TrainConfig:
     use_industry: bool = True
     use_boxes: bool = True
     use_regression: bool = True
+    use_blocks: bool = True
     use_network: bool = True
     network: Mapping[str, bool | int | float | str] = field(default_factory=dict)

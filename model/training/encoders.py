@@ -18,7 +18,7 @@ from model.training.config import TrainConfig
 from model.training.live import IMAGE, TEXT, Live, Pictures
 from model.training.phases import STUDY
 from model.training.processes import Processes
-from model.training.progressive import Course, EpochReport, no_publication, nothing_to_do
+from model.training.progressive import Course, EpochReport, nothing_to_do
 from model.training.supervision import supervise
 
 
@@ -83,7 +83,7 @@ def train_encoders(
     course = Course(tagger, problem.pool, supervision, train, live=live)
     if course.phases is not train.continuation:
         raise ValueError("the tagger's network has another form than config.training: give what it was trained by")
-    course.run(lambda network, _: replace(tagger, network=network), on_epoch, no_publication)
+    course.run(lambda network, _: replace(tagger, network=network), on_epoch)
     learned = course.learner.average_encoders
     assert isinstance(learned, torch.nn.ModuleDict)
     return EncoderPair(

@@ -65,17 +65,13 @@ def nothing_to_do(_: EpochReport) -> None:
     """Ignore the report; the default where a caller does not follow the epochs."""
 
 
-def no_publication(_: str, __: Tagger) -> None:
-    """Ignore the tagger of a phase; the default where a caller wants the last tagger only."""
-
-
 def fit(
     parent: Tagger,
     problem: Problem,
     config: TrainConfig | None = None,
     *,
     on_epoch: Callable[[EpochReport], None] = nothing_to_do,
-    on_phase: Callable[[str, Tagger], None] = no_publication,
+    on_phase: Callable[[str, Tagger], None] | None = None,
     resume: Path | None = None,
 ) -> Tagger:
     """Train the next tagger from its parent on the problem's gold and weak labels.
@@ -85,7 +81,8 @@ def fit(
         problem: items and gold. Gold of held-out rows is never trained on, it calibrates; the items themselves are
             trained on by weak labels. Boxes are learned first if the problem has none.
         on_epoch: called after each epoch. What it raises ends the training.
-        on_phase: called at the end of each phase with the phase's name and the tagger so far.
+        on_phase: called at the end of each phase with the phase's name and the tagger so far. Without it only the last
+            tagger is made, which saves time.
         resume: file that keeps the state after each epoch. A run that was killed continues from it.
 
     Raises ValueError if there is no gold to train on.
@@ -104,9 +101,11 @@ def fit(
     course = Course(prepared, problem.pool, supervision, config, resume)
 
     def tagger_of(network: Network, optimizer: OptimizerState) -> Tagger:
-        rows = sorted(supervision.gold.rows, key=lambda row: not problem.gold[row].boxes)[:MOST]
-        items, gold = [problem.pool[row] for row in rows], [problem.gold[row] for row in rows]
-        blocks = BlockReader.fit(network, course.data[torch.tensor(rows)].floats(), items, gold, parent.labels)
+        blocks = None
+        if config.use_blocks:
+            rows = sorted(supervision.gold.rows, key=lambda row: not problem.gold[row].boxes)[:MOST]
+            items, gold = [problem.pool[row] for row in rows], [problem.gold[row] for row in rows]
+            blocks = BlockReader.fit(network, course.data[torch.tensor(rows)].floats(), items, gold, parent.labels)
         tagger = replace(prepared, network=network, optimizer=optimizer, blocks=blocks)
         return _calibrated(tagger, problem, supervision, course.logits(network))
 
@@ -237,16 +236,16 @@ class Course:
         self,
         tagger_of: Callable[[Network, OptimizerState], Tagger],
         on_epoch: Callable[[EpochReport], None],
-        on_phase: Callable[[str, Tagger], None],
+        on_phase: Callable[[str, Tagger], None] | None = None,
     ) -> Tagger:
-        """Train through all epochs that are left, and return the last tagger that ``tagger_of`` makes.
+        """Train through all epochs that are left, and return the tagger that ``tagger_of`` makes then.
 
-        ``tagger_of`` gets the averaged network, on the CPU, and the optimizer's state.
+        ``tagger_of`` gets the averaged network, on the CPU, and the optimizer's state. Where ``on_phase`` is given, it
+        makes a tagger at the end of each phase, too.
         """
         schedule = epochs(self.phases)
         done = self.learner.resume(self.resume, self._fingerprint()) if self.resume else 0
         self.learner.processes.check_same(done)
-        tagger: Tagger | None = None
         for number, phase in enumerate(schedule, start=1):
             if number <= done:
                 continue
@@ -255,11 +254,13 @@ class Course:
                 self.learner.save(self.resume, self._fingerprint(), number)
             on_epoch(EpochReport(number, len(schedule), phase.name, gold_loss, weak_loss))
             # ``number`` counts from 1, so that schedule[number] is the next epoch's phase.
-            if number == len(schedule) or schedule[number].name != phase.name:
-                tagger = tagger_of(*self._learned())
-                on_phase(phase.name, tagger)
+            if on_phase and number < len(schedule) and schedule[number].name != phase.name:
+                on_phase(phase.name, tagger_of(*self._learned()))
+        tagger = tagger_of(*self._learned())
         # If a run was killed after its last epoch, no epoch is left, but the tagger is still to be made.
-        return tagger or tagger_of(*self._learned())
+        if on_phase and done < len(schedule):
+            on_phase(schedule[-1].name, tagger)
+        return tagger
 
     def _learned(self) -> tuple[Network, OptimizerState]:
         """Return a copy of the averaged network, on the CPU, and the optimizer's state."""
@@ -344,7 +345,8 @@ def out_of_fold(
     learned, they are learned once for all folds. The box opinions on a gold item then come from a model that has not
     seen the item's family but has seen the boxes of the other folds.
     """
-    config, pool = config or TrainConfig(), problem.pool
+    # Nobody asks these taggers which block shows a label.
+    config, pool = replace(config or TrainConfig(), use_blocks=False), problem.pool
     # No gold is held out here: the fold that answers an item is never trained on the item's family.
     problem = replace(problem, held_out=frozenset())
     boxes = problem.boxes or learn_boxes(parent, problem, seed=config.seed)

@@ -172,7 +172,7 @@ class _Run:
                 self.problem,
                 self._config,
                 on_epoch=self._on_epoch,
-                on_phase=self._on_phase,
+                on_phase=self._on_phase if self._referee.can_judge_early else None,
                 resume=self.state.file,
             )
 
@@ -201,8 +201,7 @@ class _Run:
 
     def _on_phase(self, phase: str, tagger: Tagger) -> None:
         """Judge the tagger of an early phase; publish it only if it is better and can be promoted at once."""
-        early = phase != self._last_phase and self._referee.can_judge_early and self._publisher.may_promote()
-        if not early:
+        if phase == self._last_phase or not self._publisher.may_promote():
             return
         verdict = self._judged(tagger, self._referee.evidence(tagger, {}), must_gain=True)
         if verdict.accepted:

@@ -1,17 +1,21 @@
 """Training on a small shop: what each phase trains, what survives, what bad gold does."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from model.attention.network import make_network
+from model.attention.batching import Batch
+from model.attention.blocks import BlockReader
+from model.attention.network import Network, make_network
 from model.attention.reduction import Reduction
 from model.boxes.model import BoxModel
 from model.calibration import Calibration
+from model.features.item import ItemFeatures
 from model.items import Gold
 from model.metrics import macro_f1
 from model.problem import GoldTable, Problem
@@ -19,7 +23,7 @@ from model.tagger import Tagger
 from model.training import progressive
 from model.training.config import TrainConfig
 from model.training.phases import PARTS, Phase
-from model.training.progressive import Course, EpochReport, fit, no_publication, nothing_to_do, out_of_fold
+from model.training.progressive import Course, EpochReport, fit, nothing_to_do, out_of_fold
 from model.training.supervision import supervise
 from model.weak_supervision.boxes import BoxSource, LearnedBoxes
 from testing.features import features, with_industry, with_text
@@ -242,7 +246,7 @@ def test_what_weak_labels_say_is_learned(cold: Tagger) -> None:
     def learned(turned: bool) -> torch.Tensor:
         course = rigged(cold, 8, [1.0] * len(LABELS))
         course.weak_NK = 1 - course.weak_NK if turned else course.weak_NK
-        course.run(lambda network, _: replace(cold, network=network), nothing_to_do, no_publication)
+        course.run(lambda network, _: replace(cold, network=network), nothing_to_do)
         return course.logits(course.learner.average)[8:]
 
     said_NK = rigged(cold, 8, [1.0] * len(LABELS)).weak_NK[8:]
@@ -269,6 +273,26 @@ def test_without_the_network_the_served_one_neither_answers_nor_goes_on(cold: Ta
 def test_no_gold_is_told(cold: Tagger) -> None:
     with pytest.raises(ValueError, match="no gold label"):
         fit(cold, Problem(ITEMS, {}, FAMILIES), CONFIG)
+
+
+def test_blocks_are_learned_for_the_taggers_that_are_asked_for_alone(
+    cold: Tagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned = list[int]()
+    whole = BlockReader.fit
+
+    def noting(network: Network, batch: Batch, items: Sequence[ItemFeatures], *given: Any) -> BlockReader:
+        learned.append(len(items))
+        return whole(network, batch, items, *given)
+
+    monkeypatch.setattr(BlockReader, "fit", noting)
+    problem = Problem(ITEMS, SOME, FAMILIES)
+    assert fit(cold, problem, CONFIG).blocks
+    assert len(learned) == 1
+    fit(cold, problem, CONFIG, on_phase=lambda *_: None)
+    assert len(learned) == 1 + 3
+    out_of_fold(cold, problem, CONFIG, folds=2)
+    assert len(learned) == 1 + 3
 
 
 def test_out_of_fold_answers_gold_by_those_who_have_not_seen_it(cold: Tagger) -> None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from model.calibration import Calibration
 from model.features.item import ItemFeatures
@@ -28,6 +29,7 @@ from model.training.config import TrainConfig
 from model.training.phases import CONTINUATION
 from model.training.progressive import out_of_fold
 from model.training.supervision import family_folds
+from model.weak_supervision.boxes import LearnedBoxes
 from tagloom_base.files import replaced
 from worker.corpus.corpus import Corpus
 from worker.promotion.collapse import Shift, collapse
@@ -148,13 +150,16 @@ class Referee:
             else ""
         )
 
-    def collapse(self, candidate: Tagger) -> str:
+    def collapse(self, candidate: Tagger, boxes: LearnedBoxes | None = None) -> str:
         """Return why the candidate is refused: it gives a label far less or far more often than the served version.
 
+        ``boxes`` hold what the candidate's box model said of the pool, so that it need not be asked again.
         The result is empty if no label has collapsed or exploded without gold that shows why.
         """
         pool = range(0, len(self._corpus.problem.pool), max(1, len(self._corpus.problem.pool) // LOOKED_AT))
-        shift = Shift(candidate.labels, self._direct(self._served, pool), self._direct(candidate, pool))
+        boxes_NK = boxes.opinions_NK[list(pool)] if boxes and candidate.box_source is not None else None
+        given_NK = self._answers(candidate, pool, boxes_NK).given_NK
+        shift = Shift(candidate.labels, self._direct(self._served, pool), given_NK)
         if not shift.suspects():
             return ""
         # Gold that people accepted unchanged or read only in part does not show that they removed or added a label.
@@ -207,8 +212,8 @@ class Referee:
     def _path(self, version: str) -> Path:
         return self._folder / f"{version}.json"
 
-    def _answers(self, tagger: Tagger, rows: Sequence[int]) -> Answers:
-        probability_NK = tagger.probabilities(self._features(rows))
+    def _answers(self, tagger: Tagger, rows: Sequence[int], boxes_NK: Tensor | None = None) -> Answers:
+        probability_NK = tagger.probabilities(self._features(rows), boxes_NK)
         return Answers(tagger.calibration.decide(probability_NK).numpy(), probability_NK.numpy())
 
     def _direct(self, tagger: Tagger, rows: Sequence[int]) -> Booleans:

@@ -217,7 +217,7 @@ class _Run:
         # A served version that learned from misread gold is no measure of how often a label should be given.
         if not verdict.accepted or self._is_misled:
             return verdict
-        collapse = self._referee.collapse(tagger)
+        collapse = self._referee.collapse(tagger, self.problem.boxes)
         return Verdict(False, collapse, verdict.metrics) if collapse else verdict
 
     def _publish(self, phase: str, tagger: Tagger, verdict: Verdict, answers: Mapping[int, Answer]) -> None:

@@ -5,12 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from model.boxes.model import BoxModel
 from model.items import Gold
+from model.lexicon.lexicon import Lexicon
 from model.problem import Problem
 from model.tagger import Tagger
 from model.training.config import TrainConfig
 from model.training.progressive import fit
+from model.weak_supervision.boxes import BoxSource, LearnedBoxes
 from testing.shop import LABELS, SHOP
 from worker.corpus.corpus import Corpus
 from worker.promotion.gate import judge
@@ -161,3 +165,14 @@ def test_a_collapse_is_told_though_no_gold_item_was_read_whole(tmp_path: Path) -
     never = replace(COLD, calibration=replace(COLD.calibration, threshold_K=COLD.calibration.threshold_K * 0 + 2))
     assert "only 0 fully read gold items" in referee.collapse(never)
     assert referee.collapse(COLD) == ""
+
+
+def test_boxes_that_have_spoken_of_the_pool_are_not_asked_again_for_a_collapse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    referee = referee_of(GOLD, tmp_path, is_trained=False)
+    source = BoxSource(torch.zeros(len(LABELS), dtype=torch.float64))
+    candidate = replace(COLD, box_model=BoxModel.cold_start(LABELS, Lexicon.load()), box_source=source)
+    silent = LearnedBoxes.silent(len(referee._corpus.problem.pool), len(LABELS))
+    monkeypatch.setattr(BoxModel, "see", lambda *_: pytest.fail("asked again"))
+    assert referee.collapse(candidate, silent) == ""

@@ -199,7 +199,8 @@ def _int8(inputs: tuple[Tensor, ...]) -> Callable[[Frozen], Run]:
 
     def prepare(frozen: Frozen) -> Run:
         import nncf
-        import openvino
+
+        from model.openvino_for_threads import openvino
 
         rows = [tuple(each[row : row + 1].numpy() for each in inputs) for row in range(len(inputs[0]))]
         core = openvino.Core()

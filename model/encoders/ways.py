@@ -83,7 +83,7 @@ def _by_openvino(precision: str) -> Callable[[Frozen], Run]:
     """OpenVINO computes in ``precision``, f32 or bf16, in as many threads as PyTorch would use now."""
 
     def prepare(frozen: Frozen) -> Run:
-        import openvino
+        from model.openvino_for_threads import openvino
 
         core = openvino.Core()
         options = {
@@ -107,7 +107,7 @@ def _by_openvino(precision: str) -> Callable[[Frozen], Run]:
 
 def _openvino_form(core: Any, frozen: Frozen) -> Any:
     """Return the network in OpenVINO's form, for batches of any size, from its file or made anew and kept there."""
-    import openvino
+    from model.openvino_for_threads import openvino
 
     file, weights = frozen.model_file, frozen.model_file.with_suffix(".bin")
     if file.exists():

@@ -6,11 +6,11 @@ Shape suffixes: H, W pixels; 3 colours; L lines; 4 corners; 2 coordinates (acros
 import threading
 
 import numpy as np
-import openvino
 from openvino.preprocess import PrePostProcessor
 from rapidocr.ch_ppocr_det import TextDetector
 from rapidocr.ch_ppocr_det.utils import DBPostProcess, DetPreProcess
 
+from model.openvino_for_threads import openvino
 from model.reading.lines import Pixels
 from model.reading.networks import Network, opened, streams_of
 from model.reading.tiles import Corners

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 import rapidocr
+
+from model.openvino_for_threads import openvino
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-import openvino
 from openvino import opset13 as op
 from rapidocr.ch_ppocr_rec.utils import CTCLabelDecode
 
+from model.openvino_for_threads import openvino
 from model.reading.lines import Line, Pixels
 from model.reading.networks import Array, Network, opened, precision, streams_of
 

@@ -1,10 +1,10 @@
 """How lines are put into batches, and how characters are chosen; that they are read right is tested with the reader."""
 
 import numpy as np
-import openvino
 import pytest
 import torch
 
+from model.openvino_for_threads import openvino
 from model.reading.recognition import BATCHES, HEIGHT, as_float, batches_of, largest, padded
 
 

@@ -34,6 +34,8 @@ WORK_SECONDS = 300
 DRAWN = {"x": 10, "y": 20, "width": 30, "height": 40, "rotation": 0, "rectanglelabels": ["LOGO"]}
 # Commands of the guide that are not carried out, and why.
 NOT_HERE = {"encoders fetch": "no model hub can be reached"}
+# The pages whose commands are for a project that is connected.
+GUIDES = ("operators", "search", "knowledge")
 # What is typed where a command asks, and the code that it ends with. The encoders stay: all would be read anew.
 TYPED = {"forget": ("y\n", 0), "encoders use": ("n\n", 1)}
 
@@ -153,15 +155,16 @@ def test_what_is_exported_can_be_imported(place: Place) -> None:
         assert again["meta"]["tagloom"]["task"] == task["id"]
 
 
-def test_the_operators_guide_is_carried_out_by_its_letter(place: Place) -> None:
+def test_the_commands_of_the_guides_are_carried_out_by_their_letter(place: Place) -> None:
     title = str(place.api.call("GET", f"/api/projects/{place.project}")["title"])
     versions = [one["version"] for one in place.run("versions", "--project", title)["projects"][0]["versions"]]
     copies = place.folder / "copies"
-    page = (ROOT / "docs" / "operators.md").read_text("utf-8")
-    told = re.findall(r"^ {4}(tagloom .*)$", page, re.MULTILINE)
-    assert len(told) > 25
+    text = "".join((ROOT / "docs" / f"{page}.md").read_text("utf-8") for page in GUIDES)
+    told = [line.partition("  #")[0] for line in re.findall(r"^(?: {4}|\$ )?(tagloom .*)$", text, re.MULTILINE)]
+    assert len(told) > 35
     environment = {**os.environ, **place.stack.environment, "TAGLOOM_URL_SECRETS": SECRET}
-    known = {"NAME": title, "My project": title, "v3": versions[0], "v2": versions[-1]}
+    known = {"NAME": title, "My project": title, "Tagloom samples": title, "v3": versions[0], "v2": versions[-1]}
+    known |= {"photo.jpg": str(next((ROOT / "samples" / "data" / "images").iterdir()))}
     # Those that the guide names have to be fetched before.
     known |= {"torchvision:resnet50": "shipped", "bert-base-chinese": "shipped"}
     # The guide says to delete it in Label Studio first.
@@ -175,7 +178,7 @@ def test_the_operators_guide_is_carried_out_by_its_letter(place: Place) -> None:
         typed, code = next((one for name, one in TYPED.items() if line.startswith(f"tagloom {name}")), ("", 0))
         done = subprocess.run(
             [sys.executable, "-m", "tagloom.cli", *words],
-            env=environment, input=typed, capture_output=True, text=True, timeout=WORK_SECONDS,
+            env=environment, cwd=place.folder, input=typed, capture_output=True, text=True, timeout=WORK_SECONDS,
         )  # fmt: skip
         assert done.returncode == code, f"{line}\n{done.stdout}{done.stderr}"
     assert (copies / "tagloom" / "tagloom.db").exists()

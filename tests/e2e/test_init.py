@@ -36,8 +36,9 @@ DRAWN = {"x": 10, "y": 20, "width": 30, "height": 40, "rotation": 0, "rectanglel
 NOT_HERE = {"encoders fetch": "no model hub can be reached"}
 # The pages whose commands are for a project that is connected.
 GUIDES = ("operators", "search", "knowledge")
-# What is typed where a command asks, and the code that it ends with. The encoders stay: all would be read anew.
-TYPED = {"forget": ("y\n", 0), "encoders use": ("n\n", 1)}
+# What is typed where a command asks, and the code that it ends with. The encoders stay: all would be read anew. Nothing
+# here is labelled as a gift for the kitchen.
+TYPED = {"forget": ("y\n", 0), "encoders use": ("n\n", 1), "similar --text": ("", 1)}
 
 
 @dataclass(frozen=True)

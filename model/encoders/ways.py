@@ -17,9 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-# It hides OpenVINO's telemetry, which must happen before the first import of OpenVINO.
-import model.reading  # noqa: F401
-
 LOG = logging.getLogger(__name__)
 
 Run: TypeAlias = Callable[..., Tensor]

@@ -33,25 +33,48 @@ OWED = 1.01
 
 
 def decode(
-    boxes_N4: Tensor, quality_NK: Floats, labels: Sequence[str], *, by_votes: bool = False
+    boxes_N4: Tensor,
+    quality_NK: Floats,
+    labels: Sequence[str],
+    *,
+    by_votes: bool = False,
+    least: Sequence[float] | None = None,
 ) -> list[PredictedBox]:
     """Return the boxes of each label after non-maximum suppression, best first, faint ones included.
 
     With ``by_votes`` the overlapping candidates move a box's edges. That needs a learned quality: before any gold,
-    candidates have much of their score from their overlap alone.
+    candidates have much of their score from their overlap alone. Boxes with a lower score than the label's in ``least``
+    are left out, which changes no other box.
     """
     overlap_NN = ious(boxes_N4, boxes_N4).numpy()
+    clash_NN, near_NN = overlap_NN > OVERLAP, overlap_NN >= VOTES_FROM
     edges_N4 = boxes_N4.numpy()
     found = []
     for column, label in enumerate(labels):
         quality_N = quality_NK[:, column]
-        for row in suppress(overlap_NN > OVERLAP, quality_N, FAINTEST)[:MOST]:
-            near_N = overlap_NN[row] >= VOTES_FROM
-            moved_4 = boxes_N4[row]
+        faintest = FAINTEST if least is None else max(FAINTEST, least[column])
+        for row in suppress(clash_NN, quality_N, faintest)[:MOST]:
+            near_N = near_NN[row]
+            moved_4 = edges_N4[row]
             if by_votes and near_N.sum() > 1:
-                moved_4 = torch.from_numpy(voted(edges_N4[row], edges_N4[near_N], quality_N[near_N]))
+                moved_4 = voted(edges_N4[row], edges_N4[near_N], quality_N[near_N])
             found.append(PredictedBox(label, to_box(moved_4), float(quality_N[row])))
     return sorted(found, key=lambda box: -box.score)
+
+
+def least_shown(
+    quality_NK: Floats,
+    labels: Sequence[str],
+    thresholds: Sequence[float],
+    probabilities: Sequence[float],
+    tags: Set[str] = frozenset(),
+) -> list[float]:
+    """Return for each label the score below which `given` shows none of its boxes; infinity where it shows none."""
+    best_K = quality_NK.max(0).tolist()
+    return [
+        float("inf") if likely < IMPOSSIBLE else min(lowest, best) if label in tags and lowest <= 1 else lowest
+        for label, lowest, likely, best in zip(labels, thresholds, probabilities, best_K, strict=True)
+    ]
 
 
 def given(
@@ -88,6 +111,8 @@ def apart(found: Sequence[PredictedBox]) -> list[PredictedBox]:
     its score is no higher than the better score times the overlap (IoU): then the overlap alone explains the score.
     An annotator who corrects boxes needs one box of an element; average precision is measured on all boxes.
     """
+    if len(found) < 2:
+        return list(found)
     edges_N4 = to_tensor([box.box for box in found])
     smaller_NN = torch.minimum(areas(edges_N4)[:, None], areas(edges_N4)[None]).clamp(min=1e-9)
     scores_N = np.array([box.score for box in found], dtype=np.float64)

@@ -15,6 +15,8 @@ import torch
 from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
 from torch import Tensor
 
+from model.boxes.masks import MOST_LEAVES, SmallTrees
+
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int32]
 Places = npt.NDArray[np.intp]
@@ -22,7 +24,7 @@ Places = npt.NDArray[np.intp]
 # The rows that walk through the trees at once: few enough for some megabytes of working memory.
 CHUNK = 512
 # Levels between two searches for entries that have reached a leaf; a search takes about as long as a level.
-STEPS = 6
+STEPS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,34 +137,15 @@ class Forest:
         )
 
     def predict(self, inputs_ND: Floats) -> Floats:
-        """Return the outputs (N, K), each the mean over the trees.
-
-        All rows of a chunk walk through all trees at once, one entry for each row and tree. Entries that have reached
-        a leaf are taken out of the walk every few levels.
-        """
-        means_NK = np.empty((len(inputs_ND), self.value_MK.shape[1]), dtype=np.float32)
-        for first in range(0, len(inputs_ND), CHUNK):
-            rows = slice(first, first + CHUNK)
-            count, width = inputs_ND[rows].shape
-            values = inputs_ND[rows].ravel()
-            offsets = np.repeat(np.arange(count, dtype=np.intp) * width, len(self.root_T))
-            nodes: Places = np.tile(self.root_T.astype(np.intp), count)
-            leaves = np.empty_like(nodes)
-            walking: Places = np.arange(len(nodes))
-            while len(walking):
-                for _ in range(STEPS):
-                    below = values.take(offsets + self._walk.feature_M.take(nodes)) <= self.threshold_M.take(nodes)
-                    nodes = self._walk.child_MB.take(2 * nodes + below)
-                leaves[walking] = nodes
-                going = np.flatnonzero(self._walk.inner_M.take(nodes))
-                walking, nodes, offsets = walking.take(going), nodes.take(going), offsets.take(going)
-            means_NK[rows] = self.value_MK.take(leaves.reshape(count, -1), axis=0).mean(axis=1)
-        return means_NK
+        """Return the outputs (N, K), each the mean over the trees. An unknown input (NaN) is above every threshold."""
+        sums_NK = np.repeat(self._ways.constant_1K, len(inputs_ND), axis=0)
+        self._ways.small.add_to(sums_NK, inputs_ND)
+        self._ways.large.add_to(sums_NK, inputs_ND)
+        return sums_NK / np.float32(len(self.root_T))
 
     @cached_property
-    def _walk(self) -> "_Walk":
-        child_MB = np.stack([self.upper_M, self.lower_M], axis=1).astype(np.intp)
-        return _Walk(self.feature_M.astype(np.intp), child_MB, self.lower_M != np.arange(len(self.lower_M)))
+    def _ways(self) -> "_Ways":
+        return _Ways.through(self)
 
     def state(self) -> dict[str, Tensor]:
         """Return the trees as tensors."""
@@ -175,10 +158,68 @@ class Forest:
 
 
 @dataclass(frozen=True, eq=False)
-class _Walk:
-    """The trees in the form that a walk reads: indices of numpy's own type, a node's two children side by side."""
+class _Ways:
+    """The trees by the way in which they are answered; ``constant_1K`` is the sum of those without a comparison."""
+
+    constant_1K: Floats
+    small: SmallTrees
+    large: "_LargeTrees"
+
+    @classmethod
+    def through(cls, forest: Forest) -> "_Ways":
+        roots, nodes = forest.root_T, np.diff(np.append(forest.root_T, len(forest.feature_M)))
+        # A tree has one more leaf than comparisons.
+        is_large = nodes > 2 * MOST_LEAVES - 1
+        constant_1K = forest.value_MK[roots[nodes == 1]].sum(axis=0, keepdims=True)
+        small = SmallTrees.of(forest, roots[(nodes > 1) & ~is_large].tolist())
+        return cls(constant_1K, small, _LargeTrees.of(forest, roots[is_large]))
+
+
+@dataclass(frozen=True, eq=False)
+class _LargeTrees:
+    """Trees through which rows walk, in the form that a walk reads: a node's two children stand side by side.
+
+    ``lower_M`` is the first of them, or a leaf itself.
+    """
 
     feature_M: Places
-    # B is 0 for an input above the threshold, 1 for one that is not.
-    child_MB: Places
-    inner_M: npt.NDArray[np.bool_]
+    threshold_M: Floats
+    lower_M: Places
+    is_inner_M: npt.NDArray[np.bool_]
+    value_MK: Floats
+    root_T: Places
+
+    @classmethod
+    def of(cls, forest: Forest, root_T: Integers) -> "_LargeTrees":
+        lower_M = forest.lower_M.astype(np.intp)
+        is_inner_M = lower_M != np.arange(len(lower_M))
+        if len(root_T) and (forest.upper_M != lower_M + is_inner_M).any():
+            raise ValueError("the two nodes below a node of a large tree must stand side by side")
+        feature_M = forest.feature_M.astype(np.intp)
+        return cls(feature_M, forest.threshold_M, lower_M, is_inner_M, forest.value_MK, root_T.astype(np.intp))
+
+    def add_to(self, sums_NK: Floats, inputs_ND: Floats) -> None:
+        """Add the values of the leaves in which the rows end.
+
+        All rows of a chunk walk through all trees at once, one entry for each tree and row. Entries that have reached
+        a leaf are taken out of the walk every few levels.
+        """
+        if not len(self.root_T):
+            return
+        for first in range(0, len(inputs_ND), CHUNK):
+            rows = slice(first, first + CHUNK)
+            count, width = inputs_ND[rows].shape
+            # Infinity is above the threshold of each comparison, and not above that of a leaf.
+            values = np.where(np.isnan(inputs_ND[rows]), np.float32(np.inf), inputs_ND[rows]).ravel()
+            offsets = np.tile(np.arange(count, dtype=np.intp) * width, len(self.root_T))
+            nodes: Places = np.repeat(self.root_T, count)
+            leaves = np.empty_like(nodes)
+            walking: Places = np.arange(len(nodes))
+            while len(walking):
+                for _ in range(STEPS):
+                    is_above = values.take(offsets + self.feature_M.take(nodes)) > self.threshold_M.take(nodes)
+                    nodes = self.lower_M.take(nodes) + is_above
+                leaves[walking] = nodes
+                going = np.flatnonzero(self.is_inner_M.take(nodes))
+                walking, nodes, offsets = walking.take(going), nodes.take(going), offsets.take(going)
+            sums_NK[rows] += self.value_MK.take(leaves.reshape(-1, count), axis=0).sum(axis=0)

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.boxes.decode import decode, given
+from model.boxes.decode import decode, given, least_shown
 from model.boxes.described import RECENT, Described, described_with
 from model.boxes.drawn import Drawn, clicked, label_of, tightened
 from model.boxes.effort import CAREFUL
@@ -39,6 +39,8 @@ from model.state import State, prefixed
 
 # Probability of a label where the tagger gives none.
 UNKNOWN = 0.5
+# Items whose candidates are scored together: the trees take nearly as long for one item as for several.
+TOGETHER = 16
 # The most gold pictures on which thresholds are chosen.
 MOST_JUDGED = 400
 
@@ -95,13 +97,14 @@ class BoxModel:
 
     def see(self, features: Sequence[ItemFeatures]) -> list[Seen]:
         """Return all candidates of each item with their quality for each label."""
-        seen = []
-        for item in features:
-            described = self._described(item)
-            quality_NK: Floats = np.zeros((0, len(self.labels)), dtype=np.float32)
-            if len(described.boxes_N4):
-                quality_NK = self._quality(item, described)
-            seen.append(Seen(described.boxes_N4, quality_NK))
+        seen: list[Seen] = []
+        for first in range(0, len(features), TOGETHER):
+            part = features[first : first + TOGETHER]
+            described = [self._described(item) for item in part]
+            quality_NK = self._quality(part, described)
+            ends = np.cumsum([len(one.boxes_N4) for one in described])
+            parts = np.split(quality_NK, ends[:-1])
+            seen += [Seen(one.boxes_N4, own_NK) for one, own_NK in zip(described, parts, strict=True)]
         return seen
 
     def best(self, seen: Sequence[Seen]) -> Tensor:
@@ -139,11 +142,19 @@ class BoxModel:
         likely_NK = unknown_NK if probabilities_NK is None else probabilities_NK
         tags_NK = torch.zeros_like(unknown_NK) if given_NK is None else given_NK
         rows = zip(seen, likely_NK.tolist(), tags_NK.tolist(), strict=True)
-        answers, lowest = [], self.threshold_K.tolist()
+        answers: list[tuple[PredictedBox, ...]] = []
+        lowest = self.threshold_K.tolist()
         for one, likely, tags in rows:
-            boxes = self._decoded(one.boxes_N4, one.quality_NK) if len(one.boxes_N4) else []
-            tagged = frozenset(label for label, tag in zip(self.labels, tags, strict=True) if tag)
-            answers.append(tuple(boxes) if faint else given(boxes, self.labels, lowest, likely, tagged))
+            if not len(one.boxes_N4):
+                answers.append(())
+            elif faint:
+                answers.append(tuple(self._decoded(one.boxes_N4, one.quality_NK)))
+            else:
+                tagged = frozenset(label for label, tag in zip(self.labels, tags, strict=True) if tag)
+                # What is not shown is not decoded, which takes most of the time.
+                least = least_shown(one.quality_NK, self.labels, lowest, likely, tagged)
+                boxes = self._decoded(one.boxes_N4, one.quality_NK, least)
+                answers.append(given(boxes, self.labels, lowest, likely, tagged))
         return answers
 
     def fit(
@@ -199,7 +210,7 @@ class BoxModel:
         element, and for a region whose possible labels are all unknown.
         """
         found = described_with(item, self._reader, [region.box for region in drawn])
-        quality_NK = self._quality(item, found)
+        quality_NK = self._quality([item], [found])
         likely_K = (torch.ones(len(self.labels)) if probabilities_K is None else probabilities_K).numpy()
         # The last rows are the drawn boxes themselves.
         own_NK, quality_NK = quality_NK[len(quality_NK) - len(drawn) :], quality_NK[: len(quality_NK) - len(drawn)]
@@ -227,19 +238,23 @@ class BoxModel:
         """Return the item's candidates, with the places where known looks are found again."""
         return RECENT.of(self.looks.proposing(item) if self.looks else item, self._reader)
 
-    def _decoded(self, boxes_N4: Tensor, quality_NK: Floats) -> list[PredictedBox]:
-        return decode(
-            boxes_N4, quality_NK, self.labels, by_votes=self.head is not None and self.head.forest is not None
-        )
+    def _decoded(
+        self, boxes_N4: Tensor, quality_NK: Floats, least: Sequence[float] | None = None
+    ) -> list[PredictedBox]:
+        by_votes = self.head is not None and self.head.forest is not None
+        return decode(boxes_N4, quality_NK, self.labels, by_votes=by_votes, least=least)
 
     @cached_property
     def _reader(self) -> RoleReader:
         return RoleReader(self.lexicon)
 
-    def _quality(self, item: ItemFeatures, described: Described) -> Floats:
-        """Return the quality (N, K) of each candidate for each label."""
-        cold_NK = self._cold(described)
-        return self.head.quality(self._inputs(item, described), cold_NK) if self.head else cold_NK
+    def _quality(self, items: Sequence[ItemFeatures], described: Sequence[Described]) -> Floats:
+        """Return the quality (N, K) of each candidate of all these items for each label."""
+        cold_NK = np.concatenate([self._cold(one) for one in described])
+        if self.head is None or not len(cold_NK):
+            return cold_NK
+        inputs = [self._inputs(item, one) for item, one in zip(items, described, strict=True)]
+        return self.head.quality(np.concatenate(inputs), cold_NK)
 
     def _example(self, item: ItemFeatures, gold: Gold, family: str) -> Example:
         described = self._described(item)

@@ -22,9 +22,9 @@ def to_tensor(boxes: Sequence[Box]) -> Tensor:
     return torch.tensor(rows, dtype=torch.float32).reshape(-1, 4)
 
 
-def to_box(edges_4: Tensor) -> Box:
+def to_box(edges_4: Scores) -> Box:
     """Return one row of edges as a box inside the picture, with right and bottom no less than left and top."""
-    left, top, right, bottom = edges_4.clamp(0, 1).tolist()
+    left, top, right, bottom = (min(max(edge, 0.0), 1.0) for edge in edges_4.tolist())
     return Box(left, top, max(left, right), max(top, bottom))
 
 
@@ -54,10 +54,11 @@ def suppress(clash_NN: Links, scores_N: Scores, faintest: float = 0.0) -> list[i
     ``clash_NN`` is True for pairs of boxes of which only the better one survives, such as ``ious(boxes, boxes) > 0.5``.
     Rows with a score under ``faintest`` neither survive nor suppress others. Equal scores keep their order.
     """
-    free = scores_N >= faintest
+    free_N = scores_N >= faintest
+    order = np.argsort(-scores_N, kind="stable")
     kept: list[int] = []
-    for row in np.argsort(-scores_N, kind="stable"):
-        if free[row]:
-            kept.append(int(row))
-            free &= ~clash_NN[row]
+    for row in order[free_N[order]].tolist():
+        if free_N[row]:
+            kept.append(row)
+            free_N &= ~clash_NN[row]
     return kept

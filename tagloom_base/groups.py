@@ -340,7 +340,7 @@ class TrainingSettings(_Group):
         1, description="Processes that share one training of a project; on `cuda` each has its own GPU."
     )
     training_pool: NotNegative = Field(
-        4000,
+        1000,
         description="Most tasks without gold that one training uses "
         "([training.md](training.md#tasks-without-gold) says what fewer cost).",
     )

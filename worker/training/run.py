@@ -18,11 +18,9 @@ from model.tagger import Tagger
 from model.training.boxes import learn_boxes
 from model.training.config import TrainConfig
 from model.training.progressive import EpochReport, fit
-from model.weak_supervision.boxes import LearnedBoxes
 from store.leases import Lease
 from store.projects import Project
 from store.versions import Current
-from store.weak_labels import WeakLabel
 from tagloom_base.files import replaced
 from worker import knowledge
 from worker.cold_start import ColdStart, ensure_cold_start
@@ -46,8 +44,6 @@ LOG = logging.getLogger(__name__)
 
 # The longest wait for gold to settle, in multiples of settle_seconds.
 LONGEST_SETTLE = 5
-# Weak labels of a lower confidence are not stored: they carry no information.
-CONFIDENT = 0.05
 
 Progress = Callable[[Mapping[str, Any]], None]
 
@@ -98,8 +94,7 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Ends, pro
     publisher = Publisher(checkpoints, promotion_seconds, store, project, lease, current, encoders, counts)
     run = _Run(workplace, publisher, corpus, wanted.lexicon, watch, progress)
     trained = run.work()
-    progress({"stage": "writing weak labels"})
-    progress({"weak": _write_weak_labels(workplace, project, corpus, trained, run.problem.boxes, lease)})
+    progress({"stage": "looking for doubtful gold"})
     store.doubts.replace(project.key, doubtful(corpus, trained, run.problem, run.out_of_fold), lease)
     knowledge.grow(store.knowledge, project_key, corpus, config.labels, wanted.lexicon, lease)
     finish()
@@ -326,32 +321,3 @@ def _present(project: Project | None) -> Project:
     if project is None:
         raise ValueError("the project is not in the store")
     return project
-
-
-def _write_weak_labels(
-    workplace: Workplace, project: Project, corpus: Corpus, tagger: Tagger, boxes: LearnedBoxes | None, lease: Lease
-) -> dict[str, int]:
-    """Store the weak labels of all tasks without gold, each with the votes of its sources.
-
-    Return for each label how many of these tasks are more probably of it than not.
-    """
-    rows = [row for row in range(len(corpus.problem.pool)) if row not in corpus.problem.gold]
-    entries: list[tuple[int, dict[str, WeakLabel]]] = []
-    if rows:
-        features = [corpus.problem.pool[row] for row in rows]
-        boxes_NK = boxes.rows(rows).opinions_NK if boxes and boxes.source else None
-        weak = tagger.label_model.weak_labels(tagger.opinions(features, boxes_NK), tagger.correction(features))
-        for n, row in enumerate(rows):
-            labels = {
-                label: WeakLabel(
-                    float(weak.probability_NK[n, k]), float(weak.confidence_NK[n, k]), dict(weak.because(n, k))
-                )
-                for k, label in enumerate(tagger.labels)
-                if float(weak.confidence_NK[n, k]) >= CONFIDENT
-            }
-            entries.append((corpus.task_ids[row], labels))
-    workplace.store.weak_labels.replace(
-        project.key, entries, space=tagger.space, gold_revision=project.gold_revision, lease=lease
-    )
-    given = [{label for label, one in labels.items() if one.probability > 0.5} for _, labels in entries]
-    return {label: sum(label in labels for labels in given) for label in tagger.labels}

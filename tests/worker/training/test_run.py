@@ -82,7 +82,7 @@ def test_a_training_that_an_operator_cut_off_begins_anew_from_the_chosen_version
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("stage", ["judging", "writing weak labels"])
+@pytest.mark.parametrize("stage", ["judging", "looking for doubtful gold"])
 def test_a_training_that_ended_after_its_last_epoch_repeats_no_epoch_and_publishes_once(
     store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:

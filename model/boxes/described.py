@@ -23,7 +23,7 @@ from model.boxes.candidates import Candidates, candidates
 from model.boxes.describe import KINDS, describe, kind_scores
 from model.boxes.forest import Floats
 from model.boxes.nms import to_tensor
-from model.boxes.prior import drawn_forest
+from model.boxes.prior import FILE, drawn_forest
 from model.boxes.roles import RoleReader
 from model.boxes.scene import Scene
 from model.features.folder import TensorFolder
@@ -34,6 +34,13 @@ from model.lexicon.lexicon import BUILT_IN, Kind
 
 # The most items that one process keeps, at 30 to 70 kB each.
 MOST = 2000
+
+# The modules of this package on whose code a description depends. Those that only answer its trees (forest, masks) are
+# not among them: a test compares their answers with a walk node by node, so faster ones change no description.
+CODE = (
+    "candidates", "contours", "describe", "described", "elements", "grouping", "nms", "objects", "outline", "pixels",
+    "prior", "roles", "saliency", "scene",
+)  # fmt: skip
 
 # The digest of an item's content, and the words of the lexicon with which its text was read.
 Key = tuple[bytes, tuple[Kind, ...]]
@@ -195,9 +202,9 @@ def _name(key: Key) -> str:
 
 @cache
 def _code() -> str:
-    """Return a digest of this package's and the cues' code, so that files of other code are not taken for its own."""
-    folders = (Path(__file__).parent, BUILT_IN.parent)
-    files = [file for folder in folders for file in sorted(folder.glob("*.py"))]
+    """Return a digest of the code that describes, the cues' code, and the shipped trees: files of others are no use."""
+    own = [Path(__file__).parent / f"{name}.py" for name in CODE]
+    files = [*own, FILE, *sorted(BUILT_IN.parent.glob("*.py"))]
     return blake2b(b"".join(file.read_bytes() for file in files), digest_size=8).hexdigest()
 
 

@@ -2,7 +2,7 @@
 
 Each bit of a number stands for a leaf of a tree, the leftmost leaf for the lowest bit. A comparison whose input is
 above the threshold takes the leaves below it on the left away. Whatever the order, the leftmost leaf that is left is
-the one in which a walk through the tree would end. So nothing is walked: all comparisons are made, and all masks joined.
+the one in which a walk through the tree would end. So all comparisons are made, all masks joined, and nothing walked.
 
 Shape suffixes: N rows, D inputs, K outputs, M nodes of all trees, T trees, C comparisons, J comparisons of one tree.
 """

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.boxes.decode import apart, decode, given
+from model.boxes.decode import apart, decode, given, least_shown
 from model.boxes.worth import NEVER
 from model.items import Box, PredictedBox
 
@@ -61,3 +61,23 @@ def test_votes_move_an_edge_that_most_candidates_place_elsewhere() -> None:
     assert as_found[1].box.bottom == pytest.approx(0.5)
     assert moved[1].box.bottom == pytest.approx(0.62, abs=0.01)
     assert moved[0] == as_found[0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_not_shown_need_not_be_decoded(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    corner, side = random.uniform(0, 0.6, (60, 2)), random.uniform(0.1, 0.4, (60, 2))
+    edges = torch.from_numpy(np.concatenate([corner, corner + side], axis=1)).float()
+    # In steps, so that scores are equal to each other and to thresholds.
+    quality = (random.integers(0, 12, (60, 4)) / 16).astype(np.float32)
+    quality[:, 3] /= 8
+    labels, thresholds = ["主体", "价格", "文案", "LOGO"], [0.25, 0.5, float(random.choice([0.6875, NEVER])), 0.3]
+    tags, probabilities = {"主体", "文案", "LOGO"}, [0.9, float(random.choice([0.05, 0.5])), 0.6, 0.7]
+    least = least_shown(quality, labels, thresholds, probabilities, tags)
+    for by_votes in (False, True):
+        all_boxes = decode(edges, quality, labels, by_votes=by_votes)
+        some = decode(edges, quality, labels, by_votes=by_votes, least=least)
+        assert len(some) < len(all_boxes)
+        shown = given(all_boxes, labels, thresholds, probabilities, tags)
+        assert given(some, labels, thresholds, probabilities, tags) == shown
+        assert any(box.label == "LOGO" for box in shown), "a given tag, under its threshold"

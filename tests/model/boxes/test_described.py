@@ -1,5 +1,6 @@
 """Descriptions are made once an item, are the item's own, and do not pile up."""
 
+import ast
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -144,6 +145,28 @@ def test_code_of_the_cues_is_a_part_of_the_code_that_describes(tmp_path: Path, m
     code = described._code.__wrapped__  # without its memory
     before = code()
     (tmp_path / "money.py").write_text("NAMES = 1")
+    assert code() != before
+
+
+def test_the_code_that_describes_is_all_that_a_description_depends_on() -> None:
+    """A module that is missing would leave old descriptions in place when it changes; a further one costs them."""
+    found: set[str] = set()
+    ahead = ["described"]
+    while ahead:
+        name = ahead.pop()
+        if name not in found:
+            found.add(name)
+            tree = ast.parse((Path(described.__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
+            parts = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+            ahead += [part.removeprefix("model.boxes.") for part in parts if part.startswith("model.boxes.")]
+    assert found - {"forest", "masks"} == set(described.CODE)
+
+
+def test_other_trees_describe_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = described._code.__wrapped__  # without its memory
+    before = code()
+    monkeypatch.setattr(described, "FILE", tmp_path / "prior.safetensors")
+    described.FILE.write_bytes(b"other trees")
     assert code() != before
 
 

@@ -1,13 +1,14 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from model.boxes import model as model_of_boxes
 from model.boxes.decode import decode
 from model.boxes.drawn import Drawn
-from model.boxes.model import BoxModel
+from model.boxes.model import TOGETHER, BoxModel
 from model.items import Box, Gold, LabelledBox, PredictedBox
 from model.lexicon.cues import CueSet
 from model.lexicon.lexicon import Lexicon
@@ -234,6 +235,17 @@ def test_what_was_seen_once_is_drawn_as_it_would_be_predicted(learned: BoxModel)
     seen = learned.see(PICTURES[10:])
     assert learned.drawn(seen, likely) == learned.predict(PICTURES[10:], likely)
     assert learned.drawn(seen, faint=True) == learned.predict(PICTURES[10:], faint=True)
+
+
+def test_items_that_are_seen_together_are_seen_as_each_alone(learned: BoxModel) -> None:
+    items = [shop_picture(seed) for seed in range(TOGETHER + 2)]
+    items[3] = nothing()
+    for model in (learned, cold()):
+        for item, together in zip(items, model.see(items), strict=True):
+            (alone,) = model.see([item])
+            assert torch.equal(together.boxes_N4, alone.boxes_N4)
+            assert np.allclose(together.quality_NK, alone.quality_NK, atol=1e-6)
+        assert model.see([]) == []
 
 
 def test_the_best_candidate_of_each_label_is_told_and_none_of_an_empty_picture(learned: BoxModel) -> None:

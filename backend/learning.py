@@ -19,8 +19,9 @@ LOG = structlog.stdlib.get_logger(__name__)
 
 # Tasks of which it is remembered that they are stored.
 MOST = 100_000
-# Seconds for which tasks gather before they are stored. Errands behind them wait as long.
-GATHER_S = 0.05
+# Seconds for which tasks gather before they are stored. Errands behind them wait as long. A transaction costs as much for
+# some tasks as for one.
+GATHER_S = 0.2
 # Tasks of one project that wait for a locked database; more are dropped, until they are asked for again.
 MOST_WAITING = 50_000
 # Seconds after which a task that is asked for is stored again: its project may have been forgotten meanwhile.

@@ -5,11 +5,11 @@ Pages filter by them, and people compare two versions by them. A worker computes
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import Select, bindparam, delete, select, update
 
 from store.database import Database, among, upsert
 from store.leases import Lease, verify
@@ -17,6 +17,17 @@ from store.state import chunks
 from store.tables import ANSWERS, CURRENT, PROJECTS
 
 BULK = 500  # rows of one transaction, so that other writers do not wait long
+# Made once, since each answer of the backend that is not in its memory is looked for. The range is that of `among`.
+OF_TASKS = (
+    select(ANSWERS)
+    .where(
+        ANSWERS.c.project_key == bindparam("project"),
+        ANSWERS.c.version == bindparam("version"),
+        ANSWERS.c.task_id.in_(bindparam("tasks", expanding=True)),
+        ANSWERS.c.task_id.between(bindparam("least"), bindparam("most")),
+    )
+    .order_by(ANSWERS.c.task_id)
+)
 
 ShownBox = tuple[str, float, float, float, float, float]
 """A box: label, left, top, right and bottom in fractions of the picture, and its confidence in [0, 1]."""
@@ -78,14 +89,16 @@ class Answers:
         """Return a version's answers to these tasks by id, without those that it has none for."""
         found: dict[int, Answer] = {}
         for part in chunks(sorted(task_ids)):
-            query = _of(project_key, version).where(among(ANSWERS.c.task_id, part))
-            found |= {answer.task_id: answer for answer in self._read(query)}
+            asked = {"project": project_key, "version": version, "tasks": part, "least": part[0], "most": part[-1]}
+            found |= {answer.task_id: answer for answer in self._read(OF_TASKS, asked)}
         return found
 
     def of_version(self, project_key: str, version: str) -> Iterator[Answer]:
         """Yield all answers of a version, in the order of task ids."""
         after = -1
-        while part := self._read(_of(project_key, version).where(ANSWERS.c.task_id > after).limit(BULK)):
+        own = (ANSWERS.c.project_key == project_key) & (ANSWERS.c.version == version)
+        query = select(ANSWERS).where(own).order_by(ANSWERS.c.task_id).limit(BULK)
+        while part := self._read(query.where(ANSWERS.c.task_id > after)):
             yield from part
             after = part[-1].task_id
 
@@ -166,9 +179,9 @@ class Answers:
         with self._database.read() as connection:
             return list(connection.execute(behind.order_by(PROJECTS.c.key)).scalars())
 
-    def _read(self, query: Select[Any]) -> list[Answer]:
+    def _read(self, query: Select[Any], asked: Mapping[str, object] | None = None) -> list[Answer]:
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(ANSWERS.c.task_id)).all()
+            rows = connection.execute(query, asked).all()
         found = []
         for row in rows:
             probabilities, boxes, size = json.loads(row.content)
@@ -187,10 +200,6 @@ class Answers:
                 )
             )
         return found
-
-
-def _of(project_key: str, version: str) -> Select[Any]:
-    return select(ANSWERS).where(ANSWERS.c.project_key == project_key, ANSWERS.c.version == version)
 
 
 def _content(answer: Answer) -> str:

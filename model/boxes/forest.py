@@ -173,26 +173,18 @@ class _Ways:
 
 @dataclass(frozen=True, eq=False)
 class _LargeTrees:
-    """Trees through which rows walk, in the form that a walk reads: a node's two children stand side by side.
+    """The trees of a forest with these roots, through which rows walk."""
 
-    ``lower_M`` is the first of them, or a leaf itself.
-    """
-
-    feature_M: Places
-    threshold_M: Floats
-    lower_M: Places
-    is_inner_M: npt.NDArray[np.bool_]
-    value_MK: Floats
+    forest: Forest
     root_T: Places
+    is_inner_M: npt.NDArray[np.bool_]
 
     @classmethod
     def of(cls, forest: Forest, root_T: Integers) -> "_LargeTrees":
-        lower_M = forest.lower_M.astype(np.intp)
-        is_inner_M = lower_M != np.arange(len(lower_M))
-        if len(root_T) and (forest.upper_M != lower_M + is_inner_M).any():
+        is_inner_M = forest.lower_M != np.arange(len(forest.lower_M))
+        if len(root_T) and (forest.upper_M != forest.lower_M + is_inner_M).any():
             raise ValueError("the two nodes below a node of a large tree must stand side by side")
-        feature_M = forest.feature_M.astype(np.intp)
-        return cls(feature_M, forest.threshold_M, lower_M, is_inner_M, forest.value_MK, root_T.astype(np.intp))
+        return cls(forest, root_T.astype(np.intp), is_inner_M)
 
     def add_to(self, sums_NK: Floats, inputs_ND: Floats) -> None:
         """Add the values of the leaves in which the rows end.
@@ -202,6 +194,7 @@ class _LargeTrees:
         """
         if not len(self.root_T):
             return
+        feature_M, threshold_M, lower_M = self.forest.feature_M, self.forest.threshold_M, self.forest.lower_M
         for first in range(0, len(inputs_ND), CHUNK):
             rows = slice(first, first + CHUNK)
             count, width = inputs_ND[rows].shape
@@ -213,12 +206,13 @@ class _LargeTrees:
             walking: Places = np.arange(len(nodes))
             while len(walking):
                 for _ in range(STEPS):
-                    is_above = values.take(offsets + self.feature_M.take(nodes)) > self.threshold_M.take(nodes)
-                    nodes = self.lower_M.take(nodes) + is_above
+                    is_above = values.take(offsets + feature_M.take(nodes)) > threshold_M.take(nodes)
+                    # The node of inputs above the threshold stands behind the other one; a leaf stays itself.
+                    nodes = np.add(lower_M.take(nodes), is_above, dtype=np.intp)
                 leaves[walking] = nodes
                 going = np.flatnonzero(self.is_inner_M.take(nodes))
                 walking, nodes, offsets = walking.take(going), nodes.take(going), offsets.take(going)
-            sums_NK[rows] += self.value_MK.take(leaves.reshape(-1, count), axis=0).sum(axis=0)
+            sums_NK[rows] += self.forest.value_MK.take(leaves.reshape(-1, count), axis=0).sum(axis=0)
 
 
 def _boosted(inputs_ND: Floats, target_N: Floats, *, seed: int) -> list[Mapping[str, Any]]:

@@ -82,10 +82,10 @@ class Evidence:
 def _parts(items: Sequence[ItemFeatures], cues: CueSet) -> dict[str, Tensor]:
     """Return the (N, D) parts of items before they are centred and scaled."""
     return {
-        "image": torch.stack([normalize(item.image_C.float(), dim=0) for item in items]),
-        "reading": torch.stack([normalize(item.reading_E.float(), dim=0) for item in items]),
+        "image": normalize(torch.stack([item.image_C for item in items]).float(), dim=1),
+        "reading": normalize(torch.stack([item.reading_E for item in items]).float(), dim=1),
         "words": torch.stack([_words(item) for item in items]),
-        "title": torch.stack([normalize(item.title_E.float(), dim=0) for item in items]),
+        "title": normalize(torch.stack([item.title_E for item in items]).float(), dim=1),
         "industry": torch.stack([hashed_industry(item.industry) for item in items]),
         "blocks": torch.stack([block_statistics(item, cues) for item in items]),
     }

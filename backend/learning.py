@@ -19,8 +19,8 @@ LOG = structlog.stdlib.get_logger(__name__)
 
 # Tasks of which it is remembered that they are stored.
 MOST = 100_000
-# Seconds for which tasks gather before they are stored. Errands behind them wait as long. A transaction costs as much for
-# some tasks as for one.
+# Seconds for which tasks gather before they are stored, since a transaction for several costs as much as for one.
+# Errands behind them wait as long.
 GATHER_S = 0.2
 # Tasks of one project that wait for a locked database; more are dropped, until they are asked for again.
 MOST_WAITING = 50_000

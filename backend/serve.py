@@ -36,6 +36,8 @@ def run(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        # Not uvloop, which accepts one connection in each turn: of many that come at once, the last ones wait for long.
+        loop="asyncio",
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )

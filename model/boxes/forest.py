@@ -163,11 +163,11 @@ class _Ways:
 
     @classmethod
     def through(cls, forest: Forest) -> "_Ways":
-        roots, nodes = forest.root_T, np.diff(np.append(forest.root_T, len(forest.feature_M)))
+        roots, nodes = forest.root_T.astype(np.intp), np.diff(np.append(forest.root_T, len(forest.feature_M)))
         # A tree has one more leaf than comparisons.
         is_large = nodes > 2 * MOST_LEAVES - 1
         constant_1K = forest.value_MK[roots[nodes == 1]].sum(axis=0, keepdims=True)
-        small = SmallTrees.of(forest, roots[(nodes > 1) & ~is_large].tolist())
+        small = SmallTrees.of(forest, roots[(nodes > 1) & ~is_large])
         return cls(constant_1K, small, _LargeTrees.of(forest, roots[is_large]))
 
 
@@ -175,16 +175,21 @@ class _Ways:
 class _LargeTrees:
     """The trees of a forest with these roots, through which rows walk."""
 
-    forest: Forest
-    root_T: Places
+    feature_M: Integers
+    threshold_M: Floats
+    lower_M: Integers
     is_inner_M: npt.NDArray[np.bool_]
+    value_MK: Floats
+    root_T: Places
 
     @classmethod
-    def of(cls, forest: Forest, root_T: Integers) -> "_LargeTrees":
+    def of(cls, forest: Forest, root_T: Places) -> "_LargeTrees":
         is_inner_M = forest.lower_M != np.arange(len(forest.lower_M))
         if len(root_T) and (forest.upper_M != forest.lower_M + is_inner_M).any():
             raise ValueError("the two nodes below a node of a large tree must stand side by side")
-        return cls(forest, root_T.astype(np.intp), is_inner_M)
+        # Not the forest itself, which would hold itself in memory.
+        nodes = forest.feature_M, forest.threshold_M, forest.lower_M, is_inner_M, forest.value_MK
+        return cls(*nodes, root_T)
 
     def add_to(self, sums_NK: Floats, inputs_ND: Floats) -> None:
         """Add the values of the leaves in which the rows end.
@@ -194,7 +199,6 @@ class _LargeTrees:
         """
         if not len(self.root_T):
             return
-        feature_M, threshold_M, lower_M = self.forest.feature_M, self.forest.threshold_M, self.forest.lower_M
         for first in range(0, len(inputs_ND), CHUNK):
             rows = slice(first, first + CHUNK)
             count, width = inputs_ND[rows].shape
@@ -206,13 +210,13 @@ class _LargeTrees:
             walking: Places = np.arange(len(nodes))
             while len(walking):
                 for _ in range(STEPS):
-                    is_above = values.take(offsets + feature_M.take(nodes)) > threshold_M.take(nodes)
+                    is_above = values.take(offsets + self.feature_M.take(nodes)) > self.threshold_M.take(nodes)
                     # The node of inputs above the threshold stands behind the other one; a leaf stays itself.
-                    nodes = np.add(lower_M.take(nodes), is_above, dtype=np.intp)
+                    nodes = np.add(self.lower_M.take(nodes), is_above, dtype=np.intp)
                 leaves[walking] = nodes
                 going = np.flatnonzero(self.is_inner_M.take(nodes))
                 walking, nodes, offsets = walking.take(going), nodes.take(going), offsets.take(going)
-            sums_NK[rows] += self.forest.value_MK.take(leaves.reshape(-1, count), axis=0).sum(axis=0)
+            sums_NK[rows] += self.value_MK.take(leaves.reshape(-1, count), axis=0).sum(axis=0)
 
 
 def _boosted(inputs_ND: Floats, target_N: Floats, *, seed: int) -> list[Mapping[str, Any]]:

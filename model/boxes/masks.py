@@ -7,7 +7,6 @@ the one in which a walk through the tree would end. So all comparisons are made,
 Shape suffixes: N rows, D inputs, K outputs, M nodes of all trees, T trees, C comparisons, J comparisons of one tree.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,32 +44,53 @@ class SmallTrees:
     starts: Places
 
     @classmethod
-    def of(cls, forest: "Forest", roots: Sequence[int]) -> "SmallTrees":
-        """Take the trees with these roots; each has a comparison, and at most `MOST_LEAVES` leaves."""
-        found: list[tuple[int, list[tuple[int, int]], list[int]]] = []
-        for root in roots:
-            comparisons, leaves = _looked_through(forest, root)
-            speaks_K = (forest.value_MK[leaves] != 0).any(axis=0)
-            found += [(int(k), comparisons, leaves) for k in np.flatnonzero(speaks_K)]
-        found.sort(key=lambda one: one[0])
-        longest = max((len(comparisons) for _, comparisons, _ in found), default=0)
-        node_JT = np.full((longest, len(found)), roots[0] if roots else 0, dtype=np.intp)
-        mask_JT = np.zeros(node_JT.shape, dtype=np.uint16)
-        value_TL = np.zeros((len(found), MOST_LEAVES), dtype=np.float32)
-        for t, (k, comparisons, leaves) in enumerate(found):
-            value_TL[t, : len(leaves)] = forest.value_MK[leaves, k]
-            for j, (node, mask) in enumerate(comparisons):
-                node_JT[j, t], mask_JT[j, t] = node, mask
-        kinds = np.stack([forest.feature_M[node_JT], forest.threshold_M[node_JT]], axis=-1).reshape(-1, 2)
-        made_C2, comparison = np.unique(kinds, axis=0, return_inverse=True)
-        outputs, starts = np.unique([k for k, _, _ in found], return_index=True)
+    def of(cls, forest: "Forest", root_T: Places) -> "SmallTrees":
+        """Take the trees with these roots; each has at most `MOST_LEAVES` leaves."""
+        lower_M, upper_M = forest.lower_M, forest.upper_M
+        # Of each node: its tree, its leaves, and how many leaves of the tree stand on the left of them.
+        tree_M = np.zeros(len(lower_M), dtype=np.intp)
+        tree_M[root_T] = np.arange(len(root_T))
+        size_M, left_M = np.ones_like(tree_M), np.zeros_like(tree_M)
+        levels, ends = [], [root_T[:0]]
+        level = root_T
+        while len(level):
+            is_leaf = lower_M[level] == level
+            ends.append(level[is_leaf])
+            levels.append(level[~is_leaf])
+            level = np.concatenate([lower_M[levels[-1]], upper_M[levels[-1]]])
+            tree_M[level] = np.tile(tree_M[levels[-1]], 2)
+        for inner in reversed(levels):
+            size_M[inner] = size_M[lower_M[inner]] + size_M[upper_M[inner]]
+        for inner in levels:
+            left_M[lower_M[inner]] = left_M[inner]
+            left_M[upper_M[inner]] = left_M[inner] + size_M[lower_M[inner]]
+        nodes, leaves = np.concatenate([root_T[:0], *levels]), np.concatenate(ends)
+        nodes = nodes[np.argsort(tree_M[nodes], kind="stable")]
+        # A comparison by its input and the bits of its threshold.
+        kinds = forest.feature_M[nodes].astype(np.int64) << 32 | forest.threshold_M[nodes].view(np.uint32)
+        _, made, comparison = np.unique(kinds, return_index=True, return_inverse=True)
+        count_T = np.bincount(tree_M[nodes], minlength=len(root_T))
+        place = np.arange(len(nodes)) - (np.cumsum(count_T) - count_T)[tree_M[nodes]]
+        comparison_JT = np.zeros((count_T.max(initial=0), len(root_T)), dtype=np.intp)
+        comparison_JT[place, tree_M[nodes]] = comparison
+        mask_JT = np.zeros(comparison_JT.shape, dtype=np.uint16)
+        taken = (1 << left_M[nodes] + size_M[lower_M[nodes]]) - (1 << left_M[nodes])
+        mask_JT[place, tree_M[nodes]] = taken
+        # Each tree with each output that one of its leaves speaks for, ordered by the outputs.
+        leaf, output = np.nonzero(forest.value_MK[leaves])
+        leaf = leaves[leaf]
+        pairs, pair = np.unique(output * len(root_T) + tree_M[leaf], return_inverse=True)
+        value_TL = np.zeros((len(pairs), MOST_LEAVES), dtype=np.float32)
+        value_TL[pair, left_M[leaf]] = forest.value_MK[leaf, output]
+        output_T, own_T = np.divmod(pairs, max(len(root_T), 1))
+        outputs, starts = np.unique(output_T, return_index=True)
         return cls(
-            made_C2[:, 0].astype(np.intp),
-            made_C2[:, 1:].astype(np.float32),
-            comparison.reshape(node_JT.shape),
-            mask_JT[:, :, None],
+            forest.feature_M[nodes][made].astype(np.intp),
+            forest.threshold_M[nodes][made][:, None],
+            comparison_JT[:, own_T],
+            mask_JT[:, own_T, None],
             value_TL,
-            outputs.astype(np.intp),
+            outputs,
             starts,
         )
 
@@ -92,22 +112,3 @@ class SmallTrees:
             leaf_TN = np.bitwise_count(gone_TN & ~(gone_TN + np.uint16(1)))
             said_TN = self.value_TL.take(first_T1 + leaf_TN)
             sums_NK[rows, self.outputs] += np.add.reduceat(said_TN, self.starts, axis=0).T
-
-
-def _looked_through(forest: "Forest", root: int) -> tuple[list[tuple[int, int]], list[int]]:
-    """Return a tree's comparisons, each as its node and the mask of the leaves that it takes away, and its leaves."""
-    comparisons: list[tuple[int, int]] = []
-    leaves: list[int] = []
-
-    def look(node: int) -> None:
-        lower, upper = int(forest.lower_M[node]), int(forest.upper_M[node])
-        if lower == node:
-            leaves.append(node)
-            return
-        first = len(leaves)
-        look(lower)
-        comparisons.append((node, (1 << len(leaves)) - (1 << first)))
-        look(upper)
-
-    look(root)
-    return comparisons, leaves

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from backend import known_projects
-from backend.ahead import NEXT
+from backend.ahead import NEXT, TOGETHER
 from backend.versions import Served
+from labelstudio.changes import tasks_of
 from labelstudio.project import ProjectKey
 from labelstudio.tasks import item_key, reference_of
 from labelstudio.turns import FairPool
@@ -167,3 +168,19 @@ def test_the_next_tasks_are_answered_ahead_after_a_swap(backend: Backend, monkey
     assert ask(backend, {**question(0), "tasks": [tasks[1]]})[0]["result"], "the next one"
     assert ask(backend, {**question(0), "tasks": [tasks[NEXT]]})[0]["result"]
     assert ask(backend, {**question(0), "tasks": [tasks[NEXT + 2]]})[0]["result"] == [], "nobody waits for that one"
+
+
+def test_a_task_whose_picture_is_unread_keeps_no_other_from_being_answered_ahead(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready(backend)
+    tasks = question(TOGETHER)["tasks"]
+    unread = question(TOGETHER, "别的标题")["tasks"][1]
+    ask(backend, {**question(0), "tasks": [tasks[0], *tasks[2:]]})
+    backend.settle()
+    backend.store.tasks.upsert(captured.PROJECT, tasks_of([unread]))
+    ask(backend, {**question(0), "tasks": tasks[:1]})
+    wait_for(next_version(backend, 3), backend)
+    silence_model(monkeypatch)
+    for task in (tasks[0], *tasks[2:]):
+        assert ask(backend, {**question(0), "tasks": [task]})[0]["result"]

@@ -165,8 +165,9 @@ def test_the_code_that_describes_is_all_that_a_description_depends_on() -> None:
 def test_other_trees_describe_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = described._code.__wrapped__  # without its memory
     before = code()
-    monkeypatch.setattr(described, "FILE", tmp_path / "prior.safetensors")
-    described.FILE.write_bytes(b"other trees")
+    other = tmp_path / "prior.safetensors"
+    other.write_bytes(b"other trees")
+    monkeypatch.setattr(described, "FILE", other)
     assert code() != before
 
 

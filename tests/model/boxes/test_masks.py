@@ -52,14 +52,14 @@ def test_masks_lead_to_the_leaf_in_which_a_walk_ends(outputs: int, rows: int) ->
     inputs_ND = (RANDOM.integers(-4, 5, size=(rows, INPUTS)) / 2).astype(np.float32)  # often right at a threshold
     inputs_ND[RANDOM.random(inputs_ND.shape) < 0.05] = np.nan
     sums_NK = np.full((rows, outputs), 2, dtype=np.float32)
-    SmallTrees.of(forest, forest.root_T.tolist()).add_to(sums_NK, inputs_ND)
+    SmallTrees.of(forest, forest.root_T.astype(np.intp)).add_to(sums_NK, inputs_ND)
     assert np.allclose(sums_NK, 2 + walked(forest, inputs_ND), atol=1e-5)
 
 
 def test_a_tree_that_says_nothing_of_an_output_is_not_asked_for_it() -> None:
     forest = Forest.joined([tree(5, 3), tree(7, 3)])
     forest.value_MK[:, 1] = 0
-    trees = SmallTrees.of(forest, forest.root_T.tolist())
+    trees = SmallTrees.of(forest, forest.root_T.astype(np.intp))
     assert trees.outputs.tolist() == [0, 2]
     assert len(trees.value_TL) == 4
     inputs_ND = RANDOM.normal(size=(9, INPUTS)).astype(np.float32)

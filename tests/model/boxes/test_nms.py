@@ -37,4 +37,6 @@ def test_faint_boxes_neither_stay_nor_suppress() -> None:
 
 
 def test_a_box_is_brought_into_the_picture_with_its_edges_in_order() -> None:
-    assert to_box(torch.tensor([-0.5, 0.2, 1.5, 0.1])) == Box(0.0, *to_tensor([Box(0, 0.2, 1, 0.2)])[0].tolist()[1:])
+    assert to_box(np.array([-0.5, 0.2, 1.5, 0.1], dtype=np.float32)) == Box(
+        0.0, *to_tensor([Box(0, 0.2, 1, 0.2)])[0].tolist()[1:]
+    )

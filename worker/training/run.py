@@ -27,6 +27,7 @@ from worker.cold_start import ColdStart, ensure_cold_start
 from worker.corpus.corpus import Corpus, assemble
 from worker.corpus.gold import mark_misread, note_gold
 from worker.pictures import MOST, counted
+from worker.promotion.aside import judging_aside
 from worker.promotion.classes import class_figures
 from worker.promotion.gate import JudgedAnswers, Verdict, judge
 from worker.promotion.pruning import EVIDENCE
@@ -38,7 +39,7 @@ from worker.training.index import kept_index
 from worker.training.inheritance import parent_for_new_labels, with_draw_seconds, with_lexicon
 from worker.training.recovery import readable
 from worker.watch import Ends
-from worker.workplace import Workplace
+from worker.workplace import Workplace, threads_aside
 
 LOG = logging.getLogger(__name__)
 
@@ -148,44 +149,53 @@ class _Run:
         index = kept_index(self._index_file, self._publisher.current.space, self._corpus)
         self._progress({"stage": "learning boxes"})
         problem = replace(self._corpus.problem, index=index)
-        boxes = learn_boxes(self._parent, problem, seed=self._config.seed, between=self._watch.check)
-        self.problem = replace(problem, boxes=boxes)
-        self._watch.check()
+        # If an earlier run was killed after it had published, only the steps after the publishing are left.
+        needs_folds = not self._referee.can_judge_early and not self.state.is_offered
+        with judging_aside(self.state.file.parent, threads_aside(self._settings) if needs_folds else 0) as aside:
+            boxes = learn_boxes(self._parent, problem, seed=self._config.seed, between=self._watch.check)
+            self.problem = replace(problem, boxes=boxes)
+            self._watch.check()
+            folds = self._referee.folds(self._parent, self.problem) if needs_folds else None
+            if folds:
+                aside.begin(folds)
 
-        order = Order(
-            self._parent,
-            self.problem,
-            self._config,
-            self._corpus.keys,
-            self.state.file,
-            self._settings.paths.features,
-            self._settings.training.training_processes,
-        )
-        with training_together(order, self._watch):
-            tagger = fit(
+            order = Order(
                 self._parent,
                 self.problem,
                 self._config,
-                on_epoch=self._on_epoch,
-                on_phase=self._on_phase if self._referee.can_judge_early else None,
-                resume=self.state.file,
+                self._corpus.keys,
+                self.state.file,
+                self._settings.paths.features,
+                self._settings.training.training_processes,
             )
+            with training_together(order, self._watch):
+                tagger = fit(
+                    self._parent,
+                    self.problem,
+                    self._config,
+                    on_epoch=self._on_epoch,
+                    on_phase=self._on_phase if self._referee.can_judge_early else None,
+                    resume=self.state.file,
+                )
 
-        # If an earlier run was killed after it had published, only the steps after the publishing are left.
-        if not self.state.is_offered:
-            self._progress({"stage": "judging"})
-            answers: Mapping[int, Answer] = {}
-            if not self._referee.can_judge_early:
-                answers = self._referee.out_of_fold(self._parent, self.problem, self._watch.check)
-                self.out_of_fold = {task: answer.probability for task, answer in answers.items()}
-            self._watch.check()
-            evidence = self._referee.evidence(tagger, answers)
-            verdict = self._judged(tagger, evidence, must_gain=False)
-            if broken := self._referee.looks_broken(tagger, evidence):
-                verdict = Verdict(False, broken, verdict.metrics)
-            self._publish(self._last_phase, tagger, verdict, answers)
-            self.state.set_offered()
+            if not self.state.is_offered:
+                self._progress({"stage": "judging"})
+                answers: Mapping[int, Answer] = {}
+                if folds:
+                    answers = self._referee.answers_of(aside.answers(folds, self._watch.check))
+                    self.out_of_fold = {task: answer.probability for task, answer in answers.items()}
+                self._offer(tagger, answers)
         return tagger
+
+    def _offer(self, tagger: Tagger, answers: Mapping[int, Answer]) -> None:
+        """Judge the tagger of the last phase and publish it."""
+        self._watch.check()
+        evidence = self._referee.evidence(tagger, answers)
+        verdict = self._judged(tagger, evidence, must_gain=False)
+        if broken := self._referee.looks_broken(tagger, evidence):
+            verdict = Verdict(False, broken, verdict.metrics)
+        self._publish(self._last_phase, tagger, verdict, answers)
+        self.state.set_offered()
 
     def _on_epoch(self, report: EpochReport) -> None:
         if not self._begun and report.epoch > 1:

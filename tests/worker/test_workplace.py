@@ -17,7 +17,7 @@ def test_half_of_a_trainings_threads_judge_aside(
 ) -> None:
     before = torch.get_num_threads()
     monkeypatch.setattr(worker.workplace, "this_machine", lambda: LARGE)
-    mine = settings.model_copy(update={"training": settings.training.model_copy(update={"training_threads": wanted})})
+    mine = Settings(home=settings.paths.home, training_threads=wanted)
     try:
         with open_workplace(mine):
             assert (torch.get_num_threads(), threads_aside(mine)) == (own, aside)

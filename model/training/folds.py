@@ -3,7 +3,7 @@
 Shape suffixes: N items of the pool, F items of a fold, K classes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -27,14 +27,6 @@ class OutOfFold:
 
     probability_NK: Tensor
     given_NK: Tensor
-
-
-@dataclass(frozen=True)
-class FoldAnswers:
-    """The answers to one fold's rows: probabilities, and whether each label is given."""
-
-    probability_FK: Tensor
-    given_FK: Tensor
 
 
 @dataclass(frozen=True)
@@ -72,8 +64,10 @@ class Folds:
         parts = family_folds({row: problem.families[row] for row in problem.gold}, folds, config.seed)
         return cls(cold, problem, config, tuple(tuple(rows) for rows in parts))
 
-    def answers(self, fold: int, on_epoch: Callable[[EpochReport], None] = nothing_to_do) -> FoldAnswers:
+    def answers(self, fold: int, on_epoch: Callable[[EpochReport], None] = nothing_to_do) -> tuple[Tensor, Tensor]:
         """Train a tagger without the gold of one fold, and return its answers to that gold.
+
+        They are (F, K) probabilities, and whether each label is given.
 
         With a single family, no gold is left to train on and the cold start answers.
         """
@@ -86,15 +80,14 @@ class Folds:
         # What these rows taught of the shop must not answer them either.
         tagger = tagger.unaware_of({problem.families[row] for row in rows})
         probability_FK = tagger.probabilities([problem.pool[row] for row in rows], boxes_FK)
-        return FoldAnswers(probability_FK, tagger.calibration.decide(probability_FK))
+        return probability_FK, tagger.calibration.decide(probability_FK)
 
-    def joined(self, answers: Mapping[int, FoldAnswers]) -> OutOfFold:
-        """Return the answers of all folds, by fold, as answers to the pool."""
+    def joined(self, answers: Sequence[tuple[Tensor, Tensor]]) -> OutOfFold:
+        """Return the answers of all folds, in order, as answers to the pool."""
         shape = len(self.problem.pool), len(self.cold.labels)
         found = OutOfFold(torch.full(shape, torch.nan, dtype=torch.float64), torch.zeros(shape, dtype=torch.bool))
-        for fold, rows in enumerate(self.rows):
-            found.probability_NK[list(rows)] = answers[fold].probability_FK
-            found.given_NK[list(rows)] = answers[fold].given_FK
+        for rows, (probability_FK, given_FK) in zip(self.rows, answers, strict=True):
+            found.probability_NK[list(rows)], found.given_NK[list(rows)] = probability_FK, given_FK
         return found
 
 
@@ -108,4 +101,4 @@ def out_of_fold(
 ) -> OutOfFold:
     """Train up to ``folds`` taggers one after the other, and return their answers to the gold that each left out."""
     made = Folds.of(parent, problem, config, folds=folds)
-    return made.joined({fold: made.answers(fold, on_epoch) for fold in range(len(made.rows))})
+    return made.joined([made.answers(fold, on_epoch) for fold in range(len(made.rows))])

@@ -14,11 +14,12 @@ Shape suffixes: N items, K classes.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from model.calibration import Calibration
@@ -39,6 +40,8 @@ from worker.promotion.gate import Answers, Booleans, JudgedAnswers, is_enough
 FEWEST_OTHERS = 32
 # Items from which a label's share of the pool is estimated; up to twice as many, since the step is rounded down.
 LOOKED_AT = 500
+# Items that a version is asked about at a time.
+TOGETHER = 100
 # Decimal places of the probabilities that are kept.
 DIGITS = 6
 # A tagger is broken if it agrees less with the gold that it was trained on than its recipe agrees with unseen gold, by
@@ -66,6 +69,37 @@ class _Kept:
         answer = self.answers.get(str(task))
         fits = answer is not None and len(answer.given) == len(answer.probability) == len(tagger.labels)
         return answer if fits else None
+
+
+@dataclass(frozen=True)
+class FoldPart:
+    """The training of one fold, and its answers: a part that any process can do (`worker.promotion.aside`)."""
+
+    folds: Folds
+    fold: int
+
+    def do(self, between: Callable[[], None]) -> dict[str, Tensor]:
+        """Train, calling ``between`` after each epoch."""
+        probability_FK, given_FK = self.folds.answers(self.fold, lambda _: between())
+        return {"probability_FK": probability_FK, "given_FK": given_FK}
+
+
+@dataclass(frozen=True)
+class PoolPart:
+    """A version's answers to some of the pool, with which a candidate's are compared."""
+
+    tagger: Tagger
+    items: Sequence[ItemFeatures]
+
+    def do(self, between: Callable[[], None]) -> dict[str, Tensor]:
+        """Answer, calling ``between`` before every hundred items."""
+        found = []
+        for start in range(0, len(self.items), TOGETHER):
+            between()
+            found.append(
+                self.tagger.calibration.decide(self.tagger.probabilities(self.items[start : start + TOGETHER]))
+            )
+        return {"given_NK": torch.cat(found)}
 
 
 class Referee:
@@ -120,6 +154,10 @@ class Referee:
         )
         return self._compared("out-of-fold", rows, own, others)
 
+    def pool_part(self) -> PoolPart:
+        """Return the work of asking the served version about the pool, which `collapse` needs."""
+        return PoolPart(self._served, self._features(self._looked_at))
+
     def folds(self, parent: Tagger, problem: Problem) -> Folds:
         """Return the recipe's out-of-fold trainings, which are short, on the gold and some other items.
 
@@ -152,16 +190,19 @@ class Referee:
             else ""
         )
 
-    def collapse(self, candidate: Tagger, boxes: LearnedBoxes | None = None) -> str:
+    def collapse(self, candidate: Tagger, boxes: LearnedBoxes | None = None, served_NK: Booleans | None = None) -> str:
         """Return why the candidate is refused: it gives a label far less or far more often than the served version.
 
-        ``boxes`` hold what the candidate's box model said of the pool, so that it need not be asked again.
+        ``boxes`` hold what the candidate's box model said of the pool, and ``served_NK`` what the served version
+        answers (`pool_part`), so that they need not be asked again.
         The result is empty if no label has collapsed or exploded without gold that shows why.
         """
-        pool = range(0, len(self._corpus.problem.pool), max(1, len(self._corpus.problem.pool) // LOOKED_AT))
+        pool = self._looked_at
         boxes_NK = boxes.opinions_NK[list(pool)] if boxes and candidate.box_source is not None else None
         given_NK = self._answers(candidate, pool, boxes_NK).given_NK
-        shift = Shift(candidate.labels, self._direct(self._served, pool), given_NK)
+        if served_NK is None:
+            served_NK = self._direct(self._served, pool)
+        shift = Shift(candidate.labels, served_NK, given_NK)
         if not shift.suspects():
             return ""
         # Gold that people accepted unchanged or read only in part does not show that they removed or added a label.
@@ -181,6 +222,12 @@ class Referee:
         }
         with replaced(self._path(version)) as beside:
             beside.write_text(json.dumps(kept))
+
+    @property
+    def _looked_at(self) -> Sequence[int]:
+        """Rows of the pool, from which it is estimated how often labels are given."""
+        count = len(self._corpus.problem.pool)
+        return range(0, count, max(1, count // LOOKED_AT))
 
     @property
     def _held_out(self) -> list[int]:

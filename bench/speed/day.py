@@ -19,7 +19,7 @@ from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 import click
@@ -29,7 +29,7 @@ import torch
 
 import worker.encoding
 from bench.serving import SERVERS, serving, surroundings
-from bench.speed.budget import Measured, Plan, limits, others, rounded, tables
+from bench.speed.budget import POOL, Measured, Plan, limits, others, rounded, tables
 from bench.speed.machine import described
 from bench.speed.propagation import made_up
 from bench.speed.shop import CREATED, KEY, LISTED, Listing, Locks, Shop, Spent, served, trained
@@ -58,6 +58,7 @@ from tagloom_base.settings import Settings
 from tools.project import label_config
 from tools.services.stack import Stack
 from worker import queue
+from worker.encoders import foreseen
 from worker.encoding import encode
 from worker.labels import project_lexicon
 from worker.predictions.answering import Answering
@@ -72,7 +73,7 @@ SAMPLES = Path(__file__).parents[2] / "samples/data"
 ASKED = 3
 """Tasks whose answers are kept by the job itself, for each picture; the others get the rows of such an answer."""
 WARM = 40
-"""Pictures that are encoded before anything is measured, while the encoders choose their ways."""
+"""Pictures and titles that are encoded before anything is measured, so that the encoders choose their ways."""
 GOLD, LEADERS, VECTORS, WAITING, EVENTS = 2_000, 10_000, 20_000, 200, 200
 MIB = 2**20
 THREADS = ("decode", "encode the picture", "read the text")
@@ -89,6 +90,14 @@ print(psutil.Process().memory_info().rss)
 """
 
 
+class Kept(NamedTuple):
+    """What keeping answers costs: the lock's ms of an answer, ms of a task that has one, bytes of its weak labels."""
+
+    lock_ms: float
+    look_ms: float
+    weak_bytes: float
+
+
 def reading(shop: Shop, spent: Spent) -> list[ItemFeatures]:
     """Read the pictures, one step after the other, then by the job that does it; return the features."""
     names = shop.workplace.settings.encoders
@@ -102,8 +111,10 @@ def reading(shop: Shop, spent: Spent) -> list[ItemFeatures]:
         for picture, sample in zip(pictures, shop.samples, strict=True)
     ]
     extractor = FeatureExtractor(images, texts, reader)
-    for _ in range(-(-WARM // len(items)) + 1):
-        extractor.extract(items[:WARM])
+    extractor.extract(items[:4])
+    for _ in range(-(-WARM // len(items))):
+        images.encode([picture.image for picture in pictures])
+        texts.encode([item.title for item in items])
     for encoder in (images, texts):
         if runtime := getattr(encoder, "runtime", getattr(encoder, "_runtime", None)):
             runtime.settled()
@@ -135,7 +146,7 @@ def reading(shop: Shop, spent: Spent) -> list[ItemFeatures]:
     job = Spent()
     with mock.patch.object(worker.encoding, "fill", job.timed("search", fill)):
         told = job.on("all", lambda: encode(shop.workplace, shop.project, NeverEnds(), lambda _: None))
-    print(f"the encode job: {told}", file=sys.stderr)
+    click.echo(f"  {told}", err=True)
     steps = sum(spent.ms.values())
     spent.ms["the job around these"] = max(0.0, job.ms["all"] - job.ms["search"] - steps)
     spent.each(len(items))
@@ -173,8 +184,8 @@ def holding(shop: Shop, spent: Spent, disk: dict[str, float]) -> float:
     return locks.ms / len(more)
 
 
-def keeping(shop: Shop, features: Sequence[ItemFeatures], spent: Spent, disk: dict[str, float]) -> tuple[float, float]:
-    """Keep the answers of two versions to all tasks, some by the job itself; return the lock's ms, and ms of a look."""
+def keeping(shop: Shop, features: Sequence[ItemFeatures], spent: Spent, disk: dict[str, float]) -> Kept:
+    """Keep the answers of two versions to all tasks, some by the job itself."""
     store, number = shop.workplace.store, len(features)
     tagger, lease = trained(shop, features), shop.lease("predict")
     asked = min(ASKED * number, shop.held // 2)
@@ -214,7 +225,7 @@ def keeping(shop: Shop, features: Sequence[ItemFeatures], spent: Spent, disk: di
             job.on("load", lambda: Answering(shop.workplace, shop.project))
             job.on("model", lambda: [tagger.predict(features[at : at + 64]) for at in range(0, number, 64)])
         disk[f"kept answer, version {turn + 1}"] = (shop.bytes() - before) / shop.held
-    print(f"the job that keeps answers: {told}", file=sys.stderr)
+    click.echo(f"  {told}", err=True)
     model = job.ms["model"] / number
     spent.ms["answer by the model"] = model
     spent.ms["answer kept: features read, rows written"] = (job.ms["work"] - job.ms["look"]) / asked - model
@@ -226,11 +237,11 @@ def keeping(shop: Shop, features: Sequence[ItemFeatures], spent: Spent, disk: di
                              dict(weak.because(row, k)))
             for k, label in enumerate(tagger.labels)
         })
-        for task in range(1, shop.held + 1) for row in [(task - 1) % number]
+        for task in range(1, min(POOL, shop.held) + 1) for row in [(task - 1) % number]
     ]  # fmt: skip
-    store.weak_labels.replace(str(KEY), entries[:4_000], space=tagger.space, gold_revision=1, lease=lease)
-    disk["weak labels (of 4,000 tasks at most)"] = (shop.bytes() - before) / len(entries[:4_000])
-    return held_ms / asked, (job.ms["look"] - job.ms["load"]) / shop.held
+    store.weak_labels.replace(str(KEY), entries, space=tagger.space, gold_revision=1, lease=lease)
+    weak_bytes = (shop.bytes() - before) / len(entries)
+    return Kept(held_ms / asked, (job.ms["look"] - job.ms["load"]) / shop.held, weak_bytes)
 
 
 def looks(shop: Shop) -> dict[str, float]:
@@ -244,12 +255,12 @@ def looks(shop: Shop) -> dict[str, float]:
 
 
 def task_memory(shop: Shop) -> float:
-    """Return the bytes of a task, where all tasks of a project are in memory."""
+    """Return the bytes of a task in a job that looks at all of them, at its peak."""
     tracemalloc.start()
-    tasks = shop.workplace.store.tasks.all(str(KEY))
-    held, _ = tracemalloc.get_traced_memory()
+    encode(shop.workplace, shop.project, NeverEnds(), lambda _: None)
+    _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    return held / len(tasks)
+    return peak / shop.held
 
 
 def annotating(shop: Shop) -> tuple[float, float, float, float]:
@@ -328,14 +339,19 @@ def measured(data: Dataset, held: int) -> Measured:
         with open_workplace(settings) as workplace:
             shop = Shop(workplace, data.samples, labels, label_config(labels), held)
             workplace.store.projects.ensure(str(KEY), shop.xml)
+            click.echo("pictures are read", err=True)
             features = reading(shop, spent)
             worker_mib = psutil.Process().memory_info().rss / MIB
+            click.echo("tasks are stored, and found", err=True)
             locks["task"] = holding(shop, spent, disk)
             read_ms = dict(spent.ms)
-            locks["answer"], keep_look = keeping(shop, features, spent, disk)
+            click.echo("a version is trained, and answers are kept", err=True)
+            kept = keeping(shop, features, spent, disk)
+            click.echo("jobs that find nothing, webhooks, searches, services", err=True)
             answer_ms = {step: ms for step, ms in spent.ms.items() if step not in read_ms}
-            found = {**looks(shop), "keep answers": keep_look}
+            found = {**looks(shop), "keep answers": kept.look_ms}
             memory = task_memory(shop)
+            locks["answer"] = kept.lock_ms
             annotation_ms, annotation_bytes, locks["annotation"], commits = annotating(shop)
             rows = Rows.of(index_of(workplace, str(KEY)))
             opened = Spent()
@@ -348,18 +364,19 @@ def measured(data: Dataset, held: int) -> Measured:
         annotation_bytes=annotation_bytes, writer_ms=locks, answer_rows=1 + len(labels), leader_ms=each["leader"],
         leader_bytes=2.0 * width + 8, nearest_ms=each["nearest"], vote_ms=each["vote"], search_ms=each["search"],
         opened_ms=opened.ms["opened"] / len(rows.task_N), task_memory=memory, commits=commits, job_bytes=job_bytes,
-        worker=worker_mib, idle_worker=idle, backend=backend, threads=THREADS,
+        weak_bytes=kept.weak_bytes, worker=worker_mib, idle_worker=idle, backend=backend, threads=THREADS,
     )  # fmt: skip
 
 
 @click.command(help=__doc__)
 @click.option("--short", is_flag=True, help="Few pictures, few tasks.")
-@click.option("--items", type=int, default=None, help="Pictures that are read: 96, or 24.")
-@click.option("--held", type=int, default=None, help="Tasks that the project holds: 20,000, or 2,000.")
+@click.option("--items", type=int, default=None, help="Pictures that are read: 96, or 16.")
+@click.option("--held", type=int, default=None, help="Tasks that the project holds: 20,000, or 1,000.")
 @click.option("--data", type=click.Path(exists=True, path_type=Path), default=SAMPLES, help="A folder with items.csv.")
 def main(*, short: bool, items: int | None, held: int | None, data: Path) -> None:
-    items, held = items or (24 if short else 96), held or (2_000 if short else 20_000)
-    machine = described()
+    items, held = items or (16 if short else 96), held or (1_000 if short else 20_000)
+    names = foreseen(Settings(), None).encoders
+    machine = {**described(), "encoders": f"{names.image_encoder}, {names.text_encoder}"}
     samples = read(data, None)
     pictured = [one for one in samples.samples if one.picture]
     samples = replace(samples, samples=tuple(pictured[:: max(1, len(pictured) // items)][:items]))

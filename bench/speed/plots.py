@@ -23,7 +23,7 @@ Line: TypeAlias = Mapping[str, Any]
 """What one question has printed."""
 OURS, OTHERS = COLOURS[0], "#9a9a9a"
 GROWTH, READING, BATCH = "growth, ", "Reading text in pictures", " a batch, "
-STYLE = {
+STYLE: dict[Any, Any] = {
     # Text stays text, and names within the file depend on nothing but its content.
     "svg.fonttype": "none",
     "svg.hashsalt": "tagloom",
@@ -153,7 +153,7 @@ def propagation(lines: Sequence[Line]) -> Figure:
     axes.minorticks_off()
     axes.set_xlabel("items (logarithmic)")
     axes.set_ylabel("seconds (logarithmic)")
-    axes.set_title(line["question"].removeprefix(GROWTH))
+    axes.set_title(f"the nearest of {line['question'].removeprefix(GROWTH)}")
     axes.legend(frameon=False)
     return figure
 
@@ -165,7 +165,7 @@ def day(lines: Sequence[Line]) -> Figure:
     steps = {**measured["read"], **measured["answer"]}
     figure, (axes,) = figure_of(1, 0.9 + 0.24 * len(steps), line)
     found = axes.barh(list(steps), list(steps.values()), color=OURS)
-    axes.bar_label(found, labels=[f"{ms:.2g}" for ms in steps.values()], padding=4)
+    axes.bar_label(found, labels=[f"{ms:.3g}" for ms in steps.values()], padding=4)
     axes.invert_yaxis()
     axes.margins(x=0.12)
     axes.set_xlabel("milliseconds of one thread for an item")

@@ -45,7 +45,7 @@ SHOWN = {
     "encoding": ("ResNet50", "PyTorch float32", "pictures a second"),
     "reading": ("Reading text in pictures (16 of data)", "rapidocr"),
     "requests": ("first time", "label-studio-ml", "2,000"),
-    "propagation": ("2,000 gold items", "25,000", "items (logarithmic)"),
+    "propagation": ("the nearest of 2,000 gold items", "25,000", "items (logarithmic)"),
     "day": ("answer by the model", "milliseconds of one thread for an item"),
 }
 

@@ -36,7 +36,6 @@ from bench.speed.shop import CREATED, KEY, LISTED, Listing, Locks, Shop, Spent, 
 from bench.speed.training import annotated
 from labelstudio import events
 from labelstudio.changes import tasks_of
-from labelstudio.config import LabelConfig
 from labelstudio.decoding import decode
 from model.boxes.described import RECENT, Descriptions
 from model.boxes.roles import RoleReader
@@ -135,8 +134,7 @@ def reading(shop: Shop, spent: Spent) -> list[ItemFeatures]:
     with TemporaryDirectory() as folder:
         cache = FeatureCache(Path(folder), extractor.space)
         spent.on("features file", lambda: [cache.put(f"{n:032x}", item) for n, item in enumerate(features)])
-        config = LabelConfig.parse(shop.xml)
-        words = RoleReader(project_lexicon(shop.workplace.settings, str(KEY), config))
+        words = RoleReader(project_lexicon(shop.workplace.settings, str(KEY), shop.config))
         found = Descriptions(0)
         found.of(features[0], words)
         with found.kept_in(Path(folder)):
@@ -157,12 +155,12 @@ def holding(shop: Shop, spent: Spent, disk: dict[str, float]) -> float:
     """Store the other tasks, as copies of those that were read, and their search rows; return the lock's ms a task."""
     number, store = len(shop.samples), shop.workplace.store
     more, put = shop.tasks(number + 1, shop.held), spent.timed("task's row", store.tasks.upsert)
-    before = shop.bytes()
+    before = shop.database_bytes()
     with Locks() as locks:
         for at in range(0, len(more), LISTED):
             page = more[at : at + LISTED]
             put(str(KEY), tasks_of(page))
-    disk["task's row"] = (shop.bytes() - before) / len(more)
+    disk["task's row"] = (shop.database_bytes() - before) / len(more)
     likes = [shop.file(task) for task in shop.tasks(1, number)]
     half = shop.held // 2 + 1
     for part in (more[: half - number], more[half - number :]):
@@ -191,7 +189,7 @@ def keeping(shop: Shop, features: Sequence[ItemFeatures], spent: Spent, disk: di
     asked = min(ASKED * number, shop.held // 2)
     for turn in range(2):
         served(shop, replace(tagger, version=f"{turn}"))
-        before = shop.bytes()
+        before = shop.database_bytes()
         answering = Answering(shop.workplace, shop.project)
         said, speak = tagger.predict(features), answering.speaking(features)
         store.answers.begin(str(KEY), answering.version, shop.xml, lease)
@@ -224,13 +222,13 @@ def keeping(shop: Shop, features: Sequence[ItemFeatures], spent: Spent, disk: di
             job.on("look", lambda: keep(shop.workplace, shop.project, lease, NeverEnds(), lambda _: None))
             job.on("load", lambda: Answering(shop.workplace, shop.project))
             job.on("model", lambda: [tagger.predict(features[at : at + 64]) for at in range(0, number, 64)])
-        disk[f"kept answer, version {turn + 1}"] = (shop.bytes() - before) / shop.held
+        disk[f"kept answer, version {turn + 1}"] = (shop.database_bytes() - before) / shop.held
     click.echo(f"  {told}", err=True)
     model = job.ms["model"] / number
     spent.ms["answer by the model"] = model
     spent.ms["answer kept: features read, rows written"] = (job.ms["work"] - job.ms["look"]) / asked - model
     weak = tagger.label_model.weak_labels(tagger.opinions(features), tagger.correction(features))
-    before = shop.bytes()
+    before = shop.database_bytes()
     entries = [
         (task, {
             label: WeakLabel(float(weak.probability_NK[row, k]), float(weak.confidence_NK[row, k]),
@@ -240,7 +238,7 @@ def keeping(shop: Shop, features: Sequence[ItemFeatures], spent: Spent, disk: di
         for task in range(1, min(POOL, shop.held) + 1) for row in [(task - 1) % number]
     ]  # fmt: skip
     store.weak_labels.replace(str(KEY), entries, space=tagger.space, gold_revision=1, lease=lease)
-    weak_bytes = (shop.bytes() - before) / len(entries)
+    weak_bytes = (shop.database_bytes() - before) / len(entries)
     return Kept(held_ms / asked, (job.ms["look"] - job.ms["load"]) / shop.held, weak_bytes)
 
 
@@ -275,14 +273,14 @@ def annotating(shop: Shop) -> tuple[float, float, float, float]:
         for task in shop.tasks(1, EVENTS)
     ]  # fmt: skip
     store.journal.record(events.parse(json.loads(bodies[0])).change)
-    before, spent, began = shop.bytes(), Spent(), time.perf_counter()
+    before, spent, began = shop.database_bytes(), Spent(), time.perf_counter()
     record = spent.timed("webhook", lambda body: store.journal.record(events.parse(json.loads(body)).change))
     with Locks() as locks:
         for body in bodies[1:]:
             record(body)
     rate = (EVENTS - 1) / (time.perf_counter() - began)
     each = EVENTS - 1
-    return spent.ms["webhook"] / each, (shop.bytes() - before) / each, locks.ms / each, rate
+    return spent.ms["webhook"] / each, (shop.database_bytes() - before) / each, locks.ms / each, rate
 
 
 def nearest_of(width: int) -> dict[str, float]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -59,7 +60,7 @@ class Spent:
 
 
 class Locks:
-    """How long the database's write lock is held, by the clock, and how often."""
+    """The milliseconds on the clock that transactions take which write, their commits included."""
 
     def __init__(self) -> None:
         self.ms = 0.0
@@ -93,7 +94,7 @@ class Listing:
         return {"id": KEY.id, "created_at": CREATED, "title": "shop"}
 
     def tasks_after(self, _number: int, after: int) -> tuple[list[dict[str, Any]], bool]:
-        page = sum(number <= after for number in self._ids[::LISTED]) if after >= 0 else 0
+        page = sum(first <= after for first in self._ids[::LISTED])
         return json.loads(self._pages[page]), page + 1 == len(self._pages)
 
 
@@ -106,6 +107,10 @@ class Shop:
     labels: tuple[str, ...]
     xml: str
     held: int
+
+    @cached_property
+    def config(self) -> LabelConfig:
+        return LabelConfig.parse(self.xml)
 
     @property
     def project(self) -> Project:
@@ -124,7 +129,7 @@ class Shop:
         return made
 
     def key(self, task: Mapping[str, Any]) -> str:
-        return item_key(KEY.connection, reference_of(LabelConfig.parse(self.xml), task, KEY))
+        return item_key(KEY.connection, reference_of(self.config, task, KEY))
 
     def file(self, task: Mapping[str, Any]) -> Path:
         key = self.key(task)
@@ -135,8 +140,8 @@ class Shop:
         assert found
         return found
 
-    def bytes(self) -> int:
-        """Bytes of the database."""
+    def database_bytes(self) -> int:
+        """Return the bytes of the database's pages that hold something."""
         url = self.workplace.settings.paths.database.removeprefix("sqlite:///")
         connection = sqlite3.connect(url)
         pages, free, size = (

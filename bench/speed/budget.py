@@ -12,6 +12,8 @@ SLICE_MS = 15_000.0
 """After so long a job gives way to others that wait (`worker.watch.SLICE_S`)."""
 RECONCILE_MS = 600_000.0
 """How often a project is compared with Label Studio (`TAGLOOM_RECONCILE_MINUTES`)."""
+WEBHOOK_MS = 800.0
+"""After so long a webhook whose event is not stored is answered with 503."""
 LOOK_MEMORY = 4e9
 """Bytes that a look at all tasks of a project may take, in a worker of 5 GB."""
 POOL = 4_000
@@ -55,6 +57,8 @@ class Measured:
         leader_ms, leader_bytes: comparing an answer with one leader of look-alikes, and the leader itself.
         nearest_ms, vote_ms: finding an item's nearest gold in a training, and its votes in an answer, for each gold.
         search_ms, opened_ms: one row looked through by a search, and read again because the index has changed.
+        longest_ms: milliseconds on the clock, for each task of the project, of the longest transaction that writes in a
+            job that keeps answers and finds nothing to do.
         weak_bytes: weak labels of a task; of at most `TAGLOOM_TRAINING_POOL` tasks of a project.
         task_memory: bytes of a task in the memory of a job that looks at all of them.
         commits: transactions a second that one writer makes, each durable.
@@ -76,6 +80,7 @@ class Measured:
     vote_ms: float
     search_ms: float
     opened_ms: float
+    longest_ms: float
     weak_bytes: float
     task_memory: float
     commits: float
@@ -148,24 +153,25 @@ def limits(found: Measured, plan: Plan) -> list[Limit]:
               "one project, read on a machine of any number of cores", of_one_project(found, cores), "items a day")
         for cores in MANY_CORES
     ]  # fmt: skip
-    folder = plan.items / FOLDERS
+    folder, of = plan.items / FOLDERS, "tasks of a project"
     return [
         *reads,
         Limit("one project's kept answers, one thread", DAY_MS / (one * plan.answers), "items a day"),
         Limit("SQLite's one writer", DAY_MS / writer(found, plan), "items a day"),
         Limit("comparing look-alikes takes as long as the rest of an answer", one / found.leader_ms, "groups"),
-        Limit("answering all tasks takes a day of one core", _in_a_day(one, found.leader_ms), "tasks of a project"),
+        Limit("answering all tasks takes a day of one core", _in_a_day(one, found.leader_ms), of),
         Limit(
-            "an encode job that finds nothing takes 15 s", SLICE_MS / found.looks["encode"], "tasks of a project"
+            "an encode job that finds nothing takes 15 s", SLICE_MS / found.looks["encode"], of
         ),
         Limit(
             "a comparison with Label Studio takes its 10 minutes",
             RECONCILE_MS / found.looks["reconcile"],
-            "tasks of a project",
+            of,
         ),
-        Limit("a look at all tasks takes 4 GB", LOOK_MEMORY / found.task_memory, "tasks of a project"),
-        Limit("a search opens a changed index for 1 s", 1000 / found.opened_ms, "tasks of a project"),
-        Limit("an exact search takes 1 s", 1000 / found.search_ms, "tasks of a project"),
+        Limit("a job holds the lock for as long as a webhook waits, .8 s", WEBHOOK_MS / found.longest_ms, of),
+        Limit("a look at all tasks takes 4 GB", LOOK_MEMORY / found.task_memory, of),
+        Limit("a search opens a changed index for 1 s", 1000 / found.opened_ms, of),
+        Limit("an exact search takes 1 s", 1000 / found.search_ms, of),
         Limit("files in each folder of features grow by", folder, "files a day"),
     ]  # fmt: skip
 

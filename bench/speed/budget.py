@@ -16,8 +16,6 @@ WEBHOOK_MS = 800.0
 """After so long a webhook whose event is not stored is answered with 503."""
 LOOK_MEMORY = 4e9
 """Bytes that a look at all tasks of a project may take, in a worker of 5 GB."""
-POOL = 4_000
-"""Tasks without gold that a training uses (`TAGLOOM_TRAINING_POOL`)."""
 MANY_CORES = (2, 8, math.inf)
 """The machines on which one project is read."""
 
@@ -59,7 +57,6 @@ class Measured:
         search_ms, opened_ms: one row looked through by a search, and read again because the index has changed.
         longest_ms: milliseconds on the clock, for each task of the project, of the longest transaction that writes in a
             job that keeps answers and finds nothing to do.
-        weak_bytes: weak labels of a task; of at most `TAGLOOM_TRAINING_POOL` tasks of a project.
         task_memory: bytes of a task in the memory of a job that looks at all of them.
         commits: transactions a second that one writer makes, each durable.
         job_bytes: memory of Redis for a job that waits.
@@ -81,7 +78,6 @@ class Measured:
     search_ms: float
     opened_ms: float
     longest_ms: float
-    weak_bytes: float
     task_memory: float
     commits: float
     job_bytes: float
@@ -218,7 +214,6 @@ def others(found: Measured, plan: Plan) -> dict[str, object]:
         "look-alikes of all tasks, if each leads a group, GB": round(found.leader_bytes * plan.held / 1e9, 2),
         "ms of comparing one answer with them": round(found.leader_ms * plan.held, 1),
         "s of one core to find the nearest gold of all tasks": round(found.nearest_ms * plan.gold * plan.held / 1000),
-        "MB of weak labels of a project": round(found.weak_bytes * POOL / 1e6, 1),
         "GB of a look at all tasks": round(found.task_memory * plan.held / 1e9, 2),
     }
 

@@ -29,7 +29,7 @@ import torch
 
 import worker.encoding
 from bench.serving import SERVERS, serving, surroundings
-from bench.speed.budget import POOL, Measured, Plan, others, tables
+from bench.speed.budget import Measured, Plan, others, tables
 from bench.speed.machine import described
 from bench.speed.propagation import made_up
 from bench.speed.shop import CREATED, KEY, LISTED, Listing, Locks, Shop, Spent, served, trained
@@ -48,9 +48,9 @@ from model.look_alikes import LookAlikes
 from model.reading.reader import Reader
 from model.search.nearest import nearest
 from model.weak_supervision.propagation import Embedding, Neighbours, votes_on_new
-from store.answers import BULK, Answer
+from store.answers import Answer
 from store.gallery import LabelAnswer
-from store.weak_labels import WeakLabel
+from store.versioned import BULK
 from tagloom.datasets.dataset import Dataset
 from tagloom.evaluation.data import gold_picture, read
 from tagloom_base.settings import Settings
@@ -91,12 +91,11 @@ print(psutil.Process().memory_info().rss)
 
 class Kept(NamedTuple):
     """What keeping answers costs: the lock's ms of an answer; of a task that has one, the lock's ms of the longest
-    transaction, ms of a look, and bytes of its weak labels."""
+    transaction, and ms of a look."""
 
     lock_ms: float
     longest_ms: float
     look_ms: float
-    weak_bytes: float
 
 
 def reading(shop: Shop, spent: Spent) -> list[ItemFeatures]:
@@ -230,21 +229,9 @@ def keeping(shop: Shop, features: Sequence[ItemFeatures], spent: Spent, disk: di
     model = job.ms["model"] / number
     spent.ms["answer by the model"] = model
     spent.ms["answer kept: features read, rows written"] = (job.ms["work"] - job.ms["look"]) / asked - model
-    weak = tagger.label_model.weak_labels(tagger.opinions(features), tagger.correction(features))
-    before = shop.database_bytes()
-    entries = [
-        (task, {
-            label: WeakLabel(float(weak.probability_NK[row, k]), float(weak.confidence_NK[row, k]),
-                             dict(weak.because(row, k)))
-            for k, label in enumerate(tagger.labels)
-        })
-        for task in range(1, min(POOL, shop.held) + 1) for row in [(task - 1) % number]
-    ]  # fmt: skip
-    store.weak_labels.replace(str(KEY), entries, space=tagger.space, gold_revision=1, lease=lease)
-    weak_bytes = (shop.database_bytes() - before) / len(entries)
     # What each job writes, whatever it has answered, is no cost of an answer.
     lock_ms = max(0.0, working.ms - looking.ms) / asked
-    return Kept(lock_ms, looking.longest_ms / shop.held, (job.ms["look"] - job.ms["load"]) / shop.held, weak_bytes)
+    return Kept(lock_ms, looking.longest_ms / shop.held, (job.ms["look"] - job.ms["load"]) / shop.held)
 
 
 def looks(shop: Shop) -> dict[str, float]:
@@ -366,7 +353,7 @@ def measured(data: Dataset, held: int) -> Measured:
         annotation_bytes=annotation_bytes, writer_ms=locks, answer_rows=1 + len(labels), leader_ms=each["leader"],
         leader_bytes=2.0 * width + 8, nearest_ms=each["nearest"], vote_ms=each["vote"], search_ms=each["search"],
         opened_ms=opened.ms["opened"] / held, task_memory=memory, commits=commits, job_bytes=job_bytes,
-        longest_ms=kept.longest_ms, weak_bytes=kept.weak_bytes, worker=worker_mib, idle_worker=idle, backend=backend,
+        longest_ms=kept.longest_ms, worker=worker_mib, idle_worker=idle, backend=backend,
         threads=THREADS,
     )  # fmt: skip
 

@@ -35,7 +35,6 @@ FOUND = Measured(
     search_ms=0.0005,
     opened_ms=0.002,
     longest_ms=0.0008,
-    weak_bytes=1_000.0,
     task_memory=2_000.0,
     commits=300.0,
     job_bytes=900.0,

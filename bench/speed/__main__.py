@@ -6,7 +6,7 @@ import time
 
 from bench.speed.machine import described, peaks
 
-QUESTIONS: tuple[str, ...] = ("encoding", "reading", "requests", "propagation")
+QUESTIONS: tuple[str, ...] = ("encoding", "reading", "requests", "propagation", "day")
 
 
 def main() -> None:

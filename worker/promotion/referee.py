@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from model.calibration import Calibration
@@ -26,8 +27,8 @@ from model.features.item import ItemFeatures
 from model.problem import Problem
 from model.tagger import Tagger
 from model.training.config import TrainConfig
+from model.training.folds import Folds, OutOfFold
 from model.training.phases import CONTINUATION
-from model.training.progressive import out_of_fold
 from model.training.supervision import family_folds
 from model.weak_supervision.boxes import LearnedBoxes
 from tagloom_base.files import replaced
@@ -39,6 +40,8 @@ from worker.promotion.gate import Answers, Booleans, JudgedAnswers, is_enough
 FEWEST_OTHERS = 32
 # Items from which a label's share of the pool is estimated; up to twice as many, since the step is rounded down.
 LOOKED_AT = 500
+# Items that a version is asked about at a time.
+TOGETHER = 100
 # Decimal places of the probabilities that are kept.
 DIGITS = 6
 # A tagger is broken if it agrees less with the gold that it was trained on than its recipe agrees with unseen gold, by
@@ -66,6 +69,37 @@ class _Kept:
         answer = self.answers.get(str(task))
         fits = answer is not None and len(answer.given) == len(answer.probability) == len(tagger.labels)
         return answer if fits else None
+
+
+@dataclass(frozen=True)
+class FoldPart:
+    """The training of one fold, and its answers: a part that any process can do (`worker.promotion.aside`)."""
+
+    folds: Folds
+    fold: int
+
+    def do(self, between: Callable[[], None]) -> dict[str, Tensor]:
+        """Train, calling ``between`` after each epoch."""
+        probability_FK, given_FK = self.folds.answers(self.fold, lambda _: between())
+        return {"probability_FK": probability_FK, "given_FK": given_FK}
+
+
+@dataclass(frozen=True)
+class PoolPart:
+    """A version's answers to some of the pool, with which a candidate's are compared."""
+
+    tagger: Tagger
+    items: Sequence[ItemFeatures]
+
+    def do(self, between: Callable[[], None]) -> dict[str, Tensor]:
+        """Answer, calling ``between`` before every hundred items."""
+        found = []
+        for start in range(0, len(self.items), TOGETHER):
+            between()
+            found.append(
+                self.tagger.calibration.decide(self.tagger.probabilities(self.items[start : start + TOGETHER]))
+            )
+        return {"given_NK": torch.cat(found)}
 
 
 class Referee:
@@ -120,17 +154,23 @@ class Referee:
         )
         return self._compared("out-of-fold", rows, own, others)
 
-    def out_of_fold(self, parent: Tagger, problem: Problem, between: Callable[[], None]) -> dict[int, Answer]:
-        """Return the recipe's out-of-fold answers by task id, from short trainings on the gold and some other items.
+    def pool_part(self) -> PoolPart:
+        """Return the work of asking the served version about the pool, which `collapse` needs."""
+        return PoolPart(self._served, self._features(self._looked_at))
 
-        The trainings use the cues of ``parent`` and the boxes that the candidate has learned (``problem.boxes``).
-        ``between`` is called after each epoch; an exception that it raises ends the trainings.
+    def folds(self, parent: Tagger, problem: Problem) -> Folds:
+        """Return the recipe's out-of-fold trainings, which are short, on the gold and some other items.
+
+        They use the cues of ``parent`` and the boxes that the candidate has learned (``problem.boxes``).
         """
         config = replace(self._config, first=CONTINUATION)
         unlabelled = [row for row in range(len(problem.pool)) if row not in problem.gold]
         rows = [*self._all, *unlabelled[: int(len(self._all) * config.weak_per_gold) + FEWEST_OTHERS]]
-        answers = out_of_fold(parent, problem.part(rows), config, on_epoch=lambda _: between())
-        given, probability = answers.given_NK.int().tolist(), answers.probability_NK.tolist()
+        return Folds.of(parent, problem.part(rows), config)
+
+    def answers_of(self, found: OutOfFold) -> dict[int, Answer]:
+        """Return the answers of ``folds`` by task id."""
+        given, probability = found.given_NK.int().tolist(), found.probability_NK.tolist()
         return {
             self._corpus.task_ids[row]: Answer(given[place], probability[place]) for place, row in enumerate(self._all)
         }
@@ -150,16 +190,19 @@ class Referee:
             else ""
         )
 
-    def collapse(self, candidate: Tagger, boxes: LearnedBoxes | None = None) -> str:
+    def collapse(self, candidate: Tagger, boxes: LearnedBoxes | None = None, served_NK: Booleans | None = None) -> str:
         """Return why the candidate is refused: it gives a label far less or far more often than the served version.
 
-        ``boxes`` hold what the candidate's box model said of the pool, so that it need not be asked again.
+        ``boxes`` hold what the candidate's box model said of the pool, and ``served_NK`` what the served version
+        answers (`pool_part`), so that they need not be asked again.
         The result is empty if no label has collapsed or exploded without gold that shows why.
         """
-        pool = range(0, len(self._corpus.problem.pool), max(1, len(self._corpus.problem.pool) // LOOKED_AT))
+        pool = self._looked_at
         boxes_NK = boxes.opinions_NK[list(pool)] if boxes and candidate.box_source is not None else None
         given_NK = self._answers(candidate, pool, boxes_NK).given_NK
-        shift = Shift(candidate.labels, self._direct(self._served, pool), given_NK)
+        if served_NK is None:
+            served_NK = self._direct(self._served, pool)
+        shift = Shift(candidate.labels, served_NK, given_NK)
         if not shift.suspects():
             return ""
         # Gold that people accepted unchanged or read only in part does not show that they removed or added a label.
@@ -179,6 +222,12 @@ class Referee:
         }
         with replaced(self._path(version)) as beside:
             beside.write_text(json.dumps(kept))
+
+    @property
+    def _looked_at(self) -> Sequence[int]:
+        """Rows of the pool, from which it is estimated how often labels are given."""
+        count = len(self._corpus.problem.pool)
+        return range(0, count, max(1, count // LOOKED_AT))
 
     @property
     def _held_out(self) -> list[int]:

@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +27,19 @@ from worker.cold_start import ColdStart, ensure_cold_start
 from worker.corpus.corpus import Corpus, assemble
 from worker.corpus.gold import mark_misread, note_gold
 from worker.pictures import MOST, counted
+from worker.promotion.aside import judging_aside
 from worker.promotion.classes import class_figures
-from worker.promotion.gate import JudgedAnswers, Verdict, judge
+from worker.promotion.gate import Booleans, JudgedAnswers, Verdict, judge
 from worker.promotion.pruning import EVIDENCE
 from worker.promotion.publication import Publisher, promote_due
-from worker.promotion.referee import Answer, Referee
+from worker.promotion.referee import Answer, FoldPart, Referee
 from worker.training.companions import Order, training_together
 from worker.training.doubtful import doubtful
 from worker.training.index import kept_index
 from worker.training.inheritance import parent_for_new_labels, with_draw_seconds, with_lexicon
 from worker.training.recovery import readable
 from worker.watch import Ends
-from worker.workplace import Workplace
+from worker.workplace import Workplace, threads_aside
 
 LOG = logging.getLogger(__name__)
 
@@ -140,6 +141,7 @@ class _Run:
         self.out_of_fold: Mapping[int, Sequence[float]] = {}
         # The note of a version is a warning: it learned from misread gold.
         self._is_misled = bool(publisher.current.note)
+        self._served_on_pool: Callable[[], Booleans]
         self._begun = False
         self._last_phase = self._config.continuation[-1].name
 
@@ -148,44 +150,59 @@ class _Run:
         index = kept_index(self._index_file, self._publisher.current.space, self._corpus)
         self._progress({"stage": "learning boxes"})
         problem = replace(self._corpus.problem, index=index)
-        boxes = learn_boxes(self._parent, problem, seed=self._config.seed, between=self._watch.check)
-        self.problem = replace(problem, boxes=boxes)
-        self._watch.check()
+        # If an earlier run was killed after it had published, only the steps after the publishing are left.
+        is_judged = self.state.is_offered
+        with judging_aside(self.state.file.parent, 0 if is_judged else threads_aside(self._settings)) as aside:
+            look = {"pool": self._referee.pool_part()}
+            aside.give(look)
+            self._served_on_pool = cache(lambda: aside.results(look, self._watch.check)["pool"]["given_NK"].numpy())
+            boxes = learn_boxes(self._parent, problem, seed=self._config.seed, between=self._watch.check)
+            self.problem = replace(problem, boxes=boxes)
+            self._watch.check()
+            folds = None
+            if not is_judged and not self._referee.can_judge_early:
+                folds = self._referee.folds(self._parent, self.problem)
+                aside.give(parts := {f"fold {fold}": FoldPart(folds, fold) for fold in range(len(folds.rows))})
 
-        order = Order(
-            self._parent,
-            self.problem,
-            self._config,
-            self._corpus.keys,
-            self.state.file,
-            self._settings.paths.features,
-            self._settings.training.training_processes,
-        )
-        with training_together(order, self._watch):
-            tagger = fit(
+            order = Order(
                 self._parent,
                 self.problem,
                 self._config,
-                on_epoch=self._on_epoch,
-                on_phase=self._on_phase if self._referee.can_judge_early else None,
-                resume=self.state.file,
+                self._corpus.keys,
+                self.state.file,
+                self._settings.paths.features,
+                self._settings.training.training_processes,
             )
+            with training_together(order, self._watch):
+                tagger = fit(
+                    self._parent,
+                    self.problem,
+                    self._config,
+                    on_epoch=self._on_epoch,
+                    on_phase=self._on_phase if self._referee.can_judge_early else None,
+                    resume=self.state.file,
+                )
 
-        # If an earlier run was killed after it had published, only the steps after the publishing are left.
-        if not self.state.is_offered:
-            self._progress({"stage": "judging"})
-            answers: Mapping[int, Answer] = {}
-            if not self._referee.can_judge_early:
-                answers = self._referee.out_of_fold(self._parent, self.problem, self._watch.check)
-                self.out_of_fold = {task: answer.probability for task, answer in answers.items()}
-            self._watch.check()
-            evidence = self._referee.evidence(tagger, answers)
-            verdict = self._judged(tagger, evidence, must_gain=False)
-            if broken := self._referee.looks_broken(tagger, evidence):
-                verdict = Verdict(False, broken, verdict.metrics)
-            self._publish(self._last_phase, tagger, verdict, answers)
-            self.state.set_offered()
+            if not is_judged:
+                self._progress({"stage": "judging"})
+                answers: Mapping[int, Answer] = {}
+                if folds:
+                    done = aside.results(parts, self._watch.check)
+                    found = folds.joined([(done[name]["probability_FK"], done[name]["given_FK"]) for name in parts])
+                    answers = self._referee.answers_of(found)
+                    self.out_of_fold = {task: answer.probability for task, answer in answers.items()}
+                self._offer(tagger, answers)
         return tagger
+
+    def _offer(self, tagger: Tagger, answers: Mapping[int, Answer]) -> None:
+        """Judge the tagger of the last phase and publish it."""
+        self._watch.check()
+        evidence = self._referee.evidence(tagger, answers)
+        verdict = self._judged(tagger, evidence, must_gain=False)
+        if broken := self._referee.looks_broken(tagger, evidence):
+            verdict = Verdict(False, broken, verdict.metrics)
+        self._publish(self._last_phase, tagger, verdict, answers)
+        self.state.set_offered()
 
     def _on_epoch(self, report: EpochReport) -> None:
         if not self._begun and report.epoch > 1:
@@ -212,7 +229,9 @@ class _Run:
         # A served version that learned from misread gold is no measure of how often a label should be given.
         if not verdict.accepted or self._is_misled:
             return verdict
-        collapse = self._referee.collapse(tagger, self.problem.boxes)
+        # A version that was promoted in this training serves by now.
+        served_NK = None if self._publisher.promoted else self._served_on_pool()
+        collapse = self._referee.collapse(tagger, self.problem.boxes, served_NK)
         return Verdict(False, collapse, verdict.metrics) if collapse else verdict
 
     def _publish(self, phase: str, tagger: Tagger, verdict: Verdict, answers: Mapping[int, Answer]) -> None:

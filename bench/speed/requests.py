@@ -314,6 +314,7 @@ def rows(server: Server) -> dict[str, dict[str, float]]:
             "fastest": max(rates),
             "p50 ms": median([at(seen.milliseconds, 0.5) for seen in turns]),
             "p99 ms": median(p99s),
+            "longest ms": max(max(seen.milliseconds, default=float("nan")) for seen in turns),
             "p99 to steady": median(p99s) / median([at(seen.milliseconds, 0.99) for seen in steady]),
             "failed": sum(seen.failed for seen in turns),
             "versions": max(len(seen.versions) for seen in turns),

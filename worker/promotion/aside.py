@@ -27,7 +27,7 @@ from torch import Tensor
 
 from model.tensor_files import read
 from tagloom_base.files import replaced
-from worker.training.beside import LOOK_S, end_with, start
+from worker.beside import LOOK_S, end_with, start
 
 LOG = logging.getLogger(__name__)
 

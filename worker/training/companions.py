@@ -40,7 +40,7 @@ from model.training.progressive import fit
 from model.weak_supervision.boxes import LearnedBoxes
 from model.weak_supervision.propagation import Embedding, Index, Neighbours
 from tagloom_base.errors import UserError
-from worker.training.beside import LOOK_S, end_with, start
+from worker.beside import LOOK_S, end_with, start
 from worker.watch import Ends
 
 MODULE = "worker.training.companions"

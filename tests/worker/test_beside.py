@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from testing.waiting import until
-from worker.training.beside import ASKED, start
+from worker.beside import ASKED, start
 
-SLEEPS = "import sys, time\nfrom worker.training.beside import end_with\nend_with(int(sys.argv[1]))\ntime.sleep(60)\n"
+SLEEPS = "import sys, time\nfrom worker.beside import end_with\nend_with(int(sys.argv[1]))\ntime.sleep(60)\n"
 PARENT = """
 import os, time
-from worker.training.beside import start
+from worker.beside import start
 print(start("asleep", str(os.getpid())).pid, flush=True)
 time.sleep(60)
 """

@@ -16,7 +16,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -146,14 +146,21 @@ class Run:
     def task(self, place: int) -> dict[str, Any]:
         return {"id": self.ids[place], "data": self.shop.data(place)}
 
-    def until(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait until it is true, while all services run."""
+    def until(self, condition: Callable[[], bool], what: str, seconds: float = LONGEST_S) -> None:
+        """Wait until it is true, while all services run. Raises TimeoutError after so many seconds."""
 
         def is_so() -> bool:
             self.stack.check()
             return condition()
 
-        wait(is_so, LONGEST_S, what, every=0.5)
+        wait(is_so, seconds, what, every=0.5)
+
+    def keep(self, seconds: float) -> None:
+        """Wait until answers of all tasks are kept, for so many seconds at most; note how many there are then."""
+        with suppress(TimeoutError):
+            self.until(self.has_answered, "answers of all tasks are kept", seconds)
+        kept = sum(1 for _ in self.store.answers.of_version(str(self.key), self.served()))
+        self.seen.sizes[f"kept answers of {self.served()}"] = kept
 
     def is_compared(self) -> bool:
         project = self.store.projects.get(str(self.key))
@@ -184,20 +191,11 @@ class Run:
         uid = str(self.key).partition("/")[2]
         return Visitor(self.stack.backend_url, token, uid, self.xml, self.shop.corpus.labels)
 
-    def commands(self) -> Looks:
-        """Time commands on the whole project, each in a process of its own."""
-        environment, title = {**os.environ, **self.stack.environment}, "Many tasks"
-        out = self.stack.home / "export.json"
-        asked = {
-            "tagloom --help": ["--help"],
-            "tagloom status": ["status"],
-            "tagloom versions": ["versions"],
-            "tagloom similar --task": ["similar", title, "--task", str(self.ids[len(self.ids) // 2])],
-            "tagloom export --only gold": ["export", title, "--only", "gold", "--out", str(out)],
-            "tagloom export --format csv": ["export", title, "--format", "csv", "--out", str(out.with_suffix(".csv"))],
-        }
-        found: Looks = {}
-        for name, words in asked.items():
+    def commands(self, *lines: str) -> Looks:
+        """Time commands, each in a process of its own."""
+        environment, found = {**os.environ, **self.stack.environment}, Looks()
+        for line in lines:
+            name, words = f"tagloom {line}", line.split()
             began = time.perf_counter()
             done = subprocess.run([program("tagloom"), *words], env=environment, capture_output=True, text=True)
             found[name] = Seconds([time.perf_counter() - began])
@@ -229,7 +227,7 @@ def _size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def play(run: Run, tasks: int, labels: int, more: int) -> None:
+def play(run: Run, tasks: int, labels: int, more: int, keeping: float) -> None:
     """Go through the life of a project, and measure each part of it."""
     seen, middle = run.seen, tasks // 2
     with run.stage("import into Label Studio"):
@@ -251,16 +249,20 @@ def play(run: Run, tasks: int, labels: int, more: int) -> None:
         "/predict, known": visitor.predict([run.task(place) for place in last]),
         "/setup": visitor.setup(FIRST_ASKED),
     }
-    with run.stage("kept answers of all tasks"):
-        run.until(run.has_answered, "answers of all tasks are kept")
-    some = [run.task(place) for place in range(middle, middle + FIRST_ASKED)]
-    with run.stage("looks while nothing runs"):
-        seen.looks["nothing runs"] = visitor.look(run.ids[77], run.ids[middle])
-        seen.looks["nothing runs"] |= {
+    with run.stage("kept answers"):
+        run.keep(keeping)
+    some = [run.task(place) for place in range(FIRST_ASKED, 2 * FIRST_ASKED)]
+    when = "nothing runs" if run.has_answered() else "answers are kept"
+    with run.stage(f"looks while {when}"):
+        seen.looks[when] = visitor.look(run.ids[77], run.ids[middle])
+        seen.looks[when] |= {
             "/predict, kept": visitor.predict(some),
             "/predict, known": visitor.predict(some),
         }
-        seen.looks["commands"] = run.commands()
+        seen.looks["commands"] = run.commands(
+            "--help", "status", "versions", f"similar {run.key} --task {run.ids[middle]}",
+            f"export {run.key} --only gold --out {run.stack.home}/gold.json",
+        )  # fmt: skip
     began = visitor.counted("/webhook")
     fresh = range(1, tasks, tasks // more)[:more]
     seen.looks["more labels in Label Studio"] = {"submit": run.label(fresh)}
@@ -270,15 +272,15 @@ def play(run: Run, tasks: int, labels: int, more: int) -> None:
         run.until(run.is_trained, "the second version")
     ended = visitor.counted("/webhook")
     seen.stages["a webhook, by the backend's clock"] = (ended[1] - began[1]) / max(ended[0] - began[0], 1)
-    with run.stage("kept answers of the second version"):
-        run.until(run.has_answered, "answers of all tasks are kept")
-    (backend,) = run.api.call("GET", f"/api/ml/?project={run.key.id}")
-    run.api.call("POST", f"/api/ml/{backend['id']}/train", json={})
-    with run.stage("looks while a reconcile runs"):
+    run.store.projects.request_reconcile(str(run.key), urgent=True)
+    with run.stage("looks while a reconcile runs, and answers are kept"):
         run.until(lambda: run.is_at("reconcile"), "a reconcile begins")
         seen.looks["a reconcile runs"] = visitor.look(run.ids[79], run.ids[middle])
+    with run.stage("kept answers of the second version, and a second reconcile"):
+        run.keep(keeping)
+        run.until(lambda: not run.is_at("reconcile"), "the reconcile ends")
+    seen.looks["whole export"] = run.commands(f"export {run.key} --format csv --out {run.stack.home}/all.csv")
     visitor.close()
-    run.measure()
 
 
 @click.command()
@@ -287,7 +289,8 @@ def play(run: Run, tasks: int, labels: int, more: int) -> None:
 @click.option("--more", default=60, show_default=True, help="Labels before the second version.")
 @click.option("--cache", type=click.Path(path_type=Path), required=True, help="Folder for the samples' features.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Folder of the run, which stays.")
-def main(tasks: int, labels: int, more: int, cache: Path, folder: Path | None) -> None:
+@click.option("--keeping", default=LONGEST_S, help="Seconds after which to go on while answers are still kept.")
+def main(tasks: int, labels: int, more: int, cache: Path, folder: Path | None, keeping: float) -> None:
     """Measure a project of many tasks."""
     seen, port = Seen(), free_port()
     with ExitStack() as stack:
@@ -315,8 +318,9 @@ def main(tasks: int, labels: int, more: int, cache: Path, folder: Path | None) -
         run.memory.start()
         stack.callback(run.memory.end)
         try:
-            play(run, tasks, labels, more)
+            play(run, tasks, labels, more, keeping)
         finally:
+            run.measure()
             tell(seen, tasks)
 
 

@@ -92,9 +92,9 @@ def tell(seen: Seen, tasks: int) -> None:
         click.echo(f"| {name} | {value} |")
     for name, size in seen.sizes.items():
         click.echo(f"\n{name}: {size}")
-    looks = {when: {name: one.all for name, one in found.items()} for when, found in seen.looks.items()}
+    asked = {when: {name: one.all for name, one in found.items()} for when, found in seen.looks.items()}
     document = {
-        "question": "many tasks", "tasks": tasks, "stages": seen.stages, "looks": looks, "memory": seen.memory,
+        "question": "many tasks", "tasks": tasks, "stages": seen.stages, "looks": asked, "memory": seen.memory,
         "jobs": seen.jobs, "sizes": seen.sizes, "machine": described(),
     }  # fmt: skip
     click.echo("\n" + json.dumps(document, ensure_ascii=False))

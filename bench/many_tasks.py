@@ -213,7 +213,7 @@ class Run:
         with closing(Redis.from_url(self.stack.environment["REDIS_URL"])) as redis:
             told: Any = redis.info("memory")
             sizes["Redis MiB"] = round(told["used_memory_peak"] / MIB, 1)
-            sizes["Redis keys"] = int(redis.dbsize())  # type: ignore[arg-type]
+            sizes["Redis keys"] = int(redis.dbsize())
         with closing(sqlite3.connect(database)) as connection:
             names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             counts = {name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}

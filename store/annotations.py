@@ -71,6 +71,9 @@ class Annotations:
         With ``settled`` (a `Store.now` well before the API was requested) the list overrules rows last seen by then,
         deleted rows too; see store/state.py.
         """
+        # Most pages of a reconcile have none: then no lock is taken that others wait for.
+        if not annotations:
+            return 0
         with self._database.write() as connection:
             if not lock_project(connection, project_key):
                 return 0

@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import update
 
 from labelstudio.changes import annotation_state, change_of, tasks_of
+from store.database import Database
 from store.store import Store
 from store.tables import ANNOTATIONS, TASKS
 from tests.store import webhooks
@@ -44,6 +45,16 @@ def test_annotations_of_more_tasks_than_one_statement_takes(store: Store) -> Non
     store.annotations.apply(KEY, [annotation_state(webhooks.annotation(1, 1, 1))])
     assert store.annotations.of_project(KEY, range(1, 40_000)) == store.annotations.of_project(KEY)
     assert store.annotations.of_project(KEY, []) == {}
+
+
+def test_a_list_without_annotations_takes_no_lock(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.projects.ensure(KEY, "<View/>")
+
+    def never(_database: Database) -> None:
+        pytest.fail("a lock is taken")
+
+    monkeypatch.setattr(Database, "write", never)
+    assert store.annotations.apply(KEY, []) == 0
 
 
 def test_what_the_api_says_is_joined_and_told_whether_it_was_news(store: Store) -> None:

@@ -26,8 +26,9 @@ from model.problem import Problem
 from model.tagger import Tagger, with_network
 from model.training.boxes import learn_boxes
 from model.training.config import TrainConfig
+from model.training.folds import OutOfFold, out_of_fold
 from model.training.phases import CONTINUATION
-from model.training.progressive import OutOfFold, fit, out_of_fold
+from model.training.progressive import fit
 from tagloom.evaluation.corpus import corpus_of
 from tagloom.evaluation.data import read
 from worker.promotion.gate import Answers, JudgedAnswers, judge

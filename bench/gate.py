@@ -26,7 +26,8 @@ from model.evaluation.corpus import LabelledCorpus
 from model.metrics import macro_f1
 from model.tagger import Tagger
 from model.training.config import TrainConfig
-from model.training.progressive import fit, out_of_fold
+from model.training.folds import out_of_fold
+from model.training.progressive import fit
 from worker.promotion.gate import MARGIN, Answers, judge
 
 SIZES = (10, 20, 40, 80)

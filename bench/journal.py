@@ -1,4 +1,4 @@
-"""Measure how long a webhook waits for the journal: 50 submitters at once, alone and beside a writer of weak labels.
+"""Measure how long a webhook waits for the journal: 50 submitters at once, alone and beside a writer of kept answers.
 
     python -m bench.journal [--folder DIR] [--submitters 50] [--events 40]
 
@@ -17,11 +17,12 @@ from pathlib import Path
 import click
 
 from labelstudio.changes import change_of
+from store.answers import Answer
 from store.store import Store
-from store.weak_labels import WeakLabel
 
 KEY = "default/2.1795288797"
 LIMIT_MS = 200.0
+PART = 64  # answers that a worker stores at a time
 LABELS = ("product", "gift", "logo", "copy", "price")
 
 
@@ -29,23 +30,23 @@ LABELS = ("product", "gift", "logo", "copy", "price")
 @click.option("--folder", type=click.Path(path_type=Path), default=None, help="Where the database lies.")
 @click.option("--submitters", default=50, show_default=True)
 @click.option("--events", default=40, show_default=True, help="Of each submitter.")
-@click.option("--weak-rows", default=100_000, show_default=True, help="Weak labels written beside the second run.")
-def main(folder: Path | None, submitters: int, events: int, weak_rows: int) -> None:
+@click.option("--answers", default=100_000, show_default=True, help="Answers written beside the second run.")
+def main(folder: Path | None, submitters: int, events: int, answers: int) -> None:
     """Measure the journal."""
     with tempfile.TemporaryDirectory(dir=folder) as place:
         url = f"sqlite:///{place}/tagloom.db"
         alone = _measure(url, submitters, events)
         burst = _measure(url, submitters, events, first=500_000, pause=0.0)
-        writer = multiprocessing.get_context("spawn").Process(target=_write_weak_labels, args=(url, weak_rows))
+        writer = multiprocessing.get_context("spawn").Process(target=_write_answers, args=(url, answers))
         writer.start()
-        _wait_for_weak_labels(url)
+        _wait_for_answers(url)
         beside = _measure(url, submitters, events, first=1_000_000)
         still_writing = writer.is_alive()
         writer.kill()
         writer.join()
     _print("alone", alone)
     _print("without a pause", burst)
-    _print("beside weak labels" + ("" if still_writing else " (writer ended early)"), beside)
+    _print("beside answers" + ("" if still_writing else " (writer ended early)"), beside)
     sys.exit(any(_quantile(times, 0.99) > LIMIT_MS for times in (alone, burst, beside)))
 
 
@@ -83,19 +84,23 @@ def _body(number: int) -> dict[str, object]:
     }
 
 
-def _write_weak_labels(url: str, rows: int) -> None:
+def _write_answers(url: str, rows: int) -> None:
     store = Store.open(url)
-    labels = {label: WeakLabel(0.7, 0.5, {"cues": 1.0, "neighbours": 0.4}) for label in LABELS}
-    for revision in range(1_000):
-        lease = store.leases.acquire("bench", "writer", ttl=600)
-        assert lease
-        entries = ((task, labels) for task in range(rows))
-        store.weak_labels.replace(KEY, entries, space="s", gold_revision=revision, lease=lease)
+    lease = store.leases.acquire("bench", "writer", ttl=600)
+    assert lease
+    scores, boxes = dict.fromkeys(LABELS, 0.5), tuple((label, 0.1, 0.1, 0.5, 0.5, 0.9) for label in LABELS)
+    for version in range(1_000):
+        for first in range(0, rows, PART):
+            answers = [
+                Answer(task, f"v{version}", "k" * 32, 0.5, LABELS, scores, boxes, task, False, (800, 800))
+                for task in range(first, first + PART)
+            ]
+            store.answers.put(KEY, answers, lease)
 
 
-def _wait_for_weak_labels(url: str) -> None:
+def _wait_for_answers(url: str) -> None:
     store = Store.open(url)
-    while not store.weak_labels.count(KEY):
+    while not store.answers.keys(KEY, "v0", [0]):
         time.sleep(0.1)
     store.close()
 

@@ -28,7 +28,7 @@ from model.regression.logistic import Regression
 from model.state import Part, State
 from model.weak_supervision.boxes import BoxSource
 from model.weak_supervision.credence import Credence
-from model.weak_supervision.label_model import LabelModel, Opinions
+from model.weak_supervision.label_model import LabelModel, Opinions, WeakLabels
 from model.weak_supervision.sources import Sources
 
 CHUNK = 128
@@ -187,6 +187,10 @@ class Tagger:
         """The (K,) weights in [0, 1] of the trained log-odds; 1 for a class without cues."""
         learned_K = torch.tensor(self.credence.shares or (0.0,) * len(self.labels), dtype=torch.float64)
         return torch.where(self.sources.cues.has_cues_K, learned_K, 1.0)
+
+    def weak_labels(self, features: Sequence[ItemFeatures], boxes_NK: Tensor | None = None) -> WeakLabels:
+        """Return what the sources and the regression say of items, without the network."""
+        return self.label_model.weak_labels(self.opinions(features, boxes_NK), self.correction(features))
 
     def correction(self, features: Sequence[ItemFeatures]) -> Tensor:
         """Return the (N, K) log-odds that the regression adds; 0 before the first training."""

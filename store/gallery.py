@@ -198,6 +198,15 @@ class Gallery:
         with self._database.read() as connection:
             return set(connection.execute(query).scalars())
 
+    def given_unlabelled(self, project_key: str, version: str) -> dict[str, int]:
+        """Return to how many tasks without gold a version gives each label, without labels that it gives to none."""
+        mine = (ANSWER_LABELS.c.project_key == project_key) & (ANSWER_LABELS.c.version == version)
+        gold = select(GOLD_LABELS.c.task_id).where(GOLD_LABELS.c.project_key == project_key)
+        query = select(ANSWER_LABELS.c.label, func.count().label("given")).group_by(ANSWER_LABELS.c.label)
+        query = query.where(mine, ANSWER_LABELS.c.given, ANSWER_LABELS.c.task_id.not_in(gold))
+        with self._database.read() as connection:
+            return {row.label: row.given for row in connection.execute(query)}
+
     def labels(self, project_key: str, version: str, tasks: Sequence[int]) -> dict[int, dict[str, LabelAnswer]]:
         """Return the labels of the answers to these tasks: task → label → answer."""
         query = select(ANSWER_LABELS).where(ANSWER_LABELS.c.project_key == project_key)

@@ -24,7 +24,6 @@ from store.source_opinions import SourceOpinions
 from store.sources import Sources
 from store.tasks import Tasks
 from store.versions import Versions
-from store.weak_labels import WeakLabelTable
 from store.webhooks import Webhooks
 
 
@@ -37,7 +36,6 @@ class Store:
         self.projects = Projects(database)
         self.tasks = Tasks(database)
         self.annotations = Annotations(database)
-        self.weak_labels = WeakLabelTable(database)
         self.versions = Versions(database)
         self.answers = Answers(database)
         self.gallery = Gallery(database)

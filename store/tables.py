@@ -117,16 +117,6 @@ ANNOTATIONS = Table(
     Index("annotations_of_task", "project_key", "task_id"),
 )
 
-WEAK_LABELS = Table(
-    "weak_labels",
-    METADATA,
-    Column("project_key", Name(200), primary_key=True),
-    Column("task_id", WIDE, primary_key=True, autoincrement=False),
-    Column("space", Name(64), nullable=False),
-    Column("gold_revision", BigInteger, nullable=False),
-    Column("labels", Words, nullable=False),
-)
-
 VERSIONS = Table(
     "versions",
     METADATA,

@@ -337,12 +337,16 @@ class TrainingSettings(_Group):
         description="Whether trainings use what is known of a shop ([knowledge.md](knowledge.md)): `boxes` for boxes "
         "of logos and gifts, `all` for tags too, `off` for nothing. It is learned and shown in any case.",
     )
-    training_threads: NotNegative = Field(0, description="Threads of a training; 0: half of the processors.")
+    training_threads: NotNegative = Field(
+        0,
+        description="Threads of a training, of which half judge beside it at the lowest priority; 0: as many as "
+        "processors.",
+    )
     training_processes: AtLeastOne = Field(
         1, description="Processes that share one training of a project; on `cuda` each has its own GPU."
     )
     training_pool: NotNegative = Field(
-        4000,
+        1000,
         description="Most tasks without gold that one training uses "
         "([training.md](training.md#tasks-without-gold) says what fewer cost).",
     )

@@ -17,16 +17,12 @@ class Stages:
     def __init__(self, report: Report, before: Mapping[str, float]) -> None:
         self._report = report
         self._before = before
-        self._weak: Mapping[str, int] = {}
         self._seconds: dict[str, float] = {}
         self._stage = ""
         self._began = time.monotonic()
 
     def __call__(self, progress: Mapping[str, Any]) -> None:
-        """Report the progress. Counts of weak labels by label (``weak``) are kept and not reported."""
-        if "weak" in progress:
-            self._weak = progress["weak"]
-            return
+        """Report the progress."""
         stage = progress.get("stage", self._stage)
         if stage != self._stage:
             self._end_stage()
@@ -38,7 +34,7 @@ class Stages:
         """Return what is kept of the training once it has ended: `store.projects.Project.last_training`."""
         self._end_stage()
         self._stage = ""
-        return {"seconds": self._seconds, "weak": self._weak}
+        return {"seconds": self._seconds}
 
     def _end_stage(self) -> None:
         now = time.monotonic()

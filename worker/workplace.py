@@ -17,6 +17,7 @@ from labelstudio.sites import Sites
 from model.boxes.described import RECENT
 from model.encoders.joint import JointEncoder, open_joint
 from model.encoders.kept import PLACES
+from model.encoders.machine import this_machine
 from model.features.cache import FeatureCache
 from model.features.extraction import FeatureExtractor, open_extractor
 from store.projects import Project
@@ -28,6 +29,9 @@ from worker.encoders import settled
 from worker.measures import Tally, TimedExtractor
 
 # Tasks whose pictures are read together. On 2 cores that takes 2 to 8 s, and 0.4 s more for their candidate boxes.
+# A process that judges beside a training takes half a gigabyte; machines with less than this in all go without it.
+ENOUGH_MEMORY = 4 * 2**30
+
 PART = 16
 
 
@@ -95,7 +99,7 @@ def open_workplace(settings: Settings | None = None) -> Iterator[Workplace]:
     """Open a workplace with these settings (by default those of the environment), and close it afterwards."""
     settings = settings or Settings()
     logs.guard(settings.secrets)
-    torch.set_num_threads(settings.training.training_threads or max(1, (os.cpu_count() or 2) // 2))
+    torch.set_num_threads(_threads(settings) - threads_aside(settings))
     with ExitStack() as stack:
         store = stack.enter_context(closing(Store.open(settings.paths.database)))
         sites = stack.enter_context(closing(Sites(settings.studios, settings.pictures)))
@@ -104,3 +108,12 @@ def open_workplace(settings: Settings | None = None) -> Iterator[Workplace]:
         stack.enter_context(RECENT.kept_in(settings.paths.descriptions))
         stack.enter_context(PLACES.kept_in(settings.paths.ways))
         yield workplace
+
+
+def threads_aside(settings: Settings) -> int:
+    """Return how many of a training's threads judge in a process beside it: half, and none where memory is short."""
+    return 0 if this_machine().memory < ENOUGH_MEMORY else _threads(settings) // 2
+
+
+def _threads(settings: Settings) -> int:
+    return settings.training.training_threads or os.cpu_count() or 1

@@ -18,12 +18,12 @@ class ClassRow:
     f1: str
     threshold: str
     gold: str
-    weak: str
+    given: str
 
     @property
     def is_known(self) -> bool:
         """Whether a training has told anything of the class."""
-        return any((self.f1, self.threshold, self.gold, self.weak))
+        return any((self.f1, self.threshold, self.gold, self.given))
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ def is_measured(metrics: Mapping[str, Any]) -> bool:
     return metrics.get("items", 0) >= FEWEST_ITEMS and "macro_f1" in metrics
 
 
-def classes_of(version: Version, weak: Mapping[str, float]) -> list[ClassRow]:
-    """Return a row for each class. ``weak`` maps labels to the number of tasks to which the weak labels give them."""
+def classes_of(version: Version, given: Mapping[str, int]) -> list[ClassRow]:
+    """Return a row for each class. ``given`` maps labels to the number of unlabelled tasks to which they are given."""
     known = version.metrics.get("classes", {})
     measured = is_measured(version.metrics)
     rows = []
@@ -58,9 +58,7 @@ def classes_of(version: Version, weak: Mapping[str, float]) -> list[ClassRow]:
         )
         threshold = f"{found['threshold']:.2f}" if "threshold" in found else ""
         gold = f"{found['gold']} / {found['known']}" if "gold" in found else ""
-        rows.append(
-            ClassRow(label, precision, recall, f1, threshold, gold, f"{weak[label]:.0f}" if label in weak else "")
-        )
+        rows.append(ClassRow(label, precision, recall, f1, threshold, gold, str(given.get(label, "") if given else "")))
     return rows
 
 

@@ -27,7 +27,6 @@ def project_page(visit: Visit) -> Response:
     project, store = visit.project(), visit.pages.service.store
     versions, switches = store.versions.list(project.key), store.versions.switches(project.key)
     serving = next((version for version in versions if version.state is State.CURRENT), None)
-    weak = project.last_training.get("weak", {})
     answers, before = answered(visit, project)
     changed = Wanted(changed=True)
     places = store.gallery.page(project.key, answers, changed, CHANGED)
@@ -49,7 +48,7 @@ def project_page(visit: Visit) -> Response:
         changed_count=store.gallery.count(project.key, answers, changed),
         doubts=store.doubts.count(project.key),
         curve=curve_of(versions, switches, visit.text),
-        classes=classes_of(serving, weak) if serving else [],
+        classes=classes_of(serving, store.gallery.given_unlabelled(project.key, answers)) if serving else [],
         sources=sources_of(serving) if serving else [],
         notes=[*project.gold_notes.items()],
         versions=[(version, score_of(version.metrics)) for version in versions[:MOST]],

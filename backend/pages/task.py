@@ -1,6 +1,6 @@
 """The page of one task: its picture with what was answered, and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastapi import Response
@@ -64,7 +64,7 @@ def task_page(visit: Visit) -> Response:
         rows=rows_of(explained, gold, config) if explained and config else [],
         why_not=why_not,
         has_network=bool(explained and any(reason.look for reason in explained.reasons)),
-        nearest=_nearest(visit, project, version, task.id),
+        nearest=_nearest(visit, project, config, version, task) if config else [],
         place=studio_task(visit, project, task.id),
         doubts=[
             kept for kept in store.doubts.of(project.key) if kept.doubt.task_id == task.id and not kept.dismissed_at
@@ -119,13 +119,16 @@ def _heat(strengths: Sequence[float]) -> list[tuple[float, float, float]]:
     ]
 
 
-def _nearest(visit: Visit, project: Project, version: str, task_id: int) -> list[Near]:
+def _nearest(visit: Visit, project: Project, config: LabelConfig, version: str, task: Task) -> list[Near]:
     engine = _engine(visit)
-    if engine is None:
+    found = engine.encoder.kept(ProjectKey.parse(project.key), config, [task.payload()]) if engine else None
+    if engine is None or found is None or not isinstance(found[0], ItemFeatures):
         return []
     file = visit.pages.service.settings.paths.neighbours / f"{file_name(project.key)}.safetensors"
-    near: Mapping[int, float] = dict(nearest_gold(file, engine.extractor.space, task_id, NEAREST))
-    return [Near(near[card.task_id], card) for card in cards_of(visit, project, version, list(near))]
+    # One more than is shown, since the task itself may be among them.
+    near = dict(nearest_gold(file, engine.extractor.space, found[0], NEAREST + 1))
+    near.pop(task.id, None)
+    return [Near(near[card.task_id], card) for card in cards_of(visit, project, version, list(near)[:NEAREST])]
 
 
 def _engine(visit: Visit) -> Engine | None:

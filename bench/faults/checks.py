@@ -3,7 +3,7 @@
 import json
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -14,15 +14,17 @@ from sqlalchemy.exc import OperationalError
 from bench.faults.crew import Crew, wait
 from bench.faults.office import Office
 from bench.faults.record import Record
+from labelstudio.project import ProjectKey
+from labelstudio.tasks import item_key, reference_of
 from model import checkpoint
+from model.weak_supervision.label_model import CONFIDENT, WeakLabel
 from store.leases import lease_name
 from store.store import Store
 from store.versions import State
-from store.weak_labels import WeakLabel
 from tagloom_base.settings import Settings
 from worker import queue
 from worker.reconcile import reconcile
-from worker.training.run import CONFIDENT, train
+from worker.training.run import train
 from worker.watch import NeverEnds, Watch
 from worker.workplace import Workplace, open_workplace
 
@@ -130,8 +132,10 @@ def _same_as_fresh(crew: Crew, store: Store, office: Office, record: Record, fol
     connected = {"label_studio_url": office.studio.url, "label_studio_token": office.studio.token}
     settings = Settings(home=home, database_url="", settle_seconds=0.0, training_threads=1, **connected)
     with open_workplace(settings) as workplace:
-        fresh = _trained(workplace, office)
-    found = store.weak_labels.of_project(office.key)
+        _train(workplace, office)
+        fresh = _weak_labels(workplace, office.key, frozenset())
+    with open_workplace(crew.settings) as workplace:
+        found = _weak_labels(workplace, office.key, record.spoilt)
     if found.keys() != fresh.keys():
         differing = sorted(found.keys() ^ fresh.keys())
         record.complain(f"weak labels of {len(differing)} tasks are there once and not the other time: {differing[:5]}")
@@ -142,7 +146,7 @@ def _same_as_fresh(crew: Crew, store: Store, office: Office, record: Record, fol
     record.harm["tasks with weak labels compared"] = len(found)
 
 
-def _trained(workplace: Workplace, office: Office) -> dict[int, dict[str, WeakLabel]]:
+def _train(workplace: Workplace, office: Office) -> None:
     store, key = workplace.store, office.key
     project = store.projects.ensure(key, office.studio.project.label_config)
     lease = store.leases.acquire(lease_name("train", key), "fresh", 600)
@@ -151,7 +155,22 @@ def _trained(workplace: Workplace, office: Office) -> dict[int, dict[str, WeakLa
     store.projects.request_training(key)
     watch = Watch(store, lease, queue.redis_of(workplace.settings.work.redis_url), lambda: None)
     train(workplace, key, lease, watch, lambda _: None)
-    return store.weak_labels.of_project(key)
+
+
+def _weak_labels(workplace: Workplace, key: str, spoilt: Collection[int]) -> dict[int, dict[str, WeakLabel]]:
+    """Those of the newest sound version, whether it serves or was refused: they depend on gold and pool alone."""
+    store, folder = workplace.store, workplace.settings.paths.checkpoints
+    sound = [entry for entry in store.versions.list(key) if entry.number not in spoilt]
+    tagger = checkpoint.load(folder / max(sound, key=lambda entry: entry.number).folder)
+    project = store.projects.get(key)
+    assert project
+    config, parsed, labelled = workplace.config_of(project), ProjectKey.parse(key), store.annotations.of_project(key)
+    found = {}
+    for task in store.tasks.all(key):
+        item = workplace.cache.get(item_key(parsed.connection, reference_of(config, task.payload(), parsed)))
+        if item is not None and task.id not in labelled:
+            found[task.id] = tagger.weak_labels([item]).of(0, tagger.labels)
+    return found
 
 
 def _distance(one: Mapping[str, WeakLabel], other: Mapping[str, WeakLabel]) -> float:

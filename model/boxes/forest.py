@@ -1,23 +1,31 @@
-"""Trees as plain tensors, trained by scikit-learn and stored without pickle.
+"""Trees as plain tensors, stored without pickle.
 
-They are extremely randomised (Geurts et al., 2006) or boosted (Friedman, 2001; Ke et al., 2017).
+They are extremely randomised (Geurts et al., 2006), trained by scikit-learn, or boosted (Friedman, 2001; Chen and
+Guestrin, 2016), trained by XGBoost.
 
 Shape suffixes: N rows, D inputs, K outputs, M nodes of all trees, T trees.
 """
 
+import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
+import xgboost
+from sklearn.ensemble import ExtraTreesRegressor
 from torch import Tensor
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int32]
 Places = npt.NDArray[np.intp]
+
+# Boosted trees of each output, and the values that they tell apart of each input.
+ROUNDS, BINS = 150, 63
 
 # The rows that walk through the trees at once: few enough for some megabytes of working memory.
 CHUNK = 512
@@ -82,38 +90,26 @@ class Forest:
         The outputs of boosted trees are summed and those of a forest averaged, so the values of ``predict`` are the
         trees' values times their number. The first tree is a leaf with the outputs' means.
         """
-        outputs = targets_NK.shape[1]
-        trees: list[tuple[int, npt.NDArray[np.void]]] = []
-        means_K = np.zeros(outputs)
-        for k in range(outputs):
-            grower = HistGradientBoostingRegressor(
-                learning_rate=0.06,
-                max_iter=150,
-                max_leaf_nodes=12,
-                min_samples_leaf=8,
-                l2_regularization=1.0,
-                max_features=0.4,
-                early_stopping=False,
-                random_state=seed,
-            )
-            grower.fit(inputs_ND, targets_NK[:, k])
-            means_K[k] = np.asarray(grower._baseline_prediction).item()
-            # scikit-learn has no public way to the trees; the version is pinned and a test compares the answers.
-            trees += [(k, predictor.nodes) for (predictor,) in grower._predictors]
-        count = 1 + len(trees)
+        # One thread for each output: the trees are so small that several threads would wait for each other.
+        with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+            grown = list(threads.map(partial(_boosted, inputs_ND, seed=seed), targets_NK.T))
+        means_K, outputs = targets_NK.mean(0), targets_NK.shape[1]
+        count = 1 + sum(len(trees) for trees in grown)
         leaf = np.zeros(1, dtype=np.int32)
         ends = np.full(1, np.inf, dtype=np.float32)
         forests = [cls(leaf, ends, leaf, leaf, (means_K * count).astype(np.float32)[None], leaf)]
-        for k, nodes in trees:
-            own, is_leaf = np.arange(len(nodes), dtype=np.int32), nodes["is_leaf"] > 0
-            value_MK = np.zeros((len(nodes), outputs), dtype=np.float32)
-            value_MK[:, k] = nodes["value"] * count
+        for k, tree in ((k, tree) for k, trees in enumerate(grown) for tree in trees):
+            lower, own = np.array(tree["left_children"]), np.arange(len(tree["left_children"]), dtype=np.int32)
+            is_leaf, condition_M = lower < 0, np.array(tree["split_conditions"], dtype=np.float32)
+            value_MK = np.zeros((len(own), outputs), dtype=np.float32)
+            value_MK[:, k] = condition_M * is_leaf * count
             forests.append(
                 cls(
-                    np.where(is_leaf, 0, nodes["feature_idx"]).astype(np.int32),
-                    np.where(is_leaf, np.inf, nodes["num_threshold"]).astype(np.float32),
-                    np.where(is_leaf, own, nodes["left"]).astype(np.int32),
-                    np.where(is_leaf, own, nodes["right"]).astype(np.int32),
+                    np.where(is_leaf, 0, tree["split_indices"]).astype(np.int32),
+                    # XGBoost goes on at the lower node below the threshold, a walk also at the threshold.
+                    np.where(is_leaf, np.inf, np.nextafter(condition_M, np.float32(-np.inf))).astype(np.float32),
+                    np.where(is_leaf, own, lower).astype(np.int32),
+                    np.where(is_leaf, own, tree["right_children"]).astype(np.int32),
                     value_MK,
                     np.zeros(1, dtype=np.int32),
                 )
@@ -182,3 +178,16 @@ class _Walk:
     # B is 0 for an input above the threshold, 1 for one that is not.
     child_MB: Places
     inner_M: npt.NDArray[np.bool_]
+
+
+def _boosted(inputs_ND: Floats, target_N: Floats, *, seed: int) -> list[Mapping[str, Any]]:
+    """Return the boosted trees of one output beside its mean, as XGBoost's models describe them."""
+    options = {
+        "eta": 0.06, "grow_policy": "lossguide", "max_leaves": 12, "max_depth": 0, "min_child_weight": 8,
+        "reg_lambda": 1.0, "colsample_bynode": 0.4, "max_bin": BINS, "nthread": 1, "seed": seed,
+        "base_score": float(target_N.mean()),
+    }  # fmt: skip
+    data = xgboost.QuantileDMatrix(inputs_ND, target_N, max_bin=BINS, nthread=1)
+    model = json.loads(xgboost.train(options, data, num_boost_round=ROUNDS).save_raw("json"))
+    trees: list[Mapping[str, Any]] = model["learner"]["gradient_booster"]["model"]["trees"]
+    return trees

@@ -44,6 +44,10 @@ class CueSet:
     labels: tuple[str, ...]
     lexicon: Lexicon
 
+    def __getstate__(self) -> dict[str, object]:
+        # Another process works the rest out again; the memory of `_facts` cannot be pickled.
+        return {"labels": self.labels, "lexicon": self.lexicon}
+
     @cached_property
     def kinds(self) -> tuple[Kind, ...]:
         """The kind of each label."""

@@ -35,8 +35,7 @@ from model.training.boxes import learn_boxes
 from model.training.config import TrainConfig
 from model.training.optimisation import Learner, modality_dropout
 from model.training.phases import Phase, epochs
-from model.training.supervision import Supervision, family_folds, supervise
-from model.weak_supervision.propagation import Index
+from model.training.supervision import Supervision, supervise
 
 # A training on cached features needs no encoders, so that their libraries are not imported for it.
 if TYPE_CHECKING:
@@ -315,54 +314,3 @@ class Course:
         setting = f"{self._continued}|{self.config}|{self.phases}|{self.network.config}"
         gold = f"{rows.tolist()}|{self.gold_NK[rows].tolist()}|{self.weight_N[rows].tolist()}"
         return f"{setting}|{len(self.gold_NK)}|{gold}"
-
-
-@dataclass(frozen=True)
-class OutOfFold:
-    """Answers to the gold rows of a pool, each by a tagger that was trained without the row's family.
-
-    ``probability_NK`` is NaN and ``given_NK`` is False in all other rows.
-    """
-
-    probability_NK: Tensor
-    given_NK: Tensor
-
-
-def out_of_fold(
-    parent: Tagger,
-    problem: Problem,
-    config: TrainConfig | None = None,
-    *,
-    folds: int = 4,
-    on_epoch: Callable[[EpochReport], None] = nothing_to_do,
-) -> OutOfFold:
-    """Train up to ``folds`` taggers, each without a part of the gold, and return their answers to that part.
-
-    All gold is used, also that of the problem's held-out rows.
-
-    Each training continues from a cold start with the parent's lexicon, because the parent was trained on the gold.
-    With a single family, no gold is left to train on and the cold start answers. If the problem's boxes have not been
-    learned, they are learned once for all folds. The box opinions on a gold item then come from a model that has not
-    seen the item's family but has seen the boxes of the other folds.
-    """
-    # Nobody asks these taggers which block shows a label.
-    config, pool = replace(config or TrainConfig(), use_blocks=False), problem.pool
-    # No gold is held out here: the fold that answers an item is never trained on the item's family.
-    problem = replace(problem, held_out=frozenset())
-    boxes = problem.boxes or learn_boxes(parent, problem, seed=config.seed)
-    problem = replace(problem, index=problem.index or Index.of(pool), boxes=boxes)
-    cold = Tagger.cold_start(
-        parent.labels, space=parent.space, seed=config.seed, lexicon=parent.sources.cues.lexicon, with_boxes=False
-    )
-    probability_NK = torch.full((len(pool), len(parent.labels)), torch.nan, dtype=torch.float64)
-    given_NK = torch.zeros(probability_NK.shape, dtype=torch.bool)
-    for rows in family_folds({row: problem.families[row] for row in problem.gold}, folds, config.seed):
-        rest = problem.without_gold(rows)
-        tagger = fit(cold, rest, config, on_epoch=on_epoch) if rest.gold else cold
-        # The tagger's box model was trained on these rows. The opinions in ``boxes`` come from models that were not.
-        boxes_NK = boxes.opinions_NK[rows] if tagger.box_source is not None else None
-        # What these rows taught of the shop must not answer them either.
-        tagger = tagger.unaware_of({problem.families[row] for row in rows})
-        probability_NK[rows] = tagger.probabilities([pool[row] for row in rows], boxes_NK)
-        given_NK[rows] = tagger.calibration.decide(probability_NK[rows])
-    return OutOfFold(probability_NK, given_NK)

@@ -13,7 +13,7 @@ independent sources (Dawid and Skene, 1979).
 Shape suffixes: S sources, N items, K classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +29,8 @@ REGRESSION = "regression on the evidence"
 """The name of the regression's correction in `WeakLabels.sources`."""
 ACCURACY_PRIOR = (4.0, 1.0)
 """Beta prior of a source's accuracy: as if it had been right on four gold labels and wrong on one."""
+CONFIDENT = 0.05
+"""Weak labels of a lower confidence are not told: they carry no information."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,15 @@ class Opinions:
 
 
 @dataclass(frozen=True)
+class WeakLabel:
+    """One label of one item: probability and confidence in [0, 1], and what each source adds to the log-odds."""
+
+    probability: float
+    confidence: float
+    sources: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class WeakLabels:
     """The probability of each label of each item, and the confidence in it, both in [0, 1].
 
@@ -68,6 +79,15 @@ class WeakLabels:
         """Return the sources that moved one weak label, each with what it added, the largest amount first."""
         parts = [(name, float(self.provenance_SNK[s, item, label])) for s, name in enumerate(self.sources)]
         return sorted((part for part in parts if part[1]), key=lambda part: -abs(part[1]))
+
+    def of(self, item: int, labels: Sequence[str]) -> dict[str, WeakLabel]:
+        """Return the weak labels of one item by label, without those of which nothing is known."""
+        pairs = zip(labels, self.probability_NK[item].tolist(), self.confidence_NK[item].tolist(), strict=True)
+        return {
+            label: WeakLabel(probability, confidence, dict(self.because(item, k)))
+            for k, (label, probability, confidence) in enumerate(pairs)
+            if confidence >= CONFIDENT
+        }
 
 
 @dataclass(frozen=True)

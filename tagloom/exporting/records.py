@@ -13,9 +13,9 @@ from labelstudio.controls.rectangle_labels import is_number
 from labelstudio.project import ProjectKey
 from labelstudio.tasks import reference_of
 from model.items import Box, Gold
+from model.weak_supervision.label_model import WeakLabel
 from store.projects import Project
 from store.tasks import Task
-from store.weak_labels import WeakLabel
 from worker.corpus.gold import project_gold
 from worker.predictions.answering import Answering, Predicted
 from worker.search.finding import Finder
@@ -99,12 +99,13 @@ def records(
         ids = [task.id for task in page]
         annotations = store.annotations.of_project(project.key, ids)
         gold = project_gold(store, project, config, ids, page=ids).by_task
-        weak = store.weak_labels.of_tasks(project.key, ids)
         if only == "gold":
             page = [task for task in page if task.id in gold]
         elif only == "unlabelled":
             page = [task for task in page if task.id not in annotations]
         found = answering.predictions([task.payload() for task in page]) if page else {}
+        guessed = {number: one.features for number, one in found.items() if one is not None and number not in gold}
+        weak = dict(zip(guessed, answering.weak_labels(list(guessed.values())), strict=True))
         vectors = finder.vectors_of(project, ids) if finder else {}
         for task in page:
             predicted = found.get(task.id)

@@ -44,10 +44,10 @@ from bench.faults.harm import (
 from bench.faults.office import Office
 from bench.faults.record import Protocol, Record, acknowledged
 from model import checkpoint
+from model.weak_supervision.label_model import WeakLabel
 from store.leases import lease_name
 from store.store import Store
 from store.versions import NewVersion
-from store.weak_labels import WeakLabel
 from testing.label_studio.server import ThreadedServer
 from testing.label_studio.simulator import Upload
 from tools.services.ports import free_port

@@ -63,6 +63,13 @@ def test_pictures_are_found_by_label_verdict_and_source(store: Store, lease: Lea
     assert store.gallery.with_labels(KEY, "v2", ["b"]) == []
 
 
+def test_labels_of_unlabelled_tasks_are_counted(store: Store, lease: Lease) -> None:
+    keep(store, lease, [answer(1, 0.9, "a"), answer(2, 0.5, "a", "b"), answer(3, 0.1), answer(4, 0.4, "a")])
+    store.gallery.set_gold(KEY, {1: {"a": True}}, lease)
+    assert store.gallery.given_unlabelled(KEY, VERSION) == {"a": 2, "b": 1}
+    assert store.gallery.given_unlabelled(KEY, "v2.0000") == {}
+
+
 def test_unknown_gold_judges_nothing(store: Store, lease: Lease) -> None:
     keep(store, lease, [answer(1, 0.9, "a")])
     store.gallery.set_gold(KEY, {1: {"b": False}}, lease)

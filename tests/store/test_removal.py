@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 from sqlalchemy import select
 
@@ -12,7 +14,6 @@ from store.source_opinions import Saying
 from store.store import Store
 from store.tables import LEASES, METADATA
 from store.versions import Conflict, NewVersion
-from store.weak_labels import WeakLabel
 from tests.store import webhooks
 
 KEY, OTHER = "default/2.1", "further-default/2.1"
@@ -38,7 +39,6 @@ def fill(store: Store, key: str) -> None:
     store.prediction_removals.ask(key, "v0.abcd", "anna")
     lease = store.leases.acquire(lease_name("train", key), "a", ttl=60)
     assert lease
-    store.weak_labels.replace(key, [(2, {"a": WeakLabel(0.5, 0.5, {})})], space="s", gold_revision=1, lease=lease)
     store.answers.put(key, [Answer(1, "v0.abcd", "f", 0.5, ("a",), {"a": 0.5}, (), 1, changed=False)], lease)
     store.gallery.put(key, "v0.abcd", {1: [LabelAnswer("a", given=True, source="cues")]}, lease)
     store.gallery.set_gold(key, {1: {"a": True}}, lease)
@@ -87,15 +87,14 @@ def test_work_that_still_runs_brings_nothing_back(store: Store) -> None:
     lease = store.leases.acquire(lease_name("train", KEY), "a", ttl=60)
     assert lease
     assert store.removal.remove(KEY, born(store))
-    for write in (
+    writes: list[Callable[[], object]] = [
         lambda: store.versions.add(KEY, NEW, lease),
         lambda: store.leases.renew(lease, 60),
-        lambda: store.weak_labels.replace(
-            KEY, [(2, {"a": WeakLabel(0.5, 0.5, {})})], space="s", gold_revision=9, lease=lease
-        ),
+        lambda: store.answers.put(KEY, [Answer(1, "v0.abcd", "f", 0.5, (), {}, (), 1, changed=False)], lease),
         lambda: store.projects.finish_training(KEY, 1, lease),
         lambda: store.projects.finish_reconcile(KEY, lease),
-    ):
+    ]
+    for write in writes:
         with pytest.raises(LeaseLost):
             write()
     for make in (lambda: store.versions.install(KEY, NEW, generation=0), lambda: store.versions.reserve(KEY)):

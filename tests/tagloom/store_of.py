@@ -1,9 +1,8 @@
-"""A home with a project in it that has gold, versions and weak labels, for tests of commands."""
+"""A home with a project in it that has gold and versions, for tests of commands."""
 
 from store.leases import lease_name
 from store.store import Store
 from store.versions import NewVersion, State
-from store.weak_labels import WeakLabel
 from tagloom_base.settings import Settings
 from testing.shop import LABELS
 from tests.worker import shop
@@ -12,18 +11,13 @@ KEY = str(shop.KEY)
 
 
 def filled(settings: Settings, tasks: int = 6, gold: int = 2) -> Store:
-    """A new store with the shop: gold on its first tasks, weak labels on the others, a cold start that serves, and a
-    version that was refused.
-    """
+    """A new store with the shop: gold on its first tasks, a cold start that serves, and a version that was refused."""
     store = Store.open(settings.paths.database)
     shop.open_shop(store, settings, tasks=tasks)
     shop.annotate(store, range(1, gold + 1))
     shop.cold_start(settings, store)
     lease = store.leases.acquire(lease_name("train", KEY), "test", 60)
     assert lease
-    weak = WeakLabel(0.75, 0.5, {"nearest gold": 0.9, "LOGO: brand at the top": 0.4})
-    rows = ((task, {"LOGO": weak}) for task in range(gold + 1, tasks + 1))
-    store.weak_labels.replace(KEY, rows, space=shop.SPACE, gold_revision=1, lease=lease)
     number = store.versions.reserve(KEY)
     metrics = {"basis": "held-out", "items": 40, "macro_f1": 0.61, "difference": -0.02, "lower_bound": -0.05}
     refused = NewVersion(

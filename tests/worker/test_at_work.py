@@ -68,7 +68,6 @@ def test_a_training_leaves_how_long_its_stages_took(store: Store, monkeypatch: p
 
     def work(_workplace: object, _key: str, _lease: object, _watch: object, progress: Any) -> str:
         progress({"stage": "judging"})
-        progress({"weak": {"主体": 3}})
         return "done"
 
     monkeypatch.setattr(jobs, "train_project", work)
@@ -77,7 +76,6 @@ def test_a_training_leaves_how_long_its_stages_took(store: Store, monkeypatch: p
     kept = store.projects.get(KEY)
     assert kept is not None
     assert list(kept.last_training["seconds"]) == ["judging"]
-    assert kept.last_training["weak"] == {"主体": 3}
     assert [one["stage"] for one in told] == ["judging"]
     jobs.train(KEY)
     assert told[-1]["seconds_left"] >= 0

@@ -141,7 +141,7 @@ def test_a_forget_that_is_killed_anywhere_is_completed_by_the_next(
     assert has_features(settings) == list(range(8, 14))
 
 
-@pytest.mark.parametrize("moment", ["assemble", "_write_weak_labels"])
+@pytest.mark.parametrize("moment", ["assemble", "doubtful"])
 def test_a_training_that_runs_meanwhile_brings_nothing_back(
     moment: str,
     workplace: Workplace,

@@ -96,7 +96,6 @@ def state_of(store: Store, key: str) -> dict[str, Any]:
         "versions": store.versions.list(key),
         "current": store.versions.current(key),
         "annotations": store.annotations.of_project(key),
-        "weak": store.weak_labels.of_project(key),
     }
 
 

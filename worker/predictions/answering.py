@@ -14,6 +14,7 @@ from labelstudio.results import checked, result_of
 from model import checkpoint
 from model.features.item import ItemFeatures
 from model.items import Prediction
+from model.weak_supervision.label_model import WeakLabel
 from store.projects import Project
 from worker.pictures import note_unread
 from worker.predictions.choice import Choice
@@ -101,8 +102,7 @@ class Answering:
 
     def speaking(self, features: Sequence[ItemFeatures]) -> list[dict[str, str]]:
         """Return for each item, by label, the source that adds most to the label's log-odds; "" where none adds any."""
-        tagger = self._tagger
-        weak = tagger.label_model.weak_labels(tagger.opinions(features), tagger.correction(features))
+        tagger, weak = self._tagger, self._tagger.weak_labels(features)
         most_NK, source_NK = weak.provenance_SNK.max(0)
         return [
             {
@@ -111,6 +111,11 @@ class Answering:
             }
             for most_K, source_K in zip(most_NK.tolist(), source_NK.tolist(), strict=True)
         ]
+
+    def weak_labels(self, features: Sequence[ItemFeatures]) -> list[dict[str, WeakLabel]]:
+        """Return the weak labels of each item, by label."""
+        weak = self._tagger.weak_labels(features) if features else None
+        return [weak.of(item, self._tagger.labels) for item in range(len(features))] if weak else []
 
     def written(self, number: int, found: "Predicted | None") -> dict[str, Any]:
         """Return what the model says of a task in the form of Label Studio; an empty answer for None."""

@@ -14,7 +14,7 @@ Shape suffixes: N items, K classes.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,8 +26,8 @@ from model.features.item import ItemFeatures
 from model.problem import Problem
 from model.tagger import Tagger
 from model.training.config import TrainConfig
+from model.training.folds import Folds, OutOfFold
 from model.training.phases import CONTINUATION
-from model.training.progressive import out_of_fold
 from model.training.supervision import family_folds
 from model.weak_supervision.boxes import LearnedBoxes
 from tagloom_base.files import replaced
@@ -120,17 +120,19 @@ class Referee:
         )
         return self._compared("out-of-fold", rows, own, others)
 
-    def out_of_fold(self, parent: Tagger, problem: Problem, between: Callable[[], None]) -> dict[int, Answer]:
-        """Return the recipe's out-of-fold answers by task id, from short trainings on the gold and some other items.
+    def folds(self, parent: Tagger, problem: Problem) -> Folds:
+        """Return the recipe's out-of-fold trainings, which are short, on the gold and some other items.
 
-        The trainings use the cues of ``parent`` and the boxes that the candidate has learned (``problem.boxes``).
-        ``between`` is called after each epoch; an exception that it raises ends the trainings.
+        They use the cues of ``parent`` and the boxes that the candidate has learned (``problem.boxes``).
         """
         config = replace(self._config, first=CONTINUATION)
         unlabelled = [row for row in range(len(problem.pool)) if row not in problem.gold]
         rows = [*self._all, *unlabelled[: int(len(self._all) * config.weak_per_gold) + FEWEST_OTHERS]]
-        answers = out_of_fold(parent, problem.part(rows), config, on_epoch=lambda _: between())
-        given, probability = answers.given_NK.int().tolist(), answers.probability_NK.tolist()
+        return Folds.of(parent, problem.part(rows), config)
+
+    def answers_of(self, found: OutOfFold) -> dict[int, Answer]:
+        """Return the answers of ``folds`` by task id."""
+        given, probability = found.given_NK.int().tolist(), found.probability_NK.tolist()
         return {
             self._corpus.task_ids[row]: Answer(given[place], probability[place]) for place, row in enumerate(self._all)
         }

@@ -12,10 +12,8 @@ and is repeated from its last epoch, like any training that failed.
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -42,12 +40,10 @@ from model.training.progressive import fit
 from model.weak_supervision.boxes import LearnedBoxes
 from model.weak_supervision.propagation import Embedding, Index, Neighbours
 from tagloom_base.errors import UserError
+from worker.training.beside import LOOK_S, end_with, start
 from worker.watch import Ends
 
-# Seconds between two checks of the other processes.
-LOOK_S = 0.1
-# With these signals a service manager or a terminal asks all processes of a group to end.
-ASKED = (signal.SIGTERM, signal.SIGINT)
+MODULE = "worker.training.companions"
 ORDER, PARENT, TENSORS, STATE = "order.json", "parent", "tensors.safetensors", "state.safetensors"
 BOXES = "boxes"
 SHOP = "shop"
@@ -92,7 +88,7 @@ def training_together(order: Order, watch: Ends) -> Iterator[None]:
         raise UserError(f"TAGLOOM_TRAINING_PROCESSES={count}, but there are {torch.cuda.device_count()} GPUs")
     with TemporaryDirectory(dir=order.state.parent, prefix="together-") as folder:
         _write(Path(folder), order)
-        companions = [_start(folder, rank) for rank in range(1, count)]
+        companions = [start(MODULE, folder, str(rank)) for rank in range(1, count)]
         try:
             _await_ready(Path(folder), companions, watch)
             _join(Path(folder), 0, device)
@@ -108,17 +104,6 @@ def training_together(order: Order, watch: Ends) -> Iterator[None]:
                 companion.wait()
             if distributed.is_initialized():
                 distributed.destroy_process_group()
-
-
-def _start(folder: str, rank: int) -> "subprocess.Popen[bytes]":
-    # A companion is in the work horse's process group, so that a kill of the group ends it too. Requests to end are for
-    # the work horse alone, which decides when the training ends. The companion inherits this thread's blocked signals,
-    # so it ignores such requests from its first moment on.
-    mine = signal.pthread_sigmask(signal.SIG_BLOCK, ASKED)
-    try:
-        return subprocess.Popen([sys.executable, "-m", "worker.training.companions", folder, str(rank)])
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mine)
 
 
 def _await_ready(folder: Path, companions: Sequence["subprocess.Popen[bytes]"], watch: Ends) -> None:
@@ -229,18 +214,11 @@ def _read_order(folder: Path, about: Mapping[str, Any]) -> tuple[Tagger, Problem
     return parent, problem, TrainConfig(**config)
 
 
-def _end_with(work_horse: int) -> None:
-    # The parent process changes when the work horse has ended.
-    while os.getppid() == work_horse:
-        time.sleep(LOOK_S)
-    os._exit(1)
-
-
 def main() -> None:
     """Train as a companion of the work horse that started this process."""
     folder, rank = Path(sys.argv[1]), int(sys.argv[2])
     about = json.loads((folder / ORDER).read_text(encoding="utf-8"))
-    threading.Thread(target=_end_with, args=(about["work_horse"],), daemon=True).start()
+    end_with(about["work_horse"])
     torch.set_num_threads(about["threads"])
     parent, problem, config = _read_order(folder, about)
     (folder / f"ready.{rank}").touch()

@@ -59,6 +59,7 @@ def kept_index(file: Path, space: str, corpus: Corpus) -> Index:
     tensors = {
         **{f"mean.{part}": nearest.index.embedding.means[part].contiguous() for part in PARTS},
         "keys": torch.tensor(keys, dtype=torch.int64),
+        "vectors_GD": nearest.index.neighbours.vectors_ND[list(nearest.index.neighbours.gold)].half(),
         **{name: tensor.contiguous() for name, tensor in nearest.index.neighbours.tensors().items()},
     }
     # Files call the number of added items "come". The name stays, so that files of earlier releases can be read.
@@ -72,26 +73,29 @@ def kept_index(file: Path, space: str, corpus: Corpus) -> Index:
     return nearest.index
 
 
-def nearest_gold(file: Path, space: str, task_id: int, most: int) -> list[tuple[int, float]]:
-    """Return the gold tasks that were nearest to a task when the project was last trained, with their similarities.
+def nearest_gold(file: Path, space: str, item: ItemFeatures, most: int) -> list[tuple[int, float]]:
+    """Return the ids of the gold tasks of the last training that are nearest to an item, with their similarities.
 
-    The most similar comes first. There is none for a task that is newer.
+    The most similar comes first. The item's own task is among them if it has gold.
     """
     kept = _read(file, space)
-    row = next((row for row, (task, _) in enumerate(kept.keys) if task == task_id), None) if kept else None
-    if kept is None or row is None:
+    if kept is None or not kept.gold:
         return []
-    pairs = zip(kept.gold_NM[row].tolist(), kept.similarity_NM[row].tolist(), strict=True)
-    return [(kept.keys[gold][0], similarity) for gold, similarity in pairs if gold >= 0][:most]
+    best = (kept.vectors_GD.float() @ kept.embedding.vectors([item])[0]).topk(min(most, len(kept.gold)))
+    return [
+        (kept.keys[kept.gold[place]][0], similarity)
+        for place, similarity in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    ]
 
 
 @dataclass(frozen=True)
 class _Kept:
-    """The contents of the file: the neighbours of each row, and the item of each row."""
+    """The contents of the file: the neighbours of each row, the item of each row, and the vectors of gold rows."""
 
     embedding: Embedding
     keys: Keys
     gold: list[int]
+    vectors_GD: Tensor
     gold_NM: Tensor
     similarity_NM: Tensor
     made_of: int
@@ -167,6 +171,7 @@ def _read(file: Path, space: str) -> _Kept | None:
             Embedding({part: tensors[f"mean.{part}"] for part in PARTS}),
             [(task, digest) for task, digest in tensors["keys"].tolist()],
             tensors["gold"].tolist(),
+            tensors["vectors_GD"],
             tensors["gold_NM"],
             tensors["similarity_NM"],
             int(about["made_of"]),

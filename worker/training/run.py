@@ -18,17 +18,16 @@ from model.tagger import Tagger
 from model.training.boxes import learn_boxes
 from model.training.config import TrainConfig
 from model.training.progressive import EpochReport, fit
-from model.weak_supervision.boxes import LearnedBoxes
 from store.leases import Lease
 from store.projects import Project
 from store.versions import Current
-from store.weak_labels import WeakLabel
 from tagloom_base.files import replaced
 from worker import knowledge
 from worker.cold_start import ColdStart, ensure_cold_start
 from worker.corpus.corpus import Corpus, assemble
 from worker.corpus.gold import mark_misread, note_gold
 from worker.pictures import MOST, counted
+from worker.promotion.aside import judging_aside
 from worker.promotion.classes import class_figures
 from worker.promotion.gate import JudgedAnswers, Verdict, judge
 from worker.promotion.pruning import EVIDENCE
@@ -40,14 +39,12 @@ from worker.training.index import kept_index
 from worker.training.inheritance import parent_for_new_labels, with_draw_seconds, with_lexicon
 from worker.training.recovery import readable
 from worker.watch import Ends
-from worker.workplace import Workplace
+from worker.workplace import Workplace, threads_aside
 
 LOG = logging.getLogger(__name__)
 
 # The longest wait for gold to settle, in multiples of settle_seconds.
 LONGEST_SETTLE = 5
-# Weak labels of a lower confidence are not stored: they carry no information.
-CONFIDENT = 0.05
 
 Progress = Callable[[Mapping[str, Any]], None]
 
@@ -98,8 +95,7 @@ def train(workplace: Workplace, project_key: str, lease: Lease, watch: Ends, pro
     publisher = Publisher(checkpoints, promotion_seconds, store, project, lease, current, encoders, counts)
     run = _Run(workplace, publisher, corpus, wanted.lexicon, watch, progress)
     trained = run.work()
-    progress({"stage": "writing weak labels"})
-    progress({"weak": _write_weak_labels(workplace, project, corpus, trained, run.problem.boxes, lease)})
+    progress({"stage": "looking for doubtful gold"})
     store.doubts.replace(project.key, doubtful(corpus, trained, run.problem, run.out_of_fold), lease)
     knowledge.grow(store.knowledge, project_key, corpus, config.labels, wanted.lexicon, lease)
     finish()
@@ -153,44 +149,53 @@ class _Run:
         index = kept_index(self._index_file, self._publisher.current.space, self._corpus)
         self._progress({"stage": "learning boxes"})
         problem = replace(self._corpus.problem, index=index)
-        boxes = learn_boxes(self._parent, problem, seed=self._config.seed, between=self._watch.check)
-        self.problem = replace(problem, boxes=boxes)
-        self._watch.check()
+        # If an earlier run was killed after it had published, only the steps after the publishing are left.
+        needs_folds = not self._referee.can_judge_early and not self.state.is_offered
+        with judging_aside(self.state.file.parent, threads_aside(self._settings) if needs_folds else 0) as aside:
+            boxes = learn_boxes(self._parent, problem, seed=self._config.seed, between=self._watch.check)
+            self.problem = replace(problem, boxes=boxes)
+            self._watch.check()
+            folds = self._referee.folds(self._parent, self.problem) if needs_folds else None
+            if folds:
+                aside.begin(folds)
 
-        order = Order(
-            self._parent,
-            self.problem,
-            self._config,
-            self._corpus.keys,
-            self.state.file,
-            self._settings.paths.features,
-            self._settings.training.training_processes,
-        )
-        with training_together(order, self._watch):
-            tagger = fit(
+            order = Order(
                 self._parent,
                 self.problem,
                 self._config,
-                on_epoch=self._on_epoch,
-                on_phase=self._on_phase if self._referee.can_judge_early else None,
-                resume=self.state.file,
+                self._corpus.keys,
+                self.state.file,
+                self._settings.paths.features,
+                self._settings.training.training_processes,
             )
+            with training_together(order, self._watch):
+                tagger = fit(
+                    self._parent,
+                    self.problem,
+                    self._config,
+                    on_epoch=self._on_epoch,
+                    on_phase=self._on_phase if self._referee.can_judge_early else None,
+                    resume=self.state.file,
+                )
 
-        # If an earlier run was killed after it had published, only the steps after the publishing are left.
-        if not self.state.is_offered:
-            self._progress({"stage": "judging"})
-            answers: Mapping[int, Answer] = {}
-            if not self._referee.can_judge_early:
-                answers = self._referee.out_of_fold(self._parent, self.problem, self._watch.check)
-                self.out_of_fold = {task: answer.probability for task, answer in answers.items()}
-            self._watch.check()
-            evidence = self._referee.evidence(tagger, answers)
-            verdict = self._judged(tagger, evidence, must_gain=False)
-            if broken := self._referee.looks_broken(tagger, evidence):
-                verdict = Verdict(False, broken, verdict.metrics)
-            self._publish(self._last_phase, tagger, verdict, answers)
-            self.state.set_offered()
+            if not self.state.is_offered:
+                self._progress({"stage": "judging"})
+                answers: Mapping[int, Answer] = {}
+                if folds:
+                    answers = self._referee.answers_of(aside.answers(folds, self._watch.check))
+                    self.out_of_fold = {task: answer.probability for task, answer in answers.items()}
+                self._offer(tagger, answers)
         return tagger
+
+    def _offer(self, tagger: Tagger, answers: Mapping[int, Answer]) -> None:
+        """Judge the tagger of the last phase and publish it."""
+        self._watch.check()
+        evidence = self._referee.evidence(tagger, answers)
+        verdict = self._judged(tagger, evidence, must_gain=False)
+        if broken := self._referee.looks_broken(tagger, evidence):
+            verdict = Verdict(False, broken, verdict.metrics)
+        self._publish(self._last_phase, tagger, verdict, answers)
+        self.state.set_offered()
 
     def _on_epoch(self, report: EpochReport) -> None:
         if not self._begun and report.epoch > 1:
@@ -326,32 +331,3 @@ def _present(project: Project | None) -> Project:
     if project is None:
         raise ValueError("the project is not in the store")
     return project
-
-
-def _write_weak_labels(
-    workplace: Workplace, project: Project, corpus: Corpus, tagger: Tagger, boxes: LearnedBoxes | None, lease: Lease
-) -> dict[str, int]:
-    """Store the weak labels of all tasks without gold, each with the votes of its sources.
-
-    Return for each label how many of these tasks are more probably of it than not.
-    """
-    rows = [row for row in range(len(corpus.problem.pool)) if row not in corpus.problem.gold]
-    entries: list[tuple[int, dict[str, WeakLabel]]] = []
-    if rows:
-        features = [corpus.problem.pool[row] for row in rows]
-        boxes_NK = boxes.rows(rows).opinions_NK if boxes and boxes.source else None
-        weak = tagger.label_model.weak_labels(tagger.opinions(features, boxes_NK), tagger.correction(features))
-        for n, row in enumerate(rows):
-            labels = {
-                label: WeakLabel(
-                    float(weak.probability_NK[n, k]), float(weak.confidence_NK[n, k]), dict(weak.because(n, k))
-                )
-                for k, label in enumerate(tagger.labels)
-                if float(weak.confidence_NK[n, k]) >= CONFIDENT
-            }
-            entries.append((corpus.task_ids[row], labels))
-    workplace.store.weak_labels.replace(
-        project.key, entries, space=tagger.space, gold_revision=project.gold_revision, lease=lease
-    )
-    given = [{label for label, one in labels.items() if one.probability > 0.5} for _, labels in entries]
-    return {label: sum(label in labels for labels in given) for label in tagger.labels}

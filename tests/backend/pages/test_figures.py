@@ -12,9 +12,9 @@ def version(**figures: object) -> Version:
 def test_too_few_items_give_no_score_but_threshold_and_counts() -> None:
     few = version(items=39)
     assert score_of(few.metrics) == ""
-    (first, _) = classes_of(few, {"a": 7.0})
+    (first, _) = classes_of(few, {"a": 7})
     assert (first.precision, first.recall, first.f1) == ("", "", "")
-    assert (first.threshold, first.gold, first.weak) == ("0.45", "12 / 40", "7")
+    assert (first.threshold, first.gold, first.given) == ("0.45", "12 / 40", "7")
     assert [row.name for row in compared(few.metrics)] == ["log_loss"]
     enough = version()
     assert score_of(enough.metrics) == "0.600"
@@ -31,7 +31,7 @@ def test_versions_of_earlier_releases_have_fewer_figures() -> None:
     assert compared(old.metrics) == []
     assert sources_of(old) == []
     (row,) = classes_of(old, {})
-    assert (row.label, row.f1, row.threshold, row.gold, row.weak) == ("a", "", "", "", "")
+    assert (row.label, row.f1, row.threshold, row.gold, row.given) == ("a", "", "", "", "")
 
 
 def test_sources_of_all_labels_come_first_and_a_cue_has_its_own_label_alone() -> None:

@@ -222,7 +222,7 @@ def test_a_first_training_says_that_no_time_is_known(desk: Desk, monkeypatch: py
     running = AtWork((Task(Kind.TRAIN, key, time.time(), told),), (), 1)
     monkeypatch.setattr(now, "at_work", lambda *_: running)
     assert "the first training: how long it takes is not known yet" in browser.get("now").text
-    desk.store.projects.note_training(key, {"seconds": {"learning boxes": 20.0}, "weak": {}})
+    desk.store.projects.note_training(key, {"seconds": {"learning boxes": 20.0}})
     told |= {"seconds_left": 40.0, "reported_at": time.time()}
     later = browser.get("now").text
     assert "first training" not in later

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
+import xgboost
+from sklearn.ensemble import ExtraTreesRegressor
 
 from model.boxes.forest import CHUNK, Floats, Forest
 
@@ -21,15 +22,22 @@ def test_the_stored_trees_answer_like_the_ones_that_were_grown() -> None:
 def test_stored_boosted_trees_answer_like_the_ones_that_were_grown() -> None:
     forest = Forest.boosted(INPUTS, TARGETS, seed=3)
     for k in range(TARGETS.shape[1]):
-        grown = HistGradientBoostingRegressor(
-            learning_rate=0.06, max_iter=150, max_leaf_nodes=12, min_samples_leaf=8, l2_regularization=1.0,
-            max_features=0.4, early_stopping=False, random_state=3,
-        )  # fmt: skip
-        grown.fit(INPUTS, TARGETS[:, k])
-        assert np.allclose(forest.predict(INPUTS)[:, k], grown.predict(INPUTS), atol=1e-4)
+        options = {
+            "eta": 0.06, "grow_policy": "lossguide", "max_leaves": 12, "max_depth": 0, "min_child_weight": 8,
+            "reg_lambda": 1.0, "colsample_bynode": 0.4, "max_bin": 63, "nthread": 1, "seed": 3,
+            "base_score": float(TARGETS[:, k].mean()),
+        }  # fmt: skip
+        data = xgboost.QuantileDMatrix(INPUTS, TARGETS[:, k], max_bin=63)
+        grown = xgboost.train(options, data, num_boost_round=150)
+        assert np.allclose(forest.predict(INPUTS)[:, k], grown.predict(xgboost.DMatrix(INPUTS)), atol=1e-5)
     restored = Forest.from_state(forest.state())
     assert np.array_equal(restored.predict(INPUTS), forest.predict(INPUTS))
     assert np.array_equal(Forest.boosted(INPUTS, TARGETS, seed=3).predict(INPUTS), forest.predict(INPUTS))
+    edges = np.unique(forest.threshold_M[np.isfinite(forest.threshold_M)])
+    at_edges = np.repeat(edges[:, None], INPUTS.shape[1], 1)[:500]
+    assert np.allclose(forest.predict(at_edges)[:, -1], grown.predict(xgboost.DMatrix(at_edges)), atol=1e-5), (
+        "also where an input is at or just below a threshold"
+    )
     few = Forest.boosted(INPUTS[:3], TARGETS[:3], seed=0)
     assert np.allclose(few.predict(INPUTS[:4]), TARGETS[:3].mean(0), atol=1e-5)
 

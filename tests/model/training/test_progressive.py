@@ -13,17 +13,15 @@ from model.attention.batching import Batch
 from model.attention.blocks import BlockReader
 from model.attention.network import Network, make_network
 from model.attention.reduction import Reduction
-from model.boxes.model import BoxModel
 from model.calibration import Calibration
 from model.features.item import ItemFeatures
 from model.items import Gold
 from model.metrics import macro_f1
 from model.problem import GoldTable, Problem
 from model.tagger import Tagger
-from model.training import progressive
 from model.training.config import TrainConfig
 from model.training.phases import PARTS, Phase
-from model.training.progressive import Course, EpochReport, fit, nothing_to_do, out_of_fold
+from model.training.progressive import Course, EpochReport, fit, nothing_to_do
 from model.training.supervision import supervise
 from model.weak_supervision.boxes import BoxSource, LearnedBoxes
 from testing.features import features, with_industry, with_text
@@ -110,14 +108,6 @@ def test_what_another_start_has_left_is_not_gone_on_from(cold: Tagger, tmp_path:
     other = cold.named("v7.beef")
     fit(other, Problem(ITEMS, SOME, FAMILIES), CONFIG, on_epoch=lambda r: seen.append(r.epoch), resume=state)
     assert seen == [1, 2, 3]
-
-
-def test_judging_out_of_fold_can_be_ended_after_an_epoch(cold: Tagger) -> None:
-    def stop(_: EpochReport) -> None:
-        raise InterruptedError
-
-    with pytest.raises(InterruptedError):
-        out_of_fold(cold, Problem(ITEMS, SOME, FAMILIES), CONFIG, on_epoch=stop)
 
 
 def test_a_killed_training_goes_on_to_the_same_end(cold: Tagger, tmp_path: Path) -> None:
@@ -291,15 +281,8 @@ def test_blocks_are_learned_for_the_taggers_that_are_asked_for_alone(
     assert len(learned) == 1
     fit(cold, problem, CONFIG, on_phase=lambda *_: None)
     assert len(learned) == 1 + 3
-    out_of_fold(cold, problem, CONFIG, folds=2)
+    fit(cold, problem, replace(CONFIG, use_blocks=False))
     assert len(learned) == 1 + 3
-
-
-def test_out_of_fold_answers_gold_by_those_who_have_not_seen_it(cold: Tagger) -> None:
-    answers = out_of_fold(cold, Problem(ITEMS, GOLD, FAMILIES), CONFIG, folds=2)
-    gold_NK = GoldTable.of(GOLD, LABELS, len(ITEMS)).labels_NK
-    assert answers.probability_NK.isfinite().all()
-    assert macro_f1(gold_NK, answers.given_NK) > score(cold, 0, len(ITEMS))
 
 
 def loud(cold: Tagger, rows: range) -> LearnedBoxes:
@@ -323,55 +306,6 @@ def test_boxes_can_be_silenced(cold_with_boxes: Tagger) -> None:
     assert without.credence == bare.credence
     told = boxes.opinions_NK
     assert not torch.allclose(heard.probabilities(ITEMS, told), without.probabilities(ITEMS), atol=0.05)
-
-
-def test_out_of_fold_hears_what_boxes_have_said_of_the_pool_and_does_not_ask_them_again(
-    cold_with_boxes: Tagger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """They would answer by what they have learned of the very item."""
-    monkeypatch.setattr(BoxModel, "see", never)
-    boxes = loud(cold_with_boxes, range(40))
-    answers = out_of_fold(cold_with_boxes, Problem(ITEMS, GOLD, FAMILIES, boxes=boxes), SOURCES_ALONE, folds=2)
-    assert macro_f1(GoldTable.of(GOLD, LABELS, len(ITEMS)).labels_NK, answers.given_NK) > 0.95
-
-
-def test_out_of_fold_learns_boxes_once_from_all_gold(cold_with_boxes: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[set[int]] = []
-
-    def learn(_parent: Tagger, problem: Problem, **_: object) -> LearnedBoxes:
-        asked.append(set(problem.gold))
-        return loud(cold_with_boxes, range(40))
-
-    monkeypatch.setattr(progressive, "learn_boxes", learn)
-    answers = out_of_fold(cold_with_boxes, Problem(ITEMS, GOLD, FAMILIES), SOURCES_ALONE, folds=2)
-    assert asked == [set(GOLD)]
-    assert macro_f1(GoldTable.of(GOLD, LABELS, len(ITEMS)).labels_NK, answers.given_NK) > 0.95
-
-
-def never(*_: object) -> None:
-    raise AssertionError("boxes are asked again")
-
-
-def test_out_of_fold_uses_held_out_gold_too(cold: Tagger) -> None:
-    problem = Problem(ITEMS, GOLD, FAMILIES)
-    usual = out_of_fold(cold, problem, SOURCES_ALONE, folds=2)
-    held_out = out_of_fold(cold, replace(problem, held_out=frozenset(range(0, 40, 2))), SOURCES_ALONE, folds=2)
-    assert torch.equal(held_out.probability_NK, usual.probability_NK)
-    assert torch.equal(held_out.given_NK, usual.given_NK)
-
-
-def test_shuffled_gold_does_not_look_better_than_the_cold_start(cold: Tagger) -> None:
-    order = torch.randperm(len(ITEMS), generator=torch.Generator().manual_seed(5)).tolist()
-    shuffled = {row: GOLD[order[row]] for row in GOLD}
-    answers = out_of_fold(cold, Problem(ITEMS, shuffled, FAMILIES), CONFIG, folds=2)
-    truth_NK = GoldTable.of(GOLD, LABELS, len(ITEMS)).labels_NK
-    assert macro_f1(truth_NK, answers.given_NK) <= score(cold, 0, len(ITEMS))
-
-
-def test_out_of_fold_of_a_single_family_is_the_cold_start(cold: Tagger) -> None:
-    answers = out_of_fold(cold, Problem(ITEMS[:6], {0: GOLD[0], 1: GOLD[1]}, ["one"] * 6), CONFIG)
-    assert torch.equal(answers.probability_NK[:2], cold.probabilities(ITEMS[:2]))
-    assert answers.probability_NK[2:].isnan().all()
 
 
 def test_gold_calibrates_by_what_was_said_of_it_out_of_fold(cold: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:

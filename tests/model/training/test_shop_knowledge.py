@@ -13,7 +13,8 @@ from model.problem import Problem
 from model.tagger import Tagger
 from model.training.boxes import learn_boxes
 from model.training.config import TrainConfig
-from model.training.progressive import fit, out_of_fold
+from model.training.folds import out_of_fold
+from model.training.progressive import fit
 from tests.model.knowledge.pictures import CORNER, LABELS, MIDDLE, gold, picture
 
 pytestmark = pytest.mark.slow

@@ -34,7 +34,6 @@ from tests.worker.crew import crew
 from tests.worker.progress import KEY, begin, is_trained, log_of, served, tick, training
 from worker import queue
 from worker.training.companions import (
-    ASKED,
     BOXES,
     ORDER,
     PARENT,
@@ -43,7 +42,6 @@ from worker.training.companions import (
     Order,
     _await_ready,
     _read_order,
-    _start,
     _write,
     training_together,
 )
@@ -157,20 +155,6 @@ def test_what_sources_of_others_said_is_handed_over_too(order: Order, settings: 
     _write(tmp_path, two(replace(order, problem=replace(order.problem, pool=pool))))
     _, problem, _ = _read_order(tmp_path, json.loads((tmp_path / ORDER).read_text(encoding="utf-8")))
     assert {row: item.said for row, item in enumerate(problem.pool) if item.said != SILENCE} == {3: said}
-
-
-def test_a_companion_cannot_be_asked_to_end_from_its_first_moment_on(tmp_path: Path) -> None:
-    mine = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    companion = _start(str(tmp_path), 1)
-    try:
-        for asked in ASKED:
-            companion.send_signal(asked)
-        with pytest.raises(subprocess.TimeoutExpired):
-            companion.wait(0.3)
-    finally:
-        companion.kill()
-        assert companion.wait(10) == -signal.SIGKILL
-    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == mine
 
 
 def test_a_training_that_is_asked_to_end_is_interrupted_though_a_companion_has_died(tmp_path: Path) -> None:

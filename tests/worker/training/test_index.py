@@ -175,15 +175,20 @@ def test_where_nothing_can_be_written_it_works_all_the_same(tmp_path: Path, capl
     assert "not kept" in caplog.text
 
 
-def test_the_file_tells_the_nearest_gold_of_a_task(tmp_path: Path) -> None:
+def test_the_file_tells_the_nearest_gold_of_any_item(tmp_path: Path) -> None:
     file, gold = tmp_path / "index.safetensors", {2, 5, 9}
-    assert nearest_gold(file, SPACE, 1, 3) == []
     corpus = corpus_of(set(range(1, TASKS)), gold, set())
+    pool = dict(zip(corpus.task_ids, corpus.problem.pool, strict=True))
+    assert nearest_gold(file, SPACE, pool[1], 3) == []
     neighbours = kept_index(file, SPACE, corpus).neighbours
     row = corpus.task_ids.index(1)
     expected = [corpus.task_ids[other] for other in neighbours.gold_NM[row].tolist()[:2]]
-    found = nearest_gold(file, SPACE, 1, 2)
+    found = nearest_gold(file, SPACE, pool[1], 2)
     assert [task for task, _ in found] == expected
-    assert found[0][1] >= found[1][1]
-    assert {task for task, _ in nearest_gold(file, SPACE, 2, 9)} == gold - {2}, "no task is its own neighbour"
-    assert nearest_gold(file, SPACE, 99, 3) == nearest_gold(file, "6" * 16, 1, 3) == []
+    assert [similarity for _, similarity in found] == pytest.approx(
+        neighbours.similarity_NM[row, :2].tolist(), abs=1e-3
+    )
+    assert {task for task, _ in nearest_gold(file, SPACE, pool[2], 9)} == gold
+    (unseen,) = corpus_of({TASKS + 1}, set(), set()).problem.pool
+    assert len(nearest_gold(file, SPACE, unseen, 2)) == 2, "also of an item that no training used"
+    assert nearest_gold(file, "6" * 16, pool[1], 3) == []

@@ -14,8 +14,9 @@ from labelstudio.config import LabelConfig
 from labelstudio.gold import read_gold
 from model import checkpoint
 from model.tagger import Tagger
+from model.training.folds import Folds
 from model.training.phases import CONTINUATION
-from model.training.progressive import OutOfFold, fit, out_of_fold
+from model.training.progressive import fit
 from store.leases import lease_name
 from store.projects import Project
 from store.store import Store
@@ -82,7 +83,7 @@ def test_a_training_that_an_operator_cut_off_begins_anew_from_the_chosen_version
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("stage", ["judging", "writing weak labels"])
+@pytest.mark.parametrize("stage", ["judging", "looking for doubtful gold"])
 def test_a_training_that_ended_after_its_last_epoch_repeats_no_epoch_and_publishes_once(
     store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
@@ -147,11 +148,13 @@ def test_another_lexicon_is_taken_up_by_the_next_training_which_goes_on_from_wha
     monkeypatch.setattr(jobs, "_report", epochs.append)
     judged: list[Tagger] = []
 
-    def noting(parent: Tagger, *given: Any, **options: Any) -> OutOfFold:
-        judged.append(parent)
-        return out_of_fold(parent, *given, **options)
+    made = Folds.of
 
-    monkeypatch.setattr(worker.promotion.referee, "out_of_fold", noting)
+    def noting(parent: Tagger, *given: Any, **options: Any) -> Folds:
+        judged.append(parent)
+        return made(parent, *given, **options)
+
+    monkeypatch.setattr(Folds, "of", noting)
     store.projects.request_training(KEY)
     jobs.train(KEY)
     newest = store.versions.list(KEY)[0]

@@ -100,7 +100,7 @@ class Tasks:
         )
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(TASKS.c.task_id).limit(most))
-            return dict(rows.tuples().all())
+            return dict(rows.all())
 
     def count(self, project_key: str) -> int:
         """Return the number of tasks."""

@@ -100,7 +100,7 @@ class Tasks:
         )
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(TASKS.c.task_id).limit(most))
-            return {row.task_id: row.updated_us for row in rows}
+            return dict(rows.all())
 
     def count(self, project_key: str) -> int:
         """Return the number of tasks."""

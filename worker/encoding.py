@@ -47,11 +47,12 @@ def encode(workplace: Workplace, project: Project, watch: Ends, progress: Progre
     encoded by the joint encoder if there is one.
     """
     workplace.store.pictures.begin_round(project.key)
-    run = _Run(workplace, project, watch, progress)
-    if project.encode_cursor >= 0:
-        run.go_through(project.encode_cursor, PART_S, is_second=False)
-    # The second round reads late pictures, and tasks that changed after the first round had passed them.
-    run.go_through(max(-project.encode_cursor, 0), PART_S + workplace.settings.pictures.image_seconds, is_second=True)
+    run, cursor = _Run(workplace, project, watch, progress), project.encode_cursor
+    tried = run.go_through(cursor, PART_S, is_second=False) if cursor >= 0 else 0
+    # The second round reads late pictures, and tasks that changed after the first round had passed them. Where nothing
+    # was left to read, there are none.
+    if tried or cursor:
+        run.go_through(max(-cursor, 0), PART_S + workplace.settings.pictures.image_seconds, is_second=True)
     workplace.store.projects.reach_in_encoding(project.key, 0)
     run.finish()
 
@@ -88,8 +89,11 @@ class _Run:
         # An earlier job, or the backend, may have read pictures that were unread before.
         self.repaired = repair(workplace, project, self.gold_first)
 
-    def go_through(self, after: int, seconds: float, *, is_second: bool) -> None:
-        """Encode tasks with ids above ``after`` that have no features; wait ``seconds`` for each part's pictures."""
+    def go_through(self, after: int, seconds: float, *, is_second: bool) -> int:
+        """Encode tasks with ids above ``after`` that have no features, and return how many.
+
+        Waits ``seconds`` for each part's pictures.
+        """
         projects = self._workplace.store.projects
         missing = _missing(self._workplace, self._project, self.config, after)
         left = [number for number in missing if number not in self.failed]
@@ -106,6 +110,7 @@ class _Run:
             self.replaced += replace_due(self._workplace, self._project, self.gold_first)
             stage = "reading pictures that were late" if is_second else "reading pictures"
             self._progress({"stage": stage, "done": total - len(left), "total": total, "failed": len(self.failed)})
+        return total
 
     def _step(self, ids: Sequence[int], seconds: float, *, is_second: bool) -> int:
         """Encode tasks for STEP_S or a little longer; return how many were tried."""

@@ -263,14 +263,14 @@ def play(run: Run, tasks: int, labels: int, more: int, keeping: float) -> None:
             "--help", "status", "versions", f"similar {run.key} --task {run.ids[middle]}",
             f"export {run.key} --only gold --out {run.stack.home}/gold.json",
         )  # fmt: skip
-    began = visitor.counted("/webhook")
+    began = visitor.counted("webhook")
     fresh = range(1, tasks, tasks // more)[:more]
     seen.looks["more labels in Label Studio"] = {"submit": run.label(fresh)}
     with run.stage("second version"):
         run.until(lambda: run.is_at("train"), "a training begins")
         seen.looks["a training runs"] = visitor.look(run.ids[78], run.ids[middle])
         run.until(run.is_trained, "the second version")
-    ended = visitor.counted("/webhook")
+    ended = visitor.counted("webhook")
     seen.stages["a webhook, by the backend's clock"] = (ended[1] - began[1]) / max(ended[0] - began[0], 1)
     run.store.projects.request_reconcile(str(run.key), urgent=True)
     with run.stage("looks while a reconcile runs, and answers are kept"):

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from store.changes import AnnotationState
+from store.changes import SKIPPED, AnnotationState
 from store.database import Database, among, now
 from store.state import NEVER, apply_annotations, chunks, delete_annotations, grow_gold_revision, lock_project
 from store.tables import ANNOTATIONS, TASKS
@@ -33,11 +33,14 @@ class Annotations:
             .where(ANNOTATIONS.c.deleted.is_(False), TASKS.c.deleted.is_(False))
             .order_by(ANNOTATIONS.c.updated_us, ANNOTATIONS.c.annotation_id)
         )
-        if tasks is not None:
-            query = query.where(among(ANNOTATIONS.c.task_id, tasks))
+        parts = (
+            [query]
+            if tasks is None
+            else [query.where(among(ANNOTATIONS.c.task_id, part)) for part in chunks(sorted(tasks))]
+        )
         found: dict[int, list[dict[str, Any]]] = defaultdict(list)
         with self._database.read() as connection:
-            rows = {row.annotation_id: row for row in connection.execute(query)}
+            rows = {row.annotation_id: row for part in parts for row in connection.execute(part)}
         for number, content in read_rows(((number, row.content) for number, row in rows.items()), "annotation"):
             row = rows[number]
             dated = {"id": number, "updated_at": iso_of(row.updated_us), "lead_time": row.lead_seconds}
@@ -51,12 +54,26 @@ class Annotations:
         with self._database.read() as connection:
             return set(connection.execute(own).scalars())
 
+    def labelled(self, project_key: str) -> set[int]:
+        """Return the ids of the tasks that have an annotation that was not skipped. No annotation is parsed."""
+        content = ANNOTATIONS.c.content
+        # How a skipped one ends (`store.changes.is_cancelled`); both databases count from 1.
+        end = func.substr(content, func.length(content) - len(SKIPPED) + 1)
+        own = (ANNOTATIONS.c.project_key == project_key) & ANNOTATIONS.c.deleted.is_(False)
+        with self._database.read() as connection:
+            return set(
+                connection.execute(select(ANNOTATIONS.c.task_id).where(own, end != SKIPPED).distinct()).scalars()
+            )
+
     def apply(self, project_key: str, annotations: Sequence[AnnotationState], *, settled: float = NEVER) -> int:
         """Merge annotations that the API listed; return how many of them changed the gold (their events were missed).
 
         With ``settled`` (a `Store.now` well before the API was requested) the list overrules rows last seen by then,
         deleted rows too; see store/state.py.
         """
+        # Most pages of a reconcile have none: then no lock is taken that others wait for.
+        if not annotations:
+            return 0
         with self._database.write() as connection:
             if not lock_project(connection, project_key):
                 return 0

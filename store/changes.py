@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeGuard
 
+SKIPPED = '"was_cancelled":true}'
+"""How the content of a skipped annotation ends."""
+
 
 @dataclass(frozen=True)
 class TaskState:
@@ -69,7 +72,7 @@ class Change:
 
 def is_cancelled(content: str) -> bool:
     """Return whether the annotation with this `content` was skipped. The content may be long, so it is not parsed."""
-    return content.endswith('"was_cancelled":true}')
+    return content.endswith(SKIPPED)
 
 
 def merged(changes: Sequence[Change]) -> Change:

@@ -205,7 +205,7 @@ def is_over(at: float, until: float, longest: float) -> bool:
     return not at < until <= at + longest
 
 
-def over(until: ColumnElement[float], at: float, longest: float) -> ColumnElement[bool]:
+def over(until: ColumnElement[float], at: float, longest: float | ColumnElement[float]) -> ColumnElement[bool]:
     """Return `is_over` as a condition on a column."""
     return (until <= at) | (until > at + longest)
 

@@ -14,6 +14,7 @@ from store.tables import ANNOTATIONS, CURRENT, LEASES, PROJECTS, TASKS
 
 FREE_ATTEMPTS = 3  # starts of a training without a pause; if the training still crashes, it backs off
 LONGEST_BACKOFF_S = 600.0
+RESTS, MOST_RESTS = 5, 12  # times its own duration, and times the usual interval, until a reconcile by time is due
 RECONCILE_PAUSE_S = 60.0  # seconds from the end of a reconcile to the next one; each failure doubles the pause
 
 
@@ -238,14 +239,17 @@ class Projects:
     def waiting_for_reconcile(self, every: float) -> list[str]:
         """Return the keys of projects for which a reconcile is due and may begin (see `may_reconcile`).
 
-        A reconcile is due when it was requested, or when the last one ended more than `every` seconds ago; with 0 only
-        requests count.
+        A reconcile is due when it was requested, or when the last one ended more than `every` seconds ago, or RESTS
+        times as long as it took if that is longer, at most MOST_RESTS times `every`. With 0 only requests count.
         """
         with self._database.read() as connection:
             at = now(connection)
             is_due = PROJECTS.c.reconcile_asked_at > 0
             if every:
-                is_due |= over(PROJECTS.c.reconciled_at + every, at, every)
+                # Below zero while one has begun and not ended.
+                rest, most = RESTS * (PROJECTS.c.reconciled_at - PROJECTS.c.reconcile_began_at), MOST_RESTS * every
+                pause = case((rest > most, most), (rest > every, rest), else_=every)
+                is_due |= over(PROJECTS.c.reconciled_at + pause, at, pause)
             is_time = PROJECTS.c.reconcile_urgent | over(PROJECTS.c.reconcile_not_before, at, LONGEST_BACKOFF_S)
             query = select(PROJECTS.c.key).where(is_due, is_time, PROJECTS.c.gone_at == 0)
             return list(connection.execute(query.order_by(PROJECTS.c.key)).scalars())

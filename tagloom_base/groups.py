@@ -231,7 +231,9 @@ class WorkSettings(_Group):
     )
     queue: Annotated[str, AfterValidator(values.queue)] = Field("tagloom", description="Name of the RQ queue.")
     reconcile_minutes: Pause = Field(
-        10.0, description="How often the store is compared with Label Studio; 0: never by time."
+        10.0,
+        description="How often the store is compared with Label Studio, more rarely where that takes long; 0: never by "
+        "time.",
     )
     forget_days: Pause = Field(
         0.0, description="Days after which a project that Label Studio no longer has is forgotten; 0: never by itself."

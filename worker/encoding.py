@@ -4,7 +4,7 @@ import logging
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from labelstudio.config import LabelConfig
@@ -14,6 +14,7 @@ from labelstudio.tasks import reference_of
 from model.boxes.described import RECENT
 from model.boxes.roles import RoleReader
 from store.projects import Project
+from store.store import Store
 from store.tasks import Task
 from worker.corpus.gold import project_gold
 from worker.labels import project_lexicon
@@ -21,6 +22,7 @@ from worker.pictures import MOST, note_unread, place_note
 from worker.predictions.fast import replace_due
 from worker.predictions.repair import repair
 from worker.search.filling import fill
+from worker.search.looking import PAGE, looks
 from worker.search.seeing import see
 from worker.watch import Ends, GivesWay, Interrupted
 from worker.workplace import PART, Workplace
@@ -45,11 +47,12 @@ def encode(workplace: Workplace, project: Project, watch: Ends, progress: Progre
     encoded by the joint encoder if there is one.
     """
     workplace.store.pictures.begin_round(project.key)
-    run = _Run(workplace, project, watch, progress)
-    if project.encode_cursor >= 0:
-        run.go_through(project.encode_cursor, PART_S, is_second=False)
-    # The second round reads late pictures, and tasks that changed after the first round had passed them.
-    run.go_through(max(-project.encode_cursor, 0), PART_S + workplace.settings.pictures.image_seconds, is_second=True)
+    run, cursor = _Run(workplace, project, watch, progress), project.encode_cursor
+    tried = run.go_through(cursor, PART_S, is_second=False) if cursor >= 0 else 0
+    # The second round reads late pictures, and tasks that changed after the first round had passed them. Where nothing
+    # was left to read, there are none.
+    if tried or cursor:
+        run.go_through(max(-cursor, 0), PART_S + workplace.settings.pictures.image_seconds, is_second=True)
     workplace.store.projects.reach_in_encoding(project.key, 0)
     run.finish()
 
@@ -57,8 +60,8 @@ def encode(workplace: Workplace, project: Project, watch: Ends, progress: Progre
     # The store is asked, because an earlier job may have read the pictures and been killed.
     now = workplace.store.projects.get(project.key)
     if now and not now.has_new_gold and now.unread_gold:
-        unread = {task.id for task in _missing(workplace, project, run.config, ProjectKey.parse(project.key))}
-        if len(project_gold(workplace.store, project, run.config, unread).by_task) < now.unread_gold:
+        unread = _missing(workplace, project, run.config)
+        if len(project_gold(workplace.store, project, run.config, set(unread), page=unread).by_task) < now.unread_gold:
             workplace.store.projects.request_training(project.key)
     repaired = f"{run.repaired} predictions without a picture rewritten, " if run.repaired else ""
     told = f"{run.read} tasks encoded, {len(run.failed)} without a picture"
@@ -86,31 +89,36 @@ class _Run:
         # An earlier job, or the backend, may have read pictures that were unread before.
         self.repaired = repair(workplace, project, self.gold_first)
 
-    def go_through(self, after: int, seconds: float, *, is_second: bool) -> None:
-        """Encode tasks with ids above ``after`` that have no features; wait ``seconds`` for each part's pictures."""
+    def go_through(self, after: int, seconds: float, *, is_second: bool) -> int:
+        """Encode tasks with ids above ``after`` that have no features, and return how many.
+
+        Waits ``seconds`` for each part's pictures.
+        """
         projects = self._workplace.store.projects
-        missing = _missing(self._workplace, self._project, self.config, self._key)
-        left = [task for task in missing if task.id > after and task.id not in self.failed]
+        missing = _missing(self._workplace, self._project, self.config, after)
+        left = [number for number in missing if number not in self.failed]
         total = len(left)
         while left:
             self._watch.check()
             if projects.waiting_for_training():
                 raise Interrupted(f"gave way to gold with {len(left)} of {total} tasks left")
             done = self._step(left, seconds, is_second=is_second)
-            last = left[done - 1].id
+            last = left[done - 1]
             projects.reach_in_encoding(self._project.key, -last if is_second else last)
             tried, left = left[:done], left[done:]
             self.repaired += repair(self._workplace, self._project, self.gold_first, tried)
             self.replaced += replace_due(self._workplace, self._project, self.gold_first)
             stage = "reading pictures that were late" if is_second else "reading pictures"
             self._progress({"stage": stage, "done": total - len(left), "total": total, "failed": len(self.failed)})
+        return total
 
-    def _step(self, tasks: list[Task], seconds: float, *, is_second: bool) -> int:
+    def _step(self, ids: Sequence[int], seconds: float, *, is_second: bool) -> int:
         """Encode tasks for STEP_S or a little longer; return how many were tried."""
         end, done = time.monotonic() + STEP_S, 0
         reader = RoleReader(project_lexicon(self._workplace.settings, self._project.key, self.config))
-        while done < len(tasks) and (not done or time.monotonic() < end):
-            part = tasks[done : done + PART]
+        while done < len(ids) and (not done or time.monotonic() < end):
+            some = ids[done : done + PART]
+            part = list(self._workplace.store.tasks.some(self._project.key, some).values())
             deadline = time.monotonic() + seconds
             answers = self._workplace.encoder.features(
                 self._key, self.config, [task.payload() for task in part], deadline
@@ -129,24 +137,46 @@ class _Run:
                     self.failed.add(task.id)
                     unread[task.id] = answer.reason
             note_unread(self._workplace.store, self._project.key, unread)
-            done += len(part)
+            done += len(some)
         return done
 
     def finish(self) -> None:
         """Record where pictures' addresses stand, and make a further round due if pictures are still unread."""
-        store = self._workplace.store
-        tasks = store.tasks.all(self._project.key)
-        references = [reference_of(self.config, task.payload(), self._key) for task in tasks]
-        notes = Counter(note for reference in references if (note := place_note(self.config, reference)))
+        store, key = self._workplace.store, self._project.key
+        now = store.projects.get(key)
+        notes = self._notes(store.tasks.some(key, look.new).values() for look in looks(self._workplace, self._project))
+        # Most projects have none. Where there are some, all tasks are read, as those of before may be gone.
+        if notes or (now and now.address_notes):
+            notes = self._notes(_pages(store, key))
         notes = Counter(dict(notes.most_common(MOST)))
-        now = store.projects.get(self._project.key)
         for note in notes.keys() - (now.address_notes if now else {}):
-            LOG.warning("%s: in %d tasks %s", self._project.key, notes[note], note)
-        store.pictures.finish_round(self._project.key, notes, has_read=self.read > 0)
+            LOG.warning("%s: in %d tasks %s", key, notes[note], note)
+        store.pictures.finish_round(key, notes, has_read=self.read > 0)
+
+    def _notes(self, pages: Iterable[Iterable[Task]]) -> Counter[str]:
+        """Return each note about the place of a picture's address with the number of its tasks."""
+        references = (reference_of(self.config, task.payload(), self._key) for page in pages for task in page)
+        return Counter(note for reference in references if (note := place_note(self.config, reference)))
 
 
-def _missing(workplace: Workplace, project: Project, config: LabelConfig, key: ProjectKey) -> list[Task]:
-    """Return the project's tasks that have no features yet."""
-    tasks = workplace.store.tasks.all(project.key)
-    unread = workplace.encoder.unread(key, config, [task.payload() for task in tasks])
-    return [task for task, is_unread in zip(tasks, unread, strict=True) if is_unread]
+def _missing(workplace: Workplace, project: Project, config: LabelConfig, after: int = -1) -> list[int]:
+    """Return the tasks with ids above ``after`` that have no features yet, in the order of ids.
+
+    Tasks are read that are new or changed since the project's index saw them. Of the others it knows the files.
+    """
+    key, found = ProjectKey.parse(project.key), list[int]()
+    for look in looks(workplace, project, after):
+        tasks = workplace.store.tasks.some(project.key, look.new)
+        unread = workplace.encoder.unread(key, config, [task.payload() for task in tasks.values()])
+        found += [number for number, is_unread in zip(tasks, unread, strict=True) if is_unread]
+        known = look.held.keys() - set(look.new)
+        found += [number for number in known if not workplace.cache.has(look.held[number])]
+    return sorted(found)
+
+
+def _pages(store: Store, project_key: str) -> Iterator[list[Task]]:
+    """Yield all tasks of a project, page by page."""
+    after = -1
+    while page := store.tasks.page(project_key, after, PAGE):
+        yield page
+        after = page[-1].id

@@ -63,8 +63,9 @@ from worker.labels import project_lexicon
 from worker.predictions.answering import Answering
 from worker.predictions.kept import keep
 from worker.reconcile import reconcile
-from worker.search.filling import fill, index_of
+from worker.search.filling import fill
 from worker.search.index import Rows
+from worker.search.looking import index_of
 from worker.watch import NeverEnds
 from worker.workplace import open_workplace
 

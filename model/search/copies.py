@@ -23,6 +23,8 @@ RATHER_ALIKE, MORE_BITS = 0.75, 18
 """The same for pictures that were cut more; half of the 64 bits differ by chance. Chosen on labelled pictures
 (docs/results.md)."""
 COLUMNS, ROWS = 9, 8
+BLOCK = 256
+"""Items that are compared with others at a time."""
 
 
 def picture_hash(item: ItemFeatures) -> int:
@@ -41,18 +43,30 @@ def are_copies(parts_AP: Tensor, hashes_A: Tensor, parts_BP: Tensor, hashes_B: T
     """
     cosine_AB = parts_AP @ parts_BP.T
     differing = np.bitwise_xor.outer(hashes_A.numpy().view(np.uint64), hashes_B.numpy().view(np.uint64))
-    bits_AB = torch.from_numpy(np.bitwise_count(differing).astype(np.int64))
+    bits_AB = torch.from_numpy(np.bitwise_count(differing))
     rather_AB = (cosine_AB >= RATHER_ALIKE) & (bits_AB <= MORE_BITS)
     return (cosine_AB >= ALIKE) | ((cosine_AB >= ROUGHLY_ALIKE) & (bits_AB <= BITS)) | rather_AB
 
 
 def grouped(parts_AP: Tensor, hashes_A: Tensor) -> list[int]:
-    """Return for each item, in order, the first item that it is a copy of; its own place if there is none before."""
-    copies_AA = are_copies(parts_AP, hashes_A, parts_AP, hashes_A).numpy()
-    leads_A = np.zeros(len(parts_AP), dtype=bool)
+    """Return for each item, in order, the first item that it is a copy of; its own place if there is none before.
+
+    Only items that are copies of none before lead others. BLOCK items at a time are compared with those, so the memory
+    that it takes grows with the items, and not with their pairs.
+    """
     firsts: list[int] = []
-    for place in range(len(parts_AP)):
-        of_A = copies_AA[place, :place] & leads_A[:place]
-        leads_A[place] = not of_A.any()
-        firsts.append(place if leads_A[place] else int(of_A.argmax()))
+    leads: list[int] = []
+    for start in range(0, len(parts_AP), BLOCK):
+        parts_BP, hashes_B = parts_AP[start : start + BLOCK], hashes_A[start : start + BLOCK]
+        known_BL = are_copies(parts_BP, hashes_B, parts_AP[leads], hashes_A[leads]).numpy()
+        own_BB = are_copies(parts_BP, hashes_B, parts_BP, hashes_B).numpy()
+        leads_B = np.zeros(len(parts_BP), dtype=bool)
+        for place, (of_L, of_B) in enumerate(zip(known_BL, own_BB, strict=True)):
+            if of_L.any():
+                firsts.append(leads[int(of_L.argmax())])
+            else:
+                among_B = of_B & leads_B
+                leads_B[place] = not among_B.any()
+                firsts.append(start + (place if leads_B[place] else int(among_B.argmax())))
+        leads += [start + int(place) for place in leads_B.nonzero()[0]]
     return firsts

@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import update
 
 from labelstudio.changes import annotation_state, change_of, tasks_of
+from store.database import Database
 from store.store import Store
 from store.tables import ANNOTATIONS, TASKS
 from tests.store import webhooks
@@ -22,6 +23,38 @@ def test_annotations_come_oldest_first_in_label_studios_shape(store: Store) -> N
     assert newer["result"] == webhooks.annotation(1, 1, 5)["result"]
     assert store.annotations.of_project(KEY, [1]) == store.annotations.of_project(KEY)
     assert store.annotations.of_project(KEY, [2]) == {}
+
+
+def test_tasks_with_an_annotation_that_was_not_skipped_are_told_apart(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    store.tasks.upsert(KEY, tasks_of([webhooks.task(number) for number in range(1, 5)]))
+    skipped = {**webhooks.annotation(1, 1, 1), "was_cancelled": True, "result": []}
+    # The words of a skipped one may stand in a text, too.
+    quoted = webhooks.annotation(2, 2, 1, ('"was_cancelled":true}',))
+    again = {**webhooks.annotation(3, 3, 1), "was_cancelled": True}
+    entries = [skipped, quoted, again, webhooks.annotation(4, 3, 2), webhooks.annotation(5, 4, 1)]
+    store.annotations.apply(KEY, [annotation_state(entry) for entry in entries])
+    store.annotations.delete(KEY, [5])
+    assert store.annotations.labelled(KEY) == {2, 3}
+    assert store.annotations.task_ids(KEY) == {1, 2, 3}
+
+
+def test_annotations_of_more_tasks_than_one_statement_takes(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    store.tasks.upsert(KEY, tasks_of([webhooks.task(1)]))
+    store.annotations.apply(KEY, [annotation_state(webhooks.annotation(1, 1, 1))])
+    assert store.annotations.of_project(KEY, range(1, 40_000)) == store.annotations.of_project(KEY)
+    assert store.annotations.of_project(KEY, []) == {}
+
+
+def test_a_list_without_annotations_takes_no_lock(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.projects.ensure(KEY, "<View/>")
+
+    def never(_database: Database) -> None:
+        pytest.fail("a lock is taken")
+
+    monkeypatch.setattr(Database, "write", never)
+    assert store.annotations.apply(KEY, []) == 0
 
 
 def test_what_the_api_says_is_joined_and_told_whether_it_was_news(store: Store) -> None:

@@ -138,6 +138,31 @@ def test_a_reconcile_that_was_asked_for_is_due_until_a_later_one_is_done(
     assert store.projects.waiting_for_reconcile(600.0) == [KEY]  # its time has come
 
 
+@pytest.mark.usefixtures("unpaused")
+def test_a_reconcile_that_took_long_rests_longer_by_time_and_not_when_it_is_asked_for(
+    store: Store, moved: Callable[[float], None]
+) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    store.projects.begin_reconcile(KEY)
+    moved(300)
+    assert store.projects.waiting_for_reconcile(60.0) == [KEY]  # it has not ended
+    store.projects.finish_reconcile(KEY, lease_of(store))
+    moved(1400)
+    assert store.projects.waiting_for_reconcile(600.0) == []
+    store.projects.request_reconcile(KEY)
+    assert store.projects.waiting_for_reconcile(600.0) == [KEY]
+    compare(store)
+    moved(601)
+    assert store.projects.waiting_for_reconcile(600.0) == [KEY]  # that one took no time
+    store.projects.begin_reconcile(KEY)
+    moved(100_000)
+    store.projects.finish_reconcile(KEY, lease_of(store))
+    moved(12 * 600 - 1)
+    assert store.projects.waiting_for_reconcile(600.0) == []
+    moved(2)
+    assert store.projects.waiting_for_reconcile(600.0) == [KEY]  # no worker ran for a day, say
+
+
 def test_a_reconcile_goes_on_where_it_stopped_whatever_was_asked_for_since(store: Store) -> None:
     store.projects.ensure(KEY, "<View/>")
     begun = store.projects.begin_reconcile(KEY)

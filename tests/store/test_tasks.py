@@ -62,3 +62,8 @@ def test_tasks_are_read_page_by_page(store: Store) -> None:
     assert [task.id for task in store.tasks.page(KEY, 0, 2)] == [2, 7]
     assert [task.id for task in store.tasks.page(KEY, 7, 2)] == [9]
     assert store.tasks.page(KEY, 9, 2) == []
+    dates = store.tasks.dates(KEY, -1, 2)
+    assert list(dates) == [2, 7]
+    assert set(dates.values()) == {task.updated_us for task in store.tasks.all(KEY)}
+    assert list(store.tasks.dates(KEY, 7, 2)) == [9]
+    assert store.tasks.dates(KEY, 9, 2) == {}

@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from model.boxes import described
 from model.boxes.described import RECENT, Descriptions
 from model.features.item import ItemFeatures
 from model.items import Item
+from store.tasks import Task
 from tagloom_base.errors import UserError
 from testing.label_studio.writable import BUSY, LATE
 from tests.backend.parts import SPACE
@@ -167,6 +168,35 @@ def test_a_picture_that_is_late_is_read_after_all_others(
     assert read(workplace, key) == [*range(1, TASKS + 1), 50], "what was changed meanwhile, too"
 
 
+def test_a_job_reads_no_task_that_the_last_one_has_read(
+    shop: tuple[Workplace, str, LabelConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workplace, key, config = shop
+    assert encoded(workplace, key, NeverEnds()).startswith(f"{TASKS} tasks encoded")
+    tasks, asked = workplace.store.tasks, list[int]()
+    some = tasks.some
+
+    def noted(project_key: str, ids: Collection[int]) -> dict[int, Task]:
+        asked.extend(ids)
+        return some(project_key, ids)
+
+    monkeypatch.setattr(tasks, "some", noted)
+    monkeypatch.setattr(tasks, "all", _never)
+    monkeypatch.setattr(tasks, "page", _never)
+    assert encoded(workplace, key, NeverEnds()).startswith("0 tasks encoded")
+    assert asked == []
+    tasks.upsert(key, tasks_of([{"id": 50, "data": {"title": "new", "image": ""}}]))
+    assert encoded(workplace, key, NeverEnds()).startswith("1 tasks encoded")
+    assert set(asked) == {50}
+    (task,) = some(key, [2]).values()
+    parsed = ProjectKey.parse(key)
+    name = item_key(parsed.connection, reference_of(config, task.payload(), parsed))
+    (file,) = workplace.settings.paths.features.rglob(f"{name}.safetensors")
+    file.unlink()
+    assert encoded(workplace, key, NeverEnds()).startswith("1 tasks encoded"), "features that are lost are made again"
+    assert set(asked) == {2, 50}
+
+
 def encoded(workplace: Workplace, key: str, watch: Ends) -> str:
     """What one job says; empty where it was interrupted."""
     project = workplace.store.projects.get(key)
@@ -201,7 +231,7 @@ class Turn:
             raise Interrupted("gave way to other jobs")
 
 
-def _never(_: object) -> None:
+def _never(*_: object) -> None:
     raise AssertionError("a picture is described again")
 
 

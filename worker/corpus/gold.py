@@ -30,14 +30,22 @@ class ProjectGold:
 
 
 def project_gold(
-    store: Store, project: Project, config: LabelConfig, tasks: Container[int], *, page: Collection[int] | None = None
+    store: Store,
+    project: Project,
+    config: LabelConfig,
+    tasks: Container[int] | None = None,
+    *,
+    page: Collection[int] | None = None,
 ) -> ProjectGold:
-    """Return the gold of those of these tasks that have some; with ``page`` only its tasks' annotations are read."""
+    """Return the gold of those of these tasks, or of all, that have some.
+
+    With ``page`` only its tasks' annotations are read.
+    """
     versions = [name for entry in store.versions.list(project.key) for name in (entry.version, entry.version + SUFFIX)]
     by_task: dict[int, Gold] = {}
     notes: Counter[str] = Counter()
     for number, annotations in store.annotations.of_project(project.key, page).items():
-        if number not in tasks:
+        if tasks is not None and number not in tasks:
             continue
 
         def version_of(mark: Mark, task_id: int = number) -> str:
@@ -65,7 +73,7 @@ def note_gold(
 ) -> None:
     """Record the labels of all gold, by which pages filter; ``gold`` is that of all tasks, where it is read already."""
     if gold is None:
-        gold = project_gold(store, project, config, {task.id for task in store.tasks.all(project.key)}).by_task
+        gold = project_gold(store, project, config).by_task
     said = {
         number: {label: there for label in config.labels if (there := one.says(label)) is not None}
         for number, one in gold.items()

@@ -11,7 +11,6 @@ from collections.abc import Collection, Sequence
 from labelstudio.api import LabelStudioError
 from labelstudio.project import ProjectKey
 from store.projects import Project
-from store.tasks import Task
 from worker.predictions.answering import Answering
 from worker.predictions.stored import Stored
 from worker.watch import Ends
@@ -24,27 +23,25 @@ PART = 8
 
 
 def repair(
-    workplace: Workplace, project: Project, watch: Ends, tasks: Sequence[Task] | None = None, *, reading_s: float = 0.0
+    workplace: Workplace, project: Project, watch: Ends, tasks: Sequence[int] | None = None, *, reading_s: float = 0.0
 ) -> int:
     """Rewrite the stored predictions of those of these tasks whose pictures were unread and are read now; count them.
 
-    ``tasks`` are all of the project's by default. With ``reading_s`` the pictures that are still unread are tried
+    ``tasks`` are ids, all of the project's by default. With ``reading_s`` the pictures that are still unread are tried
     before, for so many seconds at most. Predictions that an annotation was made from stay. What Label Studio does not
     take now is tried again by the next encoding. Raises Interrupted when the job must end.
     """
     pictures = workplace.store.pictures
     unread = pictures.tasks(project.key)
-    if tasks is None:
-        tasks = workplace.store.tasks.all(project.key) if unread else []
-    again = [task for task in tasks if task.id in unread]
+    again = workplace.store.tasks.some(project.key, unread if tasks is None else unread.intersection(tasks))
     if not again:
         return 0
     key, config = ProjectKey.parse(project.key), workplace.config_of(project)
-    payloads = [task.payload() for task in again]
+    payloads = [task.payload() for task in again.values()]
     if reading_s:
         workplace.encoder.features(key, config, payloads, time.monotonic() + reading_s)
     still = workplace.encoder.unread(key, config, payloads)
-    read = [task.id for task, is_unread in zip(again, still, strict=True) if not is_unread]
+    read = [number for number, is_unread in zip(again, still, strict=True) if not is_unread]
     # Most often none has come, and loading a version takes longer than the look.
     if not read:
         return 0

@@ -25,7 +25,7 @@ from store.projects import Project
 from store.store import Store
 from tagloom_base.errors import UserError
 from worker.search.index import Index, Rows, State, by_words, levels
-from worker.search.labels import labelled, labels_of, tagged
+from worker.search.labels import labels_of, tagged
 from worker.search.projections import Projections
 from worker.search.seeing import joint_index, shown_best
 
@@ -316,7 +316,7 @@ class Finder:
             are_within_N[torch.tensor([row for row in within if row < len(allowed_N)], dtype=torch.int64)] = True
             allowed_N &= are_within_N
         if only.labelled is not None:
-            known = torch.tensor(sorted(labelled(self._store, one.project)), dtype=torch.int64)
+            known = torch.tensor(sorted(self._store.annotations.labelled(one.project.key)), dtype=torch.int64)
             allowed_N &= rows.of_tasks(known) == only.labelled
         if only.tags:
             allowed_N &= rows.of_tasks(

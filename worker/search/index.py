@@ -107,6 +107,23 @@ class Index:
             connection.commit()
             writer.clean()
 
+    def known(self, after: int, upto: int) -> dict[int, tuple[str, int | None]]:
+        """Return the item key of each task that is held with an id in (after, upto], and when it was changed, by id.
+
+        The date is None for a task that was read in another way than the last writer reads (`Writer.read_as`).
+        """
+        query = (
+            "SELECT task_id, item_key, updated_us FROM items LEFT JOIN dates USING (task_id) "
+            "WHERE task_id > ? AND task_id <= ?"
+        )
+        with self.reading() as connection:
+            return {task: (key, date) for task, key, date in connection.execute(query, (after, upto))}
+
+    def count(self) -> int:
+        """Return the number of tasks that are held."""
+        with self.reading() as connection:
+            return int(connection.execute("SELECT count(*) FROM items").fetchone()[0])
+
     def state_in(self, connection: sqlite3.Connection) -> State:
         """Return the state that a connection sees; an empty one where vectors are missing."""
         values: Mapping[str, str] = dict(connection.execute("SELECT name, value FROM state"))
@@ -144,8 +161,8 @@ class Writer:
         """Return the item keys of all tasks that are held, by task id."""
         return dict(self._connection.execute("SELECT task_id, item_key FROM items"))
 
-    def dates(self, reading: str) -> dict[int, int]:
-        """Return when the tasks that are held were changed, by task id; none if they were read in another way.
+    def read_as(self, reading: str) -> None:
+        """Drop the dates of all tasks if they were read in another way; the next dates are of this one.
 
         ``reading`` tells ways of reading tasks apart, such as labelling configs.
         """
@@ -153,7 +170,6 @@ class Writer:
         if self._connection.execute(query).fetchone() != (reading,):
             self._connection.execute("DELETE FROM dates")
             self._connection.execute("INSERT OR REPLACE INTO state VALUES ('reading', ?)", (reading,))
-        return dict(self._connection.execute("SELECT task_id, updated_us FROM dates JOIN items USING (task_id)"))
 
     def note(self, dates: Mapping[int, int]) -> None:
         """Note when tasks were changed that are held as they should be."""

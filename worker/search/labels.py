@@ -35,9 +35,3 @@ def tagged(store: Store, project: Project, config: LabelConfig, labels: Collecti
             if set(gold.labels or ()) & set(labels):
                 found.add(number)
     return list(found)
-
-
-def labelled(store: Store, project: Project) -> set[int]:
-    """Return the tasks that have an annotation that was not skipped."""
-    annotations = store.annotations.of_project(project.key)
-    return {number for number, found in annotations.items() if not all(one.get("was_cancelled") for one in found)}

@@ -18,8 +18,8 @@ from labelstudio.project import ProjectKey
 from labelstudio.tasks import item_key, reference_of
 from model.encoders.joint import JointEncoder
 from store.projects import Project
-from worker.search.filling import index_of
 from worker.search.index import Entry, Index, Rows
+from worker.search.looking import index_of
 from worker.watch import Ends
 from worker.workplace import PART, Workplace
 

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 from torch.nn.functional import normalize
 
+import model.search.copies
 from model.search.copies import are_copies, grouped, picture_hash
 from testing.features import features
 
@@ -41,3 +43,27 @@ def test_either_sign_speaks_for_a_copy() -> None:
 
 def test_items_without_a_picture_are_no_copies_of_each_other() -> None:
     assert grouped(torch.zeros(3, 4), torch.zeros(3, dtype=torch.int64)) == [0, 1, 2]
+
+
+def test_items_are_grouped_alike_in_blocks_and_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = torch.Generator().manual_seed(3)
+    parts = normalize(torch.randn(60, 4, generator=random), dim=1)
+    hashes = torch.randint(-(2**63), 2**63 - 1, (60,), generator=random)
+    copies = are_copies(parts, hashes, parts, hashes)
+    wanted: list[int] = []
+    for place in range(60):
+        leads = [first for first in dict.fromkeys(wanted) if copies[place, first]]
+        wanted.append(leads[0] if leads else place)
+    assert 5 < len(set(wanted)) < 50
+    sizes: list[int] = []
+
+    def noted(parts_AP: torch.Tensor, hashes_A: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(parts_AP))
+        return are_copies(parts_AP, hashes_A, *others)
+
+    monkeypatch.setattr(model.search.copies, "are_copies", noted)
+    for block in (1, 7, 60, 100):
+        monkeypatch.setattr(model.search.copies, "BLOCK", block)
+        sizes.clear()
+        assert grouped(parts, hashes) == wanted
+        assert max(sizes) <= block

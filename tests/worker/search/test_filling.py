@@ -12,8 +12,9 @@ from tests.store import webhooks
 from tests.worker import shop
 from tests.worker.search.conftest import KEY, TASKS, filled
 from worker import forgetting
-from worker.search.filling import Filled, fill, index_of
+from worker.search.filling import Filled, fill
 from worker.search.index import Rows
+from worker.search.looking import index_of
 from worker.search.projections import Projections
 from worker.watch import Interrupted, NeverEnds
 from worker.workplace import Workplace

@@ -54,6 +54,22 @@ def test_items_are_added_changed_and_removed(index: Index) -> None:
     assert before.vectors_ND[:, 0].tolist() == [1.0, 2.0, 3.0]
 
 
+def test_a_range_of_tasks_is_known_with_dates_until_tasks_are_read_in_another_way(index: Index) -> None:
+    fill(index, 1, 2, 3)
+    with index.writing() as writer:
+        writer.read_as("one")
+        writer.note({1: 10, 2: 20, 3: 30})
+    assert index.known(1, 2) == {2: ("key2", 20)}
+    with index.writing() as writer:
+        writer.read_as("one")
+        writer.remove([3])
+    assert index.known(0, 9) == {1: ("key1", 10), 2: ("key2", 20)}
+    with index.writing() as writer:
+        writer.read_as("another")
+    assert index.known(0, 9) == {1: ("key1", None), 2: ("key2", None)}
+    assert index.count() == 2
+
+
 def test_growing_writes_only_what_is_new(index: Index) -> None:
     fill(index, *range(1, 101))
     file = index.folder / index.state().file

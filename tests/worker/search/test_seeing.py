@@ -24,9 +24,9 @@ from tests.store import webhooks
 from tests.worker import shop
 from tests.worker.search.conftest import KEY, filled, searched
 from worker.search import seeing
-from worker.search.filling import index_of
 from worker.search.finding import Finder, Only, Wanted
 from worker.search.index import Rows
+from worker.search.looking import index_of
 from worker.search.seeing import joint_index, see
 from worker.watch import Interrupted, NeverEnds
 from worker.workplace import Workplace, open_workplace

@@ -102,6 +102,12 @@ class Tasks:
             rows = connection.execute(query.order_by(TASKS.c.task_id).limit(most))
             return dict(rows.all())
 
+    def ids(self, project_key: str) -> list[int]:
+        """Return the ids of all tasks of a project, in their order."""
+        query = select(TASKS.c.task_id).where(TASKS.c.project_key == project_key, TASKS.c.deleted.is_(False))
+        with self._database.read() as connection:
+            return list(connection.execute(query.order_by(TASKS.c.task_id)).scalars())
+
     def count(self, project_key: str) -> int:
         """Return the number of tasks."""
         query = select(func.count()).where(TASKS.c.project_key == project_key, TASKS.c.deleted.is_(False))

@@ -53,6 +53,14 @@ def revision(store: Store) -> int:
     return project.gold_revision
 
 
+def test_ids_are_those_of_tasks_that_are_there(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    store.tasks.upsert(KEY, tasks_of([webhooks.task(number, 1) for number in (3, 1, 2)]))
+    store.tasks.delete(KEY, [2])
+    assert store.tasks.ids(KEY) == [1, 3]
+    assert store.tasks.ids("default/99.1") == []
+
+
 def test_tasks_are_read_page_by_page(store: Store) -> None:
     store.projects.ensure(KEY, "<View/>")
     store.projects.ensure("default/3.1", "<View/>")

@@ -59,11 +59,10 @@ def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch:
     chooses them, so that each training uses the same ones.
     """
     settings = workplace.settings
-    tasks = {task.id: task for task in workplace.store.tasks.all(project.key)}
-    read = project_gold(workplace.store, project, config, tasks)
-    gold = read.by_task
+    ids = set(workplace.store.tasks.ids(project.key))
+    read = project_gold(workplace.store, project, config, ids)
     others = sorted(
-        tasks.keys() - gold.keys(),
+        ids - read.by_task.keys(),
         key=lambda number: hashlib.blake2b(f"{project.key}:{number}".encode(), digest_size=8).digest(),
     )
     most = settings.training.training_pool
@@ -72,8 +71,11 @@ def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch:
             "%s: this training uses %d of %d tasks without gold (TAGLOOM_TRAINING_POOL, see docs/training.md)",
             project.key, most, len(others),
         )  # fmt: skip
-    chosen = [tasks[number] for number in sorted([*gold, *others[:most]])]
+    # Only the chosen ones are read: a project may have any number of tasks.
+    tasks = workplace.store.tasks.some(project.key, [*read.by_task, *others[:most]])
+    chosen = [tasks[number] for number in sorted(tasks)]
     key = ProjectKey.parse(project.key)
+    gold = {task.id: read.by_task[task.id] for task in chosen if task.id in read.by_task}
     keys = {task.id: item_key(key.connection, reference_of(config, task.payload(), key)) for task in chosen}
     found = _features(workplace, key, config, chosen, keys, gold, watch)
     kept = [task for task in chosen if task.id in found]
@@ -85,11 +87,11 @@ def assemble(workplace: Workplace, project: Project, config: LabelConfig, watch:
     ]
     by_row = {row: gold[task.id] for row, task in enumerate(kept) if task.id in gold}
     held_out = frozenset(row for row in by_row if is_held_out(families[row], settings.training.held_out_share))
-    ids = tuple(task.id for task in kept)
+    task_ids = tuple(task.id for task in kept)
     unread = sum(not workplace.cache.has(keys[number]) for number in gold)
     problem = Problem(features, by_row, families, held_out)
     draw = DrawSeconds.of(workplace.store.annotations, project.key, config, settings.training.draw_seconds)
-    return Corpus(ids, tuple(keys[number] for number in ids), problem, draw, unread, read.notes, gold)
+    return Corpus(task_ids, tuple(keys[number] for number in task_ids), problem, draw, unread, read.notes, gold)
 
 
 def _features(

@@ -1,5 +1,5 @@
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from labelstudio.config import LabelConfig
 from labelstudio.project import ProjectKey
 from model.features.cache import taken_apart
 from model.features.folder import to_bytes
+from store.tasks import Task
 from tagloom_base.settings import Settings
 from testing.label_studio.writable import LATE
 from tests.store import webhooks
@@ -59,7 +60,7 @@ def test_features_that_cannot_be_read_are_made_again_so_that_the_pool_stays_the_
 
 
 def test_it_is_told_that_more_tasks_have_no_gold_than_are_used(
-    shop: tuple[Workplace, str], caplog: pytest.LogCaptureFixture
+    shop: tuple[Workplace, str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workplace, key = shop
     project = workplace.store.projects.get(key)
@@ -69,7 +70,16 @@ def test_it_is_told_that_more_tasks_have_no_gold_than_are_used(
     assemble(workplace, project, config, NeverEnds())
     assert "tasks without gold" not in caplog.text
     limited = replace(workplace, settings=Settings(**{**given, "training_pool": 1}))
+    asked: list[int] = []
+    some = workplace.store.tasks.some
+
+    def noting(project_key: str, ids: Collection[int]) -> dict[int, Task]:
+        asked.extend(ids)
+        return some(project_key, ids)
+
+    monkeypatch.setattr(workplace.store.tasks, "some", noting)
     assert len(assemble(limited, project, config, NeverEnds()).task_ids) <= 1
+    assert len(asked) == 1, "the other tasks are not read"
     assert "this training uses 1 of 3 tasks without gold" in caplog.text
 
 

@@ -6,7 +6,7 @@ priority, so that it takes only what is left of the processors.
 
 The process is started before there is anything to do, since its imports take seconds:
 
-    python -m worker.promotion.aside FOLDER WORK_HORSE THREADS
+    python -m worker.promotion.aside FOLDER WORK_HORSE THREADS DESCRIPTIONS
 """
 
 import logging
@@ -25,6 +25,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from model.boxes.described import RECENT
 from model.tensor_files import read
 from tagloom_base.files import replaced
 from worker.beside import LOOK_S, end_with, start
@@ -90,13 +91,16 @@ class Aside:
 
 
 @contextmanager
-def judging_aside(folder: Path, threads: int) -> Iterator[Aside]:
+def judging_aside(folder: Path, threads: int, descriptions: Path) -> Iterator[Aside]:
     """Start the process with so many threads, and end it afterwards. With 0 threads there is none.
+
+    It finds in ``descriptions`` which boxes pictures may have, and so need not look for them again.
 
     Its files are in a folder below ``folder``; if a kill leaves it behind, `RunState.of` deletes it.
     """
     with TemporaryDirectory(dir=folder, prefix="aside-") as own:
-        process = start("worker.promotion.aside", own, str(os.getpid()), str(threads)) if threads else None
+        arguments = own, str(os.getpid()), str(threads), str(descriptions)
+        process = start("worker.promotion.aside", *arguments) if threads else None
         try:
             yield Aside(Path(own), process)
         finally:
@@ -121,16 +125,17 @@ def main() -> None:
     os.nice(NICENESS)
     torch.set_num_threads(threads)
     done: set[Path] = set()
-    while True:
-        for file in sorted(set(folder.glob(f"{GIVEN}.*")) - done):
-            parts: Parts = pickle.loads(file.read_bytes())
-            for name, part in parts.items():
-                if _take(folder, name):
-                    found = {key: tensor.contiguous() for key, tensor in part.do(lambda: None).items()}
-                    with replaced(folder / f"{DONE}.{name}") as beside:
-                        save_file(found, beside)
-            done.add(file)
-        time.sleep(LOOK_S)
+    with RECENT.kept_in(Path(sys.argv[4])):
+        while True:
+            for file in sorted(set(folder.glob(f"{GIVEN}.*")) - done):
+                parts: Parts = pickle.loads(file.read_bytes())
+                for name, part in parts.items():
+                    if _take(folder, name):
+                        found = {key: tensor.contiguous() for key, tensor in part.do(lambda: None).items()}
+                        with replaced(folder / f"{DONE}.{name}") as beside:
+                            save_file(found, beside)
+                done.add(file)
+            time.sleep(LOOK_S)
 
 
 if __name__ == "__main__":

@@ -152,7 +152,8 @@ class _Run:
         problem = replace(self._corpus.problem, index=index)
         # If an earlier run was killed after it had published, only the steps after the publishing are left.
         is_judged = self.state.is_offered
-        with judging_aside(self.state.file.parent, 0 if is_judged else threads_aside(self._settings)) as aside:
+        threads = 0 if is_judged else threads_aside(self._settings)
+        with judging_aside(self.state.file.parent, threads, self._settings.paths.descriptions) as aside:
             look = {"pool": self._referee.pool_part()}
             aside.give(look)
             self._served_on_pool = cache(lambda: aside.results(look, self._watch.check)["pool"]["given_NK"].numpy())

@@ -19,6 +19,11 @@ from tagloom_base.files import replaced
 
 LOG = logging.getLogger(__name__)
 
+MOST = 50_000
+"""Groups that can still be joined, the newest ones. Each answer is compared with all of them, so that without a bound
+the work of a project would grow with the square of its tasks (24 ms an answer at a million groups; at this bound
+1.2)."""
+
 
 class Groups:
     """The groups of one project: items join them, and ``save`` writes them.
@@ -49,7 +54,9 @@ class Groups:
         for task_id, group in zip(task_ids, groups, strict=True):
             if group == len(self._leaders):
                 self._leaders.append(task_id)
-        return [self._leaders[group] for group in groups]
+        joined = [self._leaders[group] for group in groups]
+        self._found, self._leaders = LookAlikes(self._found.leaders_LD[-MOST:]), self._leaders[-MOST:]
+        return joined
 
     def save(self) -> None:
         """Write the groups. A disk that refuses is logged: without the file, later items form groups of their own."""

@@ -85,12 +85,11 @@ def write(workplace: "Workplace", project: "Project", form: str, out: Path, only
     if form in WITH_VECTORS:
         fill(workplace, project, NeverEnds())
         finder = Finder(workplace.store, workplace.settings.paths.search, workplace.extractor.space)
-    total = workplace.store.tasks.count(project.key)
     try:
         with _opened(form, out, answering.config.labels) as writer:
-            for record, seen in records(workplace, project, answering, only, finder):
+            for record, seen, total in records(workplace, project, answering, only, finder):
                 writer.write(record)
-                moved(seen, max(seen, total))
+                moved(seen, total)
     except OSError as failed:
         reason = failed.strerror or failed
         raise UserError(f"{out} can't be written ({reason}): make room, or choose another --out") from failed

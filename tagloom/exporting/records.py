@@ -87,22 +87,23 @@ class Record:
 
 def records(
     workplace: Workplace, project: Project, answering: Answering, only: Only, finder: Finder | None = None
-) -> Iterator[tuple[Record, int]]:
-    """Yield each task's record, with the number of tasks that were looked at by then, in the order of ids.
+) -> Iterator[tuple[Record, int, int]]:
+    """Yield each task's record, with the number of tasks that were looked at by then, and of all to be looked at.
 
-    ``only`` leaves out tasks without gold, or tasks that have an annotation. ``finder`` knows the items' vectors.
+    They come in the order of ids. ``only`` leaves out tasks without gold, or tasks that have an annotation; those are
+    not read. ``finder`` knows the items' vectors.
     """
     store, config = workplace.store, answering.config
-    after = seen = 0
-    while page := store.tasks.page(project.key, after, PAGE):
-        after = page[-1].id
-        ids = [task.id for task in page]
+    wanted = store.annotations.labelled(project.key) if only == "gold" else set(store.tasks.ids(project.key))
+    if only == "unlabelled":
+        wanted -= store.annotations.task_ids(project.key)
+    order = sorted(wanted)
+    for seen in range(0, len(order), PAGE):
+        ids = order[seen : seen + PAGE]
+        tasks = store.tasks.some(project.key, ids)
         annotations = store.annotations.of_project(project.key, ids)
         gold = project_gold(store, project, config, ids, page=ids).by_task
-        if only == "gold":
-            page = [task for task in page if task.id in gold]
-        elif only == "unlabelled":
-            page = [task for task in page if task.id not in annotations]
+        page = [tasks[number] for number in ids if number in tasks and (only != "gold" or number in gold)]
         found = answering.predictions([task.payload() for task in page]) if page else {}
         guessed = {number: one.features for number, one in found.items() if one is not None and number not in gold}
         weak = dict(zip(guessed, answering.weak_labels(list(guessed.values())), strict=True))
@@ -124,8 +125,7 @@ def records(
                 weak=weak.get(task.id, {}),
                 vector_D=vectors.get(task.id),
             )
-            yield record, seen + ids.index(task.id) + 1
-        seen += len(ids)
+            yield record, seen + ids.index(task.id) + 1, len(order)
 
 
 def _drawn_on(annotations: Sequence[Mapping[str, Any]]) -> tuple[int, int]:

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
@@ -26,7 +26,7 @@ from model import checkpoint
 from model.items import Gold
 from model.weak_supervision.label_model import WeakLabel
 from store.store import Store
-from store.tasks import Task
+from store.tasks import Task, Tasks
 from store.versions import State
 from tagloom.cli import main
 from tagloom.exporting import written
@@ -200,8 +200,19 @@ def test_parquet_holds_the_same_as_csv(store: Store, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("only", "tasks"), [("gold", [1, 2]), ("unlabelled", [3, 4, 5, 6])])
-def test_some_tasks_alone(store: Store, tmp_path: Path, only: str, tasks: list[int]) -> None:
+def test_some_tasks_alone(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, only: str, tasks: list[int]
+) -> None:
+    asked: list[int] = []
+    some = Tasks.some
+
+    def noting(self: Tasks, project_key: str, ids: Collection[int]) -> dict[int, Task]:
+        asked.extend(ids)
+        return some(self, project_key, ids)
+
+    monkeypatch.setattr(Tasks, "some", noting)
     found = json.loads(exported(tmp_path / "out.json", "labelstudio", "--only", only).read_text("utf-8"))
+    assert asked == tasks, "the others are not read"
     assert [task["meta"]["tagloom"]["task"] for task in found] == tasks
 
 

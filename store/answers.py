@@ -126,10 +126,13 @@ class Answers:
         asked, known = self._begun(project_key)
         known = known if asked == digest else []
         kept = [version, *(other for other in known if other != version)][:2]
+        begun: dict[str, Any] = {"answers_begun": json.dumps([digest, kept])}
+        # Another version has answered no task yet, or others than the one before.
+        if kept != known:
+            begun["answered_upto"] = -1
         with self._database.write() as connection:
             verify(connection, lease)
-            begun = json.dumps([digest, kept])
-            connection.execute(update(PROJECTS).where(PROJECTS.c.key == project_key).values(answers_begun=begun))
+            connection.execute(update(PROJECTS).where(PROJECTS.c.key == project_key).values(**begun))
         delete_others(self._database, ANSWERS, project_key, kept if known else (), lease)
         return kept[1] if len(kept) > 1 else ""
 
@@ -155,15 +158,26 @@ class Answers:
             return set(connection.execute(select(ANSWERS.c.task_id).where(own)).scalars())
 
     def make_due(self, project_key: str) -> None:
-        """Let the next job look for tasks without an answer, for example because pictures were read."""
-        with self._database.write() as connection:
-            connection.execute(update(PROJECTS).where(PROJECTS.c.key == project_key).values(answered_generation=-1))
+        """Let the next job look at all tasks for those without an answer, for example because pictures were read."""
+        self._set(project_key, answered_generation=-1, answered_upto=-1)
 
     def finish(self, project_key: str, generation: int) -> None:
         """Record that all tasks whose pictures are read have an answer of this generation of CURRENT."""
+        self._set(project_key, answered_generation=generation, answered_upto=-1)
+
+    def reach(self, project_key: str, task_id: int) -> None:
+        """Record that all tasks with ids up to this one have been looked at; the next job goes on after it."""
+        self._set(project_key, answered_upto=task_id)
+
+    def upto(self, project_key: str) -> int:
+        """Return the last task that was looked at; -1 if all are to be."""
+        with self._database.read() as connection:
+            found = connection.execute(select(PROJECTS.c.answered_upto).where(PROJECTS.c.key == project_key)).scalar()
+        return -1 if found is None else int(found)
+
+    def _set(self, project_key: str, **values: int) -> None:
         with self._database.write() as connection:
-            mine = PROJECTS.c.key == project_key
-            connection.execute(update(PROJECTS).where(mine).values(answered_generation=generation))
+            connection.execute(update(PROJECTS).where(PROJECTS.c.key == project_key).values(**values))
 
     def due(self) -> list[str]:
         """Return the keys of projects whose served version has not answered all tasks yet."""

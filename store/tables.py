@@ -79,6 +79,7 @@ PROJECTS = Table(
     Column("last_training", Words, nullable=False, server_default="{}"),
     Column("answered_generation", BigInteger, nullable=False, server_default="-1"),
     Column("answers_begun", Words, nullable=False, server_default=""),
+    Column("answered_upto", BigInteger, nullable=False, server_default="-1"),
 )
 
 EVENTS = Table(

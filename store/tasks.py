@@ -108,9 +108,11 @@ class Tasks:
         with self._database.read() as connection:
             return list(connection.execute(query.order_by(TASKS.c.task_id)).scalars())
 
-    def count(self, project_key: str) -> int:
-        """Return the number of tasks."""
+    def count(self, project_key: str, *, upto: int | None = None) -> int:
+        """Return the number of tasks, or of those with ids up to ``upto``."""
         query = select(func.count()).where(TASKS.c.project_key == project_key, TASKS.c.deleted.is_(False))
+        if upto is not None:
+            query = query.where(TASKS.c.task_id <= upto)
         with self._database.read() as connection:
             return int(connection.execute(query.select_from(TASKS)).scalar_one())
 

@@ -60,6 +60,24 @@ def test_of_older_versions_nothing_is_left(store: Store, lease: Lease) -> None:
     assert list(store.answers.of_version(KEY, "v1.a")) == []
 
 
+def test_a_job_goes_on_where_the_last_one_ended_unless_the_version_is_another(store: Store, lease: Lease) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    assert store.answers.upto(KEY) == store.answers.upto("default/99.1") == -1
+    store.answers.begin(KEY, "v1.a", "<View/>", lease)
+    store.answers.reach(KEY, 512)
+    store.answers.begin(KEY, "v1.a", "<View/>", lease)
+    assert store.answers.upto(KEY) == 512
+    for end in (
+        lambda: store.answers.begin(KEY, "v2.b", "<View/>", lease),
+        lambda: store.answers.begin(KEY, "v2.b", "<View><Header/></View>", lease),
+        lambda: store.answers.make_due(KEY),
+        lambda: store.answers.finish(KEY, 3),
+    ):
+        store.answers.reach(KEY, 512)
+        end()
+        assert store.answers.upto(KEY) == -1
+
+
 def test_answers_to_another_labelling_config_are_none(store: Store, lease: Lease) -> None:
     store.answers.begin(KEY, "v1.a", "<View/>", lease)
     store.answers.put(KEY, answers("v1.a", 1), lease)

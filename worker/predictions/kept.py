@@ -36,7 +36,9 @@ def keep(workplace: Workplace, project: Project, lease: Lease, watch: Ends, prog
     """
     keeping = _Keeping(workplace, project, lease)
     tasks, answers = workplace.store.tasks, workplace.store.answers
-    total, done, after = tasks.count(project.key), 0, -1
+    # Where an interrupted job ended. Else each turn would look at all tasks again.
+    after = answers.upto(project.key)
+    total, done = tasks.count(project.key), tasks.count(project.key, upto=after)
     try:
         while page := tasks.page(project.key, after, PAGE):
             last = page[-1].id
@@ -49,6 +51,7 @@ def keep(workplace: Workplace, project: Project, lease: Lease, watch: Ends, prog
                 watch.check()
                 progress({"stage": "keeping answers", "done": done + start, "total": total})
             done, after = done + len(page), last
+            answers.reach(project.key, last)
         note_gold(workplace.store, project, keeping.config, lease)
         workplace.store.gallery.count_rows()
         answers.finish(project.key, keeping.generation)

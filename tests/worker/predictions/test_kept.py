@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+import worker.predictions.kept
 from labelstudio.changes import tasks_of
 from store.answers import Answer
 from store.changes import TaskState
 from store.gallery import Verdict, Wanted
 from store.projects import Project
 from store.store import Store
+from store.tasks import Task
 from tagloom_base.settings import Settings
 from testing.label_studio.writable import WritableLabelStudio
 from testing.shop import LABELS
@@ -100,6 +102,39 @@ def test_a_job_that_gave_way_is_continued(workplace: Workplace, studio: Writable
         run(workplace, studio, GoldWaits())
     assert workplace.store.answers.due() == [str(studio.key)]
     assert run(workplace, studio).startswith(f"{TASKS - LOADED} answers")
+
+
+def test_a_job_that_gave_way_is_continued_behind_the_tasks_that_it_has_looked_at(
+    workplace: Workplace, studio: WritableLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker.predictions.kept, "PAGE", 8)
+    monkeypatch.setattr(worker.predictions.kept, "LOADED", 4)
+    checks, key = list[int](), str(studio.key)
+
+    class Twelve:
+        def check(self) -> None:
+            checks.append(1)
+            if len(checks) == 3:
+                raise Interrupted("gold waits")
+
+    with pytest.raises(Interrupted):
+        run(workplace, studio, Twelve())
+    looked: list[int] = []
+    page = workplace.store.tasks.page
+
+    def noting(key: str, after: int, most: int) -> list[Task]:
+        found = page(key, after, most)
+        looked.extend(task.id for task in found)
+        return found
+
+    monkeypatch.setattr(workplace.store.tasks, "page", noting)
+    assert run(workplace, studio).startswith(f"{TASKS - 12} answers")
+    first = sorted(studio.project.tasks)[:8]
+    assert looked == sorted(set(studio.project.tasks) - set(first)), "the first page was done"
+    looked.clear()
+    workplace.store.answers.make_due(key)
+    assert run(workplace, studio).startswith("0 answers")
+    assert looked == sorted(studio.project.tasks), "new pictures may be any task's"
 
 
 def test_a_new_version_tells_what_it_changed_and_data_that_changed_is_asked_anew(

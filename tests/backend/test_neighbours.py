@@ -112,7 +112,7 @@ def test_a_known_task_never_waits_for_pictures_that_are_read(tmp_path: Path, stu
         with beside(backend, new, 8):
             times = sorted(took(backend, warm) for _ in range(10))
             assert times[5] < 0.4, "one batch that is read takes twice as long"
-            assert took(backend, question("2.1", "/data/other.png")) < SOON_S, "32 pictures take 6 s"
+            assert took(backend, question("2.1", "/data/other.png")) < 4.0, "32 pictures take 6 s"
 
 
 @pytest.mark.slow

@@ -165,9 +165,14 @@ class Answers:
         """Record that all tasks whose pictures are read have an answer of this generation of CURRENT."""
         self._set(project_key, answered_generation=generation, answered_upto=-1)
 
-    def reach(self, project_key: str, task_id: int) -> None:
-        """Record that all tasks with ids up to this one have been looked at; the next job goes on after it."""
-        self._set(project_key, answered_upto=task_id)
+    def reach(self, project_key: str, after: int, task_id: int) -> None:
+        """Record that the tasks with ids in (after, task_id] have been looked at; the next job goes on behind them.
+
+        If all tasks were made due meanwhile, nothing is recorded, and the next job begins with the first one.
+        """
+        mine = (PROJECTS.c.key == project_key) & (PROJECTS.c.answered_upto == after)
+        with self._database.write() as connection:
+            connection.execute(update(PROJECTS).where(mine).values(answered_upto=task_id))
 
     def upto(self, project_key: str) -> int:
         """Return the last task that was looked at; -1 if all are to be."""

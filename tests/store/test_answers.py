@@ -64,7 +64,7 @@ def test_a_job_goes_on_where_the_last_one_ended_unless_the_version_is_another(st
     store.projects.ensure(KEY, "<View/>")
     assert store.answers.upto(KEY) == store.answers.upto("default/99.1") == -1
     store.answers.begin(KEY, "v1.a", "<View/>", lease)
-    store.answers.reach(KEY, 512)
+    store.answers.reach(KEY, -1, 512)
     store.answers.begin(KEY, "v1.a", "<View/>", lease)
     assert store.answers.upto(KEY) == 512
     for end in (
@@ -73,9 +73,11 @@ def test_a_job_goes_on_where_the_last_one_ended_unless_the_version_is_another(st
         lambda: store.answers.make_due(KEY),
         lambda: store.answers.finish(KEY, 3),
     ):
-        store.answers.reach(KEY, 512)
+        store.answers.reach(KEY, store.answers.upto(KEY), 512)
         end()
         assert store.answers.upto(KEY) == -1
+    store.answers.reach(KEY, 512, 1024)
+    assert store.answers.upto(KEY) == -1, "pictures were read while the second page was looked at"
 
 
 def test_answers_to_another_labelling_config_are_none(store: Store, lease: Lease) -> None:

@@ -50,8 +50,8 @@ def keep(workplace: Workplace, project: Project, lease: Lease, watch: Ends, prog
                 # After the work, so that every run makes progress.
                 watch.check()
                 progress({"stage": "keeping answers", "done": done + start, "total": total})
+            answers.reach(project.key, after, last)
             done, after = done + len(page), last
-            answers.reach(project.key, last)
         note_gold(workplace.store, project, keeping.config, lease)
         workplace.store.gallery.count_rows()
         answers.finish(project.key, keeping.generation)

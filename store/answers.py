@@ -58,6 +58,20 @@ class Answer:
     size: tuple[int, int] = (0, 0)
 
 
+@dataclass(frozen=True)
+class Round:
+    """A look at all tasks of a project, which several jobs may share. Another one begins when pictures were read.
+
+    Args:
+        upto: the last task that was looked at; -1 if none was.
+        refreshed: the generation of CURRENT whose predictions Label Studio has stored since the round began, or -1.
+    """
+
+    number: int = 0
+    upto: int = -1
+    refreshed: int = -1
+
+
 class Answers:
     """The table of answers, and the projects whose answers are due."""
 
@@ -159,30 +173,36 @@ class Answers:
 
     def make_due(self, project_key: str) -> None:
         """Let the next job look at all tasks for those without an answer, for example because pictures were read."""
-        self._set(project_key, answered_generation=-1, answered_upto=-1)
-
-    def finish(self, project_key: str, generation: int) -> None:
-        """Record that all tasks whose pictures are read have an answer of this generation of CURRENT."""
-        self._set(project_key, answered_generation=generation, answered_upto=-1)
-
-    def reach(self, project_key: str, after: int, task_id: int) -> None:
-        """Record that the tasks with ids in (after, task_id] have been looked at; the next job goes on behind them.
-
-        If all tasks were made due meanwhile, nothing is recorded, and the next job begins with the first one.
-        """
-        mine = (PROJECTS.c.key == project_key) & (PROJECTS.c.answered_upto == after)
+        number = PROJECTS.c.answers_round + 1
+        begun = {"answers_round": number, "answered_generation": -1, "answered_upto": -1, "refreshed_generation": -1}
         with self._database.write() as connection:
-            connection.execute(update(PROJECTS).where(mine).values(answered_upto=task_id))
+            connection.execute(update(PROJECTS).where(PROJECTS.c.key == project_key).values(**begun))
 
-    def upto(self, project_key: str) -> int:
-        """Return the last task that was looked at; -1 if all are to be."""
+    def round(self, project_key: str) -> Round:
+        """Return how far the look at all tasks has come."""
+        own = PROJECTS.c.key == project_key
+        query = select(PROJECTS.c.answers_round, PROJECTS.c.answered_upto, PROJECTS.c.refreshed_generation).where(own)
         with self._database.read() as connection:
-            found = connection.execute(select(PROJECTS.c.answered_upto).where(PROJECTS.c.key == project_key)).scalar()
-        return -1 if found is None else int(found)
+            row = connection.execute(query).one_or_none()
+        return Round(*row) if row else Round()
 
-    def _set(self, project_key: str, **values: int) -> None:
+    def reach(self, project_key: str, number: int, task_id: int) -> None:
+        """Record that a round has looked at the tasks up to this one; the next job goes on behind it."""
+        self._note(project_key, number, answered_upto=task_id)
+
+    def finish(self, project_key: str, number: int, generation: int) -> None:
+        """Record that all tasks whose pictures are read have an answer of this generation of CURRENT."""
+        self._note(project_key, number, answered_generation=generation, answered_upto=-1)
+
+    def set_refreshed(self, project_key: str, number: int, generation: int) -> None:
+        """Record that Label Studio has stored the predictions of this generation of CURRENT."""
+        self._note(project_key, number, refreshed_generation=generation)
+
+    def _note(self, project_key: str, number: int, **values: int) -> None:
+        """Record what a round has done. If another one began meanwhile, that is not so any more."""
+        mine = (PROJECTS.c.key == project_key) & (PROJECTS.c.answers_round == number)
         with self._database.write() as connection:
-            connection.execute(update(PROJECTS).where(PROJECTS.c.key == project_key).values(**values))
+            connection.execute(update(PROJECTS).where(mine).values(**values))
 
     def due(self) -> list[str]:
         """Return the keys of projects whose served version has not answered all tasks yet."""

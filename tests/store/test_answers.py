@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from store.answers import Answer
+from store.answers import Answer, Round
 from store.leases import Lease, LeaseLost
 from store.store import Store
 
@@ -62,22 +62,35 @@ def test_of_older_versions_nothing_is_left(store: Store, lease: Lease) -> None:
 
 def test_a_job_goes_on_where_the_last_one_ended_unless_the_version_is_another(store: Store, lease: Lease) -> None:
     store.projects.ensure(KEY, "<View/>")
-    assert store.answers.upto(KEY) == store.answers.upto("default/99.1") == -1
+    assert store.answers.round(KEY) == store.answers.round("default/99.1") == Round()
     store.answers.begin(KEY, "v1.a", "<View/>", lease)
-    store.answers.reach(KEY, -1, 512)
+    store.answers.reach(KEY, 0, 512)
     store.answers.begin(KEY, "v1.a", "<View/>", lease)
-    assert store.answers.upto(KEY) == 512
+    assert store.answers.round(KEY).upto == 512
     for end in (
         lambda: store.answers.begin(KEY, "v2.b", "<View/>", lease),
         lambda: store.answers.begin(KEY, "v2.b", "<View><Header/></View>", lease),
+        lambda: store.answers.finish(KEY, 0, 3),
         lambda: store.answers.make_due(KEY),
-        lambda: store.answers.finish(KEY, 3),
     ):
-        store.answers.reach(KEY, store.answers.upto(KEY), 512)
+        store.answers.reach(KEY, 0, 512)
         end()
-        assert store.answers.upto(KEY) == -1
-    store.answers.reach(KEY, 512, 1024)
-    assert store.answers.upto(KEY) == -1, "pictures were read while the second page was looked at"
+        assert store.answers.round(KEY).upto == -1
+
+
+def test_pictures_that_are_read_during_a_look_at_all_tasks_let_another_one_begin(store: Store, lease: Lease) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    round_ = store.answers.round(KEY)
+    store.answers.make_due(KEY)
+    store.answers.reach(KEY, round_.number, 512)
+    store.answers.finish(KEY, round_.number, 9)
+    store.answers.set_refreshed(KEY, round_.number, 9)
+    assert store.answers.round(KEY) == Round(number=1)
+    store.answers.set_refreshed(KEY, 1, 9)
+    store.answers.reach(KEY, 1, 512)
+    assert store.answers.round(KEY) == Round(1, 512, 9)
+    store.answers.finish(KEY, 1, 9)
+    assert store.answers.round(KEY) == Round(1, -1, 9)
 
 
 def test_answers_to_another_labelling_config_are_none(store: Store, lease: Lease) -> None:

@@ -66,3 +66,12 @@ def lease_of(workplace: Workplace) -> Lease:
     lease = workplace.store.leases.acquire("predict:test", "test", 60)
     assert lease is not None
     return lease
+
+
+def read_pictures(workplace: Workplace, studio: WritableLabelStudio) -> None:
+    """Read the pictures of all tasks that the store knows."""
+    key = str(studio.key)
+    project = workplace.store.projects.get(key)
+    assert project
+    tasks = [task.payload() for task in workplace.store.tasks.all(key)]
+    workplace.encoder.features(studio.key, workplace.config_of(project), tasks)

@@ -37,7 +37,8 @@ def keep(workplace: Workplace, project: Project, lease: Lease, watch: Ends, prog
     keeping = _Keeping(workplace, project, lease)
     tasks, answers = workplace.store.tasks, workplace.store.answers
     # Where an interrupted job ended. Else each turn would look at all tasks again.
-    after = answers.upto(project.key)
+    round_ = answers.round(project.key)
+    after = round_.upto
     total, done = tasks.count(project.key), tasks.count(project.key, upto=after)
     try:
         while page := tasks.page(project.key, after, PAGE):
@@ -50,11 +51,11 @@ def keep(workplace: Workplace, project: Project, lease: Lease, watch: Ends, prog
                 # After the work, so that every run makes progress.
                 watch.check()
                 progress({"stage": "keeping answers", "done": done + start, "total": total})
-            answers.reach(project.key, after, last)
+            answers.reach(project.key, round_.number, last)
             done, after = done + len(page), last
         note_gold(workplace.store, project, keeping.config, lease)
         workplace.store.gallery.count_rows()
-        answers.finish(project.key, keeping.generation)
+        answers.finish(project.key, round_.number, keeping.generation)
     finally:
         keeping.groups.save()
     return f"{keeping.kept} answers of {keeping.version} kept"

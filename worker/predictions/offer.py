@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from labelstudio.api import LabelStudioError
 from labelstudio.project import ProjectKey
+from store.answers import Round
 from store.leases import Lease, LeaseLost, lease_name
 from store.projects import Project
 from store.store import Store
@@ -54,10 +55,14 @@ def offer(workplace: Workplace, project: Project, lease: Lease, watch: Ends, pro
     failure: LabelStudioError | UserError | None = None
     with _pausing(workplace.store, project.key):
         generation = workplace.serving(project).generation
+        # Pictures that are read from here on belong to another round.
+        round_ = workplace.store.answers.round(project.key)
         try:
             told += remove_due(workplace, project, watch)
-            if versions.refresh_predictions or versions.uncertainty_sampling:
-                told.append(_offered(workplace, project, watch, progress))
+            # Label Studio looks at all its tasks for this, and many jobs may be needed to keep all answers.
+            is_asked = versions.refresh_predictions or versions.uncertainty_sampling
+            if is_asked and round_.refreshed != generation:
+                told.append(_offered(workplace, project, watch, progress, round_))
         except (LabelStudioError, UserError) as error:
             failure = error
         # Keeping needs no Label Studio.
@@ -71,7 +76,7 @@ def offer(workplace: Workplace, project: Project, lease: Lease, watch: Ends, pro
     return "; ".join(told)
 
 
-def _offered(workplace: Workplace, project: Project, watch: Ends, progress: Progress) -> str:
+def _offered(workplace: Workplace, project: Project, watch: Ends, progress: Progress, round_: Round) -> str:
     """Refresh stored predictions and set the sampling; return one line about the result."""
     client, by_sampling = workplace.client_of(project), workplace.settings.versions.uncertainty_sampling
     if not client.connection.url:
@@ -90,6 +95,7 @@ def _offered(workplace: Workplace, project: Project, watch: Ends, progress: Prog
     scope = Scope(unlabelled_only=True, stored_only=not by_sampling, by_choice=by_sampling)
     done = refresh(workplace, project, watch, progress, scope, on_written=go_by)
     go_by(done.version)
+    workplace.store.answers.set_refreshed(project.key, round_.number, done.generation)
     return str(done)
 
 

@@ -17,7 +17,7 @@ from tagloom_base.settings import Settings
 from testing.label_studio.writable import WritableLabelStudio
 from testing.shop import LABELS
 from tests.worker import label_studio
-from tests.worker.label_studio import lease_of, publish_next
+from tests.worker.label_studio import lease_of, publish_next, read_pictures
 from worker.predictions.kept import LOADED, keep
 from worker.predictions.offer import due
 from worker.watch import Ends, Interrupted, NeverEnds
@@ -54,11 +54,6 @@ def project_of(workplace: Workplace, studio: WritableLabelStudio) -> Project:
     project = workplace.store.projects.get(str(studio.key))
     assert project is not None
     return project
-
-
-def read_pictures(workplace: Workplace, studio: WritableLabelStudio) -> None:
-    tasks = [task.payload() for task in workplace.store.tasks.all(str(studio.key))]
-    workplace.encoder.features(studio.key, workplace.config_of(project_of(workplace, studio)), tasks)
 
 
 def run(workplace: Workplace, studio: WritableLabelStudio, ends: Ends = NEVER) -> str:

@@ -7,13 +7,15 @@ import pytest
 from redis import Redis
 from rq import Queue
 
+import worker.predictions.kept
+from labelstudio.api import LabelStudioClient, LabelStudioError
 from labelstudio.changes import tasks_of
 from labelstudio.columns import CONFIDENCE
 from store.store import Store
 from tagloom_base.settings import Settings
 from testing.label_studio.writable import WritableLabelStudio
 from tests.worker import label_studio
-from tests.worker.label_studio import lease_of, publish_next
+from tests.worker.label_studio import lease_of, publish_next, read_pictures
 from worker import jobs, queue, timer
 from worker.predictions.offer import due, offer
 from worker.watch import GivesWay, Interrupted, NeverEnds
@@ -105,6 +107,51 @@ def test_gold_comes_first_but_the_next_tasks_are_refreshed(
         fresh = [task for task in studio.project.tasks if studio.versions_of(task) == [version]]
         assert fresh == list(range(1, 16 * min(rounds, 2) + 1))
     assert due(settings.versions, store) == [str(studio.key)]
+
+
+def test_label_studio_looks_at_all_its_tasks_once_however_many_jobs_keep_the_answers(
+    settings: Settings, store: Store, studio: WritableLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker.predictions.kept, "LOADED", 16)
+    looks: list[str] = []
+    outdated = LabelStudioClient.outdated_tasks
+
+    def noting(client: LabelStudioClient, number: int, after: int, version: str, **scope: bool) -> Any:
+        looks.append(version)
+        return outdated(client, number, after, version, **scope)
+
+    monkeypatch.setattr(LabelStudioClient, "outdated_tasks", noting)
+    version = publish_next(settings, store, studio)
+    store.tasks.upsert(str(studio.key), tasks_of([task.in_webhook() for task in studio.project.tasks.values()]))
+    with open_workplace(settings) as workplace:
+        read_pictures(workplace, studio)
+    for kept in (16, 32):
+        store.projects.request_training(str(studio.key))
+        with open_workplace(settings) as workplace:
+            project = workplace.store.projects.get(str(studio.key))
+            assert project
+            with pytest.raises(Interrupted, match="gold"):
+                offer(workplace, project, lease_of(workplace), GivesWay(NeverEnds(), store), lambda _: None)
+        assert len(list(store.answers.of_version(str(studio.key), version))) == kept
+    assert run(settings, studio).endswith(f"8 answers of {version} kept")
+    assert looks == [version]
+    # Pictures that came late may be those of stored predictions.
+    store.answers.make_due(str(studio.key))
+    assert due(settings.versions, store) == [str(studio.key)]
+    run(settings, studio)
+    assert looks == [version, version]
+    assert due(settings.versions, store) == []
+
+
+def test_label_studio_is_asked_again_after_it_was_away(
+    settings: Settings, store: Store, studio: WritableLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened_in_label_studio(studio, publish_next(settings, store, studio))
+    version = publish_next(settings, store, studio)
+    studio.fails_at = 1
+    with pytest.raises(LabelStudioError):
+        run(settings, studio)
+    assert f"{version}: 40 predictions written" in run(settings, studio)
 
 
 def test_a_project_without_label_studio_is_not_tried_for_ever(

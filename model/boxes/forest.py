@@ -92,10 +92,13 @@ class Forest:
         The outputs of boosted trees are summed and those of a forest averaged, so the values of ``predict`` are the
         trees' values times their number. The first tree is a leaf with the outputs' means.
         """
-        # One thread for each output: the trees are so small that several threads would wait for each other.
-        with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-            grown = list(threads.map(partial(_boosted, inputs_ND, seed=seed), targets_NK.T))
         means_K, outputs = targets_NK.mean(0), targets_NK.shape[1]
+        # Each thread has outputs of its own: the trees are so small that several threads would wait for each other.
+        count = min(torch.get_num_threads(), outputs)
+        with ThreadPoolExecutor(count) as threads:
+            own = [targets_NK[:, first::count] for first in range(count)]
+            parts = list(threads.map(partial(_boosted, inputs_ND, seed=seed), own))
+        grown = [parts[k % count][k // count] for k in range(outputs)]
         count = 1 + sum(len(trees) for trees in grown)
         leaf = np.zeros(1, dtype=np.int32)
         ends = np.full(1, np.inf, dtype=np.float32)
@@ -219,14 +222,17 @@ class _LargeTrees:
             sums_NK[rows] += self.value_MK.take(leaves.reshape(-1, count), axis=0).sum(axis=0)
 
 
-def _boosted(inputs_ND: Floats, target_N: Floats, *, seed: int) -> list[Mapping[str, Any]]:
-    """Return the boosted trees of one output beside its mean, as XGBoost's models describe them."""
+def _boosted(inputs_ND: Floats, targets_NK: Floats, *, seed: int) -> list[list[Mapping[str, Any]]]:
+    """Return the boosted trees of each output beside its mean, as XGBoost's models describe them."""
     options = {
         "eta": 0.06, "grow_policy": "lossguide", "max_leaves": 12, "max_depth": 0, "min_child_weight": 8,
         "reg_lambda": 1.0, "colsample_bynode": 0.4, "max_bin": BINS, "nthread": 1, "seed": seed,
-        "base_score": float(target_N.mean()),
     }  # fmt: skip
-    data = xgboost.QuantileDMatrix(inputs_ND, target_N, max_bin=BINS, nthread=1)
-    model = json.loads(xgboost.train(options, data, num_boost_round=ROUNDS).save_raw("json"))
-    trees: list[Mapping[str, Any]] = model["learner"]["gradient_booster"]["model"]["trees"]
-    return trees
+    # Made once: sorting the inputs into bins takes nearly as long as the trees of one output.
+    data = xgboost.QuantileDMatrix(inputs_ND, max_bin=BINS, nthread=1)
+    grown: list[list[Mapping[str, Any]]] = []
+    for target_N in targets_NK.T:
+        data.set_label(target_N)
+        trained = xgboost.train({**options, "base_score": float(target_N.mean())}, data, num_boost_round=ROUNDS)
+        grown.append(json.loads(trained.save_raw("json"))["learner"]["gradient_booster"]["model"]["trees"])
+    return grown

@@ -14,12 +14,11 @@ Shape suffixes: N items, K classes.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from model.calibration import Calibration
@@ -35,13 +34,12 @@ from tagloom_base.files import replaced
 from worker.corpus.corpus import Corpus
 from worker.promotion.collapse import Shift, collapse
 from worker.promotion.gate import Answers, Booleans, JudgedAnswers, is_enough
+from worker.promotion.parts import PoolPart
 
 # Tasks without gold on which the folds train in any case, however little gold the project has.
 FEWEST_OTHERS = 32
 # Items from which a label's share of the pool is estimated; up to twice as many, since the step is rounded down.
 LOOKED_AT = 500
-# Items that a version is asked about at a time.
-TOGETHER = 100
 # Decimal places of the probabilities that are kept.
 DIGITS = 6
 # A tagger is broken if it agrees less with the gold that it was trained on than its recipe agrees with unseen gold, by
@@ -69,37 +67,6 @@ class _Kept:
         answer = self.answers.get(str(task))
         fits = answer is not None and len(answer.given) == len(answer.probability) == len(tagger.labels)
         return answer if fits else None
-
-
-@dataclass(frozen=True)
-class FoldPart:
-    """The training of one fold, and its answers: a part that any process can do (`worker.promotion.aside`)."""
-
-    folds: Folds
-    fold: int
-
-    def do(self, between: Callable[[], None]) -> dict[str, Tensor]:
-        """Train, calling ``between`` after each epoch."""
-        probability_FK, given_FK = self.folds.answers(self.fold, lambda _: between())
-        return {"probability_FK": probability_FK, "given_FK": given_FK}
-
-
-@dataclass(frozen=True)
-class PoolPart:
-    """A version's answers to some of the pool, with which a candidate's are compared."""
-
-    tagger: Tagger
-    items: Sequence[ItemFeatures]
-
-    def do(self, between: Callable[[], None]) -> dict[str, Tensor]:
-        """Answer, calling ``between`` before every hundred items."""
-        found = []
-        for start in range(0, len(self.items), TOGETHER):
-            between()
-            found.append(
-                self.tagger.calibration.decide(self.tagger.probabilities(self.items[start : start + TOGETHER]))
-            )
-        return {"given_NK": torch.cat(found)}
 
 
 class Referee:

@@ -30,9 +30,10 @@ from worker.pictures import MOST, counted
 from worker.promotion.aside import judging_aside
 from worker.promotion.classes import class_figures
 from worker.promotion.gate import Booleans, JudgedAnswers, Verdict, judge
+from worker.promotion.parts import FoldPart
 from worker.promotion.pruning import EVIDENCE
 from worker.promotion.publication import Publisher, promote_due
-from worker.promotion.referee import Answer, FoldPart, Referee
+from worker.promotion.referee import Answer, Referee
 from worker.training.companions import Order, training_together
 from worker.training.doubtful import doubtful
 from worker.training.index import kept_index

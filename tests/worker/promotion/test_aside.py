@@ -1,6 +1,8 @@
 """Work that another process does: whoever does it, the results are the same, and none is lost."""
 
 import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +20,7 @@ from model.weak_supervision.boxes import BoxSource
 from testing.shop import LABELS, SMALL
 from testing.waiting import until
 from worker.promotion.aside import Parts, judging_aside
-from worker.promotion.referee import FoldPart, PoolPart
+from worker.promotion.parts import FoldPart, PoolPart
 from worker.watch import Interrupted
 
 SHORT = (Phase("refine", 1, PARTS, 1e-3),)
@@ -53,6 +55,13 @@ def same(found: Results, expected: Results) -> bool:
         for name, tensors in expected.items()
         for key, tensor in tensors.items()
     )
+
+
+def test_the_process_imports_no_encoders_or_database() -> None:
+    heavy = "{'transformers', 'torchvision', 'openvino', 'sqlalchemy', 'rq'}"
+    code = f"import sys, worker.promotion.aside, worker.promotion.parts; print({heavy} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "set()\n", "its imports take the time in which it could work"
 
 
 def test_alone_it_does_all(tmp_path: Path, expected: Results) -> None:

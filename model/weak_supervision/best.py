@@ -25,11 +25,8 @@ from torch.linalg import vector_norm
 
 ITEMS = 4096
 """Items that are compared at a time, which bounds the memory."""
-FIRST = 256
-"""Gold items that are compared first. Each part is twice as large as the one before, so that each has about as many
-pairs to look at again."""
-LARGEST = 4096
-"""The most gold items that are compared at a time."""
+GOLD = 4096
+"""Gold items that are compared at a time."""
 MUCH = 16_384
 """From so much gold on, rough products save more time than the second look costs."""
 ROUGHLY = 2
@@ -132,13 +129,13 @@ def best_among(gold: GoldVectors, rows_N: Tensor, vectors_ND: Tensor, known: Bes
 
 def _part(gold: GoldVectors, rows_N: Tensor, items_ND: Tensor, known: Best) -> Best:
     if not gold.is_rough:
-        places = _compared(gold, rows_N, items_ND.float(), known.least_N, known.rows_NM.shape[1])
-        return known.joined_by(gold.rows_G[places.rows_NM], places.similarity_NM)
+        return _compared(gold, gold.rows_G, rows_N, items_ND.float(), known, known.least_N)
     rough_ND = items_ND.bfloat16()
     length_N = vector_norm(rough_ND, dim=1, dtype=torch.float32)
     bound_N = length_N * (gold.farthest + SUM * items_ND.shape[1] * gold.longest)
     bound_N += vector_norm(items_ND.float() - rough_ND.float(), dim=1) * gold.longest
-    roughly = _compared(gold, rows_N, rough_ND, known.least_N - bound_N, ROUGHLY * known.rows_NM.shape[1])
+    nothing, places_G = Best.none(len(rows_N), ROUGHLY * known.rows_NM.shape[1]), torch.arange(len(gold.rows_G))
+    roughly = _compared(gold, places_G, rows_N, rough_ND, nothing, known.least_N - bound_N)
     count_N = (roughly.rows_NM >= 0).sum(1)
     exact_NR = torch.full_like(roughly.similarity_NM, -torch.inf)
     # Items with as many pairs are multiplied together, so that none waits for another.
@@ -157,25 +154,30 @@ def _part(gold: GoldVectors, rows_N: Tensor, items_ND: Tensor, known: Best) -> B
     return found
 
 
-def _compared(gold: GoldVectors, rows_N: Tensor, items_ND: Tensor, least_N: Tensor, most: int) -> Best:
-    """Return each item's best by the vectors that are compared, as places in the gold, not below ``least_N``."""
-    found = Best.none(len(rows_N), most)
+def _compared(
+    gold: GoldVectors, names_G: Tensor, rows_N: Tensor, items_ND: Tensor, found: Best, least_N: Tensor
+) -> Best:
+    """Return each item's best of ``found`` and of the gold, by the vectors that are compared.
+
+    A gold item is told by its name. None below ``least_N`` is needed.
+    """
     # The place of each item among the gold, or -1: no item is its own neighbour.
     place_N1 = torch.searchsorted(gold.rows_G, rows_N).clamp(max=len(gold.rows_G) - 1)[:, None]
     own_N1 = torch.where(gold.rows_G[place_N1] == rows_N[:, None], place_N1, -1)
-    is_bounded = bool((least_N > -torch.inf).all())
-    start, size = 0, LARGEST if is_bounded else FIRST
-    while start < len(gold.rows_G):
-        compared_CD = gold.compared_GD[start : start + size]
+    for start in range(0, len(gold.rows_G), GOLD):
+        compared_CD = gold.compared_GD[start : start + GOLD]
         product_NC = items_ND @ compared_CD.T
-        if start or is_bounded:
+        bound_N1 = torch.maximum(least_N, found.least_N)[:, None]
+        if bool((bound_N1 > -torch.inf).all()):
             # Rounding keeps the order, so a rounded bound is right for rounded products.
-            bound_N1 = torch.maximum(least_N, found.least_N)[:, None].to(product_NC.dtype)
-            place_NC, product_NC = _picked(product_NC, bound_N1, start)
+            place_NC, product_NC = _picked(product_NC, bound_N1.to(product_NC.dtype), start)
+            product_NC.masked_fill_(place_NC == own_N1, -torch.inf)
         else:
-            place_NC = torch.arange(len(compared_CD)).expand(len(rows_N), -1)
-        found = found.joined_by(place_NC, product_NC.float().masked_fill_(place_NC == own_N1, -torch.inf))
-        start, size = start + size, min(2 * size, LARGEST)
+            items = ((own_N1 >= start) & (own_N1 < start + len(compared_CD))).nonzero()[:, 0]
+            product_NC[items, own_N1[items, 0] - start] = -torch.inf
+            product_NC, place_NC = product_NC.float().topk(min(found.rows_NM.shape[1], len(compared_CD)), dim=1)
+            place_NC += start
+        found = found.joined_by(names_G[place_NC], product_NC)
     return found
 
 

@@ -26,7 +26,7 @@ def by_sorting(vectors_ND: torch.Tensor, gold: list[int]) -> torch.Tensor:
 @pytest.fixture(params=[False, True], ids=["single", "rough"])
 def is_rough(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Small parts, so that there are several; with and without a first comparison in bfloat16."""
-    monkeypatch.setattr(best, "FIRST", 16)
+    monkeypatch.setattr(best, "GOLD", 16)
     monkeypatch.setattr(best, "ITEMS", 150)
     monkeypatch.setattr(best, "MUCH", 0)
     monkeypatch.setattr(best, "multiplies_bfloat16", lambda: request.param)

@@ -94,11 +94,11 @@ class Forest:
         """
         means_K, outputs = targets_NK.mean(0), targets_NK.shape[1]
         # Each thread has outputs of its own: the trees are so small that several threads would wait for each other.
-        count = min(torch.get_num_threads(), outputs)
-        with ThreadPoolExecutor(count) as threads:
-            own = [targets_NK[:, first::count] for first in range(count)]
-            parts = list(threads.map(partial(_boosted, inputs_ND, seed=seed), own))
-        grown = [parts[k % count][k // count] for k in range(outputs)]
+        threads = min(torch.get_num_threads(), outputs)
+        with ThreadPoolExecutor(threads) as pool:
+            shares = [targets_NK[:, first::threads] for first in range(threads)]
+            parts = list(pool.map(partial(_boosted, inputs_ND, seed=seed), shares))
+        grown = [parts[k % threads][k // threads] for k in range(outputs)]
         count = 1 + sum(len(trees) for trees in grown)
         leaf = np.zeros(1, dtype=np.int32)
         ends = np.full(1, np.inf, dtype=np.float32)

@@ -240,7 +240,8 @@ def _selected(project_key: str, version: str, wanted: Wanted) -> ColumnElement[b
     # Lists of tasks, each of which the database makes once.
     said = _labels(project_key, version, wanted.label)
     gold = select(GOLD_LABELS.c.task_id).where(GOLD_LABELS.c.project_key == project_key)
-    judged = said.join(
+    # Those with gold are named first: else SQLite goes through the labels of all answers.
+    judged = said.where(ANSWER_LABELS.c.task_id.in_(gold)).join(
         GOLD_LABELS,
         (GOLD_LABELS.c.project_key == ANSWER_LABELS.c.project_key)
         & (GOLD_LABELS.c.task_id == ANSWER_LABELS.c.task_id)

@@ -161,7 +161,7 @@ def _newest(visit: Visit, project: Project, version: str) -> tuple[Proposals | N
         names = [*(one for one in answers.versions(project.key) if one != version), version]
     for name in names:
         proposals = _proposals(visit, project, name)
-        groups = {one: proposals.groups(one) if proposals else [] for one in Part}
+        groups = proposals.groups() if proposals else {part: [] for part in Part}
         if any(groups.values()):
             break
     return proposals, groups

@@ -83,10 +83,10 @@ class Proposals:
     project_key: str
     version: str
 
-    def groups(self, part: Part) -> list[Group]:
-        """Return the groups of a part, the surest first."""
+    def groups(self) -> dict[Part, list[Group]]:
+        """Return the groups of each part, the surest first."""
         found = self.store.screens.groups(self.project_key, self.version)
-        return [group for group in found if (group.score >= SURE) == (part is Part.SURE)]
+        return {part: [group for group in found if (group.score >= SURE) == (part is Part.SURE)] for part in Part}
 
     def next_screen(self, groups: Sequence[Group]) -> Screen:
         """Return the next screen of these groups, the surest first; one without pictures if none can be shown."""

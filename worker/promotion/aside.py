@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
 from tempfile import TemporaryDirectory
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from safetensors.torch import save_file
@@ -61,8 +61,8 @@ class Aside:
         """Let the process take these parts from now on, in their order."""
         if self._process is not None:
             # Read by the own process alone, in a folder that nobody else can read.
-            with replaced(self._folder / f"{GIVEN}.{time.monotonic_ns()}") as beside:
-                beside.write_bytes(pickle.dumps(parts))
+            with replaced(self._folder / f"{GIVEN}.{time.monotonic_ns()}") as beside, beside.open("wb") as file:
+                _Pickler(file).dump(parts)
 
     def results(self, parts: Parts, between: Callable[[], None]) -> dict[str, dict[str, Tensor]]:
         """Do the parts that are left, and return the results of all of them.
@@ -88,6 +88,15 @@ class Aside:
                 return None
             time.sleep(LOOK_S)
         return read(file)[0]
+
+
+class _Pickler(pickle.Pickler):
+    """Pickles tensors as arrays: torch packs each into an archive of its own, which takes three times as long."""
+
+    def reducer_override(self, one: Any) -> Any:
+        if type(one) is Tensor and not one.requires_grad and one.device.type == "cpu" and one.dtype != torch.bfloat16:
+            return torch.from_numpy, (one.numpy(),)
+        return NotImplemented
 
 
 @contextmanager

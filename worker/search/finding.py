@@ -4,7 +4,7 @@ Scores are shares of what an equal item would get: 1 for an item whose vector is
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -40,6 +40,8 @@ WORDS = 0.5
 SEEN = 0.4
 """The share of what is seen, by a joint encoder, in the score of a text. Not measured: its weights could not be had."""
 MOST_SEEN = 10_000
+TOGETHER = 4_096
+"""Rows that are multiplied in double precision at a time."""
 OPEN = 50
 """Projects whose rows are held at a time."""
 
@@ -292,15 +294,19 @@ class Finder:
         by_look: dict[int, float] = {}
         if self._joint is not None and one.seen is not None:
             by_look = shown_best(self._joint.texts([text])[0], one.seen, rows, allowed_N, BY_WORDS)
-        places = torch.tensor([row for row in {*found, *by_word, *by_look} if row < len(allowed_N)], dtype=torch.int64)
-        places = places[allowed_N[places]]
-        vector_Q = rows.vectors_ND[places].double() @ query_D.double() / scale
+        named = torch.tensor(sorted({*found, *by_word, *by_look}), dtype=torch.int64)
+        named = named[named < len(allowed_N)]
+        row_Q = named[allowed_N[named]]
+        # In parts, since a tag may be that of most items.
+        vector_Q = torch.cat(
+            [rows.vectors_ND[part].double() @ query_D.double() for part in torch.split(row_Q, TOGETHER)]
+        )
         said, seen = (1 - share) * WORDS, (1 - share) * SEEN if by_look else 0.0
-        total = [
-            (row, (1 - seen) * ((1 - said) * score + said * by_word.get(row, 0.0)) + seen * by_look.get(row, 0.0))
-            for row, score in zip(places.tolist(), vector_Q.tolist(), strict=True)
-        ]
-        return sorted(total, key=lambda pair: (-pair[1], pair[0]))[:need]
+        total_Q = (1 - said) * (vector_Q / scale) + said * _scored(row_Q, by_word)
+        total_Q = (1 - seen) * total_Q + seen * _scored(row_Q, by_look)
+        # A stable sort keeps the lower row first.
+        order = total_Q.argsort(descending=True, stable=True)[:need]
+        return list(zip(row_Q[order].tolist(), total_Q[order].tolist(), strict=True))
 
     def _allowed(self, one: _Open, wanted: Wanted) -> Tensor:
         """Return which rows may be found: those that count, without the task itself, and as ``only`` says."""
@@ -346,6 +352,16 @@ class Finder:
             title, industry = known or ("", "")
             tags = by_project[one.project.key].get(task, ())
             yield Found(one.project.key, task, score, title, levels(industry), tags, tuple(folded))
+
+
+def _scored(row_Q: Tensor, score: Mapping[int, float]) -> Tensor:
+    """Return the (Q,) float64 scores of these rows, which are in order; 0 where a row has none."""
+    score_Q = torch.zeros(len(row_Q), dtype=torch.float64)
+    known = torch.tensor(sorted(score), dtype=torch.int64)
+    known = known[torch.isin(known, row_Q)]
+    known_Q = torch.tensor([score[row] for row in known.tolist()], dtype=torch.float64)
+    score_Q[torch.searchsorted(row_Q, known)] = known_Q
+    return score_Q
 
 
 def _places(rows: Rows, task_ids: Collection[int]) -> dict[int, int]:

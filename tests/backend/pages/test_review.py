@@ -260,7 +260,7 @@ def test_a_review_goes_on_with_the_version_before_while_the_new_one_still_answer
     page = table.screen()
     assert tasks_of(page) == [1, 2, 3]
     assert f"{newer} serves, and still reads the pictures" in page.text
-    table.store.answers.finish(table.key, 2)
+    table.store.answers.finish(table.key, 0, 2)
     assert tasks_of(table.screen()) == [3]
 
 

@@ -63,6 +63,7 @@ class Round:
     """A look at all tasks of a project, which several jobs may share. Another one begins when pictures were read.
 
     Args:
+        number: how many rounds began before.
         upto: the last task that was looked at; -1 if none was.
         refreshed: the generation of CURRENT whose predictions Label Studio has stored since the round began, or -1.
     """

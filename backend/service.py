@@ -143,7 +143,9 @@ class Service:
         engine = self._wait(max(self._deadline(call) - time.monotonic(), 0.0))
         if engine is None:
             return self._empty(call.tasks, "the encoders are not loaded"), NO_VERSION
-        known = self._recent(str(call.project)) or self._known.get(str(call.project))
+        # Without a version in memory the project may have been forgotten, and begins anew.
+        recent = self._recent(str(call.project)) if engine.in_memory(call.project) else None
+        known = recent or self._known.get(str(call.project))
         try:
             config = self._config_of(call, known)
         except ConfigError as error:

@@ -65,12 +65,12 @@ class Round:
     Args:
         number: how many rounds began before.
         upto: the last task that was looked at; -1 if none was.
-        refreshed: the generation of CURRENT whose predictions Label Studio has stored since the round began, or -1.
+        refreshed: what Label Studio has stored since the round began, as `set_refreshed` was told; "" for nothing.
     """
 
     number: int = 0
     upto: int = -1
-    refreshed: int = -1
+    refreshed: str = ""
 
 
 class Answers:
@@ -175,14 +175,14 @@ class Answers:
     def make_due(self, project_key: str) -> None:
         """Let the next job look at all tasks for those without an answer, for example because pictures were read."""
         number = PROJECTS.c.answers_round + 1
-        begun = {"answers_round": number, "answered_generation": -1, "answered_upto": -1, "refreshed_generation": -1}
+        begun = {"answers_round": number, "answered_generation": -1, "answered_upto": -1, "refreshed": ""}
         with self._database.write() as connection:
             connection.execute(update(PROJECTS).where(PROJECTS.c.key == project_key).values(**begun))
 
     def round(self, project_key: str) -> Round:
         """Return how far the look at all tasks has come."""
         own = PROJECTS.c.key == project_key
-        query = select(PROJECTS.c.answers_round, PROJECTS.c.answered_upto, PROJECTS.c.refreshed_generation).where(own)
+        query = select(PROJECTS.c.answers_round, PROJECTS.c.answered_upto, PROJECTS.c.refreshed).where(own)
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
         return Round(*row) if row else Round()
@@ -195,11 +195,11 @@ class Answers:
         """Record that all tasks whose pictures are read have an answer of this generation of CURRENT."""
         self._note(project_key, number, answered_generation=generation, answered_upto=-1)
 
-    def set_refreshed(self, project_key: str, number: int, generation: int) -> None:
-        """Record that Label Studio has stored the predictions of this generation of CURRENT."""
-        self._note(project_key, number, refreshed_generation=generation)
+    def set_refreshed(self, project_key: str, number: int, what: str) -> None:
+        """Record which predictions Label Studio has stored: a text that tells them from all others."""
+        self._note(project_key, number, refreshed=what)
 
-    def _note(self, project_key: str, number: int, **values: int) -> None:
+    def _note(self, project_key: str, number: int, **values: int | str) -> None:
         """Record what a round has done. If another one began meanwhile, that is not so any more."""
         mine = (PROJECTS.c.key == project_key) & (PROJECTS.c.answers_round == number)
         with self._database.write() as connection:

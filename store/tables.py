@@ -81,7 +81,7 @@ PROJECTS = Table(
     Column("answers_begun", Words, nullable=False, server_default=""),
     Column("answered_upto", BigInteger, nullable=False, server_default="-1"),
     Column("answers_round", BigInteger, nullable=False, server_default="0"),
-    Column("refreshed_generation", BigInteger, nullable=False, server_default="-1"),
+    Column("refreshed", Words, nullable=False, server_default=""),
 )
 
 EVENTS = Table(

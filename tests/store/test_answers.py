@@ -84,13 +84,13 @@ def test_pictures_that_are_read_during_a_look_at_all_tasks_let_another_one_begin
     store.answers.make_due(KEY)
     store.answers.reach(KEY, round_.number, 512)
     store.answers.finish(KEY, round_.number, 9)
-    store.answers.set_refreshed(KEY, round_.number, 9)
+    store.answers.set_refreshed(KEY, round_.number, "9")
     assert store.answers.round(KEY) == Round(number=1)
-    store.answers.set_refreshed(KEY, 1, 9)
+    store.answers.set_refreshed(KEY, 1, "9")
     store.answers.reach(KEY, 1, 512)
-    assert store.answers.round(KEY) == Round(1, 512, 9)
+    assert store.answers.round(KEY) == Round(1, 512, "9")
     store.answers.finish(KEY, 1, 9)
-    assert store.answers.round(KEY) == Round(1, -1, 9)
+    assert store.answers.round(KEY) == Round(1, -1, "9")
 
 
 def test_answers_to_another_labelling_config_are_none(store: Store, lease: Lease) -> None:

@@ -61,7 +61,7 @@ def offer(workplace: Workplace, project: Project, lease: Lease, watch: Ends, pro
             told += remove_due(workplace, project, watch)
             # Label Studio looks at all its tasks for this, and many jobs may be needed to keep all answers.
             is_asked = versions.refresh_predictions or versions.uncertainty_sampling
-            if is_asked and round_.refreshed != generation:
+            if is_asked and round_.refreshed != _wanted(versions, generation):
                 told.append(_offered(workplace, project, watch, progress, round_))
         except (LabelStudioError, UserError) as error:
             failure = error
@@ -95,8 +95,14 @@ def _offered(workplace: Workplace, project: Project, watch: Ends, progress: Prog
     scope = Scope(unlabelled_only=True, stored_only=not by_sampling, by_choice=by_sampling)
     done = refresh(workplace, project, watch, progress, scope, on_written=go_by)
     go_by(done.version)
-    workplace.store.answers.set_refreshed(project.key, round_.number, done.generation)
+    wanted = _wanted(workplace.settings.versions, done.generation)
+    workplace.store.answers.set_refreshed(project.key, round_.number, wanted)
     return str(done)
+
+
+def _wanted(versions: VersionSettings, generation: int) -> str:
+    """Return which predictions Label Studio is to have: sampling wants those of further tasks."""
+    return f"{generation} by sampling" if versions.uncertainty_sampling else str(generation)
 
 
 @contextmanager

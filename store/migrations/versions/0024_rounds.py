@@ -14,9 +14,9 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("projects", sa.Column("answers_round", sa.BigInteger(), nullable=False, server_default="0"))
-    op.add_column("projects", sa.Column("refreshed_generation", sa.BigInteger(), nullable=False, server_default="-1"))
+    op.add_column("projects", sa.Column("refreshed", sa.Text(), nullable=False, server_default=""))
 
 
 def downgrade() -> None:
-    op.drop_column("projects", "refreshed_generation")
+    op.drop_column("projects", "refreshed")
     op.drop_column("projects", "answers_round")

@@ -135,11 +135,15 @@ def test_label_studio_looks_at_all_its_tasks_once_however_many_jobs_keep_the_ans
         assert len(list(store.answers.of_version(str(studio.key), version))) == kept
     assert run(settings, studio).endswith(f"8 answers of {version} kept")
     assert looks == [version]
+    # Sampling wants predictions of all tasks.
+    studio.backend["model_version"] = version
+    assert run(settings, studio, uncertainty_sampling=True).startswith(f"{version}: 40 predictions written")
+    assert looks == [version, version]
     # Pictures that came late may be those of stored predictions.
     store.answers.make_due(str(studio.key))
     assert due(settings.versions, store) == [str(studio.key)]
     run(settings, studio)
-    assert looks == [version, version]
+    assert looks == [version, version, version]
     assert due(settings.versions, store) == []
 
 

@@ -264,6 +264,13 @@ def test_a_review_goes_on_with_the_version_before_while_the_new_one_still_answer
     assert tasks_of(table.screen()) == [3]
 
 
+def test_a_task_that_label_studio_has_no_more_is_not_proposed(table: Table) -> None:
+    keep_answers(table, [{"task": number, "labels": ["主体"]} for number in (1, 2, 3)])
+    assert tasks_of(table.screen()) == [1, 2, 3]
+    table.store.tasks.delete(table.key, [2])
+    assert tasks_of(table.screen()) == [1, 3]
+
+
 @pytest.mark.slow
 def test_ten_thousand_tasks_within_a_second(table: Table) -> None:
     tasks = range(41, 10_041)

@@ -9,14 +9,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, select, update
 
-from store.database import Database, among, upsert
+from store.database import Database, among, now, over, upsert
 from store.leases import Lease, verify
 from store.state import chunks
 from store.tables import ANSWERS, CURRENT, PROJECTS
 from store.versioned import BULK, delete_others
 
+# The longest time for which a second prediction must stay, in seconds.
+LONGEST_S = 7200.0
 # Made once, since each answer of the backend that is not in its memory is looked for. The range is that of `among`.
 OF_TASKS = (
     select(ANSWERS)
@@ -65,7 +67,8 @@ class Round:
     Args:
         number: how many rounds began before.
         upto: the last task that was looked at; -1 if none was.
-        refreshed: what Label Studio has stored since the round began, as `set_refreshed` was told; "" for nothing.
+        refreshed: what Label Studio has stored since the round began, as `set_refreshed` was told; "" for nothing, and
+            where the wait that it was told is over.
     """
 
     number: int = 0
@@ -182,10 +185,13 @@ class Answers:
     def round(self, project_key: str) -> Round:
         """Return how far the look at all tasks has come."""
         own = PROJECTS.c.key == project_key
-        query = select(PROJECTS.c.answers_round, PROJECTS.c.answered_upto, PROJECTS.c.refreshed).where(own)
+        columns = PROJECTS.c.answers_round, PROJECTS.c.answered_upto, PROJECTS.c.refreshed
         with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
-        return Round(*row) if row else Round()
+            is_crowded = _is_crowded(connection).label("is_crowded")
+            row = connection.execute(select(*columns, is_crowded).where(own)).one_or_none()
+        if row is None:
+            return Round()
+        return Round(row.answers_round, row.answered_upto, "" if row.is_crowded else row.refreshed)
 
     def reach(self, project_key: str, number: int, task_id: int) -> None:
         """Record that a round has looked at the tasks up to this one; the next job goes on behind it."""
@@ -195,11 +201,22 @@ class Answers:
         """Record that all tasks whose pictures are read have an answer of this generation of CURRENT."""
         self._note(project_key, number, answered_generation=generation, answered_upto=-1)
 
-    def set_refreshed(self, project_key: str, number: int, what: str) -> None:
-        """Record which predictions Label Studio has stored: a text that tells them from all others."""
-        self._note(project_key, number, refreshed=what)
+    def set_refreshed(self, project_key: str, number: int, what: str, again_s: float | None = None) -> None:
+        """Record which predictions Label Studio has stored: a text that tells them from all others.
 
-    def _note(self, project_key: str, number: int, **values: int | str) -> None:
+        After ``again_s`` seconds the project is among `crowded`; None says that no task has a second prediction.
+        """
+        with self._database.read() as connection:
+            until = now(connection) + again_s if again_s else 0.0
+        self._note(project_key, number, refreshed=what, crowded_until=until)
+
+    def crowded(self) -> list[str]:
+        """Return the keys of projects with second predictions that no editor can have open any more."""
+        with self._database.read() as connection:
+            query = select(PROJECTS.c.key).where(_is_crowded(connection), PROJECTS.c.gone_at == 0)
+            return list(connection.execute(query.order_by(PROJECTS.c.key)).scalars())
+
+    def _note(self, project_key: str, number: int, **values: float | str) -> None:
         """Record what a round has done. If another one began meanwhile, that is not so any more."""
         mine = (PROJECTS.c.key == project_key) & (PROJECTS.c.answers_round == number)
         with self._database.write() as connection:
@@ -233,6 +250,12 @@ class Answers:
                 )
             )
         return found
+
+
+def _is_crowded(connection: Connection) -> ColumnElement[bool]:
+    """Return the condition that the time is over for which a project's second predictions must stay."""
+    until = PROJECTS.c.crowded_until
+    return (until > 0) & over(until, now(connection), LONGEST_S)
 
 
 def _content(answer: Answer) -> str:

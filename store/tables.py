@@ -82,6 +82,7 @@ PROJECTS = Table(
     Column("answered_upto", BigInteger, nullable=False, server_default="-1"),
     Column("answers_round", BigInteger, nullable=False, server_default="0"),
     Column("refreshed", Words, nullable=False, server_default=""),
+    Column("crowded_until", Float, nullable=False, server_default="0"),
 )
 
 EVENTS = Table(

@@ -43,7 +43,7 @@ def test_a_label_comes_back_as_a_better_pre_annotation(running: Running) -> None
     assert cold.startswith("v0.")
     tasks = _retrieve_predictions(running, cold)
     for task in tasks:
-        prediction_of(task, cold)
+        assert [one["model_version"] for one in task["predictions"]].count(cold) == 1
 
     with annotator(running.url, running.account.email, running.account.password) as person:
         telling = max(tasks, key=lambda task: _variety(prediction_of(task, cold)))

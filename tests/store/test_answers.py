@@ -1,5 +1,6 @@
 """The answers of two versions are kept, and projects whose answers are due are found."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -91,6 +92,21 @@ def test_pictures_that_are_read_during_a_look_at_all_tasks_let_another_one_begin
     assert store.answers.round(KEY) == Round(1, 512, "9")
     store.answers.finish(KEY, 1, 9)
     assert store.answers.round(KEY) == Round(1, -1, "9")
+
+
+def test_second_predictions_are_due_once_their_time_is_over(store: Store) -> None:
+    store.projects.ensure(KEY, "<View/>")
+    for again_s, crowded in ((None, []), (3600.0, []), (0.0001, [KEY]), (86400.0, [KEY])):
+        store.answers.set_refreshed(KEY, 0, "9", again_s)
+        time.sleep(0.001)
+        assert store.answers.crowded() == crowded, again_s
+        assert store.answers.round(KEY).refreshed == ("" if crowded else "9")
+    # A round that began meanwhile has its own word.
+    store.answers.make_due(KEY)
+    store.answers.set_refreshed(KEY, 0, "9")
+    assert store.answers.crowded() == [KEY]
+    store.answers.set_refreshed(KEY, 1, "9")
+    assert store.answers.crowded() == []
 
 
 def test_answers_to_another_labelling_config_are_none(store: Store, lease: Lease) -> None:

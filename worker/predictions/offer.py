@@ -20,6 +20,7 @@ from worker.predictions import columns, sampling
 from worker.predictions.kept import keep
 from worker.predictions.preannotation import Progress, Scope, refresh
 from worker.predictions.removal import remove_due
+from worker.predictions.stored import OPEN_S
 from worker.watch import Ends, Interrupted
 from worker.workplace import Workplace
 
@@ -33,13 +34,18 @@ LONG_PAUSE_S = 600.0
 
 def is_wanted(versions: VersionSettings) -> bool:
     """Return whether Label Studio is to get any predictions that it has not asked for."""
-    return versions.refresh_predictions or versions.uncertainty_sampling or versions.columns
+    return _is_refreshing(versions) or versions.columns
+
+
+def _is_refreshing(versions: VersionSettings) -> bool:
+    return versions.refresh_predictions or versions.uncertainty_sampling
 
 
 def due(versions: VersionSettings, store: Store) -> list[str]:
-    """Return the keys of projects whose served version was not kept or offered yet, and whose pause is over."""
+    """Return the keys of projects with answers or predictions to be kept, written or deleted, whose pause is over."""
     offers = store.projects.waiting_for_offer() if is_wanted(versions) else ()
-    waiting = [*store.prediction_removals.due(), *store.answers.due(), *offers]
+    crowded = store.answers.crowded() if _is_refreshing(versions) else ()
+    waiting = [*store.prediction_removals.due(), *store.answers.due(), *offers, *crowded]
     return [key for key in dict.fromkeys(waiting) if not store.leases.held(lease_name(PAUSE, key), LONG_PAUSE_S)]
 
 
@@ -60,8 +66,7 @@ def offer(workplace: Workplace, project: Project, lease: Lease, watch: Ends, pro
         try:
             told += remove_due(workplace, project, watch)
             # Label Studio looks at all its tasks for this, and many jobs may be needed to keep all answers.
-            is_asked = versions.refresh_predictions or versions.uncertainty_sampling
-            if is_asked and round_.refreshed != _wanted(versions, generation):
+            if _is_refreshing(versions) and round_.refreshed != _wanted(versions, generation):
                 told.append(_offered(workplace, project, watch, progress, round_))
         except (LabelStudioError, UserError) as error:
             failure = error
@@ -82,6 +87,7 @@ def _offered(workplace: Workplace, project: Project, watch: Ends, progress: Prog
     if not client.connection.url:
         if by_sampling:
             raise UserError("uncertainty sampling needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
+        workplace.store.answers.set_refreshed(project.key, round_.number, "")
         return "no Label Studio is configured: set LABEL_STUDIO_URL to refresh its predictions"
     number = ProjectKey.parse(project.key).id
 
@@ -96,7 +102,8 @@ def _offered(workplace: Workplace, project: Project, watch: Ends, progress: Prog
     done = refresh(workplace, project, watch, progress, scope, on_written=go_by)
     go_by(done.version)
     wanted = _wanted(workplace.settings.versions, done.generation)
-    workplace.store.answers.set_refreshed(project.key, round_.number, wanted)
+    again_s = OPEN_S if done.is_crowded else None
+    workplace.store.answers.set_refreshed(project.key, round_.number, wanted, again_s)
     return str(done)
 
 

@@ -36,7 +36,10 @@ Progress = Callable[[Mapping[str, Any]], None]
 
 @dataclass(frozen=True)
 class Refreshed:
-    """The counts of a run. ``unread`` tasks have a picture that cannot be read for now; they stay due."""
+    """The counts of a run. ``unread`` tasks have a picture that cannot be read for now; they stay due.
+
+    With ``is_crowded`` some tasks keep a second prediction, which an editor may still have open.
+    """
 
     version: str
     generation: int
@@ -44,6 +47,7 @@ class Refreshed:
     written: int = 0
     unread: int = 0
     deleted: int = 0
+    is_crowded: bool = False
 
     def __str__(self) -> str:
         return (
@@ -181,13 +185,17 @@ class _Refresh:
         began = time.monotonic()
         found = {task["id"]: task for task in self._stored.tasks(ids)}
         due = []
+        is_crowded = self._done.is_crowded
         for task in [found[number] for number in ids if number in found]:
             todo = self._stored.changes(task, self._done.version)
             # Checked again, since the task may have changed after its page was read.
             is_excluded = (self._scope.unlabelled_only and task["is_labeled"]) or (
                 self._scope.stored_only and not any(map(self._stored.is_ours, task["predictions"]))
             )
-            if todo and not is_excluded:
+            if is_excluded:
+                continue
+            is_crowded |= todo.is_crowded
+            if todo:
                 due.append((task, todo))
         missing = [task for task, todo in due if todo.needs_answer and task["id"] not in known]
         asked = time.monotonic()
@@ -202,6 +210,7 @@ class _Refresh:
             written=self._done.written + written,
             unread=self._done.unread + sum(task["id"] not in answers for task in missing),
             deleted=self._done.deleted + deleted,
+            is_crowded=is_crowded,
         )
         self._report()
         if written:

@@ -30,11 +30,15 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True)
 class Changes:
-    """The changes to one task's predictions, by id, that leave it with one prediction of the served version."""
+    """The changes to one task's predictions, by id, that leave it with one prediction of the served version.
+
+    With ``is_crowded`` a second one stays for now, since an editor may still have it open.
+    """
 
     rewrite: tuple[int, ...] = ()
     delete: tuple[int, ...] = ()
     create: bool = False
+    is_crowded: bool = False
 
     @property
     def needs_answer(self) -> bool:
@@ -54,7 +58,8 @@ def changes(task: TaskObject, version: str, ours: Collection[str], now: float) -
     # Younger ones stay: an editor may still have them open.
     gone = {one["id"] for one in surplus if now - datetime.fromisoformat(one["created_at"]).timestamp() > OPEN_S}
     outdated = [one["id"] for one in free if one["id"] not in gone and one["model_version"] != version]
-    return Changes(tuple(outdated), tuple(sorted(gone)), create=not free and not is_current)
+    create, is_crowded = not free and not is_current, len(gone) < len(surplus)
+    return Changes(tuple(outdated), tuple(sorted(gone)), create, is_crowded)
 
 
 def used_by(task: TaskObject) -> set[int]:

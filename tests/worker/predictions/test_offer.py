@@ -1,5 +1,6 @@
 """What Label Studio gets after a promotion without asking, as it is by default."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from redis import Redis
 from rq import Queue
 
 import worker.predictions.kept
+import worker.predictions.offer
 from labelstudio.api import LabelStudioClient, LabelStudioError
 from labelstudio.changes import tasks_of
 from labelstudio.columns import CONFIDENCE
@@ -89,6 +91,27 @@ def test_it_may_be_switched_off(settings: Settings, store: Store, studio: Writab
     assert due(settings.changed(refresh_predictions=False).versions, store) == []
 
 
+def test_a_second_prediction_is_deleted_after_an_hour_though_nothing_else_happens(
+    settings: Settings, store: Store, studio: WritableLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Label Studio stores one if it asks for a task of a new version before the task is refreshed."""
+    opened_in_label_studio(studio, publish_next(settings, store, studio))
+    version = publish_next(settings, store, studio)
+    studio.store_prediction(1, version)
+    monkeypatch.setattr(worker.predictions.offer, "OPEN_S", 1.0)
+    run(settings, studio)
+    assert studio.versions_of(1) == [version, version]
+    assert due(settings.versions, store) == []
+    for prediction in studio.project.tasks[1].predictions:
+        prediction.created_at = "2026-11-21T00:00:00.000000Z"
+    time.sleep(1)
+    off = settings.changed(refresh_predictions=False)
+    assert (due(settings.versions, store), due(off.versions, store)) == ([str(studio.key)], [])
+    assert "1 superseded predictions deleted" in run(settings, studio)
+    assert studio.versions_of(1) == [version]
+    assert due(settings.versions, store) == []
+
+
 def test_gold_comes_first_but_the_next_tasks_are_refreshed(
     settings: Settings, store: Store, studio: WritableLabelStudio
 ) -> None:
@@ -163,6 +186,11 @@ def test_a_project_without_label_studio_is_not_tried_for_ever(
 ) -> None:
     publish_next(settings, store, studio)
     assert run(settings, studio, label_studio_url="").startswith("no Label Studio is configured")
+    assert due(settings.versions, store) == []
+    # It was configured while tasks got a second prediction.
+    store.answers.set_refreshed(str(studio.key), 0, "1", 0.0001)
+    assert due(settings.versions, store) == [str(studio.key)]
+    run(settings, studio, label_studio_url="")
     assert due(settings.versions, store) == []
 
 

@@ -210,6 +210,12 @@ class Answers:
             until = now(connection) + again_s if again_s else 0.0
         self._note(project_key, number, refreshed=what, crowded_until=until)
 
+    def note_second(self, project_key: str, again_s: float) -> None:
+        """Record that a task has a second prediction; after ``again_s`` seconds the project is among `crowded`."""
+        mine = (PROJECTS.c.key == project_key) & (PROJECTS.c.crowded_until == 0)
+        with self._database.write() as connection:
+            connection.execute(update(PROJECTS).where(mine).values(crowded_until=now(connection) + again_s))
+
     def crowded(self) -> list[str]:
         """Return the keys of projects with second predictions that no editor can have open any more."""
         with self._database.read() as connection:

@@ -101,6 +101,11 @@ def test_second_predictions_are_due_once_their_time_is_over(store: Store) -> Non
         time.sleep(0.001)
         assert store.answers.crowded() == crowded, again_s
         assert store.answers.round(KEY).refreshed == ("" if crowded else "9")
+    store.answers.set_refreshed(KEY, 0, "9")
+    store.answers.note_second(KEY, 0.0001)
+    store.answers.note_second(KEY, 3600.0)
+    time.sleep(0.001)
+    assert store.answers.crowded() == [KEY], "the first one counts"
     # A round that began meanwhile has its own word.
     store.answers.make_due(KEY)
     store.answers.set_refreshed(KEY, 0, "9")

@@ -11,7 +11,7 @@ from store.database import is_over
 from store.fast_answers import SUFFIX, FastAnswer
 from store.projects import Project
 from worker.predictions.answering import Answering
-from worker.predictions.stored import Stored, used_by
+from worker.predictions.stored import OPEN_S, Stored, used_by
 from worker.watch import Ends
 from worker.workplace import Workplace
 
@@ -71,10 +71,13 @@ class _Run:
             if {one["id"] for one in task["predictions"] if str(one["model_version"]).endswith(SUFFIX)} - used_by(task)
         ]
         whole = self._answering.answers(replaceable)
-        changed = [(tasks[number], answer) for number, answer in whole.items()]
         version = self._answering.version
-        written, _ = self._stored.apply([(task, self._stored.changes(task, version), to) for task, to in changed])
+        changes = {number: self._stored.changes(tasks[number], version) for number in whole}
+        written, _ = self._stored.apply([(tasks[number], changes[number], to) for number, to in whole.items()])
         self.replaced += written
+        # A task that was opened twice, before its picture was read and after.
+        if any(one.is_crowded for one in changes.values()):
+            self._store.answers.note_second(self._project, OPEN_S)
 
         done = []
         for answer in due:

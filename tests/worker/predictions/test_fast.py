@@ -103,14 +103,16 @@ def test_the_worker_puts_whole_predictions_in_place_of_fast_ones(
 
 
 def test_what_label_studio_has_asked_for_again_is_no_reason_to_show_the_fast_one(
-    studio: WritableLabelStudio, backend: Backend, workplace: Workplace
+    studio: WritableLabelStudio, backend: Backend, workplace: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     retrieve(studio, backend, 1)
     backend.encoders.pause = 0.0
+    monkeypatch.setattr(fast_predictions, "OPEN_S", 0.0001)
     (whole,) = retrieve(studio, backend, 1)
     assert not whole.model_version.endswith("+fast")
     assert replaced(workplace, studio) == 1
     assert studio.versions_of(1) == [whole.model_version] * 2, "quick view shows the first one"
+    assert workplace.store.answers.crowded() == [str(studio.key)], "the second one goes when its time is over"
     assert waiting(workplace, studio) == []
 
 

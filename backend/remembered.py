@@ -12,8 +12,9 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from labelstudio.kept import Kept
-from model.items import Box, PredictedBox, Prediction
-from store.answers import Answer, Answers
+from model.items import Prediction
+from store.answers import Answers
+from worker.predictions.recalled import prediction_of, recalled
 
 LOG = structlog.stdlib.get_logger(__name__)
 
@@ -79,33 +80,27 @@ class Memory:
         ``item_keys`` are the keys of their features; "" for a task without features.
         """
         found = [self._kept.get((asked_of, key)) if key else None for key in item_keys]
-        asked = {
+        places = {
             task_id: place
             for place, (task_id, key) in enumerate(zip(task_ids, item_keys, strict=True))
             if key and task_id is not None and found[place] is None
         }
-        if not asked:
+        if not places:
             return found
+        asked = {task_id: item_keys[place] for task_id, place in places.items()}
+        project, version = asked_of.project, asked_of.version
         try:
-            stored = self._answers.of_tasks(asked_of.project, asked_of.version, asked)
+            stored = recalled(self._answers, project, version, asked, with_boxes=asked_of.with_boxes)
         except SQLAlchemyError as error:
             # The model gives the same answer, later.
-            LOG.warning("kept answers cannot be read", project=asked_of.project, error=str(error))
+            LOG.warning("kept answers cannot be read", project=project, error=str(error))
             return found
         for task_id, answer in stored.items():
-            place = asked[task_id]
-            # It may have been kept before the labelling config got or lost its boxes. An answer with boxes was given to
-            # a config that has them; of one without boxes nobody knows, so it serves only where there are none.
-            if answer.item_key == item_keys[place] and bool(answer.boxes) is asked_of.with_boxes:
-                found[place] = self.keep(asked_of, answer.item_key, _remembered(answer))
+            known = Remembered(prediction_of(answer), answer.size)
+            found[places[task_id]] = self.keep(asked_of, answer.item_key, known)
         return found
 
     def keep(self, asked_of: Asked, item_key: str, answer: Remembered) -> Remembered:
         """Remember an answer, and return it."""
         self._kept.put((asked_of, item_key), answer, 1 + len(answer.prediction.boxes))
         return answer
-
-
-def _remembered(answer: Answer) -> Remembered:
-    boxes = tuple(PredictedBox(label, Box(*edges), score) for label, *edges, score in answer.boxes)
-    return Remembered(Prediction(answer.probabilities, answer.labels, boxes, answer.score), answer.size)

@@ -77,7 +77,7 @@ class WeakLabels:
 
     def because(self, item: int, label: int) -> list[tuple[str, float]]:
         """Return the sources that moved one weak label, each with what it added, the largest amount first."""
-        parts = [(name, float(self.provenance_SNK[s, item, label])) for s, name in enumerate(self.sources)]
+        parts = zip(self.sources, self.provenance_SNK[:, item, label].tolist(), strict=True)
         return sorted((part for part in parts if part[1]), key=lambda part: -abs(part[1]))
 
     def of(self, item: int, labels: Sequence[str]) -> dict[str, WeakLabel]:

@@ -18,6 +18,7 @@ from model.weak_supervision.label_model import WeakLabel
 from store.projects import Project
 from worker.pictures import note_unread
 from worker.predictions.choice import Choice
+from worker.predictions.recalled import prediction_of, recalled
 from worker.said import with_said
 from worker.workplace import Workplace
 
@@ -77,7 +78,8 @@ class Answering:
     def predictions(self, tasks: Sequence[TaskObject]) -> "dict[int, Predicted | None]":
         """Return what the model says by task id, without the tasks that ``answers`` leaves out.
 
-        None stands for a task without usable picture and texts, and for one on which the model fails.
+        None stands for a task without usable picture and texts, and for one on which the model fails. Where the answer
+        was kept, the model is not asked again.
         """
         encoder, deadline = self._workplace.encoder, time.monotonic() + ARRIVAL_S
         heard, names = self._workplace.store.source_opinions, self._tagger.sources.foreign
@@ -94,11 +96,22 @@ class Answering:
         }
         known |= dict(zip([task["id"] for task in gone], texts, strict=True))
         usable = {number: features for number, features in known.items() if features is not None}
-        predicted = dict(zip(usable, self._predict(list(usable.values())), strict=True))
+        predicted = self._recalled([task for task in tasks if task["id"] in usable.keys() - failures.keys()])
+        asked = {number: features for number, features in usable.items() if number not in predicted}
+        predicted |= dict(zip(asked, self._predict(list(asked.values())), strict=True))
         found: dict[int, Predicted | None] = dict.fromkeys(known)
         for number, prediction in predicted.items():
             found[number] = Predicted(usable[number], prediction) if prediction is not None else None
         return found
+
+    def _recalled(self, tasks: Sequence[TaskObject]) -> dict[int, Prediction | None]:
+        """Return what a worker has kept of this version's answers to these tasks."""
+        keys = self._workplace.encoder.keys(self._key, self._config, tasks)
+        by_task = dict(zip([task["id"] for task in tasks], keys, strict=True))
+        with_boxes = bool(self._config.rectangles)
+        answers = self._workplace.store.answers
+        found = recalled(answers, str(self._key), self.version, by_task, with_boxes=with_boxes)
+        return {number: prediction_of(answer) for number, answer in found.items()}
 
     def speaking(self, features: Sequence[ItemFeatures]) -> list[dict[str, str]]:
         """Return for each item, by label, the source that adds most to the label's log-odds; "" where none adds any."""

@@ -1,12 +1,15 @@
 """The worker keeps the served version's answers to all tasks whose pictures were read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
 
 import worker.predictions.kept
 from labelstudio.changes import tasks_of
+from model.features.item import ItemFeatures
+from model.items import Prediction
 from store.answers import Answer
 from store.changes import TaskState
 from store.gallery import Verdict, Wanted
@@ -18,6 +21,7 @@ from testing.label_studio.writable import WritableLabelStudio
 from testing.shop import LABELS
 from tests.worker import label_studio
 from tests.worker.label_studio import lease_of, publish_next, read_pictures
+from worker.predictions.answering import Answering
 from worker.predictions.kept import LOADED, keep
 from worker.predictions.offer import due
 from worker.watch import Ends, Interrupted, NeverEnds
@@ -86,6 +90,41 @@ def test_every_read_task_has_the_answer_that_the_backend_would_give(
     first = {title: min(n for n in titles if titles[n] == title) for title in titles.values()}
     assert {found[number].look_alike for number in titles} <= set(first.values())
     assert run(workplace, studio) == f"0 answers of {version} kept"
+
+
+def test_a_kept_answer_is_given_again_without_the_model_unless_the_task_changed(
+    workplace: Workplace, studio: WritableLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering = Answering(workplace, project_of(workplace, studio))
+    tasks = [task.payload() for task in workplace.store.tasks.all(str(studio.key))]
+    before = answering.predictions(tasks)
+    run(workplace, studio)
+    asked = list[int]()
+    predict = Answering._predict
+
+    def noting(self: Answering, features: Sequence[ItemFeatures]) -> list[Prediction | None]:
+        asked.append(len(features))
+        return predict(self, features)
+
+    monkeypatch.setattr(Answering, "_predict", noting)
+    after = answering.predictions(tasks)
+    boxed = [number for number, one in before.items() if one and one.prediction.boxes]
+    assert len(boxed) > TASKS // 2
+    assert sum(asked) == TASKS - len(boxed), "a config without boxes may have been asked about the others"
+    assert list(after) == list(before)
+    for number, old in before.items():
+        new = after[number]
+        assert old
+        assert new
+        assert (new.prediction.labels, new.prediction.score) == (old.prediction.labels, old.prediction.score)
+        assert new.prediction.probabilities == pytest.approx(old.prediction.probabilities, abs=1e-5)
+        for one, other in zip(new.prediction.boxes, old.prediction.boxes, strict=True):
+            assert one.label == other.label
+            assert astuple(one.box) == pytest.approx(astuple(other.box), abs=1e-5)
+    asked.clear()
+    renamed = {**tasks[0], "data": {**tasks[0]["data"], "title": "全新的标题"}}
+    answering.predictions([renamed, *[task for task in tasks[1:] if task["id"] in boxed]])
+    assert asked == [1]
 
 
 def test_a_job_that_gave_way_is_continued(workplace: Workplace, studio: WritableLabelStudio) -> None:

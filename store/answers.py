@@ -68,7 +68,7 @@ class Round:
         number: how many rounds began before.
         upto: the last task that was looked at; -1 if none was.
         refreshed: what Label Studio has stored since the round began, as `set_refreshed` was told; "" for nothing, and
-            where the wait that it was told is over.
+            for a project that is among the `crowded`.
     """
 
     number: int = 0
@@ -201,20 +201,22 @@ class Answers:
         """Record that all tasks whose pictures are read have an answer of this generation of CURRENT."""
         self._note(project_key, number, answered_generation=generation, answered_upto=-1)
 
-    def set_refreshed(self, project_key: str, number: int, what: str, again_s: float | None = None) -> None:
-        """Record which predictions Label Studio has stored: a text that tells them from all others.
+    def set_refreshed(self, project_key: str, number: int, what: str) -> None:
+        """Record which predictions Label Studio has stored: a text that tells them from all others."""
+        self._note(project_key, number, refreshed=what)
 
-        After ``again_s`` seconds the project is among `crowded`; None says that no task has a second prediction.
+    def set_crowded(self, project_key: str, for_s: float | None) -> None:
+        """Record that tasks keep a second prediction for so many seconds, or that no task does (None).
+
+        A time that was recorded before stays until it is over.
         """
-        with self._database.read() as connection:
-            until = now(connection) + again_s if again_s else 0.0
-        self._note(project_key, number, refreshed=what, crowded_until=until)
-
-    def note_second(self, project_key: str, again_s: float) -> None:
-        """Record that a task has a second prediction; after ``again_s`` seconds the project is among `crowded`."""
-        mine = (PROJECTS.c.key == project_key) & (PROJECTS.c.crowded_until == 0)
+        mine = PROJECTS.c.key == project_key
         with self._database.write() as connection:
-            connection.execute(update(PROJECTS).where(mine).values(crowded_until=now(connection) + again_s))
+            until = 0.0
+            if for_s is not None:
+                until = now(connection) + for_s
+                mine &= (PROJECTS.c.crowded_until == 0) | _is_crowded(connection)
+            connection.execute(update(PROJECTS).where(mine).values(crowded_until=until))
 
     def crowded(self) -> list[str]:
         """Return the keys of projects with second predictions that no editor can have open any more."""
@@ -222,7 +224,7 @@ class Answers:
             query = select(PROJECTS.c.key).where(_is_crowded(connection), PROJECTS.c.gone_at == 0)
             return list(connection.execute(query.order_by(PROJECTS.c.key)).scalars())
 
-    def _note(self, project_key: str, number: int, **values: float | str) -> None:
+    def _note(self, project_key: str, number: int, **values: int | str) -> None:
         """Record what a round has done. If another one began meanwhile, that is not so any more."""
         mine = (PROJECTS.c.key == project_key) & (PROJECTS.c.answers_round == number)
         with self._database.write() as connection:

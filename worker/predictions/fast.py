@@ -77,7 +77,7 @@ class _Run:
         self.replaced += written
         # A task that was opened twice, before its picture was read and after.
         if any(one.is_crowded for one in changes.values()):
-            self._store.answers.note_second(self._project, OPEN_S)
+            self._store.answers.set_crowded(self._project, OPEN_S)
 
         done = []
         for answer in due:

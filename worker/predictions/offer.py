@@ -20,7 +20,6 @@ from worker.predictions import columns, sampling
 from worker.predictions.kept import keep
 from worker.predictions.preannotation import Progress, Scope, refresh
 from worker.predictions.removal import remove_due
-from worker.predictions.stored import OPEN_S
 from worker.watch import Ends, Interrupted
 from worker.workplace import Workplace
 
@@ -87,7 +86,7 @@ def _offered(workplace: Workplace, project: Project, watch: Ends, progress: Prog
     if not client.connection.url:
         if by_sampling:
             raise UserError("uncertainty sampling needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
-        workplace.store.answers.set_refreshed(project.key, round_.number, "")
+        workplace.store.answers.set_crowded(project.key, None)
         return "no Label Studio is configured: set LABEL_STUDIO_URL to refresh its predictions"
     number = ProjectKey.parse(project.key).id
 
@@ -102,8 +101,7 @@ def _offered(workplace: Workplace, project: Project, watch: Ends, progress: Prog
     done = refresh(workplace, project, watch, progress, scope, on_written=go_by)
     go_by(done.version)
     wanted = _wanted(workplace.settings.versions, done.generation)
-    again_s = OPEN_S if done.is_crowded else None
-    workplace.store.answers.set_refreshed(project.key, round_.number, wanted, again_s)
+    workplace.store.answers.set_refreshed(project.key, round_.number, wanted)
     return str(done)
 
 

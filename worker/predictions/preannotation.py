@@ -16,7 +16,7 @@ from store.projects import Project
 from worker.corpus.kin import kin_of
 from worker.predictions.answering import Answering
 from worker.predictions.choice import Choice
-from worker.predictions.stored import Answer, Stored, TaskObject
+from worker.predictions.stored import OPEN_S, Answer, Stored, TaskObject
 from worker.watch import Ends
 from worker.workplace import Workplace
 
@@ -36,10 +36,7 @@ Progress = Callable[[Mapping[str, Any]], None]
 
 @dataclass(frozen=True)
 class Refreshed:
-    """The counts of a run. ``unread`` tasks have a picture that cannot be read for now; they stay due.
-
-    With ``is_crowded`` some tasks keep a second prediction, which an editor may still have open.
-    """
+    """The counts of a run. ``unread`` tasks have a picture that cannot be read for now; they stay due."""
 
     version: str
     generation: int
@@ -47,7 +44,6 @@ class Refreshed:
     written: int = 0
     unread: int = 0
     deleted: int = 0
-    is_crowded: bool = False
 
     def __str__(self) -> str:
         return (
@@ -126,6 +122,7 @@ class _Refresh:
         self._stored = Stored(workplace, project, self._client)
         self._done = Refreshed(self._answering.version, self._answering.generation)
         self._total = 0
+        self._is_crowded = False
 
     def run(self) -> Refreshed:
         number, version, scope = self._key.id, self._done.version, self._scope
@@ -164,6 +161,7 @@ class _Refresh:
         crowded = self._listed(lambda after: self._client.crowded_tasks(number, after, unlabelled=unlabelled))
         while part := list(islice(crowded, PART)):
             self._write([task["id"] for task in part], {})
+        self._workplace.store.answers.set_crowded(str(self._key), OPEN_S if self._is_crowded else None)
         self._report()
         return self._done
 
@@ -185,7 +183,6 @@ class _Refresh:
         began = time.monotonic()
         found = {task["id"]: task for task in self._stored.tasks(ids)}
         due = []
-        is_crowded = self._done.is_crowded
         for task in [found[number] for number in ids if number in found]:
             todo = self._stored.changes(task, self._done.version)
             # Checked again, since the task may have changed after its page was read.
@@ -194,7 +191,7 @@ class _Refresh:
             )
             if is_excluded:
                 continue
-            is_crowded |= todo.is_crowded
+            self._is_crowded |= todo.is_crowded
             if todo:
                 due.append((task, todo))
         missing = [task for task, todo in due if todo.needs_answer and task["id"] not in known]
@@ -210,7 +207,6 @@ class _Refresh:
             written=self._done.written + written,
             unread=self._done.unread + sum(task["id"] not in answers for task in missing),
             deleted=self._done.deleted + deleted,
-            is_crowded=is_crowded,
         )
         self._report()
         if written:

@@ -9,7 +9,7 @@ from redis import Redis
 from rq import Queue
 
 import worker.predictions.kept
-import worker.predictions.offer
+import worker.predictions.preannotation
 from labelstudio.api import LabelStudioClient, LabelStudioError
 from labelstudio.changes import tasks_of
 from labelstudio.columns import CONFIDENCE
@@ -98,7 +98,7 @@ def test_a_second_prediction_is_deleted_after_an_hour_though_nothing_else_happen
     opened_in_label_studio(studio, publish_next(settings, store, studio))
     version = publish_next(settings, store, studio)
     studio.store_prediction(1, version)
-    monkeypatch.setattr(worker.predictions.offer, "OPEN_S", 1.0)
+    monkeypatch.setattr(worker.predictions.preannotation, "OPEN_S", 1.0)
     run(settings, studio)
     assert studio.versions_of(1) == [version, version]
     assert due(settings.versions, store) == []
@@ -188,7 +188,7 @@ def test_a_project_without_label_studio_is_not_tried_for_ever(
     assert run(settings, studio, label_studio_url="").startswith("no Label Studio is configured")
     assert due(settings.versions, store) == []
     # It was configured while tasks got a second prediction.
-    store.answers.set_refreshed(str(studio.key), 0, "1", 0.0001)
+    store.answers.set_crowded(str(studio.key), 0.0001)
     assert due(settings.versions, store) == [str(studio.key)]
     run(settings, studio, label_studio_url="")
     assert due(settings.versions, store) == []

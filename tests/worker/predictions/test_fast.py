@@ -45,9 +45,9 @@ def workplace(tmp_path: Path, studio: WritableLabelStudio) -> Iterator[Workplace
 def backend(tmp_path: Path, studio: WritableLabelStudio) -> Iterator[Backend]:
     """A backend that has no time to read a picture."""
     slow = CheapEncoders()
-    slow.pause = 0.3
+    slow.pause = 0.6
     settings: dict[str, Any] = {"label_studio_url": studio.url, "label_studio_token": studio.token}
-    with running(tmp_path, slow, predict_budget=0.1, **settings) as made:
+    with running(tmp_path, slow, predict_budget=0.25, **settings) as made:
         made.setup(payloads.setup_body(studio.project, studio.url, studio.token))
         yield made
 

@@ -78,7 +78,7 @@ def test_a_new_home_keeps_the_encoders_that_it_begins_with(tmp_path: Path) -> No
 
 def test_changed_encoders_are_loaded_beside_the_old_ones(tmp_path: Path) -> None:
     # The first answer of new encoders also makes a version.
-    with started(tmp_path, budget=10.0) as (client, service):
+    with started(tmp_path, budget=3.0) as (client, service):
         old = service.engine.result(10)
         first = client.post("/setup", json=SETUP).json()["model_version"]
         Named.may_load.clear()

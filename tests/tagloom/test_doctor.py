@@ -21,6 +21,7 @@ from testing.waiting import until
 from tests.architecture import ROOT
 from tests.captured import CONFIG
 from tests.databases import open_folder
+from tests.sleeping import noted_backend
 from tests.tagloom.checks.setups import SECRET, SET_UPS, Place, queue_of
 from tests.web import served
 from tools.services.ports import free_port
@@ -93,17 +94,13 @@ def test_a_healthy_home_is_ok_from_a_shell_without_settings(place: Place) -> Non
             place.set(TAGLOOM_PORT=port, LABEL_STUDIO_URL=studio.url, LABEL_STUDIO_API_KEY=studio.token)
             queue.announce(Settings())
             environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-            sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
             work = [sys.executable, "-m", "rq.cli", "worker", "-S", "json", "-u", url, "tagloom"]
             log = (place.folder / "worker.log").open("wb")
             with (
-                subprocess.Popen(sleep, env=environment, cwd=place.folder) as running,
+                noted_backend(place.home, env=environment, cwd=place.folder) as running,
                 subprocess.Popen(work, env=environment, stdout=log, stderr=log) as worker,
             ):
                 try:
-                    mark = Mark.of(running.pid)
-                    assert mark
-                    (place.home / FILE).write_text(f"[{mark.model_dump_json()}]")
                     until(lambda: queue.count_workers(Settings()) > 0)
                     for name in settings_in(os.environ):
                         place.environment.delenv(name)
@@ -111,7 +108,6 @@ def test_a_healthy_home_is_ok_from_a_shell_without_settings(place: Place) -> Non
                     place.set(TAGLOOM_HOME="home")
                     done = CliRunner().invoke(main, ["doctor"])
                 finally:
-                    running.kill()
                     worker.terminate()
             log.close()
     assert done.exit_code == 0, done.output
@@ -127,15 +123,9 @@ def test_the_folder_that_the_backend_was_started_in_may_be_gone(place: Place) ->
     Database(Settings().paths.database).close()
     folder = place.folder / "gone"
     folder.mkdir()
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], cwd=folder) as running:
-        try:
-            mark = Mark.of(running.pid)
-            assert mark
-            (place.home / FILE).write_text(f"[{mark.model_dump_json()}]")
-            folder.rmdir()
-            done = CliRunner().invoke(main, ["doctor"])
-        finally:
-            running.kill()
+    with noted_backend(place.home, cwd=folder):
+        folder.rmdir()
+        done = CliRunner().invoke(main, ["doctor"])
     assert "ok  store: 0 projects" in done.output, done.output
 
 

@@ -2,10 +2,8 @@
 
 import json
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from subprocess import Popen
 
 import pytest
 import torch
@@ -16,9 +14,9 @@ from store.processes import BACKEND, WORKER
 from store.store import Store
 from tagloom.cli import main
 from tagloom.encoders import home_settings
-from tagloom_base.running import FILE, Mark
 from tagloom_base.settings import Settings
 from tests.model.encoders.folders import bert_folder
+from tests.sleeping import noted_backend
 from tests.worker import shop
 
 KEY = str(shop.KEY)
@@ -148,13 +146,9 @@ def test_an_encoder_that_cannot_be_loaded_changes_nothing(store: Store, monkeypa
 def test_a_variable_would_win_so_the_change_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAGLOOM_IMAGE_ENCODER", "shipped")
     assert "TAGLOOM_IMAGE_ENCODER names an encoder, which wins" in run("use", "shipped", "--yes").output
-    with Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as running:
-        mark = Mark.of(running.pid)
-        assert mark
-        (Settings().paths.home / FILE).write_text(f"[{mark.model_dump_json()}]")
+    with noted_backend(Settings().paths.home):
         monkeypatch.delenv("TAGLOOM_IMAGE_ENCODER")
         refused = run("use", "shipped", "--yes")
-        running.kill()
     assert "TAGLOOM_IMAGE_ENCODER names an encoder, which wins" in refused.output
 
 

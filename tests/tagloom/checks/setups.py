@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -19,11 +17,11 @@ from store.database import Database
 from store.processes import BACKEND, WORKER
 from store.store import Store
 from store.webhooks import WebhookState
-from tagloom_base.running import FILE, Mark
 from tagloom_base.settings import Settings
 from testing.label_studio.writable import WritableLabelStudio
 from tests.captured import CONFIG
 from tests.databases import open_folder, shut
+from tests.sleeping import noted_backend
 from tests.web import certificate, served
 from tools.services.ports import free_port
 from tools.services.stack import Stack
@@ -83,13 +81,9 @@ variables("no Label Studio is configured", LABEL_STUDIO_URL="")
 @setup("another value here than the running backend has")
 def another_value(place: Place) -> Iterator[None]:
     environment = {**os.environ, "TAGLOOM_QUEUE": "tagloom"}
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=environment) as running:
-        mark = Mark.of(running.pid)
-        assert mark
-        (place.home / FILE).write_text(f"[{mark.model_dump_json()}]")
+    with noted_backend(place.home, env=environment):
         place.set(TAGLOOM_QUEUE="other")
         yield
-        running.kill()
 
 
 @setup("the home or the database may not be written")

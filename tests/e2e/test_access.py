@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from backend.service import NO_VERSION
 from labelstudio.config import LabelConfig
 from tagloom.datasets.dataset import load
 from tagloom_base.errors import UserError
@@ -210,8 +211,15 @@ def test_label_studio_ml_serves_the_same_version(guarded: Guarded) -> None:
     _until(is_ready, lambda: server.tail())
     assert there["state"] == "CO", there
     assert there["model_version"] == own["model_version"]
-    tested = guarded.api.call("POST", f"/api/ml/{number}/predict/test?random=true")
-    (answer,) = tested["response"]
+    answer: dict[str, Any] = {}
+
+    def is_loaded() -> bool:
+        """The version is known before the encoders are loaded."""
+        (told,) = guarded.api.call("POST", f"/api/ml/{number}/predict/test?random=true")["response"]
+        answer.update(told)
+        return bool(answer["model_version"] != NO_VERSION)
+
+    _until(is_loaded, lambda: server.tail())
     assert answer["model_version"] == own["model_version"]
     assert isinstance(answer["result"], list)
     guarded.api.call("DELETE", f"/api/ml/{number}")

@@ -114,7 +114,14 @@ def test_a_second_run_changes_nothing(place: Place) -> None:
 
 def test_a_webhook_that_was_lost_or_spoilt_is_mended(place: Place) -> None:
     (hook,) = place.webhooks()
-    place.api.call("PATCH", f"/api/webhooks/{hook['id']}/", json={"is_active": False, "url": hook["url"]})
+
+    def switch_off() -> None:
+        place.api.call("PATCH", f"/api/webhooks/{hook['id']}/", json={"is_active": False, "url": hook["url"]})
+
+    # The backend itself switches it on the first time, and leaves it off the second time.
+    switch_off()
+    until(lambda: place.webhooks()[0]["is_active"], seconds=120, every=1)
+    switch_off()
     assert place.run("init", str(place.project))["changed"] == ["mended the webhook that is switched off"]
     place.api.call("DELETE", f"/api/webhooks/{hook['id']}/")
     assert place.run("init", str(place.project))["changed"] == ["added the webhook"]

@@ -287,6 +287,19 @@ def test_an_empty_answer_does_not_pass(running: Running) -> None:
         prediction_of(empty, "v0.0000")
 
 
+def test_predictions_that_differ_or_pile_up_do_not_pass() -> None:
+    tag = {"type": "choices", "value": {"choices": ["LOGO"]}}
+    place = {"y": 10, "width": 20, "height": 20}
+    box, moved = ({"type": "rectanglelabels", "value": {**place, "x": left}} for left in (10.0, 10.1))
+    one, other, untagged = ({"model_version": "v1.a", "result": result} for result in ([tag, box], [tag, moved], [box]))
+    assert prediction_of({"id": 1, "predictions": [one, one]}, "v1.a") == one
+    for wrong in (other, untagged):
+        with pytest.raises(AssertionError, match="differ"):
+            prediction_of({"id": 1, "predictions": [one, wrong]}, "v1.a")
+    with pytest.raises(AssertionError, match="expected one or two"):
+        prediction_of({"id": 1, "predictions": [one] * 3}, "v1.a")
+
+
 def _variety(prediction: Mapping[str, Any]) -> tuple[int, int]:
     """How many kinds are tagged, and next how close the rectangles come to one a kind: what a picture of it shows."""
     tags = tags_of(prediction)

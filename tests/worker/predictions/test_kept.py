@@ -8,6 +8,7 @@ import pytest
 
 import worker.predictions.kept
 from labelstudio.changes import tasks_of
+from labelstudio.encoding import Failure
 from model.features.item import ItemFeatures
 from model.items import Prediction
 from store.answers import Answer
@@ -125,6 +126,19 @@ def test_a_kept_answer_is_given_again_without_the_model_unless_the_task_changed(
     renamed = {**tasks[0], "data": {**tasks[0]["data"], "title": "全新的标题"}}
     answering.predictions([renamed, *[task for task in tasks[1:] if task["id"] in boxed]])
     assert asked == [1]
+
+
+def test_a_task_whose_picture_is_gone_is_answered_from_its_texts_and_not_by_boxes_that_were_kept(
+    workplace: Workplace, studio: WritableLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering = Answering(workplace, project_of(workplace, studio))
+    run(workplace, studio)
+    (version,) = workplace.store.answers.versions(str(studio.key))
+    boxed = next(one.task_id for one in kept(workplace, studio, version).values() if one.boxes)
+    monkeypatch.setattr(workplace.encoder, "features", lambda *_: [Failure("no such picture", permanent=True)])
+    (entry,) = answering.predictions([workplace.store.tasks.some(str(studio.key), [boxed])[boxed].payload()]).values()
+    assert entry
+    assert (entry.features.size, entry.prediction.boxes) == ((0, 0), ())
 
 
 def test_a_job_that_gave_way_is_continued(workplace: Workplace, studio: WritableLabelStudio) -> None:

@@ -1,5 +1,6 @@
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from tempfile import TemporaryDirectory
 
@@ -47,6 +48,13 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """No secret of an earlier test is known: as one, a word such as "token" would be hidden in all later texts."""
     monkeypatch.setattr(redaction, "_KNOWN", redaction._Known())
+
+
+@pytest.fixture(autouse=True)
+def patient_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy test machine may need longer than Label Studio would wait."""
+    if "backend.service" in sys.modules:  # a test that needs no backend is spared the seconds of its import
+        monkeypatch.setattr("backend.service.JOURNAL_SECONDS", 20.0)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from backend import service
 from tagloom_base import logs
 from tests.backend.parts import Backend, running
 from tests.labelstudio.studio import Studio
@@ -17,12 +16,6 @@ def logging_as_in_production() -> None:
     """Structured logs through the standard library, where pytest collects them."""
     logs.configure()
     logging.getLogger().handlers.clear()
-
-
-@pytest.fixture(autouse=True)
-def patient_journal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy test machine may need longer than Label Studio would wait."""
-    monkeypatch.setattr(service, "JOURNAL_SECONDS", 20.0)
 
 
 @pytest.fixture

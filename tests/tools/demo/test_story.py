@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from model.boxes.metrics import GoldPicture
 from model.items import Box, LabelledBox
+from testing.label_studio import delivery
 from testing.label_studio.payloads import Json
 from testing.label_studio.simulator import SimulatedLabelStudio
 from tests.tools.demo.stub import Result, StubBackend, serving, tags
@@ -55,7 +56,8 @@ def backend() -> Iterator[StubBackend]:
 def good(cast: Cast) -> tuple[Outcome, StubBackend]:
     """What a backend that learns made of it, and what it was asked."""
     stub = StubBackend(learning, every=5)
-    with serving(stub):
+    with serving(stub), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delivery, "_TIMEOUT", 20.0)  # a busy test machine may need longer than Label Studio would wait
         return run(stub, cast), stub
 
 

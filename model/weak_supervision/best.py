@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 from torch.linalg import vector_norm
+from torch.nn.functional import pad
 
 ITEMS = 4096
 """Items that are compared at a time, which bounds the memory."""
@@ -120,11 +121,18 @@ def multiplies_bfloat16() -> bool:
 def best_among(gold: GoldVectors, rows_N: Tensor, vectors_ND: Tensor, known: Best) -> Best:
     """Return the best of what is ``known`` and of the gold, for the items in ``rows_N`` of ``vectors_ND``.
 
-    Vectors may be in half precision; then they are compared as they are. No item is its own neighbour. The known ones
-    must not be among the gold.
+    ``rows_N`` are in ascending order. Vectors may be in half precision; then they are compared as they are. No item is
+    its own neighbour. The known ones must not be among the gold.
     """
-    parts = [slice(start, start + ITEMS) for start in range(0, len(rows_N), ITEMS)]
-    return Best.joined([_part(gold, rows_N[at], vectors_ND[rows_N[at]], known[at]) for at in parts])
+    found = []
+    for start in range(0, len(rows_N), ITEMS):
+        at = slice(start, start + ITEMS)
+        first, last = int(rows_N[at][0]), int(rows_N[at][-1])
+        # A copy of rows that follow each other would take as long as half of a product with a little gold.
+        follow = last - first + 1 == len(rows_N[at])
+        items_ND = vectors_ND[first : last + 1] if follow else vectors_ND[rows_N[at]]
+        found.append(_part(gold, rows_N[at], items_ND, known[at]))
+    return Best.joined(found)
 
 
 def _part(gold: GoldVectors, rows_N: Tensor, items_ND: Tensor, known: Best) -> Best:
@@ -184,15 +192,13 @@ def _compared(
 def _picked(product_NG: Tensor, bound_N1: Tensor, start: int) -> tuple[Tensor, Tensor]:
     """Return places and products that reach the bound, in as few columns as they need; the rest of them hold -∞."""
     reached_NG = product_NG >= bound_N1
-    items, columns = reached_NG.shape
-    if columns % 8:
-        item_P, column_P = reached_NG.nonzero(as_tuple=True)
-    else:
-        # Most are not reached. Eight are looked at together, which is quicker.
-        eight_P = reached_NG.view(torch.int64).flatten().nonzero()[:, 0]
-        within_P, at_P = reached_NG.view(-1, 8)[eight_P].nonzero(as_tuple=True)
-        flat_P = eight_P[within_P] * 8 + at_P
-        item_P, column_P = flat_P // columns, flat_P % columns
+    # Most are not reached. Eight are looked at together, which is quicker.
+    padded_NG = pad(reached_NG, (0, -reached_NG.shape[1] % 8)).contiguous()
+    items, columns = padded_NG.shape
+    eight_P = padded_NG.view(torch.int64).flatten().nonzero()[:, 0]
+    within_P, at_P = padded_NG.view(-1, 8)[eight_P].nonzero(as_tuple=True)
+    flat_P = eight_P[within_P] * 8 + at_P
+    item_P, column_P = flat_P // columns, flat_P % columns
     count_N = item_P.bincount(minlength=items)
     shape = items, max(1, int(count_N.amax()))
     at_P = torch.arange(len(item_P)) - (count_N.cumsum(0) - count_N)[item_P]

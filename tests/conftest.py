@@ -18,6 +18,8 @@ from tools.services.ports import free_port
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
+PATIENCE_S = 20.0
+
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -50,11 +52,14 @@ def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redaction, "_KNOWN", redaction._Known())
 
 
-@pytest.fixture(autouse=True)
-def patient_journal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy test machine may need longer than Label Studio would wait."""
-    if "backend.service" in sys.modules:  # a test that needs no backend is spared the seconds of its import
-        monkeypatch.setattr("backend.service.JOURNAL_SECONDS", 20.0)
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """A test machine may be busy, and its disk slow: backends wait longer for it than a user would."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "backend.service" in sys.modules:  # a run that needs no backend is spared the seconds of its import
+            patch.setattr("backend.service.JOURNAL_SECONDS", PATIENCE_S)
+            patch.setattr("backend.running.PATIENCE_S", PATIENCE_S)
+        yield
 
 
 @pytest.fixture

@@ -23,11 +23,16 @@ import psutil
 from store.store import Store
 from tagloom_base.settings import Settings
 from tests.labelstudio import zoo
-from tools.services.child import Child, program
+from tools.services.child import Child
 from tools.services.ports import free_port
 from tools.services.stack import healthy
 
 NO_REDIS = "redis://127.0.0.1:1/0"  # nothing listens there
+# `tagloom serve`, but it waits longer for the database than a user would: a busy machine's disk is slow.
+PROGRAM = (
+    "from backend import running, service; from tagloom.cli import main; "
+    "running.PATIENCE_S = service.JOURNAL_SECONDS = 20.0; main()"
+)
 NEIGHBOUR = "20.1"
 PAUSE_S = 0.1  # between two requests of the neighbour
 PICTURE = f"data:image/png;base64,{base64.b64encode(zoo.saved(zoo.two_halves(), 'PNG')).decode()}"
@@ -72,7 +77,8 @@ def fuzzed(home: Path, quiet: int, **settings: str) -> Iterator[Fuzzed]:
     """
     port = free_port()
     environment = {"TAGLOOM_HOME": str(home), "TAGLOOM_PORT": str(port), "REDIS_URL": NO_REDIS, **settings}
-    backend = Child("backend", [program("tagloom"), "serve"], log=home / "backend.log", environment=environment)
+    command = [sys.executable, "-c", PROGRAM, "serve"]
+    backend = Child("backend", command, log=home / "backend.log", environment=environment)
     url = f"http://127.0.0.1:{port}"
     backend.start()
     over = threading.Event()

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from backend import service
 from testing.waiting import until
 from tests import captured
 from tests.backend.parts import Backend, running
@@ -35,10 +34,13 @@ def locked(backend: Backend) -> Iterator[None]:
         other.close()
 
 
-@pytest.fixture(autouse=True)
-def as_it_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Elsewhere tests give the journal more time, because others run beside them."""
-    monkeypatch.setattr(service, "JOURNAL_SECONDS", 0.8)
+@pytest.fixture(scope="module", autouse=True)
+def as_it_is_served() -> Iterator[None]:
+    """Elsewhere tests give the database more time, because others run beside them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("backend.service.JOURNAL_SECONDS", 0.8)
+        patch.setattr("backend.running.PATIENCE_S", 0.5)
+        yield
 
 
 @pytest.fixture(scope="module")

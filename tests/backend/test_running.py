@@ -40,7 +40,10 @@ def test_a_database_that_cannot_be_written_is_told_before_the_server_starts(tmp_
     require_startable(Settings(home=tmp_path))
 
 
-def test_a_locked_database_and_a_missing_lexicon_differ(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_locked_database_and_a_missing_lexicon_differ(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.running.PATIENCE_S", 0.1)
     settings = Settings(home=tmp_path)
     database = Database(settings.paths.database)
     with database.write(), caplog.at_level(logging.WARNING):

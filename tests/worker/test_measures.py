@@ -1,4 +1,6 @@
 from collections.abc import Callable
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -38,11 +40,18 @@ def known(store: Store) -> Store:
     return store
 
 
+@pytest.fixture
+def _ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look at the clock is a hundredth of a second after the last one, however slow the machine is."""
+    monkeypatch.setattr(measures, "time", SimpleNamespace(monotonic=count(step=0.01).__next__))
+
+
 def kept(store: Store, family: measures.Family, *labels: str) -> float:
     found = {amount.labels: value for amount, value in store.measures.all().items() if amount.name == family.name}
     return found.get(labels, 0.0)
 
 
+@pytest.mark.usefixtures("_ticks")
 def test_jobs_are_counted_by_kind_and_outcome(known: Store) -> None:
     tally = Tally()
     for outcome in (Done("all"), Done("all"), Unfinished("gave way")):
@@ -58,6 +67,7 @@ def test_jobs_are_counted_by_kind_and_outcome(known: Store) -> None:
     assert kept(known, JOBS_KILLED, "encode") == 0
 
 
+@pytest.mark.usefixtures("_ticks")
 def test_stages_are_timed_and_a_killed_job_loses_no_more_than_its_last_seconds(
     known: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

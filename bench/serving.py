@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,17 +101,21 @@ def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
 
 
 @contextmanager
-def swapping(settings: Settings, every: float) -> Iterator[None]:
-    """Publish a new version every so many seconds."""
+def swapping(settings: Settings, every: float, times: int) -> Iterator[None]:
+    """Publish a new version every so many seconds, so many times at most.
+
+    They are written before: while they are published, nothing else takes time of the processors.
+    """
+    store = Store.open(settings.paths.database)
+    written = [_written(settings, store) for _ in range(times)]
     stop = threading.Event()
 
     def run() -> None:
-        store = Store.open(settings.paths.database)
-        seed = 0
-        while not stop.wait(every):
-            seed += 1
-            _publish(settings, store, seed)
-        store.close()
+        for version in written:
+            if stop.wait(every):
+                return
+            current = _current(store)
+            store.versions.install(KEY, replace(version, parent=current.version), generation=current.generation)
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -120,15 +124,14 @@ def swapping(settings: Settings, every: float) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
+        store.close()
 
 
-def _publish(settings: Settings, store: Store, seed: int) -> Current:
+def _written(settings: Settings, store: Store) -> NewVersion:
     """The served tagger again, under a new number: what is measured is the swap, not the training."""
-    current = store.versions.current(KEY)
-    assert current is not None, "the project is set up"
     number = store.versions.reserve(KEY)
-    served: Tagger = checkpoint.load(settings.paths.checkpoints / current.folder)
-    version = f"{checkpoint.version_name(number, served)}"
+    served: Tagger = checkpoint.load(settings.paths.checkpoints / _current(store).folder)
+    version = checkpoint.version_name(number, served)
     folder = f"{KEY}/{version}"
     checkpoint.save(
         served.named(version),
@@ -136,8 +139,13 @@ def _publish(settings: Settings, store: Store, seed: int) -> Current:
         version=version,
         about=checkpoint.About(phase="bench"),
     )
-    new = NewVersion(number, version, current.version, folder, "bench", served.space, served.labels, {}, 0, 0, 0)
-    return store.versions.install(KEY, new, generation=current.generation)
+    return NewVersion(number, version, "", folder, "bench", served.space, served.labels, {}, 0, 0, 0)
+
+
+def _current(store: Store) -> Current:
+    current = store.versions.current(KEY)
+    assert current is not None, "the project is set up"
+    return current
 
 
 @contextmanager

@@ -55,6 +55,8 @@ from tools.services.stack import Stack
 CLIENTS, MANY = 4, 50
 EVERY_S = 2.0
 """Seconds between two swaps."""
+SWAPS = 3
+"""Swaps that each turn sees."""
 SETTLING_S = 2.0
 """Seconds that the last swap may take."""
 COLD = 100
@@ -267,8 +269,18 @@ def measure(servers: Sequence[Server], settings: Settings, tasks: Tasks, size: S
 
     def turn(part: str, made: Callable[[int], list[dict[str, Any]]], clients: int = CLIENTS) -> None:
         click.echo(part, err=True)
+        seconds = max(size.seconds, SWAPS * EVERY_S) if part.endswith("swaps") else size.seconds
         for server in servers:
-            server.ask(part, made(int(size.seconds * FASTEST)), clients, size.seconds)
+            # What other parts asked for in the meantime, and versions that came then, are not what is measured.
+            if part.startswith("again"):
+                server.ask("warm", tasks.known(), 1)
+            bodies = made(int(seconds * FASTEST))
+            if part.endswith("swaps"):
+                with swapping(settings, EVERY_S, SWAPS), alone(server, servers):
+                    server.ask(part, bodies, clients, seconds)
+                time.sleep(SETTLING_S)
+            else:
+                server.ask(part, bodies, clients, seconds)
 
     def known(_: int) -> list[dict[str, Any]]:
         return tasks.known()
@@ -278,15 +290,24 @@ def measure(servers: Sequence[Server], settings: Settings, tasks: Tasks, size: S
         turn("kept by a worker", tasks.kept)
         turn("again", known)
         turn(f"again, {MANY} clients", known, MANY)
-        with swapping(settings, EVERY_S):
-            turn("first time, swaps", tasks.new)
-            turn("again, swaps", known)
-        time.sleep(SETTLING_S)
-        for server in servers:
-            server.ask("warm", tasks.known(), 1)
+        turn("first time, swaps", tasks.new)
+        turn("again, swaps", known)
         with training(settings):
             turn("first time, a worker trains", tasks.new)
             turn("again, a worker trains", known)
+
+
+@contextmanager
+def alone(server: Server, servers: Sequence[Server]) -> Iterator[None]:
+    """Let the other servers stand still, which would load the same version at the same moment."""
+    others = [other.process for other in servers if other is not server]
+    for process in others:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in others:
+            process.resume()
 
 
 def memory(server: Server, tasks: Tasks, requests: int) -> list[float]:

@@ -58,13 +58,14 @@ class LabelStudioClient:
 
     def __init__(self, connection: Connection, *, timeout: float = 15.0) -> None:
         self.connection = connection
+        self.trust = reachability.trusted()
         redaction.keep_out(connection.token.get_secret_value())
         proxy = Proxies().of(connection.origin) if connection.origin else None
         through = httpx.Proxy(proxy.url, auth=proxy.auth) if proxy else None
         self._http = httpx.Client(
             base_url=connection.url or "http://unconfigured.invalid",
             timeout=timeout,
-            transport=httpx.HTTPTransport(verify=reachability.trusted(), proxy=through),
+            transport=httpx.HTTPTransport(verify=self.trust, proxy=through),
         )
         self._lock = threading.Lock()
         self._access = ""

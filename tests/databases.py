@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, create_engine, inspect, make_url, text
 
 BOTH = ("sqlite", "postgresql")
 DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))
@@ -25,6 +28,29 @@ def new_database(kind: str, request: pytest.FixtureRequest, folder: Path, templa
     execute(url, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield named(url, name)
     execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def migrated_once() -> Iterator[None]:
+    """In the block, the migrations run for the first new SQLite database; further ones get what they made there."""
+    upgrade, made = command.upgrade, list[str]()
+
+    def upgraded(config: Config, revision: str) -> None:
+        connection: Connection = config.attributes["connection"]
+        is_new = connection.dialect.name == "sqlite" and not inspect(connection).get_table_names()
+        if not (is_new and made and revision == "head"):
+            upgrade(config, revision)
+        else:
+            for statement in made:
+                connection.exec_driver_sql(statement)
+            connection.exec_driver_sql("UPDATE identity SET id = lower(hex(randomblob(16)))")
+        if is_new and not made and revision == "head":
+            driver: Any = connection.connection.driver_connection
+            made[:] = list(driver.iterdump())[1:-1]  # without BEGIN and COMMIT
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "upgrade", upgraded)
+        yield
 
 
 def named(url: str, database: str) -> str:

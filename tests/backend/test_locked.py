@@ -16,7 +16,7 @@ from tests.backend.parts import Backend, running
 from tests.backend.questions import TAGS
 from tests.databases import new_database
 
-SOON_S = 2.0  # Label Studio gives /setup three
+SOON_S = 3.0  # Label Studio waits so long for /setup
 WARM = {"tasks": [{"id": 1, "data": {"title": "买一送一 赠品"}}], "project": "7.1", "label_config": TAGS}
 NEW = {"tasks": [{"id": 2, "data": {"title": "买一送一 赠品"}}], "project": "8.1", "label_config": TAGS}
 LATE = {"tasks": [{"id": 3, "data": {"image": "/data/a.png", "title": "赠品"}}], "project": "7.1", "label_config": TAGS}

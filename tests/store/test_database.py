@@ -7,12 +7,14 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData, create_engine, insert, select
 from sqlalchemy.exc import OperationalError
 
-from store.database import Database, is_locked
+from store.database import Database, _prepare_sqlite, is_locked
 from store.store import Store
 from store.tables import LEASES, METADATA, PROJECTS
 from tagloom_base.errors import UserError
 from tests.databases import TEMPLATE, named, open_folder, shut
 from tests.store.upgrades import make_old, turn_old
+
+PREPARE = _prepare_sqlite  # that of the product: in tests, commits leave it to the system when they are on the disk
 
 
 def test_migrations_make_the_tables(empty_url: str) -> None:
@@ -28,7 +30,8 @@ def test_many_may_open_a_new_database_at_once(empty_url: str) -> None:
             database.close()
 
 
-def test_a_commit_is_on_the_disk(tmp_path: Path) -> None:
+def test_a_commit_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("store.database._prepare_sqlite", PREPARE)
     database = Database(f"sqlite:///{tmp_path / 'tagloom.db'}")
     with database.read() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"

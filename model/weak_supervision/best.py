@@ -95,21 +95,19 @@ class Best:
         """Return the best of items that were compared with nothing."""
         return cls(torch.full((items, most), -1, dtype=torch.int64), torch.full((items, most), -torch.inf))
 
-    @classmethod
-    def joined(cls, parts: Sequence["Best"]) -> "Best":
-        """Return the best of all parts' items, in order."""
-        return cls(torch.cat([part.rows_NM for part in parts]), torch.cat([part.similarity_NM for part in parts]))
+    def copy(self) -> "Best":
+        """Return the same in tensors of its own."""
+        return Best(self.rows_NM.clone(), self.similarity_NM.clone())
 
-    def joined_by(self, rows_NC: Tensor, similarity_NC: Tensor) -> "Best":
-        """Return the best of these and others; where a similarity is -∞, there is no other."""
+    def take(self, rows_NC: Tensor, similarity_NC: Tensor) -> None:
+        """Become the best of these and others; where a similarity is -∞, there is no other."""
         # Most items of a project get no new neighbour from a little new gold.
         changed = (similarity_NC.amax(1) > self.least_N).nonzero()[:, 0]
-        rows_NM, similarity_NM = self.rows_NM.clone(), self.similarity_NM.clone()
         others_NC = rows_NC.masked_fill(similarity_NC == -torch.inf, -1)[changed]
         both_NJ = torch.cat([self.similarity_NM[changed], similarity_NC[changed]], 1)
-        similarity_NM[changed], at_NM = both_NJ.topk(rows_NM.shape[1], dim=1)
-        rows_NM[changed] = torch.cat([self.rows_NM[changed], others_NC], 1).gather(1, at_NM)
-        return Best(rows_NM, similarity_NM)
+        best_NM, at_NM = both_NJ.topk(self.rows_NM.shape[1], dim=1)
+        self.rows_NM[changed] = torch.cat([self.rows_NM[changed], others_NC], 1).gather(1, at_NM)
+        self.similarity_NM[changed] = best_NM
 
 
 def multiplies_bfloat16() -> bool:
@@ -124,26 +122,29 @@ def best_among(gold: GoldVectors, rows_N: Tensor, vectors_ND: Tensor, known: Bes
     ``rows_N`` are in ascending order. Vectors may be in half precision; then they are compared as they are. No item is
     its own neighbour. The known ones must not be among the gold.
     """
-    found = []
+    found = known.copy()
     for start in range(0, len(rows_N), ITEMS):
         at = slice(start, start + ITEMS)
         first, last = int(rows_N[at][0]), int(rows_N[at][-1])
         # A copy of rows that follow each other would take as long as half of a product with a little gold.
         follow = last - first + 1 == len(rows_N[at])
         items_ND = vectors_ND[first : last + 1] if follow else vectors_ND[rows_N[at]]
-        found.append(_part(gold, rows_N[at], items_ND, known[at]))
-    return Best.joined(found)
+        _improve(found[at], gold, rows_N[at], items_ND)
+    return found
 
 
-def _part(gold: GoldVectors, rows_N: Tensor, items_ND: Tensor, known: Best) -> Best:
+def _improve(found: Best, gold: GoldVectors, rows_N: Tensor, items_ND: Tensor) -> None:
+    """Let what is ``found`` of some items become the best of it and of the gold."""
     if not gold.is_rough:
-        return _compared(gold, gold.rows_G, rows_N, items_ND.float(), known, known.least_N)
+        _compare(found, gold, gold.rows_G, rows_N, items_ND.float(), found.least_N)
+        return
+    known = found.copy()
     rough_ND = items_ND.bfloat16()
     length_N = vector_norm(rough_ND, dim=1, dtype=torch.float32)
     bound_N = length_N * (gold.farthest + SUM * items_ND.shape[1] * gold.longest)
     bound_N += vector_norm(items_ND.float() - rough_ND.float(), dim=1) * gold.longest
-    nothing, places_G = Best.none(len(rows_N), ROUGHLY * known.rows_NM.shape[1]), torch.arange(len(gold.rows_G))
-    roughly = _compared(gold, places_G, rows_N, rough_ND, nothing, known.least_N - bound_N)
+    roughly, places_G = Best.none(len(rows_N), ROUGHLY * known.rows_NM.shape[1]), torch.arange(len(gold.rows_G))
+    _compare(roughly, gold, places_G, rows_N, rough_ND, known.least_N - bound_N)
     count_N = (roughly.rows_NM >= 0).sum(1)
     exact_NR = torch.full_like(roughly.similarity_NM, -torch.inf)
     # Items with as many pairs are multiplied together, so that none waits for another.
@@ -151,21 +152,20 @@ def _part(gold: GoldVectors, rows_N: Tensor, items_ND: Tensor, known: Best) -> B
         places_NC = roughly.rows_NM[rows, : int(count_N[rows[-1]])]
         exact_NC = torch.linalg.vecdot(gold.exact_GD[places_NC], items_ND[rows].float()[:, None])
         exact_NR[rows, : places_NC.shape[1]] = exact_NC
-    found = known.joined_by(gold.rows_G[roughly.rows_NM], exact_NR.masked_fill_(roughly.rows_NM < 0, -torch.inf))
+    found.take(gold.rows_G[roughly.rows_NM], exact_NR.masked_fill_(roughly.rows_NM < 0, -torch.inf))
     # Whatever was not kept has at most this inner product.
     most_N = roughly.least_N + ROUNDING * roughly.least_N.abs() + bound_N
     unproven = (found.least_N < most_N).nonzero()[:, 0]
     if len(unproven):
-        exact = replace(gold, compared_GD=gold.exact_GD)
-        certain = _part(exact, rows_N[unproven], items_ND[unproven], known[unproven])
+        certain = known[unproven]
+        _improve(certain, replace(gold, compared_GD=gold.exact_GD), rows_N[unproven], items_ND[unproven])
         found.rows_NM[unproven], found.similarity_NM[unproven] = certain.rows_NM, certain.similarity_NM
-    return found
 
 
-def _compared(
-    gold: GoldVectors, names_G: Tensor, rows_N: Tensor, items_ND: Tensor, found: Best, least_N: Tensor
-) -> Best:
-    """Return each item's best of ``found`` and of the gold, by the vectors that are compared.
+def _compare(
+    found: Best, gold: GoldVectors, names_G: Tensor, rows_N: Tensor, items_ND: Tensor, least_N: Tensor
+) -> None:
+    """Let what is ``found`` become the best of it and of the gold, by the vectors that are compared.
 
     A gold item is told by its name. None below ``least_N`` is needed.
     """
@@ -185,8 +185,7 @@ def _compared(
             product_NC[items, own_N1[items, 0] - start] = -torch.inf
             product_NC, place_NC = product_NC.float().topk(min(found.rows_NM.shape[1], len(compared_CD)), dim=1)
             place_NC += start
-        found = found.joined_by(names_G[place_NC], product_NC)
-    return found
+        found.take(names_G[place_NC], product_NC)
 
 
 def _picked(product_NG: Tensor, bound_N1: Tensor, start: int) -> tuple[Tensor, Tensor]:

@@ -62,17 +62,26 @@ def test_gold_that_is_added_joins_what_is_known() -> None:
 
 def test_what_bfloat16_cannot_tell_apart_is_compared_again(is_rough: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     vectors_ND, compared = vectors(0.003), list[bool]()
-    whole = best._compared
+    whole = best._compare
 
-    def noting(gold: GoldVectors, *given: object) -> Best:
+    def noting(found: Best, gold: GoldVectors, *given: object) -> None:
         compared.append(gold.is_rough)
-        return whole(gold, *given)  # type: ignore[arg-type]
+        whole(found, gold, *given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(best, "_compared", noting)
+    monkeypatch.setattr(best, "_compare", noting)
     gold = list(range(300))
     found = best_among(GoldVectors.of(gold, vectors_ND), torch.arange(100), vectors_ND, Best.none(100, MOST))
     assert compared == ([True, False] if is_rough else [False])
     assert torch.allclose(found.similarity_NM.double(), by_sorting(vectors_ND, gold)[:100], atol=1e-6)
+
+
+def test_what_was_known_stays_as_it_was() -> None:
+    vectors_ND = vectors(0.5)
+    known = best_among(GoldVectors.of(range(50), vectors_ND), torch.arange(ITEMS), vectors_ND, Best.none(ITEMS, MOST))
+    before = known.copy()
+    best_among(GoldVectors.of(range(50, 90), vectors_ND), torch.arange(ITEMS), vectors_ND, known)
+    assert torch.equal(known.rows_NM, before.rows_NM)
+    assert torch.equal(known.similarity_NM, before.similarity_NM)
 
 
 def test_vectors_in_half_precision_are_compared_as_they_are() -> None:

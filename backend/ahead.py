@@ -1,12 +1,12 @@
 """Answer ahead: before a swap, the tasks that annotators probably open next, so that they cost a look-up.
 
 Label Studio shows tasks in the order of their ids unless it samples by uncertainty; then the worker has written the
-predictions of the next ones already. Annotators also come back to tasks that they have opened.
+predictions of the next ones already.
 """
 
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import structlog
 
@@ -20,22 +20,12 @@ from store.tasks import Tasks
 
 LOG = structlog.stdlib.get_logger(__name__)
 
-# Tasks that are answered ahead: those after the last one, and those that were asked for of late.
-NEXT, RECENT = 16, 64
-# The most seconds that a new version waits for that.
-PATIENCE_S = 1.0
+# Tasks that are answered ahead, and the most seconds that a new version waits for that.
+NEXT, PATIENCE_S = 16, 1.0
 # Tasks that are answered at once: each costs half as much as alone, and requests wait for twice as long.
 TOGETHER = 4
-# Projects whose requests are remembered.
+# Projects whose last request is remembered.
 MOST = 10_000
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where a project's annotators are: the labelling config, and the tasks asked for of late, newest last."""
-
-    config: LabelConfig
-    recent: tuple[int, ...]
 
 
 class Ahead:
@@ -44,7 +34,8 @@ class Ahead:
     def __init__(self, answers: Answers, tasks: Tasks) -> None:
         self._answers = answers
         self._tasks = tasks
-        self._places: Kept[str, _Place] = Kept(MOST, MOST)
+        # Project → its labelling config, and the last task that was asked for.
+        self._last: Kept[str, tuple[LabelConfig, int]] = Kept(MOST, MOST)
         self._closed = threading.Event()
 
     def close(self) -> None:
@@ -53,28 +44,21 @@ class Ahead:
     def note(self, question: Question) -> None:
         """Note which task was asked for. A request for several tasks says nothing about an annotator's place."""
         if len(question.tasks) == 1 and (number := question.tasks[0].id) is not None:
-            project = str(question.project)
-            # Two threads may note at once; then one task is missing here, which costs a request some milliseconds.
-            place = self._places.get(project)
-            before = [other for other in place.recent if other != number] if place else []
-            self._places.put(project, _Place(question.config, (*before[1 - RECENT :], number)), 1)
+            self._last.put(str(question.project), (question.config, number), 1)
 
     def answer(self, project: str, served: Served) -> None:
-        """Answer the tasks that are probably next with a version that is about to serve."""
-        if (place := self._places.get(project)) is None:
+        """Answer the last task that was asked for and those after it with a version that is about to serve."""
+        if (last := self._last.get(project)) is None:
             return
+        config, number = last
         try:
             end = time.monotonic() + PATIENCE_S
-            following = self._tasks.page(project, place.recent[-1] - 1, 1 + NEXT)
-            others = set(place.recent) - {task.id for task in following}
-            found = self._tasks.some(project, others)
-            again = [found[number] for number in reversed(place.recent) if number in found]
-            tasks = [TaskIn.model_validate(task.payload()) for task in (*following, *again)]
+            tasks = [TaskIn.model_validate(task.payload()) for task in self._tasks.page(project, number - 1, 1 + NEXT)]
             for first in range(0, len(tasks), TOGETHER):
                 if self._closed.is_set() or time.monotonic() > end:
                     return
                 part = tasks[first : first + TOGETHER]
-                question = Question(ProjectKey.parse(project), place.config, part, end, end)
+                question = Question(ProjectKey.parse(project), config, part, end, end)
                 if self._answers.kept(question, served) is None:
                     # A picture among them is unread: the others need not wait for it.
                     for task in part:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from backend import ahead, known_projects
+from backend import known_projects
 from backend.ahead import NEXT, TOGETHER
 from backend.versions import Served
 from labelstudio.changes import tasks_of
@@ -168,24 +168,6 @@ def test_the_next_tasks_are_answered_ahead_after_a_swap(backend: Backend, monkey
     assert ask(backend, {**question(0), "tasks": [tasks[1]]})[0]["result"], "the next one"
     assert ask(backend, {**question(0), "tasks": [tasks[NEXT]]})[0]["result"]
     assert ask(backend, {**question(0), "tasks": [tasks[NEXT + 2]]})[0]["result"] == [], "nobody waits for that one"
-
-
-def test_the_tasks_that_were_asked_for_last_are_answered_ahead_too(
-    backend: Backend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ahead, "RECENT", 3)
-    ready(backend)
-    count = NEXT + 4
-    tasks = question(count)["tasks"]
-    ask(backend, question(count))
-    first, again, second = tasks[count - 1], tasks[count - 2], tasks[count - 3]
-    for task in (again, first, second, again, tasks[0]):
-        ask(backend, {**question(0), "tasks": [task]})
-    wait_for(next_version(backend, 3), backend)
-    silence_model(monkeypatch)
-    assert ask(backend, {**question(0), "tasks": [again]})[0]["result"]
-    assert ask(backend, {**question(0), "tasks": [second]})[0]["result"]
-    assert ask(backend, {**question(0), "tasks": [first]})[0]["result"] == [], "three others were asked for since"
 
 
 def test_a_task_whose_picture_is_unread_keeps_no_other_from_being_answered_ahead(

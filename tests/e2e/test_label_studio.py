@@ -291,7 +291,8 @@ def test_an_empty_answer_does_not_pass(running: Running) -> None:
 
 
 def test_label_studio_may_complain_of_its_own_locked_database_alone() -> None:
-    log = "[2026-11-30 1] [ERROR] next_task\nTraceback\nOperationalError: database is locked\n[2026-11-30 2] [ERROR] webhook"
+    own = "[2026-11-30 1] [ERROR] next_task\nTraceback\nOperationalError: database is locked"
+    log = f"{own}\n[2026-11-30 2] [ERROR] webhook"
     assert _complaints(log) == ["[2026-11-30 2] [ERROR] webhook"]
 
 

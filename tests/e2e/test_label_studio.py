@@ -38,7 +38,7 @@ RETRIEVALS = 5
 _COMPLAINT = re.compile(r"\[(ERROR|CRITICAL)\]")
 # It complains of itself, too: of two requests that write at the same moment its SQLite refuses one, and its page asks
 # again.
-_LOCKED = "database is locked"
+_LOCKED = "django.db.utils.OperationalError: database is locked"
 
 
 def test_a_label_comes_back_as_a_better_pre_annotation(running: Running) -> None:
@@ -291,9 +291,9 @@ def test_an_empty_answer_does_not_pass(running: Running) -> None:
 
 
 def test_label_studio_may_complain_of_its_own_locked_database_alone() -> None:
-    own = "[2026-11-30 1] [ERROR] next_task\nTraceback\nOperationalError: database is locked"
-    log = f"{own}\n[2026-11-30 2] [ERROR] webhook"
-    assert _complaints(log) == ["[2026-11-30 2] [ERROR] webhook"]
+    own = f"[2026-11-30 1] [ERROR] next_task\nTraceback\n{_LOCKED}"
+    log = f"{own}\n[2026-11-30 2] [ERROR] webhook: database is locked"
+    assert _complaints(log) == ["[2026-11-30 2] [ERROR] webhook: database is locked"]
 
 
 def test_predictions_that_differ_or_pile_up_do_not_pass() -> None:
